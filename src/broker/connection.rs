@@ -1,281 +1,447 @@
-//! The two threads of one connection: the reader decodes frames and packets, the writer encodes
-//! them.
+//! One connection: its socket, what was read from it and not decoded yet, and what waits to be
+//! written to it. Nothing here waits.
 
-use std::io::{self, Read, Write};
-use std::net::Shutdown;
-use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
+use mio::net::TcpStream;
 
 use super::LogLine;
-use super::frames::Frames;
-use super::handshake::is_timeout;
-use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
-use super::router::packet_weight;
-use super::router_thread::RouterEvent;
-use super::shared_connection::{SharedConnection, Unwritten};
+use super::handshake::{self, Upgraded};
+use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER, MESSAGE_BYTES};
+use super::outbox::Outbox;
+use super::router::{Backlog, ConnectionId};
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
+use crate::mqtt::version::Version;
 use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
+use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::reader::Reader;
+use crate::websocket::upgrade::accept::Refusal;
 use crate::websocket::{Role, WebSocketError};
 
-/// How often a packet that arrives slowly is reported to the router, for the keep alive.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// The version before CONNECT has said which.
+const OLD: Version = Version::V3_1_1;
 
-/// What the threads of all connections share.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The router's mailbox.
-    pub mailbox: &'a SyncSender<RouterEvent>,
-    /// The largest packet that is accepted, in bytes.
+/// What arrived on a connection.
+#[derive(Debug)]
+pub enum Arrival {
+    /// The upgrade was asked for and granted.
+    Opened,
+    /// A packet.
+    Packet(Packet),
+    /// What came is not MQTT.
+    Malformed(Malformed),
+    /// The client will send nothing more that counts.
+    Lost,
+}
+
+/// What every connection is served with.
+pub struct Settings {
+    /// The only path that is upgraded.
+    pub path: String,
+    /// The largest packet that is taken, in bytes.
     pub max_packet: usize,
     /// Where debug lines go.
-    pub log: Option<&'a LogLine>,
+    pub log: Option<LogLine>,
 }
 
-/// The packets that were read and decoded and that the router does not have yet.
-struct Unposted<'a> {
-    connection: &'a SharedConnection,
-    mailbox: &'a SyncSender<RouterEvent>,
-    packets: Vec<Packet>,
-    weight: usize,
-    /// When packets were last posted.
-    posted: Instant,
+impl Settings {
+    /// Writes a debug line.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = &self.log {
+            log(&line());
+        }
+    }
 }
 
-impl Unposted<'_> {
-    /// Hands the decoded packets to the router; waits while the router has too much to do.
-    fn post(&mut self) {
-        if self.packets.is_empty() && self.posted.elapsed() < SIGN_OF_LIFE {
+/// How the bytes that arrive are understood.
+#[derive(Debug)]
+enum Stage {
+    /// As the request for the upgrade, of which this has arrived.
+    Request(Vec<u8>),
+    /// As frames.
+    Open(Box<Frames>),
+    /// Not at all: they are read and discarded until the client closes. To close a socket with
+    /// unread bytes would destroy what was sent last.
+    Ignored,
+}
+
+/// The decoders of an open WebSocket.
+#[derive(Debug)]
+struct Frames {
+    reader: Reader,
+    /// `None` after a malformed packet: frames are still read, so that a Close is answered.
+    decoder: Option<Decoder>,
+}
+
+/// How the connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// What waits is written first, until this time.
+    Writing(Instant),
+    /// Nothing more is written. The client's end is awaited until this time.
+    Written(Instant),
+}
+
+/// A subscriber that this publisher waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// The subscriber.
+    pub subscriber: ConnectionId,
+    /// When the publisher goes on in any case.
+    pub until: Instant,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The client's address.
+    pub address: SocketAddr,
+    /// How much is waiting to be sent to the client.
+    pub backlog: Arc<Backlog>,
+    /// The slow subscriber for which nothing is read from here.
+    pub hold: Option<Hold>,
+    /// The publishers that wait for this subscriber.
+    pub waiting: Vec<ConnectionId>,
+    /// When the socket last took bytes, while it does not take all.
+    pub blocked_since: Option<Instant>,
+    /// When the loop looks after it whatever happens.
+    pub alarm: Option<Instant>,
+    socket: TcpStream,
+    stage: Stage,
+    /// What CONNECT asked for; a second CONNECT, which is an error, changes nothing.
+    version: Option<Version>,
+    outbox: Outbox,
+    ending: Option<Ending>,
+    /// Whether the socket may have something to read.
+    is_readable: bool,
+    /// Whether it is in the line of those that are read from.
+    is_in_line: bool,
+    /// Whether the client has ended its side, or the connection is broken.
+    has_ended: bool,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(address: SocketAddr, socket: TcpStream) -> Self {
+        Self {
+            address,
+            backlog: Arc::default(),
+            hold: None,
+            waiting: Vec::new(),
+            blocked_since: None,
+            alarm: None,
+            socket,
+            stage: Stage::Request(Vec::new()),
+            version: None,
+            outbox: Outbox::default(),
+            ending: None,
+            is_readable: false,
+            is_in_line: false,
+            has_ended: false,
+        }
+    }
+
+    /// The socket, to be registered.
+    pub fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// The system has reported that there is something to read.
+    pub fn set_readable(&mut self) {
+        self.is_readable = true;
+    }
+
+    /// Whether it should join the line of those that are read from: it is not in it, and something
+    /// should be read.
+    pub fn joins_line(&mut self) -> bool {
+        let joins = !self.is_in_line && self.wants_to_read();
+        self.is_in_line |= joins;
+        joins
+    }
+
+    /// It has left the line.
+    pub fn leave_line(&mut self) {
+        self.is_in_line = false;
+    }
+
+    /// Whether something should be read now.
+    fn wants_to_read(&self) -> bool {
+        let has_room = self.backlog.unsent() <= DEAF_BYTES
+            && self.outbox.control_len() <= CONTROL_BYTES
+            && self.hold.is_none();
+        self.is_readable && !self.has_ended && (has_room || self.ending.is_some())
+    }
+
+    /// Whether it is still asking for its upgrade.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.stage, Stage::Request(_)) && self.ending.is_none()
+    }
+
+    /// Whether there is nothing left to do: the socket can be closed.
+    pub fn is_over(&self) -> bool {
+        match self.ending {
+            None => false,
+            Some(Ending::Writing(_)) => self.has_ended && self.outbox.is_empty(),
+            Some(Ending::Written(_)) => self.has_ended,
+        }
+    }
+
+    /// Whether something waits to be written, or the socket is to be closed.
+    pub fn has_to_write(&self) -> bool {
+        !self.outbox.is_empty() || self.ending.is_some()
+    }
+
+    /// When it is closed in any case, if it ends.
+    pub fn last_moment(&self) -> Option<Instant> {
+        match self.ending? {
+            Ending::Writing(until) | Ending::Written(until) => Some(until),
+        }
+    }
+
+    /// Reads once and passes what arrived to `take`.
+    pub fn read(
+        &mut self,
+        buffer: &mut [u8],
+        settings: &Settings,
+        now: Instant,
+        take: &mut dyn FnMut(Arrival),
+    ) {
+        if !self.wants_to_read() {
             return;
         }
-        let packets = std::mem::take(&mut self.packets);
-        let weight = std::mem::take(&mut self.weight);
-        self.connection.admit(weight);
-        // It fails only after the router has ended, and then this connection ends, too.
-        let _ = self.mailbox.send(RouterEvent::Packets {
-            connection: self.connection.id,
-            packets,
-            weight,
-        });
-        self.posted = Instant::now();
-    }
-
-    /// Tells the router that what came after these packets is not MQTT.
-    fn malformed(&mut self, error: Malformed) {
-        self.post();
-        let _ = self.mailbox.send(RouterEvent::Malformed { connection: self.connection.id, error });
-    }
-}
-
-/// Reads until the connection ends. `leftover` is what came after the head of the HTTP request.
-pub fn read(connection: &SharedConnection, context: Context<'_>, leftover: &[u8]) {
-    let mut unposted = Unposted {
-        connection,
-        mailbox: context.mailbox,
-        packets: Vec::new(),
-        weight: 0,
-        posted: Instant::now(),
-    };
-    let close = read_frames(&mut unposted, context, leftover);
-    unposted.post();
-    connection.end(close);
-    // It fails only after the router has ended, which then does not need to know.
-    let _ = context.mailbox.send(RouterEvent::Lost(connection.id));
-    drain(connection);
-}
-
-/// Reads frames until the WebSocket ends; returns the code of the Close frame to send, if any.
-fn read_frames(unposted: &mut Unposted<'_>, context: Context<'_>, leftover: &[u8]) -> Option<u16> {
-    let mut decoder = Some(Decoder::new(unposted.connection.version(), context.max_packet));
-    let mut reader = Reader::new(Role::Server, context.max_packet + MESSAGE_BYTES, false);
-    if let Some(close) = read_arrived(leftover, &mut reader, &mut decoder, unposted, context) {
-        return Some(close);
-    }
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        // Before we wait, the router has what was decoded.
-        unposted.post();
-        let count = match (&unposted.connection.socket).read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Ok(0) | Err(_) => return None,
-            Ok(count) => count,
-        };
-        let arrived = &buffer[..count];
-        if let Some(close) = read_arrived(arrived, &mut reader, &mut decoder, unposted, context) {
-            return Some(close);
+        match self.socket.read(buffer) {
+            Ok(count @ 1..) => self.understand(&buffer[..count], settings, now, take),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
+            Ok(_) => self.lose(&ErrorKind::UnexpectedEof.into(), settings, now, take),
+            Err(error) => self.lose(&error, settings, now, take),
         }
     }
-}
 
-/// Decodes what has arrived; returns the code of the Close frame to send, if the WebSocket ended.
-fn read_arrived(
-    mut arrived: &[u8],
-    reader: &mut Reader,
-    decoder: &mut Option<Decoder>,
-    unposted: &mut Unposted<'_>,
-    context: Context<'_>,
-) -> Option<u16> {
-    loop {
-        let taken = reader.feed(arrived);
-        arrived = &arrived[taken..];
-        let next = reader.next();
-        let answers = reader.take_answers();
-        match next {
-            Some(Ok(payload)) => {
-                // After a malformed packet the router ends the connection; frames are still read,
-                // so that the client's Close is answered.
-                decoder.take_if(|decoder| !decode(decoder, payload, unposted, context));
+    /// The client has ended its side, or the connection is broken.
+    fn lose(
+        &mut self,
+        error: &io::Error,
+        settings: &Settings,
+        now: Instant,
+        take: &mut dyn FnMut(Arrival),
+    ) {
+        self.has_ended = true;
+        match self.stage {
+            Stage::Request(_) if self.ending.is_none() => {
+                settings.tell(|| format!("{} did not ask for anything: {error}", self.address));
             }
-            Some(Err(error)) => return Some(end_code(error, unposted)),
-            None if arrived.is_empty() && answers.is_empty() => return None,
-            None => {}
+            Stage::Open(_) => {
+                settings.tell(|| format!("{} is gone", self.address));
+                take(Arrival::Lost);
+            }
+            Stage::Request(_) | Stage::Ignored => {}
         }
-        if !answers.is_empty() {
-            unposted.connection.post_frame(&answers);
+        self.end(None, now);
+    }
+
+    fn understand(
+        &mut self,
+        arrived: &[u8],
+        settings: &Settings,
+        now: Instant,
+        take: &mut dyn FnMut(Arrival),
+    ) {
+        match &mut self.stage {
+            Stage::Request(head) => {
+                head.extend_from_slice(arrived);
+                if self.ending.is_none() {
+                    self.ask(settings, now, take);
+                }
+            }
+            Stage::Open(_) => self.read_frames(arrived, settings, now, take),
+            Stage::Ignored => {}
+        }
+    }
+
+    /// Answers the request, if it has arrived whole.
+    fn ask(&mut self, settings: &Settings, now: Instant, take: &mut dyn FnMut(Arrival)) {
+        let Stage::Request(arrived) = &mut self.stage else { return };
+        match handshake::upgrade(arrived, &settings.path) {
+            Upgraded::NotYet => {}
+            Upgraded::No(refusal) => self.refuse(&refusal, settings, now),
+            Upgraded::Yes { answer, head } => {
+                let arrived = arrived.split_off(head);
+                self.outbox.post_bytes(answer);
+                self.stage = Stage::Open(Box::new(Frames {
+                    reader: Reader::new(Role::Server, settings.max_packet + MESSAGE_BYTES, false),
+                    decoder: Some(Decoder::new(OLD, settings.max_packet)),
+                }));
+                settings.tell(|| format!("{} is connected", self.address));
+                take(Arrival::Opened);
+                self.read_frames(&arrived, settings, now, take);
+            }
+        }
+    }
+
+    /// Answers a request with a refusal, and ends the connection.
+    pub fn refuse(&mut self, refusal: &Refusal, settings: &Settings, now: Instant) {
+        settings.tell(|| format!("{} was refused: {}", self.address, refusal.sentence));
+        self.outbox.post_bytes(refusal.response());
+        self.stage = Stage::Ignored;
+        self.end(None, now);
+    }
+
+    /// Reads frames and the packets in them.
+    fn read_frames(
+        &mut self,
+        mut arrived: &[u8],
+        settings: &Settings,
+        now: Instant,
+        take: &mut dyn FnMut(Arrival),
+    ) {
+        let Stage::Open(frames) = &mut self.stage else { return };
+        let Frames { reader, decoder } = &mut **frames;
+        loop {
+            let taken = reader.feed(arrived);
+            arrived = &arrived[taken..];
+            let next = reader.next();
+            let answers = reader.take_answers();
+            match next {
+                Some(Ok(payload)) => {
+                    decoder.take_if(|decoder| {
+                        decoder.feed(payload);
+                        !decode(decoder, &mut self.version, self.address, settings, take)
+                    });
+                }
+                Some(Err(error)) => return self.end_websocket(error, settings, now, take),
+                None if arrived.is_empty() && answers.is_empty() => return,
+                None => {}
+            }
+            if !answers.is_empty() && self.ending.is_none() {
+                self.backlog.add(answers.len());
+                self.outbox.post_control(&answers);
+            }
+        }
+    }
+
+    /// The WebSocket ends, by a Close or by a breach of the protocol.
+    fn end_websocket(
+        &mut self,
+        error: WebSocketError,
+        settings: &Settings,
+        now: Instant,
+        take: &mut dyn FnMut(Arrival),
+    ) {
+        self.stage = Stage::Ignored;
+        if let WebSocketError::TooLarge { size, limit } = error {
+            let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
+            // The router ends the connection, with a DISCONNECT if that is possible.
+            let (size, maximum) = (bytes(size), bytes(limit));
+            return take(Arrival::Malformed(Malformed::PacketTooLarge { size, maximum }));
+        }
+        let code = match error {
+            // The answer to a Close goes after what was posted, as the last word.
+            WebSocketError::Closed { code, .. } => code.unwrap_or(NORMAL),
+            error => error.answer().unwrap_or(PROTOCOL_ERROR),
+        };
+        self.end(Some(code), now);
+        settings.tell(|| format!("{} is gone", self.address));
+        take(Arrival::Lost);
+    }
+
+    /// Adds packets to what is written. The queue is left empty.
+    pub fn post(&mut self, packets: &mut VecDeque<Packet>) {
+        if self.ending.is_some() {
+            packets.clear();
+        } else {
+            self.outbox.post(packets);
+        }
+    }
+
+    /// Ends the connection after what was posted, with a Close frame of this code; the first reason
+    /// counts.
+    pub fn end(&mut self, close: Option<u16>, now: Instant) {
+        if self.ending.is_none() {
+            self.ending = Some(Ending::Writing(now + LINGER));
+            if let Some(code) = close {
+                self.outbox.post_close(code);
+            }
+        }
+    }
+
+    /// Writes what waits, as far as the socket takes it. True if the router waits for that
+    /// (`Router::relieved`).
+    pub fn write(
+        &mut self,
+        frames: &mut ServerOutbound,
+        settings: &Settings,
+        now: Instant,
+    ) -> bool {
+        let Self { socket, outbox, blocked_since, address, .. } = self;
+        let mut is_blocked = false;
+        let tell = |packet: &Packet| {
+            settings.tell(|| format!("{address} is sent {}", packet.describe()));
+        };
+        let written = outbox.write(self.version.unwrap_or(OLD), frames, tell, |bytes| {
+            match write_once(socket, bytes)? {
+                Some(count) => {
+                    *blocked_since = None;
+                    Ok(count)
+                }
+                None => {
+                    is_blocked = true;
+                    blocked_since.get_or_insert(now);
+                    Ok::<_, io::Error>(0)
+                }
+            }
+        });
+        if written.is_err() {
+            self.has_ended = true;
+            self.outbox = Outbox::default();
+            self.end(None, now);
+        }
+        let weight = self.outbox.take_written();
+        if !is_blocked && matches!(self.ending, Some(Ending::Writing(_))) {
+            let _ = self.socket.shutdown(Shutdown::Write);
+            self.ending = Some(Ending::Written(now + LINGER));
+        }
+        weight > 0 && self.backlog.sent(weight)
+    }
+}
+
+/// Writes once; `None` if the socket takes nothing now.
+fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
+    loop {
+        match socket.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            result => return result.map(Some),
         }
     }
 }
 
-/// The code of the Close frame that answers this end of the WebSocket.
-fn end_code(error: WebSocketError, unposted: &mut Unposted<'_>) -> u16 {
-    if let WebSocketError::TooLarge { size, limit } = error {
-        let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
-        unposted.malformed(Malformed::PacketTooLarge { size: bytes(size), maximum: bytes(limit) });
-        // The router ends the connection, with a DISCONNECT if that is possible.
-        drain(unposted.connection);
-    }
-    match error {
-        // The answer to a Close goes after what was posted, as the writer's last word.
-        WebSocketError::Closed { code, .. } => code.unwrap_or(NORMAL),
-        error => error.answer().unwrap_or(PROTOCOL_ERROR),
-    }
-}
-
-/// Decodes a piece of the MQTT stream; false after a malformed packet.
+/// Takes packets out of the decoder; false after a malformed one.
 fn decode(
     decoder: &mut Decoder,
-    bytes: Bytes,
-    unposted: &mut Unposted<'_>,
-    context: Context<'_>,
+    version: &mut Option<Version>,
+    address: SocketAddr,
+    settings: &Settings,
+    take: &mut dyn FnMut(Arrival),
 ) -> bool {
-    decoder.feed(bytes);
     loop {
         match decoder.next() {
             Ok(Some(packet)) => {
                 if let Packet::Connect(connect) = &packet {
-                    unposted.connection.set_version(connect.version);
+                    version.get_or_insert(connect.version);
                 }
-                context
-                    .tell(|| format!("{} sent {}", unposted.connection.address, packet.describe()));
-                unposted.weight += packet_weight(&packet);
-                unposted.packets.push(packet);
-                if unposted.packets.len() >= BATCH {
-                    unposted.post();
-                }
+                settings.tell(|| format!("{address} sent {}", packet.describe()));
+                take(Arrival::Packet(packet));
             }
             Ok(None) => return true,
             Err(error) => {
-                unposted.malformed(error);
+                take(Arrival::Malformed(error));
                 return false;
             }
-        }
-    }
-}
-
-/// Reads and discards until the client closes or the writer cuts the socket: to close a socket with
-/// unread bytes would destroy what we sent last.
-fn drain(connection: &SharedConnection) {
-    let mut waste = [0; 4096];
-    while matches!((&connection.socket).read(&mut waste), Ok(1..)) {}
-}
-
-/// A socket whose writes wait for a slow client until the connection ends, and [`LINGER`] longer.
-struct PatientSocket<'a>(&'a SharedConnection);
-
-impl Write for PatientSocket<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match (&self.0.socket).write(bytes) {
-                Err(error) if is_timeout(&error) => {
-                    if self.0.ending().is_some_and(|ending| ending.since.elapsed() >= LINGER) {
-                        return Err(error);
-                    }
-                }
-                result => return result,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Writes what the router posts until the connection ends, then closes the socket.
-pub fn write(connection: &SharedConnection, context: Context<'_>) {
-    let mut frames = Frames::new(PatientSocket(connection));
-    let mut unwritten = Unwritten::default();
-    loop {
-        connection.take(&mut unwritten);
-        let ending = unwritten.ending.take();
-        if write_all(connection, context, &mut unwritten, &mut frames).is_err() {
-            connection.end(None);
-            break;
-        }
-        if let Some(ending) = ending {
-            if let Some(code) = ending.close {
-                frames.close(code);
-                // It fails only for a client that is gone.
-                let _ = frames.flush();
-            }
-            let _ = connection.socket.shutdown(Shutdown::Write);
-            connection.wait_for_reader();
-            break;
-        }
-    }
-    connection.cut();
-}
-
-/// Writes everything that is to be written and empties it.
-fn write_all(
-    connection: &SharedConnection,
-    context: Context<'_>,
-    unwritten: &mut Unwritten,
-    frames: &mut Frames<PatientSocket<'_>>,
-) -> io::Result<()> {
-    let mut weight = unwritten.frames.len();
-    if weight > 0 {
-        frames.control(&unwritten.frames);
-        unwritten.frames.clear();
-    }
-    let version = connection.version();
-    for packet in unwritten.packets.drain(..) {
-        context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
-        frames.packet(&packet, version)?;
-        weight += packet_weight(&packet);
-        // Publishers that wait for this client can go on before all of it is written.
-        if weight >= READ_BYTES {
-            context.wrote(connection, std::mem::take(&mut weight));
-        }
-    }
-    frames.flush()?;
-    context.wrote(connection, weight);
-    Ok(())
-}
-
-impl Context<'_> {
-    fn tell(&self, line: impl FnOnce() -> String) {
-        if let Some(log) = self.log {
-            log(&line());
-        }
-    }
-
-    /// This many bytes were written; tells the router if it waits for that.
-    fn wrote(&self, connection: &SharedConnection, weight: usize) {
-        if weight > 0 && connection.wrote(weight) {
-            let _ = self.mailbox.send(RouterEvent::Relieved(connection.id));
         }
     }
 }

@@ -15,10 +15,13 @@ pub const HOLD_BACK: Duration = Duration::from_secs(1);
 
 /// The longest HTTP request head, in bytes.
 pub const HEAD_BYTES: usize = 16 * KIB;
-/// Open connections; each costs two threads.
-pub const CONNECTIONS: usize = 1_000;
+/// A subscriber whose socket took nothing for so long is stuck: no publisher waits for it.
+pub const STUCK: Duration = Duration::from_millis(250);
+
+/// Open connections.
+pub const CONNECTIONS: usize = 20_000;
 /// Sessions, connected or not.
-pub const SESSIONS: usize = 10_000;
+pub const SESSIONS: usize = 100_000;
 /// Subscriptions of one session.
 pub const SUBSCRIPTIONS: usize = 10_000;
 /// Levels of a topic filter. The tree of subscriptions is walked recursively.
@@ -41,12 +44,8 @@ pub const UNSENT_BYTES: usize = 64 * MIB;
 pub const SLOW_BYTES: usize = 8 * MIB;
 /// Unsent bytes (then acknowledgements) above which we stop reading from the client itself.
 pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
-/// Bytes of packets of one connection that wait for the router, unless it is a single batch.
-pub const UNROUTED_BYTES: usize = 4 * MIB;
-/// Packets in one batch. A message of 2-byte packets would be much larger decoded than encoded.
-pub const BATCH: usize = 1_024;
-/// Batches that wait for the router, of all connections.
-pub const MAILBOX: usize = 1_024;
+/// Bytes of control frames (Pongs) that a client leaves unread above which we stop reading from it.
+pub const CONTROL_BYTES: usize = 16 * KIB;
 
 /// QoS 1 and 2 messages that wait in one session; newer ones are dropped.
 pub const QUEUED_MESSAGES: usize = 100_000;

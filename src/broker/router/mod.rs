@@ -14,7 +14,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,8 +60,8 @@ pub enum EndReason {
 pub struct Outgoing<'a> {
     /// The connection.
     pub connection: ConnectionId,
-    /// To be sent, in order; may be drained or swapped for another vector.
-    pub packets: &'a mut Vec<Packet>,
+    /// To be sent, in order; may be drained or swapped for another queue.
+    pub packets: &'a mut VecDeque<Packet>,
     /// To be closed after that.
     pub end: Option<EndReason>,
     /// Not to be read from until this other connection has caught up, or a little while has passed.

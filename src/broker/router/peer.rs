@@ -1,5 +1,6 @@
 //! One connection of the router: the facts of its CONNECT, and the packets to be sent.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ pub struct Peer {
     /// The bytes that wait to be sent to it.
     pub backlog: Arc<Backlog>,
     /// The packets to be sent, in order.
-    pub packets: Vec<Packet>,
+    pub packets: VecDeque<Packet>,
     /// Nothing is sent after `packets`.
     pub end: Option<EndReason>,
     /// The slow subscriber for which this publisher should wait a little.
@@ -53,7 +54,7 @@ impl Peer {
             alarm: None,
             aliases: [const { None }; TOPIC_ALIAS_MAXIMUM as usize],
             backlog,
-            packets: Vec::new(),
+            packets: VecDeque::new(),
             end: None,
             hold_back_for: None,
             touched: false,
@@ -69,7 +70,7 @@ impl Peer {
     pub fn push(&mut self, packet: Packet) {
         if self.end.is_none() {
             self.backlog.add(packet_weight(&packet));
-            self.packets.push(packet);
+            self.packets.push_back(packet);
         }
     }
 
