@@ -10,8 +10,8 @@ use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
-use crate::command::check::select::{self, Selection};
-use crate::command::check::{Config, Form, Output, ServerConfig};
+use crate::command::check::select::{self, PointSelection};
+use crate::command::check::{CheckConfig, Output, ReportFormat, ServerConfig};
 use crate::exit::Usage;
 use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicName;
@@ -49,15 +49,15 @@ pub struct CheckFlags {
 
     /// Which points.
     #[command(flatten)]
-    choice: Choice,
+    choice: PointFlags,
 
     /// How they are asked.
     #[command(flatten)]
-    manner: Manner,
+    manner: ProbeFlags,
 
     /// The reports.
     #[command(flatten)]
-    reports: Reports,
+    reports: ReportFlags,
 }
 
 /// Shared flags that have no meaning here.
@@ -68,7 +68,7 @@ fn hidden(arg: Arg) -> Arg {
 /// Which points are asked.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Points")]
-struct Choice {
+struct PointFlags {
     /// Ask all points: broken bytes, second connections, retained messages, sessions, load and long
     /// waits, too; about 3 minutes
     #[arg(long)]
@@ -108,7 +108,7 @@ struct Choice {
 /// How points are asked.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Points")]
-struct Manner {
+struct ProbeFlags {
     /// What every topic begins with
     #[arg(long, value_name = "PREFIX", default_value = "mqttws/check", allow_hyphen_values = true)]
     topic_prefix: TopicName,
@@ -132,7 +132,7 @@ struct Manner {
 /// The reports.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-struct Reports {
+struct ReportFlags {
     /// Print a JSON object instead of the text, or write it into this file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     json: Option<Vec<PathBuf>>,
@@ -154,17 +154,17 @@ struct Reports {
     verbose: bool,
 }
 
-impl Reports {
-    fn form(&self) -> Result<Form> {
+impl ReportFlags {
+    fn form(&self) -> Result<ReportFormat> {
         let is_json = self.json.as_ref().is_some_and(Vec::is_empty);
         ensure!(
             !is_json || !self.tap,
             Usage::new("--json and --tap both want stdout: give --json=FILE")
         );
         Ok(match (is_json, self.tap) {
-            (true, _) => Form::Json,
-            (false, true) => Form::Tap,
-            (false, false) => Form::Text,
+            (true, _) => ReportFormat::Json,
+            (false, true) => ReportFormat::Tap,
+            (false, false) => ReportFormat::Text,
         })
     }
 
@@ -181,10 +181,10 @@ impl Reports {
 
 impl CheckFlags {
     /// The `Config` that the flags mean, and warnings to print.
-    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+    pub fn resolve(self) -> Result<(CheckConfig, Vec<String>)> {
         let output = self.reports.output()?;
         if self.choice.list {
-            return Ok((Config::List(output.form), Vec::new()));
+            return Ok((CheckConfig::List(output.form), Vec::new()));
         }
         if let Some(flag) = self.connection.given_against_check() {
             return Err(Usage::new(format!("{flag}: check decides this itself")).into());
@@ -203,7 +203,7 @@ impl CheckFlags {
             client_id: self.connection.session.given_id().map(str::to_owned),
             prefix,
             versions: self.choice.versions,
-            selection: Selection {
+            selection: PointSelection {
                 full: self.choice.full,
                 only: self.choice.only,
                 skip: self.choice.skip,
@@ -215,6 +215,6 @@ impl CheckFlags {
             output,
             verbosity: self.connection.verbosity(),
         };
-        Ok((Config::Server(Box::new(config)), warnings))
+        Ok((CheckConfig::Server(Box::new(config)), warnings))
     }
 }

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::aliases::Aliases;
-use super::answer::{self, Head, Parsed};
+use super::answer::{self, AnswerHead, Parsed};
 use super::conduct::Conduct;
-use super::finding::{CloseFrame, End, Ending, Verdict};
+use super::finding::{CloseFrame, End, StreamEnd, Verdict};
 use super::inflate::Inflater;
-use super::journal::{Direction, Journal, Layer};
-use super::packets::{PacketReader, Received};
+use super::journal::{Direction, Journal, ProtocolLayer};
+use super::packets::{PayloadReader, ReceivedPacket};
 use super::reader::{FrameReader, Heard};
 use super::wire::{Frame, PING, PONG};
 use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
@@ -59,14 +59,14 @@ pub struct Link {
     /// What came before the WebSocket was open.
     http: Vec<u8>,
     frames: FrameReader,
-    packets: PacketReader,
+    packets: PayloadReader,
     /// What was exchanged, to judge what comes.
     pub conduct: Conduct,
     keys: Keys,
     /// The version that is spoken.
     pub version: Version,
     /// Packets that nobody has taken yet, and those that are malformed.
-    pub inbox: VecDeque<Received>,
+    pub inbox: VecDeque<ReceivedPacket>,
     /// Pongs that nobody has taken yet.
     pub pongs: VecDeque<Bytes>,
     /// How the server has ended it, as far as it has.
@@ -121,7 +121,7 @@ impl Link {
             stage,
             http: Vec::new(),
             frames: FrameReader::default(),
-            packets: PacketReader::new(version),
+            packets: PayloadReader::new(version),
             conduct: Conduct::new(version),
             keys: Keys::default(),
             version,
@@ -180,7 +180,7 @@ impl Link {
     }
 
     /// From now on frames are read, also what came behind the answer.
-    pub fn open(&mut self, head: &Head, journal: &mut Journal) {
+    pub fn open(&mut self, head: &AnswerHead, journal: &mut Journal) {
         let extensions = head.tokens("Sec-WebSocket-Extensions");
         self.frames.may_compress =
             extensions.iter().any(|name| name.starts_with("permessage-deflate"));
@@ -192,7 +192,7 @@ impl Link {
     /// From now on packets of this version are exchanged.
     pub fn speak(&mut self, version: Version) {
         self.version = version;
-        self.packets = PacketReader::new(version);
+        self.packets = PayloadReader::new(version);
         self.conduct = Conduct::new(version);
     }
 
@@ -237,20 +237,20 @@ impl Link {
                 Ok(false) => return self.recycle(),
                 Err(error) => {
                     self.tls_error = Some(error);
-                    self.ended(Ending::BrokenTls, journal);
+                    self.ended(StreamEnd::BrokenTls, journal);
                 }
             }
         }
         let mut buffer = [0; 16 * 1024];
         while self.end.stream.is_none() {
             match self.stream.read(&mut buffer) {
-                Ok(0) => self.ended(Ending::Fin, journal),
+                Ok(0) => self.ended(StreamEnd::Fin, journal),
                 Ok(count) => self.take(&buffer[..count], journal),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    self.ended(Ending::BrokenTls, journal);
+                    self.ended(StreamEnd::BrokenTls, journal);
                 }
-                Err(_) => self.ended(Ending::Reset, journal),
+                Err(_) => self.ended(StreamEnd::Reset, journal),
             }
         }
         self.recycle();
@@ -262,13 +262,13 @@ impl Link {
         }
     }
 
-    fn ended(&mut self, how: Ending, journal: &mut Journal) {
+    fn ended(&mut self, how: StreamEnd, journal: &mut Journal) {
         if self.end.stream.is_none() {
             self.end.stream = Some(how);
             self.ended_at.get_or_insert_with(Instant::now);
             let words = End { stream: Some(how), close: self.end.close.clone(), said: None };
             let words = words.to_string();
-            journal.note(Direction::In, Layer::Tcp, || words, &[]);
+            journal.note(Direction::In, ProtocolLayer::Tcp, || words, &[]);
             self.note_end_of_tls(how, journal);
         }
     }
@@ -286,7 +286,7 @@ impl Link {
     fn hear(&mut self, heard: Heard, journal: &mut Journal) {
         match heard {
             Heard::Data { payload, ends, compressed, words, .. } => {
-                journal.note(Direction::In, Layer::Frame, || words, &payload);
+                journal.note(Direction::In, ProtocolLayer::Frame, || words, &payload);
                 let payload = if compressed { self.inflated(&payload, ends) } else { payload };
                 for point in ["never-masked", "frames-legal", "binary-only"] {
                     journal.observe(point, None, Verdict::Pass, "");
@@ -300,12 +300,12 @@ impl Link {
                 }
             }
             Heard::Ping(payload) => {
-                journal.note(Direction::In, Layer::Frame, || "Ping".to_owned(), &payload);
+                journal.note(Direction::In, ProtocolLayer::Frame, || "Ping".to_owned(), &payload);
                 journal.count("server_pings", 1);
                 self.send(&Frame::new(PONG, payload), journal);
             }
             Heard::Pong(payload) => {
-                journal.note(Direction::In, Layer::Frame, || "Pong".to_owned(), &payload);
+                journal.note(Direction::In, ProtocolLayer::Frame, || "Pong".to_owned(), &payload);
                 self.pongs.push_back(payload);
             }
             Heard::Close(close) => self.closed(close, journal),
@@ -314,13 +314,13 @@ impl Link {
             }
             Heard::Spoilt(words) => {
                 journal.observe("frames-legal", None, Verdict::Fail, words.clone());
-                journal.note(Direction::In, Layer::Frame, || words, &[]);
+                journal.note(Direction::In, ProtocolLayer::Frame, || words, &[]);
             }
         }
     }
 
     fn closed(&mut self, close: CloseFrame, journal: &mut Journal) {
-        journal.note(Direction::In, Layer::Frame, || close.to_string(), &[]);
+        journal.note(Direction::In, ProtocolLayer::Frame, || close.to_string(), &[]);
         journal.observe("close-code-legal", None, Verdict::Pass, "");
         let code = close.code;
         self.end.close.get_or_insert(close);
@@ -331,8 +331,8 @@ impl Link {
         }
     }
 
-    fn receive(&mut self, mut received: Received, journal: &mut Journal) {
-        journal.note(Direction::In, Layer::Packet, || received.words(), &received.raw);
+    fn receive(&mut self, mut received: ReceivedPacket, journal: &mut Journal) {
+        journal.note(Direction::In, ProtocolLayer::Packet, || received.words(), &received.raw);
         let version = Some(self.version);
         if received.is_split {
             let words = format!("{} in several messages", received.words());
@@ -402,7 +402,7 @@ impl Link {
         if packet.encode(self.version, &mut bytes).is_ok() {
             let is_secret = matches!(packet, Packet::Connect(_));
             let shown = if is_secret { &[][..] } else { &bytes[..] };
-            journal.note(Direction::Out, Layer::Packet, || packet.describe(), shown);
+            journal.note(Direction::Out, ProtocolLayer::Packet, || packet.describe(), shown);
             self.conduct.sent(packet);
             let frame = Frame::binary(bytes.to_vec()).bytes(self.keys.next());
             self.write(&frame, journal);
@@ -416,7 +416,7 @@ impl Link {
             PING | PONG => {}
             _ => self.conduct.lose_sight(),
         }
-        journal.note(Direction::Out, Layer::Frame, || frame.words(), &frame.payload);
+        journal.note(Direction::Out, ProtocolLayer::Frame, || frame.words(), &frame.payload);
         let bytes = frame.bytes(self.keys.next());
         self.write(&bytes, journal);
     }

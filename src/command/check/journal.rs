@@ -27,7 +27,7 @@ pub enum Direction {
 
 /// What it is a piece of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
+pub enum ProtocolLayer {
     /// The TCP stream: connected, ended, bytes that are no more than that.
     Tcp,
     /// The upgrade.
@@ -48,7 +48,7 @@ impl Direction {
     }
 }
 
-impl Layer {
+impl ProtocolLayer {
     /// As the reports write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ pub struct Evidence {
     /// Who has sent it.
     pub direction: Direction,
     /// What it is a piece of.
-    pub layer: Layer,
+    pub layer: ProtocolLayer,
     /// It in words, without secrets.
     pub note: String,
     /// Its first bytes in hexadecimal, with `…` if there are more; empty where they may be secret.
@@ -171,14 +171,14 @@ impl Journal {
     pub fn note(
         &mut self,
         direction: Direction,
-        layer: Layer,
+        layer: ProtocolLayer,
         note: impl FnOnce() -> String,
         bytes: &[u8],
     ) {
         if self.is_blind && direction == Direction::In {
             return;
         }
-        let is_traced = self.debug > 1 || self.debug > 0 && layer == Layer::Packet;
+        let is_traced = self.debug > 1 || self.debug > 0 && layer == ProtocolLayer::Packet;
         if self.evidence.len() >= EVIDENCE && !is_traced {
             return;
         }
@@ -270,7 +270,7 @@ mod tests {
         journal.begin("ping");
         for number in 0..1000_u32 {
             let bytes = [0; 100];
-            journal.note(Direction::In, Layer::Frame, || number.to_string(), &bytes);
+            journal.note(Direction::In, ProtocolLayer::Frame, || number.to_string(), &bytes);
             journal.observe("never-masked", None, Verdict::Fail, "masked");
             journal.observe("binary-only", None, Verdict::Pass, "binary");
         }

@@ -33,17 +33,17 @@ use crate::report::Verbosity;
 use crate::transport::dial;
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsOptions};
-use bench::{Bench, Target};
+use bench::{Bench, CheckTarget};
 use journal::Journal;
 use report::baseline::Baseline;
 use report::text::Detail;
 use report::{Report, json, junit, list, tap, text};
-use run::{Outcome, Plan, PointResult};
-use select::Selection;
+use run::{Plan, PointResult, RunResult};
+use select::PointSelection;
 
 /// What goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ReportFormat {
     /// For people.
     Text,
     /// `--json`
@@ -56,7 +56,7 @@ pub enum Form {
 #[derive(Debug, Clone)]
 pub struct Output {
     /// What goes to stdout.
-    pub form: Form,
+    pub form: ReportFormat,
     /// `--json=FILE`
     pub json: Option<PathBuf>,
     /// `--junit FILE`
@@ -68,9 +68,9 @@ pub struct Output {
 }
 
 /// What `check` is asked to do.
-pub enum Config {
+pub enum CheckConfig {
     /// `--list`, in this form.
-    List(Form),
+    List(ReportFormat),
     /// Check a server.
     Server(Box<ServerConfig>),
 }
@@ -88,7 +88,7 @@ pub struct ServerConfig {
     /// `--versions`; empty for all.
     pub versions: Vec<Version>,
     /// Which points are asked.
-    pub selection: Selection,
+    pub selection: PointSelection,
     /// `--allow-remote`
     pub allow_remote: bool,
     /// `--pause`
@@ -104,11 +104,11 @@ pub struct ServerConfig {
 }
 
 /// Runs `mqttws check`.
-pub fn run(config: Config) -> Result<Exit> {
+pub fn run(config: CheckConfig) -> Result<Exit> {
     match config {
-        Config::List(Form::Json) => super::print(&list::json()).map(|_| Exit::Done),
-        Config::List(_) => super::print(list::text().trim_end()).map(|_| Exit::Done),
-        Config::Server(config) => check(*config),
+        CheckConfig::List(ReportFormat::Json) => super::print(&list::json()).map(|_| Exit::Done),
+        CheckConfig::List(_) => super::print(list::text().trim_end()).map(|_| Exit::Done),
+        CheckConfig::Server(config) => check(*config),
     }
 }
 
@@ -122,7 +122,7 @@ fn check(config: ServerConfig) -> Result<Exit> {
     let (began, started) = (Instant::now(), now());
     let mut observer = |_: &PointResult| {};
     let mut plan = Plan { selection: &selection, observer: &mut observer };
-    let Outcome { results, failure } = run::run(&mut bench, &mut plan);
+    let RunResult { results, failure } = run::run(&mut bench, &mut plan);
     let mut report = Report {
         url,
         host,
@@ -165,9 +165,9 @@ fn write(report: &Report, output: &Output, verbosity: Verbosity) -> Result<Exit>
         write_file(path, &junit::render(report))?;
     }
     let shown = match output.form {
-        Form::Text => text::render(report, detail),
-        Form::Json => json::render(report, detail),
-        Form::Tap => tap::render(report),
+        ReportFormat::Text => text::render(report, detail),
+        ReportFormat::Json => json::render(report, detail),
+        ReportFormat::Tap => tap::render(report),
     };
     super::print(shown.trim_end())?;
     if let Some((_, words)) = &report.failure {
@@ -240,11 +240,11 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
     };
     let tls = setting(&client.tls)?;
     let judge = setting(&TlsOptions { insecure: false, ..client.tls.clone() })?;
-    let Selection { full, only, .. } = &config.selection;
+    let PointSelection { full, only, .. } = &config.selection;
     let versions_are_asked = !versions.is_empty();
     let all = [Version::V5, Version::V3_1_1, Version::V3_1];
     let tried = all.into_iter().filter(|version| versions.is_empty() || versions.contains(version));
-    let target = Target {
+    let target = CheckTarget {
         endpoint: client.endpoint,
         route: client.route,
         tls,

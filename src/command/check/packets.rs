@@ -16,7 +16,7 @@ const SMALL: usize = 4096;
 
 /// A packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
+pub struct ReceivedPacket {
     /// Its bytes.
     pub raw: Bytes,
     /// It, or what is wrong with it.
@@ -25,7 +25,7 @@ pub struct Received {
     pub is_split: bool,
 }
 
-impl Received {
+impl ReceivedPacket {
     /// The packet in words.
     pub fn words(&self) -> String {
         match &self.packet {
@@ -37,7 +37,7 @@ impl Received {
 
 /// Takes payloads of messages apart.
 #[derive(Debug)]
-pub struct PacketReader {
+pub struct PayloadReader {
     version: Version,
     bytes: BytesMut,
     /// The packet that has begun came partly in an earlier message.
@@ -47,7 +47,7 @@ pub struct PacketReader {
     is_spoilt: bool,
 }
 
-impl PacketReader {
+impl PayloadReader {
     /// A reader of packets of this version.
     pub fn new(version: Version) -> Self {
         let bytes = BytesMut::new();
@@ -55,7 +55,7 @@ impl PacketReader {
     }
 
     /// Takes a piece of a message, and gives the packets that it completes.
-    pub fn feed(&mut self, piece: &[u8]) -> Vec<Received> {
+    pub fn feed(&mut self, piece: &[u8]) -> Vec<ReceivedPacket> {
         let mut received = Vec::new();
         if self.is_spoilt {
             return received;
@@ -66,7 +66,7 @@ impl PacketReader {
                 let raw = self.bytes.split().freeze();
                 self.is_spoilt = true;
                 let packet = Err(Malformed::VariableByteInteger);
-                received.push(Received { raw, packet, is_split: false });
+                received.push(ReceivedPacket { raw, packet, is_split: false });
                 break;
             };
             if self.bytes.len() < size {
@@ -74,7 +74,7 @@ impl PacketReader {
             }
             let raw = self.bytes.split_to(size).freeze();
             let is_split = std::mem::take(&mut self.is_split) && size <= SMALL;
-            received.push(Received { packet: self.decode(&raw), raw, is_split });
+            received.push(ReceivedPacket { packet: self.decode(&raw), raw, is_split });
             self.begun += 1;
         }
         received
@@ -112,15 +112,15 @@ fn size(bytes: &[u8]) -> Option<Result<usize, ()>> {
 }
 
 /// The packets in these bytes, and whether the bytes hold nothing else.
-pub fn read(bytes: &[u8], version: Version) -> (Vec<Received>, bool) {
-    let mut reader = PacketReader::new(version);
+pub fn read(bytes: &[u8], version: Version) -> (Vec<ReceivedPacket>, bool) {
+    let mut reader = PayloadReader::new(version);
     let received = reader.feed(bytes);
     let is_whole = reader.bytes.is_empty() && received.iter().all(|one| one.packet.is_ok());
     (received, is_whole)
 }
 
 /// What is sent, in words: the packets in it, or that it is none.
-pub fn words(received: &[Received], length: usize) -> String {
+pub fn words(received: &[ReceivedPacket], length: usize) -> String {
     let mut text = String::new();
     for received in received.iter().take(4) {
         let separator = if text.is_empty() { "" } else { ", " };
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_malformed_packet_does_not_stop_the_next() {
-        let mut reader = PacketReader::new(Version::V5);
+        let mut reader = PayloadReader::new(Version::V5);
         // PINGRESP with flags, PUBACK 0, PINGRESP.
         let received = reader.feed(b"\xd1\0\x40\x02\0\0\xd0\0");
         let ok: Vec<bool> = received.iter().map(|one| one.packet.is_ok()).collect();
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_packet_over_messages_is_noted() {
-        let mut reader = PacketReader::new(Version::V3_1_1);
+        let mut reader = PayloadReader::new(Version::V3_1_1);
         assert_eq!(reader.feed(b"\xd0").len() + reader.feed(b"").len(), 0);
         assert_eq!(reader.end_message(), 0);
         let received = reader.feed(b"\0\xd0\0");
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_endless_length_spoils_the_stream() {
-        let mut reader = PacketReader::new(Version::V5);
+        let mut reader = PayloadReader::new(Version::V5);
         assert!(reader.feed(b"\x30\xff\xff\xff\xff\x01")[0].packet.is_err());
         assert_eq!(reader.feed(b"\xd0\0"), []);
         let (received, is_whole) = read(b"\xc0\0\xe0\0", Version::V5);

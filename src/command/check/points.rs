@@ -170,7 +170,7 @@ pub struct Point {
 
 /// Points that belong together.
 #[derive(Debug)]
-pub struct Group {
+pub struct PointGroup {
     /// In kebab-case.
     pub name: &'static str,
     /// In the order in which they are shown.
@@ -178,20 +178,20 @@ pub struct Group {
 }
 
 /// All groups, from the network up.
-pub const GROUPS: [Group; 13] = [
-    Group { name: "reach", points: reach::POINTS },
-    Group { name: "tls", points: tls::POINTS },
-    Group { name: "upgrade", points: upgrade::POINTS },
-    Group { name: "framing-in", points: framing_in::POINTS },
-    Group { name: "framing-out", points: framing_out::POINTS },
-    Group { name: "connect", points: connect::POINTS },
-    Group { name: "publish", points: publish::POINTS },
-    Group { name: "subscribe", points: subscribe::POINTS },
-    Group { name: "session", points: session::POINTS },
-    Group { name: "properties", points: properties::POINTS },
-    Group { name: "flow-control", points: flow_control::POINTS },
-    Group { name: "ending", points: ending::POINTS },
-    Group { name: "limits", points: limits::POINTS },
+pub const GROUPS: [PointGroup; 13] = [
+    PointGroup { name: "reach", points: reach::POINTS },
+    PointGroup { name: "tls", points: tls::POINTS },
+    PointGroup { name: "upgrade", points: upgrade::POINTS },
+    PointGroup { name: "framing-in", points: framing_in::POINTS },
+    PointGroup { name: "framing-out", points: framing_out::POINTS },
+    PointGroup { name: "connect", points: connect::POINTS },
+    PointGroup { name: "publish", points: publish::POINTS },
+    PointGroup { name: "subscribe", points: subscribe::POINTS },
+    PointGroup { name: "session", points: session::POINTS },
+    PointGroup { name: "properties", points: properties::POINTS },
+    PointGroup { name: "flow-control", points: flow_control::POINTS },
+    PointGroup { name: "ending", points: ending::POINTS },
+    PointGroup { name: "limits", points: limits::POINTS },
 ];
 
 /// Every point, in the order of the table.
@@ -207,7 +207,7 @@ pub fn find(name: &str) -> Option<&'static Point> {
 impl Point {
     /// The name of its group.
     pub fn group(&self) -> &'static str {
-        let holds = |group: &&Group| group.points.iter().any(|point| point.name == self.name);
+        let holds = |group: &&PointGroup| group.points.iter().any(|point| point.name == self.name);
         GROUPS.iter().find(holds).map_or("", |group| group.name)
     }
 }

@@ -6,7 +6,7 @@ use crate::websocket::upgrade::{self, USER_AGENT, accept_key};
 
 /// A request to send.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct UpgradeRequest {
     /// `GET`, unless a probe wants to see another method refused.
     pub method: String,
     /// Path and query.
@@ -21,7 +21,7 @@ pub struct Request {
     pub is_plain: bool,
 }
 
-impl Request {
+impl UpgradeRequest {
     /// A legal request with a new key.
     pub fn new(target: &str, host: &str, subprotocols: &[&str]) -> Self {
         let mut request = Self {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_request_is_what_was_asked_for() {
-        let request = Request::new("/mqtt?t=1", "h:8080", &["mqtt", "mqttv3.1"])
+        let request = UpgradeRequest::new("/mqtt?t=1", "h:8080", &["mqtt", "mqttv3.1"])
             .without("upgrade")
             .set("Sec-WebSocket-Key", "k")
             .with("Authorization", "Bearer s3cret");

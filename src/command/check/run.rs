@@ -5,11 +5,11 @@ mod health;
 use std::time::{Duration, Instant};
 
 use super::bench::{Bench, Conn, Failure, Spoken};
-use super::finding::{Doubt, Finding, Probed, Step, Stop, Verdict};
+use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
 use super::journal::Evidence;
 use super::points::{self, Harm, Need, Point, Severity, Versions, Way};
-use super::probes::{self, Probe};
-use super::select::Selection;
+use super::probes::{self, PointProbe};
+use super::select::PointSelection;
 use crate::exit::Exit;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Scheme;
@@ -50,19 +50,19 @@ pub struct PointResult {
 struct Task {
     point: &'static Point,
     version: Option<Version>,
-    probe: Probe,
+    probe: PointProbe,
 }
 
 /// What is asked for.
 pub struct Plan<'a> {
     /// The points.
-    pub selection: &'a Selection,
+    pub selection: &'a PointSelection,
     /// Told of each result at once.
     pub observer: &'a mut dyn FnMut(&PointResult),
 }
 
 /// What came of a run.
-pub struct Outcome {
+pub struct RunResult {
     /// The results, in the order of the table.
     pub results: Vec<PointResult>,
     /// Why there was no connection at all.
@@ -70,7 +70,7 @@ pub struct Outcome {
 }
 
 /// Asks all points, and cleans up.
-pub fn run(bench: &mut Bench, plan: &mut Plan<'_>) -> Outcome {
+pub fn run(bench: &mut Bench, plan: &mut Plan<'_>) -> RunResult {
     let mut runner =
         Runner { bench, plan, results: Vec::new(), dead: None, limited: None, has_rested: false };
     let failure = runner.run();
@@ -82,7 +82,7 @@ pub fn run(bench: &mut Bench, plan: &mut Plan<'_>) -> Outcome {
         (at, std::cmp::Reverse(result.version))
     };
     results.sort_by_key(place);
-    Outcome { results, failure }
+    RunResult { results, failure }
 }
 
 struct Runner<'a, 'b> {
@@ -112,7 +112,7 @@ impl Runner<'_, '_> {
             }
             return Some(failure.clone());
         }
-        let (waiting, tasks) = parted(tasks, |task| matches!(task.probe, Probe::Wait { .. }));
+        let (waiting, tasks) = parted(tasks, |task| matches!(task.probe, PointProbe::Wait { .. }));
         let (observed, tasks) = parted(tasks, |task| task.point.way == Way::Observed);
         let (shared, alone) = parted(tasks, |task| task.point.way == Way::Shared);
         // With one client id there can be one connection at a time: these points wait in turn.
@@ -170,7 +170,7 @@ impl Runner<'_, '_> {
     }
 
     fn ask(&mut self, task: Task) {
-        let Probe::Ask(probe) = task.probe else { return };
+        let PointProbe::Ask(probe) = task.probe else { return };
         if let Some(finding) = self.without_asking(task) {
             return self.record(task, finding, Duration::ZERO, 0);
         }
@@ -218,7 +218,7 @@ impl Runner<'_, '_> {
     }
 
     fn begin_waiting(&mut self, task: Task) -> (Task, Begun) {
-        let Probe::Wait { begin, .. } = task.probe else { return (task, Begun::Not) };
+        let PointProbe::Wait { begin, .. } = task.probe else { return (task, Begun::Not) };
         if let Some(finding) = self.without_asking(task) {
             self.record(task, finding, Duration::ZERO, 0);
             return (task, Begun::Not);
@@ -236,7 +236,8 @@ impl Runner<'_, '_> {
     }
 
     fn finish_waiting(&mut self, task: Task, begun: Begun) {
-        let (Probe::Wait { finish, .. }, Begun::At { conns, topic, since }) = (task.probe, begun)
+        let (PointProbe::Wait { finish, .. }, Begun::At { conns, topic, since }) =
+            (task.probe, begun)
         else {
             return;
         };
@@ -350,7 +351,7 @@ fn is_doubtful(finding: &Finding) -> bool {
 /// How far a point is that waits.
 enum Begun {
     Not,
-    At { conns: Step<Vec<Conn>>, topic: String, since: Instant },
+    At { conns: StepResult<Vec<Conn>>, topic: String, since: Instant },
 }
 
 /// Whether a point can be asked of a server that cannot be connected to.
@@ -370,7 +371,7 @@ fn parted(tasks: Vec<Task>, is_first: impl Fn(&Task) -> bool) -> (Vec<Task>, Vec
 }
 
 /// What is asked, in the order of the table; the end of the shared connection comes last.
-fn tasks(bench: &Bench, selection: &Selection) -> Vec<Task> {
+fn tasks(bench: &Bench, selection: &PointSelection) -> Vec<Task> {
     let mut tasks = Vec::new();
     for point in points::all().filter(|point| selection.holds(point)) {
         let Some(probe) = probes::find(point.name) else { continue };
@@ -383,7 +384,7 @@ fn tasks(bench: &Bench, selection: &Selection) -> Vec<Task> {
 }
 
 /// The versions that a point is asked in; `None` stands for the newest that is spoken.
-fn versions(bench: &Bench, selection: &Selection, point: &Point) -> Vec<Option<Version>> {
+fn versions(bench: &Bench, selection: &PointSelection, point: &Point) -> Vec<Option<Version>> {
     let tried = bench.target.versions.iter().copied();
     let is_thorough = selection.full || selection.only.iter().any(|name| name == point.name);
     match point.versions {

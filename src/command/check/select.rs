@@ -4,7 +4,7 @@ use super::points::{self, GROUPS, Mark, Point, Set, Way};
 
 /// What the flags choose. The patterns were checked by [`check`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct PointSelection {
     /// `--full`
     pub full: bool,
     /// `--only`: names, groups, marks, wildcards.
@@ -13,7 +13,7 @@ pub struct Selection {
     pub skip: Vec<String>,
 }
 
-impl Selection {
+impl PointSelection {
     /// Whether this point is asked.
     pub fn holds(&self, point: &Point) -> bool {
         let named = |patterns: &[String]| patterns.iter().any(|pattern| fits(pattern, point));
@@ -87,7 +87,7 @@ mod tests {
 
     fn chosen(full: bool, only: &[&str], skip: &[&str]) -> Vec<&'static str> {
         let owned = |patterns: &[&str]| patterns.iter().map(|&one| one.to_owned()).collect();
-        let selection = Selection { full, only: owned(only), skip: owned(skip) };
+        let selection = PointSelection { full, only: owned(only), skip: owned(skip) };
         let asked = points::all().filter(|point| point.way != Way::Observed);
         asked.filter(|point| selection.holds(point)).map(|point| point.name).collect()
     }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{
-    Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, Spoken, Step, Stop,
+    Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, Spoken, StepResult,
+    Stop,
 };
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Verdict;
-use crate::command::check::journal::{Direction, Layer};
+use crate::command::check::journal::{Direction, ProtocolLayer};
 use crate::command::check::wire::Frame;
 use crate::exit::Exit;
 use crate::mqtt::packet::{Disconnect, Packet};
@@ -30,7 +31,7 @@ const CLEANING: Duration = Duration::from_secs(1);
 impl Bench {
     /// TCP, and TLS with `wss`: no byte of HTTP is sent. `address` is one of the name's, instead of
     /// any.
-    pub fn dial(&mut self, address: Option<SocketAddr>) -> Step<Conn> {
+    pub fn dial(&mut self, address: Option<SocketAddr>) -> StepResult<Conn> {
         let is_secure = self.target.endpoint.scheme == Scheme::Wss;
         let tls = self.target.tls.clone().filter(|_| is_secure);
         self.dial_with(address, tls.as_ref())
@@ -41,7 +42,7 @@ impl Bench {
         &mut self,
         address: Option<SocketAddr>,
         tls: Option<&TlsConfig>,
-    ) -> Step<Conn> {
+    ) -> StepResult<Conn> {
         if self.connections > 0 && !self.target.pause.is_zero() {
             self.idle(self.target.pause)?;
         }
@@ -57,7 +58,7 @@ impl Bench {
         let dialled = dialled.map_err(|error| self.unreached(&error))?;
         self.patience = (dialled.connect * ROUND_TRIPS).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
         let reached = format!("connected to {}", dialled.reached);
-        self.journal.note(Direction::Out, Layer::Tcp, || reached, &[]);
+        self.journal.note(Direction::Out, ProtocolLayer::Tcp, || reached, &[]);
         let host = self.target.endpoint.host.clone();
         let tls = tls.map(|tls| (tls, host.as_str()));
         let link = Link::new(dialled, tls, &self.waker);
@@ -73,7 +74,7 @@ impl Bench {
     }
 
     /// Waits for TLS.
-    fn secure(&mut self, conn: Conn) -> Step<()> {
+    fn secure(&mut self, conn: Conn) -> StepResult<()> {
         let first = self.link(conn).advance_tls();
         if let Err(error) = first {
             return Err(self.failed(Exit::Tls, error.to_string()));
@@ -117,7 +118,7 @@ impl Bench {
     }
 
     /// The connection that ordinary points of this version share. It is opened by the first.
-    pub fn shared(&mut self) -> Step<Conn> {
+    pub fn shared(&mut self) -> StepResult<Conn> {
         if let Some((version, conn)) = self.shared {
             if self.version.is_none_or(|asked| asked == version) {
                 return Ok(conn);
@@ -137,7 +138,7 @@ impl Bench {
     }
 
     /// The shared connection is the probe's now, to be ended by it.
-    pub fn take_shared(&mut self) -> Step<Conn> {
+    pub fn take_shared(&mut self) -> StepResult<Conn> {
         let conn = self.shared()?;
         self.shared = None;
         Ok(conn)
@@ -206,7 +207,7 @@ impl Bench {
     }
 
     /// Waits for the end of the TCP stream.
-    pub fn wait_end(&mut self, conn: Conn, patience: Duration) -> Step<()> {
+    pub fn wait_end(&mut self, conn: Conn, patience: Duration) -> StepResult<()> {
         let until = self.bounded(Instant::now() + patience);
         loop {
             let (link, journal) = self.both(conn);
@@ -225,7 +226,7 @@ impl Bench {
     }
 
     /// Whether the server still answers: UP, CONNECT, FENCE.
-    pub fn is_alive(&mut self) -> Step<()> {
+    pub fn is_alive(&mut self) -> StepResult<()> {
         let conn = self.on()?;
         let fence = self.fence(conn);
         self.close(conn);
@@ -280,7 +281,7 @@ impl Bench {
     }
 
     /// Whether the point's version is spoken; asks the server if that is not known.
-    pub fn speaks(&mut self, version: Version) -> Step<bool> {
+    pub fn speaks(&mut self, version: Version) -> StepResult<bool> {
         if self.spoken(version).is_none() {
             let asked = self.version.replace(version);
             let opened = self.on();

@@ -1,6 +1,6 @@
 //! ON: CONNECT as the user logs in, and what CONNACK says.
 
-use super::{Bench, Conn, Spoken, Step, Stop};
+use super::{Bench, Conn, Spoken, StepResult, Stop};
 use crate::command::check::aliases::Aliases;
 use crate::command::check::finding::Finding;
 use crate::command::check::journal::Fact;
@@ -37,7 +37,7 @@ impl Bench {
     }
 
     /// ON: a connection in the version of the point, or in the newest that the server takes.
-    pub fn on(&mut self) -> Step<Conn> {
+    pub fn on(&mut self) -> StepResult<Conn> {
         let known = self.versions().first().copied();
         if let Some(version) = self.asked_version().or(known) {
             return self.on_with(self.connect_packet(version));
@@ -54,14 +54,14 @@ impl Bench {
     }
 
     /// ON2: a second connection at the same time, in the same version.
-    pub fn on2(&mut self) -> Step<Conn> {
+    pub fn on2(&mut self) -> StepResult<Conn> {
         let mut connect = self.connect_packet(self.version());
         connect.client_id = self.client_id("2").into();
         self.on_with(connect)
     }
 
     /// ON with this CONNECT. Where the version is not spoken, the point does not apply.
-    pub fn on_with(&mut self, connect: Connect) -> Step<Conn> {
+    pub fn on_with(&mut self, connect: Connect) -> StepResult<Conn> {
         let version = connect.version;
         if let Some(Spoken::No(why)) = self.spoken(version) {
             return Err(Finding::not_applicable(why.clone()).into());
@@ -111,7 +111,7 @@ impl Bench {
     }
 
     /// Sends CONNECT and waits for CONNACK, whatever its code.
-    pub fn connect(&mut self, conn: Conn, mut connect: Connect) -> Step<ConnAck> {
+    pub fn connect(&mut self, conn: Conn, mut connect: Connect) -> StepResult<ConnAck> {
         let version = connect.version;
         let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
         let keep_alive = connect.keep_alive;
@@ -134,7 +134,7 @@ impl Bench {
     }
 
     /// Waits for CONNACK; where the user's authentication takes steps, they come first.
-    fn connack(&mut self, conn: Conn, is_ours: bool) -> Step<ConnAck> {
+    fn connack(&mut self, conn: Conn, is_ours: bool) -> StepResult<ConnAck> {
         loop {
             let answer = self.take(conn, "CONNACK", |packet| match packet {
                 Packet::ConnAck(_) => Some(packet.clone()),

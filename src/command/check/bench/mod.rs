@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::answer::Answer;
 use super::connection::Link;
-use super::finding::{Finding, Step, Stop};
+use super::finding::{Finding, StepResult, Stop};
 use super::journal::Journal;
 use super::points::{Harm, Point};
 use crate::exit::Exit;
@@ -46,7 +46,7 @@ const PARKED_TURN: Duration = Duration::from_millis(250);
 const ROUND_TRIPS: u32 = 10;
 
 /// What is checked, and as whom.
-pub struct Target {
+pub struct CheckTarget {
     /// The server.
     pub endpoint: Endpoint,
     /// How it is reached.
@@ -83,7 +83,7 @@ pub struct Target {
     pub asks_full: bool,
 }
 
-impl Target {
+impl CheckTarget {
     /// How the user logs in.
     fn login(&self) -> Login {
         let (credentials, authentication) = (self.credentials.clone(), self.authentication.clone());
@@ -116,7 +116,7 @@ pub struct Failure {
 /// The bench.
 pub struct Bench {
     /// What is checked.
-    pub target: Target,
+    pub target: CheckTarget,
     /// What was seen.
     pub journal: Journal,
     links: Vec<Option<Link>>,
@@ -160,7 +160,7 @@ pub struct Bench {
 
 impl Bench {
     /// A bench for this server; signals are noticed from now on.
-    pub fn new(target: Target, journal: Journal) -> io::Result<Self> {
+    pub fn new(target: CheckTarget, journal: Journal) -> io::Result<Self> {
         let poller = Poller::new()?;
         let waker = Arc::clone(poller.waker());
         let signals = Signals::new(waker.writer())?;
@@ -260,7 +260,7 @@ impl Bench {
         awaited: &str,
         patience: Duration,
         mut found: impl FnMut(&mut Link) -> Option<T>,
-    ) -> Step<T> {
+    ) -> StepResult<T> {
         let began = Instant::now();
         let until = self.bounded(began + patience);
         loop {
@@ -290,7 +290,7 @@ impl Bench {
     }
 
     /// Does nothing for this time but read what comes on this connection.
-    pub fn pause(&mut self, conn: Conn, time: Duration) -> Step<()> {
+    pub fn pause(&mut self, conn: Conn, time: Duration) -> StepResult<()> {
         let until = self.bounded(Instant::now() + time);
         while Instant::now() < until {
             let turn = self.turn(until);
@@ -303,7 +303,7 @@ impl Bench {
     }
 
     /// Does nothing for this time.
-    pub fn idle(&mut self, time: Duration) -> Step<()> {
+    pub fn idle(&mut self, time: Duration) -> StepResult<()> {
         let until = Instant::now() + time;
         let mut poller = Poller::sharing(&self.waker);
         while Instant::now() < until {
@@ -315,7 +315,7 @@ impl Bench {
     }
 
     /// A signal ends the run; while cleaning up it does not.
-    fn obey_signals(&mut self) -> Step<()> {
+    fn obey_signals(&mut self) -> StepResult<()> {
         if let Some(signal) = self.signals.take() {
             self.interrupted = Some(signal);
         }

@@ -1,9 +1,9 @@
 //! What TLS and the certificates of the server say, noted for the points of the group tls.
 
-use super::{Asked, Bench, Conn, Step, Stop};
+use super::{Asked, Bench, Conn, StepResult, Stop};
 use crate::command::check::finding::Verdict;
 use crate::command::check::journal::Fact;
-use crate::command::check::request::Request;
+use crate::command::check::request::UpgradeRequest;
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{Disconnect, Packet};
 use crate::transport::endpoint::Scheme;
@@ -34,7 +34,7 @@ impl Bench {
     }
 
     /// TCP, and TLS as browsers negotiate it: they offer `http/1.1` by ALPN.
-    pub fn dial_as_browser(&mut self) -> Step<Conn> {
+    pub fn dial_as_browser(&mut self) -> StepResult<Conn> {
         let is_secure = self.target.endpoint.scheme == Scheme::Wss;
         let tls = self.target.tls.as_ref().filter(|_| is_secure);
         let Some(tls) = tls.map(|tls| tls.offering(&[BROWSERS])) else { return self.dial(None) };
@@ -57,7 +57,7 @@ impl Bench {
 
     /// Sends a request as browsers do, also where their handshake is refused: that is a point of
     /// its own.
-    pub fn ask_as_browser(&mut self, request: &Request) -> Step<Asked> {
+    pub fn ask_as_browser(&mut self, request: &UpgradeRequest) -> StepResult<Asked> {
         let conn = match self.dial_as_browser() {
             Err(Stop::NoConnection(_)) => self.dial(None)?,
             dialled => dialled?,

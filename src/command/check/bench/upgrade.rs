@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use super::{Bench, Conn, Step, Stop};
-use crate::command::check::answer::{Answer, Head, Parsed};
+use super::{Bench, Conn, StepResult, Stop};
+use crate::command::check::answer::{Answer, AnswerHead, Parsed};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Verdict;
-use crate::command::check::journal::{Direction, Fact, Layer};
-use crate::command::check::request::Request;
+use crate::command::check::journal::{Direction, Fact, ProtocolLayer};
+use crate::command::check::request::UpgradeRequest;
 use crate::exit::Exit;
 
 /// The time between the pieces of a request that is written in pieces.
@@ -33,31 +33,35 @@ pub struct TurnedAway {
 
 impl Bench {
     /// The user's request: the address, headers and flags as given, offering these subprotocols.
-    pub fn request(&self, subprotocols: &[&str]) -> Request {
+    pub fn request(&self, subprotocols: &[&str]) -> UpgradeRequest {
         let endpoint = &self.target.endpoint;
-        let request = Request::new(&endpoint.target, &endpoint.host_header(), subprotocols);
-        let add = |request: Request, (name, value): &(String, String)| {
+        let request = UpgradeRequest::new(&endpoint.target, &endpoint.host_header(), subprotocols);
+        let add = |request: UpgradeRequest, (name, value): &(String, String)| {
             let replaces = ["Host", "User-Agent"].iter().any(|own| own.eq_ignore_ascii_case(name));
             if replaces { request.set(name, value) } else { request.with(name, value) }
         };
         let is_plain = subprotocols == ["mqtt"];
-        Request { is_plain, ..self.target.headers.iter().fold(request, add) }
+        UpgradeRequest { is_plain, ..self.target.headers.iter().fold(request, add) }
     }
 
     /// Sends a request on a new connection, and waits for what comes.
-    pub fn ask(&mut self, request: &Request) -> Step<Asked> {
+    pub fn ask(&mut self, request: &UpgradeRequest) -> StepResult<Asked> {
         self.ask_at(None, request)
     }
 
     /// The same at one of the addresses of the name.
-    pub fn ask_at(&mut self, address: Option<SocketAddr>, request: &Request) -> Step<Asked> {
+    pub fn ask_at(
+        &mut self,
+        address: Option<SocketAddr>,
+        request: &UpgradeRequest,
+    ) -> StepResult<Asked> {
         let conn = self.dial(address)?;
         self.ask_on(conn, request)
     }
 
     /// The same on a connection that is there.
-    pub fn ask_on(&mut self, conn: Conn, request: &Request) -> Step<Asked> {
-        self.journal.note(Direction::Out, Layer::Http, || request.words(), &[]);
+    pub fn ask_on(&mut self, conn: Conn, request: &UpgradeRequest) -> StepResult<Asked> {
+        self.journal.note(Direction::Out, ProtocolLayer::Http, || request.words(), &[]);
         let bytes = request.bytes();
         let pieces = request.pieces.unwrap_or(bytes.len()).max(1);
         for (number, piece) in bytes.chunks(pieces).enumerate() {
@@ -85,12 +89,12 @@ impl Bench {
 
     /// UP: a WebSocket, upgraded as the user asks and offering `mqtt` alone. The subprotocol of the
     /// answer is not judged here: that is a point of its own.
-    pub fn up(&mut self) -> Step<Conn> {
+    pub fn up(&mut self) -> StepResult<Conn> {
         self.up_with(&self.request(&["mqtt"]))
     }
 
     /// What came for the user's request, offering `mqtt` alone: asked once in a run.
-    pub fn answer_to_plain(&mut self) -> Step<Answer> {
+    pub fn answer_to_plain(&mut self) -> StepResult<Answer> {
         if self.plain_answer.is_none() {
             let asked = self.ask(&self.request(&["mqtt"]))?;
             self.close(asked.conn);
@@ -99,13 +103,13 @@ impl Bench {
     }
 
     /// The same with another request.
-    pub fn up_with(&mut self, request: &Request) -> Step<Conn> {
+    pub fn up_with(&mut self, request: &UpgradeRequest) -> StepResult<Conn> {
         let asked = self.ask(request)?;
         self.accepted(request, asked)
     }
 
     /// The connection, if the answer upgrades it as RFC 6455 asks.
-    pub fn accepted(&mut self, request: &Request, asked: Asked) -> Step<Conn> {
+    pub fn accepted(&mut self, request: &UpgradeRequest, asked: Asked) -> StepResult<Conn> {
         let Asked { conn, answer } = asked;
         let words = match &answer {
             Answer::Head(head) if head.status == 101 => match fault(request, head) {
@@ -144,8 +148,8 @@ impl Bench {
     }
 
     /// Notes what observed points want to know of an answer, and opens the WebSocket.
-    fn note_answer(&mut self, conn: Conn, request: &Request, answer: &Answer) {
-        self.journal.note(Direction::In, Layer::Http, || answer.to_string(), &[]);
+    fn note_answer(&mut self, conn: Conn, request: &UpgradeRequest, answer: &Answer) {
+        self.journal.note(Direction::In, ProtocolLayer::Http, || answer.to_string(), &[]);
         if request.is_plain && self.plain_answer.is_none() {
             self.plain_answer = Some(answer.clone());
         }
@@ -165,7 +169,7 @@ impl Bench {
         }
     }
 
-    fn note_head(&mut self, request: &Request, head: &Head) {
+    fn note_head(&mut self, request: &UpgradeRequest, head: &AnswerHead) {
         if let Some(server) = head.value("Server") {
             self.journal.fact("server", Fact::Text(server));
         }
@@ -197,14 +201,14 @@ impl Bench {
 }
 
 /// What is wrong with a 101, so that no client may go on (RFC 6455 §4.1).
-fn fault(request: &Request, head: &Head) -> Option<String> {
+fn fault(request: &UpgradeRequest, head: &AnswerHead) -> Option<String> {
     let headers = judge_upgrade_headers(head);
     let headers = (headers.0 == Verdict::Fail).then_some(headers.1);
     accept_fault(request, head).or(headers)
 }
 
 /// What is wrong with `Sec-WebSocket-Accept` (RFC 6455 §4.2.2).
-fn accept_fault(request: &Request, head: &Head) -> Option<String> {
+fn accept_fault(request: &UpgradeRequest, head: &AnswerHead) -> Option<String> {
     match head.all("Sec-WebSocket-Accept")[..] {
         [] => Some("101 without Sec-WebSocket-Accept".to_owned()),
         [accept] if accept == request.accept_value() => None,
@@ -214,7 +218,7 @@ fn accept_fault(request: &Request, head: &Head) -> Option<String> {
 }
 
 /// `Upgrade` and `Connection` of a 101 (RFC 6455 §4.1, §4.2.2).
-fn judge_upgrade_headers(head: &Head) -> (Verdict, String) {
+fn judge_upgrade_headers(head: &AnswerHead) -> (Verdict, String) {
     let (upgrade, connection) = (head.tokens("Upgrade"), head.tokens("Connection"));
     let is = |tokens: &[String], wanted: &str| {
         tokens.iter().any(|token| token.eq_ignore_ascii_case(wanted))
@@ -273,7 +277,7 @@ mod tests {
         let head = |upgrade: &str, connection: &str| {
             let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
             let headers = vec![header("Upgrade", upgrade), header("connection", connection)];
-            judge_upgrade_headers(&Head { status: 101, reason: String::new(), headers }).0
+            judge_upgrade_headers(&AnswerHead { status: 101, reason: String::new(), headers }).0
         };
         assert_eq!(head("WebSocket", "upgrade"), Verdict::Pass);
         assert_eq!(head("websocket", "keep-alive, Upgrade"), Verdict::Warn);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Link;
-use crate::command::check::finding::{Ending, Verdict};
+use crate::command::check::finding::{StreamEnd, Verdict};
 use crate::command::check::journal::Journal;
 use crate::transport::tls::CertificateDer;
 
@@ -33,14 +33,14 @@ impl Link {
     }
 
     /// Notes whether the server ended TLS in order after it was told to (RFC 8446 §6.1).
-    pub(super) fn note_end_of_tls(&self, how: Ending, journal: &mut Journal) {
+    pub(super) fn note_end_of_tls(&self, how: StreamEnd, journal: &mut Journal) {
         if !self.has_said_goodbye || self.tls().is_none() {
             return;
         }
         let bare = match how {
-            Ending::Fin if !self.stream.is_truncated() => None,
-            Ending::Fin => Some("FIN without close_notify"),
-            Ending::Reset | Ending::BrokenTls => Some("RST without close_notify"),
+            StreamEnd::Fin if !self.stream.is_truncated() => None,
+            StreamEnd::Fin => Some("FIN without close_notify"),
+            StreamEnd::Reset | StreamEnd::BrokenTls => Some("RST without close_notify"),
         };
         let verdict = bare.map_or(Verdict::Pass, |_| Verdict::Warn);
         journal.observe("tls-close-notify", None, verdict, bare.unwrap_or_default());

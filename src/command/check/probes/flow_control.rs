@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::connection::Acks;
-use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -14,11 +14,11 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("receive-maximum-out", Probe::Ask(receive_maximum_out)),
-    ("receive-maximum-in", Probe::Ask(receive_maximum_in)),
-    ("maximum-packet-size-out", Probe::Ask(maximum_packet_size_out)),
-    ("maximum-packet-size-in", Probe::Ask(maximum_packet_size_in)),
+pub const PROBES: GroupProbes = &[
+    ("receive-maximum-out", PointProbe::Ask(receive_maximum_out)),
+    ("receive-maximum-in", PointProbe::Ask(receive_maximum_in)),
+    ("maximum-packet-size-out", PointProbe::Ask(maximum_packet_size_out)),
+    ("maximum-packet-size-in", PointProbe::Ask(maximum_packet_size_in)),
 ];
 
 /// How many messages we allow in flight, and how many are published.
@@ -44,7 +44,7 @@ const PIECE: usize = 16 * 1024;
 const TRANSFER: Duration = Duration::from_secs(20);
 
 /// A connection in MQTT 5 with one more property in its CONNECT.
-fn on_allowing(bench: &mut Bench, id: PropertyId, value: u32) -> Step<Conn> {
+fn on_allowing(bench: &mut Bench, id: PropertyId, value: u32) -> StepResult<Conn> {
     let mut connect = bench.connect_packet(Version::V5);
     connect.properties.push(Property::number(id, value));
     bench.on_with(connect)
@@ -215,7 +215,7 @@ fn maximum_packet_size_in(bench: &mut Bench) -> Probed {
 }
 
 /// What is wrong with how a packet of exactly this size is taken.
-fn as_large(bench: &mut Bench, conn: Conn, size: usize) -> Step<Option<Finding>> {
+fn as_large(bench: &mut Bench, conn: Conn, size: usize) -> StepResult<Option<Finding>> {
     let publish = sized(bench, size);
     let id = publish.packet_id;
     send_in_pieces(bench, conn, publish);

@@ -2,27 +2,27 @@
 
 use std::net::SocketAddr;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::Bench;
-use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::exit::Exit;
 use crate::mqtt::packet::ConnAck;
 use crate::transport::dial;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("addresses", Probe::Ask(addresses)),
-    ("same-everywhere", Probe::Ask(same_everywhere)),
-    ("speaks-http", Probe::Ask(speaks_http)),
-    ("clock", Probe::Ask(clock)),
+pub const PROBES: GroupProbes = &[
+    ("addresses", PointProbe::Ask(addresses)),
+    ("same-everywhere", PointProbe::Ask(same_everywhere)),
+    ("speaks-http", PointProbe::Ask(speaks_http)),
+    ("clock", PointProbe::Ask(clock)),
 ];
 
 /// How many addresses of a name are tried.
 const MOST_ADDRESSES: usize = 8;
 
 /// The addresses of the name; none where a proxy or a socket of this machine is dialled instead.
-fn known_addresses(bench: &mut Bench) -> Step<Vec<SocketAddr>> {
+fn known_addresses(bench: &mut Bench) -> StepResult<Vec<SocketAddr>> {
     let found = dial::addresses(&bench.target.endpoint, &bench.target.route);
     let mut found = match found {
         None => return Err(Finding::not_applicable("a proxy or a Unix socket is dialled").into()),
@@ -80,7 +80,7 @@ fn same_everywhere(bench: &mut Bench) -> Probed {
 }
 
 /// What one address answers; `None` if it does not.
-fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
+fn node(bench: &mut Bench, address: SocketAddr) -> StepResult<Option<String>> {
     let request = bench.request(&["mqtt"]);
     let asked = match bench.ask_at(Some(address), &request) {
         Err(Stop::NoConnection(_)) => return Ok(None),

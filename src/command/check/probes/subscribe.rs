@@ -5,9 +5,9 @@ mod matching;
 mod options;
 mod shared;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Packet, Publish, Subscription};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -15,23 +15,23 @@ use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("suback-each", Probe::Ask(suback_each)),
-    ("granted-qos", Probe::Ask(granted_qos)),
-    ("filter-matching", Probe::Ask(matching::filter_matching)),
-    ("resubscribe-replaces", Probe::Ask(resubscribe_replaces)),
-    ("overlapping", Probe::Ask(matching::overlapping)),
-    ("unsubscribe", Probe::Ask(unsubscribe)),
-    ("dollar-topics", Probe::Ask(matching::dollar_topics)),
-    ("filter-bad", Probe::Ask(checked::filter_bad)),
-    ("subscribe-malformed", Probe::Ask(checked::subscribe_malformed)),
-    ("no-local", Probe::Ask(options::no_local)),
-    ("retain-as-published", Probe::Ask(options::retain_as_published)),
-    ("retain-handling", Probe::Ask(options::retain_handling)),
-    ("subscription-id", Probe::Ask(options::subscription_id)),
-    ("shared-once", Probe::Ask(shared::shared_once)),
-    ("shared-no-retained", Probe::Ask(shared::shared_no_retained)),
-    ("shared-checked", Probe::Ask(shared::shared_checked)),
+pub const PROBES: GroupProbes = &[
+    ("suback-each", PointProbe::Ask(suback_each)),
+    ("granted-qos", PointProbe::Ask(granted_qos)),
+    ("filter-matching", PointProbe::Ask(matching::filter_matching)),
+    ("resubscribe-replaces", PointProbe::Ask(resubscribe_replaces)),
+    ("overlapping", PointProbe::Ask(matching::overlapping)),
+    ("unsubscribe", PointProbe::Ask(unsubscribe)),
+    ("dollar-topics", PointProbe::Ask(matching::dollar_topics)),
+    ("filter-bad", PointProbe::Ask(checked::filter_bad)),
+    ("subscribe-malformed", PointProbe::Ask(checked::subscribe_malformed)),
+    ("no-local", PointProbe::Ask(options::no_local)),
+    ("retain-as-published", PointProbe::Ask(options::retain_as_published)),
+    ("retain-handling", PointProbe::Ask(options::retain_handling)),
+    ("subscription-id", PointProbe::Ask(options::subscription_id)),
+    ("shared-once", PointProbe::Ask(shared::shared_once)),
+    ("shared-no-retained", PointProbe::Ask(shared::shared_no_retained)),
+    ("shared-checked", PointProbe::Ask(shared::shared_checked)),
 ];
 
 /// A subscription with the default options.
@@ -95,7 +95,12 @@ fn granted_qos(bench: &mut Bench) -> Probed {
 
 /// All copies of the message with this payload that come to a topic: those before a marker at its
 /// QoS, and those at another QoS that come until a fence.
-fn copies(bench: &mut Bench, conn: Conn, topic: &str, payload: &'static str) -> Step<Vec<Publish>> {
+fn copies(
+    bench: &mut Bench,
+    conn: Conn,
+    topic: &str,
+    payload: &'static str,
+) -> StepResult<Vec<Publish>> {
     let qos = bench.usable(QoS::AtLeastOnce);
     bench.publish(conn, Bench::message(topic, qos, payload))?;
     let mut copies = bench.mark(conn, topic, qos)?;

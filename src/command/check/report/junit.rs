@@ -9,7 +9,7 @@ use super::{Report, case_name, text};
 
 /// What a case counts as.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tally {
+struct CaseCounts {
     tests: usize,
     failures: usize,
     errors: usize,
@@ -20,14 +20,14 @@ struct Tally {
 /// The whole document.
 pub fn render(report: &Report) -> String {
     let mut suites = String::new();
-    let mut all = Tally::default();
+    let mut all = CaseCounts::default();
     for group in GROUPS {
         let of_group = report.results.iter().filter(|result| result.point.group() == group.name);
         let cases: Vec<&PointResult> = of_group.collect();
         if cases.is_empty() {
             continue;
         }
-        let mut tally = Tally::default();
+        let mut tally = CaseCounts::default();
         let mut text = String::new();
         for result in cases {
             case(result, group.name, &mut tally, &mut text);
@@ -52,16 +52,16 @@ pub fn render(report: &Report) -> String {
     )
 }
 
-fn attributes(tally: Tally) -> String {
-    let Tally { tests, failures, errors, skipped, seconds } = tally;
+fn attributes(tally: CaseCounts) -> String {
+    let CaseCounts { tests, failures, errors, skipped, seconds } = tally;
     format!(
         "tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" \
          time=\"{seconds:.3}\""
     )
 }
 
-fn added(one: Tally, other: Tally) -> Tally {
-    Tally {
+fn added(one: CaseCounts, other: CaseCounts) -> CaseCounts {
+    CaseCounts {
         tests: one.tests + other.tests,
         failures: one.failures + other.failures,
         errors: one.errors + other.errors,
@@ -70,7 +70,7 @@ fn added(one: Tally, other: Tally) -> Tally {
     }
 }
 
-fn case(result: &PointResult, group: &str, tally: &mut Tally, out: &mut String) {
+fn case(result: &PointResult, group: &str, tally: &mut CaseCounts, out: &mut String) {
     tally.tests += 1;
     tally.seconds += result.time.as_secs_f64();
     let name = escaped(&case_name(result));

@@ -57,7 +57,7 @@ pub struct Report {
 
 /// The judgement about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum ServerVerdict {
     /// No must is broken.
     Interoperable,
     /// Our own defaults work, but a must is broken.
@@ -70,7 +70,7 @@ pub enum Judgement {
     NoConnection,
 }
 
-impl Judgement {
+impl ServerVerdict {
     /// As the text writes it.
     pub fn title(self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ impl Judgement {
 
 /// How many points have each verdict, by their worst version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct PointCounts {
     /// PASS.
     pub pass: usize,
     /// WARN.
@@ -111,7 +111,7 @@ pub struct Counts {
     pub known: usize,
 }
 
-impl Counts {
+impl PointCounts {
     /// All points.
     pub fn all(self) -> usize {
         self.pass + self.warn + self.fail + self.not_applicable + self.unknown + self.known
@@ -153,8 +153,8 @@ impl Report {
     }
 
     /// How many points have each verdict.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+    pub fn counts(&self) -> PointCounts {
+        let mut counts = PointCounts::default();
         self.by_point().iter().for_each(|(_, results)| counts.add(results[0]));
         counts
     }
@@ -174,30 +174,30 @@ impl Report {
     }
 
     /// The judgement, and the point that decides it.
-    pub fn judgement(&self) -> (Judgement, Option<&'static str>) {
+    pub fn judgement(&self) -> (ServerVerdict, Option<&'static str>) {
         if self.failure.is_some() {
-            return (Judgement::NoConnection, None);
+            return (ServerVerdict::NoConnection, None);
         }
         let has = |name: &str, verdict| self.worst(name) == Some(verdict);
         // The upgrade without a name is a 101 none the less: connections came about.
         let fails = |name: &&&str| **name != "offer-mqtt" && has(name, Verdict::Fail);
         if let Some(name) = ESSENTIAL.iter().find(fails) {
-            return (Judgement::NotUsable, Some(name));
+            return (ServerVerdict::NotUsable, Some(name));
         }
         if has("still-alive", Verdict::Fail) {
-            return (Judgement::NotUsable, Some("still-alive"));
+            return (ServerVerdict::NotUsable, Some("still-alive"));
         }
         let failed = self.results.iter().find(|result| result.verdict == Verdict::Fail);
         if let Some(failed) = failed {
-            return (Judgement::Usable, Some(failed.point.name));
+            return (ServerVerdict::Usable, Some(failed.point.name));
         }
         let unknown = |result: &&PointResult| {
             let decides = ESSENTIAL.contains(&result.point.name) || !result.point.marks.is_empty();
             decides && result.verdict == Verdict::Unknown
         };
         match self.results.iter().find(unknown) {
-            Some(unknown) => (Judgement::Undecided, Some(unknown.point.name)),
-            None => (Judgement::Interoperable, None),
+            Some(unknown) => (ServerVerdict::Undecided, Some(unknown.point.name)),
+            None => (ServerVerdict::Interoperable, None),
         }
     }
 
@@ -210,7 +210,7 @@ impl Report {
             return *exit;
         }
         let counts = self.counts();
-        let is_undecided = self.judgement().0 == Judgement::Undecided && !self.is_partial;
+        let is_undecided = self.judgement().0 == ServerVerdict::Undecided && !self.is_partial;
         if counts.fail > 0 || is_undecided { Exit::Local } else { Exit::Done }
     }
 }

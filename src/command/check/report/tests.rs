@@ -1,7 +1,7 @@
 //! The same results in each form of the report.
 
 use super::super::finding::Verdict;
-use super::super::journal::{Direction, Evidence, Fact, Layer};
+use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
 use super::super::points;
 use super::super::run::PointResult;
 use super::*;
@@ -10,7 +10,7 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
     let evidence = Evidence {
         at: Duration::from_millis(212),
         direction: Direction::In,
-        layer: Layer::Frame,
+        layer: ProtocolLayer::Frame,
         note: "text\u{1b}[2J".to_owned(),
         bytes: "8101".to_owned(),
     };
@@ -113,15 +113,15 @@ fn the_judgement_follows_the_points() {
         change(&mut report);
         (report.judgement(), u8::from(report.exit()))
     };
-    let usable = (Judgement::Usable, Some("text-frame"));
+    let usable = (ServerVerdict::Usable, Some("text-frame"));
     assert_eq!(judged(|_| {}), (usable, 1));
     assert_eq!(judged(|report| report.results[1].known = true), (usable, 0));
     let good = judged(|report| report.results[1].verdict = Verdict::Pass);
-    assert_eq!(good, ((Judgement::Interoperable, None), 0));
+    assert_eq!(good, ((ServerVerdict::Interoperable, None), 0));
     let unknown = judged(|report| report.results[1].verdict = Verdict::Unknown);
-    assert_eq!(unknown, ((Judgement::Undecided, Some("text-frame")), 1));
+    assert_eq!(unknown, ((ServerVerdict::Undecided, Some("text-frame")), 1));
     let broken = judged(|report| report.results[3].verdict = Verdict::Fail);
-    assert_eq!(broken, ((Judgement::NotUsable, Some("qos0-round-trip")), 1));
+    assert_eq!(broken, ((ServerVerdict::NotUsable, Some("qos0-round-trip")), 1));
     let interrupted = judged(|report| report.signal = Some(Signal::Interrupt));
     assert_eq!(interrupted.1, 130);
 }

@@ -7,7 +7,7 @@ use super::super::journal::Evidence;
 use super::super::points::{GROUPS, Point, Set};
 use super::super::run::PointResult;
 use super::headlines::Headline;
-use super::{Judgement, Report, sanitised};
+use super::{Report, ServerVerdict, sanitised};
 
 /// How wide a line may be, in characters.
 const WIDTH: usize = 80;
@@ -302,21 +302,21 @@ fn verdict(report: &Report, out: &mut String) {
     let point = point.and_then(super::super::points::find);
     let scope = if report.is_partial { " (of the points asked for)" } else { "" };
     let reason = match (judgement, point) {
-        (Judgement::Interoperable, _) => {
+        (ServerVerdict::Interoperable, _) => {
             let counts = report.counts();
             match counts.warn {
                 0 => ": every point that was asked holds.".to_owned(),
                 _ => ": every must holds; see the warnings.".to_owned(),
             }
         }
-        (Judgement::Usable, Some(point)) => format!(
+        (ServerVerdict::Usable, Some(point)) => format!(
             ": a must is broken ({}). Our own defaults work; clients that need this do not: {}",
             point.name, point.why
         ),
-        (Judgement::NotUsable, Some(point)) => {
+        (ServerVerdict::NotUsable, Some(point)) => {
             format!(": {} fails. To do: {}", point.name, point.remedy)
         }
-        (Judgement::Undecided, Some(point)) => {
+        (ServerVerdict::Undecided, Some(point)) => {
             let seen = report.of(point.name).find(|one| one.verdict == Verdict::Unknown);
             let why = seen.map_or_else(String::new, |one| sanitised(&one.observed));
             format!(": {} could not be decided: {why}", point.name)

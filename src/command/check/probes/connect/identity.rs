@@ -2,7 +2,7 @@
 
 use super::{begin, code_words, connack, legal_connect, spoken_version};
 use crate::command::check::bench::Bench;
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Connect, PacketType};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -27,7 +27,7 @@ pub fn client_id_empty(bench: &mut Bench) -> Probed {
 }
 
 /// ON with an empty client identifier, and the one that was assigned.
-fn assigned(bench: &mut Bench, version: Version) -> Step<Option<String>> {
+fn assigned(bench: &mut Bench, version: Version) -> StepResult<Option<String>> {
     let connect = bench.connect_packet(version);
     let conn = begin(bench, Connect { client_id: "".into(), ..connect })?;
     let connack = match connack(bench, conn) {

@@ -3,7 +3,7 @@
 use super::{code_words, connack};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Bench, Conn, Spoken, is_version_refusal};
-use crate::command::check::finding::{End, Finding, Probed, Step, Stop};
+use crate::command::check::finding::{End, Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -73,7 +73,7 @@ pub fn connect_mqtt31(bench: &mut Bench) -> Probed {
 }
 
 /// A WebSocket that was upgraded for `mqttv3.1`, else one for `mqtt`.
-fn up_for_mqtt31(bench: &mut Bench) -> Step<Conn> {
+fn up_for_mqtt31(bench: &mut Bench) -> StepResult<Conn> {
     let asked = bench.ask(&bench.request(&["mqttv3.1"]))?;
     if let Answer::Head(head) = &asked.answer
         && head.status == 101

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::packets::delivered;
 use super::{pong, suback, subscribe_bytes};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
@@ -51,7 +51,7 @@ pub fn header_cut(bench: &mut Bench) -> Probed {
 }
 
 /// SUBSCRIBE as a frame in two parts, and its SUBACK.
-fn cut_subscribe(bench: &mut Bench, conn: Conn, suffix: &str, at: usize) -> Step<()> {
+fn cut_subscribe(bench: &mut Bench, conn: Conn, suffix: &str, at: usize) -> StepResult<()> {
     let (id, bytes) = subscribe_bytes(bench, conn, suffix);
     let bytes = bench.link(conn).frame_bytes(&Frame::binary(bytes));
     let (first, second) = bytes.split_at(at);

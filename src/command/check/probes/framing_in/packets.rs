@@ -2,7 +2,7 @@
 
 use super::{suback, subscribe_bytes};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -20,7 +20,7 @@ pub fn two_packets(bench: &mut Bench) -> Probed {
     bench.taken(conn, "SUBACK and PINGRESP")
 }
 
-fn pingresp(bench: &mut Bench, conn: Conn) -> Step<()> {
+fn pingresp(bench: &mut Bench, conn: Conn) -> StepResult<()> {
     bench.take(conn, "PINGRESP", |packet| (*packet == Packet::PingResp).then_some(()))
 }
 
@@ -80,7 +80,7 @@ pub fn packet_over_messages(bench: &mut Bench) -> Probed {
 }
 
 /// Waits for this message to come back.
-pub fn delivered(bench: &mut Bench, conn: Conn, publish: &Publish) -> Step<()> {
+pub fn delivered(bench: &mut Bench, conn: Conn, publish: &Publish) -> StepResult<()> {
     let came = bench.delivery(conn, publish.topic_or_empty())?;
     if came.payload == publish.payload {
         return Ok(());

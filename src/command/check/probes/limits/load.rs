@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
@@ -39,14 +39,14 @@ const BURST_TIME: Duration = Duration::from_secs(5);
 
 /// How a packet is laid into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
+enum MessageLayout {
     /// One message in one frame.
     OneFrame,
     /// Messages of [`PIECE`] bytes.
     Messages,
 }
 
-impl Layout {
+impl MessageLayout {
     fn words(self) -> &'static str {
         match self {
             Self::OneFrame => "in one frame",
@@ -66,15 +66,15 @@ fn there_and_back(
     bench: &mut Bench,
     conn: Conn,
     size: usize,
-    layout: Layout,
-) -> Step<Result<(), String>> {
+    layout: MessageLayout,
+) -> StepResult<Result<(), String>> {
     let topic = bench.topic("");
     bench.subscribe(conn, &topic, QoS::AtLeastOnce)?;
     let payload: Bytes = (0..=250_u8).cycle().take(size).collect();
     let mut publish = Bench::message(&topic, bench.usable(QoS::AtLeastOnce), payload.clone());
     publish.packet_id = (publish.qos > QoS::AtMostOnce).then(|| bench.link(conn).next_id());
     let bytes = bench.encoded(conn, &Packet::Publish(publish));
-    let piece = if layout == Layout::OneFrame { bytes.len() } else { PIECE };
+    let piece = if layout == MessageLayout::OneFrame { bytes.len() } else { PIECE };
     for piece in bytes.chunks(piece) {
         let frame = bench.link(conn).frame_bytes(&Frame::binary(piece));
         bench.write(conn, &frame);
@@ -94,7 +94,7 @@ fn there_and_back(
 
 /// The payload that comes to this topic, or the acknowledgement that refuses it. A server that goes
 /// on sending is not silent.
-fn large_delivery(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Result<Bytes, String>> {
+fn large_delivery(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Result<Bytes, String>> {
     bench.allow(LARGE_TIME);
     let (patience, until) = (bench.patience(), bench.elapsed() + LARGE_TIME);
     loop {
@@ -121,7 +121,7 @@ pub fn large_packet(bench: &mut Bench) -> Probed {
         let words = format!("the server announces packets of {maximum} bytes at most");
         return Ok(Finding::not_applicable(words));
     }
-    Ok(match there_and_back(bench, conn, LARGE, Layout::Messages)? {
+    Ok(match there_and_back(bench, conn, LARGE, MessageLayout::Messages)? {
         Ok(()) => Finding::pass(format!("{LARGE} bytes came back unchanged")),
         Err(words) => Finding::warn(format!("{LARGE} bytes were refused: {words}")),
     })
@@ -129,10 +129,10 @@ pub fn large_packet(bench: &mut Bench) -> Probed {
 
 pub fn large_frame(bench: &mut Bench) -> Probed {
     let steps = [
-        (65_536, Layout::OneFrame),
-        (130_000, Layout::OneFrame),
-        (1_100_000, Layout::OneFrame),
-        (1_100_000, Layout::Messages),
+        (65_536, MessageLayout::OneFrame),
+        (130_000, MessageLayout::OneFrame),
+        (1_100_000, MessageLayout::OneFrame),
+        (1_100_000, MessageLayout::Messages),
     ];
     let mut largest = 0;
     for (size, layout) in steps {

@@ -6,7 +6,7 @@ mod time;
 
 use std::time::Duration;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::finding::{Finding, Probed, Stop, Verdict};
 use crate::command::check::is_private;
@@ -17,22 +17,25 @@ use crate::mqtt::topic::TopicFilter;
 use crate::transport::dial::Reached;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("large-packet", Probe::Ask(load::large_packet)),
-    ("large-frame", Probe::Ask(load::large_frame)),
-    ("latency-steps", Probe::Ask(load::latency_steps)),
-    ("burst", Probe::Ask(load::burst)),
-    ("parallel", Probe::Ask(parallel)),
-    ("slow-reader", Probe::Ask(slow_reader::slow_reader)),
+pub const PROBES: GroupProbes = &[
+    ("large-packet", PointProbe::Ask(load::large_packet)),
+    ("large-frame", PointProbe::Ask(load::large_frame)),
+    ("latency-steps", PointProbe::Ask(load::latency_steps)),
+    ("burst", PointProbe::Ask(load::burst)),
+    ("parallel", PointProbe::Ask(parallel)),
+    ("slow-reader", PointProbe::Ask(slow_reader::slow_reader)),
     (
         "keep-alive-enforced",
-        Probe::Wait { begin: time::begin_keep_alive, finish: time::keep_alive_enforced },
+        PointProbe::Wait { begin: time::begin_keep_alive, finish: time::keep_alive_enforced },
     ),
-    ("ping-keeps-alive", Probe::Ask(time::ping_keeps_alive)),
-    ("mute-connection", Probe::Wait { begin: time::begin_mute, finish: time::mute_connection }),
-    ("idle-survives", Probe::Wait { begin: time::begin_idle, finish: time::idle_survives }),
-    ("exposure", Probe::Ask(exposure)),
-    ("still-alive", Probe::Ask(still_alive)),
+    ("ping-keeps-alive", PointProbe::Ask(time::ping_keeps_alive)),
+    (
+        "mute-connection",
+        PointProbe::Wait { begin: time::begin_mute, finish: time::mute_connection },
+    ),
+    ("idle-survives", PointProbe::Wait { begin: time::begin_idle, finish: time::idle_survives }),
+    ("exposure", PointProbe::Ask(exposure)),
+    ("still-alive", PointProbe::Ask(still_alive)),
 ];
 
 /// How many connections a page with several tabs opens.

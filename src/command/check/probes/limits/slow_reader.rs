@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::load::PIECE;
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::connection::Link;
-use crate::command::check::finding::{End, Finding, Probed, Step, Stop};
+use crate::command::check::finding::{End, Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
 
@@ -46,7 +46,7 @@ pub fn slow_reader(bench: &mut Bench) -> Probed {
 }
 
 /// Publishes numbered packets, each when the one before was written.
-fn publish_all(bench: &mut Bench, conn: Conn, topic: &str) -> Step<()> {
+fn publish_all(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<()> {
     let mut payload = vec![b'x'; PIECE];
     for number in 0..COUNT {
         payload[..4].copy_from_slice(&number.to_be_bytes());
@@ -57,7 +57,7 @@ fn publish_all(bench: &mut Bench, conn: Conn, topic: &str) -> Step<()> {
 }
 
 /// The publisher is served within W, after 5 s at the latest.
-fn fence_after_stall(bench: &mut Bench, conn: Conn) -> Step<()> {
+fn fence_after_stall(bench: &mut Bench, conn: Conn) -> StepResult<()> {
     let patience = bench.patience();
     bench.send_fence(conn);
     bench.take_within(conn, "PINGRESP", STALL + patience, |packet| {
@@ -78,7 +78,7 @@ enum Read {
 /// The reader reads again: whole packets in order, or an end with a reason.
 fn read_again(bench: &mut Bench, reader: Conn) -> Probed {
     bench.send_fence(reader);
-    let mut read = Reading::default();
+    let mut read = ReadProgress::default();
     let patience = bench.patience();
     let until = bench.elapsed() + READ_TIME;
     loop {
@@ -110,12 +110,12 @@ fn read_again(bench: &mut Bench, reader: Conn) -> Probed {
 
 /// The packets that the reader has read.
 #[derive(Default)]
-struct Reading {
+struct ReadProgress {
     count: u32,
     next: u32,
 }
 
-impl Reading {
+impl ReadProgress {
     /// Takes what is in the inbox; `None` if there is nothing.
     fn take(&mut self, link: &mut Link) -> Option<Read> {
         let mut result = None;

@@ -1,7 +1,7 @@
 //! Topic aliases, in both directions (MQTT 5 §3.3.2.3.4).
 
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -76,7 +76,7 @@ pub fn topic_alias_out(bench: &mut Bench) -> Probed {
 }
 
 /// Lets the server use aliases; the connection notes what it makes of that.
-fn allow_aliases(bench: &mut Bench) -> Step<()> {
+fn allow_aliases(bench: &mut Bench) -> StepResult<()> {
     let mut connect = bench.connect_packet(Version::V5);
     connect.properties.push(Property::number(PropertyId::TopicAliasMaximum, ALLOWED.into()));
     let conn = bench.on_with(connect)?;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::session::wills::{heir, inherited, on_with_will, will};
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::connection::Acks;
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{
     Ack, Packet, PacketId, PacketType, Publish, Subscribe, Subscription, Unsubscribe, Will,
 };
@@ -21,17 +21,17 @@ use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("properties-pass", Probe::Ask(properties_pass)),
-    ("short-acks", Probe::Ask(short_acks)),
-    ("topic-alias-in", Probe::Ask(aliases::topic_alias_in)),
-    ("topic-alias-out", Probe::Ask(aliases::topic_alias_out)),
-    ("topic-alias-checked", Probe::Ask(aliases::topic_alias_checked)),
-    ("message-expiry", Probe::Ask(message_expiry)),
-    ("announced-limits", Probe::Ask(illegal::announced_limits)),
-    ("publish-properties-checked", Probe::Ask(illegal::publish_properties_checked)),
-    ("will-properties", Probe::Ask(will_properties)),
-    ("problem-information-off", Probe::Ask(problem_information_off)),
+pub const PROBES: GroupProbes = &[
+    ("properties-pass", PointProbe::Ask(properties_pass)),
+    ("short-acks", PointProbe::Ask(short_acks)),
+    ("topic-alias-in", PointProbe::Ask(aliases::topic_alias_in)),
+    ("topic-alias-out", PointProbe::Ask(aliases::topic_alias_out)),
+    ("topic-alias-checked", PointProbe::Ask(aliases::topic_alias_checked)),
+    ("message-expiry", PointProbe::Ask(message_expiry)),
+    ("announced-limits", PointProbe::Ask(illegal::announced_limits)),
+    ("publish-properties-checked", PointProbe::Ask(illegal::publish_properties_checked)),
+    ("will-properties", PointProbe::Ask(will_properties)),
+    ("problem-information-off", PointProbe::Ask(problem_information_off)),
 ];
 
 /// How long a will may take beside W.
@@ -136,7 +136,7 @@ fn acknowledge_shortly(bench: &mut Bench, conn: Conn) -> Probed {
 }
 
 /// Publishes a retained message that expires.
-fn retain(bench: &mut Bench, conn: Conn, topic: &str, expiry: u32) -> Step<()> {
+fn retain(bench: &mut Bench, conn: Conn, topic: &str, expiry: u32) -> StepResult<()> {
     let mut publish = Bench::message(topic, QoS::AtLeastOnce, "expires");
     publish.retain = true;
     publish.properties.push(Property::number(PropertyId::MessageExpiryInterval, expiry));
@@ -246,13 +246,13 @@ fn told(packet: &Packet) -> Option<String> {
 }
 
 /// Takes a packet of this type.
-fn answer(bench: &mut Bench, conn: Conn, packet_type: PacketType) -> Step<Packet> {
+fn answer(bench: &mut Bench, conn: Conn, packet_type: PacketType) -> StepResult<Packet> {
     bench.take(conn, &packet_type.to_string(), |packet| {
         (packet.packet_type() == packet_type).then(|| packet.clone())
     })
 }
 
-fn unsubscribe_unheld(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Packet> {
+fn unsubscribe_unheld(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Packet> {
     let packet_id = bench.link(conn).next_id();
     let filters = vec![TopicFilter::new(topic).expect("topics of probes are legal")];
     let properties = Properties::default();
@@ -260,7 +260,7 @@ fn unsubscribe_unheld(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Packet
     answer(bench, conn, PacketType::UnsubAck)
 }
 
-fn publish_to_nobody(bench: &mut Bench, conn: Conn, publish: Publish) -> Step<Vec<Packet>> {
+fn publish_to_nobody(bench: &mut Bench, conn: Conn, publish: Publish) -> StepResult<Vec<Packet>> {
     let qos = publish.qos;
     let id = bench.send_publish(conn, publish).unwrap_or(PacketId::MIN);
     if qos == QoS::AtLeastOnce {
@@ -275,7 +275,7 @@ fn publish_to_nobody(bench: &mut Bench, conn: Conn, publish: Publish) -> Step<Ve
 }
 
 /// SUBSCRIBE to `T/a#`, and the SUBACK for it; the end of the connection is fine, too.
-fn subscribe_illegally(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Option<Packet>> {
+fn subscribe_illegally(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Option<Packet>> {
     let filter = TopicFilter::new(format!("{topic}/aa")).expect("topics of probes are legal");
     let packet_id = bench.link(conn).next_id();
     let subscriptions = vec![Subscription::new(filter, QoS::AtMostOnce)];

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::connection::Acks;
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Ack, Connect, Packet, PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -26,7 +26,7 @@ const PING: Duration = Duration::from_secs(5);
 
 /// A session with a subscription whose message was delivered and not acknowledged: its CONNECT,
 /// its connection, the second one, and the delivery.
-struct Unacknowledged {
+struct UnacknowledgedDelivery {
     connect: Connect,
     conn: Conn,
     other: Conn,
@@ -34,7 +34,7 @@ struct Unacknowledged {
     id: PacketId,
 }
 
-fn unacknowledged(bench: &mut Bench, qos: QoS) -> Step<Unacknowledged> {
+fn unacknowledged(bench: &mut Bench, qos: QoS) -> StepResult<UnacknowledgedDelivery> {
     let connect = keeping(bench, EXPIRY)?;
     let topic = bench.topic("");
     let conn = begin_session(bench, &connect, 10)?;
@@ -47,12 +47,12 @@ fn unacknowledged(bench: &mut Bench, qos: QoS) -> Step<Unacknowledged> {
         let words = "the message came at QoS 0 (see granted-qos)";
         return Err(Finding::unknown(words).into());
     };
-    Ok(Unacknowledged { connect, conn, other, delivery, id })
+    Ok(UnacknowledgedDelivery { connect, conn, other, delivery, id })
 }
 
 pub fn redelivery_dup(bench: &mut Bench) -> Probed {
     bench.allow(SOON + LATE);
-    let Unacknowledged { connect, conn, other, delivery, id } =
+    let UnacknowledgedDelivery { connect, conn, other, delivery, id } =
         unacknowledged(bench, QoS::AtLeastOnce)?;
     bench.cut(conn);
     let conn = come_back(bench, &connect)?;
@@ -86,7 +86,7 @@ pub fn redelivery_dup(bench: &mut Bench) -> Probed {
 }
 
 /// A message that is not acknowledged while the other points are asked.
-pub fn begin_unacknowledged(bench: &mut Bench) -> Step<Vec<Conn>> {
+pub fn begin_unacknowledged(bench: &mut Bench) -> StepResult<Vec<Conn>> {
     let topic = bench.topic("");
     let conn = bench.on()?;
     subscribe_at(bench, conn, &topic, QoS::AtLeastOnce)?;
@@ -131,7 +131,7 @@ fn has_come_again(bench: &mut Bench, conn: Conn) -> bool {
 
 pub fn pubrel_resumed(bench: &mut Bench) -> Probed {
     bench.allow(SOON);
-    let Unacknowledged { connect, conn, other, delivery, id } =
+    let UnacknowledgedDelivery { connect, conn, other, delivery, id } =
         unacknowledged(bench, QoS::ExactlyOnce)?;
     bench.send(conn, &Packet::PubRec(Ack::success(id)));
     bench.take(conn, "PUBREL", |packet| match packet {
@@ -188,7 +188,7 @@ pub fn client_redelivery(bench: &mut Bench) -> Probed {
 
 /// The client publishes, is cut, comes back, and sends the same with DUP. What is wrong, if
 /// something is.
-fn sent_again(bench: &mut Bench, topic: &str, qos: QoS) -> Step<Option<Finding>> {
+fn sent_again(bench: &mut Bench, topic: &str, qos: QoS) -> StepResult<Option<Finding>> {
     let connect = keeping(bench, EXPIRY)?;
     let conn = begin_session(bench, &connect, 10)?;
     // Some servers keep no session without a subscription.

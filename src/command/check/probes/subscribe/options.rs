@@ -3,7 +3,7 @@
 use super::super::publish::{retain, retaining};
 use super::{codes, copies, subscription};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Publish, RetainHandling, Subscription};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -14,7 +14,7 @@ pub fn subscribe(
     conn: Conn,
     wanted: Subscription,
     identifier: Option<u32>,
-) -> Step<()> {
+) -> StepResult<()> {
     let property = |id| Property::number(PropertyId::SubscriptionIdentifier, id);
     let properties = identifier.map(|id| Properties(vec![property(id)]));
     let suback = bench.subscribe_with(conn, vec![wanted], properties)?;

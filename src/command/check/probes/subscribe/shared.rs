@@ -7,8 +7,8 @@ use super::super::raw;
 use super::checked::not_granted;
 use super::{codes, subscription};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
-use crate::command::check::packets::Received;
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
+use crate::command::check::packets::ReceivedPacket;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
 
@@ -22,7 +22,7 @@ const TURN: Duration = Duration::from_millis(20);
 const SUBSCRIBE: u8 = 0x82;
 const NO_LOCAL: u8 = 0x04;
 
-fn requires_shared(bench: &Bench) -> Step<()> {
+fn requires_shared(bench: &Bench) -> StepResult<()> {
     bench.requires("shared_available", "shared subscriptions")
 }
 
@@ -78,7 +78,7 @@ fn tally(bench: &mut Bench, conns: [Conn; 2], came: &mut [[usize; COUNT]; 2]) {
     }
 }
 
-fn is_message(received: &Received) -> bool {
+fn is_message(received: &ReceivedPacket) -> bool {
     matches!(received.packet, Ok(Packet::Publish(_)))
 }
 

@@ -1,9 +1,9 @@
 //! Which extensions are agreed to, and whether compression works.
 
 use super::{failed, needs_upgrade};
-use crate::command::check::answer::{Answer, Head};
+use crate::command::check::answer::{Answer, AnswerHead};
 use crate::command::check::bench::{Asked, Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
@@ -45,7 +45,7 @@ pub fn legal(bench: &mut Bench) -> Probed {
 }
 
 /// What is illegal in the answer to this offer (RFC 6455 §9.1, RFC 7692 §7.1).
-fn illegal(offer: &str, head: &Head) -> Option<String> {
+fn illegal(offer: &str, head: &AnswerHead) -> Option<String> {
     let elements = head.tokens(HEADER);
     let name = |element: &str| element.split(';').next().unwrap_or_default().trim().to_owned();
     if let Some(other) = elements.iter().find(|one| !is(&name(one), &name(offer))) {
@@ -104,7 +104,7 @@ fn illegal_parameter(offer: &str, element: &str) -> Option<String> {
 }
 
 /// PUB and SUB in messages that are not compressed; where our topics are not allowed, PINGREQ.
-fn round_trip(bench: &mut Bench, conn: Conn) -> Step<()> {
+fn round_trip(bench: &mut Bench, conn: Conn) -> StepResult<()> {
     let connack = bench.connect(conn, bench.connect_packet(bench.version()))?;
     if connack.code.is_error() || connack.code.0 != 0 {
         let words = format!("CONNECT was refused: CONNACK 0x{:02x}", connack.code.0);
@@ -178,7 +178,7 @@ mod tests {
 
     fn judged(offer: &str, answer: &str) -> Option<String> {
         let headers = vec![(HEADER.to_owned(), answer.to_owned())];
-        illegal(offer, &Head { status: 101, reason: String::new(), headers })
+        illegal(offer, &AnswerHead { status: 101, reason: String::new(), headers })
     }
 
     #[test]

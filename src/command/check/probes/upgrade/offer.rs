@@ -3,8 +3,8 @@
 use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Asked, Bench, Conn, Spoken};
-use crate::command::check::finding::{Finding, Probed, Step};
-use crate::command::check::request::Request;
+use crate::command::check::finding::{Finding, Probed, StepResult};
+use crate::command::check::request::UpgradeRequest;
 use crate::mqtt::version::Version;
 
 /// The paths that brokers listen on.
@@ -29,7 +29,7 @@ pub fn mqtt(bench: &mut Bench) -> Probed {
 }
 
 /// A refusal, and the usual paths that are upgraded instead.
-fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
+fn elsewhere(bench: &mut Bench, answer: &Answer) -> StepResult<String> {
     let mut found = Vec::new();
     let asked_for = bench.target.endpoint.target.clone();
     let path = asked_for.split('?').next().unwrap_or_default();
@@ -103,7 +103,7 @@ pub fn list(bench: &mut Bench) -> Probed {
 
 /// What is wrong with the answer to a list of names that are all MQTT's: nothing if exactly one of
 /// them was chosen.
-fn wrong_choice(answer: &Answer, request: &Request) -> Option<Finding> {
+fn wrong_choice(answer: &Answer, request: &UpgradeRequest) -> Option<Finding> {
     match names(answer).as_deref() {
         Some([name]) if request.offered().contains(&name.as_str()) => None,
         Some([_, _, ..]) => Some(failed(answer, format!("{answer}: more than one name"))),

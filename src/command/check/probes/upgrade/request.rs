@@ -5,9 +5,9 @@ use data_encoding::BASE64;
 use super::{answer_to, connack, failed, first_refused, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Asked, Bench};
-use crate::command::check::finding::{Finding, Probed, Step};
+use crate::command::check::finding::{Finding, Probed, StepResult};
 use crate::command::check::journal::Fact;
-use crate::command::check::request::Request;
+use crate::command::check::request::UpgradeRequest;
 use crate::transport::endpoint::Scheme;
 
 /// What Firefox calls itself.
@@ -49,7 +49,7 @@ pub fn browser(bench: &mut Bench) -> Probed {
 }
 
 /// The user's request as a page of the same host makes it. What the user sets stays.
-fn as_browser(bench: &Bench) -> Request {
+fn as_browser(bench: &Bench) -> UpgradeRequest {
     let endpoint = &bench.target.endpoint;
     let scheme = if endpoint.scheme == Scheme::Wss { "https" } else { "http" };
     let origin = format!("{scheme}://{}", endpoint.host_header());
@@ -156,7 +156,11 @@ pub fn upgrade_missing(bench: &mut Bench) -> Probed {
 }
 
 /// Judges a request that has to be refused: by 4xx, and not by 101.
-fn refused(bench: &mut Bench, what: &str, request: &Request) -> Step<(Answer, Finding)> {
+fn refused(
+    bench: &mut Bench,
+    what: &str,
+    request: &UpgradeRequest,
+) -> StepResult<(Answer, Finding)> {
     let answer = answer_to(bench, request)?;
     let finding = match answer.status() {
         Some(101) => Finding::fail(format!("{what}: upgraded")),
@@ -207,8 +211,8 @@ pub fn version_checked(bench: &mut Bench) -> Probed {
 pub fn method_checked(bench: &mut Bench) -> Probed {
     needs_upgrade(bench)?;
     let plain = bench.request(&["mqtt"]);
-    let post = Request { method: "POST".to_owned(), is_plain: false, ..plain.clone() };
-    let old = Request { version: "HTTP/1.0".to_owned(), is_plain: false, ..plain };
+    let post = UpgradeRequest { method: "POST".to_owned(), is_plain: false, ..plain.clone() };
+    let old = UpgradeRequest { version: "HTTP/1.0".to_owned(), is_plain: false, ..plain };
     let mut findings = Vec::new();
     for (what, request) in [("POST", post), ("HTTP/1.0", old)] {
         let (answer, finding) = refused(bench, what, &request)?;
@@ -253,7 +257,7 @@ pub fn long_header(bench: &mut Bench) -> Probed {
 
 pub fn cut(bench: &mut Bench) -> Probed {
     needs_upgrade(bench)?;
-    let request = Request { pieces: Some(40), ..bench.request(&["mqtt"]) };
+    let request = UpgradeRequest { pieces: Some(40), ..bench.request(&["mqtt"]) };
     let answer = answer_to(bench, &request)?;
     Ok(match answer.status() {
         Some(101) => Finding::pass("upgraded"),
