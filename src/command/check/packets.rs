@@ -21,8 +21,27 @@ pub struct ReceivedPacket {
     pub raw: Bytes,
     /// It, or what is wrong with it.
     pub packet: Result<Packet, Malformed>,
-    /// It is small and came in several messages.
-    pub is_split: bool,
+    /// Whether it is small and came in several messages.
+    pub spread: Spread,
+}
+
+/// How many messages a packet came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// In one, or it is large.
+    OneMessage,
+    /// In several.
+    Messages,
+}
+
+/// Whether what follows can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Legibility {
+    /// It can.
+    #[default]
+    Legible,
+    /// It cannot: where the next packet or frame begins is not known.
+    Spoilt,
 }
 
 impl ReceivedPacket {
@@ -40,41 +59,47 @@ impl ReceivedPacket {
 pub struct PayloadReader {
     version: Version,
     bytes: BytesMut,
-    /// The packet that has begun came partly in an earlier message.
-    is_split: bool,
+    /// Whether the packet that has begun came partly in an earlier message.
+    spread: Spread,
     /// How many packets began in the message.
     begun: u64,
-    is_spoilt: bool,
+    legibility: Legibility,
 }
 
 impl PayloadReader {
     /// A reader of packets of this version.
     pub fn new(version: Version) -> Self {
-        let bytes = BytesMut::new();
-        Self { version, bytes, is_split: false, begun: 0, is_spoilt: false }
+        Self {
+            version,
+            bytes: BytesMut::new(),
+            spread: Spread::OneMessage,
+            begun: 0,
+            legibility: Legibility::Legible,
+        }
     }
 
     /// Takes a piece of a message, and gives the packets that it completes.
     pub fn feed(&mut self, piece: &[u8]) -> Vec<ReceivedPacket> {
         let mut received = Vec::new();
-        if self.is_spoilt {
+        if self.legibility == Legibility::Spoilt {
             return received;
         }
         self.bytes.extend_from_slice(piece);
         while let Some(size) = size(&self.bytes) {
             let Ok(size) = size else {
                 let raw = self.bytes.split().freeze();
-                self.is_spoilt = true;
+                self.legibility = Legibility::Spoilt;
                 let packet = Err(Malformed::VariableByteInteger);
-                received.push(ReceivedPacket { raw, packet, is_split: false });
+                received.push(ReceivedPacket { raw, packet, spread: Spread::OneMessage });
                 break;
             };
             if self.bytes.len() < size {
                 break;
             }
             let raw = self.bytes.split_to(size).freeze();
-            let is_split = std::mem::take(&mut self.is_split) && size <= SMALL;
-            received.push(ReceivedPacket { packet: self.decode(&raw), raw, is_split });
+            let spread = std::mem::replace(&mut self.spread, Spread::OneMessage);
+            let spread = if size > SMALL { Spread::OneMessage } else { spread };
+            received.push(ReceivedPacket { packet: self.decode(&raw), raw, spread });
             self.begun += 1;
         }
         received
@@ -82,7 +107,8 @@ impl PayloadReader {
 
     /// The message has ended. Returns how many packets it completed.
     pub fn end_message(&mut self) -> u64 {
-        self.is_split = !self.bytes.is_empty();
+        let is_whole = self.bytes.is_empty();
+        self.spread = if is_whole { Spread::OneMessage } else { Spread::Messages };
         std::mem::take(&mut self.begun)
     }
 
@@ -151,11 +177,12 @@ mod tests {
         assert_eq!(reader.feed(b"\xd0").len() + reader.feed(b"").len(), 0);
         assert_eq!(reader.end_message(), 0);
         let received = reader.feed(b"\0\xd0\0");
-        assert_eq!(received.iter().map(|one| one.is_split).collect::<Vec<_>>(), [true, false]);
+        let spread: Vec<Spread> = received.iter().map(|one| one.spread).collect();
+        assert_eq!(spread, [Spread::Messages, Spread::OneMessage]);
         assert_eq!(reader.end_message(), 2);
         // A fragment is no message: nothing is split by it.
         reader.feed(b"\xd0");
-        assert!(!reader.feed(b"\0")[0].is_split);
+        assert_eq!(reader.feed(b"\0")[0].spread, Spread::OneMessage);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     Stop,
 };
 use crate::command::check::connection::Link;
+use crate::command::check::connection::websocket::OurClose;
 use crate::command::check::finding::Verdict;
 use crate::command::check::journal::{Direction, ProtocolLayer};
 use crate::command::check::wire::Frame;
@@ -84,11 +85,11 @@ impl Bench {
             Ok(true) => Some(()),
             Ok(false) => None,
             Err(error) => {
-                link.tls_error.get_or_insert(error);
+                link.stream.tls_error.get_or_insert(error);
                 None
             }
         });
-        let error = self.link(conn).tls_error.take();
+        let error = self.link(conn).stream.tls_error.take();
         match (done, error) {
             (Ok(()), _) => Ok(()),
             (Err(Stop::Interrupted), _) => Err(Stop::Interrupted),
@@ -126,7 +127,7 @@ impl Bench {
             self.end_shared();
         }
         let conn = self.on()?;
-        self.shared = Some((self.link(conn).version, conn));
+        self.shared = Some((self.link(conn).mqtt.version, conn));
         Ok(conn)
     }
 
@@ -150,11 +151,11 @@ impl Bench {
         let Some(mut link) = self.links.get_mut(conn.0).and_then(Option::take) else { return };
         self.parked.retain(|parked| *parked != conn);
         let journal = &mut self.journal;
-        if link.is_open() && !link.has_ended() && !link.is_congested() {
-            if link.is_welcome {
+        if link.is_open() && !link.has_ended() && !link.stream.is_congested() {
+            if link.mqtt.is_welcome() {
                 link.send_packet(&Packet::Disconnect(Disconnect::default()), journal);
             }
-            if !link.has_sent_close {
+            if link.websocket.our_close == OurClose::Due {
                 link.send(&Frame::close(NORMAL, b""), journal);
             }
             let until = Instant::now() + GRACE;
@@ -162,17 +163,17 @@ impl Bench {
                 link.pump(journal, until);
             }
         }
-        link.cut();
+        link.stream.cut();
     }
 
     /// A CONNACK that refuses is followed by the end, within W.
     fn judge_refusal(&mut self, conn: Conn) {
         let link = self.links.get_mut(conn.0).and_then(Option::as_mut);
-        let Some((since, link)) = link.and_then(|link| Some((link.refused_at.take()?, link)))
+        let Some((since, link)) = link.and_then(|link| Some((link.mqtt.refused_at.take()?, link)))
         else {
             return;
         };
-        let (version, said) = (Some(link.version), link.end.said);
+        let (version, said) = (Some(link.mqtt.version), link.end.said);
         let was_unexpected = self.saw_unexpected_end;
         let ended = self.end_within(conn, self.patience.saturating_sub(since.elapsed()));
         self.saw_unexpected_end = was_unexpected;
@@ -195,14 +196,14 @@ impl Bench {
     /// Cuts a connection: by RST, so that nothing that waits is delivered in order.
     pub fn reset(&mut self, conn: Conn) {
         if let Some(link) = self.links.get_mut(conn.0).and_then(Option::take) {
-            link.reset();
+            link.stream.reset();
         }
     }
 
     /// Cuts a connection by FIN, without DISCONNECT and without Close.
     pub fn cut(&mut self, conn: Conn) {
         if let Some(link) = self.links.get_mut(conn.0).and_then(Option::take) {
-            link.cut();
+            link.stream.cut();
         }
     }
 

@@ -115,8 +115,8 @@ impl Bench {
         let version = connect.version;
         let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
         let keep_alive = connect.keep_alive;
-        self.link(conn).speak(version);
-        self.link(conn).aliases = Aliases::up_to(aliases);
+        self.link(conn).mqtt.speak(version);
+        self.link(conn).mqtt.aliases = Aliases::up_to(aliases);
         let has_method = connect.properties.authentication_method().is_some();
         let is_ours = version == Version::V5 && !has_method;
         if is_ours {
@@ -126,7 +126,7 @@ impl Bench {
         self.send(conn, &Packet::Connect(Box::new(connect)));
         let connack = self.connack(conn, is_ours)?;
         let dictated = connack.properties.server_keep_alive();
-        self.link(conn).keep_alive = dictated.unwrap_or(keep_alive);
+        self.link(conn).mqtt.keep_alive = dictated.unwrap_or(keep_alive);
         if version == Version::V5 && connack.code == ReasonCode::SUCCESS {
             self.note_limits(&connack.properties);
         }

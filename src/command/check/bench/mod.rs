@@ -375,7 +375,7 @@ impl Bench {
                 self.shared = None;
                 self.close(conn);
             } else {
-                self.link(conn).inbox.clear();
+                self.link(conn).mqtt.inbox.clear();
             }
         }
     }

@@ -36,19 +36,19 @@ impl Bench {
     /// Sends these bytes as one binary message: packets, or what is none.
     pub fn send_bytes(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
-        let (sent, is_whole) = packets::read(bytes, link.version);
+        let (sent, is_whole) = packets::read(bytes, link.mqtt.version);
         let words = packets::words(&sent, bytes.len());
         if !is_whole {
-            link.conduct.lose_sight();
+            link.mqtt.conduct.lose_sight();
         }
         for packet in sent.iter().filter_map(|sent| sent.packet.as_ref().ok()) {
-            link.conduct.sent(packet);
+            link.mqtt.conduct.sent(packet);
         }
         let is_connect = bytes.first().is_some_and(|first| first >> 4 == 1);
         // A CONNECT may hold a password.
         let shown = if is_connect { &[] } else { bytes };
         journal.note(Direction::Out, ProtocolLayer::Packet, || words, shown);
-        let frame = link.frame_bytes(&Frame::binary(bytes));
+        let frame = link.websocket.frame_bytes(&Frame::binary(bytes));
         link.write(&frame, journal);
     }
 
@@ -67,7 +67,7 @@ impl Bench {
             || format!("{} bytes", bytes.len()),
             bytes,
         );
-        link.conduct.lose_sight();
+        link.mqtt.conduct.lose_sight();
         link.write(bytes, journal);
     }
 
@@ -75,7 +75,7 @@ impl Bench {
     pub fn encoded(&mut self, conn: Conn, packet: &Packet) -> Vec<u8> {
         let mut bytes = bytes::BytesMut::new();
         // A probe that wants what cannot be encoded writes it by hand.
-        let _ = packet.encode(self.link(conn).version, &mut bytes);
+        let _ = packet.encode(self.link(conn).mqtt.version, &mut bytes);
         bytes.to_vec()
     }
 
@@ -133,7 +133,7 @@ impl Bench {
         subscriptions: Vec<Subscription>,
         properties: Properties,
     ) -> PacketId {
-        let packet_id = self.link(conn).next_id();
+        let packet_id = self.link(conn).mqtt.next_id();
         self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
         packet_id
     }
@@ -161,7 +161,7 @@ impl Bench {
 
     /// Sends UNSUBSCRIBE without waiting.
     pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
-        let packet_id = self.link(conn).next_id();
+        let packet_id = self.link(conn).mqtt.next_id();
         let filters = filters.iter().copied();
         let filters =
             filters.map(|text| TopicFilter::new(text).expect("filters of probes are legal"));
@@ -179,7 +179,7 @@ impl Bench {
     /// Sends PUBLISH without waiting; above QoS 0 with a new identifier, which is returned.
     pub fn send_publish(&mut self, conn: Conn, mut publish: Publish) -> Option<PacketId> {
         if publish.qos > QoS::AtMostOnce {
-            publish.packet_id = Some(self.link(conn).next_id());
+            publish.packet_id = Some(self.link(conn).mqtt.next_id());
         }
         if publish.retain && !publish.payload.is_empty() {
             self.remember_retained(publish.topic_or_empty().to_owned());
@@ -302,8 +302,12 @@ impl Bench {
 /// Takes the first packet of the inbox that `wanted` wants.
 fn taken<T>(link: &mut Link, wanted: impl Fn(&Packet) -> Option<T>) -> Option<T> {
     let found = |received: &ReceivedPacket| received.packet.as_ref().ok().and_then(&wanted);
-    let (at, value) =
-        link.inbox.iter().enumerate().find_map(|(at, received)| Some((at, found(received)?)))?;
-    link.inbox.remove(at);
+    let (at, value) = link
+        .mqtt
+        .inbox
+        .iter()
+        .enumerate()
+        .find_map(|(at, received)| Some((at, found(received)?)))?;
+    link.mqtt.inbox.remove(at);
     Some(value)
 }

@@ -22,7 +22,7 @@ impl Bench {
     /// Notes where the connection leads, for the head of the report.
     pub fn note_reached(&mut self, conn: Conn) {
         let link = self.link(conn);
-        let (reached, tls) = (link.reached.to_string(), link.tls());
+        let (reached, tls) = (link.stream.reached.to_string(), link.stream.tls());
         self.journal.fact("address", Fact::Text(reached));
         if let Some(tls) = tls {
             self.journal.fact("tls_version", Fact::Text(tls.version));
@@ -40,7 +40,7 @@ impl Bench {
         let Some(tls) = tls.map(|tls| tls.offering(&[BROWSERS])) else { return self.dial(None) };
         let dialled = self.dial_with(None, Some(&tls));
         let (verdict, words) = match &dialled {
-            Ok(conn) => match self.link(*conn).tls().and_then(|tls| tls.alpn) {
+            Ok(conn) => match self.link(*conn).stream.tls().and_then(|tls| tls.alpn) {
                 Some(name) if name != BROWSERS => {
                     (Verdict::Warn, format!("{name} was chosen, which was not offered"))
                 }
@@ -73,7 +73,7 @@ impl Bench {
 
     /// Judges the certificates that came on this connection, also where the handshake failed.
     pub(super) fn note_certificate(&mut self, conn: Conn) {
-        let chain = self.link(conn).certificates().to_vec();
+        let chain = self.link(conn).stream.certificates().to_vec();
         let host = self.target.endpoint.host.clone();
         let judge = self.target.judge.as_ref();
         let Some(judgement) = judge.and_then(|judge| judge.judgement(&host, &chain)) else {

@@ -156,7 +156,7 @@ fn error_reason_code(bench: &mut Bench) -> Probed {
 
 fn fin_alone(bench: &mut Bench) -> Probed {
     let conn = bench.on()?;
-    bench.link(conn).finish();
+    bench.link(conn).stream.finish();
     bench.allow(HALF_CLOSED);
     Ok(match bench.end_within(conn, HALF_CLOSED)? {
         Some(end) => Finding::pass(end.to_string()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::connection::Acks;
+use crate::command::check::connection::mqtt::Acks;
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::{Property, PropertyId};
@@ -52,7 +52,7 @@ fn on_allowing(bench: &mut Bench, id: PropertyId, value: u32) -> StepResult<Conn
 
 fn receive_maximum_out(bench: &mut Bench) -> Probed {
     let conn = on_allowing(bench, PropertyId::ReceiveMaximum, ALLOWED.into())?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     let topic = bench.topic("");
     bench.subscribe(conn, &topic, QoS::AtLeastOnce)?;
     for number in 0..PUBLISHED {
@@ -72,7 +72,7 @@ fn receive_maximum_out(bench: &mut Bench) -> Probed {
 /// The identifiers of the deliveries that have come.
 fn deliveries(bench: &mut Bench, conn: Conn, topic: &str) -> VecDeque<PacketId> {
     let mut ids = VecDeque::new();
-    bench.link(conn).inbox.retain(|received| match &received.packet {
+    bench.link(conn).mqtt.inbox.retain(|received| match &received.packet {
         Ok(Packet::Publish(publish)) if publish.topic_or_empty() == topic => {
             ids.extend(publish.packet_id);
             false
@@ -137,7 +137,7 @@ fn receive_maximum_in(bench: &mut Bench) -> Probed {
     let (sent, mut codes) = (maximum + 1, Vec::new());
     let patience = bench.patience();
     let answered = bench.wait(conn, "PUBREC", patience, |link| {
-        link.inbox.retain(|received| match &received.packet {
+        link.mqtt.inbox.retain(|received| match &received.packet {
             Ok(Packet::PubRec(ack)) => {
                 codes.push(ack.code);
                 false

@@ -9,6 +9,7 @@ pub use retained::{retain, retaining};
 
 use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
+use crate::command::check::connection::websocket::OurClose;
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{Ack, Disconnect, Packet, PacketId, Publish};
@@ -231,14 +232,14 @@ fn disconnect_drain(bench: &mut Bench) -> Probed {
     let mut last_words = Vec::new();
     for number in 1..=count {
         let mut publish = Bench::message(&topic, qos, number.to_string());
-        publish.packet_id = (qos > QoS::AtMostOnce).then(|| bench.link(publisher).next_id());
+        publish.packet_id = (qos > QoS::AtMostOnce).then(|| bench.link(publisher).mqtt.next_id());
         let bytes = bench.encoded(publisher, &Packet::Publish(publish));
-        last_words.extend(bench.link(publisher).frame_bytes(&Frame::binary(bytes)));
+        last_words.extend(bench.link(publisher).websocket.frame_bytes(&Frame::binary(bytes)));
     }
     let bytes = bench.encoded(publisher, &Packet::Disconnect(Disconnect::default()));
-    last_words.extend(bench.link(publisher).frame_bytes(&Frame::binary(bytes)));
-    last_words.extend(bench.link(publisher).frame_bytes(&Frame::close(NORMAL, b"")));
-    bench.link(publisher).has_sent_close = true;
+    last_words.extend(bench.link(publisher).websocket.frame_bytes(&Frame::binary(bytes)));
+    last_words.extend(bench.link(publisher).websocket.frame_bytes(&Frame::close(NORMAL, b"")));
+    bench.link(publisher).websocket.our_close = OurClose::Sent;
     bench.write(publisher, &last_words);
     let mut came = 0;
     while came < count && bench.delivery(subscriber, &topic).is_ok() {

@@ -113,7 +113,7 @@ fn copies(
 /// The messages that have come and that nobody has taken.
 fn arrived(bench: &mut Bench, conn: Conn) -> Vec<Publish> {
     let packets =
-        bench.link(conn).inbox.iter().filter_map(|received| received.packet.as_ref().ok());
+        bench.link(conn).mqtt.inbox.iter().filter_map(|received| received.packet.as_ref().ok());
     let publish = |packet: &Packet| match packet {
         Packet::Publish(publish) => Some(publish.clone()),
         _ => None,
@@ -139,7 +139,7 @@ fn resubscribe_replaces(bench: &mut Bench) -> Probed {
         more => return Ok(Finding::fail(format!("the message came {} times", more.len()))),
     }
     // The default set leaves this out.
-    if bench.target.asks_full && bench.link(conn).version == Version::V5 {
+    if bench.target.asks_full && bench.link(conn).mqtt.version == Version::V5 {
         let topic = bench.topic("/options");
         let plain = subscription(&topic, sent);
         let no_local = Subscription { no_local: true, ..plain.clone() };
@@ -167,7 +167,7 @@ fn unsubscribe(bench: &mut Bench) -> Probed {
     }
     let words =
         format!("UNSUBACK {} for a filter that was held and one that was not", codes(&answer));
-    if bench.link(conn).version < Version::V5 {
+    if bench.link(conn).mqtt.version < Version::V5 {
         return Ok(Finding::pass("UNSUBACK came, and no message after it"));
     }
     let none = ReasonCode::NO_SUBSCRIPTION_EXISTED;

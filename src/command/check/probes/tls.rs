@@ -127,7 +127,7 @@ fn note_need_of_sni(bench: &mut Bench) {
 
 /// The server's own certificate on this connection, which is ended.
 fn shown(bench: &mut Bench, conn: Conn) -> Option<Vec<u8>> {
-    let certificate = bench.link(conn).certificates().first().map(|one| one.to_vec());
+    let certificate = bench.link(conn).stream.certificates().first().map(|one| one.to_vec());
     bench.cut(conn);
     certificate
 }

@@ -61,7 +61,7 @@ fn legal_connect(bench: &mut Bench) -> StepResult<Connect> {
 /// UP and this CONNECT.
 fn begin(bench: &mut Bench, connect: Connect) -> StepResult<Conn> {
     let conn = bench.up()?;
-    bench.link(conn).speak(connect.version);
+    bench.link(conn).mqtt.speak(connect.version);
     bench.send(conn, &Packet::Connect(Box::new(connect)));
     Ok(conn)
 }
@@ -70,7 +70,7 @@ fn begin(bench: &mut Bench, connect: Connect) -> StepResult<Conn> {
 /// somebody else.
 fn connack(bench: &mut Bench, conn: Conn) -> StepResult<ConnAck> {
     bench.wait(conn, "CONNACK", BEFORE_CONNACK, |link| {
-        link.inbox.iter().find_map(|received| match &received.packet {
+        link.mqtt.inbox.iter().find_map(|received| match &received.packet {
             Ok(Packet::ConnAck(connack)) => Some((**connack).clone()),
             _ => None,
         })
@@ -93,14 +93,14 @@ fn ping_answered(bench: &mut Bench) -> Probed {
 fn first_packet(bench: &mut Bench) -> Probed {
     let version = bench.version();
     let conn = bench.up()?;
-    bench.link(conn).speak(version);
+    bench.link(conn).mqtt.speak(version);
     let filter = TopicFilter::new(bench.topic("")).expect("filters of probes are legal");
     let subscriptions = vec![Subscription::new(filter, QoS::AtMostOnce)];
-    let (packet_id, properties) = (bench.link(conn).next_id(), Properties::default());
+    let (packet_id, properties) = (bench.link(conn).mqtt.next_id(), Properties::default());
     bench.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
     let finding = bench.refused_connect(conn)?;
     let is_answered = |packet: &Packet| matches!(packet, Packet::SubAck(_));
-    let mut inbox = bench.link(conn).inbox.iter();
+    let mut inbox = bench.link(conn).mqtt.inbox.iter();
     if inbox.any(|received| received.packet.as_ref().is_ok_and(is_answered)) {
         return Ok(Finding::fail("a SUBSCRIBE before any CONNECT was answered by SUBACK"));
     }

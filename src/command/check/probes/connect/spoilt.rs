@@ -167,7 +167,7 @@ fn each_refused(bench: &mut Bench, tries: &[(&str, RawConnect)]) -> Probed {
     let mut found = Finding::pass("");
     for (tried, connect) in tries {
         let conn = bench.up()?;
-        bench.link(conn).speak(connect.version);
+        bench.link(conn).mqtt.speak(connect.version);
         bench.send_bytes(conn, &connect.bytes());
         found = bench.refused_connect(conn)?.of_try(tried);
         bench.close(conn);

@@ -60,7 +60,7 @@ pub fn connect_mqtt31(bench: &mut Bench) -> Probed {
     }
     let conn = up_for_mqtt31(bench)?;
     let connect = bench.connect_packet(version);
-    bench.link(conn).speak(version);
+    bench.link(conn).mqtt.speak(version);
     bench.send(conn, &Packet::Connect(Box::new(connect)));
     match connack(bench, conn) {
         Ok(connack) => judge_connack(bench, conn, version, connack.code),
@@ -90,7 +90,7 @@ pub fn level_unknown(bench: &mut Bench) -> Probed {
     let speaks_5 = bench.speaks(Version::V5)?;
     let connect = bench.connect_packet(Version::V5);
     let conn = bench.up()?;
-    bench.link(conn).speak(Version::V5);
+    bench.link(conn).mqtt.speak(Version::V5);
     let mut bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
     let name = bytes.windows(4).position(|name| name == b"MQTT");
     let level = name.expect("CONNECT begins with the name of the protocol") + 4;

@@ -50,7 +50,7 @@ fn ping(bench: &mut Bench) -> Probed {
 /// Waits for the Pong with this payload.
 fn pong(bench: &mut Bench, conn: Conn, payload: &[u8]) -> StepResult<()> {
     let patience = bench.patience();
-    let pong = bench.wait(conn, "Pong", patience, |link| link.pongs.pop_front())?;
+    let pong = bench.wait(conn, "Pong", patience, |link| link.websocket.pongs.pop_front())?;
     if pong == payload {
         return Ok(());
     }
@@ -73,7 +73,7 @@ fn empty_message(bench: &mut Bench) -> Probed {
 
 /// The bytes of a SUBSCRIBE to T with this behind it, at QoS 0, and its identifier.
 fn subscribe_bytes(bench: &mut Bench, conn: Conn, suffix: &str) -> (PacketId, Vec<u8>) {
-    let packet_id = bench.link(conn).next_id();
+    let packet_id = bench.link(conn).mqtt.next_id();
     let filter = TopicFilter::new(bench.topic(suffix)).expect("filters of probes are legal");
     let subscriptions = vec![Subscription::new(filter, QoS::AtMostOnce)];
     let properties = Properties::default();

@@ -93,7 +93,7 @@ pub fn connect_with_subscribe(bench: &mut Bench) -> Probed {
     let version = bench.version();
     let connect = bench.connect_packet(version);
     let conn = bench.up()?;
-    bench.link(conn).speak(version);
+    bench.link(conn).mqtt.speak(version);
     let mut bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
     let (id, subscribe) = subscribe_bytes(bench, conn, "");
     bytes.extend(subscribe);

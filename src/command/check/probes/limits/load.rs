@@ -72,11 +72,11 @@ fn there_and_back(
     bench.subscribe(conn, &topic, QoS::AtLeastOnce)?;
     let payload: Bytes = (0..=250_u8).cycle().take(size).collect();
     let mut publish = Bench::message(&topic, bench.usable(QoS::AtLeastOnce), payload.clone());
-    publish.packet_id = (publish.qos > QoS::AtMostOnce).then(|| bench.link(conn).next_id());
+    publish.packet_id = (publish.qos > QoS::AtMostOnce).then(|| bench.link(conn).mqtt.next_id());
     let bytes = bench.encoded(conn, &Packet::Publish(publish));
     let piece = if layout == MessageLayout::OneFrame { bytes.len() } else { PIECE };
     for piece in bytes.chunks(piece) {
-        let frame = bench.link(conn).frame_bytes(&Frame::binary(piece));
+        let frame = bench.link(conn).websocket.frame_bytes(&Frame::binary(piece));
         bench.write(conn, &frame);
     }
     let came = large_delivery(bench, conn, &topic);

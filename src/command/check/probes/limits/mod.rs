@@ -82,7 +82,7 @@ fn exposure(bench: &mut Bench) -> Probed {
         return Ok(Finding::not_applicable("asked with credentials"));
     }
     let conn = bench.on()?;
-    if is_near(&bench.link(conn).reached) {
+    if is_near(&bench.link(conn).stream.reached) {
         return Ok(Finding::not_applicable("the server is of this machine or a private network"));
     }
     // The messages of others are not ours to see.

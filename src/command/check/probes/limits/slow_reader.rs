@@ -51,7 +51,9 @@ fn publish_all(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<()> {
     for number in 0..COUNT {
         payload[..4].copy_from_slice(&number.to_be_bytes());
         bench.send_publish(conn, Bench::message(topic, QoS::AtMostOnce, payload.clone()));
-        bench.wait(conn, "room for more", STALL, |link| (!link.is_congested()).then_some(()))?;
+        bench.wait(conn, "room for more", STALL, |link| {
+            (!link.stream.is_congested()).then_some(())
+        })?;
     }
     Ok(())
 }
@@ -119,7 +121,7 @@ impl ReadProgress {
     /// Takes what is in the inbox; `None` if there is nothing.
     fn take(&mut self, link: &mut Link) -> Option<Read> {
         let mut result = None;
-        while let Some(received) = link.inbox.pop_front() {
+        while let Some(received) = link.mqtt.inbox.pop_front() {
             result = Some(Read::Some);
             match received.packet {
                 Ok(Packet::Publish(publish)) => {

@@ -60,7 +60,7 @@ pub fn begin_keep_alive(bench: &mut Bench) -> StepResult<Vec<Conn>> {
     let watcher = bench.on_with(watching)?;
     bench.subscribe(watcher, &topic, QoS::AtLeastOnce)?;
     let conn = connected(bench, KEEP_ALIVE, Some(&topic))?;
-    match bench.link(conn).keep_alive {
+    match bench.link(conn).mqtt.keep_alive {
         0 => Err(Finding::unknown("the server turns keep alive off").into()),
         seconds if seconds > LONGEST => {
             let words = format!("the server dictates a keep alive of {seconds} s");
@@ -72,7 +72,7 @@ pub fn begin_keep_alive(bench: &mut Bench) -> StepResult<Vec<Conn>> {
 
 pub fn keep_alive_enforced(bench: &mut Bench, conns: &[Conn]) -> Probed {
     let (conn, watcher) = (conns[0], conns[1]);
-    let keep_alive = Duration::from_secs(bench.link(conn).keep_alive.into());
+    let keep_alive = Duration::from_secs(bench.link(conn).mqtt.keep_alive.into());
     let latest = keep_alive * 6;
     let left = latest.saturating_sub(bench.elapsed());
     bench.allow(left + WILL_TIME);
@@ -130,7 +130,7 @@ pub fn mute_connection(bench: &mut Bench, conns: &[Conn]) -> Probed {
 
 pub fn begin_idle(bench: &mut Bench) -> StepResult<Vec<Conn>> {
     let conn = connected(bench, 0, None)?;
-    let dictated = bench.link(conn).keep_alive;
+    let dictated = bench.link(conn).mqtt.keep_alive;
     if dictated == 0 {
         return Ok(vec![conn]);
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::session::wills::{heir, inherited, on_with_will, will};
 use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::connection::Acks;
+use crate::command::check::connection::mqtt::Acks;
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{
     Ack, Packet, PacketId, PacketType, Publish, Subscribe, Subscription, Unsubscribe, Will,
@@ -103,9 +103,9 @@ fn properties_pass(bench: &mut Bench) -> Probed {
 
 fn short_acks(bench: &mut Bench) -> Probed {
     let conn = bench.shared()?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     let probed = acknowledge_shortly(bench, conn);
-    bench.link(conn).acks = Acks::Automatic;
+    bench.link(conn).mqtt.acks = Acks::Automatic;
     probed
 }
 
@@ -197,7 +197,7 @@ fn will_properties(bench: &mut Bench) -> Probed {
     let time = bench.patience() + MARGIN;
     bench.allow(time);
     let Some(came) = inherited(bench, other, &topic, time)? else {
-        let mut inbox = bench.link(other).inbox.iter();
+        let mut inbox = bench.link(other).mqtt.inbox.iter();
         let malformed = inbox.find(|received| received.packet.is_err());
         return Ok(match malformed {
             Some(received) => Finding::fail(received.words()),
@@ -253,7 +253,7 @@ fn answer(bench: &mut Bench, conn: Conn, packet_type: PacketType) -> StepResult<
 }
 
 fn unsubscribe_unheld(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Packet> {
-    let packet_id = bench.link(conn).next_id();
+    let packet_id = bench.link(conn).mqtt.next_id();
     let filters = vec![TopicFilter::new(topic).expect("topics of probes are legal")];
     let properties = Properties::default();
     bench.send(conn, &Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
@@ -277,7 +277,7 @@ fn publish_to_nobody(bench: &mut Bench, conn: Conn, publish: Publish) -> StepRes
 /// SUBSCRIBE to `T/a#`, and the SUBACK for it; the end of the connection is fine, too.
 fn subscribe_illegally(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Option<Packet>> {
     let filter = TopicFilter::new(format!("{topic}/aa")).expect("topics of probes are legal");
-    let packet_id = bench.link(conn).next_id();
+    let packet_id = bench.link(conn).mqtt.next_id();
     let subscriptions = vec![Subscription::new(filter, QoS::AtMostOnce)];
     let properties = Properties::default();
     let subscribe = Subscribe { packet_id, properties, subscriptions };

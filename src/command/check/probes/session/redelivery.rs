@@ -6,7 +6,7 @@ use super::{
     EXPIRY, begin_session, come_back, keeping, subscribe_at, subscribe_up_to, unless_silent,
 };
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::connection::Acks;
+use crate::command::check::connection::mqtt::Acks;
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Ack, Connect, Packet, PacketId, Publish};
 use crate::mqtt::qos::QoS;
@@ -39,7 +39,7 @@ fn unacknowledged(bench: &mut Bench, qos: QoS) -> StepResult<UnacknowledgedDeliv
     let topic = bench.topic("");
     let conn = begin_session(bench, &connect, 10)?;
     subscribe_at(bench, conn, &topic, qos)?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     let other = bench.on2()?;
     bench.publish(other, Bench::message(&topic, qos, "again"))?;
     let delivery = bench.delivery(conn, &topic)?;
@@ -90,7 +90,7 @@ pub fn begin_unacknowledged(bench: &mut Bench) -> StepResult<Vec<Conn>> {
     let topic = bench.topic("");
     let conn = bench.on()?;
     subscribe_at(bench, conn, &topic, QoS::AtLeastOnce)?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     bench.publish(conn, Bench::message(&topic, QoS::AtLeastOnce, "once"))?;
     bench.delivery(conn, &topic)?;
     Ok(vec![conn])
@@ -125,7 +125,7 @@ pub fn no_redelivery_while_connected(bench: &mut Bench, conns: &[Conn]) -> Probe
 
 fn has_come_again(bench: &mut Bench, conn: Conn) -> bool {
     let is_publish = |packet: &Packet| matches!(packet, Packet::Publish(_));
-    let mut inbox = bench.link(conn).inbox.iter();
+    let mut inbox = bench.link(conn).mqtt.inbox.iter();
     inbox.any(|received| received.packet.as_ref().is_ok_and(is_publish))
 }
 

@@ -96,7 +96,7 @@ impl Vanishing {
         match self {
             Self::Reset => bench.reset(conn),
             Self::InsideFrame => {
-                let frame = bench.link(conn).frame_bytes(&Frame::binary(*b"\xc0\0"));
+                let frame = bench.link(conn).websocket.frame_bytes(&Frame::binary(*b"\xc0\0"));
                 bench.write(conn, &frame[..frame.len() - 1]);
                 bench.cut(conn);
             }

@@ -52,8 +52,9 @@ pub fn shared_once(bench: &mut Bench) -> Probed {
         if sum >= 3 * COUNT || bench.elapsed() > latest + bench.patience() {
             break;
         }
-        let waited = bench
-            .wait(conn, "delivery", TURN, |link| link.inbox.iter().any(is_message).then_some(()));
+        let waited = bench.wait(conn, "delivery", TURN, |link| {
+            link.mqtt.inbox.iter().any(is_message).then_some(())
+        });
         if let Err(stop @ (Stop::Ended { .. } | Stop::Interrupted)) = waited {
             return Err(stop);
         }
@@ -74,7 +75,7 @@ fn tally(bench: &mut Bench, conns: [Conn; 2], came: &mut [[usize; COUNT]; 2]) {
                 *count += 1;
             }
         }
-        bench.link(conn).inbox.retain(|received| !is_message(received));
+        bench.link(conn).mqtt.inbox.retain(|received| !is_message(received));
     }
 }
 

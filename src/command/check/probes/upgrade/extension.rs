@@ -127,7 +127,7 @@ pub fn deflate_works(bench: &mut Bench) -> Probed {
     let request = bench.request(&["mqtt"]).with(HEADER, OFFERS[1]);
     let asked = bench.ask(&request)?;
     let conn = bench.accepted(&request, asked)?;
-    if !bench.link(conn).may_compress() {
+    if !bench.link(conn).websocket.may_compress() {
         return Ok(Finding::not_applicable("no compression was agreed to"));
     }
     let connack = bench.connect(conn, bench.connect_packet(bench.version()))?;
@@ -142,7 +142,7 @@ pub fn deflate_works(bench: &mut Bench) -> Probed {
         let packet = bench.encoded(conn, &Packet::Publish(publish));
         bench.send_frame(conn, &Frame::binary(stored(&packet)).with_bits(COMPRESSED));
         let delivered = bench.delivery(conn, &topic);
-        if let Some(words) = bench.link(conn).inflate_error {
+        if let Some(words) = bench.link(conn).websocket.inflate_error {
             return Ok(Finding::fail(format!("the {number} message came back spoilt: {words}")));
         }
         let payload_back = match delivered {

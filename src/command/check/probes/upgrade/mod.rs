@@ -104,7 +104,7 @@ fn connack(bench: &mut Bench, conn: Conn) -> StepResult<Result<ConnAck, String>>
             Ok(Err(format!("no CONNACK, but {end}")))
         }
         Err(Stop::Silent { .. }) => {
-            let why = bench.link(conn).inflate_error;
+            let why = bench.link(conn).websocket.inflate_error;
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             Ok(Err(format!("no CONNACK{why}")))
         }

@@ -41,7 +41,7 @@ pub fn browser(bench: &mut Bench) -> Probed {
     if names != ["mqtt"] {
         return Ok(Finding::fail(format!("{answer}; {CAUSES}")));
     }
-    let how = if bench.link(conn).may_compress() { ", compressed" } else { "" };
+    let how = if bench.link(conn).websocket.may_compress() { ", compressed" } else { "" };
     Ok(match connack(bench, conn)? {
         Ok(_) => Finding::pass(format!("{answer}, then CONNACK{how}")),
         Err(words) => Finding::fail(format!("{answer}, then {words}; {CAUSES}")).in_doubt(),
