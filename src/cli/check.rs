@@ -10,12 +10,16 @@ use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
+use crate::command::check::points::Set;
 use crate::command::check::select::{self, PointSelection};
-use crate::command::check::{CheckConfig, Output, ReportFormat, ServerConfig};
+use crate::command::check::{
+    CheckConfig, Detail, Output, RemoteServers, ReportFormat, ServerConfig,
+};
 use crate::exit::Usage;
 use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
+use crate::report::Verbosity;
 
 /// Say point by point whether a server, and the proxies before it, is interoperable over
 /// WebSockets, and what to change.
@@ -154,6 +158,29 @@ struct ReportFlags {
     verbose: bool,
 }
 
+impl PointFlags {
+    fn selection(self) -> PointSelection {
+        let set = if self.full { Set::Full } else { Set::Default };
+        PointSelection { set, only: self.only, skip: self.skip }
+    }
+
+    fn remote(&self) -> RemoteServers {
+        if self.allow_remote { RemoteServers::Allowed } else { RemoteServers::Spared }
+    }
+}
+
+impl ProbeFlags {
+    /// What every topic begins with, without `/` at its end.
+    fn prefix(&self) -> Result<String> {
+        let prefix = self.topic_prefix.as_str().trim_end_matches('/').to_owned();
+        ensure!(
+            !prefix.starts_with('$') && !prefix.is_empty(),
+            Usage::new("--topic-prefix: expected a topic that does not begin with $")
+        );
+        Ok(prefix)
+    }
+}
+
 impl ReportFlags {
     fn form(&self) -> Result<ReportFormat> {
         let is_json = self.json.as_ref().is_some_and(Vec::is_empty);
@@ -168,12 +195,16 @@ impl ReportFlags {
         })
     }
 
-    fn output(&self) -> Result<Output> {
+    fn output(&self, verbosity: Verbosity) -> Result<Output> {
         Ok(Output {
             form: self.form()?,
             json: self.json.iter().flatten().next().cloned(),
             junit: self.junit.clone(),
-            verbose: self.verbose,
+            detail: match (self.verbose, verbosity) {
+                (true, _) => Detail::Much,
+                (false, Verbosity::Quiet) => Detail::Little,
+                (false, _) => Detail::Usual,
+            },
             baseline: self.baseline.clone(),
         })
     }
@@ -182,18 +213,14 @@ impl ReportFlags {
 impl CheckFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(CheckConfig, Vec<String>)> {
-        let output = self.reports.output()?;
+        let output = self.reports.output(self.connection.verbosity())?;
         if self.choice.list {
             return Ok((CheckConfig::List(output.form), Vec::new()));
         }
         if let Some(flag) = self.connection.given_against_check() {
             return Err(Usage::new(format!("{flag}: check decides this itself")).into());
         }
-        let prefix = self.manner.topic_prefix.as_str().trim_end_matches('/').to_owned();
-        ensure!(
-            !prefix.starts_with('$') && !prefix.is_empty(),
-            Usage::new("--topic-prefix: expected a topic that does not begin with $")
-        );
+        let prefix = self.manner.prefix()?;
         let (client, warnings) = self
             .connection
             .resolve(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
@@ -202,13 +229,9 @@ impl CheckFlags {
             debug: self.connection.debug(),
             client_id: self.connection.session.given_id().map(str::to_owned),
             prefix,
-            versions: self.choice.versions,
-            selection: PointSelection {
-                full: self.choice.full,
-                only: self.choice.only,
-                skip: self.choice.skip,
-            },
-            allow_remote: self.choice.allow_remote,
+            remote: self.choice.remote(),
+            versions: self.choice.versions.clone(),
+            selection: self.choice.selection(),
             pause: self.manner.pause,
             timeout: self.manner.timeout,
             idle_time: self.manner.idle_time,

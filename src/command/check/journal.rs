@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 
 use super::finding::Verdict;
+use super::points::Harm;
 use crate::mqtt::version::Version;
 
 /// How many lines of evidence a point has at most.
@@ -122,8 +123,8 @@ pub struct Journal {
     since: Instant,
     /// The name of the point that is asked.
     pub during: &'static str,
-    /// Broken bytes are sent: a malformed answer to them is no fault of its own.
-    pub is_provoking: bool,
+    /// Whether broken bytes are sent: a malformed answer to them is no fault of its own.
+    pub harm: Harm,
     evidence: Vec<Evidence>,
     observations: Vec<Observation>,
     /// The facts, by their name in the JSON report.
@@ -143,7 +144,7 @@ impl Journal {
         Self {
             since: Instant::now(),
             during: "",
-            is_provoking: false,
+            harm: Harm::None,
             evidence: Vec::new(),
             observations: Vec::new(),
             facts: BTreeMap::new(),
@@ -158,7 +159,7 @@ impl Journal {
     pub fn begin(&mut self, point: &'static str) {
         self.since = Instant::now();
         self.during = point;
-        self.is_provoking = false;
+        self.harm = Harm::None;
         self.evidence.clear();
     }
 
@@ -208,7 +209,8 @@ impl Journal {
         verdict: Verdict,
         observed: impl Into<String>,
     ) {
-        if self.is_provoking && point == "packets-wellformed" && verdict != Verdict::Pass {
+        if self.harm == Harm::Possible && point == "packets-wellformed" && verdict != Verdict::Pass
+        {
             return;
         }
         let same = |kept: &&Observation| kept.point == point && kept.version == version;
@@ -286,7 +288,7 @@ mod tests {
     fn malformed_answers_to_broken_bytes_are_not_noted() {
         let mut journal = Journal::new(0, Box::new(|_| {}));
         journal.begin("subscribe-malformed");
-        journal.is_provoking = true;
+        journal.harm = Harm::Possible;
         journal.observe("packets-wellformed", None, Verdict::Fail, "SUBACK without a code");
         journal.observe("frames-legal", None, Verdict::Fail, "RSV1");
         assert_eq!(journal.observed("packets-wellformed", None).count(), 0);

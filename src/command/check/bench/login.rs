@@ -23,7 +23,7 @@ impl Bench {
             keep_alive: KEEP_ALIVE,
             client_id: self.client_id("").into(),
             will: None,
-            credentials: self.target.credentials.clone(),
+            credentials: self.target.login.credentials.clone(),
             properties: Properties::default(),
         }
     }
@@ -38,12 +38,12 @@ impl Bench {
 
     /// ON: a connection in the version of the point, or in the newest that the server takes.
     pub fn on(&mut self) -> StepResult<Conn> {
-        let known = self.versions().first().copied();
-        if let Some(version) = self.asked_version().or(known) {
+        let known = self.newest();
+        if let Some(version) = self.asked.version.or(known) {
             return self.on_with(self.connect_packet(version));
         }
         let mut refused = Finding::unknown("no version of MQTT is spoken");
-        for version in self.target.versions.clone() {
+        for version in self.target.versions() {
             match self.on_with(self.connect_packet(version)) {
                 Err(Stop::Found(finding)) => refused = finding,
                 result => return result,
@@ -63,13 +63,13 @@ impl Bench {
     /// ON with this CONNECT. Where the version is not spoken, the point does not apply.
     pub fn on_with(&mut self, connect: Connect) -> StepResult<Conn> {
         let version = connect.version;
-        if let Some(Spoken::No(why)) = self.spoken(version) {
+        if let Some(Spoken::No(why)) = self.known.spoken(version) {
             return Err(Finding::not_applicable(why.clone()).into());
         }
         let conn = self.up()?;
         let stop = match self.connect(conn, connect) {
             Ok(connack) if connack.code == ReasonCode::SUCCESS => {
-                self.note_spoken(version, Spoken::Yes);
+                self.known.note_spoken(version, Spoken::Yes);
                 return Ok(conn);
             }
             Ok(connack) if is_version_refusal(version, connack.code) => {
@@ -82,11 +82,11 @@ impl Bench {
                 let words = format!("CONNECT was refused: CONNACK 0x{:02x} {name}", connack.code.0);
                 self.failed(Exit::Refused, words)
             }
-            Err(Stop::Ended { end, .. }) if self.spoken(version).is_none() => {
+            Err(Stop::Ended { end, .. }) if self.known.spoken(version).is_none() => {
                 let words = format!("MQTT {version} is not spoken: no CONNACK, but {end}");
                 self.refused_version(version, words)
             }
-            Err(Stop::Silent { .. }) if self.spoken(version).is_none() => {
+            Err(Stop::Silent { .. }) if self.known.spoken(version).is_none() => {
                 let words = format!("MQTT {version}: no CONNACK");
                 self.failed(Exit::TimedOut, words.clone());
                 self.refused_version(version, words)
@@ -106,7 +106,7 @@ impl Bench {
     }
 
     fn refused_version(&mut self, version: Version, words: String) -> Stop {
-        self.note_spoken(version, Spoken::No(words.clone()));
+        self.known.note_spoken(version, Spoken::No(words.clone()));
         Finding::not_applicable(words).into()
     }
 
@@ -120,7 +120,7 @@ impl Bench {
         let has_method = connect.properties.authentication_method().is_some();
         let is_ours = version == Version::V5 && !has_method;
         if is_ours {
-            let login = self.target.login();
+            let login = self.target.login.clone();
             self.authenticator.begin(&login, &mut connect.properties);
         }
         self.send(conn, &Packet::Connect(Box::new(connect)));

@@ -182,7 +182,7 @@ impl Bench {
             publish.packet_id = Some(self.link(conn).mqtt.next_id());
         }
         if publish.retain && !publish.payload.is_empty() {
-            self.remember_retained(publish.topic_or_empty().to_owned());
+            self.leftovers.add_retained(publish.topic_or_empty());
         }
         let packet_id = publish.packet_id;
         self.send(conn, &Packet::Publish(publish));

@@ -142,7 +142,7 @@ impl Bench {
             self.journal.count("refusals_with_close", 1);
         }
         self.note_reason(conn, &end);
-        self.saw_unexpected_end = false;
+        self.asked.saw_unexpected_end = false;
         Finding::pass(end.to_string())
     }
 
@@ -168,7 +168,7 @@ impl Bench {
     pub fn end_within(&mut self, conn: Conn, time: Duration) -> Result<Option<End>, Stop> {
         match self.wait(conn, "end", time, |_| None::<()>) {
             Err(Stop::Ended { end, .. }) => {
-                self.saw_unexpected_end = false;
+                self.asked.saw_unexpected_end = false;
                 Ok(Some(end))
             }
             Err(Stop::Silent { .. }) | Ok(()) => Ok(None),

@@ -6,7 +6,6 @@ use crate::command::check::journal::Fact;
 use crate::command::check::request::UpgradeRequest;
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{Disconnect, Packet};
-use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{CertificateInfo, Judgement};
 use crate::websocket::frame::NORMAL;
 
@@ -35,9 +34,8 @@ impl Bench {
 
     /// TCP, and TLS as browsers negotiate it: they offer `http/1.1` by ALPN.
     pub fn dial_as_browser(&mut self) -> StepResult<Conn> {
-        let is_secure = self.target.endpoint.scheme == Scheme::Wss;
-        let tls = self.target.tls.as_ref().filter(|_| is_secure);
-        let Some(tls) = tls.map(|tls| tls.offering(&[BROWSERS])) else { return self.dial(None) };
+        let Some(tls) = self.target.access.server_tls() else { return self.dial(None) };
+        let tls = tls.offering(&[BROWSERS]);
         let dialled = self.dial_with(None, Some(&tls));
         let (verdict, words) = match &dialled {
             Ok(conn) => match self.link(*conn).stream.tls().and_then(|tls| tls.alpn) {
@@ -74,8 +72,8 @@ impl Bench {
     /// Judges the certificates that came on this connection, also where the handshake failed.
     pub(super) fn note_certificate(&mut self, conn: Conn) {
         let chain = self.link(conn).stream.certificates().to_vec();
-        let host = self.target.endpoint.host.clone();
-        let judge = self.target.judge.as_ref();
+        let host = self.target.access.endpoint.host.clone();
+        let judge = self.target.access.judge.as_ref();
         let Some(judgement) = judge.and_then(|judge| judge.judgement(&host, &chain)) else {
             return;
         };

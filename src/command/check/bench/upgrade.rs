@@ -8,7 +8,7 @@ use crate::command::check::answer::{Answer, AnswerHead, Parsed};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Verdict;
 use crate::command::check::journal::{Direction, Fact, ProtocolLayer};
-use crate::command::check::request::UpgradeRequest;
+use crate::command::check::request::{RequestOrigin, UpgradeRequest};
 use crate::exit::Exit;
 
 /// The time between the pieces of a request that is written in pieces.
@@ -22,26 +22,38 @@ pub struct Asked {
     pub answer: Answer,
 }
 
-/// A refusal of what was taken before.
+/// A refusal of what was taken before, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TurnedAway {
+pub enum TurnedAway {
+    /// It was answered.
+    Answered(String),
+    /// It ended without an answer.
+    Ended(String),
+}
+
+impl TurnedAway {
     /// It in words.
-    pub words: String,
-    /// It was answered; otherwise it ended without an answer.
-    pub is_answer: bool,
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Answered(words) | Self::Ended(words) => words,
+        }
+    }
 }
 
 impl Bench {
     /// The user's request: the address, headers and flags as given, offering these subprotocols.
     pub fn request(&self, subprotocols: &[&str]) -> UpgradeRequest {
-        let endpoint = &self.target.endpoint;
+        let endpoint = &self.target.access.endpoint;
         let request = UpgradeRequest::new(&endpoint.target, &endpoint.host_header(), subprotocols);
         let add = |request: UpgradeRequest, (name, value): &(String, String)| {
             let replaces = ["Host", "User-Agent"].iter().any(|own| own.eq_ignore_ascii_case(name));
             if replaces { request.set(name, value) } else { request.with(name, value) }
         };
-        let is_plain = subprotocols == ["mqtt"];
-        UpgradeRequest { is_plain, ..self.target.headers.iter().fold(request, add) }
+        let request = self.target.access.headers.iter().fold(request, add);
+        match subprotocols {
+            ["mqtt"] => UpgradeRequest { origin: RequestOrigin::User, ..request },
+            _ => request,
+        }
     }
 
     /// Sends a request on a new connection, and waits for what comes.
@@ -77,7 +89,7 @@ impl Bench {
             Ok(Parsed::Head(head, _)) => Answer::Head(head),
             Ok(_) => Answer::Other(self.link(conn).early_bytes().to_vec()),
             Err(Stop::Ended { end, .. }) => {
-                self.saw_unexpected_end = false;
+                self.asked.saw_unexpected_end = false;
                 Answer::Ended(end)
             }
             Err(Stop::Silent { .. }) => Answer::Silence,
@@ -95,11 +107,11 @@ impl Bench {
 
     /// What came for the user's request, offering `mqtt` alone: asked once in a run.
     pub fn answer_to_plain(&mut self) -> StepResult<Answer> {
-        if self.plain_answer.is_none() {
+        if self.known.plain_answer.is_none() {
             let asked = self.ask(&self.request(&["mqtt"]))?;
             self.close(asked.conn);
         }
-        Ok(self.plain_answer.clone().unwrap_or(Answer::Silence))
+        Ok(self.known.plain_answer.clone().unwrap_or(Answer::Silence))
     }
 
     /// The same with another request.
@@ -114,7 +126,7 @@ impl Bench {
         let words = match &answer {
             Answer::Head(head) if head.status == 101 => match fault(request, head) {
                 None => {
-                    self.was_upgraded |= request.is_plain;
+                    self.known.was_upgraded |= request.is_plain();
                     return Ok(conn);
                 }
                 Some(words) => words,
@@ -129,7 +141,7 @@ impl Bench {
             answer => format!("the upgrade was answered by {answer}"),
         };
         self.close(conn);
-        if request.is_plain {
+        if request.is_plain() {
             self.note_turned_away(&answer, &words);
         }
         Err(self.failed(Exit::Upgrade, words))
@@ -140,18 +152,18 @@ impl Bench {
     fn note_turned_away(&mut self, answer: &Answer, words: &str) {
         let is_answer = matches!(answer.status(), Some(403 | 429));
         let is_limit = is_answer || matches!(answer, Answer::Ended(_));
-        let open = self.links.iter().flatten().filter(|link| !link.has_ended()).count();
-        let is_alone = open <= self.parked.len() + usize::from(self.shared.is_some());
-        if self.was_upgraded && is_limit && is_alone {
-            self.turned_away = Some(TurnedAway { words: words.to_owned(), is_answer });
+        if self.known.was_upgraded && is_limit && self.connections.is_alone() {
+            let words = words.to_owned();
+            let answered = is_answer.then(|| TurnedAway::Answered(words.clone()));
+            self.asked.turned_away = answered.or(Some(TurnedAway::Ended(words)));
         }
     }
 
     /// Notes what observed points want to know of an answer, and opens the WebSocket.
     fn note_answer(&mut self, conn: Conn, request: &UpgradeRequest, answer: &Answer) {
         self.journal.note(Direction::In, ProtocolLayer::Http, || answer.to_string(), &[]);
-        if request.is_plain && self.plain_answer.is_none() {
-            self.plain_answer = Some(answer.clone());
+        if request.is_plain() && self.known.plain_answer.is_none() {
+            self.known.plain_answer = Some(answer.clone());
         }
         match answer {
             Answer::Head(head) => {
@@ -189,7 +201,7 @@ impl Bench {
         if head.status != 101 || !request.is_legal() {
             return;
         }
-        if let ([name], true) = (&head.subprotocols()[..], request.is_plain) {
+        if let ([name], true) = (&head.subprotocols()[..], request.is_plain()) {
             self.journal.fact("subprotocol", Fact::Text(name.clone()));
         }
         let accept = accept_fault(request, head);

@@ -78,7 +78,7 @@ fn client_close(bench: &mut Bench) -> Probed {
 
 fn close_forms(bench: &mut Bench) -> Probed {
     let mut forms = vec![("without a code", Frame::new(CLOSE, *b""))];
-    if bench.target.is_thorough {
+    if bench.target.selection.is_thorough() {
         forms.push(("3000 with a reason", Frame::close(3000, "mqttws: grün".as_bytes())));
         forms.push(("4999 with a reason", Frame::close(4999, b"mqttws")));
     }
@@ -148,7 +148,7 @@ fn error_reason_code(bench: &mut Bench) -> Probed {
     let all = number(bench, "refusals_after_connack");
     let reasoned = number(bench, "refusals_with_reason");
     let words = format!("{reasoned} of {all} refusals in MQTT 5 came with DISCONNECT and a reason");
-    if bench.spoken(Version::V5).is_none() || all == 0 {
+    if bench.known.spoken(Version::V5).is_none() || all == 0 {
         return Ok(Finding::not_applicable("nothing had to be refused after CONNACK in MQTT 5"));
     }
     Ok(if reasoned == all { Finding::pass(words) } else { Finding::warn(words) })

@@ -148,7 +148,7 @@ fn receive_maximum_in(bench: &mut Bench) -> Probed {
     });
     match answered {
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             return Ok(Finding::pass(format!("{sent} in flight: {end}")));
         }
         Ok(()) | Err(Stop::Silent { .. }) => {}

@@ -23,7 +23,7 @@ const MOST_ADDRESSES: usize = 8;
 
 /// The addresses of the name; none where a proxy or a socket of this machine is dialled instead.
 fn known_addresses(bench: &mut Bench) -> StepResult<Vec<SocketAddr>> {
-    let found = dial::addresses(&bench.target.endpoint, &bench.target.route);
+    let found = dial::addresses(&bench.target.access.endpoint, &bench.target.access.route);
     let mut found = match found {
         None => return Err(Finding::not_applicable("a proxy or a Unix socket is dialled").into()),
         Some(Err(error)) => return Err(bench.failed(Exit::Unreached, error.to_string())),

@@ -139,7 +139,7 @@ fn resubscribe_replaces(bench: &mut Bench) -> Probed {
         more => return Ok(Finding::fail(format!("the message came {} times", more.len()))),
     }
     // The default set leaves this out.
-    if bench.target.asks_full && bench.link(conn).mqtt.version == Version::V5 {
+    if bench.target.selection.asks_full() && bench.link(conn).mqtt.version == Version::V5 {
         let topic = bench.topic("/options");
         let plain = subscription(&topic, sent);
         let no_local = Subscription { no_local: true, ..plain.clone() };

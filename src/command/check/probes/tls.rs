@@ -48,7 +48,7 @@ const SUITES: [u16; 11] =
 fn old_refused(bench: &mut Bench) -> Probed {
     note_need_of_sni(bench);
     let conn = bench.dial_with(None, None)?;
-    let hello = client_hello(sni(&bench.target.endpoint.host).as_deref());
+    let hello = client_hello(sni(&bench.target.access.endpoint.host).as_deref());
     let words = || "ClientHello of TLS 1.1".to_owned();
     bench.journal.note(Direction::Out, ProtocolLayer::Tcp, words, &hello);
     bench.write(conn, &hello);
@@ -59,7 +59,7 @@ fn old_refused(bench: &mut Bench) -> Probed {
         let is_whole = bytes.len() >= 11 || bytes.first().is_some_and(|kind| *kind != HANDSHAKE);
         (is_whole && !bytes.is_empty()).then(|| bytes.to_vec())
     });
-    bench.saw_unexpected_end = false;
+    bench.asked.saw_unexpected_end = false;
     Ok(match first {
         Ok(bytes) => judge_hello(&bytes),
         Err(Stop::Ended { end, .. }) => Finding::pass(end.to_string()),
@@ -113,7 +113,12 @@ fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
 
 /// Notes whether the server shows another certificate, or none, to a client that does not name it.
 fn note_need_of_sni(bench: &mut Bench) {
-    let tls = bench.target.tls.clone().filter(|_| sni(&bench.target.endpoint.host).is_some());
+    let tls = bench
+        .target
+        .access
+        .tls
+        .clone()
+        .filter(|_| sni(&bench.target.access.endpoint.host).is_some());
     let Some(tls) = tls else { return };
     let failure = bench.failure.take();
     let with = bench.dial_with(None, Some(&tls)).map(|conn| shown(bench, conn));

@@ -32,8 +32,8 @@ pub fn render(report: &Report) -> String {
         for result in cases {
             case(result, group.name, &mut tally, &mut text);
         }
-        let started = report.started.trim_end_matches('Z');
-        let host = escaped(&report.host);
+        let started = report.course.started.trim_end_matches('Z');
+        let host = escaped(&report.server.host);
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             suites,
@@ -90,7 +90,7 @@ fn case(result: &PointResult, group: &str, tally: &mut CaseCounts, out: &mut Str
             return;
         }
         Verdict::Warn => format!("<system-out>WARN {observed}\n{}</system-out>", details(result)),
-        Verdict::Fail if !result.known => {
+        Verdict::Fail if result.is_new_failure() => {
             tally.failures += 1;
             let severity = result.point.severity.name();
             let details = details(result);

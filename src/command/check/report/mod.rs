@@ -16,35 +16,48 @@ use std::time::Duration;
 use super::finding::Verdict;
 use super::journal::Fact;
 use super::points::Point;
-use super::run::PointResult;
+use super::run::{Novelty, PointResult};
+use super::select::PointSelection;
 use crate::exit::{Exit, Signal};
 use crate::format::escape;
 use crate::mqtt::version::Version;
 use headlines::Headline;
 
-/// All that a report is made of.
+/// The server that was checked.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct CheckedServer {
     /// The address, without secrets.
     pub url: String,
     /// The host, for JUnit.
     pub host: String,
-    /// When the run began: RFC 3339, in UTC.
-    pub started: String,
-    /// How long it took.
-    pub time: Duration,
-    /// `--full`
-    pub full: bool,
-    /// The points were chosen by `--only` or `--skip`.
-    pub is_partial: bool,
-    /// How many connections were made.
-    pub connections: u64,
-    /// How many bytes were sent and received.
-    pub traffic: (u64, u64),
     /// The facts.
     pub facts: BTreeMap<&'static str, Fact>,
     /// The versions that are spoken, the newest first.
     pub versions: Vec<Version>,
+}
+
+/// When a run was, and what it took.
+#[derive(Debug, Clone)]
+pub struct RunCourse {
+    /// When it began: RFC 3339, in UTC.
+    pub started: String,
+    /// How long it took.
+    pub time: Duration,
+    /// How many connections were made.
+    pub connections: u64,
+    /// How many bytes were sent and received.
+    pub traffic: (u64, u64),
+}
+
+/// All that a report is made of.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What was checked.
+    pub server: CheckedServer,
+    /// When, and what it took.
+    pub course: RunCourse,
+    /// The points that were asked for.
+    pub selection: PointSelection,
     /// The results, in the order of the table.
     pub results: Vec<PointResult>,
     /// Why there was no connection at all, and its exit code.
@@ -121,7 +134,7 @@ impl PointCounts {
         let count = match worst.verdict {
             Verdict::Pass => &mut self.pass,
             Verdict::Warn => &mut self.warn,
-            Verdict::Fail if worst.known => &mut self.known,
+            Verdict::Fail if worst.novelty == Novelty::Known => &mut self.known,
             Verdict::Fail => &mut self.fail,
             Verdict::NotApplicable => &mut self.not_applicable,
             Verdict::Unknown => &mut self.unknown,
@@ -147,7 +160,8 @@ impl Report {
         }
         for (_, results) in &mut points {
             // A known failure is better than a new one.
-            results.sort_by_key(|result| std::cmp::Reverse((result.verdict, !result.known)));
+            results
+                .sort_by_key(|result| std::cmp::Reverse((result.verdict, result.is_new_failure())));
         }
         points
     }
@@ -174,7 +188,7 @@ impl Report {
     }
 
     /// The judgement, and the point that decides it.
-    pub fn judgement(&self) -> (ServerVerdict, Option<&'static str>) {
+    pub fn verdict(&self) -> (ServerVerdict, Option<&'static str>) {
         if self.failure.is_some() {
             return (ServerVerdict::NoConnection, None);
         }
@@ -210,7 +224,8 @@ impl Report {
             return *exit;
         }
         let counts = self.counts();
-        let is_undecided = self.judgement().0 == ServerVerdict::Undecided && !self.is_partial;
+        let is_undecided =
+            self.verdict().0 == ServerVerdict::Undecided && !self.selection.is_partial();
         if counts.fail > 0 || is_undecided { Exit::Local } else { Exit::Done }
     }
 }

@@ -2,8 +2,7 @@
 
 use super::super::finding::Verdict;
 use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
-use super::super::points;
-use super::super::run::PointResult;
+use super::super::points::{self, Set};
 use super::*;
 
 fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str) -> PointResult {
@@ -21,7 +20,7 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
         observed: observed.to_owned(),
         time: Duration::from_millis(41),
         tries: 1,
-        known: false,
+        novelty: Novelty::New,
         evidence: vec![evidence],
     }
 }
@@ -29,16 +28,19 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
 fn report() -> Report {
     let (five, four) = (Some(Version::V5), Some(Version::V3_1_1));
     Report {
-        url: "ws://h:1/mqtt".to_owned(),
-        host: "h".to_owned(),
-        started: "2026-11-29T16:00:00Z".to_owned(),
-        time: Duration::from_millis(6100),
-        full: false,
-        is_partial: false,
-        connections: 23,
-        traffic: (100, 200),
-        facts: [("address", Fact::Text("192.0.2.7:1".to_owned()))].into(),
-        versions: vec![Version::V5, Version::V3_1_1],
+        server: CheckedServer {
+            url: "ws://h:1/mqtt".to_owned(),
+            host: "h".to_owned(),
+            facts: [("address", Fact::Text("192.0.2.7:1".to_owned()))].into(),
+            versions: vec![Version::V5, Version::V3_1_1],
+        },
+        course: RunCourse {
+            started: "2026-11-29T16:00:00Z".to_owned(),
+            time: Duration::from_millis(6100),
+            connections: 23,
+            traffic: (100, 200),
+        },
+        selection: PointSelection { set: Set::Default, only: Vec::new(), skip: Vec::new() },
         results: vec![
             result("offer-mqtt", None, Verdict::Pass, "answered mqtt"),
             result("text-frame", five, Verdict::Fail, "taken as data <\u{0}&\"\u{1b}[2J>"),
@@ -111,11 +113,11 @@ fn the_judgement_follows_the_points() {
     let judged = |change: fn(&mut Report)| {
         let mut report = report();
         change(&mut report);
-        (report.judgement(), u8::from(report.exit()))
+        (report.verdict(), u8::from(report.exit()))
     };
     let usable = (ServerVerdict::Usable, Some("text-frame"));
     assert_eq!(judged(|_| {}), (usable, 1));
-    assert_eq!(judged(|report| report.results[1].known = true), (usable, 0));
+    assert_eq!(judged(|report| report.results[1].novelty = Novelty::Known), (usable, 0));
     let good = judged(|report| report.results[1].verdict = Verdict::Pass);
     assert_eq!(good, ((ServerVerdict::Interoperable, None), 0));
     let unknown = judged(|report| report.results[1].verdict = Verdict::Unknown);

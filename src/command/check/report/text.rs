@@ -74,16 +74,16 @@ pub fn hanging(start: &str, indent: usize, text: &str, out: &mut String) {
 }
 
 fn head(report: &Report, out: &mut String) {
-    let fact = |name: &str| report.facts.get(name).map(|fact| sanitised(&fact.to_string()));
-    let mut line = report.url.clone();
+    let fact = |name: &str| report.server.facts.get(name).map(|fact| sanitised(&fact.to_string()));
+    let mut line = report.server.url.clone();
     if let Some(address) = fact("address") {
         let _ = write!(line, " ({address})");
     }
     if let Some(name) = fact("subprotocol") {
         let _ = write!(line, ", subprotocol {name}");
     }
-    if !report.versions.is_empty() {
-        let names: Vec<String> = report.versions.iter().map(ToString::to_string).collect();
+    if !report.server.versions.is_empty() {
+        let names: Vec<String> = report.server.versions.iter().map(ToString::to_string).collect();
         let _ = write!(line, ", MQTT {}", names.join(" "));
     }
     hanging("", 2, &line, out);
@@ -110,7 +110,7 @@ fn head(report: &Report, out: &mut String) {
         format!("{count} WebSocket pings seen")
     });
     let most = fact("packets_per_message_max").unwrap_or_else(|| "no".to_owned());
-    let seconds = report.time.as_secs_f64();
+    let seconds = report.course.time.as_secs_f64();
     hanging(
         "  ",
         4,
@@ -155,9 +155,9 @@ fn with(
 }
 
 fn deviations(report: &Report, detail: Detail, out: &mut String) {
-    let failed = with(report, |result| result.verdict == Verdict::Fail && !result.known);
+    let failed = with(report, |result| result.is_new_failure());
     let warned = with(report, |result| result.verdict == Verdict::Warn);
-    let known = with(report, |result| result.verdict == Verdict::Fail && result.known);
+    let known = with(report, |result| result.verdict == Verdict::Fail && !result.is_new_failure());
     let count = failed.len() + warned.len() + known.len();
     if count > 0 {
         let _ = writeln!(out, "\n{count} deviation{}", if count == 1 { "" } else { "s" });
@@ -289,18 +289,18 @@ fn summary(report: &Report, out: &mut String) {
         counts.fail,
         counts.not_applicable,
         counts.unknown,
-        report.connections,
-        report.traffic.0 + report.traffic.1,
-        report.time.as_secs_f64()
+        report.course.connections,
+        report.course.traffic.0 + report.course.traffic.1,
+        report.course.time.as_secs_f64()
     );
     hanging("", 0, &line, out);
 }
 
 fn verdict(report: &Report, out: &mut String) {
-    let (judgement, point) = report.judgement();
+    let (judgement, point) = report.verdict();
     let title = judgement.title();
     let point = point.and_then(super::super::points::find);
-    let scope = if report.is_partial { " (of the points asked for)" } else { "" };
+    let scope = if report.selection.is_partial() { " (of the points asked for)" } else { "" };
     let reason = match (judgement, point) {
         (ServerVerdict::Interoperable, _) => {
             let counts = report.counts();

@@ -33,7 +33,7 @@ fn assigned(bench: &mut Bench, version: Version) -> StepResult<Option<String>> {
     let connack = match connack(bench, conn) {
         Ok(connack) => connack,
         Err(Stop::Ended { end, .. }) if version == Version::V5 => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             return Err(Finding::warn(format!("no CONNACK, but {end}")).into());
         }
         Err(stop) => return Err(stop),
@@ -90,7 +90,7 @@ pub fn bad_password(bench: &mut Bench) -> Probed {
     let code = match connack(bench, conn) {
         Ok(connack) => connack.code,
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             return Ok(Finding::warn(format!("no CONNACK, but {end}")));
         }
         Err(Stop::Silent { after, .. }) => {

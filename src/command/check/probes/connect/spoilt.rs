@@ -36,7 +36,7 @@ struct RawConnect {
 impl RawConnect {
     /// A legal one with the user's credentials.
     fn new(bench: &Bench, version: Version) -> Self {
-        let Credentials { username, password } = &bench.target.credentials;
+        let Credentials { username, password } = &bench.target.login.credentials;
         let (mut flags, mut credentials) = (CLEAN_START, Vec::new());
         if let Some(username) = username {
             flags |= USER_NAME;

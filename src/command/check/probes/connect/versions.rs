@@ -35,7 +35,7 @@ fn connect_version(bench: &mut Bench, ended: fn(&End) -> Finding) -> Probed {
 fn judge_connack(bench: &mut Bench, conn: Conn, version: Version, code: ReasonCode) -> Probed {
     let words = code_words(code);
     if code == ReasonCode::SUCCESS {
-        bench.note_spoken(version, Spoken::Yes);
+        bench.known.note_spoken(version, Spoken::Yes);
         return Ok(Finding::pass(words));
     }
     if !is_version_refusal(version, code) {
@@ -45,6 +45,7 @@ fn judge_connack(bench: &mut Bench, conn: Conn, version: Version, code: ReasonCo
     Ok(match bench.end_within(conn, patience)? {
         Some(_) => {
             bench
+                .known
                 .note_spoken(version, Spoken::No(format!("MQTT {version} is not spoken: {words}")));
             Finding::not_applicable(format!("not spoken: {words}"))
         }
@@ -55,7 +56,7 @@ fn judge_connack(bench: &mut Bench, conn: Conn, version: Version, code: ReasonCo
 /// MQTT 3.1 has a subprotocol of its own, which few servers know.
 pub fn connect_mqtt31(bench: &mut Bench) -> Probed {
     let version = Version::V3_1;
-    if bench.spoken(version) == Some(&Spoken::Yes) {
+    if bench.known.spoken(version) == Some(&Spoken::Yes) {
         return Ok(Finding::pass("CONNACK 0"));
     }
     let conn = up_for_mqtt31(bench)?;
@@ -65,7 +66,7 @@ pub fn connect_mqtt31(bench: &mut Bench) -> Probed {
     match connack(bench, conn) {
         Ok(connack) => judge_connack(bench, conn, version, connack.code),
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             Ok(Finding::not_applicable(format!("not spoken: no CONNACK, but {end}")))
         }
         Err(stop) => Err(stop),
@@ -99,7 +100,7 @@ pub fn level_unknown(bench: &mut Bench) -> Probed {
     let code = match connack(bench, conn) {
         Ok(connack) => connack.code,
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             let words = format!("no CONNACK, but {end}");
             // MQTT 5 allows that, for whoever is no client of MQTT; 3.1.1 does not.
             return Ok(if speaks_5 {

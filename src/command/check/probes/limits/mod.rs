@@ -51,7 +51,7 @@ fn parallel(bench: &mut Bench) -> Probed {
             Ok(_) => {}
             Err(Stop::NoConnection(words)) => {
                 // That is a limit of connections at once.
-                bench.turned_away = None;
+                bench.asked.turned_away = None;
                 return Ok(Finding::warn(format!(
                     "{number} of {PARALLEL} connections at once; then {words}"
                 )));
@@ -77,7 +77,7 @@ fn is_near(reached: &Reached) -> bool {
 }
 
 fn exposure(bench: &mut Bench) -> Probed {
-    let credentials = &bench.target.credentials;
+    let credentials = &bench.target.login.credentials;
     if credentials.username.is_some() || credentials.password.is_some() {
         return Ok(Finding::not_applicable("asked with credentials"));
     }

@@ -66,7 +66,7 @@ pub fn topic_alias_in(bench: &mut Bench) -> Probed {
 }
 
 pub fn topic_alias_out(bench: &mut Bench) -> Probed {
-    if bench.target.asks_full {
+    if bench.target.selection.asks_full() {
         // Wherever it stops: what was seen until then is judged.
         if let Err(Stop::Interrupted) = allow_aliases(bench) {
             return Err(Stop::Interrupted);

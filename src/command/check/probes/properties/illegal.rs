@@ -63,7 +63,7 @@ impl Feature {
         match used {
             Ok(()) | Err(Stop::Silent { .. }) => Ok(true),
             Err(Stop::Forbidden(_) | Stop::Ended { .. }) => {
-                bench.saw_unexpected_end = false;
+                bench.asked.saw_unexpected_end = false;
                 Ok(false)
             }
             Err(stop) => Err(stop),

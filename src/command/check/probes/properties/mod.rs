@@ -290,7 +290,7 @@ fn subscribe_illegally(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult
     match answer(bench, conn, PacketType::SubAck) {
         Ok(packet) => Ok(Some(packet)),
         Err(Stop::Ended { .. } | Stop::Silent { .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             Ok(None)
         }
         Err(stop) => Err(stop),

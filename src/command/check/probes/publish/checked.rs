@@ -67,7 +67,7 @@ pub fn fixed_header_checked(bench: &mut Bench) -> Probed {
 
 /// The version that the connections of the point will speak: the packets are written for it.
 pub fn asked(bench: &mut Bench) -> StepResult<Version> {
-    if bench.asked_version().is_none() && bench.versions().is_empty() {
+    if bench.asked.version.is_none() && bench.known.versions().is_empty() {
         let conn = bench.on()?;
         bench.close(conn);
     }

@@ -58,7 +58,7 @@ fn keeping(bench: &mut Bench, expiry: u32) -> StepResult<Connect> {
         let expiry = Property::number(PropertyId::SessionExpiryInterval, expiry);
         connect.properties.push(expiry);
     }
-    bench.remember_session(connect.version, connect.client_id.clone().into_bytes());
+    bench.leftovers.add_session(connect.version, connect.client_id.clone().into_bytes());
     Ok(connect)
 }
 

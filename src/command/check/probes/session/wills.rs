@@ -135,7 +135,7 @@ pub fn will_on_cut(bench: &mut Bench) -> Probed {
 /// A will that is retained is stored, too.
 fn retained_will(bench: &mut Bench, time: Duration) -> Probed {
     let topic = bench.topic("/retained");
-    bench.remember_retained(topic.clone());
+    bench.leftovers.add_retained(&topic);
     let other = heir(bench, &topic)?;
     let conn = on_with_will(bench, Will { retain: true, ..will(&topic) })?;
     bench.cut(conn);

@@ -100,7 +100,7 @@ fn connack(bench: &mut Bench, conn: Conn) -> StepResult<Result<ConnAck, String>>
     match bench.connect(conn, bench.connect_packet(bench.version())) {
         Ok(connack) => Ok(Ok(connack)),
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             Ok(Err(format!("no CONNACK, but {end}")))
         }
         Err(Stop::Silent { .. }) => {

@@ -31,7 +31,7 @@ pub fn mqtt(bench: &mut Bench) -> Probed {
 /// A refusal, and the usual paths that are upgraded instead.
 fn elsewhere(bench: &mut Bench, answer: &Answer) -> StepResult<String> {
     let mut found = Vec::new();
-    let asked_for = bench.target.endpoint.target.clone();
+    let asked_for = bench.target.access.endpoint.target.clone();
     let path = asked_for.split('?').next().unwrap_or_default();
     for other in USUAL_PATHS.into_iter().filter(|other| *other != path) {
         let answer = answer_to(bench, &bench.request(&["mqtt"]).to(other))?;
@@ -74,13 +74,13 @@ pub fn mqttv31(bench: &mut Bench) -> Probed {
 /// 0 is for that point to judge.
 fn note_mqtt31(bench: &mut Bench, conn: Conn) {
     let version = Version::V3_1;
-    if bench.spoken(version).is_some() || !bench.target.versions.contains(&version) {
+    if bench.known.spoken(version).is_some() || !bench.target.versions().contains(&version) {
         return;
     }
     let connack = bench.connect(conn, bench.connect_packet(version));
-    bench.saw_unexpected_end = false;
+    bench.asked.saw_unexpected_end = false;
     if connack.is_ok_and(|connack| connack.code.0 == 0) {
-        bench.note_spoken(version, Spoken::Yes);
+        bench.known.note_spoken(version, Spoken::Yes);
     }
 }
 
