@@ -17,7 +17,7 @@ const EVIDENCE: usize = 64;
 /// How many bytes a line of evidence shows.
 const SHOWN: usize = 64;
 
-/// Who has sent it.
+/// Which side has sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// We.
@@ -66,7 +66,7 @@ impl ProtocolLayer {
 pub struct Evidence {
     /// When, since the point began.
     pub at: Duration,
-    /// Who has sent it.
+    /// Which side has sent it.
     pub direction: Direction,
     /// What it is a piece of.
     pub layer: ProtocolLayer,
@@ -74,6 +74,15 @@ pub struct Evidence {
     pub note: String,
     /// Its first bytes in hexadecimal, with `…` if there are more; empty where they may be secret.
     pub bytes: String,
+}
+
+impl Evidence {
+    /// As `-d` writes it.
+    fn traced(&self, during: &str) -> String {
+        let Self { direction, layer, note, bytes, .. } = self;
+        let line = format!("{during} {} {} {note} {bytes}", direction.name(), layer.name());
+        line.trim_end().to_owned()
+    }
 }
 
 /// What was noted for an observed point.
@@ -180,23 +189,16 @@ impl Journal {
             return;
         }
         let is_traced = self.debug > 1 || self.debug > 0 && layer == ProtocolLayer::Packet;
-        if self.evidence.len() >= EVIDENCE && !is_traced {
+        let is_kept = self.evidence.len() < EVIDENCE;
+        if !is_kept && !is_traced {
             return;
         }
-        let evidence = Evidence {
-            at: self.since.elapsed(),
-            direction,
-            layer,
-            note: note(),
-            bytes: hex(bytes),
-        };
+        let (at, note, bytes) = (self.since.elapsed(), note(), hex(bytes));
+        let evidence = Evidence { at, direction, layer, note, bytes };
         if is_traced {
-            let Evidence { note, bytes, .. } = &evidence;
-            let line =
-                format!("{} {} {} {note} {bytes}", self.during, direction.name(), layer.name());
-            (self.trace)(line.trim_end());
+            (self.trace)(&evidence.traced(self.during));
         }
-        if self.evidence.len() < EVIDENCE {
+        if is_kept {
             self.evidence.push(evidence);
         }
     }

@@ -177,11 +177,10 @@ impl Runner<'_> {
         let began = Instant::now();
         let first = self.attempt_unless_limited(task, probe);
         let evidence = self.bench.journal.take_evidence();
-        let asked = if is_doubtful(&first) {
-            self.ask_again(task, probe, first, evidence)
-        } else {
-            Findings { finding: first, tries: 1, evidence }
-        };
+        let mut asked = Findings { finding: first, tries: 1, evidence };
+        if is_doubtful(&asked.finding) {
+            self.ask_again(task, probe, &mut asked);
+        }
         let was_cut = self.bench.asked.saw_unexpected_end;
         self.bench.end_point();
         let Bench { connections, journal, .. } = &mut *self.bench;
@@ -194,24 +193,19 @@ impl Runner<'_> {
     }
 
     /// Asks a second time where the first finding may be due to the network.
-    fn ask_again(
-        &mut self,
-        task: Task,
-        probe: fn(&mut Bench) -> Probed,
-        first: Finding,
-        evidence: Vec<Evidence>,
-    ) -> Findings {
+    fn ask_again(&mut self, task: Task, probe: fn(&mut Bench) -> Probed, asked: &mut Findings) {
+        asked.tries = 2;
         self.leave(task);
         let again = self.attempt(task, probe);
         if is_doubtful(&again) {
             self.leave(task);
         }
         if again.verdict == Verdict::Fail {
-            let evidence = self.bench.journal.take_evidence();
-            return Findings { finding: again, tries: 2, evidence };
+            asked.evidence = self.bench.journal.take_evidence();
+            asked.finding = again;
+        } else {
+            asked.finding = Finding::warn(format!("flaky: 1 of 2: {}", asked.finding.observed));
         }
-        let finding = Finding::warn(format!("flaky: 1 of 2: {}", first.observed));
-        Findings { finding, tries: 2, evidence }
     }
 
     /// Ends the connections of a try that failed. What the server makes of a shared one after that
@@ -253,8 +247,7 @@ impl Runner<'_> {
         else {
             return;
         };
-        if let Some(dead) = &self.dead {
-            let words = format!("the server no longer answers since {dead}");
+        if let Some(words) = self.lost_server().filter(|_| self.dead.is_some()) {
             return self.record(task, Finding::unknown(words), since.elapsed());
         }
         self.bench.begin(task.point, task.version);
@@ -272,21 +265,23 @@ impl Runner<'_> {
         self.push(task, Findings { finding, tries: 1, evidence }, since.elapsed());
     }
 
+    /// Why nothing more can be asked of the server.
+    fn lost_server(&self) -> Option<String> {
+        match (&self.dead, &self.limit) {
+            (_, RateLimit::Reached(words)) => Some(words.clone()),
+            (Some(dead), _) => Some(format!("the server no longer answers since {dead}")),
+            (None, RateLimit::NotSeen | RateLimit::Rested) => None,
+        }
+    }
+
     /// The finding of a point that is not asked at all.
     fn without_asking(&self, task: Task) -> Option<Finding> {
         let (bench, point) = (&*self.bench, task.point);
         if bench.interrupts.caught.is_some() {
             return Some(Finding::unknown("interrupted"));
         }
-        if point.way != Way::Observed {
-            if let RateLimit::Reached(words) = &self.limit {
-                return Some(Finding::unknown(words.clone()));
-            }
-            if let Some(dead) = &self.dead {
-                return Some(Finding::unknown(format!(
-                    "the server no longer answers since {dead}"
-                )));
-            }
+        if let Some(words) = self.lost_server().filter(|_| point.way != Way::Observed) {
+            return Some(Finding::unknown(words));
         }
         if point.needs.contains(&Need::Tls) && bench.target.access.endpoint.scheme != Scheme::Wss {
             return Some(Finding::not_applicable("not wss"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, RunPhase};
+use super::{Bench, RunStage};
 
 /// How long cleaning up may take for each connection.
 const CLEANING: Duration = Duration::from_secs(1);
@@ -11,7 +11,7 @@ impl Bench {
     /// Ends all connections, clears retained messages, ends sessions. Also after a signal, and then
     /// quickly.
     pub fn clean_up(&mut self) {
-        self.interrupts.phase = RunPhase::CleaningUp;
+        self.interrupts.stage = RunStage::CleaningUp;
         self.connections.shared = None;
         for conn in self.connections.all() {
             self.close(conn);
@@ -20,7 +20,7 @@ impl Bench {
         self.patience = self.patience.min(CLEANING);
         self.clear_all_retained();
         self.end_sessions();
-        self.interrupts.phase = RunPhase::Asking;
+        self.interrupts.stage = RunStage::Asking;
     }
 
     fn clear_all_retained(&mut self) {

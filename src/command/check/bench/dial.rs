@@ -15,7 +15,7 @@ use crate::command::check::wire::Frame;
 use crate::exit::Exit;
 use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::version::Version;
-use crate::transport::dial::{self, DialError};
+use crate::transport::dial::{self, DialError, Dialled};
 use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::{self};
 use crate::websocket::frame::NORMAL;
@@ -42,66 +42,62 @@ impl Bench {
         }
         self.interrupts.obey()?;
         self.connections.opened += 1;
-        let mut endpoint = self.target.access.endpoint.clone();
-        if let Some(address) = address {
-            endpoint.host = address.ip().to_string();
-        }
-        let deadline = Instant::now() + self.target.access.connect_timeout;
-        let dialled = dial::dial(
-            &endpoint,
-            &self.target.access.route,
-            self.target.access.tls.as_ref(),
-            deadline,
-            &|_| {},
-        );
-        let dialled = dialled.map_err(|error| self.unreached(&error))?;
+        let dialled = self.reach(address).map_err(|error| self.unreached(&error))?;
         self.patience = (dialled.connect * ROUND_TRIPS).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
         let reached = format!("connected to {}", dialled.reached);
         self.journal.note(Direction::Out, ProtocolLayer::Tcp, || reached, &[]);
         let host = self.target.access.endpoint.host.clone();
-        let tls = tls.map(|tls| (tls, host.as_str()));
-        let link = Link::new(dialled, tls, &self.interrupts.waker);
+        let link = Link::new(dialled, tls.map(|tls| (tls, &*host)), &self.interrupts.waker);
         let link = link.map_err(|error| self.failed(Exit::Tls, error.to_string()))?;
         let conn = self.connections.add(link);
         let secured = self.secure(conn);
         // A server that was sent no name may show the certificate of another.
-        if tls.is_some_and(|(tls, _)| tls.names_server()) {
+        if tls.is_some_and(TlsConfig::names_server) {
             self.note_certificate(conn);
         }
         secured.map(|()| conn)
     }
 
+    fn reach(&self, address: Option<SocketAddr>) -> Result<Dialled, DialError> {
+        let access = &self.target.access;
+        let mut endpoint = access.endpoint.clone();
+        if let Some(address) = address {
+            endpoint.host = address.ip().to_string();
+        }
+        let deadline = Instant::now() + access.connect_timeout;
+        dial::dial(&endpoint, &access.route, access.tls.as_ref(), deadline, &|_| {})
+    }
+
     /// Waits for TLS.
     fn secure(&mut self, conn: Conn) -> StepResult<()> {
-        let first = self.link(conn).advance_tls();
-        if let Err(error) = first {
-            return Err(self.failed(Exit::Tls, error.to_string()));
-        }
         let timeout = self.target.access.connect_timeout;
         let done = self.wait(conn, "TLS handshake", timeout, |link| match link.advance_tls() {
             Ok(true) => Some(()),
             Ok(false) => None,
             Err(error) => {
                 link.stream.tls_error.get_or_insert(error);
-                None
+                Some(())
             }
         });
-        let error = self.link(conn).stream.tls_error.take();
-        match (done, error) {
-            (Ok(()), _) => Ok(()),
+        match (done, self.link(conn).stream.tls_error.take()) {
+            (Ok(()), None) => Ok(()),
             (Err(Stop::Interrupted), _) => Err(Stop::Interrupted),
-            (Err(_), Some(error)) => {
-                if let transport::Error::Tls(TlsError::NotTls(_)) = &error {
-                    self.journal.observe("speaks-http", None, Verdict::Fail, error.to_string());
-                }
-                Err(self.failed(tls_exit(&error), error.to_string()))
-            }
+            (_, Some(error)) => Err(self.insecure(conn, &error)),
             (Err(Stop::Silent { .. }), None) => {
                 let words = "no end of the TLS handshake".to_owned();
                 Err(self.failed(Exit::TimedOut, words))
             }
             (Err(_), None) => Err(self.failed(Exit::Tls, "the TLS handshake was cut".to_owned())),
         }
+    }
+
+    /// TLS has failed.
+    fn insecure(&mut self, conn: Conn, error: &transport::Error) -> Stop {
+        self.asked.saw_unexpected_end |= self.link(conn).has_ended();
+        if let transport::Error::Tls(TlsError::NotTls(_)) = error {
+            self.journal.observe("speaks-http", None, Verdict::Fail, error.to_string());
+        }
+        self.failed(tls_exit(error), error.to_string())
     }
 
     fn unreached(&mut self, error: &DialError) -> Stop {

@@ -9,7 +9,7 @@ use crate::transport::poll::{Poller, Waker};
 
 /// What a run does now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunPhase {
+pub enum RunStage {
     /// It asks points.
     Asking,
     /// It leaves nothing behind.
@@ -24,7 +24,7 @@ pub struct Interrupts {
     /// The signal that ends the run.
     pub caught: Option<i32>,
     /// What the run does now.
-    pub phase: RunPhase,
+    pub stage: RunStage,
 }
 
 impl Interrupts {
@@ -32,7 +32,7 @@ impl Interrupts {
     pub fn new() -> io::Result<Self> {
         let waker = Arc::clone(Poller::new()?.waker());
         let signals = Signals::new(waker.writer())?;
-        Ok(Self { signals, waker, caught: None, phase: RunPhase::Asking })
+        Ok(Self { signals, waker, caught: None, stage: RunStage::Asking })
     }
 
     /// A signal ends the run; while cleaning up it does not.
@@ -40,8 +40,8 @@ impl Interrupts {
         if let Some(signal) = self.signals.take() {
             self.caught = Some(signal);
         }
-        match (self.caught, self.phase) {
-            (Some(_), RunPhase::Asking) => Err(Stop::Interrupted),
+        match (self.caught, self.stage) {
+            (Some(_), RunStage::Asking) => Err(Stop::Interrupted),
             (_, _) => Ok(()),
         }
     }

@@ -72,37 +72,46 @@ impl Bench {
                 self.known.note_spoken(version, Spoken::Yes);
                 return Ok(conn);
             }
-            Ok(connack) if is_version_refusal(version, connack.code) => {
-                let words =
-                    format!("MQTT {version} is not spoken: CONNACK 0x{:02x}", connack.code.0);
-                self.refused_version(version, words)
+            Ok(connack) => self.refused_login(version, connack.code),
+            Err(stop) => self.unanswered_login(version, stop),
+        };
+        self.close(conn);
+        Err(stop)
+    }
+
+    /// What a CONNACK means that refuses.
+    fn refused_login(&mut self, version: Version, code: ReasonCode) -> Stop {
+        if is_version_refusal(version, code) {
+            let words = format!("MQTT {version} is not spoken: CONNACK 0x{:02x}", code.0);
+            return self.refused_version(version, words);
+        }
+        let name = code.connack_name();
+        let words = format!("CONNECT was refused: CONNACK 0x{:02x} {name}", code.0);
+        self.failed(Exit::Refused, words)
+    }
+
+    /// What it means that there is no CONNACK. A version that was never spoken may be the reason.
+    fn unanswered_login(&mut self, version: Version, stop: Stop) -> Stop {
+        let is_known = self.known.spoken(version).is_some();
+        match stop {
+            Stop::Ended { end, .. } if is_known => {
+                self.failed(Exit::Refused, format!("no CONNACK, but {end}"))
             }
-            Ok(connack) => {
-                let name = connack.code.connack_name();
-                let words = format!("CONNECT was refused: CONNACK 0x{:02x} {name}", connack.code.0);
-                self.failed(Exit::Refused, words)
-            }
-            Err(Stop::Ended { end, .. }) if self.known.spoken(version).is_none() => {
+            Stop::Ended { end, .. } => {
                 let words = format!("MQTT {version} is not spoken: no CONNACK, but {end}");
                 self.refused_version(version, words)
             }
-            Err(Stop::Silent { .. }) if self.known.spoken(version).is_none() => {
+            Stop::Silent { after, .. } if is_known => {
+                let words = format!("no CONNACK within {:.1} s", after.as_secs_f64());
+                self.failed(Exit::TimedOut, words)
+            }
+            Stop::Silent { .. } => {
                 let words = format!("MQTT {version}: no CONNACK");
                 self.failed(Exit::TimedOut, words.clone());
                 self.refused_version(version, words)
             }
-            Err(Stop::Ended { end, .. }) => {
-                let words = format!("no CONNACK, but {end}");
-                self.failed(Exit::Refused, words)
-            }
-            Err(Stop::Silent { after, .. }) => {
-                let words = format!("no CONNACK within {:.1} s", after.as_secs_f64());
-                self.failed(Exit::TimedOut, words)
-            }
-            Err(stop) => stop,
-        };
-        self.close(conn);
-        Err(stop)
+            stop => stop,
+        }
     }
 
     fn refused_version(&mut self, version: Version, words: String) -> Stop {

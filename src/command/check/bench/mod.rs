@@ -29,7 +29,7 @@ use crate::transport::poll::Poller;
 use asked::{AskedPoint, RunTopics};
 pub use connections::Conn;
 use connections::Connections;
-use interrupts::{Interrupts, RunPhase};
+use interrupts::{Interrupts, RunStage};
 use known::KnownServer;
 pub use known::Spoken;
 use leftovers::Leftovers;
@@ -185,9 +185,9 @@ impl Bench {
 
     /// The earlier of this time and the deadline of the point.
     fn bounded(&self, until: Instant) -> Instant {
-        match self.interrupts.phase {
-            RunPhase::Asking => until.min(self.asked.deadline),
-            RunPhase::CleaningUp => until,
+        match self.interrupts.stage {
+            RunStage::Asking => until.min(self.asked.deadline),
+            RunStage::CleaningUp => until,
         }
     }
 

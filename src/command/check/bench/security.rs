@@ -86,25 +86,18 @@ impl Bench {
         if self.journal.facts.get("tls_sha256") == Some(&fingerprint) {
             return;
         }
-        let dates = match (dates, is_ending(&info)) {
-            (Err(words), _) => (Verdict::Fail, words),
-            (Ok(()), true) => (Verdict::Warn, format!("valid until {} only", until(&info))),
-            (Ok(()), false) => (Verdict::Pass, String::new()),
-        };
-        let verdict = |result: Result<(), String>| match result {
-            Ok(()) => (Verdict::Pass, String::new()),
-            Err(words) => (Verdict::Fail, words),
-        };
-        let form = match &form[..] {
-            [] => (Verdict::Pass, String::new()),
-            faults => (Verdict::Warn, format!("{}: others may refuse it", faults.join(", "))),
-        };
-        for (point, (verdict, words)) in [
-            ("tls-chain", verdict(chain)),
-            ("tls-name", verdict(name)),
-            ("tls-dates", dates),
+        self.journal.fact("tls_sha256", fingerprint);
+        let failed = |result: Result<(), String>| result.err().map(|words| (Verdict::Fail, words));
+        let is_ending = is_ending(&info).then(|| format!("valid until {} only", until(&info)));
+        let form = (!form.is_empty())
+            .then(|| (Verdict::Warn, format!("{}: others may refuse it", form.join(", "))));
+        for (point, fault) in [
+            ("tls-chain", failed(chain)),
+            ("tls-name", failed(name)),
+            ("tls-dates", failed(dates).or(is_ending.map(|words| (Verdict::Warn, words)))),
             ("tls-form", form),
         ] {
+            let (verdict, words) = fault.unwrap_or((Verdict::Pass, String::new()));
             self.journal.observe(point, None, verdict, words);
         }
         for (name, text) in [
@@ -114,7 +107,6 @@ impl Bench {
         ] {
             self.journal.fact(name, Fact::Text(text));
         }
-        self.journal.fact("tls_sha256", fingerprint);
     }
 }
 

@@ -117,13 +117,7 @@ impl MqttSide {
         journal: &mut Journal,
     ) -> Option<Packet> {
         journal.note(Direction::In, ProtocolLayer::Packet, || received.words(), &received.raw);
-        let (verdict, words) = match received.spread {
-            Spread::OneMessage => (Verdict::Pass, String::new()),
-            Spread::Messages => {
-                (Verdict::Warn, format!("{} in several messages", received.words()))
-            }
-        };
-        journal.observe("packets-aligned", None, verdict, words);
+        note_spread(&received, journal);
         let version = Some(self.version);
         let shown = journal::hex(&received.raw);
         let mut answer = None;
@@ -171,6 +165,15 @@ impl MqttSide {
         self.conduct.sent(packet);
         Some(bytes.to_vec())
     }
+}
+
+/// Notes whether a packet came in one message.
+fn note_spread(received: &ReceivedPacket, journal: &mut Journal) {
+    let (verdict, words) = match received.spread {
+        Spread::OneMessage => (Verdict::Pass, String::new()),
+        Spread::Messages => (Verdict::Warn, format!("{} in several messages", received.words())),
+    };
+    journal.observe("packets-aligned", None, verdict, words);
 }
 
 /// The packet that acknowledges this one, if there is one.

@@ -44,7 +44,7 @@ impl ServerStream {
 
     /// Goes on with TLS as far as the bytes allow; whether it is done.
     pub fn handshake(&mut self) -> Result<bool, transport::Error> {
-        Ok(self.stream.handshake()?)
+        self.stream.handshake()
     }
 
     /// What TLS was negotiated.
@@ -57,7 +57,7 @@ impl ServerStream {
         self.stream.certificates()
     }
 
-    /// Whether TLS ended without close_notify.
+    /// Whether TLS ended without `close_notify`.
     pub fn is_truncated(&self) -> bool {
         self.stream.is_truncated()
     }

@@ -99,14 +99,7 @@ fn acknowledge_each(
         bench.fence(conn)?;
         let mut more = deliveries(bench, conn, topic);
         if more.is_empty() && in_flight.is_empty() && came < PUBLISHED {
-            match bench.delivery(conn, topic) {
-                Ok(publish) => more.extend(publish.packet_id),
-                Err(Stop::Silent { .. }) => {
-                    let words = format!("only {came} of 5 messages came");
-                    return Ok(Finding::fail(words).in_doubt());
-                }
-                Err(stop) => return Err(stop),
-            }
+            more.extend(next_of(bench, conn, topic, came)?);
         }
         came += more.len();
         in_flight.extend(more);
@@ -117,18 +110,26 @@ fn acknowledge_each(
     })
 }
 
+/// The identifier of the next delivery, which is due: so many came before.
+fn next_of(
+    bench: &mut Bench,
+    conn: Conn,
+    topic: &str,
+    came: usize,
+) -> StepResult<Option<PacketId>> {
+    match bench.delivery(conn, topic) {
+        Ok(publish) => Ok(publish.packet_id),
+        Err(Stop::Silent { .. }) => {
+            let words = format!("only {came} of 5 messages came");
+            Err(Finding::fail(words).in_doubt().into())
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
 fn receive_maximum_in(bench: &mut Bench) -> Probed {
     let conn = bench.on()?;
-    let maximum = match bench.announced("receive_maximum") {
-        Some(maximum) if maximum <= LARGEST_RECEIVE_MAXIMUM => maximum,
-        Some(maximum) => {
-            return Ok(Finding::not_applicable(format!("Receive Maximum is {maximum}")));
-        }
-        None => return Ok(Finding::not_applicable("Receive Maximum is not announced")),
-    };
-    if bench.announced("maximum_qos").is_some() {
-        return Ok(Finding::not_applicable("QoS 2 is announced as absent"));
-    }
+    let maximum = receive_maximum(bench)?;
     let topic = bench.topic("");
     for number in 0..=maximum {
         let payload = number.to_string();
@@ -149,12 +150,26 @@ fn receive_maximum_in(bench: &mut Bench) -> Probed {
     match answered {
         Err(Stop::Ended { end, .. }) => {
             bench.asked.saw_unexpected_end = false;
-            return Ok(Finding::pass(format!("{sent} in flight: {end}")));
+            Ok(Finding::pass(format!("{sent} in flight: {end}")))
         }
-        Ok(()) | Err(Stop::Silent { .. }) => {}
-        Err(stop) => return Err(stop),
+        Ok(()) | Err(Stop::Silent { .. }) => Ok(judge_codes(sent, &codes)),
+        Err(stop) => Err(stop),
     }
-    Ok(judge_codes(sent, &codes))
+}
+
+/// The server's Receive Maximum, if it can be tried out.
+fn receive_maximum(bench: &Bench) -> StepResult<u64> {
+    let why = match bench.announced("receive_maximum") {
+        None => "Receive Maximum is not announced".to_owned(),
+        Some(maximum) if maximum > LARGEST_RECEIVE_MAXIMUM => {
+            format!("Receive Maximum is {maximum}")
+        }
+        Some(_) if bench.announced("maximum_qos").is_some() => {
+            "QoS 2 is announced as absent".to_owned()
+        }
+        Some(maximum) => return Ok(maximum),
+    };
+    Err(Finding::not_applicable(why).into())
 }
 
 fn judge_codes(sent: u64, codes: &[ReasonCode]) -> Finding {

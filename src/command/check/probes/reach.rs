@@ -8,6 +8,7 @@ use crate::command::check::bench::Bench;
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::exit::Exit;
 use crate::mqtt::packet::ConnAck;
+use crate::mqtt::property::Properties;
 use crate::transport::dial;
 
 /// The probes of this group.
@@ -92,16 +93,21 @@ fn node(bench: &mut Bench, address: SocketAddr) -> StepResult<Option<String>> {
     {
         seen.push(format!("Server: {server}"));
     }
-    let Ok(conn) = bench.accepted(&request, asked) else {
-        return Ok(Some(seen.join(", ")));
-    };
-    let connect = bench.connect_packet(bench.version());
-    let ConnAck { code, properties, .. } = bench.connect(conn, connect)?;
-    bench.close(conn);
-    seen.push(format!("CONNACK {}", code.0));
+    if let Ok(conn) = bench.accepted(&request, asked) {
+        let connect = bench.connect_packet(bench.version());
+        let ConnAck { code, properties, .. } = bench.connect(conn, connect)?;
+        bench.close(conn);
+        seen.push(format!("CONNACK {}", code.0));
+        seen.extend(limits(&properties));
+    }
+    Ok(Some(seen.join(", ")))
+}
+
+/// What a CONNACK announces.
+fn limits(properties: &Properties) -> impl Iterator<Item = String> {
     let short = |value: Option<u16>| value.map(u64::from);
     let flag = |value: Option<bool>| value.map(u64::from);
-    for (name, value) in [
+    let limits = [
         ("receive maximum", short(properties.receive_maximum())),
         ("topic alias maximum", short(properties.topic_alias_maximum())),
         ("server keep alive", short(properties.server_keep_alive())),
@@ -110,10 +116,8 @@ fn node(bench: &mut Bench, address: SocketAddr) -> StepResult<Option<String>> {
         ("retain available", flag(properties.retain_available())),
         ("wildcards available", flag(properties.wildcard_subscription_available())),
         ("shared available", flag(properties.shared_subscription_available())),
-    ] {
-        seen.extend(value.map(|value| format!("{name} {value}")));
-    }
-    Ok(Some(seen.join(", ")))
+    ];
+    limits.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)))
 }
 
 fn speaks_http(bench: &mut Bench) -> Probed {

@@ -49,9 +49,8 @@ impl Baseline {
             let failed_before = self.failed.contains(&key);
             match result.verdict {
                 Verdict::Fail if failed_before => result.novelty = Novelty::Known,
-                Verdict::Fail => {}
                 Verdict::Pass | Verdict::Warn => continue,
-                Verdict::NotApplicable | Verdict::Unknown => {}
+                Verdict::Fail | Verdict::NotApplicable | Verdict::Unknown => {}
             }
             fixed.remove(&key);
         }

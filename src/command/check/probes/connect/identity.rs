@@ -1,4 +1,4 @@
-//! Probes of who a client is: its client identifier and its password.
+//! Probes of the identity of a client: its client identifier and its password.
 
 use super::{begin, code_words, connack, legal_connect, spoken_version};
 use crate::command::check::bench::Bench;

@@ -89,20 +89,14 @@ fn up_for_mqtt31(bench: &mut Bench) -> StepResult<Conn> {
 /// What follows MQTT 5, some day, is refused so that a client can fall back.
 pub fn level_unknown(bench: &mut Bench) -> Probed {
     let speaks_5 = bench.speaks(Version::V5)?;
-    let connect = bench.connect_packet(Version::V5);
     let conn = bench.up()?;
-    bench.link(conn).mqtt.speak(Version::V5);
-    let mut bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
-    let name = bytes.windows(4).position(|name| name == b"MQTT");
-    let level = name.expect("CONNECT begins with the name of the protocol") + 4;
-    bytes[level] = 6;
-    bench.send_bytes(conn, &bytes);
+    send_level_6(bench, conn);
     let code = match connack(bench, conn) {
         Ok(connack) => connack.code,
         Err(Stop::Ended { end, .. }) => {
             bench.asked.saw_unexpected_end = false;
             let words = format!("no CONNACK, but {end}");
-            // MQTT 5 allows that, for whoever is no client of MQTT; 3.1.1 does not.
+            // MQTT 5 allows that towards what is no client of MQTT; 3.1.1 does not.
             return Ok(if speaks_5 {
                 Finding::warn(words)
             } else {
@@ -119,4 +113,15 @@ pub fn level_unknown(bench: &mut Bench) -> Probed {
         Some(_) if is_version_refusal(Version::V5, code) => Finding::pass(words),
         Some(_) => Finding::warn(format!("refused by another code: {words}")),
     })
+}
+
+/// A CONNECT of MQTT 5, but for its level.
+fn send_level_6(bench: &mut Bench, conn: Conn) {
+    let connect = bench.connect_packet(Version::V5);
+    bench.link(conn).mqtt.speak(Version::V5);
+    let mut bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
+    let name = bytes.windows(4).position(|name| name == b"MQTT");
+    let level = name.expect("CONNECT begins with the name of the protocol") + 4;
+    bytes[level] = 6;
+    bench.send_bytes(conn, &bytes);
 }

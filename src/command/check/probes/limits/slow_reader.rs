@@ -84,29 +84,28 @@ fn read_again(bench: &mut Bench, reader: Conn) -> Probed {
     let patience = bench.patience();
     let until = bench.elapsed() + READ_TIME;
     loop {
-        match bench.wait(reader, "more packets", patience, |link| read.take(link)) {
-            Ok(Read::Some) if bench.elapsed() < until => {}
-            Ok(Read::Some) => {
-                let (count, time) = (read.count, READ_TIME.as_secs());
-                return Ok(Finding::pass(format!(
-                    "{count} of {COUNT} packets came within {time} s, whole and in order"
-                )));
-            }
+        let came = match bench.wait(reader, "more packets", patience, |link| read.take(link)) {
+            Ok(Read::Some) if bench.elapsed() < until => continue,
+            came => came,
+        };
+        let count = read.count;
+        return Ok(match came {
+            Ok(Read::Some) => Finding::pass(format!(
+                "{count} of {COUNT} packets came within {} s, whole and in order",
+                READ_TIME.as_secs()
+            )),
             Ok(Read::All) => {
-                let words = format!("{} of {COUNT} packets came, whole and in order", read.count);
-                return Ok(Finding::pass(words));
+                Finding::pass(format!("{count} of {COUNT} packets came, whole and in order"))
             }
-            Ok(Read::Wrong(words)) => return Ok(Finding::warn(words)),
-            Err(Stop::Ended { end, .. }) => return Ok(ended(&end)),
-            Err(Stop::Silent { after, .. }) => {
-                let (count, waited) = (read.count, after.as_secs_f64());
-                return Ok(Finding::warn(format!(
-                    "a client that reads again got {count} of {COUNT} packets, then nothing for \
-                     {waited:.1} s"
-                )));
-            }
+            Ok(Read::Wrong(words)) => Finding::warn(words),
+            Err(Stop::Ended { end, .. }) => ended(&end),
+            Err(Stop::Silent { after, .. }) => Finding::warn(format!(
+                "a client that reads again got {count} of {COUNT} packets, then nothing for \
+                 {:.1} s",
+                after.as_secs_f64()
+            )),
             Err(stop) => return Err(stop),
-        }
+        });
     }
 }
 

@@ -160,18 +160,8 @@ fn message_expiry(bench: &mut Bench) -> Probed {
         }
         came => came?,
     };
-    // At most so many seconds have passed, and at least those of the wait.
     let passed = u32::try_from(bench.elapsed().as_secs()).unwrap_or(u32::MAX);
-    let most = LONG_EXPIRY - 1;
-    let least = LONG_EXPIRY.saturating_sub(passed.saturating_add(1));
-    match came.properties.message_expiry_interval() {
-        None => return Ok(Finding::fail("a message came without the expiry that it had")),
-        Some(left) if !(least..=most).contains(&left) => {
-            let words = format!("{passed} s after it was sent with 30 s, {left} s are left");
-            return Ok(Finding::fail(words));
-        }
-        Some(_) => {}
-    }
+    judge_expiry(came.properties.message_expiry_interval(), passed)?;
     bench.pause(conn, SECOND_WAIT)?;
     bench.subscribe(conn, &short, QoS::AtLeastOnce)?;
     let before = bench.mark(conn, &short, QoS::AtLeastOnce)?;
@@ -180,6 +170,21 @@ fn message_expiry(bench: &mut Bench) -> Probed {
     } else {
         Finding::fail("a message with an expiry of 1 s came 3 s later")
     })
+}
+
+/// The expiry of the message, so many seconds after it was sent.
+fn judge_expiry(left: Option<u32>, passed: u32) -> StepResult<()> {
+    let Some(left) = left else {
+        return Err(Finding::fail("a message came without the expiry that it had").into());
+    };
+    // At most so many seconds have passed, and at least those of the wait.
+    let most = LONG_EXPIRY - 1;
+    let least = LONG_EXPIRY.saturating_sub(passed.saturating_add(1));
+    if (least..=most).contains(&left) {
+        return Ok(());
+    }
+    let words = format!("{passed} s after it was sent with 30 s, {left} s are left");
+    Err(Finding::fail(words).into())
 }
 
 fn will_properties(bench: &mut Bench) -> Probed {

@@ -17,38 +17,41 @@ pub fn order(bench: &mut Bench) -> Probed {
     let conn = bench.shared()?;
     let (mut judged, mut lost) = (Vec::new(), None);
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let is_absent = bench.version() == Version::V5 && bench.usable(qos) < qos;
-        if is_absent {
-            continue;
-        }
         // Whether this QoS is spoken at all is the question of its round trip.
-        match bench.publish(conn, Bench::message(&bench.topic("/first"), qos, "0")) {
+        match first_message(bench, conn, qos) {
             Ok(()) => {}
             Err(Stop::Forbidden(_) | Stop::Found(_)) => continue,
             Err(Stop::Ended { .. }) if qos > QoS::AtMostOnce => break,
             Err(stop) => return Err(stop),
         }
-        match numbers(bench, conn, qos) {
-            Ok(numbers) => match judge(&numbers) {
-                Ok(()) => judged.push(qos.to_string()),
-                Err(OrderFault::Lost(words)) if qos == QoS::AtMostOnce => lost = Some(words),
-                Err(OrderFault::Lost(words) | OrderFault::Disorder(words)) => {
-                    return Ok(Finding::fail(format!("QoS {qos}: {words}")));
-                }
-            },
+        match numbers(bench, conn, qos).map(|numbers| judge(&numbers)) {
+            Ok(Ok(())) => judged.push(qos.to_string()),
+            Ok(Err(OrderFault::Lost(words))) if qos == QoS::AtMostOnce => lost = Some(words),
+            Ok(Err(OrderFault::Lost(words) | OrderFault::Disorder(words))) => {
+                return Ok(Finding::fail(format!("QoS {qos}: {words}")));
+            }
             // What comes of no message at all is judged by the round trips.
             Err(Stop::Silent { .. }) => bench.fence(conn)?,
             Err(stop) => return Err(stop),
         }
     }
-    Ok(match (lost, judged.is_empty()) {
+    Ok(match (lost, judged.join(", ")) {
         (Some(words), _) => Finding::warn(format!("QoS 0: {words}")),
-        (None, true) => Finding::unknown("no message came back: see the round trips"),
-        (None, false) => Finding::pass(format!(
-            "{COUNT} messages each came in their order, at QoS {}",
-            judged.join(", ")
-        )),
+        (None, none) if none.is_empty() => {
+            Finding::unknown("no message came back: see the round trips")
+        }
+        (None, all) => {
+            Finding::pass(format!("{COUNT} messages each came in their order, at QoS {all}"))
+        }
     })
+}
+
+/// One message at this QoS, unless the server announces that it does without it.
+fn first_message(bench: &mut Bench, conn: Conn, qos: QoS) -> StepResult<()> {
+    if bench.version() == Version::V5 && bench.usable(qos) < qos {
+        return Err(Finding::not_applicable("announced as absent").into());
+    }
+    bench.publish(conn, Bench::message(&bench.topic("/first"), qos, "0"))
 }
 
 /// Publishes a hundred numbers, and gives what came of them.

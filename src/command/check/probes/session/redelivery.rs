@@ -56,19 +56,7 @@ pub fn redelivery_dup(bench: &mut Bench) -> Probed {
         unacknowledged(bench, QoS::AtLeastOnce)?;
     bench.cut(conn);
     let conn = come_back(bench, &connect)?;
-    let again = |packet: &Packet| match packet {
-        Packet::Publish(publish) if publish.payload == delivery.payload => Some(publish.clone()),
-        _ => None,
-    };
-    let mut is_late = false;
-    let mut came = unless_silent(bench.take_within(conn, "redelivery", SOON, again))?;
-    if came.is_none() {
-        is_late = true;
-        came = unless_silent(bench.take_within(conn, "redelivery", LATE, again))?;
-    }
-    let Some(came) = came else {
-        return Ok(Finding::fail("it did not come again within 40 s of the return"));
-    };
+    let (came, is_late) = redelivery(bench, conn, &delivery)?;
     if !came.dup {
         return Ok(Finding::fail("it came again with DUP 0"));
     }
@@ -83,6 +71,20 @@ pub fn redelivery_dup(bench: &mut Bench) -> Probed {
         (true, true) => Finding::warn("late: it came again after more than 10 s"),
         (true, false) => Finding::pass("it came again once, with DUP 1 and the same identifier"),
     })
+}
+
+/// The same message once more, and whether it came late.
+fn redelivery(bench: &mut Bench, conn: Conn, delivery: &Publish) -> StepResult<(Publish, bool)> {
+    let again = |packet: &Packet| match packet {
+        Packet::Publish(publish) if publish.payload == delivery.payload => Some(publish.clone()),
+        _ => None,
+    };
+    for (time, is_late) in [(SOON, false), (LATE, true)] {
+        if let Some(came) = unless_silent(bench.take_within(conn, "redelivery", time, again))? {
+            return Ok((came, is_late));
+        }
+    }
+    Err(Finding::fail("it did not come again within 40 s of the return").into())
 }
 
 /// A message that is not acknowledged while the other points are asked.
@@ -141,29 +143,30 @@ pub fn pubrel_resumed(bench: &mut Bench) -> Probed {
     bench.cut(conn);
     let conn = come_back(bench, &connect)?;
     let topic = delivery.topic_or_empty();
-    let first = bench.take_within(conn, "PUBREL", SOON, |packet| match packet {
-        Packet::PubRel(ack) => Some(Ok(ack.packet_id)),
-        Packet::Publish(publish) if publish.topic_or_empty() == topic => Some(Err(())),
-        _ => None,
-    });
-    match unless_silent(first)? {
-        Some(Ok(found)) if found == id => {}
-        Some(Ok(found)) => {
-            let words = format!("PUBREL came with the identifier {found} instead of {id}");
-            return Ok(Finding::fail(words));
-        }
-        Some(Err(())) => {
-            return Ok(Finding::fail("PUBLISH came again, although PUBREC was sent"));
-        }
-        None => {
-            return Ok(Finding::fail("PUBREL did not come again within 10 s").in_doubt());
-        }
-    }
+    pubrel_again(bench, conn, topic, id)?;
     let more = bench.mark_from(other, conn, topic, QoS::ExactlyOnce)?;
     if !more.is_empty() {
         return Ok(Finding::fail("the message came again, although PUBREC was sent"));
     }
     bench.taken(conn, "PUBREL came again, and PUBCOMP ended it")
+}
+
+/// PUBREL comes again with its identifier, and PUBLISH does not.
+fn pubrel_again(bench: &mut Bench, conn: Conn, topic: &str, id: PacketId) -> StepResult<()> {
+    let first = bench.take_within(conn, "PUBREL", SOON, |packet| match packet {
+        Packet::PubRel(ack) => Some(Ok(ack.packet_id)),
+        Packet::Publish(publish) if publish.topic_or_empty() == topic => Some(Err(())),
+        _ => None,
+    });
+    let finding = match unless_silent(first)? {
+        Some(Ok(found)) if found == id => return Ok(()),
+        Some(Ok(found)) => {
+            Finding::fail(format!("PUBREL came with the identifier {found} instead of {id}"))
+        }
+        Some(Err(())) => Finding::fail("PUBLISH came again, although PUBREC was sent"),
+        None => Finding::fail("PUBREL did not come again within 10 s").in_doubt(),
+    };
+    Err(finding.into())
 }
 
 pub fn client_redelivery(bench: &mut Bench) -> Probed {

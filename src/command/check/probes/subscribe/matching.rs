@@ -60,14 +60,17 @@ fn fault_of(bench: &mut Bench, conn: Conn, row: &Case) -> StepResult<Option<Find
     came.extend(
         arrived(bench, conn).into_iter().filter(|it| it.topic_or_empty().starts_with(&own)),
     );
-    let is_right = |publish: &Publish| publish.payload == publish.topic_or_empty().as_bytes();
-    let stranger =
-        came.iter().skip(matches.len()).chain(came.iter().find(|it| !is_right(it))).next();
-    Ok(stranger.map(|publish| {
+    Ok(stranger(&came, matches.len()).map(|publish| {
         let sent = String::from_utf8_lossy(&publish.payload).into_owned();
         let below = sent.strip_prefix(&bench.topic("")).unwrap_or(&sent).to_owned();
         Finding::fail(format!("{filter} below our prefix got what was published to {below}"))
     }))
+}
+
+/// A message beyond those that had to come, or one that holds another topic than its own.
+fn stranger(came: &[Publish], expected: usize) -> Option<&Publish> {
+    let is_right = |publish: &Publish| publish.payload == publish.topic_or_empty().as_bytes();
+    came.get(expected).or_else(|| came.iter().find(|it| !is_right(it)))
 }
 
 pub fn overlapping(bench: &mut Bench) -> Probed {
@@ -125,7 +128,7 @@ fn own_topic(bench: &mut Bench) -> StepResult<Option<String>> {
     let wanted = vec![subscription("$SYS/#", QoS::AtMostOnce)];
     let granted = match bench.subscribe_with(conn, wanted, None) {
         Ok(suback) => suback.codes,
-        // It ends the connection of who asks for that.
+        // It ends the connection of a client that asks for that.
         Err(Stop::Ended { .. }) => return Ok(None),
         Err(stop) => return Err(stop),
     };

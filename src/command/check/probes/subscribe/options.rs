@@ -72,11 +72,7 @@ pub fn retain_handling(bench: &mut Bench) -> Probed {
         let plain = subscription(topic, qos);
         subscribe(bench, conn, Subscription { retain_handling: handling, ..plain }, None)?;
         let came = if comes {
-            match bench.delivery(conn, topic) {
-                Ok(publish) => is_retained(&publish),
-                Err(Stop::Silent { .. }) => false,
-                Err(stop) => return Err(stop),
-            }
+            retained_comes(bench, conn, topic)?
         } else {
             bench.mark(conn, topic, qos)?.iter().any(is_retained)
         };
@@ -87,6 +83,15 @@ pub fn retain_handling(bench: &mut Bench) -> Probed {
         }
     }
     Ok(Finding::pass("retained messages came with 0, with 1 only the first time, not with 2"))
+}
+
+/// Whether the retained message comes to this topic.
+fn retained_comes(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<bool> {
+    match bench.delivery(conn, topic) {
+        Ok(publish) => Ok(is_retained(&publish)),
+        Err(Stop::Silent { .. }) => Ok(false),
+        Err(stop) => Err(stop),
+    }
 }
 
 fn is_retained(publish: &Publish) -> bool {

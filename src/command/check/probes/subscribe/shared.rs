@@ -41,10 +41,23 @@ pub fn shared_once(bench: &mut Bench) -> Probed {
         bench.publish(first, Bench::message(&topic, qos, number.to_string()))?;
     }
     let mut came = [[0; COUNT]; 2];
+    read_in_turn(bench, [first, second], &mut came)?;
+    bench.fence(first)?;
+    bench.fence(second)?;
+    tally(bench, [first, second], &mut came);
+    Ok(judge(&came))
+}
+
+/// Reads both connections in turn until all messages have come, or none for W: which of the two
+/// gets the next is for the server to choose.
+fn read_in_turn(
+    bench: &mut Bench,
+    conns: [Conn; 2],
+    came: &mut [[usize; COUNT]; 2],
+) -> StepResult<()> {
     let (mut sum, mut latest) = (0, bench.elapsed());
-    // Who of the two gets the next is for the server to choose: they are read in turn.
-    for conn in [first, second].into_iter().cycle() {
-        tally(bench, [first, second], &mut came);
+    for conn in conns.into_iter().cycle() {
+        tally(bench, conns, came);
         let now = came.iter().flatten().sum();
         if now > sum {
             (sum, latest) = (now, bench.elapsed());
@@ -59,10 +72,7 @@ pub fn shared_once(bench: &mut Bench) -> Probed {
             return Err(stop);
         }
     }
-    bench.fence(first)?;
-    bench.fence(second)?;
-    tally(bench, [first, second], &mut came);
-    Ok(judge(&came))
+    Ok(())
 }
 
 /// Counts the messages that have come, and takes them.

@@ -5,7 +5,7 @@ use crate::command::check::answer::{Answer, AnswerHead};
 use crate::command::check::bench::{Asked, Bench, Conn};
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
-use crate::mqtt::packet::Packet;
+use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::qos::QoS;
 
 const HEADER: &str = "Sec-WebSocket-Extensions";
@@ -141,23 +141,33 @@ pub fn deflate_works(bench: &mut Bench) -> Probed {
         let publish = Bench::message(&topic, QoS::AtMostOnce, payload.clone());
         let packet = bench.encoded(conn, &Packet::Publish(publish));
         bench.send_frame(conn, &Frame::binary(stored(&packet)).with_bits(COMPRESSED));
-        let delivered = bench.delivery(conn, &topic);
-        if let Some(words) = bench.link(conn).websocket.inflate_error {
-            return Ok(Finding::fail(format!("the {number} message came back spoilt: {words}")));
-        }
-        let payload_back = match delivered {
-            Ok(publish) => publish.payload,
-            Err(Stop::Ended { end, .. }) => {
-                let words = format!("the {number} compressed message was answered by {end}");
-                return Ok(Finding::fail(words).in_doubt());
-            }
-            Err(stop) => return Err(stop),
-        };
-        if payload_back != payload {
+        let came = deflated_delivery(bench, conn, &topic, number)?;
+        if came.payload != payload {
             return Ok(Finding::fail(format!("the {number} message came back changed")));
         }
     }
     bench.taken(conn, "two compressed messages came back unchanged")
+}
+
+/// What comes for a compressed message.
+fn deflated_delivery(
+    bench: &mut Bench,
+    conn: Conn,
+    topic: &str,
+    number: &str,
+) -> StepResult<Publish> {
+    let delivered = bench.delivery(conn, topic);
+    if let Some(words) = bench.link(conn).websocket.inflate_error {
+        let words = format!("the {number} message came back spoilt: {words}");
+        return Err(Finding::fail(words).into());
+    }
+    delivered.map_err(|stop| match stop {
+        Stop::Ended { end, .. } => {
+            let words = format!("the {number} compressed message was answered by {end}");
+            Finding::fail(words).in_doubt().into()
+        }
+        stop => stop,
+    })
 }
 
 /// A message in DEFLATE's blocks without compression (RFC 7692 §7.2.3.3). It has less than 64 KiB.
