@@ -42,7 +42,7 @@ pub fn all(target: &CheckTarget) -> Vec<Task> {
 fn versions(target: &CheckTarget, point: &Point) -> Vec<Option<Version>> {
     let tried = target.versions().into_iter();
     let is_thorough = target.selection.is_thorough_at(point);
-    match point.versions {
+    match &point.versions {
         // Of several, the default set asks in the newest.
         Versions::Only(only) if only.len() == 1 || is_thorough => {
             tried.filter(|version| only.contains(version)).map(Some).collect()
