@@ -140,7 +140,7 @@ const HURRIED_RELEASE: Duration = Duration::from_secs(3);
 /// broker has `--connect-timeout` for each step that it makes; when the user has interrupted us, it
 /// has [`HURRIED_RELEASE`] for each, and `--connect-timeout` for all.
 fn await_release(client: &mut Client) -> Result<(), Error> {
-    let cap = client.options().connect_timeout;
+    let cap = client.options().limits.timeout;
     let (mut left, mut since) = (client.session().unreleased(), Instant::now());
     let mut hurried = None;
     client.stop_taking();

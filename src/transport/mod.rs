@@ -31,8 +31,8 @@ use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
-use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{self, AcceptedUpgrade, Echo, Offer, Response, UpgradeError};
+use crate::websocket::{Framing, WebSocketError};
 
 /// How many characters of a text frame are shown.
 const TEXT_SHOWN: usize = 60;
@@ -92,7 +92,7 @@ pub struct Transport {
     stage: HandshakeStage,
     offer: Offer,
     max_message: usize,
-    whole_pieces: bool,
+    framing: Framing,
     info: HandshakeInfo,
     /// Bytes that were written while the wire was congested.
     leftover: Bytes,
@@ -135,11 +135,11 @@ impl Transport {
                 return Err(Error::Io { phase: Phase::Tls, source });
             }
         };
-        let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
+        let (max_message, framing) = (options.max_message, options.framing);
         let (info, log) = (HandshakeInfo::default(), Log::new(options.log));
         let (stage, leftover) = (HandshakeStage::Security, Bytes::new());
         let mut transport =
-            Self { stream, stage, offer, max_message, whole_pieces, info, leftover, log };
+            Self { stream, stage, offer, max_message, framing, info, leftover, log };
         transport.advance()?;
         Ok(transport)
     }
@@ -285,8 +285,7 @@ impl Transport {
         self.info.warnings = accepted.warnings;
         self.stream.give_back(accepted.leftover);
         let log = self.log.is_wanted();
-        self.stage =
-            HandshakeStage::Open(Box::new(Open::new(self.max_message, self.whole_pieces, log)));
+        self.stage = HandshakeStage::Open(Box::new(Open::new(self.max_message, self.framing, log)));
     }
 
     /// Reports a failed write once all delivered bytes are read. A peer that no longer reads will
@@ -372,7 +371,7 @@ impl Transport {
     }
 
     /// Buffers `bytes` as binary messages of at most 32 KiB (see `websocket`), or as one message
-    /// with [`Options::whole_pieces`]. Full buffers are written. After an error continue to read
+    /// with [`Framing::PerPiece`]. Full buffers are written. After an error continue to read
     /// until [`read`](Self::read) fails, too: its error may explain more.
     ///
     /// Do not write while the connection [is congested](Self::is_congested).

@@ -22,6 +22,15 @@ use frame::{INVALID_DATA, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED_DATA, close_words
 /// two messages fill 64 KiB, which is a common limit.
 pub const MESSAGE_LIMIT: usize = 32 * 1024 - 8;
 
+/// How what a client sends becomes messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// A message is as long as what waits, up to [`MESSAGE_LIMIT`].
+    UpToLimit,
+    /// Each piece that is written is a message, however long.
+    PerPiece,
+}
+
 /// The end of a WebSocket, or a violation of its protocol by the other side. The messages are those
 /// of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]

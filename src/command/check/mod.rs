@@ -250,7 +250,7 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         tls,
         judge,
         is_thorough: *full || !only.is_empty(),
-        headers: client.headers,
+        headers: client.upgrade.headers,
         credentials: client.session.login.credentials,
         authentication: client.session.login.authentication,
         client_id: config.client_id,
@@ -259,11 +259,11 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         versions_are_asked,
         timeout: config.timeout,
         pause: config.pause,
-        connect_timeout: client.connect_timeout,
+        connect_timeout: client.limits.timeout,
         idle_time: config.idle_time,
         asks_full: config.selection.asks_full(),
     };
-    let journal = Journal::new(config.debug, client.trace);
+    let journal = Journal::new(config.debug, client.lines.trace);
     Bench::new(target, journal).context("watching for signals")
 }
 

@@ -13,7 +13,7 @@ use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{
     Alert, CertificateFault, FilePurpose, Fingerprint, OtherProtocol, TlsError, TlsSetupError,
 };
-use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
+use crate::websocket::upgrade::{BadUpgrade, HttpResponse, Location, NotHttp, UpgradeError};
 
 /// The hint in the line about this error.
 fn hint_of(error: client::Error) -> Option<String> {
@@ -322,7 +322,7 @@ fn the_address_decides_which_advice_fits() {
     }
     let said = |text: &str| {
         let text = text.to_owned();
-        answered(400, move |refusal| refusal.text = text)
+        answered(400, move |refusal| refusal.body.searched = text)
     };
     let has_not: Vec<(&str, client::Error, &str)> = vec![
         ("wss://h/", upgrade(Closed), tls_advice),
@@ -333,7 +333,7 @@ fn the_address_decides_which_advice_fits() {
         ("wss://h/", answered(426, |refusal| refusal.upgrade = Some("TLS/1.2".into())), "wss"),
         ("wss://h/", tls(TlsError::Closed), nameless),
         ("ws://192.0.2.1/", answered(200, |_| {}), nameless),
-        ("wss://192.0.2.1/", answered(200, |refusal| refusal.text = "x".into()), nameless),
+        ("wss://192.0.2.1/", answered(200, |refusal| refusal.body.searched = "x".into()), nameless),
         ("wss://192.0.2.1/", alert(Alert::ProtocolVersion), nameless),
         ("ws://h:1883/", answered(404, |_| {}), "1883"),
     ];
@@ -372,11 +372,11 @@ fn sentences_of_servers_are_found_anywhere_in_their_pages() {
         ("no proxy protocol header", proxy),
     ] {
         let text = format!("400 bad request {sentence} server at localhost");
-        let error = answered(400, |refusal| refusal.text = text);
+        let error = answered(400, |refusal| refusal.body.searched = text);
         assert_eq!(hint_of(error).as_deref(), Some(hint), "{sentence}");
     }
     // An ordinary page may speak of anything.
-    let page = answered(200, |refusal| refusal.text = "tls required".to_owned());
+    let page = answered(200, |refusal| refusal.body.searched = "tls required".to_owned());
     let hint = "this is an ordinary web page: check the path and the port";
     assert_eq!(hint_of(page).as_deref(), Some(hint));
 }
@@ -596,15 +596,15 @@ fn answers_that_say_more_than_their_status() {
     let body = |text: &str| {
         let text = text.to_owned();
         move |refusal: &mut HttpResponse| {
-            refusal.text = text.to_lowercase();
-            refusal.body = Some(text);
+            refusal.body.searched = text.to_lowercase();
+            refusal.body.title = Some(text);
         }
     };
     let wants = |scheme: &str| {
         let scheme = scheme.to_owned();
         move |refusal: &mut HttpResponse| refusal.www_authenticate = Some(scheme)
     };
-    let location = |refusal: &mut HttpResponse| refusal.location = Some("/there".to_owned());
+    let location = |refusal: &mut HttpResponse| refusal.location = Some(Location::default());
     let follow = "connect to that address, or use --follow";
     check(vec![
         (answered(400, body("sent to HTTPS port")), "this port speaks TLS: try wss://"),

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::echo::Echo;
-use super::error::{BadUpgrade, HttpResponse, UpgradeError};
+use super::error::{BadUpgrade, BodyText, HttpResponse, Location, UpgradeError};
 use super::foreign::{self, FirstBytes};
 use super::page::{self, BodyForm};
 use super::request::Offer;
@@ -198,8 +198,10 @@ impl Response {
             Some((mut refusal, body)) if condition(body.end, &self.bytes) => {
                 let content = self.echo.masked_bytes(&decoded(body.end, &self.bytes));
                 let text = String::from_utf8_lossy(&content);
-                refusal.body = page::words(&text, body.form, refusal.status, &refusal.reason);
-                refusal.text = page::plain_text(&text, body.form);
+                refusal.body = BodyText {
+                    title: page::words(&text, body.form, refusal.status, &refusal.reason),
+                    searched: page::plain_text(&text, body.form),
+                };
                 Err(UpgradeError::Status(refusal))
             }
             waiting => {
@@ -281,8 +283,8 @@ fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
         status: head.status,
         reason: shortened(&echo.masked(&head.reason), 100),
         // It is followed as it is, and shown without our secrets.
-        shown_location: text("Location"),
-        location: joined(&head.headers, "Location"),
+        location: joined(&head.headers, "Location")
+            .map(|target| Location { target, shown: text("Location").unwrap_or_default() }),
         www_authenticate: text("WWW-Authenticate").or_else(|| text("Proxy-Authenticate")),
         server: text("Server"),
         retry_after: text("Retry-After"),
@@ -290,8 +292,7 @@ fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
         amzn_error_type: text("x-amzn-ErrorType"),
         websocket_version: text("Sec-WebSocket-Version"),
         squid_error: text("X-Squid-Error"),
-        body: None,
-        text: String::new(),
+        body: BodyText::default(),
         target: String::new(),
     }
 }
