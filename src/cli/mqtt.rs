@@ -211,7 +211,7 @@ impl ClientNeeds {
     }
 }
 
-/// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
+/// Says why a flag that was given needs MQTT 5, when this older version is asked for.
 pub type NeedsVersion5 = (&'static str, fn(Version) -> String);
 
 /// What of a session needs MQTT 5, in the order in which [`MqttFlags::versions`] looks at it.
@@ -254,8 +254,7 @@ impl MqttFlags<'_> {
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
-        let is_kept = self.is_kept(connect.session_expiry)?;
-        let lifetime = if is_kept { Lifetime::Persistent } else { needs.lifetime };
+        let lifetime = self.lifetime(connect.session_expiry, needs)?;
         let will = session.will(properties)?;
         let config = session::Config {
             version: versions.list[0],
@@ -273,6 +272,11 @@ impl MqttFlags<'_> {
             reports: self.reports(needs),
         };
         Ok((config, versions))
+    }
+
+    fn lifetime(&self, expiry_by_property: Option<u32>, needs: &ClientNeeds) -> Result<Lifetime> {
+        let is_kept = self.is_kept(expiry_by_property)?;
+        Ok(if is_kept { Lifetime::Persistent } else { needs.lifetime })
     }
 
     fn sending(&self, needs: &ClientNeeds) -> SendOptions {

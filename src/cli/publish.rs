@@ -227,6 +227,12 @@ impl Choice for RecordEnd {
     }];
 }
 
+impl MessageFlags {
+    fn topic_aliases(&self) -> TopicAliasUse {
+        if self.topic_alias { TopicAliasUse::AsAllowed } else { TopicAliasUse::Never }
+    }
+}
+
 impl PublishFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
@@ -344,11 +350,7 @@ impl PublishFlags {
         ClientNeeds {
             version_5,
             lifetime: Lifetime::for_publishing(qos),
-            topic_aliases: if self.messages.topic_alias {
-                TopicAliasUse::AsAllowed
-            } else {
-                TopicAliasUse::Never
-            },
+            topic_aliases: self.messages.topic_aliases(),
             reports,
             // No messages are expected: a large one that comes all the same is not kept.
             parts_above: (!is_request).then_some(LARGE_MESSAGE),

@@ -127,10 +127,7 @@ impl Client {
             secrets: self.session.config().secrets(),
             strict: self.options.session.receiving.strictness == Strictness::Strict,
             max_message: self.options.session.receiving.maximum_packet,
-            framing: match self.options.session.sending.grouping {
-                PacketGrouping::Gathered => Framing::UpToLimit,
-                PacketGrouping::Single => Framing::PerPiece,
-            },
+            framing: framing(self.options.session.sending.grouping),
             log: self.options.lines.log,
         })
     }
@@ -535,5 +532,12 @@ impl Client {
         {
             (self.options.lines.trace)(&line);
         }
+    }
+}
+
+fn framing(grouping: PacketGrouping) -> Framing {
+    match grouping {
+        PacketGrouping::Gathered => Framing::UpToLimit,
+        PacketGrouping::Single => Framing::PerPiece,
     }
 }

@@ -231,7 +231,7 @@ fn close(
     client.close();
     match await_closed(client, limit, each) {
         Ok(()) => Ok((exit, Ending::InOrder)),
-        // The user who interrupts us, or gave a time, is told how much is missing.
+        // At an interrupt, or when a given time is up, the line says how much is missing.
         Err(_) if matches!(exit, Exit::Signal(_) | Exit::TimedOut) => Ok((exit, Ending::Lost)),
         Err(_) if is_over(limit) => Ok((Exit::TimedOut, Ending::Lost)),
         Err(error) => Err(error.into()),

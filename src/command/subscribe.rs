@@ -303,12 +303,9 @@ impl Subscriber {
     /// replies are published at QoS 2.
     fn handed_over(&mut self, event: &session::Event) {
         let why = match event {
-            session::Event::Acknowledged { token: record, code, reason } if code.is_error() => {
-                let what = if exec::is_reply(*record) {
-                    "replying"
-                } else {
-                    "removing a retained message"
-                };
+            session::Event::Acknowledged { token, code, reason } if code.is_error() => {
+                let is_reply = exec::is_reply(*token);
+                let what = if is_reply { "replying" } else { "removing a retained message" };
                 format!("{what}: refused: {}", super::refusal(*code, reason.as_deref()))
             }
             session::Event::InDoubt { .. } => {

@@ -139,6 +139,11 @@ impl Progress {
             self.erase();
         }
         let rate = self.rate.update(part.map_or(position.messages, |part| part.done), now);
+        self.draw(part, position, rate, now);
+    }
+
+    fn draw(&mut self, part: Option<Part>, position: Position, rate: f64, now: Instant) {
+        let shape = self.shape;
         let words = part.map_or_else(|| count(position, rate), |part| bytes(part, rate, now));
         let bar = self.bar.get_or_insert_with(|| new_bar(shape));
         // Each of these draws what the one before has set.

@@ -99,6 +99,23 @@ pub struct Transport {
     log: Log,
 }
 
+fn start_stream(
+    wire: Wire,
+    tunnel: Option<Box<tls::TlsConnection>>,
+    options: &Options,
+) -> Result<Stream, Error> {
+    match (&options.tls, options.endpoint.scheme) {
+        (Some(config), Scheme::Wss) => {
+            Ok(Stream::secure(wire, tunnel, config, &options.endpoint.host)?)
+        }
+        (_, Scheme::Ws) => Ok(Stream::plain(wire, tunnel)),
+        (None, Scheme::Wss) => {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
+            Err(Error::Io { phase: Phase::Tls, source })
+        }
+    }
+}
+
 #[derive(Debug)]
 enum HandshakeStage {
     /// TLS, or nothing for `ws`: the request is not sent yet.
@@ -127,14 +144,7 @@ impl Transport {
             options.strict,
         )?;
         options.secrets.iter().for_each(|secret| offer.echo.hide(secret));
-        let stream = match (&options.tls, endpoint.scheme) {
-            (Some(config), Scheme::Wss) => Stream::secure(wire, tunnel, config, &endpoint.host)?,
-            (_, Scheme::Ws) => Stream::plain(wire, tunnel),
-            (None, Scheme::Wss) => {
-                let source = io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
-                return Err(Error::Io { phase: Phase::Tls, source });
-            }
-        };
+        let stream = start_stream(wire, tunnel, options)?;
         let (max_message, framing) = (options.max_message, options.framing);
         let (info, log) = (HandshakeInfo::default(), Log::new(options.log));
         let (stage, leftover) = (HandshakeStage::Security, Bytes::new());

@@ -162,31 +162,9 @@ impl Error {
             Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
             Self::Lost(error) => error.is_end() && !error.says_too_big(),
             Self::Transport(error) => is_passing(error),
-            Self::Refused { connack, .. } => matches!(
-                connack.code,
-                // Before MQTT 5, 3 is "server unavailable".
-                ReasonCode(3)
-                    | ReasonCode::UNSPECIFIED_ERROR
-                    | ReasonCode::SERVER_UNAVAILABLE
-                    | ReasonCode::SERVER_BUSY
-                    | ReasonCode::QUOTA_EXCEEDED
-                    | ReasonCode::CONNECTION_RATE_EXCEEDED
-            ),
+            Self::Refused { connack, .. } => is_busy(connack.code),
             Self::Disconnected(disconnect) => {
-                !is_unwelcome(disconnect.code)
-                    && !matches!(
-                        disconnect.code,
-                        ReasonCode::MALFORMED_PACKET
-                            | ReasonCode::PROTOCOL_ERROR
-                            | ReasonCode::PACKET_TOO_LARGE
-                            | ReasonCode::TOPIC_FILTER_INVALID
-                            | ReasonCode::TOPIC_NAME_INVALID
-                            | ReasonCode::QOS_NOT_SUPPORTED
-                            | ReasonCode::RETAIN_NOT_SUPPORTED
-                            | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-                            | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
-                            | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
-                    )
+                !is_unwelcome(disconnect.code) && !is_about_packet(disconnect.code)
             }
             Self::Local(_)
             | Self::TlsSetup(_)
@@ -234,6 +212,37 @@ impl Error {
             | Self::Interrupted(_) => false,
         }
     }
+}
+
+/// A CONNACK with this code is about the state of the server, which may change.
+fn is_busy(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        // Before MQTT 5, 3 is "server unavailable".
+        ReasonCode(3)
+            | ReasonCode::UNSPECIFIED_ERROR
+            | ReasonCode::SERVER_UNAVAILABLE
+            | ReasonCode::SERVER_BUSY
+            | ReasonCode::QUOTA_EXCEEDED
+            | ReasonCode::CONNECTION_RATE_EXCEEDED
+    )
+}
+
+/// A DISCONNECT with this code is about a packet of ours, which would be sent again.
+fn is_about_packet(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::MALFORMED_PACKET
+            | ReasonCode::PROTOCOL_ERROR
+            | ReasonCode::PACKET_TOO_LARGE
+            | ReasonCode::TOPIC_FILTER_INVALID
+            | ReasonCode::TOPIC_NAME_INVALID
+            | ReasonCode::QOS_NOT_SUPPORTED
+            | ReasonCode::RETAIN_NOT_SUPPORTED
+            | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+            | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
+            | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
+    )
 }
 
 /// A DISCONNECT with this code is about us: another connection would end in the same way.

@@ -31,7 +31,7 @@ impl Subscriber {
         self.progress.finish();
         self.receiver.sink.finish();
         self.client.pause_reading(true);
-        // A user who interrupts us does not want to wait for a reader that has stopped.
+        // After an interrupt a reader that has stopped is not waited for.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
             Ok(_) => self.options.end.count.is_none(),

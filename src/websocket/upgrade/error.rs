@@ -243,19 +243,29 @@ impl BadUpgrade {
             Self::Extension(name) => {
                 write!(f, "{peer} enabled a WebSocket extension that was not offered: {name}")
             }
-            Self::Subprotocol { offered, answered: None, .. } => {
-                write!(f, "{peer} answered without a subprotocol (offered: {})", offered.join(", "))
+            Self::Subprotocol { offered, answered, .. } => {
+                fmt_subprotocol(peer, offered, answered.as_deref(), f)
             }
-            Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
-                write!(f, "{peer} answered with subprotocol \"{answered}\", but none was offered")
-            }
-            Self::Subprotocol { offered, answered: Some(answered), .. } => {
-                write!(
-                    f,
-                    "{peer} answered with subprotocol \"{answered}\" (offered: {})",
-                    offered.join(", ")
-                )
-            }
+        }
+    }
+}
+
+fn fmt_subprotocol(
+    peer: &str,
+    offered: &[String],
+    answered: Option<&str>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    match answered {
+        None => {
+            write!(f, "{peer} answered without a subprotocol (offered: {})", offered.join(", "))
+        }
+        Some(answered) if offered.is_empty() => {
+            write!(f, "{peer} answered with subprotocol \"{answered}\", but none was offered")
+        }
+        Some(answered) => {
+            let offered = offered.join(", ");
+            write!(f, "{peer} answered with subprotocol \"{answered}\" (offered: {offered})")
         }
     }
 }

@@ -127,15 +127,7 @@ impl Response {
                 FirstBytes::Unclear => return Ok(None),
                 FirstBytes::Foreign(protocol) => return Err(UpgradeError::NotHttp(protocol)),
             }
-            let length = head_length(&self.bytes, &mut self.searched);
-            if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
-                return Err(UpgradeError::HeadTooLarge);
-            }
-            let Some(length) = length else { return Ok(None) };
-            let head = parse_head(&self.bytes[..length])?;
-            self.head = String::from_utf8_lossy(&self.bytes[..length]).into_owned();
-            self.bytes.drain(..length);
-            self.searched = 0;
+            let Some((head, length)) = self.take_head()? else { return Ok(None) };
             match head.status {
                 status if is_good(status) => return Ok(Some(head)),
                 // An interim response (RFC 9110 §15.2): the final one follows.
@@ -146,6 +138,20 @@ impl Response {
                 }
             }
         }
+    }
+
+    /// Takes a head from the bytes, if it is complete; with its length.
+    fn take_head(&mut self) -> Result<Option<(Head, usize)>, UpgradeError> {
+        let length = head_length(&self.bytes, &mut self.searched);
+        if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
+            return Err(UpgradeError::HeadTooLarge);
+        }
+        let Some(length) = length else { return Ok(None) };
+        let head = parse_head(&self.bytes[..length])?;
+        self.head = String::from_utf8_lossy(&self.bytes[..length]).into_owned();
+        self.bytes.drain(..length);
+        self.searched = 0;
+        Ok(Some((head, length)))
     }
 
     /// All bytes that have arrived were fed. A refusal whose body has no announced end is reported
