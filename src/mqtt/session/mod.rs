@@ -18,6 +18,7 @@ mod authentication;
 mod config;
 mod connect;
 mod event;
+mod exchange;
 mod in_flight;
 mod inbound;
 mod keep_alive;

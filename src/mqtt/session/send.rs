@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::in_flight::{Exchange, PendingSubscribe};
+use super::exchange::{Exchange, PendingSubscribe};
 use super::lifetime::SessionEnd;
 use super::outbox::LONGEST_COPIED;
 use super::sent::SentMessage;
