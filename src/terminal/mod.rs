@@ -3,6 +3,7 @@
 
 pub mod continued;
 pub mod progress;
+pub mod region;
 pub mod screen;
 pub mod status_line;
 pub mod watch;
