@@ -36,7 +36,7 @@ pub enum Config {
     /// `ping`
     Ping(Box<ping::Config>),
     /// `check`
-    Check(check::Config),
+    Check(check::CheckConfig),
     /// `serve`
     Serve(serve::Config),
     /// Print this text on stdout (`--print-config`).
