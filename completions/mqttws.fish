@@ -306,7 +306,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-qos -d 'QoS 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-delay -d 'How long the broker waits for us to reconnect before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after this many probes, or, with `-w`, answers [default: when interrupted; 5 with --warn, --crit or --format, without -w]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after this many probes, or, with `-w`, answers [default: when interrupted; 5 with --warn, --crit or --format]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s w -l deadline -d 'Exit after this time, from the start of the program on, whatever was answered' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l via -d 'Kind of probe: a PINGREQ, a WebSocket Ping, or a message to a topic for this client alone and back' -r -f -a "mqtt\t'PINGREQ and PINGRESP'

@@ -64,7 +64,7 @@ fn a_nagios_plugin() {
     let url = broker.url();
     let run_at = |url: &str, crit: &str| {
         assert_eq!(arguments[0], "wss://broker.example/mqtt");
-        let words = [url, "60s", crit].iter().zip(["$ARG1$", "$ARG2$", "$ARG3$"]);
+        let words = [url, "60s", crit].into_iter().zip(["$ARG1$", "$ARG2$", "$ARG3$"]);
         run(&words.fold(line.clone(), |line, (word, name)| line.replace(name, word)))
     };
     let outcome = run_at(&url, "90s");

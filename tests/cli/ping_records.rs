@@ -138,7 +138,7 @@ fn the_certificate_and_the_keep_alive_of_the_server_are_told() {
     };
     let outcome = run(&[]);
     let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    let head = "PING wss://127.0.0.1:*/mqtt (127.0.0.1:*, TLSv1.3 TLS13_*, certificate valid for \
+    let head = "PING wss://127.0.0.1:*/mqtt (127.0.0.1:*, TLSv1.3 TLS_*, certificate valid for \
                 * days, subprotocol mqtt, MQTT 5, server keep alive 30 s): name * ms, tcp * ms, \
                 tls * ms, upgrade * ms, connack * ms";
     assert!(is_like(text.lines().next().unwrap(), head), "{outcome}");
