@@ -57,6 +57,18 @@ pub enum PluginState {
     Unknown,
 }
 
+impl PluginState {
+    /// Its exit code (<https://www.monitoring-plugins.org/doc/guidelines.html>).
+    fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+}
+
 impl fmt::Display for PluginState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -135,11 +147,7 @@ impl From<Exit> for u8 {
             Exit::Signal(Signal::Interrupt) => 130,
             Exit::Signal(Signal::Terminate) => 143,
             Exit::Command(code) => code,
-            // <https://www.monitoring-plugins.org/doc/guidelines.html>
-            Exit::Plugin(PluginState::Ok) => 0,
-            Exit::Plugin(PluginState::Warning) => 1,
-            Exit::Plugin(PluginState::Critical) => 2,
-            Exit::Plugin(PluginState::Unknown) => 3,
+            Exit::Plugin(state) => state.code(),
         }
     }
 }

@@ -148,7 +148,7 @@ struct PingOutputFlags {
 enum MonitoringForm {
     /// The line of a monitoring plugin.
     Nagios,
-    /// Metrics for the textfile collector of node_exporter.
+    /// Metrics in the text format of Prometheus.
     Prometheus,
 }
 

@@ -63,6 +63,11 @@ fn measure(
         results,
     };
     let result = send_probes(&mut pinger);
+    if super::is_over(deadline.map(|(deadline, _)| deadline))
+        || matches!(result, Ok(Exit::TimedOut))
+    {
+        client.shorten_close();
+    }
     // No message can be lost any more.
     super::close_receiver(&mut client, result)
 }

@@ -221,7 +221,7 @@ mod tests {
         statistics.add(Duration::from_millis(1));
         statistics.add(Duration::from_millis(1));
         assert_eq!(ranges(&statistics), [(1, 2)]);
-        (0..7).for_each(|_| statistics.add(Duration::from_millis(10_000)));
+        (0..7).for_each(|_| statistics.add(Duration::from_secs(10)));
         statistics.add(Duration::from_millis(150));
         assert_eq!(ranges(&statistics), [(10, 2), (100, 0), (1000, 1), (10_000, 7)]);
         statistics.add(Duration::ZERO);

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::config::ProbeKind;
-use super::pinger::Pinger;
+use super::pinger::{MOST_LATE, Pinger};
 use crate::client::Event;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session;
@@ -12,6 +12,8 @@ impl Pinger<'_> {
     /// Sends the probe that is numbered by how many were sent.
     pub fn send_probe(&mut self) {
         match self.plan.probe {
+            // Of each one without an answer something is remembered.
+            ProbeKind::Mqtt if self.late >= MOST_LATE => {}
             ProbeKind::Mqtt => self.client.ping(),
             ProbeKind::WebSocket => self.client.ping_websocket(),
             ProbeKind::Publish { qos, size } => {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::results::PingResults;
-use super::server::certificate_in_words;
+use super::server::{ServerFacts, certificate_in_words};
 use super::threshold::{JudgedFigure, Thresholds};
 use crate::exit::PluginState;
 use crate::format::count::count_of;
@@ -32,7 +32,7 @@ fn measured(figure: JudgedFigure, results: &PingResults) -> String {
     let time = figure.of(&results.answers, results.lost());
     let time = time.map_or("is without an answer".to_owned(), |time| format!("{time:.3} ms"));
     let probes = count_of(results.answers.count(), results.sent, "probe");
-    let certificate = results.server.as_ref().and_then(|server| server.certificate_days());
+    let certificate = results.server.as_ref().and_then(ServerFacts::certificate_days);
     let certificate = certificate.map(|days| format!(", {}", certificate_in_words(days)));
     format!(
         "{figure} {time}, {probes} answered by {}{}",

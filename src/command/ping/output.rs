@@ -109,9 +109,10 @@ impl ProbeOutput {
         if !self.has_bars() || results.answers.count() < 2 {
             return String::new();
         }
-        let ranges = results.answers.ranges(MOST_RANGES);
+        let few = u32::try_from(results.answers.count()).unwrap_or(MOST_RANGES);
+        let ranges = results.answers.ranges(MOST_RANGES.min(few));
         let columns = screen::size().columns;
         let rows = bars::histogram(&ranges, columns, CharacterSet::of_terminal());
-        rows.iter().map(|row| format!("\n{row}")).collect()
+        [&[String::new()], &rows[..]].concat().join("\n")
     }
 }

@@ -14,6 +14,9 @@ use crate::format::summary::SummaryForm;
 use crate::mqtt::topic::TopicName;
 use crate::terminal::screen;
 
+/// A server that leaves so many PINGREQs without an answer gets no more of them.
+pub const MOST_LATE: u64 = 65_536;
+
 /// Sends the probes.
 pub struct Pinger<'a> {
     /// The connection.
@@ -94,6 +97,9 @@ impl Pinger<'_> {
                     return Ok(ProbeFate::Ended(ProbesEnd::NoReader));
                 }
             } else if let Some(fate) = self.fate(&event) {
+                if matches!(fate, ProbeFate::Ended(ProbesEnd::Done)) {
+                    self.results.cut(began.elapsed());
+                }
                 return Ok(fate);
             }
         }
@@ -110,7 +116,7 @@ impl Pinger<'_> {
             }
             Event::Alarm if self.is_over(Instant::now()) => Some(ProbeFate::Ended(ProbesEnd::Done)),
             Event::Alarm => {
-                self.late += 1;
+                self.late = MOST_LATE.min(self.late + 1);
                 Some(ProbeFate::Missed)
             }
             Event::Interrupted(signal) => Some(ProbeFate::Ended(ProbesEnd::Interrupted(signal))),

@@ -1,9 +1,10 @@
-//! The results as metrics in the text format of Prometheus, as the textfile collector of
-//! node_exporter reads them. All are gauges: a later run starts again.
+//! The results as metrics in the text format of Prometheus, as the textfile collector of its node
+//! exporter reads them. All are gauges: a later run starts again.
 
 use std::fmt::{Display, Write};
 
 use super::results::PingResults;
+use super::server::ServerFacts;
 
 /// The metrics, without the last line feed.
 pub fn metrics(results: &PingResults) -> String {
@@ -15,7 +16,7 @@ pub fn metrics(results: &PingResults) -> String {
     text.single("probes_answered", "How many probes of the last run were answered.", answered);
     round_trips(results, &mut text);
     phases(results, &mut text);
-    if let Some(end) = results.server.as_ref().and_then(|server| server.certificate_end()) {
+    if let Some(end) = results.server.as_ref().and_then(ServerFacts::certificate_end) {
         let what = "The last second of the server's certificate, since 1970.";
         text.single("certificate_not_after_timestamp_seconds", what, end);
     }

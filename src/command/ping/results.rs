@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::server::ServerFacts;
 use crate::exit::{Exit, worse};
-use crate::format::statistics::Statistics;
+use crate::format::statistics::{Statistics, milliseconds};
 
 /// What is known of a run so far.
 #[derive(Debug)]
@@ -50,6 +50,15 @@ impl PingResults {
             answers: Statistics::default(),
             began: Instant::now(),
             ended: None,
+        }
+    }
+
+    /// The time for all is up while the latest probe has waited for so long: it is not lost yet,
+    /// and does not count, if another one was answered after as long a time.
+    pub fn cut(&mut self, waited: Duration) {
+        let slowest = self.answers.figures().map(|figures| figures.maximum);
+        if slowest.is_some_and(|slowest| milliseconds(waited) <= slowest) {
+            self.sent -= 1;
         }
     }
 
