@@ -320,7 +320,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l warn -d 'Print a 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l crit -d 'The same, with 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l on -d 'What is compared with --warn and --crit: min, avg, max, or a percentile [default: p99]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l format -d 'Print at the end the line of a monitoring plugin, or metrics, and nothing else' -r -f -a "nagios\t'The line of a monitoring plugin'
-prometheus\t'Metrics for the textfile collector of node_exporter'"
+prometheus\t'Metrics in the text format of Prometheus'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'

@@ -88,3 +88,31 @@ impl PingResults {
         worse(interrupted, unanswered)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_that_is_cut_short_is_lost_if_it_is_the_slowest() {
+        let milliseconds = Duration::from_millis;
+        for (answer, waited, lost) in
+            [(None, 1, 1), (Some(10), 9, 0), (Some(10), 10, 0), (Some(10), 11, 1)]
+        {
+            let mut results = PingResults::new("ws://h/mqtt".to_owned(), None);
+            results.sent = u64::from(answer.is_some()) + 1;
+            answer.into_iter().for_each(|time| results.answers.add(milliseconds(time)));
+            results.cut(milliseconds(waited));
+            assert_eq!(results.lost(), lost, "{answer:?} {waited}");
+        }
+    }
+
+    #[test]
+    fn loss_is_that_of_what_was_sent() {
+        let mut results = PingResults::new("ws://h/mqtt".to_owned(), None);
+        assert_eq!((results.loss().to_bits(), results.lost()), (0.0_f64.to_bits(), 0));
+        results.sent = 3;
+        results.answers.add(Duration::ZERO);
+        assert_eq!((format!("{:.3}", results.loss()), results.lost()), ("66.667".to_owned(), 2));
+    }
+}
