@@ -1,0 +1,26 @@
+//! `mqttws check` on Debian's mosquitto: the reports are as reviewed.
+
+use crate::broker::Mosquitto;
+use crate::{mosquitto, reviewed, without_mosquitto};
+
+/// All points, with traffic that makes it as fast as others; but for those that wait for minutes.
+#[test]
+fn mosquitto_is_as_reviewed() {
+    let Some(broker) = mosquitto() else { return };
+    let _bustle = broker.keep_busy();
+    reviewed::compare(
+        "mosquitto",
+        &broker.ws(),
+        &["--full", "--skip", "mute-connection,idle-survives"],
+    );
+}
+
+#[test]
+fn mosquitto_over_tls_is_as_reviewed() {
+    if without_mosquitto() {
+        return;
+    }
+    let broker = Mosquitto::start();
+    let flags = ["--cafile", &*broker.authority];
+    reviewed::compare("mosquitto-wss", &broker.wss(), &flags);
+}

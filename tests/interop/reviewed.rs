@@ -1,0 +1,276 @@
+//! Reports of `mqttws check` that a person has read once, as files in `reports/`, and later reports
+//! compared with them.
+//!
+//! A file has a line for each point: its verdict, name and versions, and what was seen, in which
+//! `*` stands for what differs from run to run. Below each deviation stands why it is right. `any`
+//! instead of a verdict: this point is not compared, and why.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::folder::Folder;
+use super::program::{Outcome, Program};
+
+/// How long a report may take: nothing in it waits for more than 75 s, but on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(400);
+
+/// The indent of the reasons.
+const INDENT: &str = "    ";
+
+/// What stands for whatever differs from run to run.
+const ANY: &str = "*";
+
+/// Checks the server at `url`, and compares the report with that stored as `name`.
+pub fn compare(name: &str, url: &str, arguments: &[&str]) {
+    let folder = Folder::new();
+    let stored = Stored::read(&path_of(name));
+    let baseline = folder.write("baseline.json", stored.baseline(url));
+    let report = folder.path().join("report.json").display().to_string();
+    let files = ["--baseline", &baseline, &format!("--json={report}")];
+    let words = [&["check", url], &files[..], arguments].concat();
+    let outcome = Program::new(words).spawn().finish_within(PATIENCE);
+    let read = std::fs::read_to_string(&report);
+    let read = read.unwrap_or_else(|error| panic!("no report: {error}\n{outcome}"));
+    stored.expect(name, &lines_of(&serde_json::from_str(&read).unwrap()), &outcome);
+}
+
+/// Where a report is stored.
+fn path_of(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/reports");
+    folder.join(format!("{name}.txt"))
+}
+
+/// A report that was read by a person.
+struct Stored {
+    /// What stands before the first point.
+    head: String,
+    entries: Vec<Entry>,
+}
+
+/// A line about a point, and the reason below it, if there is one.
+struct Entry {
+    line: String,
+    reason: String,
+}
+
+impl Entry {
+    fn verdict(&self) -> &str {
+        self.line.split(' ').next().unwrap_or_default()
+    }
+
+    fn name(&self) -> &str {
+        self.words_before_the_colon().next().unwrap_or_default()
+    }
+
+    /// The name of the point and the versions.
+    fn words_before_the_colon(&self) -> impl Iterator<Item = &str> {
+        let (known, _) = self.line.split_once(": ").unwrap_or((&self.line, ""));
+        known.split(' ').skip(1)
+    }
+
+    /// Whether a person has to say why it is right.
+    fn is_deviation(&self) -> bool {
+        !matches!(self.verdict(), "PASS" | "n.a.")
+    }
+}
+
+impl Stored {
+    /// The file; an empty one if there is none.
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let mut stored = Self { head: String::new(), entries: Vec::new() };
+        for line in text.lines() {
+            match stored.entries.last_mut() {
+                Some(entry) if line.starts_with(INDENT) => entry.reason += &format!("{line}\n"),
+                None if line.starts_with('#') || line.is_empty() => {
+                    stored.head += &format!("{line}\n");
+                }
+                _ => stored.entries.push(Entry { line: line.to_owned(), reason: String::new() }),
+            }
+        }
+        stored
+    }
+
+    /// What failed then, as `--baseline` reads it.
+    fn baseline(&self, url: &str) -> String {
+        let failed = self.entries.iter().filter(|entry| matches!(entry.verdict(), "FAIL" | "any"));
+        let mut points = Vec::new();
+        for entry in failed {
+            let mut versions: Vec<&str> = entry.words_before_the_colon().skip(1).collect();
+            if versions.is_empty() || entry.verdict() == "any" {
+                versions = vec!["", "5", "3.1.1", "3.1"];
+            }
+            for version in versions {
+                points.push(json!({"name": entry.name(), "version": version, "verdict": "FAIL"}));
+            }
+        }
+        json!({"format": 1, "url": url, "points": points}).to_string()
+    }
+
+    /// Compares a new report with this one; that its failures are known to `--baseline`, too.
+    fn expect(&self, name: &str, lines: &[String], outcome: &Outcome) {
+        let uncompared: BTreeSet<&str> =
+            self.entries.iter().filter(|entry| entry.verdict() == "any").map(Entry::name).collect();
+        let is_compared = |entry: &&Entry| !uncompared.contains(entry.name());
+        let new: Vec<Entry> = lines.iter().map(|line| self.with_reason(line)).collect();
+        let was: BTreeSet<&str> =
+            self.entries.iter().filter(is_compared).map(|entry| &*entry.line).collect();
+        let is: BTreeSet<&str> = new.iter().filter(is_compared).map(|entry| &*entry.line).collect();
+        let gone = was.difference(&is).map(|line| format!("was: {line}\n"));
+        let come = is.difference(&was).map(|line| format!("now: {line}\n"));
+        let difference: String = gone.chain(come).collect();
+        if difference.is_empty() && outcome.code() == Some(0) {
+            return;
+        }
+        let file = self.write(name, &new, &uncompared);
+        panic!(
+            "the report differs from tests/interop/reports/{name}.txt:\n{difference}\nIf it is \
+             right, copy {file} there, and write down why.\n{}{outcome}",
+            String::from_utf8_lossy(&outcome.stdout)
+        );
+    }
+
+    /// This line with the reason that is stored for it.
+    fn with_reason(&self, line: &str) -> Entry {
+        let known = self.entries.iter().find(|entry| entry.line == line);
+        let mut entry = Entry { line: line.to_owned(), reason: String::new() };
+        match known {
+            Some(known) => entry.reason.clone_from(&known.reason),
+            None if entry.is_deviation() => entry.reason = format!("{INDENT}TODO\n"),
+            None => {}
+        }
+        entry
+    }
+
+    /// Writes what may be stored instead, and returns its path.
+    fn write(&self, name: &str, new: &[Entry], uncompared: &BTreeSet<&str>) -> String {
+        let mut text = self.head.clone();
+        for entry in self.entries.iter().filter(|entry| uncompared.contains(entry.name())) {
+            write!(text, "{}\n{}", entry.line, entry.reason).unwrap();
+        }
+        for entry in new.iter().filter(|entry| !uncompared.contains(entry.name())) {
+            write!(text, "{}\n{}", entry.line, entry.reason).unwrap();
+        }
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.txt"));
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    }
+}
+
+/// A report as lines; versions in which the same was seen share one.
+fn lines_of(report: &Value) -> Vec<String> {
+    let url = report["url"].as_str().unwrap();
+    let place = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
+    let mut lines: Vec<[String; 3]> = Vec::new();
+    for point in report["points"].as_array().unwrap() {
+        let text = |key: &str| point[key].as_str().unwrap_or_default().to_owned();
+        let known = format!("{} {}", text("verdict"), text("name"));
+        let words = masked(&text("name"), &text("observed").replace(place, ANY));
+        let version = point["version"].as_str().map_or(String::new(), |it| format!(" {it}"));
+        match lines.last_mut() {
+            Some([last, versions, seen]) if *last == known && *seen == words => *versions += &version,
+            _ => lines.push([known, version, words]),
+        }
+    }
+    lines.into_iter().map(|[known, versions, words]| format!("{known}{versions}: {words}")).collect()
+}
+
+/// What was seen, with [`ANY`] for times, identifiers, and numbers that differ from run to run.
+fn masked(name: &str, words: &str) -> String {
+    let words = match name {
+        // How many came to each member of a group.
+        "shared-once" => words.split(';').next().unwrap_or_default(),
+        // Whether all came in time depends on the machine.
+        "slow-reader" => words.split(" packets came").next().unwrap_or_default(),
+        _ => words,
+    };
+    // Which of both comes depends on who is faster.
+    let words = words.replace("then RST", "then FIN");
+    let tokens: Vec<&str> = words.split(' ').collect();
+    let kept = (0..tokens.len()).filter(|at| !is_hex(tokens[*at]));
+    kept.map(|at| masked_token(&tokens, at)).collect::<Vec<_>>().join(" ")
+}
+
+/// The token without the signs around it.
+fn core(token: &str) -> &str {
+    token.trim_matches(['(', ')', ',', ';', ':'])
+}
+
+/// Bytes in brackets: they hold topics and identifiers of this run.
+fn is_hex(token: &str) -> bool {
+    let digits = core(token);
+    let is_digit = |c: char| c.is_ascii_hexdigit() && !c.is_ascii_uppercase();
+    token.starts_with('(') && digits.len() >= 8 && digits.chars().all(is_digit)
+}
+
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.parse::<f64>().is_ok() && !word.starts_with(['-', '+'])
+}
+
+/// The token at this place, with what differs from run to run replaced.
+fn masked_token(tokens: &[&str], at: usize) -> String {
+    let token = tokens[at];
+    let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map_or("", |token| core(token));
+    let [before, first] = [1, 2].map(|back| word(at.checked_sub(back)));
+    let [after, last] = [1, 2].map(|on| word(Some(at + on)));
+    let it = core(token);
+    let is_time = matches!(after, "s" | "ms");
+    let is_share = after == "of" && is_number(last) || before == "of" && is_number(first);
+    let is_count = matches!(before, "and" | "identifier") || before == "of" && first == "instead";
+    if is_number(it) && (is_time || is_share || is_count) || is_identifier(it) {
+        return token.replace(it, ANY);
+    }
+    if it.contains('/') { token.replace(it, &masked_path(it)) } else { token.to_owned() }
+}
+
+/// Something that a server has made up.
+fn is_identifier(word: &str) -> bool {
+    let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
+    word.len() >= 16 && !word.contains('/') && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic)
+        || word.len() >= 17 && word.chars().all(|c| c.is_ascii_digit())
+}
+
+/// A topic or a path without the name of the run and the number of the point.
+fn masked_path(path: &str) -> String {
+    let segments: Vec<&str> = path.split('/').collect();
+    let is_of_run = |at: usize| {
+        is_number(segments[at])
+            || at >= 2 && segments[at - 2..at] == ["mqttws", "check"]
+            || segments.get(at + 1) == Some(&"mqttws-check")
+    };
+    let mask = |at: usize| if is_of_run(at) { ANY } else { segments[at] };
+    (0..segments.len()).map(mask).collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn every_deviation_that_is_stored_has_its_reason() {
+    for file in std::fs::read_dir(path_of("x").parent().unwrap()).unwrap() {
+        let path = file.unwrap().path();
+        let stored = Stored::read(&path);
+        assert!(stored.entries.len() >= 60 && !stored.head.is_empty(), "{}", path.display());
+        for entry in &stored.entries {
+            let has_reason = !entry.reason.is_empty() && !entry.reason.contains("TODO");
+            assert!(has_reason == entry.is_deviation(), "{}: {}", path.display(), entry.line);
+        }
+    }
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_replaced() {
+    let cases = [
+        ("3 of 105 refusals came with a Close frame", "* of * refusals came with a Close frame"),
+        ("a Ping of 126 bytes, MQTT 3.1.1: QoS 0", "a Ping of 126 bytes, MQTT 3.1.1: QoS 0"),
+        ("ended after 15.1 s: Close 1000, then RST", "ended after * s: Close 1000, then FIN"),
+        ("assigned 18390578712776423141 and 93624614900863660", "assigned * and *"),
+        ("PUBLISH to mqttws/check/BJw667Oj/a/68, (312e00266d) here", "PUBLISH to mqttws/check/*/a/*, here"),
+        ("/XIwMxlc0/mqttws-check: 404 Not Found", "/*/mqttws-check: 404 Not Found"),
+        ("the identifier 1 instead of 2 (and 14 more)", "the identifier * instead of * (and * more)"),
+    ];
+    for (words, expected) in cases {
+        assert_eq!(masked("ping", words), expected);
+    }
+}
