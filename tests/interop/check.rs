@@ -21,6 +21,7 @@ fn mosquitto_over_tls_is_as_reviewed() {
         return;
     }
     let broker = Mosquitto::start();
-    let flags = ["--cafile", &*broker.authority];
-    reviewed::compare("mosquitto-wss", &broker.wss(), &flags);
+    // One address, whatever the machine knows of its own name.
+    let url = broker.wss().replace("localhost", "127.0.0.1");
+    reviewed::compare("mosquitto-wss", &url, &["--cafile", &*broker.authority]);
 }

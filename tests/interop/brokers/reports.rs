@@ -41,12 +41,29 @@ fn nats_is_as_reviewed() {
     own_is_as_reviewed("nats", &nats::NATS, &["--skip", WAITING]);
 }
 
+/// Over TLS the default set is enough: what it does not ask is the same.
+#[test]
+fn nats_over_tls_is_as_reviewed() {
+    let kind = Kind { start: nats::start_secure, ..nats::NATS };
+    if !crate::is_here(kind.program) {
+        return;
+    }
+    let folder = Folder::new();
+    let server = kind.start(folder.path(), free_ports(), Remains::Folder);
+    let url = server.url.replace("ws://", "wss://");
+    let authority = folder.path().join("ca.pem").display().to_string();
+    let flags = ["-u", USER, "-P", PASSWORD, "--cafile", &authority];
+    reviewed::compare("nats-wss", &url, &flags);
+}
+
 #[test]
 fn aedes_is_as_reviewed() {
     own_is_as_reviewed("aedes", &aedes::AEDES, &["--skip", WAITING]);
 }
 
+/// Without what waits for a minute for messages that it has lost: offline-queue shows that.
 #[test]
 fn amqtt_is_as_reviewed() {
-    own_is_as_reviewed("amqtt", &amqtt::AMQTT, &["--skip", WAITING]);
+    let skip = format!("{WAITING},redelivery-dup,pubrel-resumed");
+    own_is_as_reviewed("amqtt", &amqtt::AMQTT, &["--skip", &skip]);
 }
