@@ -23,7 +23,7 @@ pub fn section() -> String {
     let paragraphs: BTreeMap<&str, String> = paragraphs().into_iter().collect();
     let mut text = include_str!("manual/points.roff").to_owned();
     for group in points::groups() {
-        text += &format!(".SS {}\n", escaped(group.name));
+        text.extend([".SS ", &escaped(group.name), "\n"]);
         for point in &group.points {
             text += &entry(point, paragraphs.get(point.name).map_or("", String::as_str));
         }

@@ -8,11 +8,8 @@ use crate::{mosquitto, reviewed, without_mosquitto};
 fn mosquitto_is_as_reviewed() {
     let Some(broker) = mosquitto() else { return };
     let _bustle = broker.keep_busy();
-    reviewed::compare(
-        "mosquitto",
-        &broker.ws(),
-        &["--full", "--skip", "mute-connection,idle-survives"],
-    );
+    let flags = ["--full", "--skip", "mute-connection,idle-survives"];
+    reviewed::compare("mosquitto", &broker.ws(), &[], &flags);
 }
 
 #[test]
@@ -23,5 +20,5 @@ fn mosquitto_over_tls_is_as_reviewed() {
     let broker = Mosquitto::start();
     // One address, whatever the machine knows of its own name.
     let url = broker.wss().replace("localhost", "127.0.0.1");
-    reviewed::compare("mosquitto-wss", &url, &["--cafile", &*broker.authority]);
+    reviewed::compare("mosquitto-wss", &url, &["--cafile", &*broker.authority], &[]);
 }

@@ -24,14 +24,19 @@ const INDENT: &str = "    ";
 /// What stands for whatever differs from run to run.
 const ANY: &str = "*";
 
-/// Checks the server at `url`, and compares the report with that stored as `name`.
-pub fn compare(name: &str, url: &str, arguments: &[&str]) {
+/// Checks the server at `url`, which is reached with the flags `login`, and compares the report
+/// with that stored as `name`.
+pub fn compare(name: &str, url: &str, login: &[&str], flags: &[&str]) {
+    // Many servers load what they need with the first client, which is no fault of theirs.
+    let ping = ["ping", url, "-c", "1", "--connect-timeout", "30"];
+    let outcome = Program::new([&ping, login].concat()).spawn().finish_within(PATIENCE);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
     let folder = Folder::new();
     let stored = Stored::read(&path_of(name));
     let baseline = folder.write("baseline.json", stored.baseline(url));
     let report = folder.path().join("report.json").display().to_string();
     let files = ["--baseline", &baseline, &format!("--json={report}")];
-    let words = [&["check", url], &files[..], arguments].concat();
+    let words = [&["check", url], &files[..], login, flags].concat();
     let outcome = Program::new(words).spawn().finish_within(PATIENCE);
     let read = std::fs::read_to_string(&report);
     let read = read.unwrap_or_else(|error| panic!("no report: {error}\n{outcome}"));
@@ -85,9 +90,9 @@ impl Stored {
         let mut stored = Self { head: String::new(), entries: Vec::new() };
         for line in text.lines() {
             match stored.entries.last_mut() {
-                Some(entry) if line.starts_with(INDENT) => entry.reason += &format!("{line}\n"),
+                Some(entry) if line.starts_with(INDENT) => entry.reason.extend([line, "\n"]),
                 None if line.starts_with('#') || line.is_empty() => {
-                    stored.head += &format!("{line}\n");
+                    stored.head.extend([line, "\n"]);
                 }
                 _ => stored.entries.push(Entry { line: line.to_owned(), reason: String::new() }),
             }
@@ -173,7 +178,7 @@ fn lines_of(report: &Value) -> Vec<String> {
         let version = point["version"].as_str().map_or(String::new(), |it| format!(" {it}"));
         match lines.last_mut() {
             Some([last, versions, seen]) if *last == known && *seen == words => {
-                *versions += &version
+                *versions += &version;
             }
             _ => lines.push([known, version, words]),
         }
@@ -250,11 +255,8 @@ fn masked_token(tokens: &[&str], at: usize) -> String {
 /// Something that a server has made up.
 fn is_identifier(word: &str) -> bool {
     let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
-    word.len() >= 16
-        && !word.contains('/')
-        && has(char::is_ascii_digit)
-        && has(char::is_ascii_alphabetic)
-        || word.len() >= 17 && word.chars().all(|c| c.is_ascii_digit())
+    let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    is_plain && word.len() >= 16 && has(char::is_ascii_digit)
 }
 
 /// A topic or a path without the name of the run and the number of the point.

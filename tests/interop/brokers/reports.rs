@@ -11,7 +11,8 @@ const WAITING: &str = "mute-connection,idle-survives";
 
 /// Compares the report of all points with that stored as `name`.
 fn is_as_reviewed(name: &str, url: &str, flags: &[&str]) {
-    reviewed::compare(name, url, &[&["-u", USER, "-P", PASSWORD, "--full"], flags].concat());
+    let flags = [&["--full"], flags].concat();
+    reviewed::compare(name, url, &["-u", USER, "-P", PASSWORD], &flags);
 }
 
 /// One of the test's own, which the broken bytes may end.
@@ -52,8 +53,8 @@ fn nats_over_tls_is_as_reviewed() {
     let server = kind.start(folder.path(), free_ports(), Remains::Folder);
     let url = server.url.replace("ws://", "wss://");
     let authority = folder.path().join("ca.pem").display().to_string();
-    let flags = ["-u", USER, "-P", PASSWORD, "--cafile", &authority];
-    reviewed::compare("nats-wss", &url, &flags);
+    let login = ["-u", USER, "-P", PASSWORD, "--cafile", &authority];
+    reviewed::compare("nats-wss", &url, &login, &[]);
 }
 
 #[test]
