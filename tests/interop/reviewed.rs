@@ -32,7 +32,7 @@ pub fn compare(name: &str, url: &str, login: &[&str], flags: &[&str]) {
     let outcome = Program::new([&ping, login].concat()).spawn().finish_within(PATIENCE);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let folder = Folder::new();
-    let stored = Stored::read(&path_of(name));
+    let stored = StoredReport::read(&path_of(name));
     let baseline = folder.write("baseline.json", stored.baseline(url));
     let report = folder.path().join("report.json").display().to_string();
     let files = ["--baseline", &baseline, &format!("--json={report}")];
@@ -50,21 +50,21 @@ fn path_of(name: &str) -> PathBuf {
 }
 
 /// A report that was read by a person.
-struct Stored {
+struct StoredReport {
     /// What stands before the first point.
     head: String,
-    entries: Vec<Entry>,
+    lines: Vec<ReportLine>,
 }
 
 /// A line about a point, and the reason below it, if there is one.
-struct Entry {
-    line: String,
+struct ReportLine {
+    text: String,
     reason: String,
 }
 
-impl Entry {
+impl ReportLine {
     fn verdict(&self) -> &str {
-        self.line.split(' ').next().unwrap_or_default()
+        self.text.split(' ').next().unwrap_or_default()
     }
 
     fn name(&self) -> &str {
@@ -73,7 +73,7 @@ impl Entry {
 
     /// The name of the point and the versions.
     fn words_before_the_colon(&self) -> impl Iterator<Item = &str> {
-        let (known, _) = self.line.split_once(": ").unwrap_or((&self.line, ""));
+        let (known, _) = self.text.split_once(": ").unwrap_or((&self.text, ""));
         known.split(' ').skip(1)
     }
 
@@ -83,18 +83,18 @@ impl Entry {
     }
 }
 
-impl Stored {
+impl StoredReport {
     /// The file; an empty one if there is none.
     fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let mut stored = Self { head: String::new(), entries: Vec::new() };
+        let mut stored = Self { head: String::new(), lines: Vec::new() };
         for line in text.lines() {
-            match stored.entries.last_mut() {
-                Some(entry) if line.starts_with(INDENT) => entry.reason.extend([line, "\n"]),
+            match stored.lines.last_mut() {
+                Some(last) if line.starts_with(INDENT) => last.reason.extend([line, "\n"]),
                 None if line.starts_with('#') || line.is_empty() => {
                     stored.head.extend([line, "\n"]);
                 }
-                _ => stored.entries.push(Entry { line: line.to_owned(), reason: String::new() }),
+                _ => stored.lines.push(ReportLine { text: line.to_owned(), reason: String::new() }),
             }
         }
         stored
@@ -102,7 +102,7 @@ impl Stored {
 
     /// What failed then, as `--baseline` reads it.
     fn baseline(&self, url: &str) -> String {
-        let failed = self.entries.iter().filter(|entry| matches!(entry.verdict(), "FAIL" | "any"));
+        let failed = self.lines.iter().filter(|entry| matches!(entry.verdict(), "FAIL" | "any"));
         let mut points = Vec::new();
         for entry in failed {
             let mut versions: Vec<&str> = entry.words_before_the_colon().skip(1).collect();
@@ -116,22 +116,28 @@ impl Stored {
         json!({"format": 1, "url": url, "points": points}).to_string()
     }
 
+    /// The names of the points that are not compared.
+    fn uncompared(&self) -> BTreeSet<&str> {
+        let lines = self.lines.iter().filter(|line| line.verdict() == "any");
+        lines.map(ReportLine::name).collect()
+    }
+
     /// Compares a new report with this one; that its failures are known to `--baseline`, too.
     fn expect(&self, name: &str, lines: &[String], outcome: &Outcome) {
-        let uncompared: BTreeSet<&str> =
-            self.entries.iter().filter(|entry| entry.verdict() == "any").map(Entry::name).collect();
-        let is_compared = |entry: &&Entry| !uncompared.contains(entry.name());
-        let new: Vec<Entry> = lines.iter().map(|line| self.with_reason(line)).collect();
-        let was: BTreeSet<&str> =
-            self.entries.iter().filter(is_compared).map(|entry| &*entry.line).collect();
-        let is: BTreeSet<&str> = new.iter().filter(is_compared).map(|entry| &*entry.line).collect();
+        let new: Vec<ReportLine> = lines.iter().map(|line| self.with_reason(line)).collect();
+        let uncompared = self.uncompared();
+        let compared = |lines: &[ReportLine]| -> BTreeSet<String> {
+            let kept = lines.iter().filter(|line| !uncompared.contains(line.name()));
+            kept.map(|line| line.text.clone()).collect()
+        };
+        let (was, is) = (compared(&self.lines), compared(&new));
         let gone = was.difference(&is).map(|line| format!("was: {line}\n"));
         let come = is.difference(&was).map(|line| format!("now: {line}\n"));
         let difference: String = gone.chain(come).collect();
         if difference.is_empty() && outcome.code() == Some(0) {
             return;
         }
-        let file = self.write(name, &new, &uncompared);
+        let file = self.write(name, &new);
         panic!(
             "the report differs from tests/interop/reports/{name}.txt:\n{difference}\nIf it is \
              right, copy {file} there, and write down why.\n{}{outcome}",
@@ -140,9 +146,9 @@ impl Stored {
     }
 
     /// This line with the reason that is stored for it.
-    fn with_reason(&self, line: &str) -> Entry {
-        let known = self.entries.iter().find(|entry| entry.line == line);
-        let mut entry = Entry { line: line.to_owned(), reason: String::new() };
+    fn with_reason(&self, line: &str) -> ReportLine {
+        let known = self.lines.iter().find(|entry| entry.text == line);
+        let mut entry = ReportLine { text: line.to_owned(), reason: String::new() };
         match known {
             Some(known) => entry.reason.clone_from(&known.reason),
             None if entry.is_deviation() => entry.reason = format!("{INDENT}TODO\n"),
@@ -152,13 +158,13 @@ impl Stored {
     }
 
     /// Writes what may be stored instead, and returns its path.
-    fn write(&self, name: &str, new: &[Entry], uncompared: &BTreeSet<&str>) -> String {
+    fn write(&self, name: &str, new: &[ReportLine]) -> String {
+        let uncompared = self.uncompared();
+        let is_uncompared = |line: &&ReportLine| uncompared.contains(line.name());
+        let kept = self.lines.iter().filter(is_uncompared);
         let mut text = self.head.clone();
-        for entry in self.entries.iter().filter(|entry| uncompared.contains(entry.name())) {
-            write!(text, "{}\n{}", entry.line, entry.reason).unwrap();
-        }
-        for entry in new.iter().filter(|entry| !uncompared.contains(entry.name())) {
-            write!(text, "{}\n{}", entry.line, entry.reason).unwrap();
+        for line in kept.chain(new.iter().filter(|line| !is_uncompared(line))) {
+            write!(text, "{}\n{}", line.text, line.reason).unwrap();
         }
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.txt"));
         std::fs::write(&file, text).unwrap();
@@ -275,11 +281,11 @@ fn masked_path(path: &str) -> String {
 fn every_deviation_that_is_stored_has_its_reason() {
     for file in std::fs::read_dir(path_of("x").parent().unwrap()).unwrap() {
         let path = file.unwrap().path();
-        let stored = Stored::read(&path);
-        assert!(stored.entries.len() >= 60 && !stored.head.is_empty(), "{}", path.display());
-        for entry in &stored.entries {
+        let stored = StoredReport::read(&path);
+        assert!(stored.lines.len() >= 60 && !stored.head.is_empty(), "{}", path.display());
+        for entry in &stored.lines {
             let has_reason = !entry.reason.is_empty() && !entry.reason.contains("TODO");
-            assert!(has_reason == entry.is_deviation(), "{}: {}", path.display(), entry.line);
+            assert!(has_reason == entry.is_deviation(), "{}: {}", path.display(), entry.text);
         }
     }
 }

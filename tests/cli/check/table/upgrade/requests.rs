@@ -159,7 +159,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "other-protocol-at-wrong-path",
-        deviation: || Box::new(OtherProtocol::default()),
+        deviation: || Box::new(ForeignPaths::default()),
         scope: "path-unknown,packets-wellformed,packets-aligned",
         fails: &[],
         warns: &["path-unknown"],
@@ -262,11 +262,11 @@ fn another_path_than_that_of_the_founding_page() {
 
 /// At paths that nobody has asked for something else is spoken, as NATS does it.
 #[derive(Default)]
-struct OtherProtocol {
+struct ForeignPaths {
     is_spoken: bool,
 }
 
-impl Deviation for OtherProtocol {
+impl Deviation for ForeignPaths {
     fn request(&mut self, head: &str) -> Request {
         self.is_spoken = !path(head).starts_with("/mqtt");
         let (_, headers) = head.split_once("\r\n").unwrap();
