@@ -268,8 +268,8 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         judge: tls_config(&client, false)?,
         endpoint: client.endpoint,
         route: client.route,
-        headers: client.headers,
-        connect_timeout: client.connect_timeout,
+        headers: client.upgrade.headers,
+        connect_timeout: client.limits.timeout,
         pause: config.pause,
     };
     let target = CheckTarget {
@@ -282,7 +282,7 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         timeout: config.timeout,
         idle_time: config.idle_time,
     };
-    let journal = Journal::new(config.debug, client.trace);
+    let journal = Journal::new(config.debug, client.lines.trace);
     Bench::new(target, journal).context("watching for signals")
 }
 
