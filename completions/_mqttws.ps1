@@ -478,7 +478,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--will-file', '--will-file', [CompletionResultType]::ParameterName, 'The payload of the will is the content of this file')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]')
-            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)')
+            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Ask only these points, in this order: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)')
             [CompletionResult]::new('--skip', '--skip', [CompletionResultType]::ParameterName, 'Do not ask these points (repeatable)')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]')
             [CompletionResult]::new('--versions', '--versions', [CompletionResultType]::ParameterName, 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]')

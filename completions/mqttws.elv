@@ -471,7 +471,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --will-file 'The payload of the will is the content of this file'
             cand --profile 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]'
             cand --config 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]'
-            cand --only 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)'
+            cand --only 'Ask only these points, in this order: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)'
             cand --skip 'Do not ask these points (repeatable)'
             cand -V 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]'
             cand --versions 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]'

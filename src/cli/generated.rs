@@ -36,6 +36,7 @@ fn sections(command: &str) -> &'static [&'static str] {
             include_str!("manual/mosquitto.roff"),
         ],
         "ping" => &[include_str!("manual/monitoring.roff"), include_str!("manual/properties.roff")],
+        "check" => &[include_str!("manual/terminal-check.roff")],
         "mqttws" => &[include_str!("manual/delivery.roff")],
         _ => &[],
     }
