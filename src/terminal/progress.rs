@@ -314,11 +314,11 @@ const MARGIN: u16 = 3;
 /// end, and the `^C` that the terminal shows when somebody interrupts us would wrap such a line,
 /// and half of it would stay.
 #[derive(Debug)]
-struct Margin(Term);
+pub struct Margin(Term);
 
 impl Margin {
     /// The terminal that stderr is.
-    fn of_stderr() -> Self {
+    pub fn of_stderr() -> Self {
         Self(Term::buffered_stderr())
     }
 }
