@@ -194,7 +194,10 @@ pub fn for_plugin(error: anyhow::Error, typed: &[OsString]) -> anyhow::Error {
         ["--warn", "--crit"].contains(&name)
     };
     let is_ping = typed.get(1).is_some_and(|verb| verb == "ping");
-    if is_ping && typed.iter().any(is_threshold) { PluginMisuse(error).into() } else { error }
+    if !is_ping || !typed.iter().any(is_threshold) || error.is::<PluginMisuse>() {
+        return error;
+    }
+    PluginMisuse(error).into()
 }
 
 impl PingFlags {
@@ -206,8 +209,14 @@ impl PingFlags {
         })
     }
 
-    /// The `Config` that the flags mean, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print. Thresholds may also come from a
+    /// profile.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        let is_plugin = self.output.warn.is_some() || self.output.crit.is_some();
+        self.config().map_err(|error| if is_plugin { PluginMisuse(error).into() } else { error })
+    }
+
+    fn config(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
         let needs = ClientNeeds {
             // Only messages of our own are expected.
