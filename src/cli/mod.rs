@@ -275,6 +275,8 @@ impl Command {
 
 #[cfg(test)]
 mod generated;
+#[cfg(test)]
+mod points_page;
 
 #[cfg(test)]
 mod tests {
