@@ -119,7 +119,7 @@ struct PingOutputFlags {
           default_missing_value = "text", value_parser = value::summary)]
     summary: Option<SummaryForm>,
 
-    /// Print a line and exit as a monitoring plugin: with 1 if more than this time is needed
+    /// Print one line, as a monitoring plugin, and exit with 1 if it takes longer than this
     ///
     /// The exit codes are 0 (OK), 1 (warning), 2 (critical, or no connection) and 3 (the command
     /// line, and everything else).
@@ -127,7 +127,7 @@ struct PingOutputFlags {
           allow_hyphen_values = true)]
     warn: Option<Duration>,
 
-    /// The same, with 2
+    /// The same with exit code 2
     #[arg(long, value_name = "TIME", value_parser = value::duration,
           allow_hyphen_values = true)]
     crit: Option<Duration>,
