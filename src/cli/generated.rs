@@ -35,7 +35,7 @@ fn sections(command: &str) -> &'static [&'static str] {
             include_str!("manual/differences.roff"),
             include_str!("manual/mosquitto.roff"),
         ],
-        "ping" => &[include_str!("manual/properties.roff")],
+        "ping" => &[include_str!("manual/monitoring.roff"), include_str!("manual/properties.roff")],
         "mqttws" => &[include_str!("manual/delivery.roff")],
         _ => &[],
     }
