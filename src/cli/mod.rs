@@ -274,6 +274,8 @@ impl Command {
 
 #[cfg(test)]
 mod generated;
+#[cfg(test)]
+mod pages;
 
 #[cfg(test)]
 mod tests {
