@@ -262,9 +262,9 @@ fn escaped(text: &str) -> String {
 /// The table of points of `check`: what each asks, why a user should care, and what to change.
 fn points_section() -> String {
     let mut text = include_str!("manual/points.roff").to_owned();
-    for group in &points::GROUPS {
+    for group in points::groups() {
         writeln!(text, ".SS {}", escaped(group.name)).expect("writing to a string");
-        for point in group.points {
+        for point in &group.points {
             let marks = point.marks.iter().map(|mark| mark.name());
             let facts: Vec<&str> = [point.severity.name(), point.set.name()]
                 .into_iter()

@@ -386,7 +386,7 @@ fn tasks(bench: &Bench, selection: &Selection) -> Vec<Task> {
 fn versions(bench: &Bench, selection: &Selection, point: &Point) -> Vec<Option<Version>> {
     let tried = bench.target.versions.iter().copied();
     let is_thorough = selection.full || selection.only.iter().any(|name| name == point.name);
-    match point.versions {
+    match &point.versions {
         // Of several, the default set asks in the newest.
         Versions::Only(only) if only.len() == 1 || is_thorough => {
             tried.filter(|version| only.contains(version)).map(Some).collect()

@@ -1,6 +1,6 @@
 //! Which points are asked: `--full`, `--only` and `--skip`.
 
-use super::points::{self, GROUPS, Mark, Point, Set, Way};
+use super::points::{self, Mark, Point, Set, Way};
 
 /// What the flags choose. The patterns were checked by [`check`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 /// A pattern as it is typed, or what is wrong with it, with the nearest name.
 pub fn check(pattern: &str) -> Result<String, String> {
-    let groups = GROUPS.iter().map(|group| group.name);
+    let groups = points::groups().iter().map(|group| group.name);
     let marks = Mark::ALL.into_iter().map(Mark::name);
     let names: Vec<&str> =
         points::all().map(|point| point.name).chain(groups).chain(marks).collect();

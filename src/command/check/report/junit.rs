@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::super::finding::Verdict;
-use super::super::points::GROUPS;
+use super::super::points::groups;
 use super::super::run::PointResult;
 use super::{Report, case_name, text};
 
@@ -21,7 +21,7 @@ struct Tally {
 pub fn render(report: &Report) -> String {
     let mut suites = String::new();
     let mut all = Tally::default();
-    for group in GROUPS {
+    for group in groups() {
         let of_group = report.results.iter().filter(|result| result.point.group() == group.name);
         let cases: Vec<&PointResult> = of_group.collect();
         if cases.is_empty() {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::super::finding::Verdict;
 use super::super::journal::Evidence;
-use super::super::points::{GROUPS, Point, Set};
+use super::super::points::{self, Point, Set};
 use super::super::run::PointResult;
 use super::headlines::Headline;
 use super::{Judgement, Report, sanitised};
@@ -253,7 +253,7 @@ fn passed(report: &Report, out: &mut String) {
 fn groups(report: &Report, out: &mut String) {
     let (mut counts, mut without) = (Vec::new(), Vec::new());
     let points = report.by_point();
-    for group in GROUPS {
+    for group in points::groups() {
         let of_group = || points.iter().filter(|(point, _)| point.group() == group.name);
         let applied =
             of_group().filter(|(_, results)| results[0].verdict != Verdict::NotApplicable);
