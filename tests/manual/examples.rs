@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::certificates::{Authority, FAR_AWAY};
 use crate::folder::Folder;
 use crate::page::{Example, examples};
-use crate::program::{Program, Running};
+use crate::program::{Outcome, Program, Running};
 use crate::{file, is_here, relay};
 
 /// How long one example may take, on a busy machine.
@@ -22,45 +22,72 @@ const NOT_RUN: [(&str, &str); 3] = [
 ];
 
 /// Two brokers, and the world in which they are `.example`.
-struct Place {
+pub struct Place {
     folder: Folder,
-    _brokers: [Running; 2],
+    /// They end with it.
+    brokers: Vec<Running>,
     url: String,
-    proxy: String,
+    /// Host and port of the proxy that is the world.
+    pub proxy: String,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
+        let mut second = Program::new(["serve", "-p", "0"]).spawn();
+        let url = second.wait_for_line(|line| line.starts_with("ws"));
+        let mut place = Self::with_second(port(&url));
+        place.brokers.push(second);
+        place
+    }
+
+    /// One in which the second broker is at this port.
+    pub fn with_second(second: u16) -> Self {
         let (folder, authority) = (Folder::new(), Authority::new());
-        let mut brokers = [(); 2].map(|()| Program::new(["serve", "-p", "0"]).spawn());
-        let urls =
-            [0, 1].map(|number| brokers[number].wait_for_line(|line| line.starts_with("ws")));
-        let ports = [0, 1].map(|number: usize| port(&urls[number]));
-        let proxy = format!("127.0.0.1:{}", relay::start(ports, &authority));
+        let mut first = Program::new(["serve", "-p", "0"]).spawn();
+        let url = first.wait_for_line(|line| line.starts_with("ws"));
+        let proxy = relay::start([port(&url), second], &authority);
         write_credentials(&folder, &authority);
-        let [url, _] = urls;
-        Self { folder, _brokers: brokers, url, proxy }
+        Self { folder, brokers: vec![first], url, proxy: format!("127.0.0.1:{proxy}") }
     }
 
     /// Runs one example.
     fn run(&self, example: &Example) {
-        let script = script(example, &self.folder).replace("proxy.example:3128", &self.proxy);
-        let home = self.folder.path().join("home");
-        let arguments = ["-k", "5", "80", "sh", "-c", &script];
-        let proxy = format!("http://{}", self.proxy);
-        let outcome = Program::of("timeout", arguments)
-            .env("HOME", &home.display().to_string())
-            .env("MQTTWS_URL", &self.url)
-            .env("all_proxy", &proxy)
-            .env("no_proxy", "127.0.0.1")
-            .spawn()
-            .finish_within(LONG);
+        let outcome = self.outcome(&script(example, &self.folder));
         assert_eq!(outcome.code(), Some(0), "{example:#?}\n{outcome}");
         let printed = fs::read_to_string(self.folder.path().join("stdout")).unwrap_or_default();
         let expected: Vec<&str> = example.notes("prints").collect();
         let printed: Vec<&str> = printed.lines().collect();
         assert!(expected.is_empty() || printed == expected, "{example:#?}\nbut {printed:#?}");
     }
+
+    /// What a command prints, on stdout and stderr.
+    pub fn shell(&self, command: &str) -> String {
+        let outcome = self.outcome(&format!("{PREFACE}{}(\n{command}\n) 2>&1\n", enter()));
+        assert!(outcome.stderr.is_empty(), "{outcome}");
+        String::from_utf8(outcome.stdout).expect("it is text")
+    }
+
+    fn outcome(&self, script: &str) -> Outcome {
+        let script = script.replace("proxy.example:3128", &self.proxy);
+        let home = self.folder.path().join("home");
+        Program::of("timeout", ["-k", "5", "80", "sh", "-c", &script])
+            .env("HOME", &home.display().to_string())
+            .env("MQTTWS_URL", &self.url)
+            .env("all_proxy", &format!("http://{}", self.proxy))
+            .env("no_proxy", "127.0.0.1")
+            .spawn()
+            .finish_within(LONG)
+    }
+}
+
+/// The end of a script ends all that it has started.
+const PREFACE: &str = "trap 'code=$?; trap \"\" TERM; kill 0; wait; exit $code' EXIT\n";
+
+/// mqttws is on the `PATH`, and the folder is the user's own.
+fn enter() -> String {
+    let executable = Path::new(env!("CARGO_BIN_EXE_mqttws"));
+    let path = executable.parent().expect("a file stands in a folder").display();
+    format!("PATH='{path}':$PATH\ncd \"$HOME\"\n")
 }
 
 /// The port of a URL of `serve`.
@@ -90,8 +117,6 @@ fn write_credentials(folder: &Folder, authority: &Authority) {
 
 /// The script that runs an example and what it needs. Its end ends all that it started.
 fn script(example: &Example, folder: &Folder) -> String {
-    let executable = Path::new(env!("CARGO_BIN_EXE_mqttws"));
-    let path = executable.parent().expect("a file stands in a folder").display();
     let stdout = folder.path().join("stdout").display().to_string();
     let commands = |kind: &str| example.notes(kind).collect::<Vec<_>>().join("\n");
     let (before, after) = (commands("before"), commands("after"));
@@ -115,10 +140,8 @@ fn script(example: &Example, folder: &Folder) -> String {
         })
         .collect();
     let matches = matches.join("\n");
-    format!(
-        "trap 'code=$?; trap \"\" TERM; kill 0; wait; exit $code' EXIT\nset -eu\n\
-         PATH='{path}':$PATH\ncd \"$HOME\"\n{before}\n{run}{matches}\n{after}\n"
-    )
+    let enter = enter();
+    format!("{PREFACE}set -eu\n{enter}{before}\n{run}{matches}\n{after}\n")
 }
 
 /// What a unit of systemd runs, ended by its first message; its words are those of a shell.

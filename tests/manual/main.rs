@@ -20,6 +20,7 @@ mod page;
 #[path = "../cli/support/program.rs"]
 mod program;
 mod proxies;
+mod readme;
 
 mod relay;
 

@@ -16,11 +16,15 @@ use rustls::server::{ServerConfig, WebPkiClientVerifier};
 use crate::certificates::{Authority, FAR_AWAY};
 
 /// The hosts of the manual that are reached over TLS; the last wants a client certificate.
-const HOSTS: [&str; 4] = ["broker.example", "a.example", "b.example", "private.example"];
+const HOSTS: [&str; 5] =
+    ["broker.example", "a.example", "b.example", "locked.example", "private.example"];
+
+/// The hosts that are the second broker.
+const SECOND: [&str; 2] = ["b.example", "locked.example"];
 
 /// Where the connections lead.
 struct World {
-    /// The ports of the brokers; `b.example` is the second.
+    /// The ports of the brokers.
     brokers: [u16; 2],
     tls: Arc<ServerConfig>,
     demanding: Arc<ServerConfig>,
@@ -68,7 +72,7 @@ impl World {
     fn connect(&self, mut client: TcpStream) -> io::Result<()> {
         let (host, port) = requested(&mut client)?;
         let is_ours = host.ends_with(".example") || port == 9001;
-        let broker = self.brokers[usize::from(host == "b.example")];
+        let broker = self.brokers[usize::from(SECOND.contains(&host.as_str()))];
         let address = if is_ours { ("127.0.0.1", broker) } else { (host.as_str(), port) };
         let upstream = TcpStream::connect(address)?;
         upstream.set_nodelay(true)?;
