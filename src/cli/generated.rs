@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, pages};
+use super::{Cli, manual};
 
 /// This page is written by hand; `tests/cli/cloud.rs` runs its recipes.
 const CLOUD: &str = include_str!("../../man/mqttws-cloud.7");
@@ -19,7 +19,7 @@ fn completions_and_manual_are_up_to_date() {
     completions(&mut expected);
     let mut cli = Cli::command();
     cli.build();
-    pages::write(&cli, &mut expected);
+    manual::write(&cli, &mut expected);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut changed = Vec::new();
     for (path, content) in &expected {

@@ -275,7 +275,7 @@ impl Command {
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
-mod pages;
+mod manual;
 
 #[cfg(test)]
 mod tests {
