@@ -83,7 +83,13 @@ const PAGES: [(&str, &[PagePart]); 6] = [
     ),
     (
         "ping",
-        &[section!("description-ping"), section!("examples-ping"), Options, section!("properties")],
+        &[
+            section!("description-ping"),
+            section!("examples-ping"),
+            Options,
+            section!("monitoring"),
+            section!("properties"),
+        ],
     ),
     ("check", &[section!("description-check"), section!("examples-check"), Options, Points]),
     (

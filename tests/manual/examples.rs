@@ -180,6 +180,8 @@ fn all_run(page: &str) {
         if let Some(reason) = example.note("not-run") {
             let is_listed = NOT_RUN.contains(&(example.text.as_str(), reason));
             assert!(is_listed, "not in the list of what is not run: {example:#?}");
+        } else if let Some(path) = example.note("elsewhere") {
+            assert!(!file(path).is_empty());
         } else if let Some(name) = example.note("file") {
             // A file is for the example after it.
             let new = place.take().unwrap_or_else(Place::new);

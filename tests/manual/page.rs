@@ -7,7 +7,8 @@
 //! `.\" prints LINE`: a line of its stdout; `.\" matches PATTERN`: the same as a pattern of sh.
 //! `.\" exit CODE`: its exit code, if that is not 0.
 //! `.\" file NAME`: a file for the examples after it. `.\" config NAME`: the configuration of a
-//! server, tested in `proxies.rs`. `.\" not-run REASON`: one of `NOT_RUN`.
+//! server, tested in `proxies.rs`. `.\" elsewhere FILE`: this file of the repository tests it.
+//! `.\" not-run REASON`: one of `NOT_RUN`.
 
 /// One example.
 #[derive(Debug, Clone)]
@@ -30,9 +31,19 @@ impl Example {
     }
 }
 
-/// The kinds of notes; one of the first four stands before every example.
-const KINDS: [&str; 9] =
-    ["test", "file", "config", "not-run", "before", "after", "prints", "matches", "exit"];
+/// The kinds of notes; one of the first five stands before every example.
+const KINDS: [&str; 10] = [
+    "test",
+    "file",
+    "config",
+    "elsewhere",
+    "not-run",
+    "before",
+    "after",
+    "prints",
+    "matches",
+    "exit",
+];
 
 /// The examples of a page, in their order.
 pub fn examples(page: &str) -> Vec<Example> {
@@ -47,7 +58,7 @@ pub fn examples(page: &str) -> Vec<Example> {
             let text: Vec<String> =
                 lines.by_ref().take_while(|line| *line != ".EE").map(plain).collect();
             let text = text.join("\n");
-            let is_tested = notes.iter().any(|(kind, _)| KINDS[..4].contains(&kind.as_str()));
+            let is_tested = notes.iter().any(|(kind, _)| KINDS[..5].contains(&kind.as_str()));
             assert!(is_tested, "no note says how this example is tested:\n{text}");
             found.push(Example { text, notes: std::mem::take(&mut notes) });
         }

@@ -409,6 +409,11 @@ impl Session {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
     }
 
+    /// The keep alive that the server demands instead of ours, 0 for none (MQTT 5 §3.2.2.3.14).
+    pub fn server_keep_alive(&self) -> Option<Duration> {
+        self.limits.server_keep_alive.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// The keep alive of this connection, or `None` if it is off.
     pub fn keep_alive(&self) -> Option<Duration> {
         self.keep_alive.interval()
