@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 
-use crate::command::check::points;
+use super::points_page;
 
 /// When the manual was last gone through.
 const DATE: &str = "2026-11-30";
@@ -122,7 +122,7 @@ fn rendered(part: &PagePart, page: &str, command: &Command) -> String {
         Section(text) => for_page(text, page),
         Verbs => verbs(command),
         Options => options(command),
-        Points => points_section(),
+        Points => points_page::section(),
     }
 }
 
@@ -263,32 +263,6 @@ fn prose(text: &str) -> String {
 /// Text as roff takes it within a line.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
-}
-
-/// The table of points of `check`: what each asks, why a user should care, and what to change.
-fn points_section() -> String {
-    let mut text = include_str!("manual/points.roff").to_owned();
-    for group in points::groups() {
-        writeln!(text, ".SS {}", escaped(group.name)).expect("writing to a string");
-        for point in &group.points {
-            let marks = point.marks.iter().map(|mark| mark.name());
-            let facts: Vec<&str> = [point.severity.name(), point.set.name()]
-                .into_iter()
-                .chain(marks)
-                .chain(point.needs.iter().map(|need| need.name()))
-                .chain(point.clauses.iter().copied().filter(|clause| *clause != "practice"))
-                .collect();
-            let (name, facts) = (escaped(point.name), escaped(&facts.join(", ")));
-            let (expected, why) = (escaped(point.expected), escaped(point.why));
-            let remedy = escaped(point.remedy);
-            writeln!(
-                text,
-                ".TP\n\\fB{name}\\fR ({facts})\nHolds if {expected}. {why} To do: {remedy}."
-            )
-            .expect("writing to a string");
-        }
-    }
-    text
 }
 
 #[test]

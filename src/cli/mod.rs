@@ -277,6 +277,8 @@ impl Command {
 mod generated;
 #[cfg(test)]
 mod manual;
+#[cfg(test)]
+mod points_page;
 
 #[cfg(test)]
 mod tests {

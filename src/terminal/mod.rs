@@ -4,6 +4,7 @@
 pub mod bars;
 pub mod continued;
 pub mod progress;
+pub mod region;
 pub mod screen;
 pub mod status_line;
 pub mod watch;

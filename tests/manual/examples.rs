@@ -60,6 +60,20 @@ impl Place {
         assert!(expected.is_empty() || printed == expected, "{example:#?}\nbut {printed:#?}");
     }
 
+    /// Parses the commands of ours in a file of another program.
+    fn parse(&self, text: &str) {
+        let text = text.replace("\\\n", "");
+        let commands =
+            text.lines().filter_map(|line| line.find("mqttws check").map(|at| &line[at..]));
+        let commands: Vec<&str> =
+            commands.map(|rest| rest.split(['>', '|', '\'']).next().unwrap_or(rest)).collect();
+        assert!(!commands.is_empty(), "{text}");
+        for command in commands {
+            let listed = self.shell(&format!("{command} --print-config"));
+            assert!(listed.contains("url"), "{command}\n{listed}");
+        }
+    }
+
     /// What a command prints, on stdout and stderr.
     pub fn shell(&self, command: &str) -> String {
         let outcome = self.outcome(&format!("{PREFACE}{}(\n{command}\n) 2>&1\n", enter()));
@@ -180,6 +194,8 @@ fn all_run(page: &str) {
         if let Some(reason) = example.note("not-run") {
             let is_listed = NOT_RUN.contains(&(example.text.as_str(), reason));
             assert!(is_listed, "not in the list of what is not run: {example:#?}");
+        } else if example.note("parsed").is_some() {
+            Place::new().parse(&example.text);
         } else if let Some(path) = example.note("elsewhere") {
             assert!(!file(path).is_empty());
         } else if let Some(name) = example.note("file") {

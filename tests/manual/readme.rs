@@ -65,6 +65,33 @@ fn what_is_shown_is_what_is_printed() {
     }
 }
 
+/// What is drawn on a terminal, without its bars, and each kind of line of a histogram once.
+fn drawn(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().map(|line| line.trim_end_matches('\r')) {
+        let line = without_numbers(&line.replace(['█', '▏', '▎', '▍', '▌', '▋', '▊', '▉'], ""));
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+#[test]
+fn what_is_drawn_is_what_a_terminal_gets() {
+    let place = Place::new();
+    for (command, printed) in blocks("terminal").iter().flat_map(session) {
+        let inner = format!("stty cols 80 rows 24; {command}");
+        let text =
+            place.shell(&format!("TERM=xterm LC_ALL=C.UTF-8 script -qec '{inner}' /dev/null"));
+        let text = text.replace(&format!(" through http://{}", place.proxy), "");
+        let mut shown = drawn(&text);
+        shown.retain(|line| !line.starts_with("proxy "));
+        assert_eq!(shown, drawn(&printed.join("\n")), "$ {command}\n{text}");
+    }
+}
+
 /// Text without what stands from these words up to the end that follows.
 fn without(text: &str, words: &str, end: char) -> String {
     let mut parts = text.split(words);

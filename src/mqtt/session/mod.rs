@@ -401,7 +401,12 @@ impl Session {
             return self.send_success(PacketType::PubComp, packet_id);
         }
         let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-        self.send_answer(&Packet::PubComp(Ack { code, ..Ack::success(packet_id) }));
+        let unknown = Packet::PubComp(Ack { code, ..Ack::success(packet_id) });
+        if self.is_too_large(&unknown) {
+            self.send_success(PacketType::PubComp, packet_id);
+        } else {
+            self.send_answer(&unknown);
+        }
     }
 
     /// The time at which [`Session::expire`] must be called if nothing happens before.
