@@ -34,6 +34,7 @@ use crate::mqtt::version::Version;
     mut_arg("max_inflight", hidden),
     mut_arg("will_topic", hidden),
     mut_arg("will_payload", hidden),
+    mut_arg("will_file", hidden),
     mut_arg("will_qos", hidden),
     mut_arg("will_retain", hidden),
     mut_arg("will_delay", hidden),
@@ -43,10 +44,6 @@ use crate::mqtt::version::Version;
     mut_arg("wait", hidden)
 )]
 pub struct CheckFlags {
-    /// Address and session.
-    #[command(flatten)]
-    pub connection: ConnectionFlags,
-
     /// Which points.
     #[command(flatten)]
     choice: Choice,
@@ -58,6 +55,10 @@ pub struct CheckFlags {
     /// The reports.
     #[command(flatten)]
     reports: Reports,
+
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
 }
 
 /// Shared flags that have no meaning here.

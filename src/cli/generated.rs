@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::Cli;
@@ -90,17 +89,7 @@ fn completions_and_manual_are_up_to_date() {
 }
 
 fn completions(files: &mut BTreeMap<PathBuf, String>) {
-    let shells = [
-        (Shell::Bash, "mqttws.bash"),
-        (Shell::Zsh, "_mqttws"),
-        (Shell::Fish, "mqttws.fish"),
-        (Shell::PowerShell, "_mqttws.ps1"),
-        (Shell::Elvish, "mqttws.elv"),
-    ];
-    for (shell, name) in shells {
-        let mut text = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "mqttws", &mut text);
-        let text = String::from_utf8(text).expect("completions are text");
+    for (name, text) in super::completions::files() {
         files.insert(Path::new("completions").join(name), text);
     }
 }
@@ -112,10 +101,9 @@ fn manual(files: &mut BTreeMap<PathBuf, String>) {
         PathBuf::from("man/mqttws.1"),
         page(&cli, "mqttws", &[sections("mqttws"), &COMMON].concat()),
     );
-    for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
-        let name = command.get_name();
-        let (_, examples) =
-            EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
+    for (name, examples) in &EXAMPLES {
+        let command = cli.find_subcommand(name).expect("the command");
+        let name = *name;
         let title = format!("mqttws-{name}");
         let points = if name == "check" { points_section() } else { String::new() };
         let own = [sections(name), &[&points]].concat();

@@ -29,13 +29,13 @@ enum Via {
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub struct PingFlags {
-    /// Address and session.
-    #[command(flatten)]
-    pub connection: ConnectionFlags,
-
     /// The probes.
     #[command(flatten)]
     probes: Probes,
+
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
 
     /// Properties.
     #[command(flatten)]

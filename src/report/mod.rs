@@ -3,9 +3,10 @@
 mod hint;
 mod usage;
 
+use std::io::{self, Write};
 use std::time::SystemTime;
 
-pub use self::usage::Misuse;
+pub use self::usage::{HelpText, Misuse};
 use crate::exit::Exit;
 use crate::format::escape;
 use crate::terminal::status_line;
@@ -42,12 +43,30 @@ pub fn error(error: &anyhow::Error) -> Exit {
         line(&misuse.to_string());
         return Exit::Usage;
     }
+    if let Some(help) = error.downcast_ref::<HelpText>() {
+        return show(*help);
+    }
     let text = format!("{error:#}");
     match hint::of(error) {
         Some(hint) => line(&format!("{text}; {hint}")),
         None => line(&text),
     }
     Exit::of(error)
+}
+
+/// Prints help; returns the exit code.
+fn show(help: HelpText) -> Exit {
+    match help {
+        HelpText::Wanted(text) => {
+            // A closed stdout is no failure here.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Exit::Done
+        }
+        HelpText::Missing(text) => {
+            write(text);
+            Exit::Usage
+        }
+    }
 }
 
 /// Prints a line that begins with the name of the program: a failure that does not end the program

@@ -37,6 +37,17 @@ pub fn can_redraw() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Whether the terminal shows more than ASCII, as `$LC_ALL`, `$LC_CTYPE` or `$LANG` says: the first
+/// of them that is set counts, and without any it does.
+pub fn shows_unicode() -> bool {
+    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set);
+    locale.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
 /// Whether a bar may be drawn on stderr.
 pub fn has_room_for_bar() -> bool {
     stderr_is_terminal() && can_redraw()

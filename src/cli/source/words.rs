@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// The flags of `pub` and `sub` without a value in the next word. All others have one.
-const WITHOUT_VALUE: [&str; 57] = [
+const WITHOUT_VALUE: [&str; 59] = [
     "--allow-control-characters",
     "--ask-password",
     "--base64",
@@ -16,6 +16,7 @@ const WITHOUT_VALUE: [&str; 57] = [
     "--frame-per-packet",
     "--help",
     "--hex",
+    "--hexdump",
     "--insecure",
     "--ipv4",
     "--ipv6",
@@ -44,6 +45,7 @@ const WITHOUT_VALUE: [&str; 57] = [
     "--summary",
     "--system-roots",
     "--tls-use-os-certs",
+    "--time",
     "--topic-alias",
     "--verbose",
     "--watch",
