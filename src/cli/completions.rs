@@ -111,9 +111,7 @@ fn alone(arg: &Arg) -> Arg {
     if let Some(long) = arg.get_long() {
         copy = copy.long(long.to_owned());
     }
-    if let Some(help) = arg.get_help() {
-        copy = copy.help(help.clone());
-    }
+    copy = copy.help(summary(arg.get_help()));
     copy.last(arg.is_last_set()).global(arg.is_global_set())
 }
 
@@ -145,7 +143,7 @@ fn flag(arg: &Arg) -> CompletedFlag {
         short: arg.get_short(),
         long: arg.get_long().map(str::to_owned),
         help: summary(arg.get_help()),
-        value_name: arg.get_value_names().map_or(String::new(), |names| names.concat()),
+        value_name: arg.get_value_names().map_or(String::new(), <[_]>::concat),
         taking: match (takes_value, is_optional) {
             (false, _) => Taking::Nothing,
             (true, true) => Taking::Joined,
@@ -190,10 +188,13 @@ fn words(arg: &Arg) -> Words {
     let possible = arg.get_possible_values();
     if !possible.is_empty() && arg.get_action().takes_values() {
         // `text` is what --json is without a value.
-        let shown = possible.iter().map(|value| value.get_name()).filter(|name| *name != "text");
+        let shown = possible
+            .iter()
+            .map(clap::builder::PossibleValue::get_name)
+            .filter(|name| *name != "text");
         return Words::These(shown.map(str::to_owned).collect());
     }
-    let value_name = arg.get_value_names().map(|names| names.concat()).unwrap_or_default();
+    let value_name = arg.get_value_names().map(<[_]>::concat).unwrap_or_default();
     match (id, value_name.as_str()) {
         ("profile", _) => Words::Profiles,
         ("exec" | "exec_argv" | "shell" | "command", _) => Words::Programs,

@@ -7,15 +7,10 @@ use clap::{Args, ValueEnum};
 /// The shells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shell {
-    /// Bash.
     Bash,
-    /// Zsh.
     Zsh,
-    /// Fish.
     Fish,
-    /// PowerShell.
     Powershell,
-    /// Elvish.
     Elvish,
 }
 

@@ -27,7 +27,7 @@ enum Via {
 
 /// Measure how fast a broker answers, and each step of the way to it.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, mut_arg("max_inflight", |arg| arg.hide(true)))]
 pub struct PingFlags {
     /// The probes.
     #[command(flatten)]

@@ -155,10 +155,10 @@ struct ReceptionFlags {
     share: Option<String>,
 }
 
-/// Where and how messages are written.
+/// What stands before each payload.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-struct OutputFlags {
+struct HeadingFlags {
     /// Write the topic and a space before each payload
     #[arg(short, long)]
     verbose: bool,
@@ -166,6 +166,15 @@ struct OutputFlags {
     /// Write the local time before each message, to the millisecond
     #[arg(long, conflicts_with_all = ["format", "json"])]
     time: bool,
+}
+
+/// Where and how messages are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct OutputFlags {
+    /// `-v` and `--time`.
+    #[command(flatten)]
+    heading: HeadingFlags,
 
     /// Write payloads as lines of hexadecimal digits and characters, as `hexdump -C` does
     #[arg(long, conflicts_with_all = ["format", "json", "hex", "base64"])]
@@ -441,8 +450,9 @@ impl SubscribeFlags {
     }
 
     fn filter(self) -> Filter {
-        let OutputFlags { verbose, format, json, .. } = &self.output;
-        let shows_topics = *verbose || self.display.watch || format.is_some() || json.is_some();
+        let OutputFlags { heading, format, json, .. } = &self.output;
+        let shows_topics =
+            heading.verbose || self.display.watch || format.is_some() || json.is_some();
         Filter {
             skips_removals: self.messages.remove_retained && !shows_topics,
             retained: self.messages.retained.0,
@@ -517,7 +527,7 @@ impl OutputFlags {
     /// What `--time` and `--hexdump` add.
     fn annotations(&self) -> Annotations {
         Annotations {
-            heading: Heading { time: self.time.into(), topic: self.verbose.into() },
+            heading: Heading { time: self.heading.time.into(), topic: self.heading.verbose.into() },
             payload: match self.encoding.0 {
                 _ if self.hexdump => PayloadForm::Dump,
                 Some(encoding) => PayloadForm::Encoded(encoding),
@@ -530,11 +540,11 @@ impl OutputFlags {
         match (&self.format, self.json) {
             (Some(format), _) => layout::Form::Format(format),
             (None, Some(mode)) => layout::Form::Json { parsed: mode == JsonMode::Parse },
-            (None, None) if self.time || self.hexdump => {
+            (None, None) if self.heading.time || self.hexdump => {
                 layout::Form::Annotated(self.annotations())
             }
             (None, None) => {
-                layout::Form::Payload { verbose: self.verbose, encoding: self.encoding.0 }
+                layout::Form::Payload { verbose: self.heading.verbose, encoding: self.encoding.0 }
             }
         }
     }

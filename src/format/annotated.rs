@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(dumped(b"x", Shown::Yes), format!("1 byte\n{line}"));
         assert_eq!(
             (dumped(b"", Shown::Yes), dumped(b"", Shown::No)),
-            ("0 bytes".into(), "".into())
+            ("0 bytes".into(), String::new())
         );
     }
 }

@@ -171,7 +171,7 @@ impl Watch {
             rows.map(|(topic, row)| self.style.line(topic, place, row, now)).collect();
         if hidden > 0 && lines.len() < room {
             let text = format!("+{hidden} more");
-            let (text, columns) = self.style.cut(text.as_bytes(), Whole::Yes, columns);
+            let (text, columns) = self.style.cut(text.as_bytes(), Completeness::Yes, columns);
             lines.push(ScreenLine { text: self.style.coloured(ASIDE, &text), columns });
         }
         lines
@@ -191,7 +191,7 @@ struct LinePlace {
 
 /// Whether a text is all there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whole {
+enum Completeness {
     Yes,
     No,
 }
@@ -235,10 +235,10 @@ impl LineStyle {
     }
 
     fn payload(self, row: &VisibleTopic, columns: usize) -> (String, usize) {
-        let whole = if row.is_cut { Whole::No } else { Whole::Yes };
+        let whole = if row.is_cut { Completeness::No } else { Completeness::Yes };
         match self.encoding {
             None if row.payload.is_empty() => {
-                let (text, width) = self.cut(b"(null)", Whole::Yes, columns);
+                let (text, width) = self.cut(b"(null)", Completeness::Yes, columns);
                 (self.coloured(ASIDE, &text), width)
             }
             None => self.cut(row.payload, whole, columns),
@@ -273,11 +273,11 @@ impl LineStyle {
     }
 
     /// The beginning of a text that fits into so many columns, made harmless, and its width.
-    fn cut(self, text: &[u8], whole: Whole, columns: usize) -> (String, usize) {
+    fn cut(self, text: &[u8], whole: Completeness, columns: usize) -> (String, usize) {
         let cut = self.characters.cut();
         let mut harmless = BytesMut::new();
         escape::escape_line(text, &mut harmless);
-        if whole == Whole::No {
+        if whole == Completeness::No {
             harmless.put_slice(cut.as_bytes());
         }
         let harmless = String::from_utf8_lossy(&harmless);

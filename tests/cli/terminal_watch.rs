@@ -16,9 +16,11 @@ fn watch(broker: &Broker, size: (u16, u16), flags: &[&str], redirects: Vec<Redir
 /// Rows of 80 or 100 columns without the cells at the end of the topics' lines, which tell time and
 /// numbers.
 fn without_cells(rows: &[String], columns: usize) -> Vec<String> {
-    let cut = |row: &String| match row.starts_with("mqttws: ") {
-        true => row.clone(),
-        false => row.chars().take(columns - 25).collect::<String>().trim_end().to_owned(),
+    let cut = |row: &String| {
+        if row.starts_with("mqttws: ") {
+            return row.clone();
+        }
+        row.chars().take(columns - 25).collect::<String>().trim_end().to_owned()
     };
     rows.iter().map(cut).collect()
 }
@@ -175,7 +177,7 @@ fn lines_go_where_stderr_goes() {
     let redirect = Redirect::Stderr(std::fs::File::create(&log).unwrap());
     let ended = watch(&broker, (10, 100), &["--no-reconnect"], vec![redirect]).finish();
     let rows = without_cells(&ended.screen, 100);
-    assert_eq!((ended.code, rows), (Some(8), vec![r"a  \xff"]));
+    assert_eq!((ended.code, rows), (Some(8), vec![r"a  \xff".to_owned()]));
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(
         is_like(&text, "mqttws: note: binary payload (1 byte)*\nmqttws: subscribed at *\n"),

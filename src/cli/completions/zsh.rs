@@ -52,14 +52,12 @@ pub fn script(verbs: &[CompletedVerb]) -> String {
         for flag in &verb.flags {
             writeln!(text, "            {} \\", specification(flag)).expect("to a string");
         }
-        match verb.words {
-            Words::Programs => text.push_str("            && return\n"),
-            _ => {
-                let action = action(&verb.words);
-                writeln!(text, "            {}", quoted(&format!(":word:{action}")))
-                    .expect("to a string");
-            }
-        }
+        // What serve runs is completed above.
+        let action = match &verb.words {
+            Words::Programs => "()".to_owned(),
+            words => action(words),
+        };
+        writeln!(text, "            {}", quoted(&format!(":word:{action}"))).expect("to a string");
         text.push_str("        ;;\n");
     }
     text.push_str("    esac\n}\n\n_mqttws \"$@\"\n");
@@ -85,10 +83,8 @@ fn specification(flag: &CompletedFlag) -> String {
         Taking::Next => format!(":{}:{}", escaped(&flag.value_name), action(&flag.words)),
     };
     let rest = format!("[{help}]{value}");
-    let others = match flag.is_repeatable {
-        true => "*".to_owned(),
-        false => format!("({})", flag.names().join(" ")),
-    };
+    let others =
+        if flag.is_repeatable { "*".to_owned() } else { format!("({})", flag.names().join(" ")) };
     match names.as_slice() {
         [one] => quoted(&format!("{others}{one}{rest}")),
         several => format!("{}{{{}}}{}", quoted(&others), several.join(","), quoted(&rest)),
@@ -97,7 +93,8 @@ fn specification(flag: &CompletedFlag) -> String {
 
 fn action(words: &Words) -> String {
     match words {
-        Words::Unknown => " ".to_owned(),
+        // A message (a blank) would be shown in place of a flag that is completed.
+        Words::Unknown => "()".to_owned(),
         Words::These(words) => format!("({})", words.join(" ")),
         Words::Files => "_files".to_owned(),
         Words::Folders => "_files -/".to_owned(),

@@ -249,7 +249,7 @@ impl Order<'_> {
         let mut withheld = Vec::new();
         for (key, value) in *settings {
             let known = |key: &str| self.all.get_subcommands().any(|sub| has_flag(sub, key));
-            let check = self.config.check_key(key, known);
+            let check = ProfileFile::check_key(key, known);
             check.map_err(|wrong| Usage::new(format!("{path}: profile {name}: {wrong}")))?;
             self.config.check_exposure(key, value)?;
             let flag = self.verb.get_arguments().find(|arg| is_named(arg, key));

@@ -164,17 +164,17 @@ fn number(payload: &[u8]) -> Option<f64> {
 
 fn age(age: Duration) -> String {
     match age.as_secs() {
-        seconds @ ..60 => format!("{seconds}s"),
-        seconds @ ..3600 => format!("{}m", seconds / 60),
-        seconds @ ..86_400 => format!("{}h", seconds / 3600),
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds @ 3600..86_400 => format!("{}h", seconds / 3600),
         seconds => format!("{}d", (seconds / 86_400).min(999)),
     }
 }
 
 fn shortened(count: u64) -> String {
     match count {
-        ..1_000_000 => count.to_string(),
-        ..1_000_000_000 => format!("{}.{}M", count / 1_000_000, count / 100_000 % 10),
+        0..1_000_000 => count.to_string(),
+        1_000_000..1_000_000_000 => format!("{}.{}M", count / 1_000_000, count / 100_000 % 10),
         _ => format!("{}.{}G", count / 1_000_000_000, count / 100_000_000 % 10),
     }
 }

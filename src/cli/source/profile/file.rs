@@ -112,7 +112,7 @@ impl ProfileFile {
     }
 
     /// A key that is no flag is an error, and so is one that a profile cannot set.
-    pub fn check_key(&self, key: &str, is_flag: impl Fn(&str) -> bool) -> Result<(), Usage> {
+    pub fn check_key(key: &str, is_flag: impl Fn(&str) -> bool) -> Result<(), Usage> {
         if !is_flag(key) {
             return Err(Usage::new(format!("there is no flag --{key}")));
         }

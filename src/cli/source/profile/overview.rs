@@ -143,7 +143,7 @@ fn setting(
     key: &str,
     value: &Value,
 ) -> Result<Vec<String>, String> {
-    file.check_key(key, |key| command.get_subcommands().any(|sub| has_flag(sub, key)))
+    ProfileFile::check_key(key, |key| command.get_subcommands().any(|sub| has_flag(sub, key)))
         .map_err(|error| unknown(command, key).unwrap_or_else(|| error.to_string()))?;
     file.check_exposure(key, value).map_err(|error| short(&error.to_string(), file))?;
     let value = file.located(key, value);
