@@ -58,7 +58,7 @@ const WIDE: u16 = 40;
 pub struct Progress {
     bar: Option<ProgressBar>,
     /// What the bar shows.
-    shape: Shape,
+    shape: BarKind,
     /// When it is redrawn next; `None` if there is no bar.
     next: Option<Instant>,
     /// The latest large message, and since when it is this one.
@@ -83,7 +83,7 @@ pub enum Wanted {
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum BarKind {
     /// A count of messages.
     Count,
     /// A bar of so many bytes.
@@ -96,7 +96,7 @@ impl Progress {
         let is_on = wanted != Wanted::Nothing && screen::has_room_for_bar();
         Self {
             bar: None,
-            shape: Shape::Count,
+            shape: BarKind::Count,
             next: is_on.then(|| now + PATIENCE),
             message: None,
             wanted,
@@ -132,13 +132,18 @@ impl Progress {
         if part.is_none() && self.wanted == Wanted::Bar {
             return self.erase();
         }
-        let shape = part.map_or(Shape::Count, |part| Shape::Bar(part.total));
+        let shape = part.map_or(BarKind::Count, |part| BarKind::Bar(part.total));
         if shape != self.shape || self.bar.is_none() {
             self.rate = self.rate_of(shape, position, now);
             self.shape = shape;
             self.erase();
         }
         let rate = self.rate.update(part.map_or(position.messages, |part| part.done), now);
+        self.draw(part, position, rate, now);
+    }
+
+    fn draw(&mut self, part: Option<Part>, position: Position, rate: f64, now: Instant) {
+        let shape = self.shape;
         let words = part.map_or_else(|| count(position, rate), |part| bytes(part, rate, now));
         let bar = self.bar.get_or_insert_with(|| new_bar(shape));
         // Each of these draws what the one before has set.
@@ -164,9 +169,11 @@ impl Progress {
     }
 
     /// The rate of what is shown from now on.
-    fn rate_of(&self, shape: Shape, position: Position, now: Instant) -> Rate {
+    fn rate_of(&self, shape: BarKind, position: Position, now: Instant) -> Rate {
         match (shape, &self.message, &self.bar) {
-            (Shape::Bar(_), Some((_, since)), _) if position.whole.is_none() => Rate::since(*since),
+            (BarKind::Bar(_), Some((_, since)), _) if position.whole.is_none() => {
+                Rate::since(*since)
+            }
             // Nothing was shown before.
             (_, _, None) => Rate::since(self.began),
             (_, _, Some(_)) => Rate { count: position.messages, ..Rate::since(now) },
@@ -211,11 +218,11 @@ fn bytes(part: Part, rate: f64, now: Instant) -> String {
     format!("{} of {}, {}/s, {left}", HumanBytes(done), HumanBytes(total), HumanBytes(whole(rate)))
 }
 
-fn new_bar(shape: Shape) -> ProgressBar {
+fn new_bar(shape: BarKind) -> ProgressBar {
     let margin = Margin::of_stderr();
     let total = match shape {
-        Shape::Count => None,
-        Shape::Bar(total) => Some(total),
+        BarKind::Count => None,
+        BarKind::Bar(total) => Some(total),
     };
     let has_bar = total.is_some() && margin.width() >= WIDE;
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(margin), HERTZ);

@@ -58,7 +58,7 @@ enum OtherPayload {
     Dropped,
 }
 
-/// Who reads a frame.
+/// The reader of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FrameFor {
     /// This file.
@@ -274,19 +274,8 @@ impl Inbound {
                 self.current = Current::binary(header.payload, header.key);
             }
             Ok(FrameFor::Tungstenite(payload)) => {
-                match payload {
-                    OtherPayload::Dropped => self.header = header.without_payload(),
-                    OtherPayload::Judged if at_once.is_some() => {
-                        self.header.extend_from_slice(&bytes[..header.length]);
-                    }
-                    OtherPayload::Judged => {}
-                }
-                self.control.clear();
-                self.control_key = header.key;
-                if header.opcode() == CLOSE {
-                    self.peer = self.peer.after_close();
-                }
-                self.current = Current::Other { left: header.payload, payload };
+                let unread = if at_once.is_some() { &bytes[..header.length] } else { &[] };
+                self.begin_other(header, payload, unread);
             }
             Err(WebSocketError::TextFrame(_)) => {
                 self.fault = Some(WebSocketError::TextFrame(beginning_of_text(header, after)));
@@ -296,7 +285,23 @@ impl Inbound {
         after
     }
 
-    /// Who reads the frame.
+    /// A frame begins that tungstenite reads; `unread` is the part of its header that it has not
+    /// got.
+    #[cold]
+    fn begin_other(&mut self, header: FrameHeader, payload: OtherPayload, unread: &[u8]) {
+        match payload {
+            OtherPayload::Dropped => self.header = header.without_payload(),
+            OtherPayload::Judged => self.header.extend_from_slice(unread),
+        }
+        self.control.clear();
+        self.control_key = header.key;
+        if header.opcode() == CLOSE {
+            self.peer = self.peer.after_close();
+        }
+        self.current = Current::Other { left: header.payload, payload };
+    }
+
+    /// The reader of the frame.
     #[inline]
     fn judge(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
         #[cfg(test)]
@@ -322,7 +327,6 @@ impl Inbound {
 
     #[cold]
     fn judge_unusual(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
-        let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
         let garbled = |words: &str| {
             let (words, look) = (words.to_owned(), Look::Frames);
             Err(WebSocketError::Garbled { words, sent: None, look })
@@ -336,6 +340,12 @@ impl Inbound {
         } else if !header.is_minimal() {
             return garbled("a frame length in more bytes than necessary");
         }
+        self.judge_opcode(header)
+    }
+
+    #[cold]
+    fn judge_opcode(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
+        let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
         match (header.opcode(), self.fragmented) {
             (TEXT, _) => Err(WebSocketError::TextFrame(String::new())),
             (BINARY, Some(_)) => broken("a new message before the end of the last one"),

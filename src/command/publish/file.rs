@@ -108,10 +108,7 @@ impl FilePublisher {
             let goes_on = self.give();
             if self.is_finished() {
                 if self.feed.is_done() {
-                    if !self.client.session().is_online() {
-                        self.tell_gaps();
-                    }
-                    return Ok(self.tally.exit);
+                    return Ok(self.all_done());
                 }
                 self.state = TransferState::Due;
                 self.given = 0;
@@ -134,14 +131,27 @@ impl FilePublisher {
         }
     }
 
+    /// Every message is over.
+    fn all_done(&mut self) -> Exit {
+        if !self.client.session().is_online() {
+            self.tell_gaps();
+        }
+        self.tally.exit
+    }
+
     /// When the time of `-W` is up.
     fn deadline(&self) -> Option<Instant> {
         self.limit.map(|(until, _)| until)
     }
 
-    fn tell_interrupted(&mut self) {
-        screen::begin_line(false);
-        self.tell_unfinished("interrupted");
+    /// Reports why it ended early, if it did.
+    fn tell_end(&self, result: &Result<Exit>) {
+        if let Ok(Exit::Signal(_)) = result {
+            screen::begin_line(false);
+            self.tell_unfinished("interrupted");
+        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (result, self.limit) {
+            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        }
     }
 
     /// Reports how much was sent when it ended early.
@@ -186,11 +196,12 @@ impl FilePublisher {
         let result = closed
             .map(|(exit, _)| exit)
             .map_err(|error| command::while_connected(error, context, &self.client));
-        if let Ok(Exit::Signal(_)) = result {
-            self.tell_interrupted();
-        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (&result, self.limit) {
-            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
-        }
+        self.tell_end(&result);
+        self.print_summary(&result, summary);
+        result
+    }
+
+    fn print_summary(&self, result: &Result<Exit>, summary: &SummaryPrinter) {
         let tally = &self.tally;
         // A run that ended early ended before its latest message was finished.
         let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
@@ -203,7 +214,6 @@ impl FilePublisher {
             took,
             times: Some(("acknowledgement", &self.acknowledged)),
         });
-        result
     }
 
     /// Whether the message that was begun last is over.

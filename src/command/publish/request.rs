@@ -34,13 +34,11 @@ pub fn run(
     let topic = response_topic(&request, &options)?;
     let limit = command::limit(Instant::now(), request.timeout);
     let (mut client, established) = command::connect(options, limit)?;
+    let output = start_output(&client, &request)?;
+    feed.attach(&mut client)?;
     let is_many = feed.input.delimiter.is_some();
     let is_correlated =
         established.version.has_properties() && (request.response_topic.is_none() || is_many);
-    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-    let target = OutputTarget::Stream(Box::new(stdout));
-    let output = command::start_output(&client, request.layout.clone(), target)?;
-    feed.attach(&mut client)?;
     let correlation = Correlation::new(request.correlation.clone(), is_correlated);
     let requester = Requester {
         client,
@@ -56,6 +54,12 @@ pub fn run(
         exit: Exit::Done,
     };
     requester.request_all(summary)
+}
+
+fn start_output(client: &Client, request: &RequestOptions) -> Result<MessageWriter> {
+    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+    let target = OutputTarget::Stream(Box::new(stdout));
+    command::start_output(client, request.layout.clone(), target)
 }
 
 /// Where the answers arrive.

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::in_flight::Resend;
+use super::exchange::Resend;
 use super::lifetime::SessionEnd;
 use super::sent::SentMessage;
 use super::server_limits::ServerLimits;

@@ -57,10 +57,10 @@ pub enum Event {
         /// The Reason String of the server (MQTT 5).
         reason: Option<ByteString>,
     },
-    /// Several messages of the client were delivered, and [`ReportOptions::only_failures`] asks for
+    /// Several messages of the client were delivered, and [`SuccessReports::Together`] asks for
     /// no event for each.
     ///
-    /// [`ReportOptions::only_failures`]: super::ReportOptions::only_failures
+    /// [`SuccessReports::Together`]: super::SuccessReports::Together
     SomeAcknowledged,
     /// The server has lost the session and may or may not have received this QoS 2 message of the
     /// client. It is not sent again, because that could duplicate it.

@@ -19,7 +19,7 @@ pub struct KeepAlive {
     held: bool,
 }
 
-/// Who sent a PINGREQ. PINGRESPs arrive in the order of the PINGREQs, and nothing else tells them
+/// The sender of a PINGREQ. PINGRESPs arrive in the order of the PINGREQs, and nothing else tells them
 /// apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PingSender {

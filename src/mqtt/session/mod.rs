@@ -18,6 +18,7 @@ mod authentication;
 mod config;
 mod connect;
 mod event;
+mod exchange;
 mod in_flight;
 mod inbound;
 mod keep_alive;
@@ -47,8 +48,8 @@ use crate::mqtt::version::Version;
 
 pub use authentication::Authenticator;
 pub use config::{
-    Authentication, Config, ExtraProperties, Login, ReceiveOptions, ReportOptions, SendOptions,
-    Strictness,
+    Authentication, Config, ExtraProperties, Login, PacketGrouping, ReceiveOptions, ReportOptions,
+    SendOptions, Strictness, SuccessReports, TopicAliasUse,
 };
 pub use event::{Delivery, Deviation, Event, Silence, Unsendable, Unsubscribable, Violation};
 use in_flight::Exchanges;
@@ -107,7 +108,7 @@ impl Session {
             limits: ServerLimits::before_connack(),
             aliases: TopicAliases::default(),
             keep_alive: KeepAlive::default(),
-            outbox: Outbox::new(config.sending.whole_packets),
+            outbox: Outbox::new(config.sending.grouping),
             exchanges: Exchanges::default(),
             subscriptions: SubscriptionList::default(),
             receiver: Receiver::new(&config),
@@ -191,7 +192,9 @@ impl Session {
         while let Some((packet, packet_id)) = self.receiver.decoder.next_acknowledgement() {
             let ended = self.acknowledgement(packet, packet_id)?;
             self.reports.set_useful();
-            if let Some(token) = ended.filter(|_| !self.config.reports.only_failures) {
+            if let Some(token) =
+                ended.filter(|_| self.config.reports.successes == SuccessReports::Each)
+            {
                 self.resend();
                 return Ok(Some(Event::Acknowledged {
                     token,
@@ -426,7 +429,7 @@ impl Session {
     }
 
     /// The next bytes to send; call it until it returns `None`. They may be joined or cut anywhere.
-    /// With [`SendOptions::whole_packets`] each piece is one packet.
+    /// With [`PacketGrouping::Single`] each piece is one packet.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::in_flight::{Exchange, PendingSubscribe};
+use super::exchange::{Exchange, PendingSubscribe};
 use super::lifetime::SessionEnd;
 use super::outbox::LONGEST_COPIED;
 use super::sent::SentMessage;
-use super::{Event, Session, State, Unsendable};
+use super::{Event, Session, State, TopicAliasUse, Unsendable};
 use crate::mqtt::packet::{
     Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, PublishTemplate, SubAck,
     Subscribe, Subscription, UnsubAck, Unsubscribe,
@@ -72,7 +72,7 @@ impl Session {
     fn run_header(&self, head: &Publish) -> Option<(PublishTemplate, usize)> {
         let version = self.config.version;
         if self.config.reports.trace
-            || self.config.sending.topic_alias
+            || self.config.sending.topic_aliases == TopicAliasUse::AsAllowed
             || self.limits.check(head, 0, version).is_err()
         {
             return None;
@@ -325,7 +325,7 @@ impl Session {
         packet_id: Option<PacketId>,
         dup: bool,
     ) -> Result<(), EncodeError> {
-        if !dup && !self.config.sending.topic_alias {
+        if !dup && self.config.sending.topic_aliases == TopicAliasUse::Never {
             return self.write_publish(&sent.head, sent, packet_id);
         }
         let head = Publish { dup, ..Publish::clone(&sent.head) };
@@ -360,7 +360,7 @@ impl Session {
     /// The message with a topic alias, if aliases are configured and the server accepts another
     /// one.
     fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
-        if !self.config.sending.topic_alias {
+        if self.config.sending.topic_aliases == TopicAliasUse::Never {
             return None;
         }
         let (limits, version) = (&self.limits, self.config.version);

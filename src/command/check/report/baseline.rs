@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::super::finding::Verdict;
+use super::super::run::Novelty;
 use super::Report;
 
 /// The failures of a former report.
@@ -47,9 +48,9 @@ impl Baseline {
             let key = (result.point.name.to_owned(), version);
             let failed_before = self.failed.contains(&key);
             match result.verdict {
-                Verdict::Fail => result.known = failed_before,
+                Verdict::Fail if failed_before => result.novelty = Novelty::Known,
                 Verdict::Pass | Verdict::Warn => continue,
-                Verdict::NotApplicable | Verdict::Unknown => {}
+                Verdict::Fail | Verdict::NotApplicable | Verdict::Unknown => {}
             }
             fixed.remove(&key);
         }

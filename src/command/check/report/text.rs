@@ -7,7 +7,7 @@ use super::super::journal::Evidence;
 use super::super::points::{self, Point, Set};
 use super::super::run::PointResult;
 use super::headlines::Headline;
-use super::{Judgement, Report, sanitised};
+use super::{Report, ServerVerdict, sanitised};
 
 /// How wide a line may be, in characters.
 const WIDTH: usize = 80;
@@ -74,49 +74,61 @@ pub fn hanging(start: &str, indent: usize, text: &str, out: &mut String) {
 }
 
 fn head(report: &Report, out: &mut String) {
-    let fact = |name: &str| report.facts.get(name).map(|fact| sanitised(&fact.to_string()));
-    let mut line = report.url.clone();
-    if let Some(address) = fact("address") {
-        let _ = write!(line, " ({address})");
+    hanging("", 2, &reached(report), out);
+    hanging("  ", 4, &limits(report), out);
+    if let Some(tls) = tls(report) {
+        hanging("  ", 4, &tls, out);
     }
-    if let Some(name) = fact("subprotocol") {
-        let _ = write!(line, ", subprotocol {name}");
-    }
-    if !report.versions.is_empty() {
-        let names: Vec<String> = report.versions.iter().map(ToString::to_string).collect();
-        let _ = write!(line, ", MQTT {}", names.join(" "));
-    }
-    hanging("", 2, &line, out);
-    let announced: Vec<String> = ANNOUNCED
-        .iter()
-        .filter_map(|(name, words)| Some(format!("{words} {}", fact(name)?)))
-        .collect();
-    let server =
-        fact("server").map_or("no Server header".to_owned(), |name| format!("Server: {name}"));
-    let limits = if announced.is_empty() {
-        server
-    } else {
-        format!("limits: {}; {server}", announced.join(", "))
-    };
-    hanging("  ", 4, &limits, out);
-    if let Some(version) = fact("tls_version") {
-        let cipher = fact("tls_cipher").unwrap_or_default();
-        let until = fact("tls_not_after").unwrap_or_default();
-        let until = until.split('T').next().filter(|day| !day.is_empty());
-        let until = until.map_or_else(String::new, |day| format!(", certificate until {day}"));
-        hanging("  ", 4, &format!("TLS: {version}, {cipher}{until}"), out);
-    }
-    let pings = fact("server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
+    let pings = fact(report, "server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
         format!("{count} WebSocket pings seen")
     });
-    let most = fact("packets_per_message_max").unwrap_or_else(|| "no".to_owned());
-    let seconds = report.time.as_secs_f64();
-    hanging(
-        "  ",
-        4,
-        &format!("frames: at most {most} packets each; {pings} in {seconds:.1} s"),
-        out,
-    );
+    let most = fact(report, "packets_per_message_max").unwrap_or_else(|| "no".to_owned());
+    let seconds = report.course.time.as_secs_f64();
+    let frames = format!("frames: at most {most} packets each; {pings} in {seconds:.1} s");
+    hanging("  ", 4, &frames, out);
+}
+
+/// A fact, harmless for a terminal.
+fn fact(report: &Report, name: &str) -> Option<String> {
+    report.server.facts.get(name).map(|fact| sanitised(&fact.to_string()))
+}
+
+/// What was checked, and what was agreed on.
+fn reached(report: &Report) -> String {
+    let mut line = report.server.url.clone();
+    if let Some(address) = fact(report, "address") {
+        let _ = write!(line, " ({address})");
+    }
+    if let Some(name) = fact(report, "subprotocol") {
+        let _ = write!(line, ", subprotocol {name}");
+    }
+    if !report.server.versions.is_empty() {
+        let names: Vec<String> = report.server.versions.iter().map(ToString::to_string).collect();
+        let _ = write!(line, ", MQTT {}", names.join(" "));
+    }
+    line
+}
+
+fn limits(report: &Report) -> String {
+    let server = fact(report, "server")
+        .map_or("no Server header".to_owned(), |name| format!("Server: {name}"));
+    let announced: Vec<String> = ANNOUNCED
+        .iter()
+        .filter_map(|(name, words)| Some(format!("{words} {}", fact(report, name)?)))
+        .collect();
+    match &announced[..] {
+        [] => server,
+        limits => format!("limits: {}; {server}", limits.join(", ")),
+    }
+}
+
+fn tls(report: &Report) -> Option<String> {
+    let version = fact(report, "tls_version")?;
+    let cipher = fact(report, "tls_cipher").unwrap_or_default();
+    let until = fact(report, "tls_not_after").unwrap_or_default();
+    let until = until.split('T').next().filter(|day| !day.is_empty());
+    let until = until.map_or_else(String::new, |day| format!(", certificate until {day}"));
+    Some(format!("TLS: {version}, {cipher}{until}"))
 }
 
 /// The facts of CONNACK that the head shows.
@@ -155,9 +167,9 @@ fn with(
 }
 
 fn deviations(report: &Report, detail: Detail, out: &mut String) {
-    let failed = with(report, |result| result.verdict == Verdict::Fail && !result.known);
+    let failed = with(report, PointResult::is_new_failure);
     let warned = with(report, |result| result.verdict == Verdict::Warn);
-    let known = with(report, |result| result.verdict == Verdict::Fail && result.known);
+    let known = with(report, |result| result.verdict == Verdict::Fail && !result.is_new_failure());
     let count = failed.len() + warned.len() + known.len();
     if count > 0 {
         let _ = writeln!(out, "\n{count} deviation{}", if count == 1 { "" } else { "s" });
@@ -189,15 +201,7 @@ fn point_lines(
         &format!("{} ({}{clauses})", point.name, point.group()),
         out,
     );
-    let mut seen: Vec<(&str, Vec<String>)> = Vec::new();
-    for result in results {
-        let version = result.version.map(|version| version.to_string());
-        match seen.iter_mut().find(|(observed, _)| *observed == result.observed) {
-            Some((_, versions)) => versions.extend(version),
-            None => seen.push((&result.observed, version.into_iter().collect())),
-        }
-    }
-    for (observed, versions) in seen {
+    for (observed, versions) in seen(results) {
         let versions = if versions.is_empty() {
             String::new()
         } else {
@@ -208,6 +212,19 @@ fn point_lines(
     if detail == Detail::Much {
         results.iter().flat_map(|result| &result.evidence).for_each(|line| evidence(line, out));
     }
+}
+
+/// What was seen, each with its versions.
+fn seen<'a>(results: &[&'a PointResult]) -> Vec<(&'a str, Vec<String>)> {
+    let mut seen: Vec<(&str, Vec<String>)> = Vec::new();
+    for result in results {
+        let version = result.version.map(|version| version.to_string());
+        match seen.iter_mut().find(|(observed, _)| *observed == result.observed) {
+            Some((_, versions)) => versions.extend(version),
+            None => seen.push((&result.observed, version.into_iter().collect())),
+        }
+    }
+    seen
 }
 
 /// One line of evidence.
@@ -289,42 +306,44 @@ fn summary(report: &Report, out: &mut String) {
         counts.fail,
         counts.not_applicable,
         counts.unknown,
-        report.connections,
-        report.traffic.0 + report.traffic.1,
-        report.time.as_secs_f64()
+        report.course.connections,
+        report.course.traffic.0 + report.course.traffic.1,
+        report.course.time.as_secs_f64()
     );
     hanging("", 0, &line, out);
 }
 
 fn verdict(report: &Report, out: &mut String) {
-    let (judgement, point) = report.judgement();
-    let title = judgement.title();
+    let (verdict, point) = report.verdict();
+    let title = verdict.title();
+    let scope = if report.selection.is_partial() { " (of the points asked for)" } else { "" };
     let point = point.and_then(super::super::points::find);
-    let scope = if report.is_partial { " (of the points asked for)" } else { "" };
-    let reason = match (judgement, point) {
-        (Judgement::Interoperable, _) => {
-            let counts = report.counts();
-            match counts.warn {
-                0 => ": every point that was asked holds.".to_owned(),
-                _ => ": every must holds; see the warnings.".to_owned(),
-            }
-        }
-        (Judgement::Usable, Some(point)) => format!(
+    let reason = reason(report, verdict, point);
+    hanging("", 0, &format!("{title}{scope}{reason}"), out);
+}
+
+/// Why the verdict is as it is.
+fn reason(report: &Report, verdict: ServerVerdict, point: Option<&Point>) -> String {
+    match (verdict, point) {
+        (ServerVerdict::Interoperable, _) => match report.counts().warn {
+            0 => ": every point that was asked holds.".to_owned(),
+            _ => ": every must holds; see the warnings.".to_owned(),
+        },
+        (ServerVerdict::Usable, Some(point)) => format!(
             ": a must is broken ({}). Our own defaults work; clients that need this do not: {}",
             point.name, point.why
         ),
-        (Judgement::NotUsable, Some(point)) => {
+        (ServerVerdict::NotUsable, Some(point)) => {
             format!(": {} fails. To do: {}", point.name, point.remedy)
         }
-        (Judgement::Undecided, Some(point)) => {
+        (ServerVerdict::Undecided, Some(point)) => {
             let seen = report.of(point.name).find(|one| one.verdict == Verdict::Unknown);
             let why = seen.map_or_else(String::new, |one| sanitised(&one.observed));
             format!(": {} could not be decided: {why}", point.name)
         }
-        (_, _) => match &report.failure {
-            Some((_, words)) => format!(": {}", sanitised(words)),
-            None => String::new(),
-        },
-    };
-    hanging("", 0, &format!("{title}{scope}{reason}"), out);
+        (_, _) => report
+            .failure
+            .as_ref()
+            .map_or_else(String::new, |(_, words)| format!(": {}", sanitised(words))),
+    }
 }

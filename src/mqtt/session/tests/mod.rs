@@ -74,7 +74,7 @@ fn strict(config: Config) -> Config {
 }
 
 fn with_aliases() -> SendOptions {
-    SendOptions { topic_alias: true, ..SendOptions::default() }
+    SendOptions { topic_aliases: super::TopicAliasUse::AsAllowed, ..SendOptions::default() }
 }
 
 fn traced() -> ReportOptions {
