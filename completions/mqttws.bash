@@ -309,12 +309,22 @@ _mqttws_value() {
         'ping --count =' | \
         'ping --interval ' | \
         'ping --interval =' | \
+        'ping -w ' | \
+        'ping -w =' | \
+        'ping --deadline ' | \
+        'ping --deadline =' | \
         'ping --size ' | \
         'ping --size =' | \
         'ping -W ' | \
         'ping -W =' | \
         'ping --timeout ' | \
         'ping --timeout =' | \
+        'ping --warn ' | \
+        'ping --warn =' | \
+        'ping --crit ' | \
+        'ping --crit =' | \
+        'ping --on ' | \
+        'ping --on =' | \
         'ping -i ' | \
         'ping -i =' | \
         'ping --id ' | \
@@ -649,7 +659,8 @@ _mqttws_value() {
         'ping --property =')
             _mqttws_of -W 'connect will publish subscribe unsubscribe disconnect' ;;
         'pub --summary =' | \
-        'sub --summary =')
+        'sub --summary =' | \
+        'ping --summary =')
             _mqttws_of -W 'json' ;;
         'pub --subprotocol ' | \
         'pub --subprotocol =' | \
@@ -661,6 +672,9 @@ _mqttws_value() {
         'ping --via ' | \
         'ping --via =')
             _mqttws_of -W 'mqtt websocket publish' ;;
+        'ping --format ' | \
+        'ping --format =')
+            _mqttws_of -W 'nagios prometheus' ;;
         'pub -x ' | \
         'pub -x =' | \
         'pub --session-expiry-interval ' | \
@@ -704,7 +718,7 @@ _mqttws_word() {
         'sub -'*)
             _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --exec --shell --exec-argv --jobs --keep-going --reply -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
         'ping -'*)
-            _mqttws_of -W '-c --count --interval --via -q --qos --size -W --timeout -V --protocol-version -i --id -I --id-prefix -k --keepalive --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -D --property --help' ;;
+            _mqttws_of -W '-c --count --interval --flood -w --deadline --via -q --qos --size -W --timeout --json --summary --warn --crit --on --format -V --protocol-version -i --id -I --id-prefix -k --keepalive --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -D --property --help' ;;
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'serve -'*)

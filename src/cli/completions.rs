@@ -163,7 +163,7 @@ fn summary(help: Option<&clap::builder::StyledStr>) -> String {
 }
 
 /// The values of flags that are one of a few words, by the flags' identifiers.
-const VALUES: [(&str, &str); 12] = [
+const VALUES: [(&str, &str); 13] = [
     ("qos", "0 1 2"),
     ("will_qos", "0 1 2"),
     ("protocol_version", "5 311 31"),
@@ -172,6 +172,7 @@ const VALUES: [(&str, &str); 12] = [
     ("tls_version", "1.2 1.3"),
     ("retain_handling", "always new never"),
     ("summary", "json"),
+    ("on", "min avg max p50 p90 p99"),
     ("auth_method", "SCRAM-SHA-256"),
     ("subprotocol", "mqtt mqttv3.1 none"),
     ("session_expiry_interval", "never"),

@@ -46,6 +46,7 @@ pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
     Cli::from_environment()
         .and_then(Cli::resolve)
         .map_err(|error| mistyped::explained(error, typed, Cli::command))
+        .map_err(|error| ping::for_plugin(error, &typed().unwrap_or_default()))
 }
 
 /// Publish, subscribe and ping over MQTT over WebSockets.
@@ -325,6 +326,8 @@ fn printed(text: &str) -> Config {
 mod completions;
 #[cfg(test)]
 mod generated;
+#[cfg(test)]
+mod points_page;
 
 #[cfg(test)]
 mod tests {

@@ -37,17 +37,6 @@ pub fn can_redraw() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Whether the terminal shows more than ASCII, as `$LC_ALL`, `$LC_CTYPE` or `$LANG` says: the first
-/// of them that is set counts, and without any it does.
-pub fn shows_unicode() -> bool {
-    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set);
-    locale.is_none_or(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
-}
-
 /// Whether a bar may be drawn on stderr.
 pub fn has_room_for_bar() -> bool {
     stderr_is_terminal() && can_redraw()
@@ -73,12 +62,13 @@ pub fn stdout_is_file() -> bool {
 /// The colour of topics on stdout: none if it is not a terminal, or if `$NO_COLOR` is set
 /// (<https://no-color.org>).
 pub fn stdout_colour() -> TopicColour {
+    if stdout_has_colour() { TopicColour::Cyan } else { TopicColour::Plain }
+}
+
+/// Whether stdout is a terminal that may be written on in colour.
+pub fn stdout_has_colour() -> bool {
     let no_color = std::env::var_os("NO_COLOR");
-    if stdout_is_terminal() && can_redraw() && allows_colour(no_color.as_deref()) {
-        TopicColour::Cyan
-    } else {
-        TopicColour::Plain
-    }
+    stdout_is_terminal() && can_redraw() && allows_colour(no_color.as_deref())
 }
 
 fn allows_colour(no_color: Option<&OsStr>) -> bool {

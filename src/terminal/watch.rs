@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use self::activity::{Cell, ShownCharacters};
+use self::activity::{Cell, cut_mark};
 use self::topics::{VisibleTopic, WatchedTopics};
+use super::bars::CharacterSet;
 use super::screen::{self, Size};
 use crate::format::encoding::Encoding;
 use crate::format::escape;
@@ -43,7 +44,7 @@ const TICK: Duration = Duration::from_secs(1);
 struct LineStyle {
     colour: TopicColour,
     encoding: Option<Encoding>,
-    characters: ShownCharacters,
+    characters: CharacterSet,
 }
 
 /// The view: what there is to show, and what the terminal shows.
@@ -71,8 +72,7 @@ struct ScreenLine {
 impl Watch {
     /// Nothing has come yet.
     pub fn new(colour: TopicColour, encoding: Option<Encoding>) -> Self {
-        let characters =
-            if screen::shows_unicode() { ShownCharacters::Unicode } else { ShownCharacters::Ascii };
+        let characters = CharacterSet::of_terminal();
         Self::with(LineStyle { colour, encoding, characters })
     }
 
@@ -259,7 +259,7 @@ impl LineStyle {
 
     /// The end of a topic that fits into so many columns, made harmless, and its width.
     fn topic(self, row: &VisibleTopic, columns: usize) -> (String, usize) {
-        let cut = self.characters.cut();
+        let cut = cut_mark(self.characters);
         let (ending, is_cut) = topics::ending(row.topic);
         let mut harmless = BytesMut::from(if is_cut { cut } else { "" });
         escape::escape_line(ending.as_bytes(), &mut harmless);
@@ -274,7 +274,7 @@ impl LineStyle {
 
     /// The beginning of a text that fits into so many columns, made harmless, and its width.
     fn cut(self, text: &[u8], whole: Completeness, columns: usize) -> (String, usize) {
-        let cut = self.characters.cut();
+        let cut = cut_mark(self.characters);
         let mut harmless = BytesMut::new();
         escape::escape_line(text, &mut harmless);
         if whole == Completeness::No {

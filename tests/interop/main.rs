@@ -42,6 +42,7 @@ mod broker;
 mod brokers;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod check;
 mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
@@ -55,6 +56,7 @@ mod proxies;
 mod publish;
 mod requests;
 mod reverse;
+mod reviewed;
 mod shells;
 mod squid;
 mod subscribe;

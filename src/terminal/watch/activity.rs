@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::terminal::bars::CharacterSet;
+
 /// The rate forgets a message over about so many seconds.
 const MEMORY: f64 = 10.0;
 
@@ -17,29 +19,11 @@ const NUMBERS: usize = 16;
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII: [char; 8] = ['_', ',', '.', '-', '=', '+', '*', '#'];
 
-/// The characters that the terminal shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShownCharacters {
-    /// ASCII alone.
-    Ascii,
-    /// All of Unicode.
-    Unicode,
-}
-
-impl ShownCharacters {
-    /// What stands where something was cut.
-    pub fn cut(self) -> &'static str {
-        match self {
-            Self::Ascii => "~",
-            Self::Unicode => "\u{2026}",
-        }
-    }
-
-    fn heights(self) -> [char; 8] {
-        match self {
-            Self::Ascii => ASCII,
-            Self::Unicode => BLOCKS,
-        }
+/// What stands where something was cut.
+pub fn cut_mark(characters: CharacterSet) -> &'static str {
+    match characters {
+        CharacterSet::Ascii => "~",
+        CharacterSet::Unicode => "\u{2026}",
     }
 }
 
@@ -114,7 +98,7 @@ impl Activity {
     }
 
     /// The text of a cell.
-    pub fn cell(&self, cell: Cell, now: Instant, characters: ShownCharacters) -> String {
+    pub fn cell(&self, cell: Cell, now: Instant, characters: CharacterSet) -> String {
         match cell {
             Cell::Age => age(now.saturating_duration_since(self.last)),
             Cell::Count => shortened(self.count),
@@ -136,11 +120,14 @@ impl Activity {
     }
 
     /// The numbers as heights, between the lowest and the highest of them.
-    fn course(&self, characters: ShownCharacters) -> String {
+    fn course(&self, characters: CharacterSet) -> String {
         if self.numbers.len() < 2 {
             return String::new();
         }
-        let heights = characters.heights();
+        let heights = match characters {
+            CharacterSet::Ascii => ASCII,
+            CharacterSet::Unicode => BLOCKS,
+        };
         let lowest = self.numbers.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = self.numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let height = |number: &f64| {
@@ -195,7 +182,7 @@ mod tests {
     use super::*;
 
     /// The cells after these payloads, which came a second after each other, and one second more.
-    fn cells(payloads: &[&str], characters: ShownCharacters) -> [String; 4] {
+    fn cells(payloads: &[&str], characters: CharacterSet) -> [String; 4] {
         let start = Instant::now();
         let mut activity = Activity::new(start);
         let mut now = start;
@@ -209,7 +196,7 @@ mod tests {
 
     #[test]
     fn messages_are_counted_and_their_rate_is_known() {
-        let unicode = ShownCharacters::Unicode;
+        let unicode = CharacterSet::Unicode;
         assert_eq!(cells(&["x"], unicode), ["1s", "1", "", ""]);
         assert_eq!(cells(&["x", "y", "z"], unicode)[..3], ["1s", "3", "0.7/s"]);
         let many = vec!["x"; 100];
@@ -219,9 +206,9 @@ mod tests {
     #[test]
     fn numbers_have_a_course() {
         let course = |payloads: &[&str], characters| cells(payloads, characters)[3].clone();
-        let unicode = ShownCharacters::Unicode;
+        let unicode = CharacterSet::Unicode;
         assert_eq!(course(&["0", "1", "2", "3.5", "7"], unicode), "▁▂▃▅█");
-        assert_eq!(course(&["0", "1", "2", "3.5", "7"], ShownCharacters::Ascii), "_,.=#");
+        assert_eq!(course(&["0", "1", "2", "3.5", "7"], CharacterSet::Ascii), "_,.=#");
         assert_eq!(course(&["5", "5\n", " 5.0 "], unicode), "▄▄▄");
         assert_eq!(course(&["1", "on", "2", "3"], unicode), "▁█");
         assert_eq!(course(&["-1e308", "0", "1e308"], unicode), "▁▅█");

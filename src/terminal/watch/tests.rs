@@ -27,7 +27,7 @@ fn watch() -> Watch {
 }
 
 fn styled(colour: TopicColour, encoding: Option<Encoding>) -> Watch {
-    Watch::with(LineStyle { colour, encoding, characters: ShownCharacters::Unicode })
+    Watch::with(LineStyle { colour, encoding, characters: CharacterSet::Unicode })
 }
 
 /// The frame of a moment in which nothing is older than a second.
@@ -182,11 +182,8 @@ fn lively(columns: u16, style: LineStyle) -> Vec<String> {
 
 #[test]
 fn wide_terminals_show_how_lively_a_topic_is() {
-    let plain = LineStyle {
-        colour: TopicColour::Plain,
-        encoding: None,
-        characters: ShownCharacters::Unicode,
-    };
+    let plain =
+        LineStyle { colour: TopicColour::Plain, encoding: None, characters: CharacterSet::Unicode };
     let x = |number| "x".repeat(number);
     assert_eq!(
         lively(40, plain),
@@ -206,7 +203,7 @@ fn wide_terminals_show_how_lively_a_topic_is() {
             format!("lab/door  {}\u{2026}    4s       1", x(106)),
         ]
     );
-    let ascii = LineStyle { characters: ShownCharacters::Ascii, ..plain };
+    let ascii = LineStyle { characters: CharacterSet::Ascii, ..plain };
     let rows = lively(160, ascii);
     assert!(rows.concat().is_ascii() && rows[0].ends_with("  _=#"), "{rows:?}");
 }
