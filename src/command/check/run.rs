@@ -270,7 +270,9 @@ impl Runner<'_> {
         else {
             return;
         };
-        if let Some(words) = self.lost_server().filter(|_| self.dead.is_some()) {
+        // What ended at its beginning has its finding already.
+        let is_lost = self.dead.is_some() && conns.is_ok();
+        if let Some(words) = self.lost_server().filter(|_| is_lost) {
             return self.record(task, Finding::unknown(words), since.elapsed());
         }
         self.bench.begin(task.point, task.version);
