@@ -323,8 +323,6 @@ _mqttws_value() {
         'ping --warn =' | \
         'ping --crit ' | \
         'ping --crit =' | \
-        'ping --on ' | \
-        'ping --on =' | \
         'ping -i ' | \
         'ping -i =' | \
         'ping --id ' | \
@@ -662,6 +660,9 @@ _mqttws_value() {
         'sub --summary =' | \
         'ping --summary =')
             _mqttws_of -W 'json' ;;
+        'ping --on ' | \
+        'ping --on =')
+            _mqttws_of -W 'min avg max p50 p90 p99' ;;
         'pub --subprotocol ' | \
         'pub --subprotocol =' | \
         'sub --subprotocol ' | \
@@ -730,7 +731,7 @@ _mqttws_word() {
         'completions '*) _mqttws_of -W 'bash zsh fish powershell elvish' ;;
         'man -'*)
             _mqttws_of -W '--help' ;;
-        'man '*) _mqttws_of -W 'mqttws pub sub ping check serve cloud' ;;
+        'man '*) _mqttws_of -W 'mqttws pub sub ping check serve examples brokers cloud' ;;
         'version -'*)
             _mqttws_of -W '--help' ;;
         'help -'*)

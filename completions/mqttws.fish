@@ -273,9 +273,9 @@ complete -c mqttws -n '__mqttws_verb ping' -l size -x -d 'Size of the message of
 complete -c mqttws -n '__mqttws_verb ping' -s W -l timeout -x -d 'Time limit for each answer'
 complete -c mqttws -n '__mqttws_verb ping' -l json -d 'Print an object for each probe and one for the summary'
 complete -c mqttws -n '__mqttws_verb ping' -l summary -a 'json' -d 'Print the summary on stderr, too, at the end'
-complete -c mqttws -n '__mqttws_verb ping' -l warn -x -d 'Print a line and exit as a monitoring plugin: with 1 if more than this time is needed'
-complete -c mqttws -n '__mqttws_verb ping' -l crit -x -d 'The same, with 2'
-complete -c mqttws -n '__mqttws_verb ping' -l on -x -d 'What is compared with --warn and --crit: min, avg, max, or a percentile'
+complete -c mqttws -n '__mqttws_verb ping' -l warn -x -d 'Print one line, as a monitoring plugin, and exit with 1 if it takes longer than this'
+complete -c mqttws -n '__mqttws_verb ping' -l crit -x -d 'The same with exit code 2'
+complete -c mqttws -n '__mqttws_verb ping' -l on -x -a 'min avg max p50 p90 p99' -d 'What is compared with --warn and --crit: min, avg, max, or a percentile'
 complete -c mqttws -n '__mqttws_verb ping' -l format -x -a 'nagios prometheus' -d 'Print at the end the line of a monitoring plugin, or metrics, and nothing else'
 complete -c mqttws -n '__mqttws_verb ping' -s V -l protocol-version -x -a '5 311 31' -d 'MQTT version: 5, 311 or 31'
 complete -c mqttws -n '__mqttws_verb ping' -s i -l id -x -d 'Client id'
@@ -418,7 +418,7 @@ complete -c mqttws -n '__mqttws_verb completions' -a 'bash zsh fish powershell e
 
 # man
 complete -c mqttws -n '__mqttws_verb man' -l help -d 'Print help'
-complete -c mqttws -n '__mqttws_verb man' -a 'mqttws pub sub ping check serve cloud'
+complete -c mqttws -n '__mqttws_verb man' -a 'mqttws pub sub ping check serve examples brokers cloud'
 
 # version
 complete -c mqttws -n '__mqttws_verb version' -l help -d 'Print help'

@@ -327,6 +327,8 @@ mod completions;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod points_page;
 
 #[cfg(test)]
