@@ -46,6 +46,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("examples-mqttws"),
             Options,
             section!("delivery"),
+            section!("profiles"),
             section!("secrets"),
         ],
     ),
@@ -61,6 +62,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("delivery"),
             section!("summary"),
             section!("terminal-pub"),
+            section!("profiles"),
             section!("mosquitto"),
         ],
     ),
@@ -78,6 +80,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("summary"),
             section!("terminal-sub"),
             section!("differences"),
+            section!("profiles"),
             section!("mosquitto"),
         ],
     ),
@@ -89,9 +92,19 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             Options,
             section!("monitoring"),
             section!("properties"),
+            section!("profiles"),
         ],
     ),
-    ("check", &[section!("description-check"), section!("examples-check"), Options, Points]),
+    (
+        "check",
+        &[
+            section!("description-check"),
+            section!("examples-check"),
+            Options,
+            section!("profiles"),
+            Points,
+        ],
+    ),
     (
         "serve",
         &[section!("description-serve"), section!("examples-serve"), Options, section!("broker")],
@@ -99,13 +112,8 @@ const PAGES: [(&str, &[PagePart]); 6] = [
 ];
 
 /// What every page ends with.
-const COMMON: &[PagePart] = &[
-    section!("profiles"),
-    section!("files"),
-    section!("environment"),
-    section!("exit-status"),
-    section!("see-also"),
-];
+const COMMON: &[PagePart] =
+    &[section!("files"), section!("environment"), section!("exit-status"), section!("see-also")];
 
 /// Adds the pages, each with its path.
 pub fn write(program: &Command, files: &mut BTreeMap<PathBuf, String>) {
