@@ -480,6 +480,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]')
             [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)')
             [CompletionResult]::new('--skip', '--skip', [CompletionResultType]::ParameterName, 'Do not ask these points (repeatable)')
+            [CompletionResult]::new('--shuffle', '--shuffle', [CompletionResultType]::ParameterName, 'Ask the points in a random order, which this number makes the same each time: for the tests')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]')
             [CompletionResult]::new('--versions', '--versions', [CompletionResultType]::ParameterName, 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]')
             [CompletionResult]::new('--topic-prefix', '--topic-prefix', [CompletionResultType]::ParameterName, 'What every topic begins with')

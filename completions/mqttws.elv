@@ -473,6 +473,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --config 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]'
             cand --only 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)'
             cand --skip 'Do not ask these points (repeatable)'
+            cand --shuffle 'Ask the points in a random order, which this number makes the same each time: for the tests'
             cand -V 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]'
             cand --versions 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]'
             cand --topic-prefix 'What every topic begins with'

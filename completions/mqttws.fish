@@ -385,6 +385,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l profile -d 'Also
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l only -d 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l skip -d 'Do not ask these points (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l shuffle -d 'Ask the points in a random order, which this number makes the same each time: for the tests' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s V -l versions -d 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l topic-prefix -d 'What every topic begins with' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l pause -d 'Time between two connections' -r
