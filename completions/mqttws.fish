@@ -316,8 +316,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'Time limit for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l summary -d 'Print the summary on stderr, too, at the end' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l warn -d 'Print a line and exit as a monitoring plugin: with 1 if more than this time is needed' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l crit -d 'The same, with 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l warn -d 'Print one line, as a monitoring plugin, and exit with 1 if it takes longer than this' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l crit -d 'The same with exit code 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l on -d 'What is compared with --warn and --crit: min, avg, max, or a percentile [default: p99]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l format -d 'Print at the end the line of a monitoring plugin, or metrics, and nothing else' -r -f -a "nagios\t'The line of a monitoring plugin'
 prometheus\t'Metrics in the text format of Prometheus'"

@@ -1,5 +1,5 @@
-//! Why the client cannot go on, sorted by the side that is to blame, each in one line. What to do about it is
-//! in `report/hint.rs`, and its exit code in `exit.rs`.
+//! Why the client cannot go on, sorted by the side that is to blame, each in one line. What to do
+//! about it is in `report/hint.rs`, and its exit code in `exit.rs`.
 
 use std::io;
 use std::time::Duration;
