@@ -28,6 +28,7 @@ use crate::mqtt::session::{
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
+use crate::transport::file;
 
 /// For how long a broker keeps the session of a run that has lost its connection, in seconds:
 /// longer than the restart of a server takes.
@@ -253,9 +254,14 @@ impl MqttFlags<'_> {
         let authentication = self.credentials.authentication(&mut credentials)?;
         let (versions, choice) = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
-        let is_kept = self.is_kept(connect.session_expiry)?;
-        let lifetime = if is_kept { Lifetime::Persistent } else { needs.lifetime };
         let will = session.will(properties)?;
+        let will_delay = will.as_ref().and_then(|will| will.properties.will_delay_interval());
+        let lifetime = match self.is_kept(connect.session_expiry)? {
+            true => Lifetime::Persistent,
+            // A will is not delayed beyond the end of the session (§3.1.3.2.2).
+            false if will_delay.is_some() => needs.lifetime.max(Lifetime::ClientIfExpiring),
+            false => needs.lifetime,
+        };
         let config = session::Config {
             version: versions[0],
             client_id: session.client_id()?,
@@ -263,7 +269,7 @@ impl MqttFlags<'_> {
                 && !self.persistence.disable_clean_session,
             lifetime,
             keep_alive: session.keepalive,
-            session_expiry: self.session_expiry(connect.session_expiry),
+            session_expiry: self.session_expiry(connect.session_expiry, will_delay),
             login: Login { credentials, authentication: connect.authentication },
             will,
             properties: properties.extra(connect.others),
@@ -330,8 +336,9 @@ impl MqttFlags<'_> {
     }
 
     /// Session Expiry Interval in seconds, where the session outlives a connection.
-    fn session_expiry(&self, by_property: Option<u32>) -> u32 {
-        let unasked = if self.persistence.disable_clean_session { u32::MAX } else { OUTAGE };
+    fn session_expiry(&self, by_property: Option<u32>, will_delay: Option<u32>) -> u32 {
+        let outage = OUTAGE.max(will_delay.unwrap_or(0));
+        let unasked = if self.persistence.disable_clean_session { u32::MAX } else { outage };
         self.given_expiry(by_property).unwrap_or(unasked)
     }
 
@@ -509,7 +516,7 @@ impl CredentialFlags {
     fn authentication_data(&self) -> Result<Option<Bytes>> {
         let data = match &self.auth_data_file {
             Some(path) => {
-                Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?)
+                Some(file::read(path).with_context(|| format!("reading {}", path.display()))?)
             }
             None => self.auth_data.clone().map(String::into_bytes),
         };

@@ -79,6 +79,8 @@ pub enum EndpointError {
     Fragment,
     /// A space or a control character, which must be percent-encoded (`%20`).
     ForbiddenCharacter(char),
+    /// A blank, a line end or a byte order mark before or after the address: it was copied along.
+    Surrounding(char),
     /// No host name between scheme and path.
     NoHost,
     /// The host is neither a name nor an address.
@@ -111,14 +113,11 @@ impl fmt::Display for EndpointError {
                 write!(f, "unknown scheme {scheme}://: write ws:// or wss://")
             }
             Self::Fragment => f.write_str("a WebSocket URL has no fragment: write # as %23"),
-            Self::ForbiddenCharacter(' ') => f.write_str("a blank in a URL is written %20"),
             Self::ForbiddenCharacter(c) => {
-                let kind = match c {
-                    '\t' => "a tab".to_owned(),
-                    '\n' | '\r' => "a line end".to_owned(),
-                    c => format!("the character U+{:04X}", u32::from(*c)),
-                };
-                write!(f, "{kind} in a URL is written {}", percent_encoded(*c))
+                write!(f, "{} in a URL is written {}", invisible(*c), percent_encoded(*c))
+            }
+            Self::Surrounding(c) => {
+                write!(f, "{} stands before or after it: leave it out", invisible(*c))
             }
             Self::UnencodedUserInfo(c) => {
                 write!(f, "{c} in a user name or password is written {}", percent_encoded(*c))
@@ -256,8 +255,23 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// What a character is called that cannot be seen.
+fn invisible(c: char) -> String {
+    match c {
+        ' ' => "a blank".to_owned(),
+        '\t' => "a tab".to_owned(),
+        '\n' | '\r' => "a line end".to_owned(),
+        '\u{feff}' => "a byte order mark".to_owned(),
+        c => format!("the character U+{:04X}", u32::from(c)),
+    }
+}
+
 /// Refuses fragments, and characters that must be percent-encoded in a URL.
 pub(super) fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
+    let ends = [text.chars().next(), text.chars().next_back()];
+    if let Some(c) = ends.into_iter().flatten().find(|c| c.is_whitespace() || *c == '\u{feff}') {
+        return Err(EndpointError::Surrounding(c));
+    }
     if let Some(c) = text.chars().find(|&c| c.is_whitespace() || c.is_control()) {
         return Err(EndpointError::ForbiddenCharacter(c));
     }
