@@ -37,7 +37,7 @@ struct ConnectionState {
     unrouted: usize,
     /// The slow subscriber for which the reader should wait.
     hold_back_for: Option<Arc<SharedConnection>>,
-    ending: Option<Ending>,
+    ending: Option<ConnectionEnd>,
     reader_gone: bool,
     /// Threads that wait for progress.
     waiting: usize,
@@ -51,12 +51,12 @@ pub struct Unwritten {
     /// Packets, in order.
     pub packets: Vec<Packet>,
     /// Set when nothing will follow.
-    pub ending: Option<Ending>,
+    pub ending: Option<ConnectionEnd>,
 }
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
+pub struct ConnectionEnd {
     /// The code of our Close frame (RFC 6455 §7.4); `None` if there is none to send (any more).
     pub close: Option<u16>,
     /// When this was decided.
@@ -121,7 +121,7 @@ impl SharedConnection {
     /// Ends the connection after what was posted; the first reason counts.
     pub fn end(&self, close: Option<u16>) {
         let mut state = self.lock();
-        state.ending.get_or_insert(Ending { close, since: Instant::now() });
+        state.ending.get_or_insert(ConnectionEnd { close, since: Instant::now() });
         state.hold_back_for = None;
         drop(state);
         self.to_write.notify_one();
@@ -129,7 +129,7 @@ impl SharedConnection {
     }
 
     /// Whether the connection ends, and since when.
-    pub fn ending(&self) -> Option<Ending> {
+    pub fn ending(&self) -> Option<ConnectionEnd> {
         self.lock().ending
     }
 

@@ -16,7 +16,7 @@ use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, LineHandler, Reconnect, RedirectPolicy};
+use crate::client::{self, ConnectLimits, LineHandler, LineHandlers, Reconnect};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::dial::Route;
@@ -95,12 +95,13 @@ struct Retry {
 }
 
 impl Retry {
-    fn reconnect(&self) -> Reconnect {
-        Reconnect {
+    fn limits(&self) -> ConnectLimits {
+        let reconnect = Reconnect {
             shortest: self.reconnect_delay.0,
             longest: self.reconnect_delay.1,
             tries: if self.no_reconnect { Some(0) } else { self.reconnect_tries },
-        }
+        };
+        ConnectLimits { timeout: self.connect_timeout, wait: self.wait, reconnect }
     }
 }
 
@@ -254,33 +255,20 @@ impl ConnectionFlags {
         let (endpoint, route, tls) = self.way()?;
         let flags = self.mqtt(persistence, properties);
         let mut secrets = SecretReader::default();
-        let (session, versions, version_choice) = flags.resolve(&endpoint, needs, &mut secrets)?;
-        let headers = self.upgrade.headers(&mut secrets)?;
+        let (session, versions) = flags.resolve(&endpoint, needs, &mut secrets)?;
+        let upgrade = self.upgrade.resolve(&mut secrets)?;
         let is_tls_spoken = self.is_tls_spoken(&endpoint, &route);
         let warnings = self.warnings(&tls, is_tls_spoken, secrets);
         let options = client::Options {
             tls,
             route: Arc::new(route),
-            subprotocols: self.upgrade.subprotocols()?,
-            headers,
-            strict: self.upgrade.strict,
-            redirects: if self.upgrade.follow {
-                RedirectPolicy::Follow
-            } else {
-                RedirectPolicy::Report
-            },
-            connect_timeout: self.retry.connect_timeout,
-            wait: self.retry.wait,
-            reconnect: self.retry.reconnect(),
+            upgrade,
+            limits: self.retry.limits(),
             versions,
-            version_choice,
             session,
             credentials: None,
             brief: needs.reports == AckReports::FailuresOfShortRun,
-            warn: self.unless_quiet(report::warn),
-            note: self.unless_quiet(report::note),
-            log: self.general.debug > 1,
-            trace: Box::new(report::trace),
+            lines: self.lines(),
             endpoint,
         };
         Ok((options, warnings))
@@ -338,6 +326,15 @@ impl ConnectionFlags {
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
         );
         Ok(())
+    }
+
+    fn lines(&self) -> LineHandlers {
+        LineHandlers {
+            warn: self.unless_quiet(report::warn),
+            note: self.unless_quiet(report::note),
+            trace: Box::new(report::trace),
+            log: self.general.debug > 1,
+        }
     }
 
     fn unless_quiet(&self, write: fn(&str)) -> LineHandler {
@@ -492,7 +489,7 @@ mod tests {
 
     #[test]
     fn a_flag_of_version_5_rules_out_the_older_ones() {
-        let versions = |flags: &[&str]| resolved(flags).map(|options| options.versions).ok();
+        let versions = |flags: &[&str]| resolved(flags).map(|options| options.versions.list).ok();
         assert_eq!(versions(&[]), Some(vec![Version::V5, Version::V3_1_1, Version::V3_1]));
         assert_eq!(versions(&["-V", "311"]), Some(vec![Version::V3_1_1]));
         let property = ["-D", "connect user-property a b"];

@@ -16,7 +16,7 @@ use super::secret::SecretReader;
 use super::source;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, VersionChoice};
+use crate::client::{self, VersionChoice, VersionsToTry};
 use crate::exit::Usage;
 use crate::mqtt::packet::{self, Will};
 use crate::mqtt::property::{Place, Properties, Property, PropertyId};
@@ -24,6 +24,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
     self, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
@@ -178,8 +179,8 @@ pub struct ClientNeeds {
     pub version_5: Vec<NeedsVersion5>,
     /// How long the session has to live.
     pub lifetime: Lifetime,
-    /// Use topic aliases.
-    pub topic_alias: bool,
+    /// Whether topic aliases are used.
+    pub topic_aliases: TopicAliasUse,
     /// Which acknowledgements are reported to it.
     pub reports: AckReports,
     /// Messages whose packet is larger than this, in bytes, are handed out in parts.
@@ -204,14 +205,14 @@ impl ClientNeeds {
         Self {
             version_5: Vec::new(),
             lifetime,
-            topic_alias: false,
+            topic_aliases: TopicAliasUse::Never,
             reports: AckReports::All,
             parts_above: None,
         }
     }
 }
 
-/// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
+/// Says why a flag that was given needs MQTT 5, when this older version is asked for.
 pub type NeedsVersion5 = (&'static str, fn(Version) -> String);
 
 /// What of a session needs MQTT 5, in the order in which [`MqttFlags::versions`] looks at it.
@@ -248,22 +249,17 @@ impl MqttFlags<'_> {
         endpoint: &Endpoint,
         needs: &ClientNeeds,
         secrets: &mut SecretReader,
-    ) -> Result<(session::Config, Vec<Version>, VersionChoice)> {
+    ) -> Result<(session::Config, VersionsToTry)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint, secrets)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
-        let (versions, choice) = self.versions(&credentials, authentication.is_some(), needs)?;
+        let versions = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
         let will = session.will(properties)?;
         let will_delay = will.as_ref().and_then(|will| will.properties.will_delay_interval());
-        let lifetime = match self.is_kept(connect.session_expiry)? {
-            true => Lifetime::Persistent,
-            // A will is not delayed beyond the end of the session (§3.1.3.2.2).
-            false if will_delay.is_some() => needs.lifetime.max(Lifetime::ClientIfExpiring),
-            false => needs.lifetime,
-        };
+        let lifetime = self.lifetime(connect.session_expiry, will_delay, needs)?;
         let config = session::Config {
-            version: versions[0],
+            version: versions.list[0],
             client_id: session.client_id()?,
             clean_start: lifetime.begins_anew(session.id_choice(), will.is_some())
                 && !self.persistence.disable_clean_session,
@@ -277,14 +273,26 @@ impl MqttFlags<'_> {
             receiving: self.receiving(needs),
             reports: self.reports(needs),
         };
-        Ok((config, versions, choice))
+        Ok((config, versions))
+    }
+
+    /// A will is not delayed beyond the end of the session (§3.1.3.2.2).
+    fn lifetime(
+        &self,
+        expiry_by_property: Option<u32>,
+        will_delay: Option<u32>,
+        needs: &ClientNeeds,
+    ) -> Result<Lifetime> {
+        let is_kept = self.is_kept(expiry_by_property)?;
+        let least = will_delay.map_or(Lifetime::Connection, |_| Lifetime::ClientIfExpiring);
+        Ok(if is_kept { Lifetime::Persistent } else { needs.lifetime.max(least) })
     }
 
     fn sending(&self, needs: &ClientNeeds) -> SendOptions {
         SendOptions {
-            topic_alias: needs.topic_alias,
+            topic_aliases: needs.topic_aliases,
             max_inflight: self.session.max_inflight,
-            whole_packets: self.upgrade.frame_per_packet,
+            grouping: self.upgrade.grouping(),
         }
     }
 
@@ -297,7 +305,11 @@ impl MqttFlags<'_> {
     }
 
     fn reports(&self, needs: &ClientNeeds) -> ReportOptions {
-        ReportOptions { only_failures: needs.reports != AckReports::All, trace: self.debug > 0 }
+        let successes = match needs.reports {
+            AckReports::All => SuccessReports::Each,
+            AckReports::Failures | AckReports::FailuresOfShortRun => SuccessReports::Together,
+        };
+        ReportOptions { successes, trace: self.debug > 0 }
     }
 
     /// The versions to try. What only MQTT 5 can say is a usage error with an older one, and rules
@@ -307,7 +319,7 @@ impl MqttFlags<'_> {
         credentials: &packet::Credentials,
         is_enhanced: bool,
         needs: &ClientNeeds,
-    ) -> Result<(Vec<Version>, VersionChoice)> {
+    ) -> Result<VersionsToTry> {
         let given = [
             credentials.password.is_some() && credentials.username.is_none(),
             is_enhanced,
@@ -317,17 +329,17 @@ impl MqttFlags<'_> {
         ];
         let own = NEED_VERSION_5.iter().zip(given).filter(|(_, is_given)| *is_given);
         let first = own.map(|(need, _)| *need).chain(needs.version_5.iter().copied()).next();
-        match (self.session.protocol_version, first) {
+        let (list, choice) = match (self.session.protocol_version, first) {
             (Some(version), Some((_, why))) if version < Version::V5 => {
                 bail!(Usage::new(why(version)))
             }
-            (_, Some((flag, _))) => Ok((vec![Version::V5], VersionChoice::NeededBy(flag))),
-            (Some(version), None) => Ok((vec![version], VersionChoice::Asked)),
+            (_, Some((flag, _))) => (vec![Version::V5], VersionChoice::NeededBy(flag)),
+            (Some(version), None) => (vec![version], VersionChoice::Asked),
             (None, None) => {
-                let all = vec![Version::V5, Version::V3_1_1, Version::V3_1];
-                Ok((all, VersionChoice::Ours))
+                (vec![Version::V5, Version::V3_1_1, Version::V3_1], VersionChoice::Ours)
             }
-        }
+        };
+        Ok(VersionsToTry { list, choice })
     }
 
     /// The session expiry that the user asks for; `by_property` is that of `-D connect`.

@@ -23,7 +23,7 @@ use crate::format::summary::SummaryForm;
 use crate::mqtt::packet;
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session::Lifetime;
+use crate::mqtt::session::{Lifetime, TopicAliasUse};
 use crate::mqtt::topic::TopicName;
 
 /// Publish messages: one, a file, or a stream of lines or records.
@@ -227,6 +227,12 @@ impl Choice for RecordEnd {
     }];
 }
 
+impl MessageFlags {
+    fn topic_aliases(&self) -> TopicAliasUse {
+        if self.topic_alias { TopicAliasUse::AsAllowed } else { TopicAliasUse::Never }
+    }
+}
+
 impl PublishFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
@@ -344,7 +350,7 @@ impl PublishFlags {
         ClientNeeds {
             version_5,
             lifetime: Lifetime::for_publishing(qos),
-            topic_alias: self.messages.topic_alias,
+            topic_aliases: self.messages.topic_aliases(),
             reports,
             // No messages are expected: a large one that comes all the same is not kept.
             parts_above: (!is_request).then_some(LARGE_MESSAGE),

@@ -30,7 +30,8 @@ use lifecycle::{
     SessionRemains,
 };
 pub use options::{
-    LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, RedirectPolicy, VersionChoice,
+    ConnectLimits, LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, LineHandlers, Options, Reconnect,
+    RedirectPolicy, UpgradeOptions, VersionChoice, VersionsToTry,
 };
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
@@ -61,7 +62,7 @@ pub enum Event {
     Written(u64),
     /// The output cannot be written.
     OutputFailed(io::Error),
-    /// [`Remote::wake`] was called.
+    /// [`Remote::wake`] was called, or a SIGQUIT came that [`Client::watch_quit`] watches.
     Woken,
     /// SIGINT, SIGTERM or SIGHUP came.
     Interrupted(i32),
@@ -94,9 +95,7 @@ pub struct Client {
 impl Client {
     /// A client that begins to connect with the first [`Client::next`].
     pub fn new(options: Options) -> Result<Self, Error> {
-        let events =
-            EventQueue::new(options.brief && !options.session.reports.trace && !options.log)
-                .map_err(Error::Local)?;
+        let events = EventQueue::new(options.keeps_brief()).map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let now = Instant::now();
         let mut lifecycle = Lifecycle::new(Policy::of(&options), fastrand::u64(..));
@@ -141,6 +140,11 @@ impl Client {
                 | Event::Sendable => {}
             }
         }
+    }
+
+    /// From now on SIGQUIT does not end the process: it is an [`Event::Woken`].
+    pub fn watch_quit(&mut self) -> Result<(), Error> {
+        self.events.watch_quit().map_err(Error::Local)
     }
 
     /// What other threads report with what they have written.

@@ -36,7 +36,7 @@ pub enum Config {
     /// `ping`
     Ping(Box<ping::Config>),
     /// `check`
-    Check(check::Config),
+    Check(check::CheckConfig),
     /// `serve`
     Serve(serve::Config),
     /// Print this text on stdout (`--print-config`).
@@ -64,9 +64,19 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
 fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
+    connect_after(options, limit, |_| Ok(()))
+}
+
+/// The same; before it connects the client is prepared.
+fn connect_after(
+    options: Options,
+    limit: Option<(Instant, Duration)>,
+    prepare: impl FnOnce(&mut Client) -> Result<(), Error>,
+) -> Result<(Client, Established)> {
     let context = options.at_server("connecting to");
     let connect = || {
         let mut client = Client::new(options)?;
+        prepare(&mut client)?;
         let established = client.await_connected(limit)?;
         Ok::<_, Error>((client, established))
     };
@@ -140,7 +150,7 @@ const HURRIED_RELEASE: Duration = Duration::from_secs(3);
 /// broker has `--connect-timeout` for each step that it makes; when the user has interrupted us, it
 /// has [`HURRIED_RELEASE`] for each, and `--connect-timeout` for all.
 fn await_release(client: &mut Client) -> Result<(), Error> {
-    let cap = client.options().connect_timeout;
+    let cap = client.options().limits.timeout;
     let (mut left, mut since) = (client.session().unreleased(), Instant::now());
     let mut hurried = None;
     client.stop_taking();
@@ -231,7 +241,7 @@ fn close(
     client.close();
     match await_closed(client, limit, each) {
         Ok(()) => Ok((exit, Ending::InOrder)),
-        // The user who interrupts us, or gave a time, is told how much is missing.
+        // At an interrupt, or when a given time is up, the line says how much is missing.
         Err(_) if matches!(exit, Exit::Signal(_) | Exit::TimedOut) => Ok((exit, Ending::Lost)),
         Err(_) if is_over(limit) => Ok((Exit::TimedOut, Ending::Lost)),
         Err(error) => Err(error.into()),

@@ -197,18 +197,18 @@ fn timeout_hint(step: Step, tried: Option<&str>, server: Server<'_>) -> Option<&
             "does a WebSocket server listen at this port and path? a plain MQTT or TLS port does \
              not answer, and neither do some brokers at a wrong path",
         ),
-        (Step::ConnAck | Step::ConnAckTo(_), Some(warning))
-            if warning.starts_with(NONE_CONFIRMED) =>
-        {
-            Some(
-                "a proxy on the way may drop the header Sec-WebSocket-Protocol, without which \
-                 some brokers are mute",
-            )
-        }
-        (Step::ConnAck | Step::ConnAckTo(_), _) => {
-            Some("the WebSocket is open, but no MQTT broker answers: try another --path or -V")
-        }
+        (Step::ConnAck | Step::ConnAckTo(_), tried) => Some(connack_hint(tried)),
         (Step::Connection | Step::Transport(_), _) => None,
+    }
+}
+
+/// The hint where CONNECT is not answered.
+fn connack_hint(tried: Option<&str>) -> &'static str {
+    if tried.is_some_and(|warning| warning.starts_with(NONE_CONFIRMED)) {
+        "a proxy on the way may drop the header Sec-WebSocket-Protocol, without which some \
+         brokers are mute"
+    } else {
+        "the WebSocket is open, but no MQTT broker answers: try another --path or -V"
     }
 }
 
@@ -258,7 +258,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
     }
 }
 
-/// The hint for a port at which nothing listens: who gives none does not always know which it is.
+/// The hint for a port at which nothing listens: without one the user may not know which it is.
 fn closed_port_hint(port: Option<u16>) -> &'static str {
     match port {
         Some(80) => {

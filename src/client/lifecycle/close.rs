@@ -317,7 +317,7 @@ impl Lifecycle {
         self.actions.push_back(Action::Drop);
         let forget = attempt.replacing == Replacing::Forgetting;
         self.actions.push_back(Action::ForgetSession(forget));
-        attempt.plan.version = self.version;
+        attempt.plan.version = self.latest.version;
         if attempt.plan.deadline <= now {
             let (step, after) = (Step::ConnAck, self.policy.connect_timeout);
             let error = Error::ConnectTimedOut { step, after, tried: None };

@@ -6,7 +6,7 @@ use crate::client::error::Error;
 use crate::transport;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::proxy::place;
-use crate::transport::redirect::{self, Redirects};
+use crate::transport::redirect::{self, RedirectError, Redirects};
 
 /// Whether an error is a redirect that is followed.
 pub enum Redirected {
@@ -20,26 +20,12 @@ impl Lifecycle {
     /// Follows a redirect, if the error is one and they are followed at all.
     pub(super) fn follow(&mut self, mut attempt: Box<ConnectAttempt>, error: Error) -> Redirected {
         let is_redirected = attempt.redirects.is_some();
-        let next = match error.root() {
-            Error::Transport(transport::Error::Upgrade(refusal))
-                if self.policy.redirects == RedirectPolicy::Follow =>
-            {
-                let here = &attempt.plan.endpoint;
-                attempt.redirects.get_or_insert_with(|| Redirects::from(here)).next(refusal)
+        match self.next_server(&mut attempt, &error) {
+            None if is_redirected => {
+                let to = Box::new(attempt.plan.endpoint.clone());
+                Redirected::Not(attempt, Error::Redirected { to, error: Box::new(error) })
             }
-            _ => None,
-        };
-        match next {
-            None => {
-                let error = match error {
-                    error if is_redirected => {
-                        let to = Box::new(attempt.plan.endpoint.clone());
-                        Error::Redirected { to, error: Box::new(error) }
-                    }
-                    error => error,
-                };
-                Redirected::Not(attempt, error)
-            }
+            None => Redirected::Not(attempt, error),
             Some(Err(error)) => Redirected::Not(attempt, Error::Transport(error.into())),
             Some(Ok(next)) => {
                 if !redirect::keeps_credentials(&attempt.plan.endpoint, &next) {
@@ -49,6 +35,22 @@ impl Lifecycle {
                 Redirected::To(attempt)
             }
         }
+    }
+
+    /// Where the error leads, if it is a redirect that is followed.
+    fn next_server(
+        &self,
+        attempt: &mut ConnectAttempt,
+        error: &Error,
+    ) -> Option<Result<Endpoint, RedirectError>> {
+        let Error::Transport(transport::Error::Upgrade(refusal)) = error.root() else {
+            return None;
+        };
+        if self.policy.redirects != RedirectPolicy::Follow {
+            return None;
+        }
+        let here = &attempt.plan.endpoint;
+        attempt.redirects.get_or_insert_with(|| Redirects::from(here)).next(refusal)
     }
 
     /// What identifies the user at one server is not for another. The user is told once, and again

@@ -1,19 +1,9 @@
 //! The table of all points: what `check` asks, which clause that touches, how much it weighs, and
 //! what to change. The man page, `--list` and the reports are made from it.
 
-mod connect;
-mod ending;
-mod flow_control;
-mod framing_in;
-mod framing_out;
-mod limits;
-mod properties;
-mod publish;
-mod reach;
-mod session;
-mod subscribe;
-mod tls;
-mod upgrade;
+mod read;
+
+use std::sync::OnceLock;
 
 use crate::mqtt::version::Version;
 
@@ -49,14 +39,14 @@ pub enum Way {
 }
 
 /// The versions that a point is asked in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Versions {
     /// Once, in the newest that the server takes.
     Newest,
     /// In each that the server takes.
     All,
     /// In these.
-    Only(&'static [Version]),
+    Only(Vec<Version>),
 }
 
 /// What a point needs beside a server.
@@ -145,9 +135,9 @@ pub struct Point {
     /// Unique, in kebab-case.
     pub name: &'static str,
     /// The clauses that it touches.
-    pub clauses: &'static [&'static str],
+    pub clauses: Vec<&'static str>,
     /// The headlines that it counts for.
-    pub marks: &'static [Mark],
+    pub marks: Vec<Mark>,
     /// When it is asked.
     pub set: Set,
     /// How it is asked.
@@ -157,7 +147,7 @@ pub struct Point {
     /// The versions that it is asked in.
     pub versions: Versions,
     /// What it needs.
-    pub needs: &'static [Need],
+    pub needs: Vec<Need>,
     /// Whether it may harm a faulty server.
     pub harm: Harm,
     /// What a good server does, as a statement.
@@ -170,33 +160,22 @@ pub struct Point {
 
 /// Points that belong together.
 #[derive(Debug)]
-pub struct Group {
+pub struct PointGroup {
     /// In kebab-case.
     pub name: &'static str,
     /// In the order in which they are shown.
-    pub points: &'static [Point],
+    pub points: Vec<Point>,
 }
 
 /// All groups, from the network up.
-pub const GROUPS: [Group; 13] = [
-    Group { name: "reach", points: reach::POINTS },
-    Group { name: "tls", points: tls::POINTS },
-    Group { name: "upgrade", points: upgrade::POINTS },
-    Group { name: "framing-in", points: framing_in::POINTS },
-    Group { name: "framing-out", points: framing_out::POINTS },
-    Group { name: "connect", points: connect::POINTS },
-    Group { name: "publish", points: publish::POINTS },
-    Group { name: "subscribe", points: subscribe::POINTS },
-    Group { name: "session", points: session::POINTS },
-    Group { name: "properties", points: properties::POINTS },
-    Group { name: "flow-control", points: flow_control::POINTS },
-    Group { name: "ending", points: ending::POINTS },
-    Group { name: "limits", points: limits::POINTS },
-];
+pub fn groups() -> &'static [PointGroup] {
+    static GROUPS: OnceLock<Vec<PointGroup>> = OnceLock::new();
+    GROUPS.get_or_init(read::groups)
+}
 
 /// Every point, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static Point> {
-    GROUPS.iter().flat_map(|group| group.points)
+    groups().iter().flat_map(|group| &group.points)
 }
 
 /// The point of this name.
@@ -207,12 +186,29 @@ pub fn find(name: &str) -> Option<&'static Point> {
 impl Point {
     /// The name of its group.
     pub fn group(&self) -> &'static str {
-        let holds = |group: &&Group| group.points.iter().any(|point| point.name == self.name);
-        GROUPS.iter().find(holds).map_or("", |group| group.name)
+        let holds = |group: &&PointGroup| group.points.iter().any(|point| point.name == self.name);
+        groups().iter().find(holds).map_or("", |group| group.name)
+    }
+}
+
+impl Way {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Alone, Self::Shared, Self::Observed];
+
+    /// As the table has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::Shared => "shared",
+            Self::Observed => "observed",
+        }
     }
 }
 
 impl Severity {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Must, Self::Should, Self::Practice];
+
     /// As the reports write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -234,6 +230,10 @@ impl Set {
 }
 
 impl Need {
+    /// All of them.
+    const ALL: [Self; 5] =
+        [Self::TwoConnections, Self::Retained, Self::Topics, Self::Credentials, Self::Tls];
+
     /// As `--list` writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -248,7 +248,7 @@ impl Need {
 
 impl Versions {
     /// As `--list` writes it.
-    pub fn name(self) -> String {
+    pub fn name(&self) -> String {
         match self {
             Self::Newest => "newest".to_owned(),
             Self::All => "all".to_owned(),
@@ -269,7 +269,7 @@ mod tests {
     fn names_are_unique_and_plain() {
         let names: BTreeSet<&str> = all().map(|point| point.name).collect();
         assert_eq!((names.len(), all().count()), (156, 156));
-        let groups: BTreeSet<&str> = GROUPS.iter().map(|group| group.name).collect();
+        let groups: BTreeSet<&str> = groups().iter().map(|group| group.name).collect();
         assert!(names.is_disjoint(&groups), "--only takes both");
         for name in names {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

@@ -20,7 +20,7 @@ use crate::format::summary::RunSummary;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
-use crate::terminal::progress::{Part, Position, Progress};
+use crate::terminal::progress::{Part, Position, Progress, Unit};
 use crate::terminal::screen;
 
 /// How many blocks are given before the next check for events: enough that the check costs little,
@@ -108,10 +108,7 @@ impl FilePublisher {
             let goes_on = self.give();
             if self.is_finished() {
                 if self.feed.is_done() {
-                    if !self.client.session().is_online() {
-                        self.tell_gaps();
-                    }
-                    return Ok(self.tally.exit);
+                    return Ok(self.all_done());
                 }
                 self.state = TransferState::Due;
                 self.given = 0;
@@ -134,14 +131,27 @@ impl FilePublisher {
         }
     }
 
+    /// Every message is over.
+    fn all_done(&mut self) -> Exit {
+        if !self.client.session().is_online() {
+            self.tell_gaps();
+        }
+        self.tally.exit
+    }
+
     /// When the time of `-W` is up.
     fn deadline(&self) -> Option<Instant> {
         self.limit.map(|(until, _)| until)
     }
 
-    fn tell_interrupted(&mut self) {
-        screen::begin_line(false);
-        self.tell_unfinished("interrupted");
+    /// Reports why it ended early, if it did.
+    fn tell_end(&self, result: &Result<Exit>) {
+        if let Ok(Exit::Signal(_)) = result {
+            screen::begin_line(false);
+            self.tell_unfinished("interrupted");
+        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (result, self.limit) {
+            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        }
     }
 
     /// Reports how much was sent when it ended early.
@@ -186,11 +196,12 @@ impl FilePublisher {
         let result = closed
             .map(|(exit, _)| exit)
             .map_err(|error| command::while_connected(error, context, &self.client));
-        if let Ok(Exit::Signal(_)) = result {
-            self.tell_interrupted();
-        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (&result, self.limit) {
-            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
-        }
+        self.tell_end(&result);
+        self.print_summary(&result, summary);
+        result
+    }
+
+    fn print_summary(&self, result: &Result<Exit>, summary: &SummaryPrinter) {
         let tally = &self.tally;
         // A run that ended early ended before its latest message was finished.
         let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
@@ -203,7 +214,6 @@ impl FilePublisher {
             took,
             times: Some(("acknowledgement", &self.acknowledged)),
         });
-        result
     }
 
     /// Whether the message that was begun last is over.
@@ -240,7 +250,8 @@ impl FilePublisher {
         let is_over = matches!(self.state, TransferState::Due);
         let whole = self.tally.published.saturating_sub(u64::from(!is_over));
         let done = whole * self.file.length as u64 + self.given as u64;
-        let whole = Part { done: done.min(self.total), total: self.total, ends: None };
+        let whole =
+            Part { done: done.min(self.total), total: self.total, unit: Unit::Bytes, ends: None };
         Position { whole: Some(whole), ..Position::default() }
     }
 

@@ -31,7 +31,7 @@ impl Subscriber {
         self.progress.finish();
         self.receiver.sink.finish();
         self.client.pause_reading(true);
-        // A user who interrupts us does not want to wait for a reader that has stopped.
+        // After an interrupt a reader that has stopped is not waited for.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
             Ok(_) => self.options.end.count.is_none(),
@@ -94,7 +94,7 @@ impl Subscriber {
         // No message can be lost any more.
         let result = crate::command::close_receiver(&mut self.client, result);
         let latency = self.receiver.latency.as_ref();
-        summary.print(self.signalled, |took| RunSummary {
+        summary.print(self.ending.is_signalled, |took| RunSummary {
             verb: "received",
             messages: self.receiver.written.messages,
             bytes: self.receiver.written.bytes,
@@ -105,7 +105,7 @@ impl Subscriber {
         if let Some(latency) = latency.filter(|_| self.receiver.verbosity.warns()) {
             latency.explain();
         }
-        Ok(worse(result?, self.exit))
+        Ok(worse(result?, self.ending.exit))
     }
 
     /// Waits until the broker has removed the retained messages that were written.
@@ -114,7 +114,7 @@ impl Subscriber {
             return Ok(());
         }
         self.client.pause_reading(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
+        let deadline = Instant::now() + self.client.options().limits.timeout;
         loop {
             let Some(removals) = &mut self.receiver.removals else { return Ok(()) };
             removals.publish(&mut self.client);
@@ -229,7 +229,7 @@ impl Subscriber {
             return result;
         }
         self.client.pause_reading(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
+        let deadline = Instant::now() + self.client.options().limits.timeout;
         while !self.client.is_settled() {
             let next = self.client.next(Some(deadline)).context("replying")?;
             if matches!(next, Event::Alarm) {

@@ -15,9 +15,9 @@ use x509_cert::der::asn1::{BitStringRef, ObjectIdentifier, UintRef};
 use x509_cert::der::{self, Decode, Encode, Reader, SliceReader};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
-use x509_cert::name::Name;
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoOwned};
 
+use super::distinguished_name::{common_name, printed};
 use super::key_kind::content_of;
 
 /// `rsaEncryption` and `id-RSASSA-PSS` (RFC 8017).
@@ -197,20 +197,6 @@ fn server_name(name: &GeneralName) -> Option<String> {
 /// The first `limit` characters, enough to recognise a name.
 fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
-}
-
-fn common_name(name: &Name) -> Option<String> {
-    let common_name = name.common_name().ok().flatten()?;
-    let value = shortened(&common_name.value(), 100);
-    (!value.is_empty()).then_some(value)
-}
-
-fn printed(name: &Name) -> String {
-    match common_name(name) {
-        Some(name) => format!("CN={name}"),
-        None if name.is_empty() => "no name".into(),
-        None => shortened(&name.to_string(), 200),
-    }
 }
 
 /// The subject of a certificate, its issuer, its validity and its fingerprint.

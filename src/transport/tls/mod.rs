@@ -2,6 +2,7 @@
 
 mod certificate;
 mod certificate_error;
+mod distinguished_name;
 mod error;
 mod given_places;
 mod identity;

@@ -9,6 +9,7 @@ mod mended;
 mod repeated;
 mod sighup;
 mod silence;
+mod standstill;
 mod states;
 mod swallowed;
 mod wait;

@@ -200,6 +200,9 @@ fn a_disconnect_before_connack_has_a_reason() {
 
 #[test]
 fn limits_are_those_of_the_latest_connack() {
+    use super::super::server_limits::OptionalFeature::{
+        Retain, SharedSubscriptions, SubscriptionIdentifiers, Wildcards,
+    };
     let limits = [
         Property::number(PropertyId::ReceiveMaximum, 7),
         Property::number(PropertyId::MaximumPacketSize, 1000),
@@ -216,11 +219,8 @@ fn limits_are_those_of_the_latest_connack() {
         receive_maximum: Some(7),
         maximum_packet: 1000,
         maximum_qos: QoS::AtLeastOnce,
-        retain_available: false,
         topic_alias_maximum: 3,
-        wildcards: false,
-        subscription_identifiers: false,
-        shared_subscriptions: false,
+        missing: vec![Retain, Wildcards, SubscriptionIdentifiers, SharedSubscriptions],
         server_keep_alive: Some(9),
     };
     assert_eq!(client.session.limits, announced);
@@ -229,11 +229,8 @@ fn limits_are_those_of_the_latest_connack() {
         receive_maximum: Some(65_535),
         maximum_packet: usize::MAX,
         maximum_qos: QoS::ExactlyOnce,
-        retain_available: true,
         topic_alias_maximum: 0,
-        wildcards: true,
-        subscription_identifiers: true,
-        shared_subscriptions: true,
+        missing: Vec::new(),
         server_keep_alive: None,
     };
     assert_eq!(client.session.limits, defaults);
