@@ -126,7 +126,8 @@ impl Client {
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
                     let after = limit.map(|(_, after)| after).unwrap_or_default();
-                    return Err(self.late(after));
+                    let error = self.late(after);
+                    return Err(self.lifecycle.with_redirect(error));
                 }
                 // There is no session, no input and no output yet.
                 Event::Reconnected
