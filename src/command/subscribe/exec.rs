@@ -17,6 +17,7 @@ use crate::report::{self, Verbosity};
 use crate::stdio::exec::{
     CommandOutcome, CommandStdout, Commands, EndedCommand, OnFailure, Settings,
 };
+use crate::stdio::written::Counts;
 
 /// How long a command may take to end after a signal, before it is killed: less than the five
 /// seconds after which a process that hangs is ended itself.
@@ -32,6 +33,8 @@ pub struct Exec {
     pub(super) replies: VecDeque<(u64, Publish)>,
     options: config::CommandOptions,
     verbosity: Verbosity,
+    /// The messages that no other command is run for.
+    over: Counts,
     /// They were asked to end, and then they are killed.
     pub(super) kill_at: Option<Instant>,
 }
@@ -58,6 +61,7 @@ impl Exec {
             replies: VecDeque::new(),
             options: options.clone(),
             verbosity,
+            over: Counts::default(),
             kill_at: None,
         })
     }
@@ -110,8 +114,22 @@ impl Exec {
         self.options.reply
     }
 
+    /// The messages that no other command is run for, and the bytes of their payloads.
+    pub fn counts(&self) -> Counts {
+        self.over
+    }
+
     /// A command has ended; whether it has failed.
     fn ended(&mut self, EndedCommand { number, publish, outcome }: EndedCommand) -> bool {
+        let keeps_going = self.options.on_failure == OnFailure::KeepGoing;
+        let is_over = match &outcome {
+            CommandOutcome::Done(_) => true,
+            CommandOutcome::Failed(_) => keeps_going,
+            CommandOutcome::Dropped => false,
+        };
+        if is_over {
+            self.over.add(Counts { messages: 1, bytes: publish.payload.len() as u64 });
+        }
         match outcome {
             CommandOutcome::Done(output) => match self.answer(&publish, output) {
                 Some(reply) => self.replies.push_back((number, reply)),
@@ -121,7 +139,7 @@ impl Exec {
             CommandOutcome::Failed(why) => {
                 let topic = publish.topic_or_empty();
                 report::line(&format!("running the command for a message to {topic}: {why}"));
-                if self.options.on_failure == OnFailure::KeepGoing {
+                if keeps_going {
                     self.commands.done(number);
                 }
                 return true;
