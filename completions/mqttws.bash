@@ -493,7 +493,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__ping)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -q -W -D --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --count --interval --via --qos --size --timeout --property --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -w -q -W -D --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --count --interval --flood --deadline --via --qos --size --timeout --json --summary --warn --crit --on --format --property --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -779,6 +779,14 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --via)
                     COMPREPLY=($(compgen -W "mqtt websocket publish" -- "${cur}"))
                     return 0
@@ -801,6 +809,26 @@ _mqttws() {
                     ;;
                 -W)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --summary)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --warn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --property)

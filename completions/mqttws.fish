@@ -306,14 +306,21 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-qos -d 'QoS 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-delay -d 'How long the broker waits for us to reconnect before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after this many probes [default: when interrupted]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after this many probes, or, with `-w`, answers [default: when interrupted; 5 with --warn, --crit or --format]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s w -l deadline -d 'Exit after this time, from the start of the program on, whatever was answered' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l via -d 'Kind of probe: a PINGREQ, a WebSocket Ping, or a message to a topic for this client alone and back' -r -f -a "mqtt\t'PINGREQ and PINGRESP'
 websocket\t'A Ping and a Pong of the WebSocket'
 publish\t'A message through the broker and back'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'Time limit for each answer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l summary -d 'Print the summary on stderr, too, at the end' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l warn -d 'Print a line and exit as a monitoring plugin: with 1 if more than this time is needed' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l crit -d 'The same, with 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l on -d 'What is compared with --warn and --crit: min, avg, max, or a percentile [default: p99]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l format -d 'Print at the end the line of a monitoring plugin, or metrics, and nothing else' -r -f -a "nagios\t'The line of a monitoring plugin'
+prometheus\t'Metrics in the text format of Prometheus'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
@@ -329,6 +336,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-retain -d 'L
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l print-config -d 'Print the settings in force and where each came from, with secrets masked; connect to nothing'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s d -l debug -d 'Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l quiet -d 'No warnings and no progress'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l flood -d 'Send each probe as soon as the one before is answered; a terminal shows a dot for each that is not'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l json -d 'Print an object for each probe and one for the summary'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s h -l host -d 'Host to connect to [default: localhost]' -r

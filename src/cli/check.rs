@@ -11,7 +11,7 @@ use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
 use crate::command::check::points::Set;
-use crate::command::check::select::{self, PointSelection};
+use crate::command::check::select::{self, PointOrder, PointSelection};
 use crate::command::check::{
     CheckConfig, Detail, Output, RemoteServers, ReportFormat, ServerConfig,
 };
@@ -94,6 +94,10 @@ struct PointFlags {
           allow_hyphen_values = true)]
     skip: Vec<String>,
 
+    /// Ask the points in a random order, which this number makes the same each time: for the tests
+    #[arg(long, value_name = "SEED", hide = true)]
+    shuffle: Option<u64>,
+
     /// List all points and connect to nothing; with `--json` as an array
     #[arg(long)]
     list: bool,
@@ -161,7 +165,8 @@ struct ReportFlags {
 impl PointFlags {
     fn selection(self) -> PointSelection {
         let set = if self.full { Set::Full } else { Set::Default };
-        PointSelection { set, only: self.only, skip: self.skip }
+        let order = self.shuffle.map_or(PointOrder::Table, PointOrder::Shuffled);
+        PointSelection { set, only: self.only, skip: self.skip, order }
     }
 
     fn remote(&self) -> RemoteServers {

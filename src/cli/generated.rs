@@ -2,7 +2,6 @@
 //! then fails, so that they cannot drift from the flags.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +9,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::Cli;
-use crate::command::check::points;
+use super::{Cli, points_page};
 
 /// This page is written by hand; `tests/cli/cloud.rs` runs its recipes.
 const CLOUD: &str = include_str!("../../man/mqttws-cloud.7");
@@ -37,7 +35,7 @@ fn sections(command: &str) -> &'static [&'static str] {
             include_str!("manual/differences.roff"),
             include_str!("manual/mosquitto.roff"),
         ],
-        "ping" => &[include_str!("manual/properties.roff")],
+        "ping" => &[include_str!("manual/monitoring.roff"), include_str!("manual/properties.roff")],
         "mqttws" => &[include_str!("manual/delivery.roff")],
         _ => &[],
     }
@@ -117,42 +115,11 @@ fn manual(files: &mut BTreeMap<PathBuf, String>) {
         let (_, examples) =
             EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
         let title = format!("mqttws-{name}");
-        let points = if name == "check" { points_section() } else { String::new() };
+        let points = if name == "check" { points_page::section() } else { String::new() };
         let own = [sections(name), &[&points]].concat();
         let text = page(command, &title, &[&own, &COMMON[..], &[*examples]].concat());
         files.insert(PathBuf::from(format!("man/{title}.1")), text);
     }
-}
-
-/// The table of points of `check`: what each asks, why a user should care, and what to change.
-fn points_section() -> String {
-    let mut text = include_str!("manual/points.roff").to_owned();
-    for group in points::groups() {
-        writeln!(text, ".SS {}", escaped(group.name)).expect("writing to a string");
-        for point in &group.points {
-            let marks = point.marks.iter().map(|mark| mark.name());
-            let facts: Vec<&str> = [point.severity.name(), point.set.name()]
-                .into_iter()
-                .chain(marks)
-                .chain(point.needs.iter().map(|need| need.name()))
-                .chain(point.clauses.iter().copied().filter(|clause| *clause != "practice"))
-                .collect();
-            let (name, facts) = (escaped(point.name), escaped(&facts.join(", ")));
-            let (expected, why) = (escaped(point.expected), escaped(point.why));
-            let remedy = escaped(point.remedy);
-            writeln!(
-                text,
-                ".TP\n\\fB{name}\\fR ({facts})\nHolds if {expected}. {why} To do: {remedy}."
-            )
-            .expect("writing to a string");
-        }
-    }
-    text
-}
-
-/// Text as roff takes it within a line.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-")
 }
 
 /// Every flag that the page names, long or short, is one of `pub`, which has all that the recipes

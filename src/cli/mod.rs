@@ -41,6 +41,7 @@ pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
     Cli::from_environment()
         .and_then(Cli::resolve)
         .map_err(|error| mistyped::explained(error, typed, Cli::command))
+        .map_err(|error| ping::for_plugin(error, &typed().unwrap_or_default()))
 }
 
 /// Publish, subscribe and ping over MQTT over WebSockets.
@@ -274,6 +275,8 @@ impl Command {
 
 #[cfg(test)]
 mod generated;
+#[cfg(test)]
+mod points_page;
 
 #[cfg(test)]
 mod tests {

@@ -171,7 +171,7 @@ impl std::fmt::Display for Error {
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
             Self::ConnectTimedOut { step, after, tried } => {
-                write_timed_out(f, step, *after, tried.as_deref())
+                write_timed_out(f, *step, *after, tried.as_deref())
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
             Self::Refused { connack, version, .. } => write_refused(f, connack, *version),
@@ -247,7 +247,7 @@ impl Error {
 
 fn write_timed_out(
     f: &mut std::fmt::Formatter<'_>,
-    step: &Step,
+    step: Step,
     after: Duration,
     tried: Option<&str>,
 ) -> std::fmt::Result {

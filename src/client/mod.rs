@@ -62,7 +62,7 @@ pub enum Event {
     Written(u64),
     /// The output cannot be written.
     OutputFailed(io::Error),
-    /// [`Remote::wake`] was called.
+    /// [`Remote::wake`] was called, or a SIGQUIT came that [`Client::watch_quit`] watches.
     Woken,
     /// SIGINT, SIGTERM or SIGHUP came.
     Interrupted(i32),
@@ -141,6 +141,11 @@ impl Client {
                 | Event::Sendable => {}
             }
         }
+    }
+
+    /// From now on SIGQUIT does not end the process: it is an [`Event::Woken`].
+    pub fn watch_quit(&mut self) -> Result<(), Error> {
+        self.events.watch_quit().map_err(Error::Local)
     }
 
     /// What other threads report with what they have written.

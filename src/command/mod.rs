@@ -65,9 +65,19 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
 fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
+    connect_after(options, limit, |_| Ok(()))
+}
+
+/// The same; before it connects the client is prepared.
+fn connect_after(
+    options: Options,
+    limit: Option<(Instant, Duration)>,
+    prepare: impl FnOnce(&mut Client) -> Result<(), Error>,
+) -> Result<(Client, Established)> {
     let context = options.at_server("connecting to");
     let connect = || {
         let mut client = Client::new(options)?;
+        prepare(&mut client)?;
         let established = client.await_connected(limit)?;
         Ok::<_, Error>((client, established))
     };

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Opened, RecordInput};
-use self::tally::{AtMostOnce, GAPS, Tally};
+use self::tally::{AtMostOnce, GAPS, Tally, go_on};
 use super::Ending;
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event, LARGE_MESSAGE};
@@ -28,7 +28,7 @@ use crate::format::summary::RunSummary;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session;
 use crate::report;
-use crate::terminal::progress::{Part, Position, Progress, Wanted};
+use crate::terminal::progress::{Part, Position, Progress, Unit, Wanted};
 use crate::terminal::screen;
 
 /// Runs `mqttws pub`.
@@ -177,7 +177,7 @@ impl Publisher {
         let (total, unsent) = (self.large?, self.client.unsent() as u64);
         let is_sent = unsent == 0 && self.feed.input.has_several();
         let done = total.saturating_sub(unsent);
-        (!is_sent).then_some(Part { done, total, ends: None })
+        (!is_sent).then_some(Part { done, total, unit: Unit::Bytes, ends: None })
     }
 
     fn verdict(&mut self) -> Exit {
@@ -323,7 +323,7 @@ impl Publisher {
         let more = if self.tally.at_most_once == AtMostOnce::MaybeLost {
             "; of those of QoS 0 some may be missing: the connection was lost meanwhile".to_owned()
         } else if self.tally.is_numbered {
-            format!("; go on with number {}", self.first_unfinished())
+            go_on(self.first_unfinished(), self.feed.first_untaken())
         } else {
             String::new()
         };

@@ -32,7 +32,7 @@ use crate::report::{self, Verbosity};
 use crate::stdio::exec::OnFailure;
 use crate::stdio::stdout;
 use crate::stdio::stdout_reader::StdoutReader;
-use crate::terminal::progress::{Part, Position, Progress, Wanted};
+use crate::terminal::progress::{Part, Position, Progress, Unit, Wanted};
 use crate::terminal::screen;
 
 /// Runs `mqttws sub`.
@@ -196,6 +196,7 @@ impl Subscriber {
         let message = large.map(|(arrived, length)| Part {
             done: arrived as u64,
             total: length as u64,
+            unit: Unit::Bytes,
             ends: None,
         });
         let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());

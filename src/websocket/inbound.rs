@@ -123,6 +123,10 @@ pub struct Inbound {
     control: Vec<u8>,
 }
 
+fn garbled(words: &str) -> Result<FrameFor, WebSocketError> {
+    Err(WebSocketError::Garbled { words: words.to_owned(), sent: None, look: Look::Frames })
+}
+
 impl Inbound {
     /// Reads frames of messages of at most `max_message` bytes; `role` is the reader's own.
     pub fn new(role: Role, max_message: usize) -> Self {
@@ -327,10 +331,6 @@ impl Inbound {
 
     #[cold]
     fn judge_unusual(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
-        let garbled = |words: &str| {
-            let (words, look) = (words.to_owned(), Look::Frames);
-            Err(WebSocketError::Garbled { words, sent: None, look })
-        };
         // Frames after a Close are ignored, and tungstenite finds the other errors.
         let is_masked_wrongly = header.key.is_some() != self.expects_mask();
         if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
@@ -345,10 +345,12 @@ impl Inbound {
 
     #[cold]
     fn judge_opcode(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
-        let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
         match (header.opcode(), self.fragmented) {
             (TEXT, _) => Err(WebSocketError::TextFrame(String::new())),
-            (BINARY, Some(_)) => broken("a new message before the end of the last one"),
+            (BINARY, Some(_)) => {
+                let words = "a new message before the end of the last one";
+                Err(WebSocketError::Protocol(words.to_owned()))
+            }
             (BINARY, None) | (CONTINUATION, Some(_)) => {
                 let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
                 if size > self.max_message {
@@ -359,7 +361,7 @@ impl Inbound {
             }
             (opcode, _) if opcode >= CLOSE && header.is_final() => {
                 if header.payload > LONGEST_CONTROL as u64 {
-                    return broken("control frame too big (payload must be 125 bytes or less)");
+                    return garbled("control frame too big (payload must be 125 bytes or less)");
                 }
                 Ok(FrameFor::Tungstenite(OtherPayload::Judged))
             }

@@ -64,7 +64,7 @@ fn frames_that_break_the_protocol_are_named() {
     );
     breaks(
         Step::Raw(vec![0x89, 126, 0, 126]),
-        &broken("control frame too big (payload must be 125 bytes or less)"),
+        &garbled("control frame too big (payload must be 125 bytes or less)"),
     );
     breaks(Step::Frame(0x88, b"\x03\xe8\xff"), &broken("a Close frame whose reason is not UTF-8"));
     breaks(Step::Frame(0x88, b"\x03"), &broken("invalid close sequence"));

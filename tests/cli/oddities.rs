@@ -2,6 +2,7 @@
 //! all the same, or one line says why not.
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
+use crate::support::lines::is_like;
 use crate::support::program::{Outcome, Program};
 
 /// MQTT 5 up to a CONNACK like this, and then `steps`.
@@ -383,4 +384,28 @@ fn connect_says_what_it_must() {
 fn until_gone(mut steps: Vec<Step>) -> Vec<Step> {
     steps.push(Step::Gone);
     steps
+}
+
+/// Nothing larger than the broker takes is sent: PUBCOMP loses its reason code, and a broker that
+/// takes no acknowledgement at all is left.
+#[test]
+fn a_tiny_maximum_packet_size_is_kept_to() {
+    let connack = |answer| vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send(answer)];
+    let mut script = connack("20 00 00 05 27 00 00 00 04");
+    script.extend([Step::Send("62 00 09"), packet("70 00 09"), Step::Tell]);
+    script.extend([packet("e0"), Step::Close(1000), Step::Gone]);
+    let broker = Broker::start(script);
+    let program = Program::new(["pub", &broker.url(), "-t", "t", "-l"]);
+    let running = program.stdin("").stdin_held_open().spawn();
+    broker.wait();
+    running.signal("INT");
+    assert_eq!(running.finish().code(), Some(130));
+    broker.finish();
+
+    let broker = Broker::start(connack("20 00 00 05 27 00 00 00 03"));
+    let outcome = Program::new(["pub", &broker.url(), "-t", "t", "-m", "x"]).run();
+    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker broke the protocol: a \
+                Maximum Packet Size of 3 bytes, in which no acknowledgement fits\n";
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(outcome.code() == Some(9) && is_like(&stderr, line), "{outcome}");
 }

@@ -106,8 +106,34 @@ fn an_interrupted_pub_names_the_record_to_go_on_with() {
     broker.wait();
     running.signal("INT");
     let line = "mqttws: publishing: interrupted with 0 of 2 messages handed over; \
-                go on with number 1\n";
+                go on with number 1; numbers 1 to 2 may arrive twice\n";
     running.finish().expect(130, "", line);
+}
+
+/// What came after the record that is named arrives twice, whether it was acknowledged or not; what
+/// was not sent does not.
+#[test]
+fn an_interrupted_pub_tells_what_arrives_twice() {
+    for (signal, code) in SIGNALS {
+        let broker = Broker::start(connected([
+            packet("32 <t> 00 01 'one'"),
+            packet("32 <t> 00 02 'two'"),
+            packet("32 <t> 00 03 'three'"),
+            Step::Send("40 00 01; 40 00 03"),
+            Step::Tell,
+        ]));
+        let flags = ["-V", "311", "-t", "t", "-q", "1", "-l", "-d", "-M", "3"];
+        let program = Program::new([&["pub", &broker.url()], &flags[..]].concat());
+        let mut running = program.stdin("one\ntwo\nthree\n").stdin_held_open().spawn();
+        broker.wait();
+        running.wait_for_words("received PUBACK (Mid: 3");
+        running.signal(signal);
+        let line = "mqttws: publishing: interrupted with 2 of 3 messages handed over; \
+                    go on with number 2; numbers 2 to 3 may arrive twice\n";
+        let outcome = running.finish();
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(outcome.code() == Some(code) && stderr.ends_with(line), "{outcome}");
+    }
 }
 
 /// What was received and is not yet in the folder does not count.

@@ -40,6 +40,7 @@ mod broker;
 mod brokers;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod check;
 mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
@@ -53,6 +54,7 @@ mod proxies;
 mod publish;
 mod requests;
 mod reverse;
+mod reviewed;
 mod squid;
 mod subscribe;
 mod tls;

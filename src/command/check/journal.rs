@@ -203,6 +203,12 @@ impl Journal {
         }
     }
 
+    /// Forgets what the point that is asked has noted for these observed points.
+    pub fn forget(&mut self, points: &[&str]) {
+        let during = self.during;
+        self.observations.retain(|one| one.during != during || !points.contains(&one.point));
+    }
+
     /// Notes something for an observed point; of each point the first ones are kept.
     pub fn observe(
         &mut self,

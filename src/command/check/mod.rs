@@ -9,6 +9,7 @@ mod connection;
 mod finding;
 mod inflate;
 mod journal;
+mod live;
 mod packets;
 pub mod points;
 mod probes;
@@ -22,6 +23,7 @@ mod wire;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -35,8 +37,10 @@ use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsOptions};
 use bench::{Bench, CheckTarget, ServerAccess};
 use journal::Journal;
+use live::LiveView;
 use report::baseline::Baseline;
 pub use report::text::Detail;
+use report::text::Deviations;
 use report::{CheckedServer, Report, RunCourse, json, junit, list, tap, text};
 use run::RunResult;
 use select::PointSelection;
@@ -127,7 +131,7 @@ fn check(config: ServerConfig) -> Result<Exit> {
     let (output, verbosity) = (config.output.clone(), config.verbosity);
     let mut bench = bench_for(config)?;
     let (began, started) = (Instant::now(), now());
-    let result = run::run(&mut bench, &mut |_| {});
+    let (result, shown) = watched(&mut bench, &output, baseline.as_ref());
     let (connections, traffic) = (bench.connections.opened, bench.journal.traffic);
     let course = RunCourse { started, time: began.elapsed(), connections, traffic };
     let mut report = report_of(bench, result, course);
@@ -140,7 +144,23 @@ fn check(config: ServerConfig) -> Result<Exit> {
         }
         baseline.apply(&mut report);
     }
-    write(&report, &output)
+    write(&report, &output, shown)
+}
+
+/// Asks all points. On a terminal the run is shown, and deviations when they are found.
+fn watched(
+    bench: &mut Bench,
+    output: &Output,
+    baseline: Option<&Baseline>,
+) -> (RunResult, Deviations) {
+    let Some(view) = LiveView::open(output, &bench.target, baseline) else {
+        return (run::run(bench, &mut |_| {}), Deviations::Here);
+    };
+    let seen = Rc::clone(&view);
+    bench.pulse = Some(Box::new(move || seen.borrow_mut().update()));
+    let result = run::run(bench, &mut |event| view.borrow_mut().take(event));
+    bench.pulse = None;
+    (result, Deviations::Above)
 }
 
 fn report_of(bench: Bench, result: RunResult, course: RunCourse) -> Report {
@@ -163,7 +183,7 @@ fn report_of(bench: Bench, result: RunResult, course: RunCourse) -> Report {
 }
 
 /// Writes the reports; the exit code of the run.
-fn write(report: &Report, output: &Output) -> Result<Exit> {
+fn write(report: &Report, output: &Output, shown: Deviations) -> Result<Exit> {
     let detail = output.detail;
     if let Some(path) = &output.json {
         write_file(path, &(json::render(report, detail) + "\n"))?;
@@ -172,7 +192,7 @@ fn write(report: &Report, output: &Output) -> Result<Exit> {
         write_file(path, &junit::render(report))?;
     }
     let shown = match output.form {
-        ReportFormat::Text => text::render(report, detail),
+        ReportFormat::Text => text::painted(&text::render(report, detail, shown)),
         ReportFormat::Json => json::render(report, detail),
         ReportFormat::Tap => tap::render(report),
     };

@@ -5,7 +5,7 @@ mod tasks;
 
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, Conn, Failure, Spoken};
+use super::bench::{Bench, CheckTarget, Conn, Failure, Spoken};
 use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
 use super::journal::Evidence;
 use super::points::{self, Harm, Need, Point, Severity, Way};
@@ -68,6 +68,27 @@ pub struct RunResult {
     pub failure: Option<Failure>,
 }
 
+/// What happens in a run.
+#[derive(Clone, Copy)]
+pub enum RunEvent<'a> {
+    /// A point is asked, in this version if it is asked in each.
+    Begins {
+        /// The point.
+        point: &'static Point,
+        /// The version.
+        version: Option<Version>,
+    },
+    /// A point has a result.
+    Found(&'a PointResult),
+}
+
+/// How many results there will be in each group.
+pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
+    let tasks = tasks::all(target);
+    let count = |name| tasks.iter().filter(|task| task.point.group() == name).count();
+    points::groups().iter().map(|group| (group.name, count(group.name))).collect()
+}
+
 /// Whether the server limits how many connections it takes in a time.
 enum RateLimit {
     /// It has not shown so.
@@ -78,8 +99,8 @@ enum RateLimit {
     Reached(String),
 }
 
-/// Asks all points, and cleans up. The observer is told of each result at once.
-pub fn run(bench: &mut Bench, observer: &mut dyn FnMut(&PointResult)) -> RunResult {
+/// Asks all points, and cleans up. The observer is told of everything at once.
+pub fn run(bench: &mut Bench, observer: &mut dyn FnMut(RunEvent<'_>)) -> RunResult {
     let tasks = tasks::all(&bench.target);
     let limit = RateLimit::NotSeen;
     let mut runner = Runner { bench, observer, results: Vec::new(), dead: None, limit };
@@ -101,7 +122,7 @@ pub fn run(bench: &mut Bench, observer: &mut dyn FnMut(&PointResult)) -> RunResu
 
 struct Runner<'a> {
     bench: &'a mut Bench,
-    observer: &'a mut dyn FnMut(&PointResult),
+    observer: &'a mut dyn FnMut(RunEvent<'_>),
     results: Vec<PointResult>,
     /// The server does not answer any more: since which point.
     dead: Option<String>,
@@ -219,6 +240,8 @@ impl Runner<'_> {
 
     /// Asks once.
     fn attempt(&mut self, task: Task, probe: fn(&mut Bench) -> Probed) -> Finding {
+        let Task { point, version, .. } = task;
+        (self.observer)(RunEvent::Begins { point, version });
         self.bench.begin(task.point, task.version);
         probe(self.bench).unwrap_or_else(Stop::finding)
     }
@@ -323,7 +346,7 @@ impl Runner<'_> {
             novelty: Novelty::New,
             evidence: observed.unwrap_or(evidence),
         };
-        (self.observer)(&result);
+        (self.observer)(RunEvent::Found(&result));
         self.results.push(result);
     }
 

@@ -11,6 +11,17 @@ pub struct PointSelection {
     pub only: Vec<String>,
     /// `--skip`: the same.
     pub skip: Vec<String>,
+    /// In which order they are asked, as far as that is free.
+    pub order: PointOrder,
+}
+
+/// In which order points are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PointOrder {
+    /// In that of the table.
+    Table,
+    /// In a random one, which this seed makes the same each time: no verdict may depend on it.
+    Shuffled(u64),
 }
 
 impl PointSelection {
@@ -97,7 +108,8 @@ mod tests {
 
     fn chosen(set: Set, only: &[&str], skip: &[&str]) -> Vec<&'static str> {
         let owned = |patterns: &[&str]| patterns.iter().map(|&one| one.to_owned()).collect();
-        let selection = PointSelection { set, only: owned(only), skip: owned(skip) };
+        let selection =
+            PointSelection { set, only: owned(only), skip: owned(skip), order: PointOrder::Table };
         let asked = points::all().filter(|point| point.way != Way::Observed);
         asked.filter(|point| selection.holds(point)).map(|point| point.name).collect()
     }

@@ -20,7 +20,7 @@ use crate::format::summary::RunSummary;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
-use crate::terminal::progress::{Part, Position, Progress};
+use crate::terminal::progress::{Part, Position, Progress, Unit};
 use crate::terminal::screen;
 
 /// How many blocks are given before the next check for events: enough that the check costs little,
@@ -250,7 +250,8 @@ impl FilePublisher {
         let is_over = matches!(self.state, TransferState::Due);
         let whole = self.tally.published.saturating_sub(u64::from(!is_over));
         let done = whole * self.file.length as u64 + self.given as u64;
-        let whole = Part { done: done.min(self.total), total: self.total, ends: None };
+        let whole =
+            Part { done: done.min(self.total), total: self.total, unit: Unit::Bytes, ends: None };
         Position { whole: Some(whole), ..Position::default() }
     }
 

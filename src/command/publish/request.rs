@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::config::RequestOptions;
 use super::feed::Feed;
 use super::pending::{Correlation, Pending, Waiting};
-use super::tally::IN_DOUBT;
+use super::tally::{IN_DOUBT, go_on};
 use crate::client::{Client, Event, Options};
 use crate::command::{self, refusal, summary::SummaryPrinter};
 use crate::exit::{Exit, worse};
@@ -236,8 +236,8 @@ impl Requester {
         if self.feed.input.delimiter.is_none() {
             return String::new();
         }
-        let first = self.pending.first().unwrap_or(self.feed.first_untaken());
-        format!("; go on with number {first}")
+        let untaken = self.feed.first_untaken();
+        go_on(self.pending.first().unwrap_or(untaken), untaken)
     }
 
     fn tell_interrupted(&self) {

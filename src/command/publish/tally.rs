@@ -176,6 +176,18 @@ impl Tally {
     }
 }
 
+/// With which record a script can go on, the `first` that was not handed over; and which arrive
+/// twice then, of those that were taken before `untaken`.
+pub fn go_on(first: u64, untaken: u64) -> String {
+    let last = untaken.saturating_sub(1);
+    let twice = match last.checked_sub(first) {
+        None => String::new(),
+        Some(0) => ", which may arrive twice".to_owned(),
+        Some(_) => format!("; numbers {first} to {last} may arrive twice"),
+    };
+    format!("; go on with number {first}{twice}")
+}
+
 /// See [`Tally::clock`].
 pub struct Clock<'a>(Option<(&'a mut Acknowledgements, Instant)>);
 

@@ -153,6 +153,8 @@ pub enum Violation {
     TopicAliasInvalid,
     /// A response topic that is no topic name `[MQTT-3.3.2-14]`.
     ResponseTopic,
+    /// A Maximum Packet Size of so many bytes, in which no acknowledgement fits.
+    MaximumPacketSize(u32),
 }
 
 impl Violation {
@@ -232,6 +234,11 @@ impl std::fmt::Display for Violation {
             Self::ResponseTopic => {
                 f.write_str("a response topic that is no topic name [MQTT-3.3.2-14]")
             }
+            Self::MaximumPacketSize(size) => write!(
+                f,
+                "a Maximum Packet Size of {size} {}, in which no acknowledgement fits",
+                if *size == 1 { "byte" } else { "bytes" }
+            ),
         }
     }
 }
@@ -248,6 +255,7 @@ impl Violation {
             Self::Authentication(_) => ReasonCode::NOT_AUTHORIZED,
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::ResponseTopic => ReasonCode::PROTOCOL_ERROR,
+            Self::MaximumPacketSize(_) => ReasonCode::PACKET_TOO_LARGE,
         }
     }
 }

@@ -401,12 +401,22 @@ impl Session {
             return self.send_success(PacketType::PubComp, packet_id);
         }
         let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-        self.send_answer(&Packet::PubComp(Ack { code, ..Ack::success(packet_id) }));
+        let unknown = Packet::PubComp(Ack { code, ..Ack::success(packet_id) });
+        if self.is_too_large(&unknown) {
+            self.send_success(PacketType::PubComp, packet_id);
+        } else {
+            self.send_answer(&unknown);
+        }
     }
 
     /// The time at which [`Session::expire`] must be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
+    }
+
+    /// The keep alive that the server demands instead of ours, 0 for none (MQTT 5 §3.2.2.3.14).
+    pub fn server_keep_alive(&self) -> Option<Duration> {
+        self.limits.server_keep_alive.map(|seconds| Duration::from_secs(seconds.into()))
     }
 
     /// The keep alive of this connection, or `None` if it is off.

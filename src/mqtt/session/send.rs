@@ -239,7 +239,7 @@ impl Session {
     }
 
     /// Whether the packet is larger than the server accepts `[MQTT-3.2.2-15]`.
-    fn is_too_large(&self, packet: &Packet) -> bool {
+    pub(super) fn is_too_large(&self, packet: &Packet) -> bool {
         packet.encoded_len(self.config.version) > self.limits.maximum_packet
     }
 
@@ -275,19 +275,33 @@ impl Session {
         // only sent without an error.
         if self.state == State::Online && (!code.is_error() || self.config.version.has_properties())
         {
-            let mut properties = Properties::default();
-            if self.end() == SessionEnd::Disconnect {
-                properties.push(Property::number(PropertyId::SessionExpiryInterval, 0));
-            }
-            for property in self.config.properties.disconnect.iter().filter(|_| !code.is_error()) {
-                properties.set(property.clone());
-            }
-            self.send(&Packet::Disconnect(Disconnect { code, properties }));
+            self.send_disconnect(code);
         }
         self.state = match self.state {
             State::Online | State::Closing if !code.is_error() => State::Closing,
             _ => State::Ended,
         };
+    }
+
+    /// Sends DISCONNECT with as much as the server has room for `[MQTT-3.2.2-15]`: everything, at
+    /// least the end of the session, or no properties. Without its error code it would mean a
+    /// normal end.
+    fn send_disconnect(&mut self, code: ReasonCode) {
+        let mut properties = Properties::default();
+        if self.end() == SessionEnd::Disconnect {
+            properties.push(Property::number(PropertyId::SessionExpiryInterval, 0));
+        }
+        for property in self.config.properties.disconnect.iter().filter(|_| !code.is_error()) {
+            properties.set(property.clone());
+        }
+        let mut expiry = properties.clone();
+        expiry.0.retain(|property| property.id() == PropertyId::SessionExpiryInterval);
+        let forms = [properties, expiry, Properties::default()];
+        let mut packets =
+            forms.into_iter().map(|properties| Packet::Disconnect(Disconnect { code, properties }));
+        if let Some(packet) = packets.find(|packet| !self.is_too_large(packet)) {
+            self.send(&packet);
+        }
     }
 
     pub(super) fn send(&mut self, packet: &Packet) {

@@ -2,6 +2,8 @@
 
 mod front;
 mod hostile;
+mod live;
+mod relay;
 mod reports;
 mod running;
 mod secure_front;

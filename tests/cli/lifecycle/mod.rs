@@ -10,6 +10,7 @@ mod precedence;
 mod repeated;
 mod sighup;
 mod silence;
+mod standstill;
 mod states;
 mod swallowed;
 mod wait;

@@ -44,6 +44,9 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a terminal is told that time passes.
+const PULSE: Duration = Duration::from_millis(250);
+
 /// How many connect times silence may last.
 const ROUND_TRIPS: u32 = 10;
 
@@ -78,6 +81,8 @@ pub struct Bench {
     authenticator: Authenticator,
     /// Why the latest connection did not come about.
     pub failure: Option<Failure>,
+    /// Called at least every 250 ms while something is awaited.
+    pub pulse: Option<Box<dyn FnMut()>>,
 }
 
 impl Bench {
@@ -94,6 +99,7 @@ impl Bench {
             patience: SHORTEST_PATIENCE,
             authenticator: Authenticator::default(),
             failure: None,
+            pulse: None,
             target,
         })
     }
@@ -176,9 +182,25 @@ impl Bench {
     /// Takes what comes on this connection until this time, and on parked ones in turn. Returns at
     /// once when something came.
     fn pump(&mut self, conn: Conn, until: Instant) -> StepResult<()> {
-        let turn = self.connections.turn(until);
+        let turn = self.turn(until);
         let (link, journal) = self.both(conn);
         link.pump(journal, turn);
+        self.after_turn()
+    }
+
+    /// When waiting until this time must be interrupted for what is done in turn.
+    fn turn(&mut self, until: Instant) -> Instant {
+        let turn = self.connections.turn(until);
+        match &mut self.pulse {
+            None => turn,
+            Some(pulse) => {
+                pulse();
+                turn.min(Instant::now() + PULSE)
+            }
+        }
+    }
+
+    fn after_turn(&mut self) -> StepResult<()> {
         self.connections.read_parked_in_turn(&mut self.journal);
         self.interrupts.obey()
     }
@@ -205,9 +227,8 @@ impl Bench {
         let until = Instant::now() + time;
         let mut poller = Poller::sharing(&self.interrupts.waker);
         while Instant::now() < until {
-            poller.wait(Some(self.connections.turn(until)), false, || false);
-            self.connections.read_parked_in_turn(&mut self.journal);
-            self.interrupts.obey()?;
+            poller.wait(Some(self.turn(until)), false, || false);
+            self.after_turn()?;
         }
         Ok(())
     }

@@ -55,7 +55,10 @@ fn mqtt_disconnect(bench: &mut Bench) -> Probed {
     let end = closing(bench, conn)?;
     let code = end.close.as_ref().map(|close| close.code);
     Ok(match (code, end.stream) {
-        (Some(Some(NORMAL)), Some(StreamEnd::Fin)) => Finding::pass(end.to_string()),
+        // An RST is the system's answer to our Close where the server did not wait for it.
+        (Some(Some(NORMAL)), Some(StreamEnd::Fin | StreamEnd::Reset)) => {
+            Finding::pass(end.to_string())
+        }
         _ => Finding::warn(format!("after DISCONNECT: {}", incomplete(&end))),
     })
 }

@@ -3,6 +3,7 @@
 use super::super::finding::Verdict;
 use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
 use super::super::points::{self, Set};
+use super::super::select::PointOrder;
 use super::*;
 
 fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str) -> PointResult {
@@ -40,7 +41,12 @@ fn report() -> Report {
             connections: 23,
             traffic: (100, 200),
         },
-        selection: PointSelection { set: Set::Default, only: Vec::new(), skip: Vec::new() },
+        selection: PointSelection {
+            set: Set::Default,
+            only: Vec::new(),
+            skip: Vec::new(),
+            order: PointOrder::Table,
+        },
         results: vec![
             result("offer-mqtt", None, Verdict::Pass, "answered mqtt"),
             result("text-frame", five, Verdict::Fail, "taken as data <\u{0}&\"\u{1b}[2J>"),
@@ -59,7 +65,7 @@ fn report() -> Report {
 
 #[test]
 fn the_text_names_deviations_and_what_to_do() {
-    let text = text::render(&report(), text::Detail::Usual);
+    let text = text::render(&report(), text::Detail::Usual, text::Deviations::Here);
     for part in [
         "ws://h:1/mqtt (192.0.2.7:1), MQTT 5 3.1.1\n",
         "  FAIL    binary frames only      taken as data <\\u{0}&\"\\u{1b}[2J>\n",
@@ -74,7 +80,7 @@ fn the_text_names_deviations_and_what_to_do() {
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(!text.contains(['\u{1b}', '\0']));
-    let little = text::render(&report(), text::Detail::Little);
+    let little = text::render(&report(), text::Detail::Little, text::Deviations::Here);
     assert!(little.starts_with("The founding page") && !little.contains("deviation"), "{little}");
 }
 

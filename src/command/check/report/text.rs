@@ -8,6 +8,7 @@ use super::super::points::{self, Point, Set};
 use super::super::run::PointResult;
 use super::headlines::Headline;
 use super::{Report, ServerVerdict, sanitised};
+use crate::terminal::screen;
 
 /// How wide a line may be, in characters.
 const WIDTH: usize = 80;
@@ -23,8 +24,17 @@ pub enum Detail {
     Much,
 }
 
+/// Whether the deviations are in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deviations {
+    /// They are.
+    Here,
+    /// They were shown when they were found.
+    Above,
+}
+
 /// The whole text.
-pub fn render(report: &Report, detail: Detail) -> String {
+pub fn render(report: &Report, detail: Detail, shown: Deviations) -> String {
     let mut out = String::new();
     if detail != Detail::Little {
         head(report, &mut out);
@@ -34,7 +44,7 @@ pub fn render(report: &Report, detail: Detail) -> String {
     }
     headlines(&report.headlines(), &mut out);
     if detail != Detail::Little {
-        deviations(report, detail, &mut out);
+        deviations(report, detail, shown, &mut out);
         unknown(report, &mut out);
         if detail == Detail::Much {
             passed(report, &mut out);
@@ -166,23 +176,67 @@ fn with(
     points
 }
 
-fn deviations(report: &Report, detail: Detail, out: &mut String) {
+fn deviations(report: &Report, detail: Detail, shown: Deviations, out: &mut String) {
     let failed = with(report, PointResult::is_new_failure);
     let warned = with(report, |result| result.verdict == Verdict::Warn);
     let known = with(report, |result| result.verdict == Verdict::Fail && !result.is_new_failure());
     let count = failed.len() + warned.len() + known.len();
     if count > 0 {
-        let _ = writeln!(out, "\n{count} deviation{}", if count == 1 { "" } else { "s" });
+        let plural = if count == 1 { "" } else { "s" };
+        let place = if shown == Deviations::Above { ", told above" } else { "" };
+        let _ = writeln!(out, "\n{count} deviation{plural}{place}");
     }
-    for (word, points) in [("FAIL", failed), ("WARN", warned), ("known", known)] {
+    let told = [("FAIL", failed), ("WARN", warned), ("known", known)];
+    for (word, points) in told.into_iter().filter(|_| shown == Deviations::Here) {
         for (point, results) in points {
-            point_lines(word, point, &results, detail, out);
-            hanging("        ", 8, &format!("to do: {}", point.remedy), out);
+            deviation_lines(word, point, &results, detail, out);
         }
     }
     for fixed in &report.fixed {
         hanging("  fixed ", 8, fixed, out);
     }
+}
+
+/// A deviation by itself; nothing if the result is none.
+pub fn deviation(result: &PointResult, is_known: bool, detail: Detail) -> String {
+    let mut out = String::new();
+    let word = match result.verdict {
+        Verdict::Fail if is_known => "known",
+        Verdict::Fail | Verdict::Warn => result.verdict.name(),
+        Verdict::Pass | Verdict::NotApplicable | Verdict::Unknown => return out,
+    };
+    deviation_lines(word, result.point, &[result], detail, &mut out);
+    out
+}
+
+fn deviation_lines(
+    word: &str,
+    point: &Point,
+    results: &[&PointResult],
+    detail: Detail,
+    out: &mut String,
+) {
+    point_lines(word, point, results, detail, out);
+    hanging("        ", 8, &format!("to do: {}", point.remedy), out);
+}
+
+/// The same text with the words of verdicts in colour, where stdout wants colour. They stand at the
+/// beginning of lines, after two blanks, where no text of a server can be.
+pub fn painted(text: &str) -> String {
+    if !screen::stdout_has_colour() {
+        return text.to_owned();
+    }
+    text.split_inclusive('\n').map(painted_line).collect()
+}
+
+fn painted_line(line: &str) -> String {
+    for (word, colour) in [("PASS", 32), ("WARN", 33), ("FAIL", 31), ("unknown", 35)] {
+        let rest = line.strip_prefix("  ").and_then(|line| line.strip_prefix(word));
+        if let Some(rest) = rest.filter(|rest| rest.starts_with(' ')) {
+            return format!("  \x1b[{colour}m{word}\x1b[0m{rest}");
+        }
+    }
+    line.to_owned()
 }
 
 /// A point with what was seen, the same of several versions once.

@@ -12,6 +12,7 @@ mod identifiers;
 mod inbound;
 mod keep_alive;
 mod outbound;
+mod packet_limit;
 mod partial;
 mod promises;
 mod resuming;

@@ -36,15 +36,17 @@ pub fn topic_alias_in(bench: &mut Bench) -> Probed {
     for topic in &topics {
         bench.subscribe(conn, topic, QoS::AtLeastOnce)?;
     }
-    for (topic, alias) in topics.iter().zip([1, 1, highest]) {
-        for (sent, how) in [(Some(topic.as_str()), "with its topic"), (None, "alone")] {
-            let payload = format!("alias {alias} of {topic} {how}");
-            let publish = aliased(sent, alias, QoS::AtLeastOnce, payload.clone());
-            bench.publish(conn, publish)?;
-            if topic_of(bench, conn, &payload)? != *topic {
-                let words = format!("a message with the alias {alias} {how} came to another topic");
-                return Ok(Finding::fail(words));
-            }
+    let steps = topics.iter().zip([1, 1, highest]).flat_map(|(topic, alias)| {
+        [(Some(topic.as_str()), "with its topic"), (None, "alone")]
+            .map(|(sent, how)| (sent, alias, how, topic))
+    });
+    for (number, (sent, alias, how, topic)) in steps.enumerate() {
+        let payload = format!("alias {number}");
+        let publish = aliased(sent, alias, QoS::AtLeastOnce, payload.clone());
+        bench.publish(conn, publish)?;
+        if topic_of(bench, conn, &payload)? != *topic {
+            let words = format!("a message with the alias {alias} {how} came to another topic");
+            return Ok(Finding::fail(words));
         }
     }
     Ok(Finding::pass(format!("aliases up to {highest} stand for their topics")))

@@ -204,10 +204,12 @@ fn remembers(
     }
     let topic = bench.topic("");
     bench.publish(conn, Bench::message(&topic, QoS::AtLeastOnce, "live"))?;
+    // A server may acknowledge first and match subscriptions later.
+    bench.fence(conn)?;
     bench.subscribe(conn, &topic, QoS::AtLeastOnce)?;
     let before = bench.mark(conn, &topic, QoS::AtLeastOnce)?;
     let words = format!("the old subscription still delivers {when}");
-    Ok((!before.is_empty()).then(|| Finding::fail(words)))
+    Ok((!before.is_empty()).then(|| Finding::fail(words).in_doubt()))
 }
 
 fn offline_queue(bench: &mut Bench) -> Probed {

@@ -49,7 +49,11 @@ pub fn unknown(bench: &mut Bench) -> Probed {
                 serves_any(bench, true);
                 Finding::pass("any path is served")
             }
-            Err(words) => failed(&answer, format!("{path}: {answer}, then {words}")),
+            Err(words) => {
+                // Another protocol may be spoken there.
+                bench.journal.forget(&["packets-wellformed", "packets-aligned"]);
+                failed(&answer, format!("{path}: {answer}, then {words}"))
+            }
         });
     }
     serves_any(bench, false);

@@ -1,0 +1,84 @@
+//! What `check` shows on a terminal while it runs, and what is left of that at the end.
+
+use super::front::{self, Request, Requests};
+use super::table::serve;
+use crate::support::terminal::{Ended, Session};
+
+/// Points of two groups; the server does not answer the one about `mqttv3.1`.
+const ONLY: &str = "offer-mqtt,offer-mqttv31,ping-answered";
+
+/// A front that does not answer to an offer of `mqttv3.1` alone.
+fn silent_front(url: &str) -> String {
+    front::start(url, || {
+        Box::new(Requests(|head| {
+            let is_old = head.contains("Sec-WebSocket-Protocol: mqttv3.1\r\n");
+            if is_old { Request::Hang } else { Request::Pass }
+        }))
+    })
+}
+
+fn check(url: &str, size: (u16, u16), environment: &[(&str, &str)]) -> Session {
+    Session::start(size, &["check", url, "--only", ONLY], environment, Vec::new())
+}
+
+fn text(ended: &Ended) -> String {
+    String::from_utf8_lossy(&ended.written).into_owned()
+}
+
+/// Waits until the silent point is asked: its name stands below the line of its group.
+fn wait_for_silence(session: &mut Session, group: impl Fn(&str) -> bool) {
+    session.wait_for("silent point below its group", |rows| {
+        rows.windows(2).any(|rows| group(&rows[0]) && rows[1] == "  offer-mqttv31")
+    });
+}
+
+#[test]
+fn groups_points_and_deviations_are_shown_at_once() {
+    let (_serve, url) = serve();
+    let front = silent_front(&url);
+    let mut session = check(&front, (40, 80), &[]);
+    wait_for_silence(&mut session, |row| {
+        let mut words = row.split_whitespace();
+        words.next() == Some("upgrade") && row.contains(" [=") && row.chars().count() < 78
+    });
+    session.wait_for("deviation above the groups", |rows| {
+        let warned = rows.iter().position(|row| row.starts_with("  WARN  offer-mqttv31 (upgrade"));
+        warned.is_some_and(|at| rows[at..].iter().any(|row| row.starts_with("upgrade  ")))
+    });
+    let ended = session.finish();
+    let text = text(&ended);
+    assert_eq!((ended.code, ended.column), (Some(0), 0), "{text}");
+    assert_eq!(text.matches("offer-mqttv31 (upgrade").count(), 1, "{text}");
+    let screen = ended.screen.join("\n");
+    assert!(screen.contains("1 deviation, told above"), "{screen}");
+    assert!(screen.contains("INTEROPERABLE (of the points asked for)"), "{screen}");
+    assert!(!screen.contains("[="), "{screen}");
+    assert!(text.contains("  \x1b[33mWARN\x1b[0m  offer-mqttv31"), "{text:?}");
+    assert!(text.contains("  \x1b[32mPASS\x1b[0m"), "{text:?}");
+}
+
+#[test]
+fn a_narrow_terminal_gets_no_bar_and_no_color_is_obeyed() {
+    let (_serve, url) = serve();
+    let front = silent_front(&url);
+    let mut session = check(&front, (40, 40), &[("NO_COLOR", "1")]);
+    wait_for_silence(&mut session, |row| row.starts_with("upgrade  ") && !row.contains('['));
+    let ended = session.finish();
+    let text = text(&ended);
+    assert_eq!((ended.code, ended.column), (Some(0), 0), "{text}");
+    assert_eq!(text.matches("offer-mqttv31 (upgrade").count(), 1, "{text}");
+    assert!(!text.contains("\x1b[3"), "{text:?}");
+}
+
+#[test]
+fn an_interrupted_run_leaves_a_report_and_no_bars() {
+    let (_serve, url) = serve();
+    let front = silent_front(&url);
+    let mut session = check(&front, (40, 80), &[]);
+    wait_for_silence(&mut session, |row| row.starts_with("upgrade  "));
+    session.press("\x03");
+    let ended = session.finish();
+    let screen = ended.screen.join("\n");
+    assert_eq!((ended.code, ended.column), (Some(130), 0), "{screen}");
+    assert!(screen.contains("interrupted") && !screen.contains("[="), "{screen}");
+}
