@@ -60,7 +60,7 @@ pub fn run(
 /// How far the message is that was begun last.
 #[derive(Debug, Clone, Copy)]
 enum TransferState {
-    /// It is over: the next one is due, if there is one.
+    /// It is over: the next message is due, if there is one.
     Due,
     /// It was begun, and the session wants its payload on this connection or (QoS 1 and 2) on the
     /// next.

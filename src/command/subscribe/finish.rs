@@ -70,7 +70,7 @@ impl Subscriber {
                 return result.and_then(|exit| self.output_failed(error).map(|_| exit));
             }
             Event::Mqtt(event) => self.handed_over(&event),
-            // No message is read any more, and nobody asked for the others.
+            // No message is read any more, and the other events were not asked for.
             Event::Input(_)
             | Event::Woken
             | Event::Connected(_)
