@@ -73,7 +73,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__check)
-            opts="-L -h -p -4 -6 -A -H -u -P -i -I -d -V -v -k -M --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --header --origin --user-agent --basic-auth --bearer --follow --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --id --id-prefix --allow-control-characters --will-file --profile --config --print-config --debug --quiet --full --allow-remote --only --skip --list --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline --verbose --protocol-version --strict --frame-per-packet --subprotocol --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --no-reconnect --reconnect-delay --reconnect-tries --wait --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -i -I -d -V -v -k -M --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --header --origin --user-agent --basic-auth --bearer --follow --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --id --id-prefix --allow-control-characters --will-file --profile --config --print-config --debug --quiet --full --allow-remote --only --skip --shuffle --list --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline --verbose --protocol-version --strict --frame-per-packet --subprotocol --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --no-reconnect --reconnect-delay --reconnect-tries --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -296,6 +296,10 @@ _mqttws() {
                     return 0
                     ;;
                 --skip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shuffle)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

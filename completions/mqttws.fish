@@ -316,8 +316,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'Time limit for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l summary -d 'Print the summary on stderr, too, at the end' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l warn -d 'Print a line and exit as a monitoring plugin: with 1 if more than this time is needed' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l crit -d 'The same, with 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l warn -d 'Print one line, as a monitoring plugin, and exit with 1 if it takes longer than this' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l crit -d 'The same with exit code 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l on -d 'What is compared with --warn and --crit: min, avg, max, or a percentile [default: p99]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l format -d 'Print at the end the line of a monitoring plugin, or metrics, and nothing else' -r -f -a "nagios\t'The line of a monitoring plugin'
 prometheus\t'Metrics in the text format of Prometheus'"
@@ -385,6 +385,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l profile -d 'Also
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l only -d 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l skip -d 'Do not ask these points (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l shuffle -d 'Ask the points in a random order, which this number makes the same each time: for the tests' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s V -l versions -d 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l topic-prefix -d 'What every topic begins with' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l pause -d 'Time between two connections' -r

@@ -1,6 +1,6 @@
-//! SIGINT, SIGTERM, SIGHUP and, for `ping`, SIGQUIT. In a client the first of the former is reported
-//! to its loop, and the second ends the process at once; `serve` passes each signal on to its
-//! command.
+//! SIGINT, SIGTERM, SIGHUP and, for `ping`, SIGQUIT. In a client the first of those that end it is
+//! reported to its loop, and the second ends the process at once; `serve` passes each signal on to
+//! its command.
 //!
 //! Handlers set flags and write to a socket that the loop waits for, which needs no thread. A
 //! thread, which [`Signals::guard`] starts, is needed only to end the process while the main thread

@@ -276,6 +276,8 @@ impl Command {
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod points_page;
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ struct PingOutputFlags {
           default_missing_value = "text", value_parser = value::summary)]
     summary: Option<SummaryForm>,
 
-    /// Print a line and exit as a monitoring plugin: with 1 if more than this time is needed
+    /// Print one line, as a monitoring plugin, and exit with 1 if it takes longer than this
     ///
     /// The exit codes are 0 (OK), 1 (warning), 2 (critical, or no connection) and 3 (the command
     /// line, and everything else).
@@ -127,7 +127,7 @@ struct PingOutputFlags {
           allow_hyphen_values = true)]
     warn: Option<Duration>,
 
-    /// The same, with 2
+    /// The same with exit code 2
     #[arg(long, value_name = "TIME", value_parser = value::duration,
           allow_hyphen_values = true)]
     crit: Option<Duration>,
@@ -194,7 +194,10 @@ pub fn for_plugin(error: anyhow::Error, typed: &[OsString]) -> anyhow::Error {
         ["--warn", "--crit"].contains(&name)
     };
     let is_ping = typed.get(1).is_some_and(|verb| verb == "ping");
-    if is_ping && typed.iter().any(is_threshold) { PluginMisuse(error).into() } else { error }
+    if !is_ping || !typed.iter().any(is_threshold) || error.is::<PluginMisuse>() {
+        return error;
+    }
+    PluginMisuse(error).into()
 }
 
 impl PingFlags {
@@ -206,8 +209,14 @@ impl PingFlags {
         })
     }
 
-    /// The `Config` that the flags mean, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print. Thresholds may also come from a
+    /// profile.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        let is_plugin = self.output.warn.is_some() || self.output.crit.is_some();
+        self.config().map_err(|error| if is_plugin { PluginMisuse(error).into() } else { error })
+    }
+
+    fn config(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
         let needs = ClientNeeds {
             // Only messages of our own are expected.

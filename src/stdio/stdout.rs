@@ -308,9 +308,16 @@ pub fn stdout_may_be_closed() -> bool {
 /// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say
 /// in it does not drive the terminal.
 pub fn print_line(line: &str) -> io::Result<bool> {
+    print_styled(line, str::to_owned)
+}
+
+/// The same; on a terminal what is harmless gets its colours.
+pub fn print_styled(line: &str, style: fn(&str) -> String) -> io::Result<bool> {
     let mut text = BytesMut::new();
     if io::stdout().is_terminal() {
-        escape::escape(line.as_bytes(), &mut text);
+        let mut harmless = BytesMut::new();
+        escape::escape(line.as_bytes(), &mut harmless);
+        text.put_slice(style(&String::from_utf8_lossy(&harmless)).as_bytes());
     } else {
         text.put_slice(line.as_bytes());
     }

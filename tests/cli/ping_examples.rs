@@ -14,8 +14,8 @@ fn example(heading: &str) -> Vec<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/mqttws-ping.1");
     let page = fs::read_to_string(page).unwrap();
     let (_, after) = page.split_once(&format!(".SS {heading}\n")).expect("the heading");
-    let (_, example) = after.split_once(".nf\n").expect("an example");
-    let (example, _) = example.split_once(".fi\n").expect("its end");
+    let (_, example) = after.split_once(".EX\n").expect("an example");
+    let (example, _) = example.split_once(".EE\n").expect("its end");
     let shown = example.replace("\\-", "-").replace("\\e", "\\");
     shown.lines().map(str::to_owned).collect()
 }
@@ -57,7 +57,7 @@ fn a_health_check_of_a_container() {
 #[test]
 fn a_nagios_plugin() {
     let heading = "A Nagios plugin";
-    let line = command(heading, "command_line").replace("/usr/bin/", "");
+    let line = command(heading, "command_line");
     let arguments = command(heading, "check_command");
     let arguments: Vec<&str> = arguments.split('!').skip(1).collect();
     let broker = answering(5);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::folder::Folder;
 use crate::support::lines::{is_like, is_line};
 use crate::support::program::{Outcome, Program};
 
@@ -198,6 +199,18 @@ fn a_wrong_command_line_is_unknown() {
     );
     let outcome = Program::new(["ping", "--crit", "1", "--help"]).run();
     assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
+}
+
+#[test]
+fn thresholds_of_a_profile_make_it_a_plugin_too() {
+    let folder = Folder::new();
+    let config = folder.write("config.toml", "[profile.m]\nwarn = '5'\ncrit = '2'\n");
+    let arguments = ["ping", "ws://127.0.0.1:1", "--config", &config, "--profile", "m"];
+    let outcome = Program::new(arguments).run();
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(outcome.stdout.starts_with(b"PING UNKNOWN - --warn 5 s is above "), "{outcome}");
+    let outcome = Program::new([&arguments[..], &["--crit", "9"]].concat()).run();
+    says(&outcome, 2, "PING CRITICAL - connecting to *: connection refused; *");
 }
 
 #[test]

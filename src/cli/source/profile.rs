@@ -179,7 +179,7 @@ fn layers<'a>(config: &'a ProfileFile, named: Option<&'a Named>) -> Result<Vec<P
 
 /// Where the address in force comes from, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AddressSource {
+enum AddressOrigin {
     Nowhere,
     Layer(usize),
     Variable,
@@ -188,7 +188,7 @@ enum AddressSource {
 
 /// The address in force.
 struct ChosenAddress {
-    source: AddressSource,
+    source: AddressOrigin,
     /// It, where it is a URL.
     url: Option<String>,
 }
@@ -197,18 +197,18 @@ impl ChosenAddress {
     fn find(layers: &[ProfileLayer<'_>], typed: &ArgMatches) -> Self {
         if ADDRESS_IDS.iter().any(|id| is_typed(typed, id)) {
             let url = ["url", "url_flag"].iter().find_map(|id| typed.get_one::<String>(id));
-            return Self { source: AddressSource::Flag, url: url.cloned() };
+            return Self { source: AddressOrigin::Flag, url: url.cloned() };
         }
         let strongest = layers.iter().rposition(|layer| layer.has_one_of(&ADDRESS));
         let of_profile = |at: usize| Self {
-            source: AddressSource::Layer(at),
+            source: AddressOrigin::Layer(at),
             url: layers[at].settings.get("url").and_then(Value::as_str).map(str::to_owned),
         };
         match strongest {
             Some(at) if layers[at].strength == Strength::Typed => of_profile(at),
-            _ if is_set(URL) => Self { source: AddressSource::Variable, url: env::var(URL).ok() },
+            _ if is_set(URL) => Self { source: AddressOrigin::Variable, url: env::var(URL).ok() },
             Some(at) => of_profile(at),
-            None => Self { source: AddressSource::Nowhere, url: None },
+            None => Self { source: AddressOrigin::Nowhere, url: None },
         }
     }
 
@@ -219,10 +219,10 @@ impl ChosenAddress {
     /// The place in words that follow "the address is".
     fn described(&self, layers: &[ProfileLayer<'_>]) -> String {
         match self.source {
-            AddressSource::Flag => "that of the command line".to_owned(),
-            AddressSource::Variable => format!("that of ${URL}"),
-            AddressSource::Layer(at) => format!("that of profile {}", layers[at].name),
-            AddressSource::Nowhere => "another one".to_owned(),
+            AddressOrigin::Flag => "that of the command line".to_owned(),
+            AddressOrigin::Variable => format!("that of ${URL}"),
+            AddressOrigin::Layer(at) => format!("that of profile {}", layers[at].name),
+            AddressOrigin::Nowhere => "another one".to_owned(),
         }
     }
 }
@@ -273,7 +273,7 @@ impl Order<'_> {
     /// Whether a stronger place replaces this setting.
     fn is_overruled(&self, at: usize, key: &str, flag: &Arg) -> bool {
         if ADDRESS.contains(&key) {
-            return self.address.source != AddressSource::Layer(at);
+            return self.address.source != AddressOrigin::Layer(at);
         }
         let adds = matches!(flag.get_action(), ArgAction::Append);
         let own = [key];
@@ -298,10 +298,10 @@ impl Order<'_> {
     /// Whether the URL of a stronger place holds the user name or the password.
     fn is_overruled_by_url(&self, at: usize, key: &str) -> bool {
         let is_stronger = match self.address.source {
-            AddressSource::Flag => true,
-            AddressSource::Variable => self.layers[at].strength != Strength::Typed,
-            AddressSource::Layer(other) => other > at,
-            AddressSource::Nowhere => false,
+            AddressOrigin::Flag => true,
+            AddressOrigin::Variable => self.layers[at].strength != Strength::Typed,
+            AddressOrigin::Layer(other) => other > at,
+            AddressOrigin::Nowhere => false,
         };
         if !is_stronger || !(key == "username" || PASSWORD.contains(&key)) {
             return false;
@@ -354,7 +354,7 @@ impl Order<'_> {
     /// Whether this profile has an address, and another one is in force.
     fn is_for_another_address(&self, at: usize) -> bool {
         let layer = &self.layers[at];
-        if !layer.has_one_of(&["url", "host"]) || self.address.source == AddressSource::Layer(at) {
+        if !layer.has_one_of(&["url", "host"]) || self.address.source == AddressOrigin::Layer(at) {
             return false;
         }
         let own = layer.settings.get("url").and_then(Value::as_str);

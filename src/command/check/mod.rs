@@ -32,6 +32,7 @@ use crate::client;
 use crate::exit::{Exit, Usage};
 use crate::mqtt::version::Version;
 use crate::report::Verbosity;
+use crate::stdio::stdout;
 use crate::transport::dial;
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsOptions};
@@ -192,11 +193,13 @@ fn write(report: &Report, output: &Output, shown: Deviations) -> Result<Exit> {
         write_file(path, &junit::render(report))?;
     }
     let shown = match output.form {
-        ReportFormat::Text => text::painted(&text::render(report, detail, shown)),
+        ReportFormat::Text => text::render(report, detail, shown),
         ReportFormat::Json => json::render(report, detail),
         ReportFormat::Tap => tap::render(report),
     };
-    super::print(shown.trim_end())?;
+    let style: fn(&str) -> String =
+        if output.form == ReportFormat::Text { text::painted } else { str::to_owned };
+    stdout::print_styled(shown.trim_end(), style).context("writing to stdout")?;
     if let Some((_, words)) = &report.failure {
         crate::report::line(&format!("connecting to {}: {words}", report.server.url));
     }

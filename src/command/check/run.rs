@@ -133,7 +133,7 @@ impl Runner<'_> {
     /// Asks what can be asked of a server that cannot be connected to.
     fn ask_possible(&mut self, tasks: Vec<Task>, failure: &Failure) {
         for task in tasks {
-            if is_possible(task.point, failure) {
+            if is_possible(task.point, failure, self.bench.known.was_upgraded) {
                 self.ask(task);
             } else {
                 let words = format!("no connection: {}", failure.words);
@@ -270,7 +270,9 @@ impl Runner<'_> {
         else {
             return;
         };
-        if let Some(words) = self.lost_server().filter(|_| self.dead.is_some()) {
+        // What ended at its beginning has its finding already.
+        let is_lost = self.dead.is_some() && conns.is_ok();
+        if let Some(words) = self.lost_server().filter(|_| is_lost) {
             return self.record(task, Finding::unknown(words), since.elapsed());
         }
         self.bench.begin(task.point, task.version);
@@ -389,10 +391,11 @@ enum Begun {
 }
 
 /// Whether a point can be asked of a server that cannot be connected to.
-fn is_possible(point: &Point, failure: &Failure) -> bool {
+fn is_possible(point: &Point, failure: &Failure, was_upgraded: bool) -> bool {
     let groups: &[&str] = match failure.exit {
         Exit::Upgrade => &["reach", "tls", "upgrade"],
         Exit::Refused => &["reach", "tls", "upgrade", "connect"],
+        Exit::TimedOut if was_upgraded => &["reach", "tls", "upgrade", "connect"],
         Exit::Tls => &["reach", "tls"],
         _ => &["reach"],
     };

@@ -234,13 +234,14 @@ impl std::fmt::Display for Violation {
             Self::ResponseTopic => {
                 f.write_str("a response topic that is no topic name [MQTT-3.3.2-14]")
             }
-            Self::MaximumPacketSize(size) => write!(
-                f,
-                "a Maximum Packet Size of {size} {}, in which no acknowledgement fits",
-                if *size == 1 { "byte" } else { "bytes" }
-            ),
+            Self::MaximumPacketSize(size) => fmt_tiny(f, *size),
         }
     }
+}
+
+fn fmt_tiny(f: &mut std::fmt::Formatter<'_>, size: u32) -> std::fmt::Result {
+    let bytes = if size == 1 { "byte" } else { "bytes" };
+    write!(f, "a Maximum Packet Size of {size} {bytes}, in which no acknowledgement fits")
 }
 
 impl Violation {

@@ -4,15 +4,16 @@ use super::front::{self, Request, Requests};
 use super::table::serve;
 use crate::support::terminal::{Ended, Session};
 
-/// Points of two groups; the server does not answer the one about `mqttv3.1`.
-const ONLY: &str = "offer-mqtt,offer-mqttv31,ping-answered";
+/// Points of two groups; the server does not answer the second and the third.
+const ONLY: &str = "offer-mqtt,offer-mqttv31,query-kept,ping-answered";
 
-/// A front that does not answer to an offer of `mqttv3.1` alone.
+/// A front that does not answer to an offer of `mqttv3.1` alone, and to a query.
 fn silent_front(url: &str) -> String {
     front::start(url, || {
         Box::new(Requests(|head| {
             let is_old = head.contains("Sec-WebSocket-Protocol: mqttv3.1\r\n");
-            if is_old { Request::Hang } else { Request::Pass }
+            let has_query = head.contains("mqttws=check");
+            if is_old || has_query { Request::Hang } else { Request::Pass }
         }))
     })
 }
@@ -43,14 +44,14 @@ fn groups_points_and_deviations_are_shown_at_once() {
     });
     session.wait_for("deviation above the groups", |rows| {
         let warned = rows.iter().position(|row| row.starts_with("  WARN  offer-mqttv31 (upgrade"));
-        warned.is_some_and(|at| rows[at..].iter().any(|row| row.starts_with("upgrade  ")))
+        warned.is_some_and(|at| rows[at..].iter().any(|row| row == "  query-kept"))
     });
     let ended = session.finish();
     let text = text(&ended);
     assert_eq!((ended.code, ended.column), (Some(0), 0), "{text}");
     assert_eq!(text.matches("offer-mqttv31 (upgrade").count(), 1, "{text}");
     let screen = ended.screen.join("\n");
-    assert!(screen.contains("1 deviation, told above"), "{screen}");
+    assert!(screen.contains("2 deviations, told above"), "{screen}");
     assert!(screen.contains("INTEROPERABLE (of the points asked for)"), "{screen}");
     assert!(!screen.contains("[="), "{screen}");
     assert!(text.contains("  \x1b[33mWARN\x1b[0m  offer-mqttv31"), "{text:?}");

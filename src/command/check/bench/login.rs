@@ -2,7 +2,7 @@
 
 use super::{Bench, Conn, Spoken, StepResult, Stop};
 use crate::command::check::aliases::Aliases;
-use crate::command::check::finding::Finding;
+use crate::command::check::finding::{Finding, Verdict};
 use crate::command::check::journal::Fact;
 use crate::exit::Exit;
 use crate::mqtt::packet::{ConnAck, Connect, Packet};
@@ -42,15 +42,23 @@ impl Bench {
         if let Some(version) = self.asked.version.or(known) {
             return self.on_with(self.connect_packet(version));
         }
-        let mut refused = Finding::unknown("no version of MQTT is spoken");
+        let mut refused = (Exit::Refused, Finding::unknown("no version of MQTT is spoken"));
         for version in self.target.versions() {
-            match self.on_with(self.connect_packet(version)) {
-                Err(Stop::Found(finding)) => refused = finding,
+            self.failure = None;
+            let finding = match self.on_with(self.connect_packet(version)) {
+                Err(Stop::Found(finding)) => finding,
                 result => return result,
+            };
+            match (&self.failure, refused.0) {
+                // An answer tells more than silence, and the first silence as much as the others.
+                (Some(_), Exit::TimedOut) => {}
+                (Some(_), _) if refused.1.verdict == Verdict::NotApplicable => {}
+                (Some(failure), _) => refused = (failure.exit, finding),
+                (None, _) => refused = (Exit::Refused, finding),
             }
         }
-        self.failed(Exit::Refused, refused.observed.clone());
-        Err(Stop::Found(refused))
+        self.failed(refused.0, refused.1.observed.clone());
+        Err(Stop::Found(refused.1))
     }
 
     /// ON2: a second connection at the same time, in the same version.
