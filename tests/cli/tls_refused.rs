@@ -170,7 +170,7 @@ fn self_signed_and_unknown() {
     let (_authority, _folder, file) = trusted();
     for certificate in alone() {
         let advice = format!(
-            "if it is the right authority, give its certificate with --cafile, or trust it with --pin-sha256 {}",
+            "if it is the right certificate, give it with --cafile, or trust it with --pin-sha256 {}",
             fingerprint(&certificate)
         );
         let words = format!("certificate is self-signed (CN=Alone); {advice}");

@@ -9,11 +9,12 @@ pub(super) fn trust_hint(fault: &CertificateFault) -> Option<String> {
             (untrusted, "give that authority's certificate with --cafile")
         }
         CertificateFault::SelfSigned(untrusted) => {
-            (untrusted, "if it is the right authority, give its certificate with --cafile")
+            (untrusted, "if it is the right certificate, give it with --cafile")
         }
         CertificateFault::CaAsServer(untrusted) => (
             untrusted,
-            "let this authority sign a certificate for the server, or give this certificate with --cafile",
+            "let this authority sign a certificate for the server, or give this certificate with \
+             --cafile",
         ),
         _ => return None,
     };
@@ -56,12 +57,12 @@ pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
 fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
     match fault {
         CertificateFault::NoNames { .. } => Some(
-            "issue a new certificate with a subjectAltName (the common name does not count), or use \
-             --pin-sha256",
+            "issue a new certificate with a subjectAltName (the common name does not count), or \
+             use --pin-sha256",
         ),
         CertificateFault::Version1 { .. } => Some(
-            "issue a new certificate with extensions (openssl x509 -req -extfile), or trust it with \
-             --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a \
+            "issue a new certificate with extensions (openssl x509 -req -extfile), or trust it \
+             with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a \
              certificate)",
         ),
         CertificateFault::WeakKey { .. } => {
