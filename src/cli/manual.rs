@@ -112,13 +112,8 @@ const PAGES: [(&str, &[PagePart]); 6] = [
 ];
 
 /// What every page ends with.
-const COMMON: &[PagePart] = &[
-    section!("profiles"),
-    section!("files"),
-    section!("environment"),
-    section!("exit-status"),
-    section!("see-also"),
-];
+const COMMON: &[PagePart] =
+    &[section!("files"), section!("environment"), section!("exit-status"), section!("see-also")];
 
 /// Adds the pages, each with its path.
 pub fn write(program: &Command, files: &mut BTreeMap<PathBuf, String>) {
