@@ -88,7 +88,7 @@ enum ReadState {
 pub struct RecordInput {
     /// The reader, until the client has it; `None` where there is nothing to read.
     pub source: Option<Source>,
-    /// What the records of a block are separated by; `None`: a block is one record.
+    /// The byte that separates the records of a block; `None` if a block is one record.
     pub delimiter: Option<u8>,
     /// Records that were read and not published.
     block: Block,
