@@ -294,3 +294,13 @@ fn a_pub_without_end_is_interrupted() {
         assert_eq!(outcome.code(), Some(code), "{outcome}");
     }
 }
+
+/// The time of `-W` counts, too, when every message has come and none can be written.
+#[test]
+fn the_time_that_there_is_ends_although_nobody_reads_the_output() {
+    let script = until_goodbye(subscribed([Step::Send("30 <t> 'x'")]));
+    let (pipe, broker) = (FullPipe::new(), Broker::start(script));
+    let arguments = format!("sub {} -V 311 -t t -C 1 -W 0.5", broker.url());
+    let line = "mqttws: subscribed: timed out after 0.5 s with 0 of 1 message\n";
+    pipe.program(&arguments, 1).run().expect(27, "", line);
+}
