@@ -78,7 +78,7 @@ fn nothing_that_identifies_the_user_goes_to_another_host() {
 
 #[test]
 fn user_properties_and_tokens_of_connect_do_not_go_to_another_host() {
-    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 02 00 2d 03 21 40 00 <me>")];
+    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 02 00 2d 03 21 80 00 <me>")];
     script.extend([Step::Send("20 00 00 00"), packet("30 <t> 00 'x'")]);
     let other = Broker::start(until_goodbye(script));
     let first = Broker::start(redirects(&[], &other.url()));

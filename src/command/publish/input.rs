@@ -138,7 +138,7 @@ impl RecordInput {
             let path = path.take();
             path.map(|path| stdin::read_whole(File::open(path)?, maximum)).transpose()
         });
-        Self { source: Some(source), what, repeat, ..Self::empty() }
+        Self { source: Some(not_empty(source)), what, repeat, ..Self::empty() }
     }
 
     fn of_file(file: File, what: String, repeat: u64, maximum: usize) -> Self {

@@ -17,7 +17,6 @@ use crate::report::{self, Verbosity};
 use crate::stdio::exec::{
     CommandOutcome, CommandStdout, Commands, EndedCommand, OnFailure, Settings,
 };
-use crate::stdio::written::Counts;
 
 /// How long a command may take to end after a signal, before it is killed: less than the five
 /// seconds after which a process that hangs is ended itself.
@@ -33,8 +32,6 @@ pub struct Exec {
     pub(super) replies: VecDeque<(u64, Publish)>,
     options: config::CommandOptions,
     verbosity: Verbosity,
-    /// The messages that no other command is run for.
-    over: Counts,
     /// They were asked to end, and then they are killed.
     pub(super) kill_at: Option<Instant>,
 }
@@ -48,7 +45,7 @@ impl Exec {
         client: &Client,
     ) -> Result<Self> {
         let settings = Settings {
-            command: options.command.clone(),
+            words: options.words.clone(),
             jobs: options.jobs,
             stdout: if options.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
             on_failure: options.on_failure,
@@ -61,7 +58,6 @@ impl Exec {
             replies: VecDeque::new(),
             options: options.clone(),
             verbosity,
-            over: Counts::default(),
             kill_at: None,
         })
     }
@@ -114,22 +110,8 @@ impl Exec {
         self.options.reply
     }
 
-    /// The messages that no other command is run for, and the bytes of their payloads.
-    pub fn counts(&self) -> Counts {
-        self.over
-    }
-
     /// A command has ended; whether it has failed.
     fn ended(&mut self, EndedCommand { number, publish, outcome }: EndedCommand) -> bool {
-        let keeps_going = self.options.on_failure == OnFailure::KeepGoing;
-        let is_over = match &outcome {
-            CommandOutcome::Done(_) => true,
-            CommandOutcome::Failed(_) => keeps_going,
-            CommandOutcome::Dropped => false,
-        };
-        if is_over {
-            self.over.add(Counts { messages: 1, bytes: publish.payload.len() as u64 });
-        }
         match outcome {
             CommandOutcome::Done(output) => match self.answer(&publish, output) {
                 Some(reply) => self.replies.push_back((number, reply)),
@@ -139,7 +121,7 @@ impl Exec {
             CommandOutcome::Failed(why) => {
                 let topic = publish.topic_or_empty();
                 report::line(&format!("running the command for a message to {topic}: {why}"));
-                if keeps_going {
+                if self.options.on_failure == OnFailure::KeepGoing {
                     self.commands.done(number);
                 }
                 return true;

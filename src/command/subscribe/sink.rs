@@ -139,7 +139,7 @@ impl Sink {
     pub fn stop(&self) -> Option<Counts> {
         match self {
             Self::Output(output) => Some(output.stop()),
-            Self::Commands(exec) => Some(exec.counts()),
+            Self::Commands(exec) => Some(exec.commands.counts()),
             Self::Watch(_) => None,
         }
     }
