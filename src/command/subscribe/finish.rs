@@ -37,7 +37,7 @@ impl Subscriber {
         // After an interrupt a reader that has stopped is not waited for.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.options.end.count.is_none(),
+            Ok(_) => self.ending.is_signalled,
             Err(_) => false,
         };
         let last_write = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
