@@ -34,10 +34,15 @@ use crate::report::Verbosity;
     mut_arg("strict", hidden),
     mut_arg("frame_per_packet", hidden),
     mut_arg("subprotocol", hidden),
+    mut_arg("follow", hidden),
+    mut_arg("max_message_size", hidden),
+    mut_arg("id_prefix", hidden),
+    mut_arg("allow_control_characters", hidden),
     mut_arg("keepalive", hidden),
     mut_arg("max_inflight", hidden),
     mut_arg("will_topic", hidden),
     mut_arg("will_payload", hidden),
+    mut_arg("will_file", hidden),
     mut_arg("will_qos", hidden),
     mut_arg("will_retain", hidden),
     mut_arg("will_delay", hidden),
@@ -47,10 +52,6 @@ use crate::report::Verbosity;
     mut_arg("wait", hidden)
 )]
 pub struct CheckFlags {
-    /// Address and session.
-    #[command(flatten)]
-    pub connection: ConnectionFlags,
-
     /// Which points.
     #[command(flatten)]
     choice: PointFlags,
@@ -62,6 +63,10 @@ pub struct CheckFlags {
     /// The reports.
     #[command(flatten)]
     reports: ReportFlags,
+
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
 }
 
 /// Shared flags that have no meaning here.

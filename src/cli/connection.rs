@@ -32,33 +32,33 @@ const DEFAULT_PORT: u16 = 8080;
 /// Where to connect, and how.
 #[derive(Debug, Args)]
 pub struct ConnectionFlags {
-    /// The address.
+    /// The session.
     #[command(flatten)]
-    address: Address,
-
-    /// The way there.
-    #[command(flatten)]
-    network: NetworkFlags,
-
-    /// The upgrade.
-    #[command(flatten)]
-    upgrade: UpgradeFlags,
-
-    /// TLS.
-    #[command(flatten)]
-    tls: TlsFlags,
-
-    /// Time, and what to do when it fails.
-    #[command(flatten)]
-    retry: Retry,
+    pub session: SessionFlags,
 
     /// User name and password.
     #[command(flatten)]
     credentials: CredentialFlags,
 
-    /// The session.
+    /// The address.
     #[command(flatten)]
-    pub session: SessionFlags,
+    address: Address,
+
+    /// The upgrade.
+    #[command(flatten)]
+    upgrade: UpgradeFlags,
+
+    /// The way there.
+    #[command(flatten)]
+    network: NetworkFlags,
+
+    /// Time, and what to do when it fails.
+    #[command(flatten)]
+    retry: Retry,
+
+    /// TLS.
+    #[command(flatten)]
+    tls: TlsFlags,
 
     /// Profiles and the log.
     #[command(flatten)]
@@ -107,7 +107,7 @@ impl Retry {
 
 /// Profiles and the log.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
+#[command(next_help_heading = "General")]
 struct General {
     /// Also read the flags of this profile, a table of the configuration file [default:
     /// `$MQTTWS_PROFILE`]

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use clap_complete::Shell;
 
 use super::{Cli, manual};
 
@@ -49,17 +48,7 @@ fn completions_and_manual_are_up_to_date() {
 }
 
 fn completions(files: &mut BTreeMap<PathBuf, String>) {
-    let shells = [
-        (Shell::Bash, "mqttws.bash"),
-        (Shell::Zsh, "_mqttws"),
-        (Shell::Fish, "mqttws.fish"),
-        (Shell::PowerShell, "_mqttws.ps1"),
-        (Shell::Elvish, "mqttws.elv"),
-    ];
-    for (shell, name) in shells {
-        let mut text = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "mqttws", &mut text);
-        let text = String::from_utf8(text).expect("completions are text");
+    for (name, text) in super::completions::files() {
         files.insert(Path::new("completions").join(name), text);
     }
 }

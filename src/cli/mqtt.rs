@@ -159,7 +159,7 @@ pub struct CredentialFlags {
 
 /// Whether the session outlives the run, for the verbs that can keep one.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "MQTT")]
+#[command(next_help_heading = "Delivery")]
 pub struct Persistence {
     /// Keep the session: the broker stores messages while we are disconnected (needs -i)
     #[arg(short = 'c', long)]

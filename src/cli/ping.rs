@@ -33,12 +33,8 @@ enum Via {
 
 /// Measure how fast a broker answers, and each step of the way to it.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, mut_arg("max_inflight", |arg| arg.hide(true)))]
 pub struct PingFlags {
-    /// Address and session.
-    #[command(flatten)]
-    pub connection: ConnectionFlags,
-
     /// The probes.
     #[command(flatten)]
     probes: Probes,
@@ -46,6 +42,10 @@ pub struct PingFlags {
     /// What is printed.
     #[command(flatten)]
     output: PingOutputFlags,
+
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
 
     /// Properties.
     #[command(flatten)]

@@ -41,6 +41,13 @@ pub enum Config {
     Serve(serve::Config),
     /// Print this text on stdout (`--print-config`).
     Print(String),
+    /// `profile`
+    Profiles {
+        /// A line for each profile, or nothing.
+        listing: String,
+        /// What is wrong with them.
+        problems: Vec<String>,
+    },
 }
 
 /// Does what the command line asks.
@@ -52,7 +59,19 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Check(config) => check::run(config),
         Config::Serve(config) => serve::run(config),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
+        Config::Profiles { listing, problems } => profiles(&listing, &problems),
     }
+}
+
+/// Prints the profiles, and what is wrong with them.
+fn profiles(listing: &str, problems: &[String]) -> Result<Exit> {
+    if !listing.is_empty() {
+        print(listing)?;
+    }
+    for problem in problems {
+        report::line(problem);
+    }
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::Usage })
 }
 
 /// A topic for this client alone, named by its purpose and by the client id. Wildcards and NUL,

@@ -6,7 +6,7 @@ mod usage;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-pub use self::usage::Misuse;
+pub use self::usage::{HelpText, Misuse};
 use crate::exit::{Exit, PluginMisuse, PluginState};
 use crate::format::escape;
 use crate::terminal::status_line;
@@ -46,6 +46,9 @@ pub fn error(error: &anyhow::Error) -> Exit {
         line(&misuse.to_string());
         return Exit::Usage;
     }
+    if let Some(help) = error.downcast_ref::<HelpText>() {
+        return show(*help);
+    }
     line(&described(error));
     Exit::of(error)
 }
@@ -76,6 +79,21 @@ fn plugin_misuse(misuse: &anyhow::Error) -> Exit {
 /// The line of a monitoring plugin, without performance data: a `|` would begin them.
 pub fn plugin_line(state: PluginState, text: &str) -> String {
     format!("PING {state} - {}", one_line(text).replace('|', "/"))
+}
+
+/// Prints help; returns the exit code.
+fn show(help: HelpText) -> Exit {
+    match help {
+        HelpText::Wanted(text) => {
+            // A closed stdout is no failure here.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Exit::Done
+        }
+        HelpText::Missing(text) => {
+            write(text);
+            Exit::Usage
+        }
+    }
 }
 
 /// Prints a line that begins with the name of the program: a failure that does not end the program

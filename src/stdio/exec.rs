@@ -8,6 +8,7 @@ mod process;
 mod tests;
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +28,8 @@ pub use self::process::{CommandOutcome, CommandStdout};
 /// Which commands, and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What `sh -c` runs.
-    pub command: String,
+    /// The program and its arguments.
+    pub words: Vec<OsString>,
     /// How many at once.
     pub jobs: usize,
     /// What becomes of their stdout.
@@ -216,7 +217,7 @@ fn work(
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = order else { return };
         let number = job.number;
-        let outcome = running.run(&settings.command, job, settings.stdout);
+        let outcome = running.run(&settings.words, job, settings.stdout);
         let failed = matches!(outcome, CommandOutcome::Failed(_));
         if failed && settings.on_failure == OnFailure::Stop {
             // Before another is taken: the caller learns of the failure too late for that.

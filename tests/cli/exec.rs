@@ -50,6 +50,52 @@ fn a_command_reads_the_payload_and_knows_the_message() {
     outcome.expect(0, "one t/ü 1 1 0 7 .\ntwo b 0 0 0  .\n", "");
 }
 
+/// A function that bash has exported is a variable to all others.
+#[test]
+fn the_shell_can_be_chosen() {
+    let steps = || granted([Step::Send("32 <t> 00 07 'one'"), packet("40 00 07")]);
+    let run = |flags: &[&str]| {
+        let broker = Broker::start(until_goodbye(steps()));
+        let program = subscribe(&broker, &[flags, &["-C", "1"]].concat());
+        program.env("BASH_FUNC_f%%", "() { read -r x; echo \"f got $x\"; }").run()
+    };
+    run(&["--exec", "f", "--shell", "bash"]).expect(0, "f got one\n", "");
+    run(&["--exec", "cat; echo \" $0\"", "--shell", "/bin/sh"]).expect(0, "one /bin/sh\n", "");
+}
+
+#[test]
+fn a_command_needs_no_shell() {
+    let flags =
+        ["--exec-argv", "printf", "--exec-argv", "%s|", "--exec-argv", "-x $HOME", "-C", "1"];
+    let steps = [Step::Send("32 <t> 00 07 'one'"), packet("40 00 07")];
+    ran(&flags, steps).expect(0, "-x $HOME|", "");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_a_failure() {
+    let broker = Broker::start(until_goodbye(granted([Step::Send("32 <t> 00 07 'one'")])));
+    let outcome = subscribe(&broker, &["--exec-argv", "no-such-program", "--quiet"]).run();
+    let line = "mqttws: running the command for a message to t: it cannot be started: No such file or directory";
+    fails(&outcome, 1, line);
+    for (flags, line) in [
+        (&["--shell", "bash"][..], "mqttws: --exec <CMD> is required; see mqttws help sub"),
+        (
+            &["--exec", "x", "--exec-argv", "y"],
+            "mqttws: --exec <CMD> cannot be used with --exec-argv <WORD>*",
+        ),
+        (
+            &["--exec-argv", ""],
+            "mqttws: --exec-argv: the first one is the program, and it is empty",
+        ),
+        (
+            &["--jobs", "2"],
+            "mqttws: <--exec <CMD>|--exec-argv <WORD>> is required; see mqttws help sub",
+        ),
+    ] {
+        fails(&Program::new([&["sub", "-t", "t"], flags].concat()).run(), 2, line);
+    }
+}
+
 #[test]
 fn properties_are_variables() {
     let command = "echo $MQTT_CONTENT_TYPE $MQTT_RESPONSE_TOPIC $MQTT_CORRELATION_DATA \"$MQTT_USER_TRACE_ID\" \

@@ -3,6 +3,7 @@
 //! profile is used with that url only.
 
 mod file;
+mod overview;
 
 use std::env;
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use super::variable;
 use crate::exit::Usage;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use file::{ProfileFile, usual_place, written_for};
+pub use overview::{Overview, Rows};
 
 /// The profile that is always read.
 const DEFAULT: &str = "default";
@@ -246,14 +248,15 @@ impl Order<'_> {
         let mut flags = Vec::new();
         let mut withheld = Vec::new();
         for (key, value) in *settings {
-            let known = self.all.get_subcommands().any(|sub| has_flag(sub, key));
-            ensure!(known, Usage::new(format!("{path}: profile {name}: there is no flag --{key}")));
+            let known = |key: &str| self.all.get_subcommands().any(|sub| has_flag(sub, key));
+            let check = ProfileFile::check_key(key, known);
+            check.map_err(|wrong| Usage::new(format!("{path}: profile {name}: {wrong}")))?;
             self.config.check_exposure(key, value)?;
             let flag = self.verb.get_arguments().find(|arg| is_named(arg, key));
             let Some(flag) = flag.filter(|flag| !self.is_overruled(at, key, flag)) else {
                 continue;
             };
-            let value = self.without_overruled_user(at, key, value);
+            let value = self.without_overruled_user(at, key, &self.config.located(key, value));
             let written = written_for(flag, key, &value).ok_or_else(|| {
                 Usage::new(format!("{path}: profile {name}: {key}: not a value for --{key}"))
             })?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
 /// others have one.
-const WITHOUT_VALUE: [&str; 58] = [
+const WITHOUT_VALUE: [&str; 60] = [
     "--allow-control-characters",
     "--ask-password",
     "--base64",
@@ -18,6 +18,7 @@ const WITHOUT_VALUE: [&str; 58] = [
     "--frame-per-packet",
     "--help",
     "--hex",
+    "--hexdump",
     "--insecure",
     "--ipv4",
     "--ipv6",
@@ -46,6 +47,7 @@ const WITHOUT_VALUE: [&str; 58] = [
     "--summary",
     "--system-roots",
     "--tls-use-os-certs",
+    "--time",
     "--topic-alias",
     "--verbose",
     "--watch",

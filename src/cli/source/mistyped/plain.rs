@@ -85,12 +85,14 @@ pub(super) fn value_of_a_switch(
 }
 
 /// Words where only a URL can stand.
-pub(super) fn places(line: &Line, fault: &Fault, _: &clap::Command) -> Option<String> {
+pub(super) fn places(line: &Line, fault: &Fault, command: &clap::Command) -> Option<String> {
+    let of = command.find_subcommand(&line.verb)?;
+    of.get_arguments().find(|arg| arg.get_id() == "url")?;
     let plain = line.plain();
     // What stands before an @, or is typed where a password is asked for, may be one.
     let may_be_secret = line.has(&["ask_password"])
         || plain.iter().any(|word| look(word) != WordKind::Url && word.contains('@'));
-    if !matches!(fault, Fault::Words | Fault::Other) || line.verb == "serve" || may_be_secret {
+    if !matches!(fault, Fault::Words | Fault::Other) || may_be_secret {
         return None;
     }
     let urls = plain.iter().filter(|word| look(word) == WordKind::Url).count();
