@@ -731,7 +731,7 @@ _mqttws_word() {
         'completions '*) _mqttws_of -W 'bash zsh fish powershell elvish' ;;
         'man -'*)
             _mqttws_of -W '--help' ;;
-        'man '*) _mqttws_of -W 'mqttws pub sub ping check serve cloud' ;;
+        'man '*) _mqttws_of -W 'mqttws pub sub ping check serve examples brokers cloud' ;;
         'version -'*)
             _mqttws_of -W '--help' ;;
         'help -'*)

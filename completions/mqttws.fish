@@ -418,7 +418,7 @@ complete -c mqttws -n '__mqttws_verb completions' -a 'bash zsh fish powershell e
 
 # man
 complete -c mqttws -n '__mqttws_verb man' -l help -d 'Print help'
-complete -c mqttws -n '__mqttws_verb man' -a 'mqttws pub sub ping check serve cloud'
+complete -c mqttws -n '__mqttws_verb man' -a 'mqttws pub sub ping check serve examples brokers cloud'
 
 # version
 complete -c mqttws -n '__mqttws_verb version' -l help -d 'Print help'

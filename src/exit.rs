@@ -233,7 +233,7 @@ impl Exit {
             Self::Lost => 3,
             Self::Denied => 4,
             Self::Signal(_) => 5,
-            // These end a run before anything else can happen.
+            // These end a run, and say why.
             Self::Usage
             | Self::Unreached
             | Self::Tls
@@ -249,8 +249,8 @@ impl Exit {
 }
 
 /// The exit of a run in which both happened: the one that says more about what the user has to do.
-/// A message that was refused stays refused, whatever else happened; of two of the same rank the
-/// first counts.
+/// A message that was refused stays refused when the connection is lost or the time is up after it;
+/// of two of the same rank the first counts.
 pub fn worse(one: Exit, other: Exit) -> Exit {
     if other.rank() > one.rank() { other } else { one }
 }

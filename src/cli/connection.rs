@@ -465,7 +465,9 @@ mod tests {
         type Life = (Lifetime, bool, u32);
         let disconnect = "disconnect session-expiry-interval 5";
         let connect = "connect session-expiry-interval 7";
-        let rows: [(&[&str], Life); 8] = [
+        let will = ["--will-topic", "w", "--will-delay"];
+        let delayed = |delay| [&will[..], &[delay]].concat();
+        let rows: [(&[&str], Life); 10] = [
             (&[], (ClientIfExpiring, false, 600)),
             (&["-i", "me"], (ClientIfExpiring, true, 600)),
             (&["-i", "me", "-c"], (Persistent, false, u32::MAX)),
@@ -474,6 +476,8 @@ mod tests {
             (&["-x", "60"], (ClientIfExpiring, false, 60)),
             (&["-i", "me", "-D", connect], (Persistent, true, 7)),
             (&["-D", disconnect], (Persistent, false, 600)),
+            (&delayed("30"), (ClientIfExpiring, true, 600)),
+            (&delayed("3600"), (ClientIfExpiring, true, 3600)),
         ];
         for (flags, expected) in rows {
             let session = resolved(flags).unwrap().session;

@@ -29,6 +29,7 @@ use crate::mqtt::session::{
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
+use crate::transport::file;
 
 /// For how long a broker keeps the session of a run that has lost its connection, in seconds:
 /// longer than the restart of a server takes.
@@ -254,8 +255,9 @@ impl MqttFlags<'_> {
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
-        let lifetime = self.lifetime(connect.session_expiry, needs)?;
         let will = session.will(properties)?;
+        let will_delay = will.as_ref().and_then(|will| will.properties.will_delay_interval());
+        let lifetime = self.lifetime(connect.session_expiry, will_delay, needs)?;
         let config = session::Config {
             version: versions.list[0],
             client_id: session.client_id()?,
@@ -263,7 +265,7 @@ impl MqttFlags<'_> {
                 && !self.persistence.disable_clean_session,
             lifetime,
             keep_alive: session.keepalive,
-            session_expiry: self.session_expiry(connect.session_expiry),
+            session_expiry: self.session_expiry(connect.session_expiry, will_delay),
             login: Login { credentials, authentication: connect.authentication },
             will,
             properties: properties.extra(connect.others),
@@ -274,9 +276,16 @@ impl MqttFlags<'_> {
         Ok((config, versions))
     }
 
-    fn lifetime(&self, expiry_by_property: Option<u32>, needs: &ClientNeeds) -> Result<Lifetime> {
+    /// A will is not delayed beyond the end of the session (§3.1.3.2.2).
+    fn lifetime(
+        &self,
+        expiry_by_property: Option<u32>,
+        will_delay: Option<u32>,
+        needs: &ClientNeeds,
+    ) -> Result<Lifetime> {
         let is_kept = self.is_kept(expiry_by_property)?;
-        Ok(if is_kept { Lifetime::Persistent } else { needs.lifetime })
+        let least = will_delay.map_or(Lifetime::Connection, |_| Lifetime::ClientIfExpiring);
+        Ok(if is_kept { Lifetime::Persistent } else { needs.lifetime.max(least) })
     }
 
     fn sending(&self, needs: &ClientNeeds) -> SendOptions {
@@ -339,8 +348,9 @@ impl MqttFlags<'_> {
     }
 
     /// Session Expiry Interval in seconds, where the session outlives a connection.
-    fn session_expiry(&self, by_property: Option<u32>) -> u32 {
-        let unasked = if self.persistence.disable_clean_session { u32::MAX } else { OUTAGE };
+    fn session_expiry(&self, by_property: Option<u32>, will_delay: Option<u32>) -> u32 {
+        let outage = OUTAGE.max(will_delay.unwrap_or(0));
+        let unasked = if self.persistence.disable_clean_session { u32::MAX } else { outage };
         self.given_expiry(by_property).unwrap_or(unasked)
     }
 
@@ -518,7 +528,7 @@ impl CredentialFlags {
     fn authentication_data(&self) -> Result<Option<Bytes>> {
         let data = match &self.auth_data_file {
             Some(path) => {
-                Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?)
+                Some(file::read(path).with_context(|| format!("reading {}", path.display()))?)
             }
             None => self.auth_data.clone().map(String::into_bytes),
         };

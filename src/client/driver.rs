@@ -176,7 +176,7 @@ impl Client {
         self.failed(error);
     }
 
-    /// The error of a connection that was not made within so long.
+    /// The error of a connection that was not made within `after`.
     pub(super) fn late(&mut self, after: Duration) -> Error {
         let step = match (self.lifecycle.reading(), &self.connection) {
             (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,

@@ -17,7 +17,7 @@ use crate::transport::{self, Phase};
 /// The steps of a connection that one deadline covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// There is no TCP connection yet: a try may be under way, or the pause before the next one.
+    /// There is no TCP connection yet: a try may be under way, or the pause before the next try.
     Connection,
     /// One of the transport's.
     Transport(Phase),
@@ -160,7 +160,7 @@ pub enum Error {
     Echo,
     /// The broker broke MQTT.
     Violation(Violation),
-    /// SIGINT or SIGTERM came while we could do nothing else.
+    /// SIGHUP, SIGINT or SIGTERM came while we could do nothing else.
     Interrupted(i32),
 }
 

@@ -42,7 +42,7 @@ use crate::mqtt::topic::TopicFilter;
 use crate::transport;
 use crate::websocket::upgrade::Echo;
 
-/// Is shown messages, and may break off.
+/// A function that is shown messages, and may end the run of them.
 pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
 
 /// What [`Client::next`] found.
@@ -126,7 +126,8 @@ impl Client {
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
                     let after = limit.map(|(_, after)| after).unwrap_or_default();
-                    return Err(self.late(after));
+                    let error = self.late(after);
+                    return Err(self.lifecycle.with_redirect(error));
                 }
                 // There is no session, no input and no output yet.
                 Event::Reconnected
@@ -173,7 +174,7 @@ impl Client {
         self.events.guard();
     }
 
-    /// Of what is handed over now a line may be written, unless all is well.
+    /// A line may be written about an event that is handed out now, unless it is a success.
     fn guard_before(&self, event: &Event) {
         if !matches!(
             event,
@@ -331,7 +332,7 @@ impl Client {
         self.lifecycle.is_hurried()
     }
 
-    /// Gives the end that a signal has begun so much more time.
+    /// Allows the end that a signal has begun to take `more` time.
     pub fn extend_end(&self, more: Duration) {
         self.events.extend_end(more);
     }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::publish::tally::Tally;
 use crate::client::{Client, Error, Established, Event, Options};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
@@ -220,6 +221,19 @@ where
     }
 }
 
+/// The exit of a run that ended so after `earlier` had happened. An error whose exit code says less
+/// is reported here.
+fn with_earlier(result: Result<Exit>, earlier: Exit) -> Result<Exit> {
+    match result {
+        Ok(exit) => Ok(worse(exit, earlier)),
+        Err(error) if worse(Exit::of(&error), earlier) == earlier => {
+            report::error(&error);
+            Ok(earlier)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether a connection has ended in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -240,12 +254,12 @@ fn while_connected(error: anyhow::Error, what: String, client: &Client) -> anyho
 }
 
 /// Closes the connection: in order, or as [`close_after`] does. After `limit` there is no more time
-/// for it.
+/// for it. What the broker still says of messages is counted.
 fn close(
     client: &mut Client,
     result: Result<Exit>,
     limit: Option<Instant>,
-    each: impl FnMut(session::Event),
+    tally: &mut Tally,
 ) -> Result<(Exit, Ending)> {
     let exit = match result {
         Ok(exit) => exit,
@@ -258,11 +272,15 @@ fn close(
         client.shorten_close();
     }
     client.close();
-    match await_closed(client, limit, each) {
+    match await_closed(client, limit, |event| tally.count(event)) {
         Ok(()) => Ok((exit, Ending::InOrder)),
         // At an interrupt, or when a given time is up, the line says how much is missing.
         Err(_) if matches!(exit, Exit::Signal(_) | Exit::TimedOut) => Ok((exit, Ending::Lost)),
         Err(_) if is_over(limit) => Ok((Exit::TimedOut, Ending::Lost)),
+        // Every message was acknowledged before.
+        Err(error) if error.is_loss() && tally.is_acknowledged(client.session()) => {
+            Ok((exit, Ending::Lost))
+        }
         Err(error) => Err(error.into()),
     }
 }

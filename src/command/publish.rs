@@ -9,7 +9,7 @@ pub mod message;
 mod pace;
 mod pending;
 mod request;
-mod tally;
+pub(super) mod tally;
 
 use std::time::{Duration, Instant};
 
@@ -111,7 +111,7 @@ impl Publisher {
                 return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
             }
             if super::is_over(self.deadline()) {
-                return Ok(worse(Exit::TimedOut, self.tally.exit));
+                return Ok(Exit::TimedOut);
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -185,9 +185,9 @@ impl Publisher {
             self.tally.connection_lost();
         }
         let mut exit = self.tally.exit;
-        if self.tally.at_most_once == AtMostOnce::MaybeLost && exit == Exit::Done {
+        if self.tally.at_most_once == AtMostOnce::MaybeLost {
             report::line(GAPS);
-            exit = Exit::Lost;
+            exit = worse(exit, Exit::Lost);
         }
         if self.feed.has_bad() { worse(exit, Exit::Local) } else { exit }
     }
@@ -270,8 +270,8 @@ impl Publisher {
         if !self.client.session().is_online() {
             self.tally.connection_lost();
         }
-        let (limit, tally) = (self.deadline(), &mut self.tally);
-        let closed = super::close(&mut self.client, result, limit, |event| tally.count(event));
+        let limit = self.deadline();
+        let closed = super::close(&mut self.client, result, limit, &mut self.tally);
         if let Ok((_, Ending::Lost)) = closed {
             self.tally.connection_lost();
         }
@@ -290,7 +290,7 @@ impl Publisher {
             took,
             times,
         });
-        result
+        super::with_earlier(result, tally.exit)
     }
 
     /// How many messages were handed over.

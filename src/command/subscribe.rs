@@ -64,7 +64,7 @@ fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> 
     let stands_alone = match destination {
         Destination::Stdout => screen::stdout_is_file(),
         Destination::Folder(_) => true,
-        // CommandOptions write to wherever we do, and to stderr.
+        // Commands write to the same places as we do, and to stderr.
         Destination::Commands(_) | Destination::Watch(_) => false,
     };
     let is_shown = verbosity.shows_progress() && stands_alone;

@@ -148,7 +148,7 @@ const REFUSED: [(ReasonCode, &str); 16] = [
 const DISCONNECTED: [(ReasonCode, &str); 7] = [
     (ReasonCode::NOT_AUTHORIZED, "the broker's rules forbid it to this user or client id"),
     (ReasonCode::KEEP_ALIVE_TIMEOUT, "it received nothing for too long: a shorter -k may help"),
-    (ReasonCode::SESSION_TAKEN_OVER, "another client uses the same id: choose another with -i"),
+    (ReasonCode::SESSION_TAKEN_OVER, "another client uses the same id: choose another id with -i"),
     (ReasonCode::PACKET_TOO_LARGE, "send smaller messages, or raise the broker's limit"),
     (ReasonCode::MESSAGE_RATE_TOO_HIGH, "send fewer messages a second: --rate"),
     (ReasonCode::USE_ANOTHER_SERVER, ANOTHER_SERVER),
@@ -220,18 +220,18 @@ fn websocket_hint(error: &WebSocketError) -> Option<&'static str> {
         }
         WebSocketError::Closed { code: Some(1009), .. } => Some(
             "the broker, or a proxy in front of it, does not accept a message of this size: send \
-             smaller ones, and do not use --frame-per-packet",
+             smaller messages, and do not use --frame-per-packet",
         ),
         WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } if !error.is_spoilt() => Some("raise --max-message-size"),
         WebSocketError::TextFrame(_) => {
-            Some("another service may be at this path: try another one, such as /mqtt")
+            Some("another service may be at this path: try another path, such as /mqtt")
         }
-        WebSocketError::Garbled { look: Look::Text, .. } => {
-            Some("what follows the upgrade is no WebSocket: try another path, such as /mqtt")
-        }
+        WebSocketError::Garbled { look: Look::Text, .. } => Some(
+            "the data after the upgrade are no WebSocket frames: try another path, such as /mqtt",
+        ),
         WebSocketError::Garbled { .. } | WebSocketError::TooLarge { .. } => Some(
-            "the frames may be compressed without agreement, or spoilt by a proxy on the way: -dd \
+            "the frames may be compressed without agreement, or changed by a proxy on the way: -dd \
              shows them",
         ),
         _ => None,

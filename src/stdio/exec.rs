@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 
 use self::process::{Job, Running};
 use super::local_time;
+use super::written::Counts;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
@@ -62,6 +63,8 @@ pub struct EndedCommand {
 #[derive(Debug)]
 struct QueuedCommand {
     number: u64,
+    /// The length of its payload.
+    length: u64,
     state: CommandState,
 }
 
@@ -86,6 +89,8 @@ pub struct Commands {
     entries: VecDeque<QueuedCommand>,
     /// Commands that were ordered and have not ended.
     unfinished: usize,
+    /// The messages whose commands are done.
+    counts: Counts,
     limit: usize,
 }
 
@@ -116,6 +121,7 @@ impl Commands {
             running,
             entries,
             unfinished: 0,
+            counts: Counts::default(),
             limit: 2 * settings.jobs,
         })
     }
@@ -124,8 +130,10 @@ impl Commands {
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         let (input, result) = self.input(publish);
         let job = Job { number, variables: environment::variables(publish), input };
+        let length = publish.payload.len() as u64;
         let publish = Publish { payload: Bytes::new(), ..publish.clone() };
-        self.entries.push_back(QueuedCommand { number, state: CommandState::Running(publish) });
+        let state = CommandState::Running(publish);
+        self.entries.push_back(QueuedCommand { number, length, state });
         self.unfinished += 1;
         // The threads outlive us.
         let _ = self.jobs.send(job);
@@ -144,7 +152,7 @@ impl Commands {
 
     /// Counts a message without a command: it is done in its turn.
     pub fn skip(&mut self, number: u64) {
-        self.entries.push_back(QueuedCommand { number, state: CommandState::Done });
+        self.entries.push_back(QueuedCommand { number, length: 0, state: CommandState::Done });
     }
 
     /// A command that has ended.
@@ -162,7 +170,13 @@ impl Commands {
     pub fn done(&mut self, number: u64) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
             entry.state = CommandState::Done;
+            self.counts.add(Counts { messages: 1, bytes: entry.length });
         }
+    }
+
+    /// How many messages were marked as done, and their payloads.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The last message up to which everything is done, if there is a new one.

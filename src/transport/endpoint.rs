@@ -79,6 +79,8 @@ pub enum EndpointError {
     Fragment,
     /// A space or a control character, which must be percent-encoded (`%20`).
     ForbiddenCharacter(char),
+    /// A blank, a line end or a byte order mark before or after the address: it was copied along.
+    Surrounding(char),
     /// No host name between scheme and path.
     NoHost,
     /// The host is neither a name nor an address.
@@ -116,6 +118,9 @@ impl fmt::Display for EndpointError {
             Self::ForbiddenCharacter(c) => {
                 write!(f, "{} in a URL is written {}", described(*c), percent_encoded(*c))
             }
+            Self::Surrounding(c) => {
+                write!(f, "{} stands before or after it: leave it out", described(*c))
+            }
             Self::UnencodedUserInfo(c) => {
                 write!(f, "{c} in a user name or password is written {}", percent_encoded(*c))
             }
@@ -134,6 +139,7 @@ fn described(c: char) -> String {
         ' ' => "a blank".to_owned(),
         '\t' => "a tab".to_owned(),
         '\n' | '\r' => "a line end".to_owned(),
+        '\u{feff}' => "a byte order mark".to_owned(),
         c => format!("the character U+{:04X}", u32::from(c)),
     }
 }
@@ -260,6 +266,10 @@ impl fmt::Debug for Endpoint {
 
 /// Refuses fragments, and characters that must be percent-encoded in a URL.
 pub(super) fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
+    let ends = [text.chars().next(), text.chars().next_back()];
+    if let Some(c) = ends.into_iter().flatten().find(|c| c.is_whitespace() || *c == '\u{feff}') {
+        return Err(EndpointError::Surrounding(c));
+    }
     if let Some(c) = text.chars().find(|&c| c.is_whitespace() || c.is_control()) {
         return Err(EndpointError::ForbiddenCharacter(c));
     }

@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+pub mod file;
 mod host;
 pub mod log;
 mod open;

@@ -348,7 +348,7 @@ impl Inbound {
         match (header.opcode(), self.fragmented) {
             (TEXT, _) => Err(WebSocketError::TextFrame(String::new())),
             (BINARY, Some(_)) => {
-                let words = "a new message before the end of the last one";
+                let words = "a new message before the previous message ended";
                 Err(WebSocketError::Protocol(words.to_owned()))
             }
             (BINARY, None) | (CONTINUATION, Some(_)) => {
@@ -361,11 +361,11 @@ impl Inbound {
             }
             (opcode, _) if opcode >= CLOSE && header.is_final() => {
                 if header.payload > LONGEST_CONTROL as u64 {
-                    return garbled("control frame too big (payload must be 125 bytes or less)");
+                    return garbled("a control frame of more than 125 bytes");
                 }
                 Ok(FrameFor::Tungstenite(OtherPayload::Judged))
             }
-            // Whatever it holds.
+            // The payload does not matter.
             _ => Ok(FrameFor::Tungstenite(OtherPayload::Dropped)),
         }
     }

@@ -82,8 +82,8 @@ pub enum Look {
 const IMPOSSIBLE: u64 = 1 << 40;
 
 impl WebSocketError {
-    /// Whether a message claims a length that no process can hold: what was read as a length is
-    /// none.
+    /// Whether a message claims a length that no process can hold: the bytes that were read as its
+    /// length are something else.
     pub fn is_spoilt(&self) -> bool {
         matches!(self, Self::TooLarge { size, .. } if *size >= IMPOSSIBLE)
     }
@@ -110,7 +110,7 @@ impl fmt::Display for WebSocketError {
             Self::Closed { code: Some(code), reason } => fmt_closed(f, *code, reason),
             Self::TextFrame(said) => fmt_text(f, said),
             Self::TooLarge { size, .. } if self.is_spoilt() => {
-                write!(f, "a frame claims {size} bytes: the stream is spoilt")
+                write!(f, "a frame claims {size} bytes: the stream is corrupt")
             }
             Self::TooLarge { size, limit } => {
                 write!(

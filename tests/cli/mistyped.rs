@@ -74,9 +74,15 @@ fn characters_that_a_url_cannot_hold() {
              name or password is written %25",
         ),
         ("sub|-t|t|ws://h/a b", "the URL: a blank in a URL is written %20"),
-        ("sub|-t|t|ws://h/a\t", "the URL: a tab in a URL is written %09"),
-        ("sub|-t|t|ws://h/\r", "the URL: a line end in a URL is written %0D"),
-        ("sub|-t|t|ws://h/\u{a0}", "the URL: the character U+00A0 in a URL is written %C2%A0"),
+        ("sub|-t|t|ws://h/a\tb", "the URL: a tab in a URL is written %09"),
+        ("sub|-t|t|ws://h/\rb", "the URL: a line end in a URL is written %0D"),
+        ("sub|-t|t|ws://h/\u{a0}b", "the URL: the character U+00A0 in a URL is written %C2%A0"),
+        ("sub|-t|t| ws://h/", "the URL: a blank stands before or after it: leave it out"),
+        ("sub|-t|t|ws://h/\r", "the URL: a line end stands before or after it: leave it out"),
+        (
+            "sub|-t|t|\u{feff}ws://h/",
+            "the URL: a byte order mark stands before or after it: leave it out",
+        ),
     ]);
 }
 

@@ -9,8 +9,8 @@ const SECTION: &str = include_str!("../../src/cli/manual/profiles.roff");
 
 /// The texts that stand in the section as they are.
 fn printed() -> Vec<String> {
-    let blocks = SECTION.split(".nf\n").skip(1);
-    blocks.map(|block| block.split(".fi\n").next().unwrap().replace("\\-", "-")).collect()
+    let blocks = SECTION.split(".EX\n").skip(1);
+    blocks.map(|block| block.split(".EE\n").next().unwrap().replace("\\-", "-")).collect()
 }
 
 /// A folder with this file of profiles, which is also `$HOME` and `$XDG_CONFIG_HOME`.
@@ -92,6 +92,21 @@ fn others_must_not_read_secrets() {
     let expected = "mqttws: */config.toml: profile p: others can read the pw in it: chmod 600 *\n";
     assert!(is_like(&String::from_utf8_lossy(&outcome.stderr), expected), "{outcome}");
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(2), &b"p  -  pw\n"[..]));
+}
+
+#[test]
+fn a_variable_that_names_no_profile_is_wrong() {
+    let folder = world("[profile.p]\n[profile.q]\nqos = 1\n");
+    let place = folder.path().display().to_string();
+    let run = |name| {
+        let program = Program::new(["profile"]).env("XDG_CONFIG_HOME", &place);
+        program.env("MQTTWS_PROFILE", name).run()
+    };
+    let listing = "p  -\nq  -  qos\n";
+    run("q").expect(0, listing, "");
+    let problem = "no profile r in {}/mqttws/config.toml; there are: p, q";
+    let line = format!("mqttws: $MQTTWS_PROFILE: {}\n", problem.replace("{}", &place));
+    run("r").expect(2, listing, &line);
 }
 
 #[test]

@@ -196,3 +196,20 @@ fn help_and_version_are_told_on_standard_output() {
     let version = Program::new(["--version"]).run();
     version.expect(0, format!("mqttws {}\n", env!("CARGO_PKG_VERSION")), "");
 }
+
+/// A device has no end.
+#[test]
+fn no_file_of_settings_is_read_without_bound() {
+    for flags in [
+        &["--password-file", "/dev/zero", "-u", "me"][..],
+        &["--bearer", "@/dev/zero"],
+        &["--header", "Authorization: @/dev/zero"],
+        &["--auth-method", "m", "--auth-data-file", "/dev/zero"],
+        &["--config", "/dev/zero"],
+        &["-o", "/dev/zero"],
+        &["-L", "wss://localhost", "--cafile", "/dev/zero"],
+    ] {
+        let outcome = Program::new([&["pub", "-t", "t", "-m", "x"], flags].concat()).run();
+        fails(&outcome, 1, "mqttws: *read* /dev/zero: it has more than 16777216 bytes");
+    }
+}

@@ -24,7 +24,7 @@ fn session(block: &String) -> Vec<(String, Vec<&str>)> {
             (Some(command), _) => commands.push((command.to_owned(), Vec::new())),
             (None, Some((command, printed))) if command.ends_with('\\') => {
                 assert!(printed.is_empty());
-                command.push_str(&format!("\n{line}"));
+                command.extend(["\n", line]);
             }
             (None, Some((_, printed))) => printed.push(line),
             (None, None) => panic!("a command comes first: {block}"),

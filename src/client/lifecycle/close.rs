@@ -19,7 +19,7 @@ const SHORT_QUIET: Duration = Duration::from_millis(250);
 /// How long sending may take when the user has interrupted us.
 const SHORT_SENDING: Duration = Duration::from_secs(1);
 
-/// How long is read then at the most, also when the other side goes on.
+/// The most time for reading then, even if the other side goes on.
 const SHORT_READING: Duration = Duration::from_millis(500);
 
 /// Whether our session remains at the server although no client will take it up.

@@ -38,9 +38,9 @@
 //! ```
 //!
 //! [`ConnectionInput::Local`] (input, output, commands) and [`ConnectionInput::Signal`] become
-//! events in every state; a signal also shortens the time that a server has at the end. Time that
-//! is up before CONNACK first becomes [`Action::Expire`], and comes back as a failure with its
-//! reason.
+//! events in every state; a signal also shortens the time that a server has at the end. When the
+//! time is up before CONNACK, [`Action::Expire`] asks for the reason, which comes back as a
+//! failure.
 
 mod action;
 mod answer_timer;

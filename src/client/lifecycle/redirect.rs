@@ -1,6 +1,6 @@
 //! Redirects that are followed: where they lead, and whether credentials may be sent there.
 
-use super::{ConnectAttempt, CredentialUse, Lifecycle};
+use super::{ConnectAttempt, CredentialUse, Lifecycle, State};
 use crate::client::RedirectPolicy;
 use crate::client::error::Error;
 use crate::transport;
@@ -22,8 +22,8 @@ impl Lifecycle {
         let is_redirected = attempt.redirects.is_some();
         match self.next_server(&mut attempt, &error) {
             None if is_redirected => {
-                let to = Box::new(attempt.plan.endpoint.clone());
-                Redirected::Not(attempt, Error::Redirected { to, error: Box::new(error) })
+                let error = redirected(&attempt, error);
+                Redirected::Not(attempt, error)
             }
             None => Redirected::Not(attempt, error),
             Some(Err(error)) => Redirected::Not(attempt, Error::Transport(error.into())),
@@ -34,6 +34,28 @@ impl Lifecycle {
                 attempt.plan.endpoint = next;
                 Redirected::To(attempt)
             }
+        }
+    }
+
+    /// An error of the try that is under way, with the server that redirects have led it to.
+    pub fn with_redirect(&self, error: Error) -> Error {
+        match &self.state {
+            State::Dialling(attempt)
+            | State::Handshaking(attempt)
+            | State::AwaitingConnack(attempt)
+                if attempt.redirects.is_some() =>
+            {
+                redirected(attempt, error)
+            }
+            State::Idle
+            | State::Dialling(_)
+            | State::Handshaking(_)
+            | State::AwaitingConnack(_)
+            | State::Online(_)
+            | State::Backoff(_)
+            | State::ReplacingSession(..)
+            | State::Closing(_)
+            | State::Closed => error,
         }
     }
 
@@ -65,4 +87,9 @@ impl Lifecycle {
         self.warn(format!("redirected to another server, {place}; withheld from it: {what}"));
         self.withheld_from = Some(place);
     }
+}
+
+fn redirected(attempt: &ConnectAttempt, error: Error) -> Error {
+    let to = Box::new(attempt.plan.endpoint.clone());
+    Error::Redirected { to, error: Box::new(error) }
 }

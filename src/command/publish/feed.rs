@@ -155,7 +155,7 @@ impl Feed {
         self.next = Some(PreparedMessage::Payload(Bytes::new()));
     }
 
-    /// Makes a message of the next record that is one; whether there is one.
+    /// Makes a message of the next record that makes sense; whether there was such a record.
     fn prepare(&mut self) -> bool {
         while self.next.is_none() {
             let Some(record) = self.input.next() else { return false };

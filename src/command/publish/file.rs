@@ -60,7 +60,7 @@ pub fn run(
 /// How far the message is that was begun last.
 #[derive(Debug, Clone, Copy)]
 enum TransferState {
-    /// It is over: the next one is due, if there is one.
+    /// It is over: the next message is due, if there is one.
     Due,
     /// It was begun, and the session wants its payload on this connection or (QoS 1 and 2) on the
     /// next.
@@ -115,7 +115,7 @@ impl FilePublisher {
                 continue;
             }
             if command::is_over(self.deadline()) {
-                return Ok(worse(Exit::TimedOut, self.tally.exit));
+                return Ok(Exit::TimedOut);
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -187,18 +187,18 @@ impl FilePublisher {
             self.tally.connection_lost();
         }
         self.given = self.given.saturating_sub(self.client.unsent());
-        let (limit, tally) = (self.deadline(), &mut self.tally);
-        let closed = command::close(&mut self.client, result, limit, |event| tally.count(event));
+        let limit = self.deadline();
+        let closed = command::close(&mut self.client, result, limit, &mut self.tally);
         if let Ok((_, Ending::Lost)) = closed {
-            tally.connection_lost();
+            self.tally.connection_lost();
         }
-        let context = tally.context.clone();
+        let context = self.tally.context.clone();
         let result = closed
             .map(|(exit, _)| exit)
             .map_err(|error| command::while_connected(error, context, &self.client));
         self.tell_end(&result);
         self.print_summary(&result, summary);
-        result
+        command::with_earlier(result, self.tally.exit)
     }
 
     fn print_summary(&self, result: &Result<Exit>, summary: &SummaryPrinter) {

@@ -79,7 +79,7 @@ impl Pace {
         }
     }
 
-    /// When the last of so many more messages is due, where they are at least a second apart: their
+    /// When the last of `left` more messages is due, where they are at least a second apart: their
     /// recent rate says little then.
     pub fn end_of(&self, left: u64) -> Option<Instant> {
         let (next, interval) = match self {

@@ -435,9 +435,13 @@ impl Requester {
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let context = self.context();
+        if matches!(result, Ok(Exit::TimedOut)) {
+            self.client.shorten_close();
+        }
         // Every answer is there; no message can be lost any more.
-        let exit = command::close_receiver(&mut self.client, result)
-            .map_err(|error| command::while_connected(error, context, &self.client))?;
+        let result = command::close_receiver(&mut self.client, result)
+            .map_err(|error| command::while_connected(error, context, &self.client));
+        let exit = command::with_earlier(result, self.exit)?;
         summary.print(false, |took| RunSummary {
             verb: "answered",
             messages: self.answers.latency.count(),

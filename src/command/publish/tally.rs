@@ -10,7 +10,7 @@ use crate::format::count::count;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session;
+use crate::mqtt::session::{self, Session};
 use crate::report;
 
 /// What a lost connection may mean for messages of QoS 0.
@@ -80,6 +80,11 @@ impl Tally {
         if self.at_most_once == AtMostOnce::Sent {
             self.at_most_once = AtMostOnce::MaybeLost;
         }
+    }
+
+    /// Whether every message was acknowledged, so that the end of the connection costs none.
+    pub fn is_acknowledged(&self, session: &Session) -> bool {
+        self.at_most_once == AtMostOnce::Unused && session.in_flight() == 0
     }
 
     /// Notes when messages of this QoS are published, all of them now.

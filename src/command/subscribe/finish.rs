@@ -1,17 +1,20 @@
 //! How `sub` ends: received messages are written, and written ones are acknowledged.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Subscriber;
 use super::exec::Exec;
 use super::sink::Sink;
-use crate::client::Event;
+use crate::client::{self, Event};
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
 use crate::format::summary::RunSummary;
+
+/// What is being done while messages of ours await their acknowledgements.
+const REMOVING: &str = "removing retained messages";
+const REPLYING: &str = "replying";
 
 impl Subscriber {
     /// Waits until everything received is written, as long as the output can be written at all;
@@ -67,7 +70,7 @@ impl Subscriber {
                 return result.and_then(|exit| self.output_failed(error).map(|_| exit));
             }
             Event::Mqtt(event) => self.handed_over(&event),
-            // No message is read any more, and nobody asked for the others.
+            // No message is read any more, and the other events were not asked for.
             Event::Input(_)
             | Event::Woken
             | Event::Connected(_)
@@ -105,7 +108,7 @@ impl Subscriber {
         if let Some(latency) = latency.filter(|_| self.receiver.verbosity.warns()) {
             latency.explain();
         }
-        Ok(worse(result?, self.ending.exit))
+        crate::command::with_earlier(result, self.ending.exit)
     }
 
     /// Waits until the broker has removed the retained messages that were written.
@@ -114,30 +117,42 @@ impl Subscriber {
             return Ok(());
         }
         self.client.pause_reading(false);
-        let deadline = Instant::now() + self.client.options().limits.timeout;
+        let mut acknowledged = Instant::now();
         loop {
             let Some(removals) = &mut self.receiver.removals else { return Ok(()) };
             removals.publish(&mut self.client);
             if removals.is_done(&self.client) {
                 return Ok(());
             }
-            let next = self.client.next(Some(deadline)).context("removing retained messages")?;
-            if matches!(next, Event::Alarm) {
-                bail!("removing retained messages: the broker does not answer");
-            }
-            if self.await_acknowledgement(&next).is_break() {
-                return Ok(());
-            }
+            acknowledged = self.await_acknowledgement(REMOVING, exit, acknowledged)?;
         }
     }
 
-    /// Takes an event while only acknowledgements of our own messages are waited for; a signal ends
-    /// that.
-    fn await_acknowledgement(&mut self, event: &Event) -> ControlFlow<()> {
+    /// Waits for the next acknowledgement of a message of ours; the one before came at `before`.
+    fn await_acknowledgement(
+        &mut self,
+        doing: &'static str,
+        exit: Exit,
+        before: Instant,
+    ) -> Result<Instant> {
+        let after = if exit == Exit::TimedOut || self.client.is_hurried() {
+            crate::command::HURRIED_RELEASE
+        } else {
+            self.client.options().limits.timeout
+        };
+        let in_flight = self.client.session().in_flight();
+        let event = self.client.next(Some(before + after)).context(doing)?;
         match event {
-            Event::Interrupted(_) => return ControlFlow::Break(()),
-            Event::Mqtt(event) => self.handed_over(event),
-            Event::Input(_)
+            Event::Interrupted(signal) => {
+                return Err(client::Error::Interrupted(signal)).context(doing);
+            }
+            Event::Alarm if before.elapsed() >= after => {
+                let what = doing.to_owned();
+                return Err(client::Error::Unanswered { what, after }.into());
+            }
+            Event::Mqtt(event) => self.handed_over(&event),
+            Event::Alarm
+            | Event::Input(_)
             | Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
@@ -145,10 +160,10 @@ impl Subscriber {
             | Event::Closed(_)
             | Event::WebSocketPong
             | Event::Sendable
-            | Event::Alarm
             | Event::Reconnected => {}
         }
-        ControlFlow::Continue(())
+        let is_progress = self.client.session().in_flight() < in_flight;
+        Ok(if is_progress { Instant::now() } else { before })
     }
 
     /// Waits until every command has ended, and every answer is on its way.
@@ -229,15 +244,10 @@ impl Subscriber {
             return result;
         }
         self.client.pause_reading(false);
-        let deadline = Instant::now() + self.client.options().limits.timeout;
+        let exit = *result.as_ref().unwrap_or(&Exit::Done);
+        let mut acknowledged = Instant::now();
         while !self.client.is_settled() {
-            let next = self.client.next(Some(deadline)).context("replying")?;
-            if matches!(next, Event::Alarm) {
-                bail!("replying: the broker does not acknowledge");
-            }
-            if self.await_acknowledgement(&next).is_break() {
-                break;
-            }
+            acknowledged = self.await_acknowledgement(REPLYING, exit, acknowledged)?;
         }
         result
     }

@@ -264,6 +264,7 @@ impl Violation {
 /// The clause by which a packet holds one of its own reason codes.
 fn clause_of_codes(packet: PacketType) -> Option<&'static str> {
     Some(match packet {
+        PacketType::ConnAck => "MQTT-3.2.2-8",
         PacketType::PubAck => "MQTT-3.4.2-1",
         PacketType::PubRec => "MQTT-3.5.2-1",
         PacketType::PubRel => "MQTT-3.6.2-1",

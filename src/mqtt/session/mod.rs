@@ -279,6 +279,7 @@ impl Session {
     ) -> Result<Option<Event>, Violation> {
         match packet {
             Packet::ConnAck(connack) => {
+                check_code(PacketType::ConnAck, connack.code)?;
                 self.authenticator.end(&connack)?;
                 self.check_session(&connack)?;
                 Ok(Some(self.connected(connack, now)))

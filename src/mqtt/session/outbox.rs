@@ -17,9 +17,9 @@ pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
 const ROOM: usize = 256 * 1024;
 
 /// Nothing more should be read from the server while more bytes of acknowledgements than this wait.
-/// It is 16,384 acknowledgements of the usual four bytes: as many as the client's Receive Maximum,
+/// It is 32,768 acknowledgements of the usual four bytes: as many as the client's Receive Maximum,
 /// and so more than ever wait for a server that reads.
-const MOST_ANSWERS: usize = 64 * 1024;
+const MOST_ANSWERS: usize = 128 * 1024;
 
 /// Bytes that are sent without a copy, and how many of them are acknowledgements.
 #[derive(Debug)]

@@ -168,7 +168,7 @@ fn refusals_of_the_broker() {
         (0x8b, ""),
         (0x97, later),
         (0x8d, "it received nothing for too long: a shorter -k may help"),
-        (0x8e, "another client uses the same id: choose another with -i"),
+        (0x8e, "another client uses the same id: choose another id with -i"),
         (0x95, "send smaller messages, or raise the broker's limit"),
         (0x96, "send fewer messages a second: --rate"),
         (0x9c, elsewhere),
@@ -190,7 +190,7 @@ fn connections_that_the_server_ends() {
     let closed = |code| WebSocketError::Closed { code: Some(code), reason: String::new() };
     let garbled =
         |look| WebSocketError::Garbled { words: "reserved bits".to_owned(), sent: None, look };
-    let spoilt = "the frames may be compressed without agreement, or spoilt by a proxy on the way: \
+    let spoilt = "the frames may be compressed without agreement, or changed by a proxy on the way: \
                   -dd shows them";
     let table = [
         (closed(1000), ""),
@@ -198,7 +198,7 @@ fn connections_that_the_server_ends() {
         (
             closed(1009),
             "the broker, or a proxy in front of it, does not accept a message of this size: send \
-             smaller ones, and do not use --frame-per-packet",
+             smaller messages, and do not use --frame-per-packet",
         ),
         (closed(1012), "try again later"),
         (closed(1013), "try again later"),
@@ -206,12 +206,12 @@ fn connections_that_the_server_ends() {
         (WebSocketError::TooLarge { size: 2, limit: 1 }, "raise --max-message-size"),
         (
             WebSocketError::TextFrame("x".to_owned()),
-            "another service may be at this path: try another one, such as /mqtt",
+            "another service may be at this path: try another path, such as /mqtt",
         ),
         (garbled(Look::Frames), spoilt),
         (
             garbled(Look::Text),
-            "what follows the upgrade is no WebSocket: try another path, such as /mqtt",
+            "the data after the upgrade are no WebSocket frames: try another path, such as /mqtt",
         ),
         (WebSocketError::TooLarge { size: 1 << 62, limit: 1 }, spoilt),
         (WebSocketError::Protocol("x".to_owned()), ""),

@@ -209,7 +209,7 @@ impl HttpResponse {
             write!(f, ", pointing to {}", location.shown)?;
         }
         if let Some(version) = self.websocket_version.as_ref().filter(|_| self.status != 101) {
-            write!(f, ", speaking version {version} of WebSocket")?;
+            write!(f, ", speaking WebSocket version {version}")?;
         }
         if let Some(time) = &self.retry_after {
             let unit = if time.bytes().all(|b| b.is_ascii_digit()) { " s" } else { "" };

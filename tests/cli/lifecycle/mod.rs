@@ -6,6 +6,7 @@ mod furthest;
 mod idle;
 mod in_doubt;
 mod mended;
+mod precedence;
 mod repeated;
 mod sighup;
 mod silence;

@@ -14,6 +14,7 @@ use toml::{Table, Value};
 
 use super::super::config_folder;
 use crate::exit::Usage;
+use crate::transport::file;
 
 /// Flags with secrets: a file with one of them must not be readable by others.
 const SECRETS: [&str; 7] =
@@ -66,7 +67,7 @@ impl ProfileFile {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self> {
         let what = || format!("reading {}", path.display());
-        let text = fs::read_to_string(path).with_context(what)?;
+        let text = file::read_text(path).with_context(what)?;
         let exposed = fs::metadata(path).with_context(what)?.mode() & 0o044 != 0;
         let table: Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));

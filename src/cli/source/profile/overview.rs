@@ -9,8 +9,9 @@ use clap::{Arg, Command};
 use toml::{Table, Value};
 
 use super::file::{ProfileFile, usual_place, written_for};
-use super::{has_flag, is_named};
+use super::{PROFILE, has_flag, is_named};
 use crate::cli::source::mistyped::similar_name;
+use crate::cli::source::variable;
 use crate::report::Misuse;
 use crate::transport::endpoint::Endpoint;
 
@@ -129,6 +130,11 @@ fn problems(file: &ProfileFile, command: &Command) -> Vec<String> {
             }
         }
         problems.extend(together(&built, &flags).map(|problem| format!("{place}: {problem}")));
+    }
+    let named = variable(PROFILE).filter(|(_, name)| !name.is_empty());
+    if let Some((place, name)) = named.filter(|(_, name)| file.profile(name).is_none()) {
+        let (path, known) = (file.path.display(), file.names());
+        problems.push(format!("{place}: no profile {name} in {path}; there are: {known}"));
     }
     problems.extend(file.not_tables().map(|name| {
         format!("{}: profile {name}: expected a table, [profile.{name}]", file.path.display())

@@ -118,24 +118,27 @@ fn certificates_that_are_refused() {
         ),
         (
             CertificateFault::NoNames { expected, common_name },
-            "issue a new one with a subjectAltName (the common name does not count), or use \
+            "issue a new certificate with a subjectAltName (the common name does not count), or use \
              --pin-sha256",
         ),
         (
             CertificateFault::Version1 { authority },
-            "issue a new one with extensions (openssl x509 -req -extfile), or trust it with \
+            "issue a new certificate with extensions (openssl x509 -req -extfile), or trust it with \
              --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a certificate)",
         ),
         (
             CertificateFault::WeakKey { bits: 1024, authority: None },
-            "issue a new one with a key of 2048 to 8192 bits",
+            "issue a new certificate with a key of 2048 to 8192 bits",
         ),
         (CertificateFault::BadSignature { namesake: None }, "is the --cafile up to date?"),
         (
             CertificateFault::WeakSignature { algorithm: None },
-            "issue a new one with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256",
+            "issue a new certificate with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256",
         ),
-        (CertificateFault::WrongPurpose, "issue a new one with extendedKeyUsage serverAuth"),
+        (
+            CertificateFault::WrongPurpose,
+            "issue a new certificate with extendedKeyUsage serverAuth",
+        ),
         (
             CertificateFault::NotPinned(Fingerprint::of(b"x")),
             "if you trust the server's new certificate, pin that one",
