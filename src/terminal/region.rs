@@ -23,7 +23,7 @@ impl Region {
         if !screen::stdout_is_terminal() || !screen::has_room_for_bar() {
             return None;
         }
-        let rows = Rows { margin: Margin::of_stderr(), written: AtomicUsize::new(0) };
+        let rows = RegionTerm { margin: Margin::of_stderr(), written: AtomicUsize::new(0) };
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(rows), HERTZ);
         let style = ProgressStyle::with_template("{msg}").ok()?;
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
@@ -62,13 +62,13 @@ impl Drop for Region {
 /// stderr for lines of their own. indicatif fills each line with blanks, so that the next one
 /// begins in the next row; with a margin that would be in the middle of the same one.
 #[derive(Debug)]
-struct Rows {
+struct RegionTerm {
     margin: Margin,
     /// How often something was written since the last flush: lines and blanks take turns.
     written: AtomicUsize,
 }
 
-impl TermLike for Rows {
+impl TermLike for RegionTerm {
     fn width(&self) -> u16 {
         self.margin.width()
     }
