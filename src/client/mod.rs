@@ -289,6 +289,11 @@ impl Client {
         }
     }
 
+    /// Whether reading is paused.
+    pub fn is_reading_paused(&self) -> bool {
+        self.is_reading_paused
+    }
+
     /// Begins to end the connection in order: what waits to be sent, DISCONNECT and Close. Then
     /// what the server still says is read, as long as it goes on, and [`Event::Closed`] reports
     /// whether anything was lost.

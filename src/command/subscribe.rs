@@ -171,7 +171,11 @@ impl Subscriber {
         let drawing = self.draw();
         self.receiver.sink.flush();
         self.settle_commands();
-        self.client.pause_reading(self.receiver.sink.is_full());
+        let is_full = self.receiver.sink.is_full();
+        if is_full || self.client.is_reading_paused() {
+            self.receiver.restart_idle();
+        }
+        self.client.pause_reading(is_full);
         let alarms = [self.times.deadline, self.times.ends, self.idle_deadline(), drawing];
         Ok(self.client.next(alarms.into_iter().flatten().min())?)
     }
@@ -204,10 +208,12 @@ impl Subscriber {
     }
 
     /// The time of `--idle` begins when the broker has answered, on each connection, and again
-    /// with each byte of a message that arrives slowly.
+    /// with each byte of a message that arrives slowly. While the output is full nothing is read, so
+    /// that it does not count.
     fn idle_deadline(&self) -> Option<Instant> {
         let (idle, session) = (self.options.end.idle?, self.client.session());
-        let counts = session.is_online() && !session.has_pending_subscribe();
+        let is_read = session.is_online() && !self.receiver.sink.is_full();
+        let counts = is_read && !session.has_pending_subscribe();
         let latest = self.receiver.latest().filter(|_| counts)?;
         let arriving = self.client.last_received().filter(|_| session.partial_packet() > 0);
         Some(arriving.map_or(latest, |arriving| arriving.max(latest)) + idle)

@@ -269,6 +269,16 @@ fn no_command_outlives_the_time_that_there_is() {
     outcome.expect(27, "started\n", "mqttws: subscribed: timed out after 0.5 s with 0 messages\n");
 }
 
+/// Nor where no other message is wanted.
+#[test]
+fn the_last_command_does_not_outlive_the_time_that_there_is() {
+    let script = until_goodbye(granted([Step::Send("32 <t> 00 07 'x'")]));
+    let broker = Broker::start(script);
+    let flags = ["--exec", "echo started; exec sleep 1000", "-C", "1", "-W", "0.5"];
+    let line = "mqttws: subscribed: timed out after 0.5 s with 0 of 1 message\n";
+    subscribe(&broker, &flags).run().expect(27, "started\n", line);
+}
+
 fn fails_with_output(outcome: &Outcome) {
     outcome.expect(143, "started\n", "mqttws: subscribed: interrupted with 0 of 1 message\n");
 }

@@ -294,3 +294,32 @@ fn a_pub_without_end_is_interrupted() {
         assert_eq!(outcome.code(), Some(code), "{outcome}");
     }
 }
+
+/// The time of `-W` counts, too, when every message has come and none can be written.
+#[test]
+fn the_time_that_there_is_ends_although_nobody_reads_the_output() {
+    let script = until_goodbye(subscribed([Step::Send("30 <t> 'x'")]));
+    let (pipe, broker) = (FullPipe::new(), Broker::start(script));
+    let arguments = format!("sub {} -V 311 -t t -C 1 -W 0.5", broker.url());
+    let line = "mqttws: subscribed: timed out after 0.5 s with 0 of 1 message\n";
+    pipe.program(&arguments, 1).run().expect(27, "", line);
+}
+
+/// What has come is written before `--idle` and `--for` end it, however late it is read.
+#[test]
+fn a_slow_reader_loses_nothing_at_the_end() {
+    for flags in ["--idle 0.2", "--for 0.3"] {
+        let script = until_goodbye(subscribed([Step::Send("30 <t> 'one'; 30 <t> 'two'")]));
+        let (mut pipe, broker) = (FullPipe::new(), Broker::start(script));
+        let arguments = format!("sub {} -V 311 -t t {flags}", broker.url());
+        let running = pipe.program(&arguments, 1).spawn();
+        // A reader that comes after the time is over, and after what an interrupt would allow.
+        thread::sleep(Duration::from_secs(1));
+        let mut written = vec![0; usize::try_from(pipe.holds).unwrap()];
+        pipe.pipe.read_exact(&mut written).unwrap();
+        running.finish().expect(0, "", "");
+        let mut lines = [0; 8];
+        pipe.pipe.read_exact(&mut lines).unwrap();
+        assert_eq!(&lines, b"one\ntwo\n", "{flags}");
+    }
+}

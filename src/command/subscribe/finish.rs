@@ -1,6 +1,6 @@
 //! How `sub` ends: received messages are written, and written ones are acknowledged.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -37,10 +37,11 @@ impl Subscriber {
         // After an interrupt a reader that has stopped is not waited for.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.options.end.count.is_none(),
+            Ok(_) => self.ending.is_signalled,
             Err(_) => false,
         };
-        let deadline = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
+        let last_write = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
+        let deadline = last_write.or(self.times.deadline);
         while !self.receiver.sink.is_done() {
             // The connection stays alive meanwhile, or messages that are written late could not be
             // acknowledged.
@@ -48,7 +49,8 @@ impl Subscriber {
                 Ok(Event::Interrupted(signal)) => {
                     return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
                 }
-                Ok(Event::Alarm) => break,
+                Ok(Event::Alarm) if hurry => break,
+                Ok(Event::Alarm) => return result.and_then(|_| self.timed_out()),
                 Ok(event) => result = self.output_event(event, result),
                 Err(error) => result = result.and(Err(error.into())),
             }
@@ -135,22 +137,40 @@ impl Subscriber {
         exit: Exit,
         before: Instant,
     ) -> Result<Instant> {
+        let (until, after) = self.acknowledgement_due(exit, before);
+        let in_flight = self.client.session().in_flight();
+        let event = self.client.next(Some(until)).context(doing)?;
+        if matches!(event, Event::Alarm) && until <= Instant::now() {
+            let what = doing.to_owned();
+            return Err(client::Error::Unanswered { what, after }.into());
+        }
+        self.event_before_acknowledgement(&event).context(doing)?;
+        let is_progress = self.client.session().in_flight() < in_flight;
+        Ok(if is_progress { Instant::now() } else { before })
+    }
+
+    /// Until when the next acknowledgement is waited for, and how long that is: `-W` counts, too,
+    /// unless it has ended the run.
+    fn acknowledgement_due(&self, exit: Exit, before: Instant) -> (Instant, Duration) {
         let after = if exit == Exit::TimedOut || self.client.is_hurried() {
             crate::command::HURRIED_RELEASE
         } else {
             self.client.options().limits.timeout
         };
-        let in_flight = self.client.session().in_flight();
-        let event = self.client.next(Some(before + after)).context(doing)?;
+        let until = before + after;
+        match (self.times.deadline, self.options.end.timeout) {
+            (Some(deadline), Some(timeout)) if exit != Exit::TimedOut && deadline < until => {
+                (deadline, timeout)
+            }
+            _ => (until, after),
+        }
+    }
+
+    /// What an event means while only acknowledgements of our own messages are waited for.
+    fn event_before_acknowledgement(&mut self, event: &Event) -> Result<(), client::Error> {
         match event {
-            Event::Interrupted(signal) => {
-                return Err(client::Error::Interrupted(signal)).context(doing);
-            }
-            Event::Alarm if before.elapsed() >= after => {
-                let what = doing.to_owned();
-                return Err(client::Error::Unanswered { what, after }.into());
-            }
-            Event::Mqtt(event) => self.handed_over(&event),
+            Event::Interrupted(signal) => return Err(client::Error::Interrupted(*signal)),
+            Event::Mqtt(event) => self.handed_over(event),
             Event::Alarm
             | Event::Input(_)
             | Event::Written(_)
@@ -162,8 +182,7 @@ impl Subscriber {
             | Event::Sendable
             | Event::Reconnected => {}
         }
-        let is_progress = self.client.session().in_flight() < in_flight;
-        Ok(if is_progress { Instant::now() } else { before })
+        Ok(())
     }
 
     /// Waits until every command has ended, and every answer is on its way.
@@ -174,6 +193,7 @@ impl Subscriber {
             Ok(Exit::TimedOut) => self.with_commands(Exec::terminate),
             _ => self.with_commands(|exec| exec.commands.stop()),
         }
+        let mut deadline = self.times.deadline.filter(|_| !matches!(result, Ok(Exit::TimedOut)));
         loop {
             if result.is_err() {
                 // They have nowhere to go.
@@ -182,11 +202,15 @@ impl Subscriber {
             if self.receiver.sink.is_done() {
                 return self.await_replies(result);
             }
-            let alarm = self.receiver.sink.commands().and_then(|exec| exec.kill_at);
+            let kill_at = self.receiver.sink.commands().and_then(|exec| exec.kill_at);
             // Only acknowledgements of replies are of interest any more.
             let is_paused = !self.replies() || self.receiver.sink.is_full();
             self.client.pause_reading(is_paused);
-            result = match self.client.next(alarm) {
+            result = match self.client.next(kill_at.or(deadline)) {
+                Ok(Event::Alarm) if kill_at.is_none() => {
+                    deadline = None;
+                    self.commands_are_late(result)
+                }
                 Ok(event) => self.command_event(&event, result),
                 // Nothing can be acknowledged any more; those that run end all the same.
                 Err(error) => {
@@ -194,6 +218,15 @@ impl Subscriber {
                     result.and(Err(error.into()))
                 }
             };
+        }
+    }
+
+    /// The time of `-W` is up while the last commands run.
+    fn commands_are_late(&mut self, result: Result<Exit>) -> Result<Exit> {
+        self.with_commands(Exec::terminate);
+        match result {
+            Ok(Exit::Done) => self.timed_out(),
+            result => result,
         }
     }
 
