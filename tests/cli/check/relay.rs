@@ -59,7 +59,7 @@ impl Relay {
                 count_open(&shared);
                 let (address, shared) = (address.clone(), Arc::clone(&shared));
                 // A connection that breaks off is the client's to judge.
-                thread::spawn(move || drop(serve(client, &address, passing, &shared)));
+                thread::spawn(move || drop(serve(&client, &address, passing, &shared)));
             }
         });
         Self { url, state }
