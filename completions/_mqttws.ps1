@@ -403,7 +403,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             break
         }
         'mqttws;check' {
-            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)')
+            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Ask only these points, in this order: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)')
             [CompletionResult]::new('--skip', '--skip', [CompletionResultType]::ParameterName, 'Do not ask these points (repeatable)')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'MQTT versions to check, separated by commas: 5, 311, 31')
             [CompletionResult]::new('--versions', '--versions', [CompletionResultType]::ParameterName, 'MQTT versions to check, separated by commas: 5, 311, 31')

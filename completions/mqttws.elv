@@ -396,7 +396,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --help 'Print help'
         }
         &'mqttws;check'= {
-            cand --only 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)'
+            cand --only 'Ask only these points, in this order: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)'
             cand --skip 'Do not ask these points (repeatable)'
             cand -V 'MQTT versions to check, separated by commas: 5, 311, 31'
             cand --versions 'MQTT versions to check, separated by commas: 5, 311, 31'

@@ -344,7 +344,7 @@ complete -c mqttws -n '__mqttws_verb ping' -l help -d 'Print help'
 # check
 complete -c mqttws -n '__mqttws_verb check' -l full -d 'Ask all points: broken bytes, second connections, retained messages, sessions, load and long waits, too'
 complete -c mqttws -n '__mqttws_verb check' -l allow-remote -d 'Allow the points of `--full` beyond this machine and private networks: they can bring a faulty server down'
-complete -c mqttws -n '__mqttws_verb check' -l only -x -a 'reach tls upgrade framing-in framing-out connect publish subscribe session properties flow-control ending limits' -d 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)'
+complete -c mqttws -n '__mqttws_verb check' -l only -x -a 'reach tls upgrade framing-in framing-out connect publish subscribe session properties flow-control ending limits' -d 'Ask only these points, in this order: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)'
 complete -c mqttws -n '__mqttws_verb check' -l skip -x -a 'reach tls upgrade framing-in framing-out connect publish subscribe session properties flow-control ending limits' -d 'Do not ask these points (repeatable)'
 complete -c mqttws -n '__mqttws_verb check' -l list -d 'List all points and connect to nothing'
 complete -c mqttws -n '__mqttws_verb check' -s V -l versions -x -a '5 311 31' -d 'MQTT versions to check, separated by commas: 5, 311, 31'

@@ -11,7 +11,7 @@ use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
 use crate::command::check::points::Set;
-use crate::command::check::select::{self, PointOrder, PointSelection};
+use crate::command::check::select::{self, PointSelection};
 use crate::command::check::{
     CheckConfig, Detail, Output, RemoteServers, ReportFormat, ServerConfig,
 };
@@ -88,8 +88,8 @@ struct PointFlags {
     #[arg(long)]
     allow_remote: bool,
 
-    /// Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*`
-    /// for any characters (repeatable)
+    /// Ask only these points, in this order: names, groups or marks (F1 to F4, O1 to O4), separated
+    /// by commas, `*` for any characters (repeatable)
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = select::check,
           allow_hyphen_values = true)]
     only: Vec<String>,
@@ -98,10 +98,6 @@ struct PointFlags {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = select::check,
           allow_hyphen_values = true)]
     skip: Vec<String>,
-
-    /// Ask the points in a random order, which this number makes the same each time: for the tests
-    #[arg(long, value_name = "SEED", hide = true)]
-    shuffle: Option<u64>,
 
     /// List all points and connect to nothing; with `--json` as an array
     #[arg(long)]
@@ -170,8 +166,7 @@ struct ReportFlags {
 impl PointFlags {
     fn selection(self) -> PointSelection {
         let set = if self.full { Set::Full } else { Set::Default };
-        let order = self.shuffle.map_or(PointOrder::Table, PointOrder::Shuffled);
-        PointSelection { set, only: self.only, skip: self.skip, order }
+        PointSelection { set, only: self.only, skip: self.skip }
     }
 
     fn remote(&self) -> RemoteServers {

@@ -101,6 +101,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("description-check"),
             section!("examples-check"),
             Options,
+            section!("terminal-check"),
             section!("profiles"),
             Points,
         ],

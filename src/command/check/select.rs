@@ -11,17 +11,6 @@ pub struct PointSelection {
     pub only: Vec<String>,
     /// `--skip`: the same.
     pub skip: Vec<String>,
-    /// In which order they are asked, as far as that is free.
-    pub order: PointOrder,
-}
-
-/// In which order points are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PointOrder {
-    /// In that of the table.
-    Table,
-    /// In a random one, which this seed makes the same each time: no verdict may depend on it.
-    Shuffled(u64),
 }
 
 impl PointSelection {
@@ -35,6 +24,11 @@ impl PointSelection {
             named(&self.only) || is_in_set && point.way == Way::Observed
         };
         is_chosen && !named(&self.skip)
+    }
+
+    /// Where a point comes in the order of what the user names, as far as the order is free.
+    pub fn rank(&self, point: &Point) -> usize {
+        self.only.iter().position(|pattern| fits(pattern, point)).unwrap_or(self.only.len())
     }
 
     /// Whether points of the full set are asked, which may do harm to a faulty server.
@@ -108,8 +102,7 @@ mod tests {
 
     fn chosen(set: Set, only: &[&str], skip: &[&str]) -> Vec<&'static str> {
         let owned = |patterns: &[&str]| patterns.iter().map(|&one| one.to_owned()).collect();
-        let selection =
-            PointSelection { set, only: owned(only), skip: owned(skip), order: PointOrder::Table };
+        let selection = PointSelection { set, only: owned(only), skip: owned(skip) };
         let asked = points::all().filter(|point| point.way != Way::Observed);
         asked.filter(|point| selection.holds(point)).map(|point| point.name).collect()
     }
@@ -121,6 +114,15 @@ mod tests {
         assert_eq!(chosen(Set::Default, &["flow-control"], &["*-in"]).len(), 2);
         assert_eq!(chosen(Set::Full, &[], &[]).len() + 23, 156);
         assert!(!chosen(Set::Default, &[], &[]).contains(&"slow-reader"));
+    }
+
+    #[test]
+    fn points_are_asked_in_the_order_in_which_they_are_named() {
+        let only = ["ping", "upgrade"].map(str::to_owned).to_vec();
+        let selection = PointSelection { set: Set::Default, only, skip: Vec::new() };
+        let rank = |name| selection.rank(points::find(name).unwrap());
+        assert_eq!([rank("ping"), rank("offer-mqtt"), rank("accept-key")], [0, 1, 1]);
+        assert_eq!(rank("clock"), 2);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What `check` shows on a terminal while it runs, and what is left of that at the end.
 
-use super::front::{self, Request, Requests};
+use super::front::{self, Answers, Request, Requests};
 use super::table::serve;
 use crate::support::terminal::{Ended, Session};
 
@@ -82,4 +82,23 @@ fn an_interrupted_run_leaves_a_report_and_no_bars() {
     let screen = ended.screen.join("\n");
     assert_eq!((ended.code, ended.column), (Some(130), 0), "{screen}");
     assert!(screen.contains("interrupted") && !screen.contains("[="), "{screen}");
+}
+
+#[test]
+fn the_text_of_a_server_does_not_drive_the_terminal() {
+    let (_serve, url) = serve();
+    let front = front::start(&url, || {
+        Box::new(Answers(|_, head| {
+            let hostile =
+                "Sec-WebSocket-Protocol: \x1b[2J\x1b]0;title\x07\u{9b}31m\r\nServer: \x1b[1m\r\n";
+            head.replace("Sec-WebSocket-Protocol: mqtt\r\n", hostile)
+        }))
+    });
+    let ended = check(&front, (40, 80), &[("NO_COLOR", "1")]).finish();
+    let text = text(&ended);
+    assert_eq!(ended.code, Some(1), "{text}");
+    assert!(text.contains("FAIL  offer-mqtt (upgrade"), "{text}");
+    for control in ["\x1b[2J", "\x1b]", "\x07", "\u{9b}", "\x1b[1m"] {
+        assert!(!text.contains(control), "{control:?} in {text:?}");
+    }
 }

@@ -3,7 +3,6 @@
 use super::super::finding::Verdict;
 use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
 use super::super::points::{self, Set};
-use super::super::select::PointOrder;
 use super::*;
 
 fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str) -> PointResult {
@@ -41,12 +40,7 @@ fn report() -> Report {
             connections: 23,
             traffic: (100, 200),
         },
-        selection: PointSelection {
-            set: Set::Default,
-            only: Vec::new(),
-            skip: Vec::new(),
-            order: PointOrder::Table,
-        },
+        selection: PointSelection { set: Set::Default, only: Vec::new(), skip: Vec::new() },
         results: vec![
             result("offer-mqtt", None, Verdict::Pass, "answered mqtt"),
             result("text-frame", five, Verdict::Fail, "taken as data <\u{0}&\"\u{1b}[2J>"),

@@ -3,7 +3,6 @@
 use crate::command::check::bench::CheckTarget;
 use crate::command::check::points::{self, Harm, Point, Versions, Way};
 use crate::command::check::probes::{self, PointProbe};
-use crate::command::check::select::PointOrder;
 use crate::mqtt::version::Version;
 
 /// The points that the default set asks in MQTT 5 and in 3.1.1.
@@ -27,7 +26,7 @@ pub struct Task {
     pub probe: PointProbe,
 }
 
-/// What is asked, in the order of the table or a random one.
+/// What is asked, in the order of `--only`, or else of the table.
 pub fn all(target: &CheckTarget) -> Vec<Task> {
     let mut tasks = Vec::new();
     for point in points::all().filter(|point| target.selection.holds(point)) {
@@ -36,9 +35,7 @@ pub fn all(target: &CheckTarget) -> Vec<Task> {
             tasks.push(Task { point, version, probe });
         }
     }
-    if let PointOrder::Shuffled(seed) = target.selection.order {
-        fastrand::Rng::with_seed(seed).shuffle(&mut tasks);
-    }
+    tasks.sort_by_key(|task| target.selection.rank(task.point));
     tasks
 }
 
