@@ -131,8 +131,8 @@ mod tests {
             "-----END CERTIFICATE-----\r\n"
         );
         std::fs::write(&path, pem).expect("a file");
-        let file = PemFile::read(FilePurpose::Authorities, &path).ok().expect("a file");
-        let certificates = file.certificates().ok().expect("a certificate");
+        let Ok(file) = PemFile::read(FilePurpose::Authorities, &path) else { panic!("a file") };
+        let Ok(certificates) = file.certificates() else { panic!("a certificate") };
         assert_eq!(certificates, [CertificateDer::from(vec![1, 2, 3])]);
         std::fs::remove_file(path).expect("ours to remove");
     }

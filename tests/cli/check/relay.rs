@@ -59,7 +59,7 @@ impl Relay {
                 count_open(&shared);
                 let (address, shared) = (address.clone(), Arc::clone(&shared));
                 // A connection that breaks off is the client's to judge.
-                thread::spawn(move || drop(serve(client, &address, passing, &shared)));
+                thread::spawn(move || drop(serve(&client, &address, passing, &shared)));
             }
         });
         Self { url, state }
@@ -82,13 +82,13 @@ fn count_open((counts, closed): &(Mutex<Counts>, Condvar)) {
 }
 
 fn serve(
-    client: TcpStream,
+    client: &TcpStream,
     address: &str,
     passing: Passing,
     state: &Arc<(Mutex<Counts>, Condvar)>,
 ) -> io::Result<()> {
     let server = TcpStream::connect(address)?;
-    for stream in [&client, &server] {
+    for stream in [client, &server] {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
     }
@@ -97,7 +97,7 @@ fn serve(
         let _ = pass_answers(&from, &to, passing, &shared.0);
         let _ = to.shutdown(Shutdown::Write);
     });
-    let _ = io::copy(&mut &client, &mut &server);
+    let _ = io::copy(&mut &*client, &mut &server);
     let (counts, closed) = &**state;
     counts.lock().unwrap().open -= 1;
     closed.notify_all();
