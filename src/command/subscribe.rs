@@ -208,8 +208,8 @@ impl Subscriber {
     }
 
     /// The time of `--idle` begins when the broker has answered, on each connection, and again
-    /// with each byte of a message that arrives slowly. While the output is full nothing is read, so
-    /// that it does not count.
+    /// with each byte of a message that arrives slowly. It does not count while the output is full,
+    /// as nothing is read then.
     fn idle_deadline(&self) -> Option<Instant> {
         let (idle, session) = (self.options.end.idle?, self.client.session());
         let is_read = session.is_online() && !self.receiver.sink.is_full();
