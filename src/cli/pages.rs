@@ -1,5 +1,5 @@
 //! `mqttws completions` and `mqttws man`: what the repository holds in `completions/` and `man/`,
-//! for those who have only the program.
+//! for a user who has only the program.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};

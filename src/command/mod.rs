@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use self::publish::tally::Tally;
 use crate::client::{Client, Error, Established, Event, Options};
 use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
@@ -234,15 +233,6 @@ fn with_earlier(result: Result<Exit>, earlier: Exit) -> Result<Exit> {
     }
 }
 
-/// Whether a connection has ended in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// In order.
-    InOrder,
-    /// It was lost, or given up because there is no more time for it.
-    Lost,
-}
-
 /// Adds to an error what the program was doing, unless the error says so itself, and where the
 /// connection was lost if it was.
 fn while_connected(error: anyhow::Error, what: String, client: &Client) -> anyhow::Error {
@@ -250,38 +240,6 @@ fn while_connected(error: anyhow::Error, what: String, client: &Client) -> anyho
         Some(Error::Unanswered { .. }) => error,
         Some(cause) if cause.is_loss() => error.context(client.at_server(format!("{what} at"))),
         Some(_) | None => error.context(what),
-    }
-}
-
-/// Closes the connection: in order, or as [`close_after`] does. After `limit` there is no more time
-/// for it. What the broker still says of messages is counted.
-fn close(
-    client: &mut Client,
-    result: Result<Exit>,
-    limit: Option<Instant>,
-    tally: &mut Tally,
-) -> Result<(Exit, Ending)> {
-    let exit = match result {
-        Ok(exit) => exit,
-        Err(error) => {
-            close_after(client, &error);
-            return Err(error);
-        }
-    };
-    if exit == Exit::TimedOut {
-        client.shorten_close();
-    }
-    client.close();
-    match await_closed(client, limit, |event| tally.count(event)) {
-        Ok(()) => Ok((exit, Ending::InOrder)),
-        // At an interrupt, or when a given time is up, the line says how much is missing.
-        Err(_) if matches!(exit, Exit::Signal(_) | Exit::TimedOut) => Ok((exit, Ending::Lost)),
-        Err(_) if is_over(limit) => Ok((Exit::TimedOut, Ending::Lost)),
-        // Every message was acknowledged before.
-        Err(error) if error.is_loss() && tally.is_acknowledged(client.session()) => {
-            Ok((exit, Ending::Lost))
-        }
-        Err(error) => Err(error.into()),
     }
 }
 

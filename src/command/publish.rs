@@ -1,6 +1,7 @@
 //! `pub`: records from the command line, a file or stdin become messages; it ends when all were
 //! handed over.
 
+mod closing;
 pub mod config;
 mod feed;
 mod file;
@@ -9,17 +10,17 @@ pub mod message;
 mod pace;
 mod pending;
 mod request;
-pub(super) mod tally;
+mod tally;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::closing::Ending;
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Opened, RecordInput};
 use self::tally::{AtMostOnce, GAPS, Tally, go_on};
-use super::Ending;
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
@@ -271,7 +272,7 @@ impl Publisher {
             self.tally.connection_lost();
         }
         let limit = self.deadline();
-        let closed = super::close(&mut self.client, result, limit, &mut self.tally);
+        let closed = closing::close(&mut self.client, result, limit, &mut self.tally);
         if let Ok((_, Ending::Lost)) = closed {
             self.tally.connection_lost();
         }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
+use super::closing::{self, Ending};
 use super::feed::Feed;
 use super::input::LargeFile;
 use super::tally::{AtMostOnce, GAPS, IN_DOUBT, Tally};
 use crate::client::{Client, Event, Options};
+use crate::command;
 use crate::command::refusal;
 use crate::command::summary::SummaryPrinter;
-use crate::command::{self, Ending};
 use crate::exit::{Exit, worse};
 use crate::format::count::{count, count_of};
 use crate::format::statistics::Statistics;
@@ -188,7 +189,7 @@ impl FilePublisher {
         }
         self.given = self.given.saturating_sub(self.client.unsent());
         let limit = self.deadline();
-        let closed = command::close(&mut self.client, result, limit, &mut self.tally);
+        let closed = closing::close(&mut self.client, result, limit, &mut self.tally);
         if let Ok((_, Ending::Lost)) = closed {
             self.tally.connection_lost();
         }

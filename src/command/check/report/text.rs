@@ -92,9 +92,10 @@ fn head(report: &Report, out: &mut String) {
     let pings = fact(report, "server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
         format!("{count} WebSocket pings seen")
     });
-    let most = fact(report, "packets_per_message_max").unwrap_or_else(|| "no".to_owned());
+    let most = fact(report, "packets_per_message_max")
+        .map_or("none with packets seen".to_owned(), |most| format!("at most {most} packets each"));
     let seconds = report.course.time.as_secs_f64();
-    let frames = format!("frames: at most {most} packets each; {pings} in {seconds:.1} s");
+    let frames = format!("frames: {most}; {pings} in {seconds:.1} s");
     hanging("  ", 4, &frames, out);
 }
 
