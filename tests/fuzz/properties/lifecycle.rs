@@ -256,8 +256,7 @@ fn facts(choices: &mut Choices<'_>, now: Instant) -> LossFacts {
 fn error(choices: &mut Choices<'_>) -> Error {
     let ended = || transport::Error::Ended { cause: None };
     let answer = |status, location: Option<&str>| {
-        let location =
-            location.map(|to| Location { target: to.to_owned(), shown: to.to_owned() });
+        let location = location.map(|to| Location { target: to.to_owned(), shown: to.to_owned() });
         let refusal = HttpResponse { status, location, ..HttpResponse::default() };
         Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
     };

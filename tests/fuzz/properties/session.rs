@@ -17,7 +17,10 @@ use crate::mqtt::packet::{
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{Config, Event, ExtraProperties, Lifetime, Login, PacketGrouping, ReceiveOptions, ReportOptions, SendOptions, Session, Strictness, SuccessReports, TopicAliasUse};
+use crate::mqtt::session::{
+    Config, Event, ExtraProperties, Lifetime, Login, PacketGrouping, ReceiveOptions, ReportOptions,
+    SendOptions, Session, Strictness, SuccessReports, TopicAliasUse,
+};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::mqtt::version::Version;
 
