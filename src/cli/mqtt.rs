@@ -6,10 +6,12 @@ use std::io::Read;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use bytestring::ByteString;
 use clap::Args;
+use data_encoding::BASE64;
+use ring::rand::{SecureRandom, SystemRandom};
 
 use super::property::GivenProperties;
 use super::secret::SecretReader;
@@ -563,10 +565,7 @@ fn scram(credentials: packet::Credentials) -> Result<Authentication> {
             scram::METHOD
         )));
     };
-    // 24 letters and digits have over 128 bits of chance (RFC 5802 §5.1 asks for a nonce that
-    // cannot be guessed).
-    let nonce = (0..24).map(|_| fastrand::alphanumeric()).collect();
-    Ok(Authentication::Scram { username: username.to_string(), password, nonce })
+    Ok(Authentication::Scram { username: username.to_string(), password, nonce: nonce()? })
 }
 
 /// A text that becomes an MQTT string (MQTT 5 §1.5.4).
@@ -574,6 +573,14 @@ fn check_text(what: &str, text: Option<&str>) -> Result<()> {
     let fits = text.is_none_or(|text| text.len() <= LONGEST_FIELD && !text.contains('\0'));
     ensure!(fits, Usage::new(format!("{what}: expected at most 65535 bytes, without U+0000")));
     Ok(())
+}
+
+/// 24 printable characters that cannot be guessed (RFC 5802 §5.1): 144 random bits of the system.
+fn nonce() -> Result<String> {
+    let mut random = [0; 18];
+    let filled = SystemRandom::new().fill(&mut random);
+    filled.map_err(|_| anyhow!("--auth-method: the system has no random numbers"))?;
+    Ok(BASE64.encode(&random))
 }
 
 fn random_client_id(prefix: &str) -> ByteString {

@@ -78,16 +78,41 @@ fn drawn(text: &str) -> Vec<String> {
     lines
 }
 
+/// What `sub --watch` finds when it begins: the messages of a session.
+const WATCHED: &str = "mqttws sub -t 'lab/#' -q 1 -c -i reader -E\n\
+    for value in 18.0 18.4 19.1 19.0 20.2 21.7; do\n\
+    mqttws pub -t lab/temperature -m $value -q 1; done\n\
+    mqttws pub -t lab/door -m open -q 1\n\
+    mqttws pub -t lab/state -m '{\"ok\":true}' -q 1\n";
+
+/// Text without the control sequences of a terminal.
+fn without_controls(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let is_end = |c: char| c.is_ascii_alphabetic();
+    parts.fold(first, |text, part| text + part.split_once(is_end).map_or("", |(_, rest)| rest))
+}
+
 #[test]
 fn what_is_drawn_is_what_a_terminal_gets() {
     let place = Place::new();
     for (command, printed) in blocks("terminal").iter().flat_map(session) {
-        let inner = format!("stty cols 80 rows 24; {command}");
-        let text =
-            place.shell(&format!("TERM=xterm LC_ALL=C.UTF-8 script -qec '{inner}' /dev/null"));
+        let is_watch = command.contains("--watch");
+        let columns = if is_watch { 120 } else { 80 };
+        let more = if is_watch { " -q 1 -c -i reader -C 8" } else { "" };
+        place.shell(if is_watch { WATCHED } else { ":" });
+        let inner = format!("stty cols {columns} rows 24; {command}{more}").replace('\'', "'\\''");
+        let text = place.shell(&format!(
+            "NO_COLOR=1 TERM=xterm LC_ALL=C.UTF-8 script -qec '{inner}' /dev/null"
+        ));
         let text = text.replace(&format!(" through http://{}", place.proxy), "");
-        let mut shown = drawn(&text);
+        let mut shown = drawn(&without_controls(&text));
         shown.retain(|line| !line.starts_with("proxy "));
+        if is_watch {
+            // The last frame; the note of the subscription stands before it.
+            shown.retain(|line| !line.is_empty());
+            shown.drain(..shown.len().saturating_sub(printed.len()));
+        }
         assert_eq!(shown, drawn(&printed.join("\n")), "$ {command}\n{text}");
     }
 }
