@@ -1,6 +1,7 @@
 //! `mqttws check`: against `serve`, against servers that deviate in one thing, and what it writes.
 
 mod front;
+mod full;
 mod hostile;
 mod live;
 mod relay;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection};
 
 /// How long a front waits for bytes: longer than any test.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is wrong with it, beside its configuration.
 #[derive(Clone, Copy, Default)]
