@@ -71,10 +71,15 @@ impl ReportLine {
         self.words_before_the_colon().next().unwrap_or_default()
     }
 
+    /// The verdict, the name of the point and the versions: what `--baseline` compares. The words
+    /// after them depend on which of two ends of a connection was seen first.
+    fn judgement(&self) -> &str {
+        self.text.split_once(": ").map_or(&self.text, |(judgement, _)| judgement)
+    }
+
     /// The name of the point and the versions.
     fn words_before_the_colon(&self) -> impl Iterator<Item = &str> {
-        let (known, _) = self.text.split_once(": ").unwrap_or((&self.text, ""));
-        known.split(' ').skip(1)
+        self.judgement().split(' ').skip(1)
     }
 
     /// Whether a person has to say why it is right.
@@ -128,7 +133,7 @@ impl StoredReport {
         let uncompared = self.uncompared();
         let compared = |lines: &[ReportLine]| -> BTreeSet<String> {
             let kept = lines.iter().filter(|line| !uncompared.contains(line.name()));
-            kept.map(|line| line.text.clone()).collect()
+            kept.map(|line| line.judgement().to_owned()).collect()
         };
         let (was, is) = (compared(&self.lines), compared(&new));
         let gone = was.difference(&is).map(|line| format!("was: {line}\n"));
