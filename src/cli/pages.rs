@@ -1,5 +1,5 @@
-//! `mqttws completions` and `mqttws man`: what the repository holds in `completions/` and `man/`,
-//! for a user who has only the program.
+//! `mqttws completions` and `mqttws man`: the files in `completions/` and `man/`, for
+//! machines that have only the program.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};

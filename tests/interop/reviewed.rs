@@ -71,15 +71,17 @@ impl ReportLine {
         self.words_before_the_colon().next().unwrap_or_default()
     }
 
-    /// The verdict, the name of the point and the versions: what `--baseline` compares. The words
-    /// after them depend on which of two ends of a connection was seen first.
-    fn judgement(&self) -> &str {
-        self.text.split_once(": ").map_or(&self.text, |(judgement, _)| judgement)
-    }
-
     /// The name of the point and the versions.
     fn words_before_the_colon(&self) -> impl Iterator<Item = &str> {
-        self.judgement().split(' ').skip(1)
+        let (known, _) = self.text.split_once(": ").unwrap_or((&self.text, ""));
+        known.split(' ').skip(1)
+    }
+
+    /// The line up to the words that say how a connection ended: where a server sends Close and RST
+    /// at once, a busy machine sees the one or the other.
+    fn without_end(&self) -> &str {
+        let end = ["FIN", "RST", "Close 1"].iter().filter_map(|word| self.text.find(word)).min();
+        &self.text[..end.unwrap_or(self.text.len())]
     }
 
     /// Whether a person has to say why it is right.
@@ -133,7 +135,7 @@ impl StoredReport {
         let uncompared = self.uncompared();
         let compared = |lines: &[ReportLine]| -> BTreeSet<String> {
             let kept = lines.iter().filter(|line| !uncompared.contains(line.name()));
-            kept.map(|line| line.judgement().to_owned()).collect()
+            kept.map(|line| line.without_end().to_owned()).collect()
         };
         let (was, is) = (compared(&self.lines), compared(&new));
         let gone = was.difference(&is).map(|line| format!("was: {line}\n"));
@@ -152,8 +154,8 @@ impl StoredReport {
 
     /// This line with the reason that is stored for it.
     fn with_reason(&self, line: &str) -> ReportLine {
-        let known = self.lines.iter().find(|entry| entry.text == line);
         let mut entry = ReportLine { text: line.to_owned(), reason: String::new() };
+        let known = self.lines.iter().find(|known| known.without_end() == entry.without_end());
         match known {
             Some(known) => entry.reason.clone_from(&known.reason),
             None if entry.is_deviation() => entry.reason = format!("{INDENT}TODO\n"),
@@ -293,6 +295,22 @@ fn every_deviation_that_is_stored_has_its_reason() {
             assert!(has_reason == entry.is_deviation(), "{}: {}", path.display(), entry.text);
         }
     }
+}
+
+#[test]
+fn only_the_end_of_a_connection_is_not_compared() {
+    let line = |text: &str| ReportLine { text: text.to_owned(), reason: String::new() };
+    let fin = line("PASS reserved-opcode 3.1.1: opcode 0xb: FIN without a Close frame");
+    for close in ["Close 1002 (protocol error)", "RST without a Close frame"] {
+        let close = line(&format!("PASS reserved-opcode 3.1.1: opcode 0xb: {close}"));
+        assert_eq!(close.without_end(), fin.without_end());
+    }
+    for other in ["PASS reserved-opcode 3.1.1: opcode 0xc: FIN", "FAIL reserved-opcode 3.1.1: FIN"]
+    {
+        assert_ne!(line(other).without_end(), fin.without_end());
+    }
+    let whole = line("WARN path-unknown: 101 without a subprotocol");
+    assert_eq!(whole.without_end(), whole.text);
 }
 
 #[test]

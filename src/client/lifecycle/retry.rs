@@ -228,7 +228,7 @@ fn is_busy(code: ReasonCode) -> bool {
     )
 }
 
-/// A DISCONNECT with this code is about a packet of ours, which would be sent again.
+/// Whether a DISCONNECT with this code is about a packet that was sent and would be sent again.
 fn is_about_packet(code: ReasonCode) -> bool {
     matches!(
         code,

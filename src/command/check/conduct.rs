@@ -71,7 +71,19 @@ impl Conduct {
                 self.filters.extend(filters.map(|subscription| subscription.filter.clone()));
             }
             Packet::PingReq => self.pings += 1,
-            _ => {}
+            // What the others ask for is noted below; the last four only a server sends.
+            Packet::Publish(_)
+            | Packet::PubAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubRel(_)
+            | Packet::PubComp(_)
+            | Packet::Unsubscribe(_)
+            | Packet::Disconnect(_)
+            | Packet::Auth(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => {}
         }
         self.due.extend(answer_due(packet));
     }
@@ -154,12 +166,12 @@ impl Conduct {
 
     /// What a CONNACK may hold only if CONNECT asked for it (§3.2.2.3).
     fn unasked(&self, connack: &ConnAck) -> Option<String> {
-        let wishes = &self.connect.as_ref()?.properties;
+        let requested = &self.connect.as_ref()?.properties;
         let properties = &connack.properties;
         if properties.authentication_method().is_some() && !self.has_method() {
             return Some("CONNACK with an Authentication Method that was not sent".to_owned());
         }
-        let is_asked = wishes.request_response_information() == Some(true);
+        let is_asked = requested.request_response_information() == Some(true);
         if properties.response_information().is_some() && !is_asked {
             return Some("CONNACK with Response Information that was not asked for".to_owned());
         }
@@ -219,12 +231,18 @@ impl Conduct {
             Packet::UnsubAck(unsuback) => unsuback.codes.iter().find(unknown).copied(),
             Packet::Disconnect(disconnect) => [disconnect.code].iter().find(unknown).copied(),
             Packet::Auth(auth) => [auth.code].iter().find(unknown).copied(),
-            _ => None,
+            // They have none.
+            Packet::Connect(_)
+            | Packet::Publish(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq
+            | Packet::PingResp => None,
         }
     }
 }
 
-/// The answer that is due after this packet of ours, with its identifier.
+/// The answer that this packet asks the server for, with its identifier.
 fn answer_due(packet: &Packet) -> Option<(PacketType, PacketId)> {
     match packet {
         Packet::Publish(publish) if publish.qos == QoS::AtLeastOnce => {

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::secure_front::{self, Faults};
+use super::secure_front;
 use super::table::serve;
-use crate::support::certificates::{Authority, FAR_AWAY};
 use crate::support::folder::Folder;
 use crate::support::program::Program;
-use crate::support::secure::Server;
 
 /// A whole run takes 75 s, most of it waiting.
 const LONG: Duration = Duration::from_secs(300);
@@ -38,10 +36,8 @@ fn serve_passes_every_point() {
 #[test]
 fn serve_passes_every_point_behind_tls() {
     let (_serve, url) = serve();
-    let (authority, folder) = (Authority::new(), Folder::new());
-    let roots = folder.write("roots.pem", authority.pem());
-    let config = Server::showing(&authority.certify(&["127.0.0.1"], FAR_AWAY)).config();
-    let secure = secure_front::start(&url, config, Faults::default());
+    let folder = Folder::new();
+    let (secure, roots) = secure_front::faultless(&url, &folder);
     let (count, verdict) = passed(&secure, &["--cafile", &roots]);
     assert!(count >= 141, "{count}");
     assert_eq!(verdict, "interoperable");

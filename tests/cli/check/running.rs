@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use super::front::{self, Deviation, Do, Request, Requests, Seen, frame};
 use super::relay::{Passing, Relay};
-use super::secure_front::{self, Faults};
+use super::secure_front;
 use super::table::{serve, verdicts, verdicts_with};
-use crate::support::certificates::{Authority, FAR_AWAY};
 use crate::support::folder::Folder;
 use crate::support::program::Program;
-use crate::support::secure::Server;
 
 /// How many connections were made to the front of a test.
 static LIMITED: AtomicUsize = AtomicUsize::new(0);
@@ -193,10 +191,8 @@ fn no_subset_of_the_points_changes_a_verdict() {
 #[test]
 fn the_default_set_makes_few_connections_one_after_another() {
     let (_serve, url) = serve();
-    let (authority, folder) = (Authority::new(), Folder::new());
-    let roots = folder.write("roots.pem", authority.pem());
-    let config = Server::showing(&authority.certify(&["127.0.0.1"], FAR_AWAY)).config();
-    let secure = secure_front::start(&url, config, Faults::default());
+    let folder = Folder::new();
+    let (secure, roots) = secure_front::faultless(&url, &folder);
     for (server, flags) in [(&url, &[][..]), (&secure, &["--cafile", &roots])] {
         let relay = Relay::start(server, Passing::All);
         let outcome = Program::new([&["check", &relay.url, "--json"], flags].concat()).run();

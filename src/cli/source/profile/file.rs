@@ -20,8 +20,9 @@ use crate::transport::file;
 const SECRETS: [&str; 7] =
     ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
 
-/// Flags whose value is a path, which is relative to the file of profiles.
-const PATHS: [&str; 16] = [
+/// Flags whose file, or folder, is read before a connection is made. These paths and those of
+/// [`OTHER_PATHS`] are relative to the file of profiles.
+pub const READ_FIRST: [&str; 10] = [
     "cafile",
     "ca",
     "ca-cert",
@@ -32,13 +33,10 @@ const PATHS: [&str; 16] = [
     "password-file",
     "auth-data-file",
     "will-file",
-    "file",
-    "output-dir",
-    "tls-keylog",
-    "unix",
-    "junit",
-    "baseline",
 ];
+
+/// The other flags whose value is a path.
+const OTHER_PATHS: [&str; 6] = ["file", "output-dir", "tls-keylog", "unix", "junit", "baseline"];
 
 /// Flags that choose the profile, or print something instead of a run.
 const NOT_IN_PROFILES: [&str; 5] = ["profile", "config", "print-config", "help", "list"];
@@ -135,7 +133,7 @@ impl ProfileFile {
     }
 
     fn located_text(&self, key: &str, text: &str) -> String {
-        if PATHS.contains(&key) {
+        if READ_FIRST.contains(&key) || OTHER_PATHS.contains(&key) {
             return self.located_path(text);
         }
         let head = match key {

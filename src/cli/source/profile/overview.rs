@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Command};
 use toml::{Table, Value};
 
-use super::file::{ProfileFile, usual_place, written_for};
+use super::file::{ProfileFile, READ_FIRST, usual_place, written_for};
 use super::{PROFILE, has_flag, is_named};
 use crate::cli::source::mistyped::similar_name;
 use crate::cli::source::variable;
@@ -17,20 +17,6 @@ use crate::transport::endpoint::Endpoint;
 
 /// The commands that read profiles.
 const READERS: [&str; 4] = ["pub", "sub", "ping", "check"];
-
-/// Flags whose file is read, or whose folder.
-const READ: [&str; 10] = [
-    "cafile",
-    "ca",
-    "ca-cert",
-    "capath",
-    "cert",
-    "key",
-    "key-password-file",
-    "password-file",
-    "auth-data-file",
-    "will-file",
-];
 
 /// What is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +191,7 @@ fn check_value(key: &str, value: &Value) -> Result<(), String> {
         if key == "url" {
             Endpoint::parse(text).map_err(|error| format!("url: {error}"))?;
         }
-        if READ.contains(&key) {
+        if READ_FIRST.contains(&key) {
             fs::metadata(text).map_err(|error| format!("{key}: reading {text}: {error}"))?;
         }
     }

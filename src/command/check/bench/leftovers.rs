@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::mqtt::version::Version;
 
-/// Retained messages and sessions of ours.
+/// The retained messages and the sessions that the run has made.
 #[derive(Debug, Default)]
 pub struct Leftovers {
     /// Topics at which we have left a retained message.

@@ -73,7 +73,7 @@ pub fn inherited(
     }))
 }
 
-/// How a client vanishes.
+/// How the connection of a client ends without DISCONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Vanishing {
     Reset,
