@@ -1,1654 +1,741 @@
-_mqttws() {
-    local i cur prev opts cmd
-    COMPREPLY=()
-    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-        cur="$2"
-    else
-        cur="${COMP_WORDS[COMP_CWORD]}"
-    fi
-    prev="$3"
-    cmd=""
-    opts=""
+# Completions of mqttws for bash (mqttws completions bash).
+# Put this into ~/.local/share/bash-completion/completions/mqttws, or source it.
 
-    for i in "${COMP_WORDS[@]:0:COMP_CWORD}"
-    do
-        case "${cmd},${i}" in
-            ",$1")
-                cmd="mqttws"
-                ;;
-            mqttws,check)
-                cmd="mqttws__subcmd__check"
-                ;;
-            mqttws,help)
-                cmd="mqttws__subcmd__help"
-                ;;
-            mqttws,ping)
-                cmd="mqttws__subcmd__ping"
-                ;;
-            mqttws,pub)
-                cmd="mqttws__subcmd__pub"
-                ;;
-            mqttws,serve)
-                cmd="mqttws__subcmd__serve"
-                ;;
-            mqttws,sub)
-                cmd="mqttws__subcmd__sub"
-                ;;
-            mqttws__subcmd__help,check)
-                cmd="mqttws__subcmd__help__subcmd__check"
-                ;;
-            mqttws__subcmd__help,help)
-                cmd="mqttws__subcmd__help__subcmd__help"
-                ;;
-            mqttws__subcmd__help,ping)
-                cmd="mqttws__subcmd__help__subcmd__ping"
-                ;;
-            mqttws__subcmd__help,pub)
-                cmd="mqttws__subcmd__help__subcmd__pub"
-                ;;
-            mqttws__subcmd__help,serve)
-                cmd="mqttws__subcmd__help__subcmd__serve"
-                ;;
-            mqttws__subcmd__help,sub)
-                cmd="mqttws__subcmd__help__subcmd__sub"
-                ;;
-            *)
-                ;;
-        esac
+_mqttws_of() { mapfile -t COMPREPLY < <(compgen "$@" -- "$cur"); }
+
+_mqttws_files() {
+    compopt -o filenames 2>/dev/null
+    _mqttws_of "$1"
+}
+
+# The names of the profiles, of the configuration file that was typed if there is one.
+_mqttws_profiles() {
+    local at file config=()
+    for ((at = 2; at < COMP_CWORD; at++)); do
+        [[ ${COMP_WORDS[at]} == --config ]] || continue
+        file=${COMP_WORDS[at + 1]}
+        [[ $file == = ]] && file=${COMP_WORDS[at + 2]}
+        config=(--config "${file/#\~/$HOME}")
     done
+    _mqttws_of -W "$("${COMP_WORDS[0]/#\~/$HOME}" profile --names "${config[@]}" 2>/dev/null)"
+}
 
-    case "${cmd}" in
-        mqttws)
-            opts="--help --version pub sub ping check serve help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__check)
-            opts="-L -h -p -4 -6 -A -H -u -P -i -I -d -V -v -k -M --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --header --origin --user-agent --basic-auth --bearer --follow --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --id --id-prefix --allow-control-characters --will-file --profile --config --print-config --debug --quiet --full --allow-remote --only --skip --list --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline --verbose --protocol-version --strict --frame-per-packet --subprotocol --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --no-reconnect --reconnect-delay --reconnect-tries --wait --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --url)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -L)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -h)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -p)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --path)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bind)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -A)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --resolve)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --header)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -H)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --origin)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --user-agent)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --basic-auth)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bearer)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-message-size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cafile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --capath)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pin-sha256)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cert)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key-password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sni)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-alpn)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-keylog)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ciphers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk-identity)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine-kpass-sha1)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keyform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dhparam)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --connect-timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --username)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -u)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pw)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -P)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-method)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -i)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id-prefix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -I)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --only)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --skip)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --versions)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -V)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --topic-prefix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pause)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --idle-time)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --json)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --junit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --baseline)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --protocol-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --subprotocol)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keepalive)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -k)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-inflight)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -M)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-topic)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-payload)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-qos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-tries)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__help)
-            opts="pub sub ping check serve help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__help__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__help__subcmd__ping)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__help__subcmd__pub)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__help__subcmd__serve)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__help__subcmd__sub)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__ping)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -q -W -D --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --count --interval --via --qos --size --timeout --property --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --url)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -L)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -h)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -p)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --path)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bind)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -A)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --resolve)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --subprotocol)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --header)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -H)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --origin)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --user-agent)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --basic-auth)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bearer)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-message-size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cafile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --capath)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pin-sha256)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cert)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key-password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sni)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-alpn)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-keylog)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ciphers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk-identity)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine-kpass-sha1)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keyform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dhparam)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --connect-timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-tries)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --username)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -u)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pw)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -P)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-method)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --protocol-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -V)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -i)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id-prefix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -I)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keepalive)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -k)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-inflight)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -M)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-topic)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-payload)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-qos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --count)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -c)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --via)
-                    COMPREPLY=($(compgen -W "mqtt websocket publish" -- "${cur}"))
-                    return 0
-                    ;;
-                --qos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -q)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -W)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --property)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -D)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__pub)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -e -v -F -N -R -t -o -m -f -s -l -n -0 -W -q -r --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --request --response-topic --verbose --format --pretty --hex --base64 --retain-as-published --retain-handling --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --timeout --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --latency --summary --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --url)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -L)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -h)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -p)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --path)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bind)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -A)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --resolve)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --subprotocol)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --header)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -H)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --origin)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --user-agent)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --basic-auth)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bearer)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-message-size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cafile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --capath)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pin-sha256)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cert)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key-password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sni)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-alpn)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-keylog)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ciphers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk-identity)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine-kpass-sha1)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keyform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dhparam)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --connect-timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-tries)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --username)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -u)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pw)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -P)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-method)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --protocol-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -V)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -i)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id-prefix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -I)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keepalive)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -k)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-inflight)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -M)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-topic)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-payload)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-qos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --session-expiry-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -x)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --property)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -D)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --response-topic)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -e)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --format)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -F)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retain-handling)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --topic)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -t)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --topic-prefix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -f)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --delimiter)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --split)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -W)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --repeat)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --repeat-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --replay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --qos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -q)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --summary)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__serve)
-            opts="-h -p -d --host --port --debug --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -h)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -p)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mqttws__subcmd__sub)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -t -T -U -E -q -C -W -R -v -F -N -0 -o -w --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --topic --filter-out --unsubscribe --exit-after-subscribe --qos --count --timeout --for --idle --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local --share --verbose --format --json --pretty --hex --base64 --null --output-dir --exec --jobs --keep-going --reply --watch --color --latency --summary --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --url)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -L)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -h)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --port)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -p)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --path)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bind)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -A)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --resolve)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --subprotocol)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --header)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -H)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --origin)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --user-agent)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --basic-auth)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bearer)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-message-size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cafile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --capath)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pin-sha256)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cert)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --key-password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sni)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-alpn)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-keylog)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ciphers)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --psk-identity)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-engine-kpass-sha1)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keyform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dhparam)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --connect-timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --reconnect-tries)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --username)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -u)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pw)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -P)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-method)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --auth-data-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --protocol-version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -V)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -i)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id-prefix)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -I)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --keepalive)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -k)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-inflight)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -M)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-topic)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-payload)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-qos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --will-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --session-expiry-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -x)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --property)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -D)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --topic)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -t)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --filter-out)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -T)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unsubscribe)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -U)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --qos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -q)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --count)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -W)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --for)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --idle)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --random-filter)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retain-handling)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --share)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --format)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -F)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --json)
-                    COMPREPLY=($(compgen -W "text parse" -- "${cur}"))
-                    return 0
-                    ;;
-                --output-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --exec)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --jobs)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --summary)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
+# What serve runs, from this word on.
+_mqttws_command() {
+    if declare -F _comp_command_offset >/dev/null; then
+        _comp_command_offset "$1"
+    elif declare -F _command_offset >/dev/null; then
+        _command_offset "$1"
+    elif ((COMP_CWORD == $1)); then
+        _mqttws_of -c
+    else
+        _mqttws_files -f
+    fi
+}
+
+_mqttws() {
+    local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local verb=${COMP_WORDS[1]} flag='' joined='' head='' at
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        _mqttws_of -W 'pub sub ping check serve profile completions man version help --help --version'
+        return
+    fi
+    for ((at = 2; at < COMP_CWORD; at++)); do
+        if [[ ${COMP_WORDS[at]} == -- ]]; then
+            [[ $verb != serve ]] || _mqttws_command $((at + 1))
+            return
+        fi
+    done
+    # A "=" is a word of its own, unless COMP_WORDBREAKS is without it.
+    if [[ $cur == = ]]; then
+        flag=$previous cur='' joined='='
+    elif [[ $previous == = ]]; then
+        flag=${COMP_WORDS[COMP_CWORD - 2]} joined='='
+    elif [[ $cur == --*=* ]]; then
+        flag=${cur%%=*} head=${cur%%=*}= cur=${cur#*=} joined='='
+    elif [[ $previous == -* ]]; then
+        flag=$previous
+    fi
+    if _mqttws_value "$verb" "$flag" "$joined"; then
+        [[ -z $head ]] || COMPREPLY=("${COMPREPLY[@]/#/$head}")
+        return
+    fi
+    _mqttws_word "$verb"
+}
+
+complete -F _mqttws mqttws
+
+_mqttws_value() {
+    case "$1 $2 $3" in
+        'pub -t ' | \
+        'pub -t =' | \
+        'pub --topic ' | \
+        'pub --topic =' | \
+        'pub --topic-prefix ' | \
+        'pub --topic-prefix =' | \
+        'pub -m ' | \
+        'pub -m =' | \
+        'pub --message ' | \
+        'pub --message =' | \
+        'pub --delimiter ' | \
+        'pub --delimiter =' | \
+        'pub --split ' | \
+        'pub --split =' | \
+        'pub -e ' | \
+        'pub -e =' | \
+        'pub --response-topic ' | \
+        'pub --response-topic =' | \
+        'pub -F ' | \
+        'pub -F =' | \
+        'pub --format ' | \
+        'pub --format =' | \
+        'pub -W ' | \
+        'pub -W =' | \
+        'pub --timeout ' | \
+        'pub --timeout =' | \
+        'pub --repeat ' | \
+        'pub --repeat =' | \
+        'pub --repeat-delay ' | \
+        'pub --repeat-delay =' | \
+        'pub --rate ' | \
+        'pub --rate =' | \
+        'pub --replay =' | \
+        'pub -i ' | \
+        'pub -i =' | \
+        'pub --id ' | \
+        'pub --id =' | \
+        'pub -I ' | \
+        'pub -I =' | \
+        'pub --id-prefix ' | \
+        'pub --id-prefix =' | \
+        'pub -k ' | \
+        'pub -k =' | \
+        'pub --keepalive ' | \
+        'pub --keepalive =' | \
+        'pub -M ' | \
+        'pub -M =' | \
+        'pub --max-inflight ' | \
+        'pub --max-inflight =' | \
+        'pub --will-topic ' | \
+        'pub --will-topic =' | \
+        'pub --will-payload ' | \
+        'pub --will-payload =' | \
+        'pub --will-delay ' | \
+        'pub --will-delay =' | \
+        'pub -u ' | \
+        'pub -u =' | \
+        'pub --username ' | \
+        'pub --username =' | \
+        'pub -P ' | \
+        'pub -P =' | \
+        'pub --pw ' | \
+        'pub --pw =' | \
+        'pub --auth-data ' | \
+        'pub --auth-data =' | \
+        'pub -L ' | \
+        'pub -L =' | \
+        'pub --url ' | \
+        'pub --url =' | \
+        'pub -h ' | \
+        'pub -h =' | \
+        'pub --host ' | \
+        'pub --host =' | \
+        'pub -p ' | \
+        'pub -p =' | \
+        'pub --port ' | \
+        'pub --port =' | \
+        'pub --path ' | \
+        'pub --path =' | \
+        'pub -H ' | \
+        'pub -H =' | \
+        'pub --header ' | \
+        'pub --header =' | \
+        'pub --origin ' | \
+        'pub --origin =' | \
+        'pub --user-agent ' | \
+        'pub --user-agent =' | \
+        'pub --basic-auth ' | \
+        'pub --basic-auth =' | \
+        'pub --bearer ' | \
+        'pub --bearer =' | \
+        'pub --max-message-size ' | \
+        'pub --max-message-size =' | \
+        'pub -A ' | \
+        'pub -A =' | \
+        'pub --bind ' | \
+        'pub --bind =' | \
+        'pub --resolve ' | \
+        'pub --resolve =' | \
+        'pub --proxy ' | \
+        'pub --proxy =' | \
+        'pub --no-proxy ' | \
+        'pub --no-proxy =' | \
+        'pub --connect-timeout ' | \
+        'pub --connect-timeout =' | \
+        'pub --wait ' | \
+        'pub --wait =' | \
+        'pub --reconnect-delay ' | \
+        'pub --reconnect-delay =' | \
+        'pub --reconnect-tries ' | \
+        'pub --reconnect-tries =' | \
+        'pub --pin-sha256 ' | \
+        'pub --pin-sha256 =' | \
+        'pub --sni ' | \
+        'pub --sni =' | \
+        'pub --tls-alpn ' | \
+        'pub --tls-alpn =' | \
+        'sub -t ' | \
+        'sub -t =' | \
+        'sub --topic ' | \
+        'sub --topic =' | \
+        'sub -T ' | \
+        'sub -T =' | \
+        'sub --filter-out ' | \
+        'sub --filter-out =' | \
+        'sub -U ' | \
+        'sub -U =' | \
+        'sub --unsubscribe ' | \
+        'sub --unsubscribe =' | \
+        'sub --random-filter ' | \
+        'sub --random-filter =' | \
+        'sub -F ' | \
+        'sub -F =' | \
+        'sub --format ' | \
+        'sub --format =' | \
+        'sub --jobs ' | \
+        'sub --jobs =' | \
+        'sub -C ' | \
+        'sub -C =' | \
+        'sub --count ' | \
+        'sub --count =' | \
+        'sub -W ' | \
+        'sub -W =' | \
+        'sub --timeout ' | \
+        'sub --timeout =' | \
+        'sub --for ' | \
+        'sub --for =' | \
+        'sub --idle ' | \
+        'sub --idle =' | \
+        'sub --share ' | \
+        'sub --share =' | \
+        'sub -i ' | \
+        'sub -i =' | \
+        'sub --id ' | \
+        'sub --id =' | \
+        'sub -I ' | \
+        'sub -I =' | \
+        'sub --id-prefix ' | \
+        'sub --id-prefix =' | \
+        'sub -k ' | \
+        'sub -k =' | \
+        'sub --keepalive ' | \
+        'sub --keepalive =' | \
+        'sub -M ' | \
+        'sub -M =' | \
+        'sub --max-inflight ' | \
+        'sub --max-inflight =' | \
+        'sub --will-topic ' | \
+        'sub --will-topic =' | \
+        'sub --will-payload ' | \
+        'sub --will-payload =' | \
+        'sub --will-delay ' | \
+        'sub --will-delay =' | \
+        'sub -u ' | \
+        'sub -u =' | \
+        'sub --username ' | \
+        'sub --username =' | \
+        'sub -P ' | \
+        'sub -P =' | \
+        'sub --pw ' | \
+        'sub --pw =' | \
+        'sub --auth-data ' | \
+        'sub --auth-data =' | \
+        'sub -L ' | \
+        'sub -L =' | \
+        'sub --url ' | \
+        'sub --url =' | \
+        'sub -h ' | \
+        'sub -h =' | \
+        'sub --host ' | \
+        'sub --host =' | \
+        'sub -p ' | \
+        'sub -p =' | \
+        'sub --port ' | \
+        'sub --port =' | \
+        'sub --path ' | \
+        'sub --path =' | \
+        'sub -H ' | \
+        'sub -H =' | \
+        'sub --header ' | \
+        'sub --header =' | \
+        'sub --origin ' | \
+        'sub --origin =' | \
+        'sub --user-agent ' | \
+        'sub --user-agent =' | \
+        'sub --basic-auth ' | \
+        'sub --basic-auth =' | \
+        'sub --bearer ' | \
+        'sub --bearer =' | \
+        'sub --max-message-size ' | \
+        'sub --max-message-size =' | \
+        'sub -A ' | \
+        'sub -A =' | \
+        'sub --bind ' | \
+        'sub --bind =' | \
+        'sub --resolve ' | \
+        'sub --resolve =' | \
+        'sub --proxy ' | \
+        'sub --proxy =' | \
+        'sub --no-proxy ' | \
+        'sub --no-proxy =' | \
+        'sub --connect-timeout ' | \
+        'sub --connect-timeout =' | \
+        'sub --wait ' | \
+        'sub --wait =' | \
+        'sub --reconnect-delay ' | \
+        'sub --reconnect-delay =' | \
+        'sub --reconnect-tries ' | \
+        'sub --reconnect-tries =' | \
+        'sub --pin-sha256 ' | \
+        'sub --pin-sha256 =' | \
+        'sub --sni ' | \
+        'sub --sni =' | \
+        'sub --tls-alpn ' | \
+        'sub --tls-alpn =' | \
+        'ping -c ' | \
+        'ping -c =' | \
+        'ping --count ' | \
+        'ping --count =' | \
+        'ping --interval ' | \
+        'ping --interval =' | \
+        'ping -w ' | \
+        'ping -w =' | \
+        'ping --deadline ' | \
+        'ping --deadline =' | \
+        'ping --size ' | \
+        'ping --size =' | \
+        'ping -W ' | \
+        'ping -W =' | \
+        'ping --timeout ' | \
+        'ping --timeout =' | \
+        'ping --warn ' | \
+        'ping --warn =' | \
+        'ping --crit ' | \
+        'ping --crit =' | \
+        'ping -i ' | \
+        'ping -i =' | \
+        'ping --id ' | \
+        'ping --id =' | \
+        'ping -I ' | \
+        'ping -I =' | \
+        'ping --id-prefix ' | \
+        'ping --id-prefix =' | \
+        'ping -k ' | \
+        'ping -k =' | \
+        'ping --keepalive ' | \
+        'ping --keepalive =' | \
+        'ping --will-topic ' | \
+        'ping --will-topic =' | \
+        'ping --will-payload ' | \
+        'ping --will-payload =' | \
+        'ping --will-delay ' | \
+        'ping --will-delay =' | \
+        'ping -u ' | \
+        'ping -u =' | \
+        'ping --username ' | \
+        'ping --username =' | \
+        'ping -P ' | \
+        'ping -P =' | \
+        'ping --pw ' | \
+        'ping --pw =' | \
+        'ping --auth-data ' | \
+        'ping --auth-data =' | \
+        'ping -L ' | \
+        'ping -L =' | \
+        'ping --url ' | \
+        'ping --url =' | \
+        'ping -h ' | \
+        'ping -h =' | \
+        'ping --host ' | \
+        'ping --host =' | \
+        'ping -p ' | \
+        'ping -p =' | \
+        'ping --port ' | \
+        'ping --port =' | \
+        'ping --path ' | \
+        'ping --path =' | \
+        'ping -H ' | \
+        'ping -H =' | \
+        'ping --header ' | \
+        'ping --header =' | \
+        'ping --origin ' | \
+        'ping --origin =' | \
+        'ping --user-agent ' | \
+        'ping --user-agent =' | \
+        'ping --basic-auth ' | \
+        'ping --basic-auth =' | \
+        'ping --bearer ' | \
+        'ping --bearer =' | \
+        'ping --max-message-size ' | \
+        'ping --max-message-size =' | \
+        'ping -A ' | \
+        'ping -A =' | \
+        'ping --bind ' | \
+        'ping --bind =' | \
+        'ping --resolve ' | \
+        'ping --resolve =' | \
+        'ping --proxy ' | \
+        'ping --proxy =' | \
+        'ping --no-proxy ' | \
+        'ping --no-proxy =' | \
+        'ping --connect-timeout ' | \
+        'ping --connect-timeout =' | \
+        'ping --wait ' | \
+        'ping --wait =' | \
+        'ping --reconnect-delay ' | \
+        'ping --reconnect-delay =' | \
+        'ping --reconnect-tries ' | \
+        'ping --reconnect-tries =' | \
+        'ping --pin-sha256 ' | \
+        'ping --pin-sha256 =' | \
+        'ping --sni ' | \
+        'ping --sni =' | \
+        'ping --tls-alpn ' | \
+        'ping --tls-alpn =' | \
+        'check --topic-prefix ' | \
+        'check --topic-prefix =' | \
+        'check --pause ' | \
+        'check --pause =' | \
+        'check --timeout ' | \
+        'check --timeout =' | \
+        'check --idle-time ' | \
+        'check --idle-time =' | \
+        'check -i ' | \
+        'check -i =' | \
+        'check --id ' | \
+        'check --id =' | \
+        'check -u ' | \
+        'check -u =' | \
+        'check --username ' | \
+        'check --username =' | \
+        'check -P ' | \
+        'check -P =' | \
+        'check --pw ' | \
+        'check --pw =' | \
+        'check --auth-data ' | \
+        'check --auth-data =' | \
+        'check -L ' | \
+        'check -L =' | \
+        'check --url ' | \
+        'check --url =' | \
+        'check -h ' | \
+        'check -h =' | \
+        'check --host ' | \
+        'check --host =' | \
+        'check -p ' | \
+        'check -p =' | \
+        'check --port ' | \
+        'check --port =' | \
+        'check --path ' | \
+        'check --path =' | \
+        'check -H ' | \
+        'check -H =' | \
+        'check --header ' | \
+        'check --header =' | \
+        'check --origin ' | \
+        'check --origin =' | \
+        'check --user-agent ' | \
+        'check --user-agent =' | \
+        'check --basic-auth ' | \
+        'check --basic-auth =' | \
+        'check --bearer ' | \
+        'check --bearer =' | \
+        'check -A ' | \
+        'check -A =' | \
+        'check --bind ' | \
+        'check --bind =' | \
+        'check --resolve ' | \
+        'check --resolve =' | \
+        'check --proxy ' | \
+        'check --proxy =' | \
+        'check --no-proxy ' | \
+        'check --no-proxy =' | \
+        'check --connect-timeout ' | \
+        'check --connect-timeout =' | \
+        'check --pin-sha256 ' | \
+        'check --pin-sha256 =' | \
+        'check --sni ' | \
+        'check --sni =' | \
+        'check --tls-alpn ' | \
+        'check --tls-alpn =' | \
+        'serve -h ' | \
+        'serve -h =' | \
+        'serve --host ' | \
+        'serve --host =' | \
+        'serve -p ' | \
+        'serve -p =' | \
+        'serve --port ' | \
+        'serve --port =')
+            : ;;
+        'pub --capath ' | \
+        'pub --capath =' | \
+        'sub -o ' | \
+        'sub -o =' | \
+        'sub --output-dir ' | \
+        'sub --output-dir =' | \
+        'sub --capath ' | \
+        'sub --capath =' | \
+        'ping --capath ' | \
+        'ping --capath =' | \
+        'check --capath ' | \
+        'check --capath =')
+            _mqttws_files -d ;;
+        'pub -f ' | \
+        'pub -f =' | \
+        'pub --file ' | \
+        'pub --file =' | \
+        'pub --will-file ' | \
+        'pub --will-file =' | \
+        'pub --password-file ' | \
+        'pub --password-file =' | \
+        'pub --auth-data-file ' | \
+        'pub --auth-data-file =' | \
+        'pub --unix ' | \
+        'pub --unix =' | \
+        'pub --cafile ' | \
+        'pub --cafile =' | \
+        'pub --cert ' | \
+        'pub --cert =' | \
+        'pub --key ' | \
+        'pub --key =' | \
+        'pub --key-password-file ' | \
+        'pub --key-password-file =' | \
+        'pub --tls-keylog ' | \
+        'pub --tls-keylog =' | \
+        'pub --config ' | \
+        'pub --config =' | \
+        'pub -o ' | \
+        'pub -o =' | \
+        'sub --will-file ' | \
+        'sub --will-file =' | \
+        'sub --password-file ' | \
+        'sub --password-file =' | \
+        'sub --auth-data-file ' | \
+        'sub --auth-data-file =' | \
+        'sub --unix ' | \
+        'sub --unix =' | \
+        'sub --cafile ' | \
+        'sub --cafile =' | \
+        'sub --cert ' | \
+        'sub --cert =' | \
+        'sub --key ' | \
+        'sub --key =' | \
+        'sub --key-password-file ' | \
+        'sub --key-password-file =' | \
+        'sub --tls-keylog ' | \
+        'sub --tls-keylog =' | \
+        'sub --config ' | \
+        'sub --config =' | \
+        'ping --will-file ' | \
+        'ping --will-file =' | \
+        'ping --password-file ' | \
+        'ping --password-file =' | \
+        'ping --auth-data-file ' | \
+        'ping --auth-data-file =' | \
+        'ping --unix ' | \
+        'ping --unix =' | \
+        'ping --cafile ' | \
+        'ping --cafile =' | \
+        'ping --cert ' | \
+        'ping --cert =' | \
+        'ping --key ' | \
+        'ping --key =' | \
+        'ping --key-password-file ' | \
+        'ping --key-password-file =' | \
+        'ping --tls-keylog ' | \
+        'ping --tls-keylog =' | \
+        'ping --config ' | \
+        'ping --config =' | \
+        'check --json =' | \
+        'check --junit ' | \
+        'check --junit =' | \
+        'check --baseline ' | \
+        'check --baseline =' | \
+        'check --password-file ' | \
+        'check --password-file =' | \
+        'check --auth-data-file ' | \
+        'check --auth-data-file =' | \
+        'check --unix ' | \
+        'check --unix =' | \
+        'check --cafile ' | \
+        'check --cafile =' | \
+        'check --cert ' | \
+        'check --cert =' | \
+        'check --key ' | \
+        'check --key =' | \
+        'check --key-password-file ' | \
+        'check --key-password-file =' | \
+        'check --tls-keylog ' | \
+        'check --tls-keylog =' | \
+        'check --config ' | \
+        'check --config =' | \
+        'profile --config ' | \
+        'profile --config =')
+            _mqttws_files -f ;;
+        'pub -q ' | \
+        'pub -q =' | \
+        'pub --qos ' | \
+        'pub --qos =' | \
+        'pub --will-qos ' | \
+        'pub --will-qos =' | \
+        'sub -q ' | \
+        'sub -q =' | \
+        'sub --qos ' | \
+        'sub --qos =' | \
+        'sub --will-qos ' | \
+        'sub --will-qos =' | \
+        'ping -q ' | \
+        'ping -q =' | \
+        'ping --qos ' | \
+        'ping --qos =' | \
+        'ping --will-qos ' | \
+        'ping --will-qos =')
+            _mqttws_of -W '0 1 2' ;;
+        'pub --tls-version ' | \
+        'pub --tls-version =' | \
+        'sub --tls-version ' | \
+        'sub --tls-version =' | \
+        'ping --tls-version ' | \
+        'ping --tls-version =' | \
+        'check --tls-version ' | \
+        'check --tls-version =')
+            _mqttws_of -W '1.2 1.3' ;;
+        'pub -V ' | \
+        'pub -V =' | \
+        'pub --protocol-version ' | \
+        'pub --protocol-version =' | \
+        'sub -V ' | \
+        'sub -V =' | \
+        'sub --protocol-version ' | \
+        'sub --protocol-version =' | \
+        'ping -V ' | \
+        'ping -V =' | \
+        'ping --protocol-version ' | \
+        'ping --protocol-version =' | \
+        'check -V ' | \
+        'check -V =' | \
+        'check --versions ' | \
+        'check --versions =')
+            _mqttws_of -W '5 311 31' ;;
+        'pub --auth-method ' | \
+        'pub --auth-method =' | \
+        'sub --auth-method ' | \
+        'sub --auth-method =' | \
+        'ping --auth-method ' | \
+        'ping --auth-method =' | \
+        'check --auth-method ' | \
+        'check --auth-method =')
+            _mqttws_of -W 'SCRAM-SHA-256' ;;
+        'sub --retain-handling ' | \
+        'sub --retain-handling =')
+            _mqttws_of -W 'always new never' ;;
+        'sub --color ' | \
+        'sub --color =')
+            _mqttws_of -W 'auto always never' ;;
+        'pub -D ' | \
+        'pub -D =' | \
+        'pub --property ' | \
+        'pub --property =' | \
+        'sub -D ' | \
+        'sub -D =' | \
+        'sub --property ' | \
+        'sub --property =' | \
+        'ping -D ' | \
+        'ping -D =' | \
+        'ping --property ' | \
+        'ping --property =')
+            _mqttws_of -W 'connect will publish subscribe unsubscribe disconnect' ;;
+        'pub --summary =' | \
+        'sub --summary =' | \
+        'ping --summary =')
+            _mqttws_of -W 'json' ;;
+        'ping --on ' | \
+        'ping --on =')
+            _mqttws_of -W 'min avg max p50 p90 p99' ;;
+        'pub --subprotocol ' | \
+        'pub --subprotocol =' | \
+        'sub --subprotocol ' | \
+        'sub --subprotocol =' | \
+        'ping --subprotocol ' | \
+        'ping --subprotocol =')
+            _mqttws_of -W 'mqtt mqttv3.1 none' ;;
+        'ping --via ' | \
+        'ping --via =')
+            _mqttws_of -W 'mqtt websocket publish' ;;
+        'ping --format ' | \
+        'ping --format =')
+            _mqttws_of -W 'nagios prometheus' ;;
+        'pub -x ' | \
+        'pub -x =' | \
+        'pub --session-expiry-interval ' | \
+        'pub --session-expiry-interval =' | \
+        'sub -x ' | \
+        'sub -x =' | \
+        'sub --session-expiry-interval ' | \
+        'sub --session-expiry-interval =')
+            _mqttws_of -W 'never' ;;
+        'sub --json =')
+            _mqttws_of -W 'parse' ;;
+        'check --only ' | \
+        'check --only =' | \
+        'check --skip ' | \
+        'check --skip =')
+            _mqttws_of -W 'reach tls upgrade framing-in framing-out connect publish subscribe session properties flow-control ending limits' ;;
+        'sub --exec ' | \
+        'sub --exec =' | \
+        'sub --shell ' | \
+        'sub --shell =' | \
+        'sub --exec-argv ' | \
+        'sub --exec-argv =')
+            _mqttws_of -c ;;
+        'pub --profile ' | \
+        'pub --profile =' | \
+        'sub --profile ' | \
+        'sub --profile =' | \
+        'ping --profile ' | \
+        'ping --profile =' | \
+        'check --profile ' | \
+        'check --profile =')
+            _mqttws_profiles ;;
+        *) return 1 ;;
     esac
 }
 
-if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _mqttws -o nosort -o bashdefault -o default mqttws
-else
-    complete -F _mqttws -o bashdefault -o default mqttws
-fi
+_mqttws_word() {
+    case "$1 $cur" in
+        'pub -'*)
+            _mqttws_of -W '-t --topic --topic-prefix -m --message -f --file -s --stdin-file -l --stdin-line -n --null-message --json -0 --null --delimiter --split --strict-input --request -e --response-topic -v --verbose -F --format --pretty --hex --base64 -N -W --timeout --repeat -q --qos -r --retain --topic-alias --latency --repeat-delay --rate --replay -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -c --disable-clean-session -x --session-expiry-interval -D --property -o --summary --help' ;;
+        'sub -'*)
+            _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --exec --shell --exec-argv --jobs --keep-going --reply -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
+        'ping -'*)
+            _mqttws_of -W '-c --count --interval --flood -w --deadline --via -q --qos --size -W --timeout --json --summary --warn --crit --on --format -V --protocol-version -i --id -I --id-prefix -k --keepalive --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -D --property --help' ;;
+        'check -'*)
+            _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
+        'serve -'*)
+            _mqttws_of -W '-h --host -p --port -d --debug --help' ;;
+        'profile -'*)
+            _mqttws_of -W '--config --names --help' ;;
+        'completions -'*)
+            _mqttws_of -W '--help' ;;
+        'completions '*) _mqttws_of -W 'bash zsh fish powershell elvish' ;;
+        'man -'*)
+            _mqttws_of -W '--help' ;;
+        'man '*) _mqttws_of -W 'mqttws pub sub ping check serve examples brokers cloud' ;;
+        'version -'*)
+            _mqttws_of -W '--help' ;;
+        'help -'*)
+            _mqttws_of -W '' ;;
+        'help '*) _mqttws_of -W 'pub sub ping check serve profile completions man version help' ;;
+    esac
+}

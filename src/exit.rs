@@ -40,6 +40,68 @@ pub enum Exit {
     CommandNotFound,
     /// The exit code of the command that `serve` ran.
     Command(u8),
+    /// What a monitoring plugin found (`ping --warn`, `--crit`).
+    Plugin(PluginState),
+}
+
+/// What a monitoring plugin finds, in the order of its exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginState {
+    /// All is well.
+    Ok,
+    /// It is worse than it should be.
+    Warning,
+    /// It is too bad, or there is no connection.
+    Critical,
+    /// The plugin cannot say.
+    Unknown,
+}
+
+impl PluginState {
+    /// Its exit code (<https://www.monitoring-plugins.org/doc/guidelines.html>).
+    fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+}
+
+impl fmt::Display for PluginState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        })
+    }
+}
+
+impl From<Exit> for PluginState {
+    /// What a run that ended so says about the broker.
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::Ok,
+            Exit::Plugin(state) => state,
+            Exit::Unreached
+            | Exit::Tls
+            | Exit::Upgrade
+            | Exit::Refused
+            | Exit::Lost
+            | Exit::Protocol
+            | Exit::TimedOut => Self::Critical,
+            Exit::Local
+            | Exit::Usage
+            | Exit::Denied
+            | Exit::Signal(_)
+            | Exit::CommandNotRun
+            | Exit::CommandNotFound
+            | Exit::Command(_) => Self::Unknown,
+        }
+    }
 }
 
 /// The signals that end the program.
@@ -85,6 +147,7 @@ impl From<Exit> for u8 {
             Exit::Signal(Signal::Interrupt) => 130,
             Exit::Signal(Signal::Terminate) => 143,
             Exit::Command(code) => code,
+            Exit::Plugin(state) => state.code(),
         }
     }
 }
@@ -114,6 +177,18 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// The command line of a monitoring plugin makes no sense, or a file that it names cannot be read.
+#[derive(Debug)]
+pub struct PluginMisuse(pub anyhow::Error);
+
+impl fmt::Display for PluginMisuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for PluginMisuse {}
+
 /// The command of `serve` could not be started.
 #[derive(Debug)]
 pub struct CommandNotStarted(pub io::Error);
@@ -132,6 +207,9 @@ impl Exit {
         for cause in error.chain() {
             if let Some(error) = cause.downcast_ref::<client::Error>() {
                 return client_exit(error);
+            }
+            if cause.is::<PluginMisuse>() {
+                return Self::Plugin(PluginState::Unknown);
             }
             if cause.is::<Usage>() {
                 return Self::Usage;
@@ -155,7 +233,7 @@ impl Exit {
             Self::Lost => 3,
             Self::Denied => 4,
             Self::Signal(_) => 5,
-            // These end a run before anything else can happen.
+            // These end a run, and say why.
             Self::Usage
             | Self::Unreached
             | Self::Tls
@@ -164,14 +242,15 @@ impl Exit {
             | Self::Protocol
             | Self::CommandNotRun
             | Self::CommandNotFound
-            | Self::Command(_) => 6,
+            | Self::Command(_)
+            | Self::Plugin(_) => 6,
         }
     }
 }
 
 /// The exit of a run in which both happened: the one that says more about what the user has to do.
-/// A message that was refused stays refused, whatever else happened; of two of the same rank the
-/// first counts.
+/// A message that was refused stays refused when the connection is lost or the time is up after it;
+/// of two of the same rank the first counts.
 pub fn worse(one: Exit, other: Exit) -> Exit {
     if other.rank() > one.rank() { other } else { one }
 }

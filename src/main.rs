@@ -14,9 +14,13 @@ mod terminal;
 mod transport;
 mod websocket;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // fastrand would begin with the time: two programs that start at the same moment could get
+    // the same client identifier, and take the session from each other.
+    fastrand::seed(RandomState::new().build_hasher().finish());
     let exit = cli::parse().and_then(|(config, warnings)| {
         for warning in &warnings {
             report::warn(warning);

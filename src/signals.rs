@@ -1,5 +1,6 @@
-//! SIGINT, SIGTERM and SIGHUP. In a client the first signal is reported to its loop, and the second
-//! ends the process at once; `serve` passes each signal on to its command.
+//! SIGINT, SIGTERM, SIGHUP and, for `ping`, SIGQUIT. In a client the first of those that end it is
+//! reported to its loop, and the second ends the process at once; `serve` passes each signal on to
+//! its command.
 //!
 //! Handlers set flags and write to a socket that the loop waits for, which needs no thread. A
 //! thread, which [`Signals::guard`] starts, is needed only to end the process while the main thread
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::{exit, pipe};
 
@@ -150,6 +151,26 @@ impl Drop for Signals {
 
 fn came(signal: &AtomicUsize) -> Option<i32> {
     i32::try_from(signal.load(Ordering::SeqCst)).ok().filter(|signal| *signal > 0)
+}
+
+/// SIGQUIT as ping(8) understands it: it asks for the figures so far.
+#[derive(Debug)]
+pub struct QuitWatch(Arc<AtomicBool>);
+
+impl QuitWatch {
+    /// Watches it from now on; it writes a byte to `waker`.
+    pub fn begin(waker: &UnixStream) -> io::Result<Self> {
+        // Handlers run in the order of their registration: first the flag, then the byte.
+        let came = Arc::default();
+        flag::register(SIGQUIT, Arc::clone(&came))?;
+        pipe::register(SIGQUIT, waker.try_clone()?)?;
+        Ok(Self(came))
+    }
+
+    /// Whether it has come since the last call.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
+    }
 }
 
 /// Watches the signals and SIGCHLD, for `serve`, which waits for its command.

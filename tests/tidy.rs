@@ -23,8 +23,9 @@ const ROOMS: &[Room] = &[
         // It ends in one `Config` per verb, and whether stdout is a terminal is part of what the
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
-                   command::ping command::check::Config command::check::Form \
-                   command::check::Output command::check::ServerConfig command::check::select \
+                   command::ping command::check::CheckConfig command::check::Detail \
+                   command::check::Output command::check::RemoteServers \
+                   command::check::ReportFormat command::check::ServerConfig command::check::select \
                    command::check::points command::serve::Config terminal::screen \
                    client exit format mqtt report transport websocket",
         must_not: "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net",

@@ -10,12 +10,16 @@ use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
-use crate::command::check::select::{self, Selection};
-use crate::command::check::{Config, Form, Output, ServerConfig};
+use crate::command::check::points::Set;
+use crate::command::check::select::{self, PointSelection};
+use crate::command::check::{
+    CheckConfig, Detail, Output, RemoteServers, ReportFormat, ServerConfig,
+};
 use crate::exit::Usage;
 use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
+use crate::report::Verbosity;
 
 /// Say point by point whether a server, and the proxies before it, is interoperable over
 /// WebSockets, and what to change.
@@ -30,10 +34,15 @@ use crate::mqtt::version::Version;
     mut_arg("strict", hidden),
     mut_arg("frame_per_packet", hidden),
     mut_arg("subprotocol", hidden),
+    mut_arg("follow", hidden),
+    mut_arg("max_message_size", hidden),
+    mut_arg("id_prefix", hidden),
+    mut_arg("allow_control_characters", hidden),
     mut_arg("keepalive", hidden),
     mut_arg("max_inflight", hidden),
     mut_arg("will_topic", hidden),
     mut_arg("will_payload", hidden),
+    mut_arg("will_file", hidden),
     mut_arg("will_qos", hidden),
     mut_arg("will_retain", hidden),
     mut_arg("will_delay", hidden),
@@ -43,21 +52,21 @@ use crate::mqtt::version::Version;
     mut_arg("wait", hidden)
 )]
 pub struct CheckFlags {
-    /// Address and session.
-    #[command(flatten)]
-    pub connection: ConnectionFlags,
-
     /// Which points.
     #[command(flatten)]
-    choice: Choice,
+    choice: PointFlags,
 
     /// How they are asked.
     #[command(flatten)]
-    manner: Manner,
+    manner: ProbeFlags,
 
     /// The reports.
     #[command(flatten)]
-    reports: Reports,
+    reports: ReportFlags,
+
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
 }
 
 /// Shared flags that have no meaning here.
@@ -68,7 +77,7 @@ fn hidden(arg: Arg) -> Arg {
 /// Which points are asked.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Points")]
-struct Choice {
+struct PointFlags {
     /// Ask all points: broken bytes, second connections, retained messages, sessions, load and long
     /// waits, too; about 3 minutes
     #[arg(long)]
@@ -79,8 +88,8 @@ struct Choice {
     #[arg(long)]
     allow_remote: bool,
 
-    /// Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*`
-    /// for any characters (repeatable)
+    /// Ask only these points, in this order: names, groups or marks (F1 to F4, O1 to O4), separated
+    /// by commas, `*` for any characters (repeatable)
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = select::check,
           allow_hyphen_values = true)]
     only: Vec<String>,
@@ -108,7 +117,7 @@ struct Choice {
 /// How points are asked.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Points")]
-struct Manner {
+struct ProbeFlags {
     /// What every topic begins with
     #[arg(long, value_name = "PREFIX", default_value = "mqttws/check", allow_hyphen_values = true)]
     topic_prefix: TopicName,
@@ -132,7 +141,7 @@ struct Manner {
 /// The reports.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-struct Reports {
+struct ReportFlags {
     /// Print a JSON object instead of the text, or write it into this file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     json: Option<Vec<PathBuf>>,
@@ -154,26 +163,53 @@ struct Reports {
     verbose: bool,
 }
 
-impl Reports {
-    fn form(&self) -> Result<Form> {
+impl PointFlags {
+    fn selection(self) -> PointSelection {
+        let set = if self.full { Set::Full } else { Set::Default };
+        PointSelection { set, only: self.only, skip: self.skip }
+    }
+
+    fn remote(&self) -> RemoteServers {
+        if self.allow_remote { RemoteServers::Allowed } else { RemoteServers::Spared }
+    }
+}
+
+impl ProbeFlags {
+    /// What every topic begins with, without `/` at its end.
+    fn prefix(&self) -> Result<String> {
+        let prefix = self.topic_prefix.as_str().trim_end_matches('/').to_owned();
+        ensure!(
+            !prefix.starts_with('$') && !prefix.is_empty(),
+            Usage::new("--topic-prefix: expected a topic that does not begin with $")
+        );
+        Ok(prefix)
+    }
+}
+
+impl ReportFlags {
+    fn form(&self) -> Result<ReportFormat> {
         let is_json = self.json.as_ref().is_some_and(Vec::is_empty);
         ensure!(
             !is_json || !self.tap,
             Usage::new("--json and --tap both want stdout: give --json=FILE")
         );
         Ok(match (is_json, self.tap) {
-            (true, _) => Form::Json,
-            (false, true) => Form::Tap,
-            (false, false) => Form::Text,
+            (true, _) => ReportFormat::Json,
+            (false, true) => ReportFormat::Tap,
+            (false, false) => ReportFormat::Text,
         })
     }
 
-    fn output(&self) -> Result<Output> {
+    fn output(&self, verbosity: Verbosity) -> Result<Output> {
         Ok(Output {
             form: self.form()?,
             json: self.json.iter().flatten().next().cloned(),
             junit: self.junit.clone(),
-            verbose: self.verbose,
+            detail: match (self.verbose, verbosity) {
+                (true, _) => Detail::Much,
+                (false, Verbosity::Quiet) => Detail::Little,
+                (false, _) => Detail::Usual,
+            },
             baseline: self.baseline.clone(),
         })
     }
@@ -181,19 +217,15 @@ impl Reports {
 
 impl CheckFlags {
     /// The `Config` that the flags mean, and warnings to print.
-    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
-        let output = self.reports.output()?;
+    pub fn resolve(self) -> Result<(CheckConfig, Vec<String>)> {
+        let output = self.reports.output(self.connection.verbosity())?;
         if self.choice.list {
-            return Ok((Config::List(output.form), Vec::new()));
+            return Ok((CheckConfig::List(output.form), Vec::new()));
         }
         if let Some(flag) = self.connection.given_against_check() {
             return Err(Usage::new(format!("{flag}: check decides this itself")).into());
         }
-        let prefix = self.manner.topic_prefix.as_str().trim_end_matches('/').to_owned();
-        ensure!(
-            !prefix.starts_with('$') && !prefix.is_empty(),
-            Usage::new("--topic-prefix: expected a topic that does not begin with $")
-        );
+        let prefix = self.manner.prefix()?;
         let (client, warnings) = self
             .connection
             .resolve(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
@@ -202,19 +234,15 @@ impl CheckFlags {
             debug: self.connection.debug(),
             client_id: self.connection.session.given_id().map(str::to_owned),
             prefix,
-            versions: self.choice.versions,
-            selection: Selection {
-                full: self.choice.full,
-                only: self.choice.only,
-                skip: self.choice.skip,
-            },
-            allow_remote: self.choice.allow_remote,
+            remote: self.choice.remote(),
+            versions: self.choice.versions.clone(),
+            selection: self.choice.selection(),
             pause: self.manner.pause,
             timeout: self.manner.timeout,
             idle_time: self.manner.idle_time,
             output,
             verbosity: self.connection.verbosity(),
         };
-        Ok((Config::Server(Box::new(config)), warnings))
+        Ok((CheckConfig::Server(Box::new(config)), warnings))
     }
 }

@@ -16,7 +16,7 @@ use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, LineHandler, Reconnect, RedirectPolicy};
+use crate::client::{self, ConnectLimits, LineHandler, LineHandlers, Reconnect};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::dial::Route;
@@ -32,33 +32,33 @@ const DEFAULT_PORT: u16 = 8080;
 /// Where to connect, and how.
 #[derive(Debug, Args)]
 pub struct ConnectionFlags {
-    /// The address.
+    /// The session.
     #[command(flatten)]
-    address: Address,
-
-    /// The way there.
-    #[command(flatten)]
-    network: NetworkFlags,
-
-    /// The upgrade.
-    #[command(flatten)]
-    upgrade: UpgradeFlags,
-
-    /// TLS.
-    #[command(flatten)]
-    tls: TlsFlags,
-
-    /// Time, and what to do when it fails.
-    #[command(flatten)]
-    retry: Retry,
+    pub session: SessionFlags,
 
     /// User name and password.
     #[command(flatten)]
     credentials: CredentialFlags,
 
-    /// The session.
+    /// The address.
     #[command(flatten)]
-    pub session: SessionFlags,
+    address: Address,
+
+    /// The upgrade.
+    #[command(flatten)]
+    upgrade: UpgradeFlags,
+
+    /// The way there.
+    #[command(flatten)]
+    network: NetworkFlags,
+
+    /// Time, and what to do when it fails.
+    #[command(flatten)]
+    retry: Retry,
+
+    /// TLS.
+    #[command(flatten)]
+    tls: TlsFlags,
 
     /// Profiles and the log.
     #[command(flatten)]
@@ -95,18 +95,19 @@ struct Retry {
 }
 
 impl Retry {
-    fn reconnect(&self) -> Reconnect {
-        Reconnect {
+    fn limits(&self) -> ConnectLimits {
+        let reconnect = Reconnect {
             shortest: self.reconnect_delay.0,
             longest: self.reconnect_delay.1,
             tries: if self.no_reconnect { Some(0) } else { self.reconnect_tries },
-        }
+        };
+        ConnectLimits { timeout: self.connect_timeout, wait: self.wait, reconnect }
     }
 }
 
 /// Profiles and the log.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
+#[command(next_help_heading = "General")]
 struct General {
     /// Also read the flags of this profile, a table of the configuration file [default:
     /// `$MQTTWS_PROFILE`]
@@ -254,33 +255,20 @@ impl ConnectionFlags {
         let (endpoint, route, tls) = self.way()?;
         let flags = self.mqtt(persistence, properties);
         let mut secrets = SecretReader::default();
-        let (session, versions, version_choice) = flags.resolve(&endpoint, needs, &mut secrets)?;
-        let headers = self.upgrade.headers(&mut secrets)?;
+        let (session, versions) = flags.resolve(&endpoint, needs, &mut secrets)?;
+        let upgrade = self.upgrade.resolve(&mut secrets)?;
         let is_tls_spoken = self.is_tls_spoken(&endpoint, &route);
         let warnings = self.warnings(&tls, is_tls_spoken, secrets);
         let options = client::Options {
             tls,
             route: Arc::new(route),
-            subprotocols: self.upgrade.subprotocols()?,
-            headers,
-            strict: self.upgrade.strict,
-            redirects: if self.upgrade.follow {
-                RedirectPolicy::Follow
-            } else {
-                RedirectPolicy::Report
-            },
-            connect_timeout: self.retry.connect_timeout,
-            wait: self.retry.wait,
-            reconnect: self.retry.reconnect(),
+            upgrade,
+            limits: self.retry.limits(),
             versions,
-            version_choice,
             session,
             credentials: None,
             brief: needs.reports == AckReports::FailuresOfShortRun,
-            warn: self.unless_quiet(report::warn),
-            note: self.unless_quiet(report::note),
-            log: self.general.debug > 1,
-            trace: Box::new(report::trace),
+            lines: self.lines(),
             endpoint,
         };
         Ok((options, warnings))
@@ -338,6 +326,15 @@ impl ConnectionFlags {
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
         );
         Ok(())
+    }
+
+    fn lines(&self) -> LineHandlers {
+        LineHandlers {
+            warn: self.unless_quiet(report::warn),
+            note: self.unless_quiet(report::note),
+            trace: Box::new(report::trace),
+            log: self.general.debug > 1,
+        }
     }
 
     fn unless_quiet(&self, write: fn(&str)) -> LineHandler {
@@ -468,7 +465,9 @@ mod tests {
         type Life = (Lifetime, bool, u32);
         let disconnect = "disconnect session-expiry-interval 5";
         let connect = "connect session-expiry-interval 7";
-        let rows: [(&[&str], Life); 8] = [
+        let will = ["--will-topic", "w", "--will-delay"];
+        let delayed = |delay| [&will[..], &[delay]].concat();
+        let rows: [(&[&str], Life); 10] = [
             (&[], (ClientIfExpiring, false, 600)),
             (&["-i", "me"], (ClientIfExpiring, true, 600)),
             (&["-i", "me", "-c"], (Persistent, false, u32::MAX)),
@@ -477,6 +476,8 @@ mod tests {
             (&["-x", "60"], (ClientIfExpiring, false, 60)),
             (&["-i", "me", "-D", connect], (Persistent, true, 7)),
             (&["-D", disconnect], (Persistent, false, 600)),
+            (&delayed("30"), (ClientIfExpiring, true, 600)),
+            (&delayed("3600"), (ClientIfExpiring, true, 3600)),
         ];
         for (flags, expected) in rows {
             let session = resolved(flags).unwrap().session;
@@ -488,7 +489,7 @@ mod tests {
 
     #[test]
     fn a_flag_of_version_5_rules_out_the_older_ones() {
-        let versions = |flags: &[&str]| resolved(flags).map(|options| options.versions).ok();
+        let versions = |flags: &[&str]| resolved(flags).map(|options| options.versions.list).ok();
         assert_eq!(versions(&[]), Some(vec![Version::V5, Version::V3_1_1, Version::V3_1]));
         assert_eq!(versions(&["-V", "311"]), Some(vec![Version::V3_1_1]));
         let property = ["-D", "connect user-property a b"];

@@ -2,6 +2,7 @@
 
 use super::choice::Flag;
 use crate::exit::Usage;
+use crate::format::annotated::Annotations;
 use crate::format::encoding::Encoding;
 use crate::format::escape::ControlCharacters;
 use crate::format::json::Style;
@@ -18,6 +19,8 @@ pub enum Form<'a> {
         /// Payloads are parsed, too.
         parsed: bool,
     },
+    /// `--time`, `--hexdump`
+    Annotated(Annotations),
     /// The payload.
     Payload {
         /// `-v`
@@ -45,6 +48,7 @@ impl Form<'_> {
                 let style = if pretty { Style::Pretty } else { Style::Compact };
                 Ok(Content::Record(RecordWriter { parsed, style }))
             }
+            Form::Annotated(annotations) => Ok(Content::Annotated(annotations)),
             Form::Payload { verbose, encoding } => Ok(Content::Payload { verbose, encoding }),
         }
     }

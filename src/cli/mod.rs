@@ -4,10 +4,13 @@ mod check;
 mod choice;
 mod connection;
 mod exec;
+mod help;
 mod layout;
 mod mqtt;
 mod network;
+mod pages;
 mod ping;
+mod profiles;
 pub mod property;
 mod publish;
 mod request;
@@ -27,7 +30,9 @@ use crate::command::Config;
 use crate::report::Misuse;
 use check::CheckFlags;
 use connection::ConnectionFlags;
+use pages::{CompletionsFlags, ManFlags};
 use ping::PingFlags;
+use profiles::ProfileFlags;
 use publish::PublishFlags;
 use serve::ServeFlags;
 use source::print_config::{self, Origins};
@@ -41,6 +46,7 @@ pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
     Cli::from_environment()
         .and_then(Cli::resolve)
         .map_err(|error| mistyped::explained(error, typed, Cli::command))
+        .map_err(|error| ping::for_plugin(error, &typed().unwrap_or_default()))
 }
 
 /// Publish, subscribe and ping over MQTT over WebSockets.
@@ -51,6 +57,7 @@ pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
     disable_help_flag = true,
     disable_version_flag = true,
     subcommand_required = true,
+    max_term_width = 80,
     help_expected = true
 )]
 pub struct Cli {
@@ -73,7 +80,7 @@ pub struct Cli {
 
 /// `--help` and `--version`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Help")]
+#[command(next_help_heading = "General")]
 struct About {
     /// Print help.
     #[arg(long, action = ArgAction::Help, global = true)]
@@ -91,6 +98,9 @@ impl Cli {
     /// ignored, to find out which profile is asked for and which of its flags are overruled.
     fn from_environment() -> anyhow::Result<Self> {
         let typed = mosquitto::translated(property::joined(std::env::args_os().collect()))?;
+        if let Some(text) = help::without_command(&typed) {
+            return Err(text.into());
+        }
         let (command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();
@@ -115,14 +125,8 @@ impl Cli {
             let cli = Self::from_arg_matches_mut(&mut matches)?;
             Ok((cli, sources, matches))
         });
-        let (mut cli, sources, emptied) = parsed.map_err(|error| {
-            let instead = mosquitto::instead(&error);
-            let verb = command.get_subcommands().map(clap::Command::get_name);
-            let verb = verb.into_iter().find(|name| {
-                *name != "help" && arguments.get(1).is_some_and(|typed| typed == name)
-            });
-            Misuse::new(error, verb, instead)
-        })?;
+        let (mut cli, sources, emptied) =
+            parsed.map_err(|error| refused(error, &command, arguments, origins))?;
         cli.settle(&command, &sources, origins)?;
         // Dropping hundreds of flags takes a tenth of the time of a short run, and the process ends
         // soon enough.
@@ -158,6 +162,24 @@ impl Cli {
         }
         Ok(())
     }
+}
+
+/// What to say about a command line that clap does not accept.
+fn refused(
+    error: clap::Error,
+    command: &clap::Command,
+    arguments: &[OsString],
+    origins: &Origins,
+) -> anyhow::Error {
+    if let Some(text) = help::instead(&error, arguments, origins) {
+        return text.into();
+    }
+    let instead = mosquitto::instead(&error);
+    let verb = command.get_subcommands().map(clap::Command::get_name);
+    let verb = verb
+        .into_iter()
+        .find(|name| *name != "help" && arguments.get(1).is_some_and(|typed| typed == name));
+    Misuse::new(error, verb, instead).into()
 }
 
 /// What has to be read from the matches before the values are moved out of them.
@@ -208,6 +230,7 @@ fn lean(verb: Option<&str>) -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_help_flag(true)
         .disable_version_flag(true)
+        .max_term_width(80)
         .subcommand_required(true);
     About::augment_args(root).subcommand(augment(clap::Command::new(name)))
 }
@@ -234,6 +257,20 @@ enum Command {
     /// `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command ends, with its exit
     /// code: 126 if it cannot be run, 127 if it is not found.
     Serve(ServeFlags),
+    /// List the profiles, and check them: one line for each, with its address and its other flags.
+    ///
+    /// What is wrong in the file is printed on stderr, and the exit code is 2 then.
+    Profile(ProfileFlags),
+    /// Print the completions for a shell, to be put where that shell looks for them.
+    ///
+    /// bash: ~/.local/share/bash-completion/completions/mqttws. fish:
+    /// ~/.config/fish/completions/mqttws.fish. zsh: a file named _mqttws in a folder of $fpath.
+    Completions(CompletionsFlags),
+    /// Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -
+    Man(ManFlags),
+    /// Print the version.
+    #[command(disable_help_flag = true)]
+    Version,
 }
 
 impl Command {
@@ -257,6 +294,10 @@ impl Command {
                 (Config::Check(config), warnings)
             }
             Self::Serve(serve) => (Config::Serve(serve.resolve()?), Vec::new()),
+            Self::Profile(profile) => profile.resolve(&Cli::command())?,
+            Self::Completions(flags) => (printed(flags.text()), Vec::new()),
+            Self::Man(flags) => (printed(flags.text()), Vec::new()),
+            Self::Version => (printed(help::VERSION), Vec::new()),
         })
     }
 
@@ -267,13 +308,28 @@ impl Command {
             Self::Sub(subscribe) => Some(&mut subscribe.conversation.connection),
             Self::Ping(ping) => Some(&mut ping.connection),
             Self::Check(check) => Some(&mut check.connection),
-            Self::Serve(_) => None,
+            Self::Serve(_)
+            | Self::Profile(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Version => None,
         }
     }
 }
 
+/// A text that is printed as it is.
+fn printed(text: &str) -> Config {
+    Config::Print(text.trim_end_matches('\n').to_owned())
+}
+
+#[cfg(test)]
+mod completions;
 #[cfg(test)]
 mod generated;
+#[cfg(test)]
+mod manual;
+#[cfg(test)]
+mod points_page;
 
 #[cfg(test)]
 mod tests {

@@ -6,17 +6,19 @@ use std::io::Read;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use bytestring::ByteString;
 use clap::Args;
+use data_encoding::BASE64;
+use ring::rand::{SecureRandom, SystemRandom};
 
 use super::property::GivenProperties;
 use super::secret::SecretReader;
 use super::source;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, VersionChoice};
+use crate::client::{self, VersionChoice, VersionsToTry};
 use crate::exit::Usage;
 use crate::mqtt::packet::{self, Will};
 use crate::mqtt::property::{Place, Properties, Property, PropertyId};
@@ -24,10 +26,12 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
     self, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
+use crate::transport::file;
 
 /// For how long a broker keeps the session of a run that has lost its connection, in seconds:
 /// longer than the restart of a server takes.
@@ -158,7 +162,7 @@ pub struct CredentialFlags {
 
 /// Whether the session outlives the run, for the verbs that can keep one.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "MQTT")]
+#[command(next_help_heading = "Delivery")]
 pub struct Persistence {
     /// Keep the session: the broker stores messages while we are disconnected (needs -i)
     #[arg(short = 'c', long)]
@@ -177,8 +181,8 @@ pub struct ClientNeeds {
     pub version_5: Vec<NeedsVersion5>,
     /// How long the session has to live.
     pub lifetime: Lifetime,
-    /// Use topic aliases.
-    pub topic_alias: bool,
+    /// Whether topic aliases are used.
+    pub topic_aliases: TopicAliasUse,
     /// Which acknowledgements are reported to it.
     pub reports: AckReports,
     /// Messages whose packet is larger than this, in bytes, are handed out in parts.
@@ -203,14 +207,14 @@ impl ClientNeeds {
         Self {
             version_5: Vec::new(),
             lifetime,
-            topic_alias: false,
+            topic_aliases: TopicAliasUse::Never,
             reports: AckReports::All,
             parts_above: None,
         }
     }
 }
 
-/// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
+/// Says why a flag that was given needs MQTT 5, when this older version is asked for.
 pub type NeedsVersion5 = (&'static str, fn(Version) -> String);
 
 /// What of a session needs MQTT 5, in the order in which [`MqttFlags::versions`] looks at it.
@@ -247,23 +251,23 @@ impl MqttFlags<'_> {
         endpoint: &Endpoint,
         needs: &ClientNeeds,
         secrets: &mut SecretReader,
-    ) -> Result<(session::Config, Vec<Version>, VersionChoice)> {
+    ) -> Result<(session::Config, VersionsToTry)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint, secrets)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
-        let (versions, choice) = self.versions(&credentials, authentication.is_some(), needs)?;
+        let versions = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
-        let is_kept = self.is_kept(connect.session_expiry)?;
-        let lifetime = if is_kept { Lifetime::Persistent } else { needs.lifetime };
         let will = session.will(properties)?;
+        let will_delay = will.as_ref().and_then(|will| will.properties.will_delay_interval());
+        let lifetime = self.lifetime(connect.session_expiry, will_delay, needs)?;
         let config = session::Config {
-            version: versions[0],
+            version: versions.list[0],
             client_id: session.client_id()?,
             clean_start: lifetime.begins_anew(session.id_choice(), will.is_some())
                 && !self.persistence.disable_clean_session,
             lifetime,
             keep_alive: session.keepalive,
-            session_expiry: self.session_expiry(connect.session_expiry),
+            session_expiry: self.session_expiry(connect.session_expiry, will_delay),
             login: Login { credentials, authentication: connect.authentication },
             will,
             properties: properties.extra(connect.others),
@@ -271,14 +275,26 @@ impl MqttFlags<'_> {
             receiving: self.receiving(needs),
             reports: self.reports(needs),
         };
-        Ok((config, versions, choice))
+        Ok((config, versions))
+    }
+
+    /// A will is not delayed beyond the end of the session (§3.1.3.2.2).
+    fn lifetime(
+        &self,
+        expiry_by_property: Option<u32>,
+        will_delay: Option<u32>,
+        needs: &ClientNeeds,
+    ) -> Result<Lifetime> {
+        let is_kept = self.is_kept(expiry_by_property)?;
+        let least = will_delay.map_or(Lifetime::Connection, |_| Lifetime::ClientIfExpiring);
+        Ok(if is_kept { Lifetime::Persistent } else { needs.lifetime.max(least) })
     }
 
     fn sending(&self, needs: &ClientNeeds) -> SendOptions {
         SendOptions {
-            topic_alias: needs.topic_alias,
+            topic_aliases: needs.topic_aliases,
             max_inflight: self.session.max_inflight,
-            whole_packets: self.upgrade.frame_per_packet,
+            grouping: self.upgrade.grouping(),
         }
     }
 
@@ -291,7 +307,11 @@ impl MqttFlags<'_> {
     }
 
     fn reports(&self, needs: &ClientNeeds) -> ReportOptions {
-        ReportOptions { only_failures: needs.reports != AckReports::All, trace: self.debug > 0 }
+        let successes = match needs.reports {
+            AckReports::All => SuccessReports::Each,
+            AckReports::Failures | AckReports::FailuresOfShortRun => SuccessReports::Together,
+        };
+        ReportOptions { successes, trace: self.debug > 0 }
     }
 
     /// The versions to try. What only MQTT 5 can say is a usage error with an older one, and rules
@@ -301,7 +321,7 @@ impl MqttFlags<'_> {
         credentials: &packet::Credentials,
         is_enhanced: bool,
         needs: &ClientNeeds,
-    ) -> Result<(Vec<Version>, VersionChoice)> {
+    ) -> Result<VersionsToTry> {
         let given = [
             credentials.password.is_some() && credentials.username.is_none(),
             is_enhanced,
@@ -311,17 +331,17 @@ impl MqttFlags<'_> {
         ];
         let own = NEED_VERSION_5.iter().zip(given).filter(|(_, is_given)| *is_given);
         let first = own.map(|(need, _)| *need).chain(needs.version_5.iter().copied()).next();
-        match (self.session.protocol_version, first) {
+        let (list, choice) = match (self.session.protocol_version, first) {
             (Some(version), Some((_, why))) if version < Version::V5 => {
                 bail!(Usage::new(why(version)))
             }
-            (_, Some((flag, _))) => Ok((vec![Version::V5], VersionChoice::NeededBy(flag))),
-            (Some(version), None) => Ok((vec![version], VersionChoice::Asked)),
+            (_, Some((flag, _))) => (vec![Version::V5], VersionChoice::NeededBy(flag)),
+            (Some(version), None) => (vec![version], VersionChoice::Asked),
             (None, None) => {
-                let all = vec![Version::V5, Version::V3_1_1, Version::V3_1];
-                Ok((all, VersionChoice::Ours))
+                (vec![Version::V5, Version::V3_1_1, Version::V3_1], VersionChoice::Ours)
             }
-        }
+        };
+        Ok(VersionsToTry { list, choice })
     }
 
     /// The session expiry that the user asks for; `by_property` is that of `-D connect`.
@@ -330,8 +350,9 @@ impl MqttFlags<'_> {
     }
 
     /// Session Expiry Interval in seconds, where the session outlives a connection.
-    fn session_expiry(&self, by_property: Option<u32>) -> u32 {
-        let unasked = if self.persistence.disable_clean_session { u32::MAX } else { OUTAGE };
+    fn session_expiry(&self, by_property: Option<u32>, will_delay: Option<u32>) -> u32 {
+        let outage = OUTAGE.max(will_delay.unwrap_or(0));
+        let unasked = if self.persistence.disable_clean_session { u32::MAX } else { outage };
         self.given_expiry(by_property).unwrap_or(unasked)
     }
 
@@ -509,7 +530,7 @@ impl CredentialFlags {
     fn authentication_data(&self) -> Result<Option<Bytes>> {
         let data = match &self.auth_data_file {
             Some(path) => {
-                Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?)
+                Some(file::read(path).with_context(|| format!("reading {}", path.display()))?)
             }
             None => self.auth_data.clone().map(String::into_bytes),
         };
@@ -544,10 +565,7 @@ fn scram(credentials: packet::Credentials) -> Result<Authentication> {
             scram::METHOD
         )));
     };
-    // 24 letters and digits have over 128 bits of chance (RFC 5802 §5.1 asks for a nonce that
-    // cannot be guessed).
-    let nonce = (0..24).map(|_| fastrand::alphanumeric()).collect();
-    Ok(Authentication::Scram { username: username.to_string(), password, nonce })
+    Ok(Authentication::Scram { username: username.to_string(), password, nonce: nonce()? })
 }
 
 /// A text that becomes an MQTT string (MQTT 5 §1.5.4).
@@ -555,6 +573,14 @@ fn check_text(what: &str, text: Option<&str>) -> Result<()> {
     let fits = text.is_none_or(|text| text.len() <= LONGEST_FIELD && !text.contains('\0'));
     ensure!(fits, Usage::new(format!("{what}: expected at most 65535 bytes, without U+0000")));
     Ok(())
+}
+
+/// 24 printable characters that cannot be guessed (RFC 5802 §5.1): 144 random bits of the system.
+fn nonce() -> Result<String> {
+    let mut random = [0; 18];
+    let filled = SystemRandom::new().fill(&mut random);
+    filled.map_err(|_| anyhow!("--auth-method: the system has no random numbers"))?;
+    Ok(BASE64.encode(&random))
 }
 
 fn random_client_id(prefix: &str) -> ByteString {

@@ -23,29 +23,43 @@ use crate::format::summary::SummaryForm;
 use crate::mqtt::packet;
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session::Lifetime;
+use crate::mqtt::session::{Lifetime, TopicAliasUse};
 use crate::mqtt::topic::TopicName;
 
 /// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(
+    disable_help_flag = true,
+    override_usage = "mqttws pub [URL] -t TOPIC -m TEXT|-f FILE|-s|-l|-n|--json [FLAG...]"
+)]
 pub struct PublishFlags {
-    /// Address, session and properties.
+    /// The messages.
     #[command(flatten)]
-    pub conversation: Conversation,
+    pub messages: MessageFlags,
 
     /// Answers.
     #[command(flatten)]
     pub answers: RequestFlags,
 
-    /// The messages.
+    /// When to stop.
     #[command(flatten)]
-    pub messages: MessageFlags,
+    limits: PublishLimits,
+
+    /// How messages are sent.
+    #[command(flatten)]
+    delivery: DeliveryFlags,
+
+    /// Address, session and properties.
+    #[command(flatten)]
+    pub conversation: Conversation,
+
+    /// A file of flags, and the summary.
+    #[command(flatten)]
+    extras: PublishExtras,
 }
 
 /// The messages.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(next_help_heading = "Messages")]
 #[command(group = ArgGroup::new("input").required(true).multiple(true))]
 pub struct MessageFlags {
@@ -58,10 +72,6 @@ pub struct MessageFlags {
     /// Put this before every topic
     #[arg(long, value_name = "PREFIX", allow_hyphen_values = true)]
     topic_prefix: Option<String>,
-
-    /// Also read flags from this file: one per line, its value after a blank, as mosquitto does
-    #[arg(short = 'o', help_heading = "Output", value_name = "FILE", allow_hyphen_values = true)]
-    options: Option<PathBuf>,
 
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", group = "input",
@@ -102,38 +112,32 @@ pub struct MessageFlags {
           allow_hyphen_values = true)]
     split: Option<u8>,
 
+    /// Stop at the first invalid record; without this flag it is skipped
+    #[arg(long)]
+    strict_input: bool,
+}
+
+/// When to stop.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "When to stop")]
+struct PublishLimits {
     /// Exit with code 27 if not everything was handed over after this time; with --request, if an
     /// answer takes longer
     #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
           allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
-    /// Stop at the first invalid record; without this flag it is skipped
-    #[arg(long)]
-    strict_input: bool,
-
     /// Publish the message this many times
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
           value_parser = value::count, conflicts_with_all = ["stdin_line", "json"],
           allow_hyphen_values = true)]
     repeat: u64,
+}
 
-    /// Time from one message to the next with --repeat
-    #[arg(long, value_name = "SECS", value_parser = value::duration, allow_hyphen_values = true)]
-    repeat_delay: Option<Duration>,
-
-    /// Publish at most this many messages a second
-    #[arg(long, value_name = "N", value_parser = value::rate,
-          conflicts_with = "repeat_delay", allow_hyphen_values = true)]
-    rate: Option<f64>,
-
-    /// With --json: keep the time between the records, or publish this many times as fast
-    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
-          value_parser = value::rate,
-          conflicts_with_all = ["rate", "repeat_delay", "message", "file",
-          "stdin_file", "stdin_line", "null_message"])]
-    replay: Option<f64>,
-
+/// How messages are sent.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Delivery")]
+struct DeliveryFlags {
     /// Quality of service: 0, 1 or 2; with --json the one of records that name none
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
           allow_hyphen_values = true)]
@@ -152,10 +156,35 @@ pub struct MessageFlags {
     #[arg(long)]
     latency: bool,
 
+    /// Time from one message to the next with --repeat
+    #[arg(long, value_name = "SECS", value_parser = value::duration, allow_hyphen_values = true)]
+    repeat_delay: Option<Duration>,
+
+    /// Publish at most this many messages a second
+    #[arg(long, value_name = "N", value_parser = value::rate,
+          conflicts_with = "repeat_delay", allow_hyphen_values = true)]
+    rate: Option<f64>,
+
+    /// With --json: keep the time between the records, or publish this many times as fast
+    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
+          value_parser = value::rate,
+          conflicts_with_all = ["rate", "repeat_delay", "message", "file",
+          "stdin_file", "stdin_line", "null_message"])]
+    replay: Option<f64>,
+}
+
+/// A file of flags, and the summary.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "General")]
+struct PublishExtras {
+    /// Also read flags from this file: one per line, its value after a blank, as mosquitto does
+    #[arg(short = 'o', value_name = "FILE", allow_hyphen_values = true)]
+    options: Option<PathBuf>,
+
     /// Print at the end how much was published, and how fast it was acknowledged, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
-          value_parser = value::summary, help_heading = "Output")]
+          value_parser = value::summary)]
     summary: Option<SummaryForm>,
 }
 
@@ -227,6 +256,12 @@ impl Choice for RecordEnd {
     }];
 }
 
+impl DeliveryFlags {
+    fn topic_aliases(&self) -> TopicAliasUse {
+        if self.topic_alias { TopicAliasUse::AsAllowed } else { TopicAliasUse::Never }
+    }
+}
+
 impl PublishFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
@@ -237,10 +272,10 @@ impl PublishFlags {
         let format = self.message_format(properties.of(Place::Publish))?;
         let request = self.request(&properties)?;
         // With --request it is the answers that are measured.
-        let measured = (request.is_some() && self.messages.latency).then_some(SummaryForm::Text);
+        let measured = (request.is_some() && self.delivery.latency).then_some(SummaryForm::Text);
         let config = Config {
             client,
-            repeat: self.messages.repeat,
+            repeat: self.limits.repeat,
             messages: config::FeedOptions {
                 format,
                 pace: self.pace(),
@@ -250,8 +285,8 @@ impl PublishFlags {
                     AfterBadRecord::GoOn
                 },
             },
-            summary: self.messages.summary.or(measured),
-            timeout: self.messages.timeout,
+            summary: self.extras.summary.or(measured),
+            timeout: self.limits.timeout,
             verbosity: self.conversation.connection.verbosity(),
             request,
             input: self.input(),
@@ -271,13 +306,13 @@ impl PublishFlags {
             )
         );
         let most_waiting = self.conversation.connection.max_inflight();
-        let MessageFlags { json, timeout, .. } = self.messages;
+        let (json, timeout) = (self.messages.json, self.limits.timeout);
         self.answers.resolve(json, most_waiting, timeout, properties).map(Some)
     }
 
     /// Checks what clap cannot: `--json` is an input, and with `--request` the form of the answers.
     fn check(&self) -> Result<(), Usage> {
-        if self.messages.options.is_some() {
+        if self.extras.options.is_some() {
             return Err(Usage::new("-o: expected two words of their own, -o FILE"));
         }
         if self.messages.json && self.has_plain_input() && !self.answers.request {
@@ -328,23 +363,23 @@ impl PublishFlags {
         let mut version_5: Vec<NeedsVersion5> = Vec::new();
         if is_request {
             version_5.extend(self.answers.needs_version_5());
-        } else if self.messages.latency {
+        } else if self.delivery.latency {
             version_5.push(("--latency", latency_needs_version_5));
         }
         // Records may ask for exactly once; those of requests are subject to -q.
         let qos =
-            if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.messages.qos };
+            if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.delivery.qos };
         let is_text =
             self.messages.message.is_some() || self.messages.unnamed.0 == Some(Unnamed::Empty);
         let reports = match () {
-            () if self.messages.summary.is_some() || is_request => AckReports::All,
+            () if self.extras.summary.is_some() || is_request => AckReports::All,
             () if is_text => AckReports::FailuresOfShortRun,
             () => AckReports::Failures,
         };
         ClientNeeds {
             version_5,
             lifetime: Lifetime::for_publishing(qos),
-            topic_alias: self.messages.topic_alias,
+            topic_aliases: self.delivery.topic_aliases(),
             reports,
             // No messages are expected: a large one that comes all the same is not kept.
             parts_above: (!is_request).then_some(LARGE_MESSAGE),
@@ -364,24 +399,24 @@ impl PublishFlags {
         let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
         let has_alias = properties.topic_alias().is_some();
         ensure!(
-            !has_alias || !(self.messages.topic_alias || form != RecordForm::Payload),
+            !has_alias || !(self.delivery.topic_alias || form != RecordForm::Payload),
             Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
         );
         let template = packet::Publish {
-            qos: self.messages.qos,
-            retain: self.messages.retain,
+            qos: self.delivery.qos,
+            retain: self.delivery.retain,
             topic,
             properties,
             ..packet::Publish::default()
         };
         // With --request the time of the answers is measured here.
-        let stamps = self.messages.latency && !self.answers.request;
+        let stamps = self.delivery.latency && !self.answers.request;
         let characters = self.characters(form);
         Ok(MessageFormat { template, topic_prefix, form, stamps, characters })
     }
 
     fn pace(&self) -> Pace {
-        match (self.messages.rate, self.messages.repeat_delay, self.messages.replay) {
+        match (self.delivery.rate, self.delivery.repeat_delay, self.delivery.replay) {
             (Some(rate), ..) => Pace::rate(rate),
             (_, Some(delay), _) => Pace::delay(delay),
             (.., Some(speed)) => Pace::replay(speed),

@@ -1,9 +1,10 @@
 //! Secrets that are read from files, and what is odd about them.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+
+use crate::transport::file;
 
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -19,7 +20,7 @@ impl SecretReader {
     /// The content of a file without one line end (LF or CRLF) after it. A byte order mark is a
     /// part of it, and hardly meant to be: there is a warning.
     pub fn read(&mut self, path: &Path) -> Result<Vec<u8>> {
-        let mut secret = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let mut secret = file::read(path).with_context(|| format!("reading {}", path.display()))?;
         let text = secret.strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
         secret.truncate(text.map_or(secret.len(), <[u8]>::len));
         if secret.starts_with(BYTE_ORDER_MARK) {
@@ -34,6 +35,8 @@ impl SecretReader {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -20,6 +20,7 @@ use crate::command::subscribe::config::{
     OutputOptions, RetainedFilter, SubscribeRequest, WatchOptions,
 };
 use crate::exit::Usage;
+use crate::format::annotated::{Annotations, Heading, PayloadForm};
 use crate::format::encoding::Encoding;
 use crate::format::escape::ControlCharacters;
 use crate::format::layout::{Content, Layout, TopicColour};
@@ -33,12 +34,8 @@ use crate::terminal::screen;
 
 /// Subscribe, and write the messages that come to stdout.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, override_usage = "mqttws sub [URL] -t FILTER [FLAG...]")]
 pub struct SubscribeFlags {
-    /// Address, session and properties.
-    #[command(flatten)]
-    pub conversation: Conversation,
-
     /// Which messages.
     #[command(flatten)]
     messages: SubscriptionFlags,
@@ -47,19 +44,30 @@ pub struct SubscribeFlags {
     #[command(flatten)]
     output: OutputFlags,
 
+    /// Output other than the messages.
+    #[command(flatten)]
+    display: Display,
+
     /// The commands.
     #[command(flatten)]
     commands: CommandFlags,
 
-    /// Output other than the messages.
+    /// When to stop.
     #[command(flatten)]
-    display: Display,
+    limits: SubscribeLimits,
+
+    /// How messages are received.
+    #[command(flatten)]
+    delivery: ReceptionFlags,
+
+    /// Address, session and properties.
+    #[command(flatten)]
+    pub conversation: Conversation,
 }
 
 /// Which messages.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct SubscriptionFlags {
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(
@@ -76,34 +84,6 @@ struct SubscriptionFlags {
     /// Unsubscribe from this filter, in the session of an earlier run (repeatable)
     #[arg(short = 'U', long, value_name = "FILTER", allow_hyphen_values = true)]
     unsubscribe: Vec<TopicFilter>,
-
-    /// Exit as soon as the broker has answered the subscriptions
-    #[arg(short = 'E', long)]
-    exit_after_subscribe: bool,
-
-    /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
-          allow_hyphen_values = true)]
-    qos: QoS,
-
-    /// Exit after this many messages
-    #[arg(short = 'C', long, value_name = "N",
-          value_parser = value::count, allow_hyphen_values = true)]
-    count: Option<u64>,
-
-    /// Exit with code 27 after this time, unless the messages of -C came before; --for exits with 0
-    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
-          allow_hyphen_values = true)]
-    timeout: Option<Duration>,
-
-    /// Exit with code 0 this long after the broker has answered the subscriptions
-    #[arg(long = "for", value_name = "SECS", value_parser = value::timeout,
-          allow_hyphen_values = true)]
-    after: Option<Duration>,
-
-    /// Exit after this time without a message, with exit code 0
-    #[arg(long, value_name = "SECS", value_parser = value::duration, allow_hyphen_values = true)]
-    idle: Option<Duration>,
 
     /// `-R` or `--retained-only`.
     #[command(flatten)]
@@ -130,6 +110,44 @@ struct SubscriptionFlags {
     /// Do not receive messages that this connection itself publishes (MQTT 5)
     #[arg(long)]
     no_local: bool,
+}
+
+/// When to stop.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "When to stop")]
+struct SubscribeLimits {
+    /// Exit after this many messages
+    #[arg(short = 'C', long, value_name = "N",
+          value_parser = value::count, allow_hyphen_values = true)]
+    count: Option<u64>,
+
+    /// Exit with code 27 after this time, unless the messages of -C came before; --for exits with 0
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
+          allow_hyphen_values = true)]
+    timeout: Option<Duration>,
+
+    /// Exit with code 0 this long after the broker has answered the subscriptions
+    #[arg(long = "for", value_name = "SECS", value_parser = value::timeout,
+          allow_hyphen_values = true)]
+    after: Option<Duration>,
+
+    /// Exit after this time without a message, with exit code 0
+    #[arg(long, value_name = "SECS", value_parser = value::duration, allow_hyphen_values = true)]
+    idle: Option<Duration>,
+
+    /// Exit as soon as the broker has answered the subscriptions
+    #[arg(short = 'E', long)]
+    exit_after_subscribe: bool,
+}
+
+/// How messages are received.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Delivery")]
+struct ReceptionFlags {
+    /// Highest quality of service to receive: 0, 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          allow_hyphen_values = true)]
+    qos: QoS,
 
     /// Share the subscriptions with the other members of this group: each message goes to one of
     /// them
@@ -137,13 +155,30 @@ struct SubscriptionFlags {
     share: Option<String>,
 }
 
+/// What stands before each payload.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct HeadingFlags {
+    /// Write the topic and a space before each payload
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Write the local time before each message, to the millisecond
+    #[arg(long, conflicts_with_all = ["format", "json"])]
+    time: bool,
+}
+
 /// Where and how messages are written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct OutputFlags {
-    /// Write the topic and a space before each payload
-    #[arg(short, long)]
-    verbose: bool,
+    /// `-v` and `--time`.
+    #[command(flatten)]
+    heading: HeadingFlags,
+
+    /// Write payloads as lines of hexadecimal digits and characters, as `hexdump -C` does
+    #[arg(long, conflicts_with_all = ["format", "json", "hex", "base64"])]
+    hexdump: bool,
 
     /// Write each message in this format; see FORMATS in the manual
     #[arg(short = 'F', long, value_name = "FORMAT",
@@ -180,8 +215,8 @@ struct OutputFlags {
 #[command(next_help_heading = "Output")]
 struct Display {
     /// Draw one line per topic and keep it up to date; needs a terminal
-    #[arg(short, long, conflicts_with_all = ["exec", "format", "json", "no_newline",
-          "null", "output_dir", "pretty"])]
+    #[arg(short, long, conflicts_with_all = ["runs", "format", "json", "no_newline",
+          "null", "output_dir", "pretty", "time", "hexdump"])]
     watch: bool,
 
     /// Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never
@@ -296,7 +331,8 @@ impl SubscribeFlags {
 
     /// Refuses filters with characters that no topic should hold.
     fn check_topics(&self) -> Result<(), Usage> {
-        let SubscriptionFlags { topic, filter_out, unsubscribe, share, .. } = &self.messages;
+        let SubscriptionFlags { topic, filter_out, unsubscribe, .. } = &self.messages;
+        let share = &self.delivery.share;
         let session = &self.conversation.connection.session;
         for (flag, filters) in [("-t", topic), ("-T", filter_out), ("-U", unsubscribe)] {
             filters.iter().try_for_each(|filter| session.check_topic(flag, filter.as_str()))?;
@@ -321,22 +357,22 @@ impl SubscribeFlags {
 
     fn end(&self) -> EndConditions {
         EndConditions {
-            count: self.messages.count,
-            timeout: self.messages.timeout,
-            after: self.messages.after,
-            idle: self.messages.idle,
-            after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
+            count: self.limits.count,
+            timeout: self.limits.timeout,
+            after: self.limits.after,
+            idle: self.limits.idle,
+            after_answer: self.limits.exit_after_subscribe || self.messages.topic.is_empty(),
         }
     }
 
     fn needs(&self, layout: &Layout) -> ClientNeeds {
         // A removal that is on its way must not be lost with the connection.
         let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        let lifetime = Lifetime::for_subscribing(self.messages.qos.max(least));
+        let lifetime = Lifetime::for_subscribing(self.delivery.qos.max(least));
         // Large messages are written as they come where the output is their payload and nothing
         // else needs it as a whole.
         let streams = self.output.output_dir.is_none()
-            && self.commands.exec.is_none()
+            && !self.commands.are_given()
             && !self.display.watch
             && layout.keeps_payloads();
         ClientNeeds {
@@ -379,7 +415,7 @@ impl SubscribeFlags {
                 no_local: self.messages.no_local,
                 retain_as_published: self.messages.retain_as_published,
                 retain_handling,
-                ..Subscription::new(self.shared(filter)?, self.messages.qos)
+                ..Subscription::new(self.shared(filter)?, self.delivery.qos)
             })
         };
         Ok(SubscribeRequest {
@@ -392,7 +428,7 @@ impl SubscribeFlags {
 
     /// The filter as it is sent: that of a group begins with `$share/GROUP/` (MQTT 5 §4.8.2).
     fn shared(&self, filter: &TopicFilter) -> Result<TopicFilter, Usage> {
-        let Some(group) = &self.messages.share else { return Ok(filter.clone()) };
+        let Some(group) = &self.delivery.share else { return Ok(filter.clone()) };
         if group.is_empty() {
             return Err(Usage::new("--share: the name of the group is empty"));
         }
@@ -414,8 +450,9 @@ impl SubscribeFlags {
     }
 
     fn filter(self) -> Filter {
-        let OutputFlags { verbose, format, json, .. } = &self.output;
-        let shows_topics = *verbose || self.display.watch || format.is_some() || json.is_some();
+        let OutputFlags { heading, format, json, .. } = &self.output;
+        let shows_topics =
+            heading.verbose || self.display.watch || format.is_some() || json.is_some();
         Filter {
             skips_removals: self.messages.remove_retained && !shows_topics,
             retained: self.messages.retained.0,
@@ -425,9 +462,9 @@ impl SubscribeFlags {
     }
 
     fn destination(&self) -> Result<Destination> {
-        if let Some(command) = &self.commands.exec {
+        if let Some(words) = self.commands.words()? {
             return Ok(Destination::Commands(CommandOptions {
-                command: command.clone(),
+                words,
                 jobs: usize::from(self.commands.jobs),
                 on_failure: if self.commands.keep_going {
                     OnFailure::KeepGoing
@@ -459,7 +496,7 @@ impl SubscribeFlags {
             return watch_layout();
         }
         let output = &self.output;
-        let into_files = output.output_dir.is_some() || self.commands.exec.is_some();
+        let into_files = output.output_dir.is_some() || self.commands.are_given();
         let control_characters =
             ControlCharacters::on_terminal(!into_files && screen::stdout_is_terminal());
         let content = output.form().content(output.pretty, control_characters)?;
@@ -487,12 +524,27 @@ fn watch_layout() -> Result<Layout> {
 }
 
 impl OutputFlags {
+    /// What `--time` and `--hexdump` add.
+    fn annotations(&self) -> Annotations {
+        Annotations {
+            heading: Heading { time: self.heading.time.into(), topic: self.heading.verbose.into() },
+            payload: match self.encoding.0 {
+                _ if self.hexdump => PayloadForm::Dump,
+                Some(encoding) => PayloadForm::Encoded(encoding),
+                None => PayloadForm::Plain,
+            },
+        }
+    }
+
     fn form(&self) -> layout::Form<'_> {
         match (&self.format, self.json) {
             (Some(format), _) => layout::Form::Format(format),
             (None, Some(mode)) => layout::Form::Json { parsed: mode == JsonMode::Parse },
+            (None, None) if self.heading.time || self.hexdump => {
+                layout::Form::Annotated(self.annotations())
+            }
             (None, None) => {
-                layout::Form::Payload { verbose: self.verbose, encoding: self.encoding.0 }
+                layout::Form::Payload { verbose: self.heading.verbose, encoding: self.encoding.0 }
             }
         }
     }

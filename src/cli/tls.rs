@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::exit::Usage;
+use crate::transport::file;
 use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, sni};
 
 /// The certificates to trust and to show on `wss://`.
@@ -227,7 +228,7 @@ fn can_all_read_key(path: &Path) -> bool {
     let can_all_read =
         fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o004 != 0);
     let has_key = |text: Vec<u8>| memchr::memmem::find(&text, b"PRIVATE KEY-----").is_some();
-    can_all_read && fs::read(path).is_ok_and(has_key)
+    can_all_read && file::read(path).is_ok_and(has_key)
 }
 
 fn server_name(text: &str) -> Result<String, &'static str> {

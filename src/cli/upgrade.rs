@@ -8,8 +8,9 @@ use clap::Args;
 
 use super::secret::SecretReader;
 use super::value;
+use crate::client::{RedirectPolicy, UpgradeOptions};
 use crate::exit::Usage;
-use crate::mqtt::session::Strictness;
+use crate::mqtt::session::{PacketGrouping, Strictness};
 use crate::websocket::upgrade::{basic, is_token};
 
 /// Headers that the handshake itself is made of (RFC 6455 §4.1).
@@ -99,8 +100,20 @@ impl UpgradeFlags {
         if self.strict { Strictness::Strict } else { Strictness::Tolerant }
     }
 
+    /// How packets become messages.
+    pub fn grouping(&self) -> PacketGrouping {
+        if self.frame_per_packet { PacketGrouping::Single } else { PacketGrouping::Gathered }
+    }
+
+    /// What the upgrade asks for.
+    pub fn resolve(&self, secrets: &mut SecretReader) -> Result<UpgradeOptions> {
+        let headers = self.headers(secrets)?;
+        let redirects = if self.follow { RedirectPolicy::Follow } else { RedirectPolicy::Report };
+        Ok(UpgradeOptions { headers, subprotocols: self.subprotocols()?, redirects })
+    }
+
     /// The subprotocols to offer, where the user chose.
-    pub fn subprotocols(&self) -> Result<Option<Vec<String>>> {
+    fn subprotocols(&self) -> Result<Option<Vec<String>>> {
         let Some(names) = &self.subprotocol else { return Ok(None) };
         if names == "none" {
             return Ok(Some(Vec::new()));
@@ -114,7 +127,7 @@ impl UpgradeFlags {
     }
 
     /// All headers of ours that go with the upgrade.
-    pub fn headers(&self, secrets: &mut SecretReader) -> Result<Vec<(String, String)>> {
+    fn headers(&self, secrets: &mut SecretReader) -> Result<Vec<(String, String)>> {
         let mut headers = Vec::new();
         for (name, flag, value) in [
             ("Origin", "--origin", self.origin.clone()),

@@ -14,7 +14,7 @@ use crate::transport::wire::Chunk;
 use crate::transport::{self, HandshakeInfo, Phase, Transport};
 use crate::websocket::upgrade::Echo;
 
-/// A server that reads nothing for so long is lost, whatever the keep alive.
+/// A server that reads nothing for this long counts as lost, whatever the keep alive.
 const LONGEST_STUCK: Duration = Duration::from_secs(20);
 
 /// How long each step of the connection took.

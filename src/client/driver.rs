@@ -10,15 +10,16 @@ use super::event_queue::{DialEvent, Wake};
 use super::lifecycle::{
     Action, ConnectionInput, CredentialUse, DialPlan, LossFacts, Reading, SessionFound,
 };
-use super::{Client, Error, Event, Options, RedirectPolicy, Step, Take, VersionChoice};
+use super::{Client, Error, Event, Options, RedirectPolicy, Step, Take};
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session;
+use crate::mqtt::session::{self, PacketGrouping, Strictness};
 use crate::transport::dial::{DialError, Dialled};
 use crate::transport::endpoint::Scheme;
 use crate::transport::poll::SocketEvent;
 use crate::transport::tls::TlsConfig;
 use crate::transport::{self, Phase};
+use crate::websocket::Framing;
 
 impl Client {
     /// Does what the lifecycle wants.
@@ -41,11 +42,11 @@ impl Client {
                 Action::Warn(line) => self.warn(&line),
                 Action::Note(line) => {
                     self.guard();
-                    (self.options.note)(&line);
+                    (self.options.lines.note)(&line);
                 }
                 Action::Trace(line) => {
                     if self.options.session.reports.trace {
-                        (self.options.trace)(&line);
+                        (self.options.lines.trace)(&line);
                     }
                 }
                 Action::Fail(error) => self.pending.push_back(Err(error)),
@@ -102,17 +103,17 @@ impl Client {
     }
 
     fn transport_options(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
-        let Options { route, redirects, .. } = &self.options;
+        let Options { route, upgrade, .. } = &self.options;
         // A redirect may lead to wss.
         let need_tls = plan.endpoint.scheme == Scheme::Wss
             || route.proxies.need_tls()
-            || *redirects == RedirectPolicy::Follow;
+            || upgrade.redirects == RedirectPolicy::Follow;
         if need_tls {
             // Files of certificates may be anything, also pipes.
             self.guard();
         }
         let (tls, headers) = match plan.credentials {
-            CredentialUse::Send => (Cow::Borrowed(&self.options.tls), self.options.headers.clone()),
+            CredentialUse::Send => (Cow::Borrowed(&self.options.tls), upgrade.headers.clone()),
             CredentialUse::Withhold => {
                 (Cow::Owned(self.options.tls.for_another_server()), Vec::new())
             }
@@ -124,10 +125,10 @@ impl Client {
             subprotocols: plan.subprotocols.clone(),
             headers,
             secrets: self.session.config().secrets(),
-            strict: self.options.strict,
+            strict: self.options.session.receiving.strictness == Strictness::Strict,
             max_message: self.options.session.receiving.maximum_packet,
-            whole_pieces: self.options.session.sending.whole_packets,
-            log: self.options.log,
+            framing: framing(self.options.session.sending.grouping),
+            log: self.options.lines.log,
         })
     }
 
@@ -175,7 +176,7 @@ impl Client {
         self.failed(error);
     }
 
-    /// The error of a connection that was not made within so long.
+    /// The error of a connection that was not made within `after`.
     pub(super) fn late(&mut self, after: Duration) -> Error {
         let step = match (self.lifecycle.reading(), &self.connection) {
             (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,
@@ -311,10 +312,7 @@ impl Client {
             }
             Some(session::Event::Refused(connack)) => {
                 let version = self.session.config().version;
-                let needed_by = match self.options.version_choice {
-                    VersionChoice::NeededBy(flag) => Some(flag),
-                    VersionChoice::Ours | VersionChoice::Asked => None,
-                };
+                let needed_by = self.options.versions.needed_by();
                 Err(Error::Refused { connack, version, needed_by })
             }
             event => Ok(event),
@@ -354,7 +352,7 @@ impl Client {
                 }
                 self.feed(ConnectionInput::Local(event));
             }
-            Wake::Dial(DialEvent::Note(line)) => (self.options.trace)(&line),
+            Wake::Dial(DialEvent::Note(line)) => (self.options.lines.trace)(&line),
             Wake::Dial(DialEvent::Dialled(dialled)) => self.dialled(dialled),
             Wake::Socket(event) => self.handle_socket(event),
         }
@@ -499,7 +497,7 @@ impl Client {
     /// Writing a warning may block: stderr may be a pipe that is not read.
     fn warn(&self, line: &str) {
         self.guard();
-        (self.options.warn)(line);
+        (self.options.lines.warn)(line);
     }
 
     /// Warns of what the session has taken although it is against the protocol.
@@ -512,7 +510,7 @@ impl Client {
     /// Writes the log: packets before the frames that carry them.
     pub(super) fn trace(&mut self) {
         while let Some(line) = self.session.traced() {
-            (self.options.trace)(&self.masked(line));
+            (self.options.lines.trace)(&self.masked(line));
         }
         self.trace_transport();
     }
@@ -529,10 +527,17 @@ impl Client {
     }
 
     fn trace_transport(&mut self) {
-        while self.options.log
+        while self.options.lines.log
             && let Some(line) = self.connection.as_mut().and_then(Connection::traced)
         {
-            (self.options.trace)(&line);
+            (self.options.lines.trace)(&line);
         }
+    }
+}
+
+fn framing(grouping: PacketGrouping) -> Framing {
+    match grouping {
+        PacketGrouping::Gathered => Framing::UpToLimit,
+        PacketGrouping::Single => Framing::PerPiece,
     }
 }

@@ -1,5 +1,5 @@
-//! Why the client cannot go on, sorted by who is to blame, each in one line. What to do about it is
-//! in `report/hint.rs`, and its exit code in `exit.rs`.
+//! Why the client cannot go on, sorted by the side that is to blame, each in one line. What to do
+//! about it is in `report/hint.rs`, and its exit code in `exit.rs`.
 
 use std::io;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::transport::{self, Phase};
 /// The steps of a connection that one deadline covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// There is no TCP connection yet: a try may be under way, or the pause before the next one.
+    /// There is no TCP connection yet: a try may be under way, or the pause before the next try.
     Connection,
     /// One of the transport's.
     Transport(Phase),
@@ -160,7 +160,7 @@ pub enum Error {
     Echo,
     /// The broker broke MQTT.
     Violation(Violation),
-    /// SIGINT or SIGTERM came while we could do nothing else.
+    /// SIGHUP, SIGINT or SIGTERM came while we could do nothing else.
     Interrupted(i32),
 }
 
@@ -171,25 +171,16 @@ impl std::fmt::Display for Error {
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
             Self::ConnectTimedOut { step, after, tried } => {
-                write!(f, "no {step} within {} s", after.as_secs_f64())?;
-                tried.as_ref().map_or(Ok(()), |tried| write!(f, " ({tried})"))
+                write_timed_out(f, *step, *after, tried.as_deref())
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
             Self::Refused { connack, version, .. } => write_refused(f, connack, *version),
             Self::WaitOver(error) => error.fmt(f),
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
-            Self::Disconnected(disconnect) => {
-                let words = disconnect.code.name(PacketType::Disconnect);
-                write!(f, "the broker disconnected us: {words}")?;
-                write_properties(f, &disconnect.properties)
-            }
+            Self::Disconnected(disconnect) => write_disconnected(f, disconnect),
             Self::Lost(error) if error.is_end() => write!(f, "connection lost: {error}"),
             Self::Transport(error) | Self::Lost(error) => error.fmt(f),
-            Self::Silent(silence) => write!(
-                f,
-                "connection lost: the broker did not answer a PINGREQ within {} s",
-                silence.waited.as_secs()
-            ),
+            Self::Silent(silence) => write_silence(f, silence.waited),
             Self::Unanswered { what, after } => {
                 write!(f, "{what}: no answer from the broker within {} s", after.as_secs_f64())
             }
@@ -197,15 +188,7 @@ impl std::fmt::Display for Error {
                 write!(f, "connection lost in the middle of a message to {topic}: ")?;
                 write!(f, "{written} of {length} bytes were written")
             }
-            Self::Unreleased { count: 1 } => f.write_str(
-                "the broker has sent no PUBREL for a message that was received: it may send it \
-                 again",
-            ),
-            Self::Unreleased { count } => write!(
-                f,
-                "the broker has sent no PUBREL for {count} messages that were received: it may \
-                 send them again"
-            ),
+            Self::Unreleased { count } => write_unreleased(f, *count),
             Self::NotReconnected { last, tries } => {
                 let noun = if *tries == 1 { "try" } else { "tries" };
                 write!(f, "connection lost, and {tries} {noun} to connect again failed: {last}")
@@ -259,6 +242,38 @@ impl Error {
             Self::Redirected { error, .. } | Self::WaitOver(error) => error.root(),
             error => error,
         }
+    }
+}
+
+fn write_timed_out(
+    f: &mut std::fmt::Formatter<'_>,
+    step: Step,
+    after: Duration,
+    tried: Option<&str>,
+) -> std::fmt::Result {
+    write!(f, "no {step} within {} s", after.as_secs_f64())?;
+    tried.map_or(Ok(()), |tried| write!(f, " ({tried})"))
+}
+
+fn write_disconnected(
+    f: &mut std::fmt::Formatter<'_>,
+    disconnect: &Disconnect,
+) -> std::fmt::Result {
+    let words = disconnect.code.name(PacketType::Disconnect);
+    write!(f, "the broker disconnected us: {words}")?;
+    write_properties(f, &disconnect.properties)
+}
+
+fn write_silence(f: &mut std::fmt::Formatter<'_>, waited: Duration) -> std::fmt::Result {
+    let seconds = waited.as_secs();
+    write!(f, "connection lost: the broker did not answer a PINGREQ within {seconds} s")
+}
+
+fn write_unreleased(f: &mut std::fmt::Formatter<'_>, count: usize) -> std::fmt::Result {
+    f.write_str("the broker has sent no PUBREL for ")?;
+    match count {
+        1 => f.write_str("a message that was received: it may send it again"),
+        _ => write!(f, "{count} messages that were received: it may send them again"),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Event;
-use crate::signals::Signals;
+use crate::signals::{QuitWatch, Signals};
 use crate::transport;
 use crate::transport::dial::{DialError, Dialled, Dialling, Route};
 use crate::transport::poll::{Poller, Ready, SocketEvent, Waker};
@@ -113,6 +113,7 @@ pub struct EventQueue {
     remote: Remote,
     receiver: Receiver<Posted>,
     signals: Signals,
+    quit: Option<QuitWatch>,
     since: Instant,
     /// Counts the connections that were dialled or given up.
     connection: u64,
@@ -132,8 +133,15 @@ impl EventQueue {
             signals.guard();
         }
         let remote = Remote { sender, waker: Arc::clone(poller.waker()) };
-        let (since, found) = (Instant::now(), None);
-        Ok(Self { poller, remote, receiver, signals, since, connection: 0, permits: None, found })
+        let (since, quit, permits, found) = (Instant::now(), None, None, None);
+        let connection = 0;
+        Ok(Self { poller, remote, receiver, signals, quit, since, connection, permits, found })
+    }
+
+    /// From now on SIGQUIT is reported as [`Event::Woken`].
+    pub fn watch_quit(&mut self) -> io::Result<()> {
+        self.quit = Some(QuitWatch::begin(self.poller.waker().writer())?);
+        Ok(())
     }
 
     /// From now on a signal ends the process even when this thread hangs.
@@ -237,6 +245,9 @@ impl EventQueue {
     fn posted(&mut self) -> Option<Wake> {
         if let Some(signal) = self.signals.take() {
             return Some(Wake::Signal(signal));
+        }
+        if self.quit.as_ref().is_some_and(QuitWatch::take) {
+            return Some(Wake::Local(Event::Woken));
         }
         loop {
             match self.found.take().or_else(|| self.receiver.try_recv().ok())? {

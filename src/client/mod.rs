@@ -30,7 +30,8 @@ use lifecycle::{
     SessionRemains,
 };
 pub use options::{
-    LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, RedirectPolicy, VersionChoice,
+    ConnectLimits, LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, LineHandlers, Options, Reconnect,
+    RedirectPolicy, UpgradeOptions, VersionChoice, VersionsToTry,
 };
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
@@ -41,7 +42,7 @@ use crate::mqtt::topic::TopicFilter;
 use crate::transport;
 use crate::websocket::upgrade::Echo;
 
-/// Is shown messages, and may break off.
+/// A function that is shown messages, and may end the run of them.
 pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
 
 /// What [`Client::next`] found.
@@ -61,7 +62,7 @@ pub enum Event {
     Written(u64),
     /// The output cannot be written.
     OutputFailed(io::Error),
-    /// [`Remote::wake`] was called.
+    /// [`Remote::wake`] was called, or a SIGQUIT came that [`Client::watch_quit`] watches.
     Woken,
     /// SIGINT, SIGTERM or SIGHUP came.
     Interrupted(i32),
@@ -94,9 +95,7 @@ pub struct Client {
 impl Client {
     /// A client that begins to connect with the first [`Client::next`].
     pub fn new(options: Options) -> Result<Self, Error> {
-        let events =
-            EventQueue::new(options.brief && !options.session.reports.trace && !options.log)
-                .map_err(Error::Local)?;
+        let events = EventQueue::new(options.keeps_brief()).map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let now = Instant::now();
         let mut lifecycle = Lifecycle::new(Policy::of(&options), fastrand::u64(..));
@@ -127,7 +126,8 @@ impl Client {
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
                     let after = limit.map(|(_, after)| after).unwrap_or_default();
-                    return Err(self.late(after));
+                    let error = self.late(after);
+                    return Err(self.lifecycle.with_redirect(error));
                 }
                 // There is no session, no input and no output yet.
                 Event::Reconnected
@@ -141,6 +141,11 @@ impl Client {
                 | Event::Sendable => {}
             }
         }
+    }
+
+    /// From now on SIGQUIT does not end the process: it is an [`Event::Woken`].
+    pub fn watch_quit(&mut self) -> Result<(), Error> {
+        self.events.watch_quit().map_err(Error::Local)
     }
 
     /// What other threads report with what they have written.
@@ -169,7 +174,7 @@ impl Client {
         self.events.guard();
     }
 
-    /// Of what is handed over now a line may be written, unless all is well.
+    /// A line may be written about an event that is handed out now, unless it is a success.
     fn guard_before(&self, event: &Event) {
         if !matches!(
             event,
@@ -284,6 +289,11 @@ impl Client {
         }
     }
 
+    /// Whether reading is paused.
+    pub fn is_reading_paused(&self) -> bool {
+        self.is_reading_paused
+    }
+
     /// Begins to end the connection in order: what waits to be sent, DISCONNECT and Close. Then
     /// what the server still says is read, as long as it goes on, and [`Event::Closed`] reports
     /// whether anything was lost.
@@ -327,7 +337,7 @@ impl Client {
         self.lifecycle.is_hurried()
     }
 
-    /// Gives the end that a signal has begun so much more time.
+    /// Allows the end that a signal has begun to take `more` time.
     pub fn extend_end(&self, more: Duration) {
         self.events.extend_end(more);
     }

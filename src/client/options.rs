@@ -36,6 +36,25 @@ pub enum VersionChoice {
 /// The name of [`VersionChoice::NeededBy`] for a password without a user name.
 pub const LONELY_PASSWORD: &str = "a password without a user name";
 
+/// The versions of MQTT that are tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionsToTry {
+    /// In this order; a later one only when an earlier one was refused as such.
+    pub list: Vec<Version>,
+    /// How they were chosen.
+    pub choice: VersionChoice,
+}
+
+impl VersionsToTry {
+    /// The flag that needs the only version that is tried.
+    pub fn needed_by(&self) -> Option<&'static str> {
+        match self.choice {
+            VersionChoice::NeededBy(flag) => Some(flag),
+            VersionChoice::Ours | VersionChoice::Asked => None,
+        }
+    }
+}
+
 /// What to do about a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedirectPolicy {
@@ -71,6 +90,41 @@ impl Reconnect {
     }
 }
 
+/// What is sent in the upgrade, and what follows from the answer.
+#[derive(Debug)]
+pub struct UpgradeOptions {
+    /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the
+    /// other.
+    pub subprotocols: Option<Vec<String>>,
+    /// More headers.
+    pub headers: Vec<(String, String)>,
+    /// What to do about redirects.
+    pub redirects: RedirectPolicy,
+}
+
+/// For how long, and how often, a connection is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectLimits {
+    /// From name look-up to CONNACK.
+    pub timeout: Duration,
+    /// For how long a first connection is tried.
+    pub wait: Duration,
+    /// What to do when the connection is lost.
+    pub reconnect: Reconnect,
+}
+
+/// Where lines for the user go.
+pub struct LineHandlers {
+    /// Warnings.
+    pub warn: LineHandler,
+    /// Notes.
+    pub note: LineHandler,
+    /// The log.
+    pub trace: LineHandler,
+    /// The log has the way to the server, the upgrade and the frames, too.
+    pub log: bool,
+}
+
 /// What a client is asked to do.
 pub struct Options {
     /// Where to.
@@ -79,27 +133,14 @@ pub struct Options {
     pub route: Arc<Route>,
     /// How to trust a `wss://` server.
     pub tls: TlsOptions,
-    /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the
-    /// other.
-    pub subprotocols: Option<Vec<String>>,
-    /// More headers for the upgrade.
-    pub headers: Vec<(String, String)>,
-    /// Refuse what is only tolerated by default.
-    pub strict: bool,
-    /// What to do about redirects.
-    pub redirects: RedirectPolicy,
-    /// From name look-up to CONNACK.
-    pub connect_timeout: Duration,
-    /// For how long a first connection is tried.
-    pub wait: Duration,
-    /// What to do when the connection is lost.
-    pub reconnect: Reconnect,
-    /// The versions to try, in this order; a later one only when an earlier one was refused as
-    /// such.
-    pub versions: Vec<Version>,
-    /// How they were chosen.
-    pub version_choice: VersionChoice,
-    /// The session; its version is the first of `versions`.
+    /// What the upgrade asks for.
+    pub upgrade: UpgradeOptions,
+    /// For how long, and how often, a connection is tried.
+    pub limits: ConnectLimits,
+    /// The versions to try.
+    pub versions: VersionsToTry,
+    /// The session; its version is the first of `versions`, and its strictness is that of the
+    /// upgrade, too.
     pub session: session::Config,
     /// Where user name and password come from, if they may change; otherwise they are those of
     /// `session`.
@@ -107,17 +148,16 @@ pub struct Options {
     /// The caller does nothing that may block, not even write a line, before it was handed an event
     /// that is more than success, or an error.
     pub brief: bool,
-    /// Where warnings go.
-    pub warn: LineHandler,
-    /// Where notes go.
-    pub note: LineHandler,
-    /// Log the way to the server, the upgrade and the frames, too.
-    pub log: bool,
-    /// Where the log goes.
-    pub trace: LineHandler,
+    /// Where lines for the user go.
+    pub lines: LineHandlers,
 }
 
 impl Options {
+    /// Whether nothing is done that may block before an event was handed out.
+    pub fn keeps_brief(&self) -> bool {
+        self.brief && !self.session.reports.trace && !self.lines.log
+    }
+
     /// The context of an error before there is a connection.
     pub fn at_server(&self, doing: impl Into<String>) -> AtServer {
         AtServer {

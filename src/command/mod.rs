@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::client::{Client, Error, Established, Event, Options};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
@@ -36,11 +36,18 @@ pub enum Config {
     /// `ping`
     Ping(Box<ping::Config>),
     /// `check`
-    Check(check::Config),
+    Check(check::CheckConfig),
     /// `serve`
     Serve(serve::Config),
     /// Print this text on stdout (`--print-config`).
     Print(String),
+    /// `profile`
+    Profiles {
+        /// A line for each profile, or nothing.
+        listing: String,
+        /// What is wrong with them.
+        problems: Vec<String>,
+    },
 }
 
 /// Does what the command line asks.
@@ -52,7 +59,19 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Check(config) => check::run(config),
         Config::Serve(config) => serve::run(config),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
+        Config::Profiles { listing, problems } => profiles(&listing, &problems),
     }
+}
+
+/// Prints the profiles, and what is wrong with them.
+fn profiles(listing: &str, problems: &[String]) -> Result<Exit> {
+    if !listing.is_empty() {
+        print(listing)?;
+    }
+    for problem in problems {
+        report::line(problem);
+    }
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::Usage })
 }
 
 /// A topic for this client alone, named by its purpose and by the client id. Wildcards and NUL,
@@ -64,9 +83,19 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
 fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
+    connect_after(options, limit, |_| Ok(()))
+}
+
+/// The same; before it connects the client is prepared.
+fn connect_after(
+    options: Options,
+    limit: Option<(Instant, Duration)>,
+    prepare: impl FnOnce(&mut Client) -> Result<(), Error>,
+) -> Result<(Client, Established)> {
     let context = options.at_server("connecting to");
     let connect = || {
         let mut client = Client::new(options)?;
+        prepare(&mut client)?;
         let established = client.await_connected(limit)?;
         Ok::<_, Error>((client, established))
     };
@@ -140,7 +169,7 @@ const HURRIED_RELEASE: Duration = Duration::from_secs(3);
 /// broker has `--connect-timeout` for each step that it makes; when the user has interrupted us, it
 /// has [`HURRIED_RELEASE`] for each, and `--connect-timeout` for all.
 fn await_release(client: &mut Client) -> Result<(), Error> {
-    let cap = client.options().connect_timeout;
+    let cap = client.options().limits.timeout;
     let (mut left, mut since) = (client.session().unreleased(), Instant::now());
     let mut hurried = None;
     client.stop_taking();
@@ -191,13 +220,17 @@ where
     }
 }
 
-/// Whether a connection has ended in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// In order.
-    InOrder,
-    /// It was lost, or given up because there is no more time for it.
-    Lost,
+/// The exit of a run that ended so after `earlier` had happened. An error whose exit code says less
+/// is reported here.
+fn with_earlier(result: Result<Exit>, earlier: Exit) -> Result<Exit> {
+    match result {
+        Ok(exit) => Ok(worse(exit, earlier)),
+        Err(error) if worse(Exit::of(&error), earlier) == earlier => {
+            report::error(&error);
+            Ok(earlier)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Adds to an error what the program was doing, unless the error says so itself, and where the
@@ -207,34 +240,6 @@ fn while_connected(error: anyhow::Error, what: String, client: &Client) -> anyho
         Some(Error::Unanswered { .. }) => error,
         Some(cause) if cause.is_loss() => error.context(client.at_server(format!("{what} at"))),
         Some(_) | None => error.context(what),
-    }
-}
-
-/// Closes the connection: in order, or as [`close_after`] does. After `limit` there is no more time
-/// for it.
-fn close(
-    client: &mut Client,
-    result: Result<Exit>,
-    limit: Option<Instant>,
-    each: impl FnMut(session::Event),
-) -> Result<(Exit, Ending)> {
-    let exit = match result {
-        Ok(exit) => exit,
-        Err(error) => {
-            close_after(client, &error);
-            return Err(error);
-        }
-    };
-    if exit == Exit::TimedOut {
-        client.shorten_close();
-    }
-    client.close();
-    match await_closed(client, limit, each) {
-        Ok(()) => Ok((exit, Ending::InOrder)),
-        // The user who interrupts us, or gave a time, is told how much is missing.
-        Err(_) if matches!(exit, Exit::Signal(_) | Exit::TimedOut) => Ok((exit, Ending::Lost)),
-        Err(_) if is_over(limit) => Ok((Exit::TimedOut, Ending::Lost)),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pub`: records from the command line, a file or stdin become messages; it ends when all were
 //! handed over.
 
+mod closing;
 pub mod config;
 mod feed;
 mod file;
@@ -15,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::closing::Ending;
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Opened, RecordInput};
-use self::tally::{AtMostOnce, GAPS, Tally};
-use super::Ending;
+use self::tally::{AtMostOnce, GAPS, Tally, go_on};
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
@@ -28,7 +29,7 @@ use crate::format::summary::RunSummary;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session;
 use crate::report;
-use crate::terminal::progress::{Part, Position, Progress, Wanted};
+use crate::terminal::progress::{Part, Position, Progress, Unit, Wanted};
 use crate::terminal::screen;
 
 /// Runs `mqttws pub`.
@@ -51,33 +52,25 @@ pub fn run(config: Config) -> Result<Exit> {
             file::run(options, file, feed, progress, limit, &summary)
         }
         Opened::Input(input) => {
-            let wanted = match shown {
-                Wanted::BarOrCount if !input.may_last() => Wanted::Nothing,
-                Wanted::BarOrCount if !input.has_several() => Wanted::Bar,
-                shown => shown,
-            };
-            let progress = Progress::new(wanted, began);
-            let (mut client, _) = super::connect(options, limit)?;
-            let mut feed = Feed::new(input, messages);
-            if progress.is_on() {
-                feed.look_for_end();
-            }
-            feed.attach(&mut client)?;
-            let is_numbered = feed.input.has_several();
-            let tally = Tally::new(feed.context(), is_numbered, summary.is_wanted());
+            let progress = Progress::new(wanted_progress(&input, shown), began);
+            let (client, _) = super::connect(options, limit)?;
+            let feed = Feed::new(input, messages);
+            let tally = Tally::new(feed.context(), feed.input.has_several(), summary.is_wanted());
             let tells_loss = verbosity.warns();
-            let publisher = Publisher {
-                client,
-                feed,
-                tally,
-                progress,
-                limit,
-                large: None,
-                input_error: None,
-                tells_loss,
-            };
+            let (large, input_error) = (None, None);
+            let publisher =
+                Publisher { client, feed, tally, progress, limit, large, input_error, tells_loss };
             publisher.publish_all(&summary)
         }
+    }
+}
+
+/// The progress that says something about this input.
+fn wanted_progress(input: &RecordInput, shown: Wanted) -> Wanted {
+    match shown {
+        Wanted::BarOrCount if !input.may_last() => Wanted::Nothing,
+        Wanted::BarOrCount if !input.has_several() => Wanted::Bar,
+        shown => shown,
     }
 }
 
@@ -97,8 +90,16 @@ struct Publisher {
 }
 
 impl Publisher {
+    fn attach_input(&mut self) -> Result<()> {
+        if self.progress.is_on() {
+            self.feed.look_for_end();
+        }
+        Ok(self.feed.attach(&mut self.client)?)
+    }
+
     /// Publishes all messages, closes the connection, and prints the summary.
     fn publish_all(mut self, summary: &SummaryPrinter) -> Result<Exit> {
+        self.attach_input()?;
         let result = self.run();
         self.progress.finish();
         self.end(result, summary)
@@ -111,7 +112,7 @@ impl Publisher {
                 return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
             }
             if super::is_over(self.deadline()) {
-                return Ok(worse(Exit::TimedOut, self.tally.exit));
+                return Ok(Exit::TimedOut);
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -177,7 +178,7 @@ impl Publisher {
         let (total, unsent) = (self.large?, self.client.unsent() as u64);
         let is_sent = unsent == 0 && self.feed.input.has_several();
         let done = total.saturating_sub(unsent);
-        (!is_sent).then_some(Part { done, total, ends: None })
+        (!is_sent).then_some(Part { done, total, unit: Unit::Bytes, ends: None })
     }
 
     fn verdict(&mut self) -> Exit {
@@ -185,9 +186,9 @@ impl Publisher {
             self.tally.connection_lost();
         }
         let mut exit = self.tally.exit;
-        if self.tally.at_most_once == AtMostOnce::MaybeLost && exit == Exit::Done {
+        if self.tally.at_most_once == AtMostOnce::MaybeLost {
             report::line(GAPS);
-            exit = Exit::Lost;
+            exit = worse(exit, Exit::Lost);
         }
         if self.feed.has_bad() { worse(exit, Exit::Local) } else { exit }
     }
@@ -270,21 +271,15 @@ impl Publisher {
         if !self.client.session().is_online() {
             self.tally.connection_lost();
         }
-        let (limit, tally) = (self.deadline(), &mut self.tally);
-        let closed = super::close(&mut self.client, result, limit, |event| tally.count(event));
+        let limit = self.deadline();
+        let closed = closing::close(&mut self.client, result, limit, &mut self.tally);
         if let Ok((_, Ending::Lost)) = closed {
             self.tally.connection_lost();
         }
         let result = closed.map(|(exit, _)| exit);
-        let is_interrupted = matches!(result, Ok(Exit::Signal(_)));
-        if is_interrupted {
-            self.tell_interrupted();
-        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (&result, self.limit) {
-            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
-        }
-        let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
-        let messages = self.tally.published.saturating_sub(unfinished);
-        let interrupted = self.tally.is_numbered && is_interrupted;
+        self.tell_end(&result);
+        let messages = self.handed_over();
+        let interrupted = self.tally.is_numbered && matches!(result, Ok(Exit::Signal(_)));
         let Self { tally, client, .. } = self;
         let result = result.map_err(|error| super::while_connected(error, tally.context, &client));
         let times = tally.acknowledgements.as_ref().map(|done| ("acknowledgement", done.times()));
@@ -296,7 +291,13 @@ impl Publisher {
             took,
             times,
         });
-        result
+        super::with_earlier(result, tally.exit)
+    }
+
+    /// How many messages were handed over.
+    fn handed_over(&self) -> u64 {
+        let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
+        self.tally.published.saturating_sub(unfinished)
     }
 
     /// The number of the first record that was not handed over.
@@ -304,10 +305,15 @@ impl Publisher {
         self.client.session().first_unfinished().unwrap_or(self.feed.first_untaken())
     }
 
-    fn tell_interrupted(&mut self) {
-        self.progress.finish();
-        screen::begin_line(false);
-        self.tell_unfinished("interrupted");
+    /// Reports why it ended early, if it did.
+    fn tell_end(&mut self, result: &Result<Exit>) {
+        if let Ok(Exit::Signal(_)) = result {
+            self.progress.finish();
+            screen::begin_line(false);
+            self.tell_unfinished("interrupted");
+        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (result, self.limit) {
+            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        }
     }
 
     /// Reports how much was handed over when it ended early, and where to go on.
@@ -318,7 +324,7 @@ impl Publisher {
         let more = if self.tally.at_most_once == AtMostOnce::MaybeLost {
             "; of those of QoS 0 some may be missing: the connection was lost meanwhile".to_owned()
         } else if self.tally.is_numbered {
-            format!("; go on with number {}", self.first_unfinished())
+            go_on(self.first_unfinished(), self.feed.first_untaken())
         } else {
             String::new()
         };

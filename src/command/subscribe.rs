@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use self::config::{Config, Destination, MessageOptions, OutputOptions, SubscribeRequest};
 use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
+use self::subscriptions::FilterState;
 use super::summary::SummaryPrinter;
 use crate::client::{self, Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
@@ -27,12 +28,11 @@ use crate::format::count::{count, count_of};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
-use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Verbosity};
 use crate::stdio::exec::OnFailure;
 use crate::stdio::stdout;
 use crate::stdio::stdout_reader::StdoutReader;
-use crate::terminal::progress::{Part, Position, Progress, Wanted};
+use crate::terminal::progress::{Part, Position, Progress, Unit, Wanted};
 use crate::terminal::screen;
 
 /// Runs `mqttws sub`.
@@ -50,16 +50,11 @@ pub fn run(config: Config) -> Result<Exit> {
         receiver: MessageReceiver::new(sink, &messages, verbosity),
         reader,
         progress: progress(&messages.output.destination, verbosity, began),
-        subscriptions,
-        deadline: limit.map(|(until, _)| until),
-        ends: None,
+        subscriptions: FilterState { asked: subscriptions, unanswered: 0, unstored: Vec::new() },
+        times: EndTimes { deadline: limit.map(|(until, _)| until), ends: None },
         verbosity,
         options: messages,
-        signalled: false,
-        unfinished: None,
-        unanswered: 0,
-        unstored: Vec::new(),
-        exit: Exit::Done,
+        ending: RunEnding { is_signalled: false, unfinished: None, exit: Exit::Done },
     };
     subscriber.receive_all(SummaryPrinter::new(summary, verbosity, began))
 }
@@ -69,7 +64,7 @@ fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> 
     let stands_alone = match destination {
         Destination::Stdout => screen::stdout_is_file(),
         Destination::Folder(_) => true,
-        // CommandOptions write to wherever we do, and to stderr.
+        // Commands write to the same places as we do, and to stderr.
         Destination::Commands(_) | Destination::Watch(_) => false,
     };
     let is_shown = verbosity.shows_progress() && stands_alone;
@@ -110,21 +105,27 @@ struct Subscriber {
     receiver: MessageReceiver,
     reader: StdoutReader,
     progress: Progress,
-    subscriptions: SubscribeRequest,
+    subscriptions: FilterState,
     options: MessageOptions,
+    times: EndTimes,
+    verbosity: Verbosity,
+    ending: RunEnding,
+}
+
+/// When the run is over, whatever has come.
+struct EndTimes {
     /// The time of `-W`.
     deadline: Option<Instant>,
     /// When the time of `--for` is over, once it has begun.
     ends: Option<Instant>,
-    verbosity: Verbosity,
+}
+
+/// How the run ends, and what is to be told about it.
+struct RunEnding {
     /// A signal has come.
-    signalled: bool,
+    is_signalled: bool,
     /// Why it ended before the messages of `-C` had come; still to be told.
     unfinished: Option<String>,
-    /// SUBSCRIBE and UNSUBSCRIBE without their answer.
-    unanswered: u32,
-    /// The filters for which the broker was found to store nothing.
-    unstored: Vec<TopicFilter>,
     /// The worst exit code of what was refused, and of commands that failed.
     exit: Exit,
 }
@@ -170,8 +171,12 @@ impl Subscriber {
         let drawing = self.draw();
         self.receiver.sink.flush();
         self.settle_commands();
-        self.client.pause_reading(self.receiver.sink.is_full());
-        let alarms = [self.deadline, self.ends, self.idle_deadline(), drawing];
+        let is_full = self.receiver.sink.is_full();
+        if is_full || self.client.is_reading_paused() {
+            self.receiver.restart_idle();
+        }
+        self.client.pause_reading(is_full);
+        let alarms = [self.times.deadline, self.times.ends, self.idle_deadline(), drawing];
         Ok(self.client.next(alarms.into_iter().flatten().min())?)
     }
 
@@ -195,6 +200,7 @@ impl Subscriber {
         let message = large.map(|(arrived, length)| Part {
             done: arrived as u64,
             total: length as u64,
+            unit: Unit::Bytes,
             ends: None,
         });
         let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());
@@ -202,10 +208,12 @@ impl Subscriber {
     }
 
     /// The time of `--idle` begins when the broker has answered, on each connection, and again
-    /// with each byte of a message that arrives slowly.
+    /// with each byte of a message that arrives slowly. It does not count while the output is full,
+    /// as nothing is read then.
     fn idle_deadline(&self) -> Option<Instant> {
         let (idle, session) = (self.options.end.idle?, self.client.session());
-        let counts = session.is_online() && !session.has_pending_subscribe();
+        let is_read = session.is_online() && !self.receiver.sink.is_full();
+        let counts = is_read && !session.has_pending_subscribe();
         let latest = self.receiver.latest().filter(|_| counts)?;
         let arriving = self.client.last_received().filter(|_| session.partial_packet() > 0);
         Some(arriving.map_or(latest, |arriving| arriving.max(latest)) + idle)
@@ -270,7 +278,7 @@ impl Subscriber {
 
     /// A signal has come: the commands get it, too.
     fn take_signal(&mut self, signal: i32) -> Exit {
-        self.signalled = true;
+        self.ending.is_signalled = true;
         self.interrupt_commands(signal);
         // Without line feeds the cursor stands after a message.
         let OutputOptions { destination, layout } = &self.options.output;
@@ -302,12 +310,9 @@ impl Subscriber {
     /// replies are published at QoS 2.
     fn handed_over(&mut self, event: &session::Event) {
         let why = match event {
-            session::Event::Acknowledged { token: record, code, reason } if code.is_error() => {
-                let what = if exec::is_reply(*record) {
-                    "replying"
-                } else {
-                    "removing a retained message"
-                };
+            session::Event::Acknowledged { token, code, reason } if code.is_error() => {
+                let is_reply = exec::is_reply(*token);
+                let what = if is_reply { "replying" } else { "removing a retained message" };
                 format!("{what}: refused: {}", super::refusal(*code, reason.as_deref()))
             }
             session::Event::InDoubt { .. } => {
@@ -335,17 +340,17 @@ impl Subscriber {
 
     /// Something went wrong that does not end the run.
     fn note(&mut self, exit: Exit) {
-        self.exit = worse(self.exit, exit);
+        self.ending.exit = worse(self.ending.exit, exit);
     }
 
     /// The time of `-W`, of `--for` or of `--idle` is up; if not, it is time to draw.
     fn time_is_up(&mut self) -> Result<Option<Exit>> {
         let now = Instant::now();
         let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
-        if is_due(self.deadline) {
+        if is_due(self.times.deadline) {
             return self.timed_out().map(Some);
         }
-        if is_due(self.ends) {
+        if is_due(self.times.ends) {
             // A message that is written as it comes must not be taken for a whole one.
             let is_cut = self.receiver.is_amidst();
             return Ok(Some(if is_cut { Exit::TimedOut } else { Exit::Done }));
@@ -358,11 +363,13 @@ impl Subscriber {
     fn timed_out(&mut self) -> Result<Exit> {
         let after = self.options.end.timeout.unwrap_or_default();
         let session = self.client.session();
-        if let Some(pending) = session.pending_subscribe().filter(|_| self.unanswered > 0) {
+        if let Some(pending) =
+            session.pending_subscribe().filter(|_| self.subscriptions.unanswered > 0)
+        {
             let what = pending.to_string();
             return Err(client::Error::Unanswered { what, after }.into());
         }
-        self.unfinished = Some(format!("timed out after {} s", after.as_secs_f64()));
+        self.ending.unfinished = Some(format!("timed out after {} s", after.as_secs_f64()));
         Ok(Exit::TimedOut)
     }
 
@@ -387,13 +394,13 @@ impl Subscriber {
         if self.options.end.count.is_none() {
             return Exit::Done;
         }
-        self.unfinished = Some("interrupted".to_owned());
+        self.ending.unfinished = Some("interrupted".to_owned());
         Exit::Signal(signal.into())
     }
 
     /// Reports how many messages were written when `sub` ended early.
     fn tell_unfinished(&self) {
-        let Some(why) = &self.unfinished else { return };
+        let Some(why) = &self.ending.unfinished else { return };
         let written = self.receiver.written.messages;
         let messages = match self.options.end.count {
             Some(wanted) => count_of(written, wanted, "message"),

@@ -1,4 +1,4 @@
-//! The summary at the end: for `--summary`, and for a user at a terminal who interrupts a run.
+//! The summary at the end: for `--summary`, and at a terminal when a run is interrupted.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use crate::terminal::screen;
 #[derive(Debug, Clone, Copy)]
 pub struct SummaryPrinter {
     form: Option<SummaryForm>,
-    /// The form for a user who interrupts an endless run and wants to know how much came.
+    /// The form when an endless run is interrupted: how much came.
     when_interrupted: Option<SummaryForm>,
     began: Instant,
 }
 
 impl SummaryPrinter {
-    /// In the form that `--summary` asks for; without it only a user at a terminal who interrupts
-    /// an endless run gets one.
+    /// In the form that `--summary` asks for; without it an endless run that is interrupted at a
+    /// terminal gets one.
     pub fn new(form: Option<SummaryForm>, verbosity: Verbosity, began: Instant) -> Self {
         let is_user = verbosity.warns() && screen::stderr_is_terminal();
         Self { form, when_interrupted: is_user.then_some(SummaryForm::Text), began }

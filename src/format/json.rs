@@ -8,6 +8,13 @@ use serde_json::value::{RawValue, Value};
 /// does not become a text that is much longer.
 const INDENTED_LEVELS: usize = 64;
 
+/// So many times as long as the text may be its line ends and indentation, and what is then left
+/// stays on one line: most of a hostile payload may lie at the deepest level.
+const INDENTATION: usize = 8;
+
+/// So many bytes of line ends and indentation may also a short text have, however deep it is.
+const SHORT_INDENTATION: usize = 16 * 1024;
+
 /// How JSON is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
@@ -60,7 +67,28 @@ pub fn is_same(payload: &[u8], json: &str) -> bool {
     };
     let value = |text| serde_json::from_str::<Value>(text).ok();
     compact(payload) == compact(json)
-        || value(payload).zip(value(json)).is_some_and(|(one, other)| is_equal(&one, &other))
+        || (!differ_in_long_integers(payload, json)
+            && value(payload).zip(value(json)).is_some_and(|(one, other)| is_equal(&one, &other)))
+}
+
+/// Whether both have integers that no [`Value`] holds exactly, and not the same ones. If only one
+/// has them, a program may have written those of the other with an exponent.
+fn differ_in_long_integers(one: &str, other: &str) -> bool {
+    let (one, other) = (long_integers(one), long_integers(other));
+    !one.is_empty() && !other.is_empty() && one != other
+}
+
+/// The integers of more than 64 bits, sorted.
+fn long_integers(text: &str) -> Vec<&str> {
+    let is_long = |token: &&str| {
+        let digits = token.strip_prefix('-').unwrap_or(token);
+        digits.bytes().all(|byte| byte.is_ascii_digit())
+            && token.parse::<u64>().is_err()
+            && token.parse::<i64>().is_err()
+    };
+    let mut integers: Vec<_> = tokens(text).filter(is_long).collect();
+    integers.sort_unstable();
+    integers
 }
 
 fn is_equal(one: &Value, other: &Value) -> bool {
@@ -82,13 +110,22 @@ fn is_equal(one: &Value, other: &Value) -> bool {
 
 /// Appends `text`, which [`checked`] has returned or we have written, in this style.
 pub fn lay_out(text: &str, style: Style, out: &mut BytesMut) {
-    let mut writer = LayoutWriter { style, open: Vec::new(), after_name: false, out };
+    let indentation = text.len().saturating_mul(INDENTATION).saturating_add(SHORT_INDENTATION);
+    let mut writer = LayoutWriter { style, open: Vec::new(), after_name: false, indentation, out };
+    tokens(text).for_each(|token| writer.put(token.as_bytes()[0], token));
+}
+
+/// The tokens of JSON and, one by one, the blanks between them.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let mut left = text;
-    while let Some(first) = left.bytes().next() {
-        let length = token(left);
-        writer.put(first, &left[..length]);
-        left = &left[length..];
-    }
+    std::iter::from_fn(move || {
+        if left.is_empty() {
+            return None;
+        }
+        let (token, rest) = left.split_at(token(left));
+        left = rest;
+        Some(token)
+    })
 }
 
 /// The length of the token that begins here.
@@ -114,6 +151,8 @@ struct LayoutWriter<'a> {
     open: Vec<(u8, bool)>,
     /// A name and its colon were the last that was written.
     after_name: bool,
+    /// How many bytes of line ends and indentation may still be written.
+    indentation: usize,
     out: &'a mut BytesMut,
 }
 
@@ -182,8 +221,12 @@ impl LayoutWriter<'_> {
             return;
         }
         let (indent, times) = if self.style == Style::Pretty { (b' ', 2) } else { (b'\t', 1) };
-        self.out.put_u8(b'\n');
-        self.out.put_bytes(indent, self.open.len() * times);
+        let length = self.open.len() * times;
+        if let Some(left) = self.indentation.checked_sub(1 + length) {
+            self.indentation = left;
+            self.out.put_u8(b'\n');
+            self.out.put_bytes(indent, length);
+        }
     }
 
     fn scalar(&mut self, first: u8, token: &str) {

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::annotated::{self, Annotations, PayloadForm, Shown};
 use super::encoding::Encoding;
 use super::escape::{self, ControlCharacters};
 use super::record;
@@ -46,6 +47,8 @@ pub enum Content {
         /// As text of this kind.
         encoding: Option<Encoding>,
     },
+    /// `--time`, `--hexdump`
+    Annotated(Annotations),
     /// `-F`
     Template(Template),
     /// `--json`
@@ -70,6 +73,7 @@ impl Layout {
     pub fn needs_time(&self) -> bool {
         match &self.content {
             Content::Payload { .. } => false,
+            Content::Annotated(annotations) => annotations.heading.time == Shown::Yes,
             Content::Template(template) => template.needs_time(),
             Content::Record(_) => true,
         }
@@ -86,6 +90,10 @@ impl Layout {
             Content::Payload { .. } => {
                 self.write_text(publish.topic.as_ref(), &publish.payload, out);
                 return Ok(());
+            }
+            Content::Annotated(annotations) => {
+                self.annotated(*annotations, publish, now, out);
+                Ok(())
             }
             Content::Template(template) => template.render(publish, now, out),
             Content::Record(writer) => {
@@ -175,6 +183,32 @@ impl Layout {
             escape::escape(text, out);
         } else {
             out.extend_from_slice(text);
+        }
+    }
+
+    /// The time, the topic, and the payload in its form; an empty one is `(null)` after its topic.
+    fn annotated(
+        &self,
+        Annotations { heading, payload: form }: Annotations,
+        publish: &Publish,
+        now: Option<&LocalTime>,
+        out: &mut BytesMut,
+    ) {
+        if let Some(now) = now {
+            now.milliseconds(out);
+            out.put_u8(b' ');
+        }
+        if heading.topic == Shown::Yes {
+            self.topic(publish.topic_or_empty().as_bytes(), out);
+            out.put_u8(b' ');
+        }
+        match form {
+            PayloadForm::Dump => annotated::dump(&publish.payload, heading, out),
+            _ if publish.payload.is_empty() && heading.topic == Shown::Yes => {
+                out.put_slice(b"(null)");
+            }
+            PayloadForm::Encoded(encoding) => encoding.encode(&publish.payload, out),
+            PayloadForm::Plain => self.text(&publish.payload, out),
         }
     }
 

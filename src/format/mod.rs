@@ -1,5 +1,6 @@
 //! A message as text and text as a message: layouts, records, templates and encodings.
 
+pub mod annotated;
 pub mod count;
 pub mod encoding;
 pub mod escape;

@@ -9,8 +9,9 @@ use hdrhistogram::Histogram;
 /// times.
 const DIGITS: u8 = 3;
 
-/// The longest time that percentiles tell from longer ones, in microseconds: an hour.
-const LONGEST: u64 = 3_600_000_000;
+/// The longest time that percentiles tell from longer ones, in nanoseconds: an hour. Microseconds
+/// would be too coarse for the times of a broker on the same machine.
+const LONGEST: u64 = 3_600_000_000_000;
 
 /// Times, as they come.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Statistics {
     squares: f64,
     minimum: f64,
     maximum: f64,
-    /// In microseconds; made for the first time that comes, because most runs measure nothing.
+    /// In nanoseconds; made for the first time that comes, because most runs measure nothing.
     histogram: Option<Histogram<u64>>,
 }
 
@@ -32,7 +33,7 @@ impl Statistics {
         let histogram = self.histogram.get_or_insert_with(|| {
             Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("the bounds are in their range")
         });
-        histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST));
+        histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(LONGEST));
         let time = milliseconds(time);
         self.minimum = if self.count == 0 { time } else { self.minimum.min(time) };
         self.maximum = self.maximum.max(time);
@@ -52,16 +53,35 @@ impl Statistics {
         self.count == 0
     }
 
+    /// The time that so many percent of the times do not exceed, in milliseconds, if there was
+    /// anything.
+    pub fn percentile(&self, percent: f64) -> Option<f64> {
+        let nanoseconds = self.histogram.as_ref()?.value_at_percentile(percent);
+        Some(milliseconds(Duration::from_nanos(nanoseconds)).clamp(self.minimum, self.maximum))
+    }
+
+    /// At most `most` ranges of times, from the shortest to the longest, each as many times as long
+    /// as the one before, and how many times lie in each.
+    pub fn ranges(&self, most: u32) -> Vec<TimeRange> {
+        let Some(histogram) = &self.histogram else { return Vec::new() };
+        let ends = ends_of_ranges(self.minimum, self.maximum, most);
+        let last = ends.len().saturating_sub(1);
+        let mut counted = 0;
+        let ranges = ends.into_iter().enumerate().map(|(at, end)| {
+            // The histogram does not tell longer times from each other.
+            let until = if at == last { self.count } else { histogram.count_between(0, end) };
+            let count = until.saturating_sub(counted);
+            counted = until.max(counted);
+            TimeRange { end: Duration::from_nanos(end), count }
+        });
+        ranges.collect()
+    }
+
     /// The figures, if there was anything.
     #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 probes")]
     pub fn figures(&self) -> Option<Figures> {
         let Self { minimum, maximum, mean, .. } = *self;
-        let histogram = self.histogram.as_ref()?;
-        let percentile = |percent| {
-            let time = milliseconds(Duration::from_micros(histogram.value_at_percentile(percent)));
-            time.clamp(minimum, maximum)
-        };
-        let (p50, p99) = (percentile(50.0), percentile(99.0));
+        let (p50, p99) = (self.percentile(50.0)?, self.percentile(99.0)?);
         let deviation = (self.squares / self.count as f64).sqrt();
         Some(Figures { minimum, mean, p50, p99, maximum, deviation })
     }
@@ -70,6 +90,15 @@ impl Statistics {
     pub fn summary(&self) -> Option<String> {
         self.figures().map(|figures| format!("round trip {figures}"))
     }
+}
+
+/// The times of a histogram's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeRange {
+    /// None of them is longer.
+    pub end: Duration,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// Times in milliseconds.
@@ -105,7 +134,29 @@ pub fn in_milliseconds(time: Duration) -> String {
     format!("{:.3} ms", milliseconds(time))
 }
 
-fn milliseconds(time: Duration) -> f64 {
+/// Where ranges end, in whole microseconds and, the last one, at the longest time; in nanoseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a time that is too long counts as the longest that there is"
+)]
+fn ends_of_ranges(shortest: f64, longest: f64, most: u32) -> Vec<u64> {
+    let nanoseconds = |milliseconds: f64| (milliseconds * 1e6).round() as u64;
+    let shortest = shortest.max(0.001);
+    let factor = (longest.max(shortest) / shortest).ln();
+    let between = (1..most).map(|number| {
+        let part = f64::from(number) / f64::from(most);
+        let end = shortest * (factor * part).exp();
+        nanoseconds((end * 1000.0).round() / 1000.0)
+    });
+    let last = nanoseconds(longest);
+    let mut ends: Vec<u64> = between.filter(|end| *end < last).chain([last]).collect();
+    ends.dedup();
+    ends
+}
+
+/// A time in milliseconds.
+pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
@@ -119,7 +170,7 @@ mod tests {
         (1..=100).for_each(|n| statistics.add(Duration::from_millis(n)));
         assert_eq!(
             statistics.summary().expect("a hundred samples"),
-            "round trip min/avg/p50/p99/max/stddev = 1.000/50.500/50.015/99.007/100.000/28.866 ms"
+            "round trip min/avg/p50/p99/max/stddev = 1.000/50.500/50.004/99.025/100.000/28.866 ms"
         );
     }
 
@@ -152,13 +203,41 @@ mod tests {
     }
 
     #[test]
+    fn percentiles_of_few_microseconds_are_as_exact() {
+        let mut statistics = Statistics::default();
+        (14_000..15_000).for_each(|n| statistics.add(Duration::from_nanos(n)));
+        let p50 = statistics.percentile(50.0).expect("many times");
+        assert!((p50 / 0.014_499 - 1.0).abs() < 0.001, "{p50}");
+    }
+
+    #[test]
+    fn ranges_hold_every_time_once() {
+        let mut statistics = Statistics::default();
+        assert_eq!(statistics.ranges(4), []);
+        let ranges = |statistics: &Statistics| {
+            let ranges = statistics.ranges(4);
+            ranges.iter().map(|range| (range.end.as_millis(), range.count)).collect::<Vec<_>>()
+        };
+        statistics.add(Duration::from_millis(1));
+        statistics.add(Duration::from_millis(1));
+        assert_eq!(ranges(&statistics), [(1, 2)]);
+        (0..7).for_each(|_| statistics.add(Duration::from_secs(10)));
+        statistics.add(Duration::from_millis(150));
+        assert_eq!(ranges(&statistics), [(10, 2), (100, 0), (1000, 1), (10_000, 7)]);
+        statistics.add(Duration::ZERO);
+        statistics.add(Duration::MAX);
+        let counts = statistics.ranges(8).iter().map(|range| range.count).sum::<u64>();
+        assert_eq!(counts, statistics.count());
+    }
+
+    #[test]
     fn no_time_is_too_short_or_too_long() {
         let mut statistics = Statistics::default();
         statistics.add(Duration::ZERO);
         statistics.add(Duration::MAX);
         let figures = statistics.figures().expect("two times");
         assert_eq!((figures.minimum, figures.p50), (0.0, 0.0));
-        let longest = milliseconds(Duration::from_micros(LONGEST));
+        let longest = milliseconds(Duration::from_nanos(LONGEST));
         assert!((figures.p99 / longest - 1.0).abs() < 0.001, "{figures}");
     }
 }

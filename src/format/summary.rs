@@ -86,7 +86,8 @@ impl RunSummary<'_> {
     }
 }
 
-fn times(count: u64, figures: &Figures) -> Value {
+/// Figures as an object, in milliseconds.
+pub fn times(count: u64, figures: &Figures) -> Value {
     json!({
         "count": count,
         "min": rounded(figures.minimum),
@@ -99,7 +100,7 @@ fn times(count: u64, figures: &Figures) -> Value {
 }
 
 /// To three decimals: all that was measured.
-fn rounded(number: f64) -> Value {
+pub fn rounded(number: f64) -> Value {
     ((number * 1000.0).round() / 1000.0).into()
 }
 

@@ -33,6 +33,8 @@ enum TemplatePart {
     Field(Field, Shape),
     /// `@`: a conversion of strftime.
     Time(char),
+    /// `@3N`: as many digits of the fraction of the second.
+    Fraction(usize),
 }
 
 /// What `%` may ask for; the letters are mosquitto's.
@@ -159,6 +161,7 @@ impl Template {
             matches!(
                 part,
                 TemplatePart::Time(_)
+                    | TemplatePart::Fraction(_)
                     | TemplatePart::Field(Field::Iso8601 | Field::Unix | Field::Json { .. }, _)
             )
         };
@@ -177,7 +180,8 @@ impl Template {
             match (part, now) {
                 (TemplatePart::Literal(bytes), _) => out.put_slice(bytes),
                 (TemplatePart::Time(letter), Some(now)) => now.conversion(*letter, out),
-                (TemplatePart::Time(_), None) => {}
+                (TemplatePart::Fraction(digits), Some(now)) => now.fraction(*digits, out),
+                (TemplatePart::Time(_) | TemplatePart::Fraction(_), None) => {}
                 (TemplatePart::Field(field, shape), _) => {
                     result = result.and(self.put_field(*field, *shape, publish, now, out));
                 }

@@ -19,8 +19,9 @@ const SIZE: usize = 40_000;
 /// more for a payload that stands there as JSON, too.
 const MULTIPLE: usize = 12;
 
-/// Two blanks for each of the 64 levels that are indented.
-const INDENTED: usize = 130;
+/// Eight bytes more of line ends and indentation for each byte of a record, in which a payload can
+/// stand twice.
+const INDENTED: usize = MULTIPLE + 2 * 8;
 
 fn payloads() -> Vec<Bytes> {
     let nested = |open: &str, inside: &str, close: &str, depth: usize| {

@@ -38,6 +38,16 @@ impl LocalTime {
         self.format("%Y-%m-%dT%H:%M:%S%z", out);
     }
 
+    /// `2026-11-22T10:48:10.345+0000`, local time.
+    pub fn milliseconds(&self, out: &mut BytesMut) {
+        self.format("%Y-%m-%dT%H:%M:%S.%3f%z", out);
+    }
+
+    /// As many digits of the fraction of the second, up to nine.
+    pub fn fraction(&self, digits: usize, out: &mut BytesMut) {
+        put(out, &format!("{:09}", self.0.subsec_nanosecond())[..digits.min(9)]);
+    }
+
     /// `2026-11-22T10:48:10.345205Z+0000`, local time: what mosquitto 2.0 puts into its JSON.
     pub fn mosquitto(&self, out: &mut BytesMut) {
         self.format("%Y-%m-%dT%H:%M:%S.%6fZ%z", out);
@@ -110,6 +120,9 @@ pub mod tests {
     #[test]
     fn the_standard_forms() {
         assert_eq!(text(LocalTime::iso_8601), "2026-02-03T04:05:06+0200");
+        assert_eq!(text(LocalTime::milliseconds), "2026-02-03T04:05:06.000+0200");
+        assert_eq!(text(|time, out| time.fraction(3, out)), "000");
+        assert_eq!(text(|time, out| time.fraction(6, out)), "000700");
         assert_eq!(text(LocalTime::mosquitto), "2026-02-03T04:05:06.000700Z+0200");
         assert_eq!(text(LocalTime::rfc_3339), "2026-02-03T02:05:06.000700Z");
         assert_eq!(text(LocalTime::unix), "1770084306.000700008");

@@ -53,7 +53,7 @@ pub enum TopicError {
 }
 
 /// A character that a topic should not hold: a control character or a non-character. A server may
-/// end the connection of whoever sends it (MQTT 5 §1.5.4).
+/// end the connection of a client that sends it (MQTT 5 §1.5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiscouragedCharacter(char);
 

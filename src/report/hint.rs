@@ -148,7 +148,7 @@ const REFUSED: [(ReasonCode, &str); 16] = [
 const DISCONNECTED: [(ReasonCode, &str); 7] = [
     (ReasonCode::NOT_AUTHORIZED, "the broker's rules forbid it to this user or client id"),
     (ReasonCode::KEEP_ALIVE_TIMEOUT, "it received nothing for too long: a shorter -k may help"),
-    (ReasonCode::SESSION_TAKEN_OVER, "another client uses the same id: choose another with -i"),
+    (ReasonCode::SESSION_TAKEN_OVER, "another client uses the same id: choose another id with -i"),
     (ReasonCode::PACKET_TOO_LARGE, "send smaller messages, or raise the broker's limit"),
     (ReasonCode::MESSAGE_RATE_TOO_HIGH, "send fewer messages a second: --rate"),
     (ReasonCode::USE_ANOTHER_SERVER, ANOTHER_SERVER),
@@ -197,18 +197,18 @@ fn timeout_hint(step: Step, tried: Option<&str>, server: Server<'_>) -> Option<&
             "does a WebSocket server listen at this port and path? a plain MQTT or TLS port does \
              not answer, and neither do some brokers at a wrong path",
         ),
-        (Step::ConnAck | Step::ConnAckTo(_), Some(warning))
-            if warning.starts_with(NONE_CONFIRMED) =>
-        {
-            Some(
-                "a proxy on the way may drop the header Sec-WebSocket-Protocol, without which \
-                 some brokers are mute",
-            )
-        }
-        (Step::ConnAck | Step::ConnAckTo(_), _) => {
-            Some("the WebSocket is open, but no MQTT broker answers: try another --path or -V")
-        }
+        (Step::ConnAck | Step::ConnAckTo(_), tried) => Some(connack_hint(tried)),
         (Step::Connection | Step::Transport(_), _) => None,
+    }
+}
+
+/// The hint where CONNECT is not answered.
+fn connack_hint(tried: Option<&str>) -> &'static str {
+    if tried.is_some_and(|warning| warning.starts_with(NONE_CONFIRMED)) {
+        "a proxy on the way may drop the header Sec-WebSocket-Protocol, without which some \
+         brokers are mute"
+    } else {
+        "the WebSocket is open, but no MQTT broker answers: try another --path or -V"
     }
 }
 
@@ -220,18 +220,18 @@ fn websocket_hint(error: &WebSocketError) -> Option<&'static str> {
         }
         WebSocketError::Closed { code: Some(1009), .. } => Some(
             "the broker, or a proxy in front of it, does not accept a message of this size: send \
-             smaller ones, and do not use --frame-per-packet",
+             smaller messages, and do not use --frame-per-packet",
         ),
         WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } if !error.is_spoilt() => Some("raise --max-message-size"),
         WebSocketError::TextFrame(_) => {
-            Some("another service may be at this path: try another one, such as /mqtt")
+            Some("another service may be at this path: try another path, such as /mqtt")
         }
-        WebSocketError::Garbled { look: Look::Text, .. } => {
-            Some("what follows the upgrade is no WebSocket: try another path, such as /mqtt")
-        }
+        WebSocketError::Garbled { look: Look::Text, .. } => Some(
+            "the data after the upgrade are no WebSocket frames: try another path, such as /mqtt",
+        ),
         WebSocketError::Garbled { .. } | WebSocketError::TooLarge { .. } => Some(
-            "the frames may be compressed without agreement, or spoilt by a proxy on the way: -dd \
+            "the frames may be compressed without agreement, or changed by a proxy on the way: -dd \
              shows them",
         ),
         _ => None,
@@ -258,7 +258,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
     }
 }
 
-/// The hint for a port at which nothing listens: who gives none does not always know which it is.
+/// The hint for a port at which nothing listens: without one the user may not know which it is.
 fn closed_port_hint(port: Option<u16>) -> &'static str {
     match port {
         Some(80) => {

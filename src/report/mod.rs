@@ -3,10 +3,11 @@
 mod hint;
 mod usage;
 
+use std::io::{self, Write};
 use std::time::SystemTime;
 
-pub use self::usage::Misuse;
-use crate::exit::Exit;
+pub use self::usage::{HelpText, Misuse};
+use crate::exit::{Exit, PluginMisuse, PluginState};
 use crate::format::escape;
 use crate::terminal::status_line;
 
@@ -35,6 +36,9 @@ impl Verbosity {
 
 /// Prints an error as one line, with its hint; returns its exit code.
 pub fn error(error: &anyhow::Error) -> Exit {
+    if let Some(PluginMisuse(error)) = error.downcast_ref() {
+        return plugin_misuse(error);
+    }
     if let Some(misuse) = error.downcast_ref::<Misuse>() {
         if misuse.is_help() {
             return Exit::Done;
@@ -42,12 +46,54 @@ pub fn error(error: &anyhow::Error) -> Exit {
         line(&misuse.to_string());
         return Exit::Usage;
     }
-    let text = format!("{error:#}");
-    match hint::of(error) {
-        Some(hint) => line(&format!("{text}; {hint}")),
-        None => line(&text),
+    if let Some(help) = error.downcast_ref::<HelpText>() {
+        return show(*help);
     }
+    line(&described(error));
     Exit::of(error)
+}
+
+/// An error and its hint in one line.
+pub fn described(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let text = match hint::of(error) {
+        Some(hint) => format!("{text}; {hint}"),
+        None => text,
+    };
+    one_line(&without_numbers(&text))
+}
+
+/// The same for a monitoring system, which reads stdout and knows no other exit codes than those of
+/// plugins; help remains help.
+fn plugin_misuse(misuse: &anyhow::Error) -> Exit {
+    if error(misuse) == Exit::Done {
+        return Exit::Done;
+    }
+    let text = described(misuse);
+    let line = plugin_line(PluginState::Unknown, text.trim_start_matches("mqttws: "));
+    // A closed stdout is no failure here.
+    let _ = writeln!(io::stdout(), "{line}");
+    Exit::Plugin(PluginState::Unknown)
+}
+
+/// The line of a monitoring plugin, without performance data: a `|` would begin them.
+pub fn plugin_line(state: PluginState, text: &str) -> String {
+    format!("PING {state} - {}", one_line(text).replace('|', "/"))
+}
+
+/// Prints help; returns the exit code.
+fn show(help: HelpText) -> Exit {
+    match help {
+        HelpText::Wanted(text) => {
+            // A closed stdout is no failure here.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Exit::Done
+        }
+        HelpText::Missing(text) => {
+            write(text);
+            Exit::Usage
+        }
+    }
 }
 
 /// Prints a line that begins with the name of the program: a failure that does not end the program

@@ -5,6 +5,24 @@ use std::fmt;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+/// Help in place of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HelpText {
+    /// It was asked for: it goes to stdout.
+    Wanted(&'static str),
+    /// Something is missing: it goes to stderr.
+    Missing(&'static str),
+}
+
+impl fmt::Display for HelpText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Wanted(text) | Self::Missing(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for HelpText {}
+
 /// A command line that clap does not accept, or a request for help.
 #[derive(Debug)]
 pub struct Misuse {
@@ -23,6 +41,11 @@ impl Misuse {
     /// The error of clap.
     pub fn error(&self) -> &clap::Error {
         &self.error
+    }
+
+    /// The sentence about it, without a place to read more.
+    pub fn sentence(&self) -> String {
+        self.instead.clone().unwrap_or_else(|| sentence(&self.error))
     }
 
     /// Whether the sentence about it is the usual one, and it is no request for help.
@@ -48,12 +71,11 @@ impl Misuse {
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-            return f.write_str("a command is missing: pub, sub, ping or serve; see mqttws --help");
-        }
-        match &self.instead {
-            Some(instead) => f.write_str(instead)?,
-            None => f.write_str(&sentence(&self.error))?,
+        let sentence = self.sentence();
+        f.write_str(&sentence)?;
+        // It may say already where help is.
+        if sentence.ends_with("help is --help") {
+            return Ok(());
         }
         match &self.verb {
             Some(verb) => write!(f, "; see mqttws help {verb}"),

@@ -8,6 +8,7 @@ mod process;
 mod tests;
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 
 use self::process::{Job, Running};
 use super::local_time;
+use super::written::Counts;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
@@ -27,8 +29,8 @@ pub use self::process::{CommandOutcome, CommandStdout};
 /// Which commands, and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What `sh -c` runs.
-    pub command: String,
+    /// The program and its arguments.
+    pub words: Vec<OsString>,
     /// How many at once.
     pub jobs: usize,
     /// What becomes of their stdout.
@@ -61,6 +63,8 @@ pub struct EndedCommand {
 #[derive(Debug)]
 struct QueuedCommand {
     number: u64,
+    /// The length of its payload.
+    length: u64,
     state: CommandState,
 }
 
@@ -85,6 +89,8 @@ pub struct Commands {
     entries: VecDeque<QueuedCommand>,
     /// Commands that were ordered and have not ended.
     unfinished: usize,
+    /// The messages whose commands are done.
+    counts: Counts,
     limit: usize,
 }
 
@@ -115,6 +121,7 @@ impl Commands {
             running,
             entries,
             unfinished: 0,
+            counts: Counts::default(),
             limit: 2 * settings.jobs,
         })
     }
@@ -123,8 +130,10 @@ impl Commands {
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         let (input, result) = self.input(publish);
         let job = Job { number, variables: environment::variables(publish), input };
+        let length = publish.payload.len() as u64;
         let publish = Publish { payload: Bytes::new(), ..publish.clone() };
-        self.entries.push_back(QueuedCommand { number, state: CommandState::Running(publish) });
+        let state = CommandState::Running(publish);
+        self.entries.push_back(QueuedCommand { number, length, state });
         self.unfinished += 1;
         // The threads outlive us.
         let _ = self.jobs.send(job);
@@ -143,7 +152,7 @@ impl Commands {
 
     /// Counts a message without a command: it is done in its turn.
     pub fn skip(&mut self, number: u64) {
-        self.entries.push_back(QueuedCommand { number, state: CommandState::Done });
+        self.entries.push_back(QueuedCommand { number, length: 0, state: CommandState::Done });
     }
 
     /// A command that has ended.
@@ -161,7 +170,13 @@ impl Commands {
     pub fn done(&mut self, number: u64) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
             entry.state = CommandState::Done;
+            self.counts.add(Counts { messages: 1, bytes: entry.length });
         }
+    }
+
+    /// How many messages were marked as done, and their payloads.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The last message up to which everything is done, if there is a new one.
@@ -216,7 +231,7 @@ fn work(
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = order else { return };
         let number = job.number;
-        let outcome = running.run(&settings.command, job, settings.stdout);
+        let outcome = running.run(&settings.words, job, settings.stdout);
         let failed = matches!(outcome, CommandOutcome::Failed(_));
         if failed && settings.on_failure == OnFailure::Stop {
             // Before another is taken: the caller learns of the failure too late for that.

@@ -20,6 +20,8 @@ pub struct Lines {
     waiting: BytesMut,
     /// Since when the first of them waits.
     since: Option<Instant>,
+    /// The latest line consists of dots, and has no end yet.
+    has_dots: bool,
 }
 
 impl Lines {
@@ -29,7 +31,7 @@ impl Lines {
     }
 
     fn over(is_terminal: bool) -> Self {
-        Self { is_terminal, waiting: BytesMut::new(), since: None }
+        Self { is_terminal, waiting: BytesMut::new(), since: None, has_dots: false }
     }
 
     /// Adds a line.
@@ -41,6 +43,22 @@ impl Lines {
         }
         self.waiting.put_u8(b'\n');
         self.since.get_or_insert(now);
+    }
+
+    /// Adds a dot to a line of dots; nothing where there is no terminal.
+    pub fn add_dot(&mut self, now: Instant) {
+        if self.is_terminal {
+            self.waiting.put_u8(b'.');
+            self.has_dots = true;
+            self.since.get_or_insert(now);
+        }
+    }
+
+    /// Ends the line of dots, if there are any.
+    pub fn end_dots(&mut self) {
+        if std::mem::take(&mut self.has_dots) {
+            self.waiting.put_u8(b'\n');
+        }
     }
 
     /// When those that wait must be written.
@@ -84,5 +102,17 @@ mod tests {
         let mut lines = Lines::over(true);
         lines.add("one\u{9b}", now);
         assert_eq!((lines.deadline(), &lines.waiting[..]), (Some(now), &b"one\\x9b\n"[..]));
+    }
+
+    #[test]
+    fn dots_are_for_a_terminal() {
+        for (is_terminal, expected) in [(true, &b"..\n"[..]), (false, b"")] {
+            let mut lines = Lines::over(is_terminal);
+            lines.add_dot(Instant::now());
+            lines.add_dot(Instant::now());
+            lines.end_dots();
+            lines.end_dots();
+            assert_eq!(lines.waiting, expected);
+        }
     }
 }

@@ -78,25 +78,72 @@ pub enum OutputTarget {
     Folder(Folder),
 }
 
+/// What was put in since the last batch.
+#[derive(Debug)]
+struct BatchBuffer {
+    pieces: Vec<Bytes>,
+    /// The files that the pieces belong to; `None` on a stream.
+    files: Option<Vec<BatchFile>>,
+    /// What follows the pieces.
+    tail: BytesMut,
+    /// How many bytes there are in pieces and tail.
+    gathered: usize,
+    /// The messages that have ended.
+    counts: Counts,
+    /// The bytes of the message that comes in parts.
+    partial: u64,
+}
+
+impl BatchBuffer {
+    fn new(target: &OutputTarget) -> Self {
+        let files = match target {
+            OutputTarget::Stream(_) => None,
+            OutputTarget::Folder(_) => Some(Vec::new()),
+        };
+        let (pieces, tail, counts) = (Vec::new(), BytesMut::new(), Counts::default());
+        Self { pieces, files, tail, gathered: 0, counts, partial: 0 }
+    }
+
+    #[inline(always)]
+    fn count_message(&mut self, bytes: u64) {
+        self.counts.add(Counts { messages: 1, bytes });
+    }
+
+    /// Adds bytes that are not copied after those in the tail.
+    fn push(&mut self, piece: Bytes) {
+        self.pieces.push(self.tail.split().freeze());
+        self.pieces.push(piece);
+    }
+
+    /// Ends the file of a message, whose payload has this many bytes.
+    fn end_file(&mut self, topic: Option<&TopicName>, bytes: u64) {
+        if let Some(files) = &mut self.files {
+            self.pieces.push(self.tail.split().freeze());
+            files.push(BatchFile { stem: folder::stem(topic), end: self.pieces.len(), bytes });
+        }
+    }
+
+    /// Everything, up to the message of this number.
+    fn take(&mut self, number: u64) -> Batch {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.push(self.tail.split().freeze());
+        self.gathered = 0;
+        let files = self.files.as_mut().map(std::mem::take).unwrap_or_default();
+        Batch { pieces, files, number, counts: std::mem::take(&mut self.counts) }
+    }
+}
+
 /// The output of `sub` and of requests.
 #[derive(Debug)]
 pub struct MessageWriter {
     layout: Layout,
-    writes_files: bool,
-    pieces: Vec<Bytes>,
-    files: Vec<BatchFile>,
-    tail: BytesMut,
-    gathered: usize,
+    batch: BatchBuffer,
     /// The number of the latest message that was put in.
     latest: u64,
     /// The number of the latest message that was handed over.
     handed_over: u64,
     /// The number of the latest message of each batch that is with the thread.
     waiting: VecDeque<u64>,
-    /// What was put in since the last batch.
-    counts: Counts,
-    /// The bytes of the message that comes in parts.
-    partial: u64,
     written: Arc<Written>,
     thread: Sender<Batch>,
 }
@@ -110,23 +157,10 @@ impl MessageWriter {
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
         let written = Arc::new(Written::default());
-        let writes_files = matches!(target, OutputTarget::Folder(_));
+        let batch = BatchBuffer::new(&target);
         start_thread(target, batches, Arc::clone(&written), report)?;
-        Ok(Self {
-            layout,
-            writes_files,
-            pieces: Vec::new(),
-            files: Vec::new(),
-            tail: BytesMut::new(),
-            gathered: 0,
-            latest: 0,
-            handed_over: 0,
-            waiting: VecDeque::new(),
-            counts: Counts::default(),
-            partial: 0,
-            written,
-            thread,
-        })
+        let waiting = VecDeque::new();
+        Ok(Self { layout, batch, latest: 0, handed_over: 0, waiting, written, thread })
     }
 
     /// Adds a message by copying its topic and payload; false if it is too large for that, or if
@@ -134,19 +168,17 @@ impl MessageWriter {
     #[inline(always)]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
-        if !is_short || self.writes_files {
+        if !is_short || self.batch.files.is_some() {
             return false;
         }
-        let before = self.tail.len();
-        if !self.layout.write_text(topic, payload, &mut self.tail) {
+        let before = self.batch.tail.len();
+        if !self.layout.write_text(topic, payload, &mut self.batch.tail) {
             return false;
         }
         self.latest = number;
-        self.counts.add(Counts { messages: 1, bytes: payload.len() as u64 });
-        self.gathered += self.tail.len() - before;
-        if self.gathered >= BATCH {
-            self.flush();
-        }
+        self.batch.count_message(payload.len() as u64);
+        self.batch.gathered += self.batch.tail.len() - before;
+        self.flush_if_full();
         true
     }
 
@@ -154,60 +186,51 @@ impl MessageWriter {
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         self.latest = number;
         let bytes = publish.payload.len() as u64;
-        self.counts.add(Counts { messages: 1, bytes });
-        let before = self.tail.len();
+        let batch = &mut self.batch;
+        batch.count_message(bytes);
+        let before = batch.tail.len();
         let mut result = Ok(());
         if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
             let now = self.layout.needs_time().then(local_time);
-            result = self.layout.write(publish, now.as_ref(), &mut self.tail);
+            result = self.layout.write(publish, now.as_ref(), &mut batch.tail);
         } else {
-            self.layout.head(publish.topic.as_ref(), &publish.payload, &mut self.tail);
-            self.pieces.push(self.tail.split().freeze());
-            self.pieces.push(publish.payload.clone());
-            self.gathered += publish.payload.len();
-            self.layout.tail(&mut self.tail);
+            self.layout.head(publish.topic.as_ref(), &publish.payload, &mut batch.tail);
+            batch.push(publish.payload.clone());
+            batch.gathered += publish.payload.len();
+            self.layout.tail(&mut batch.tail);
         }
-        self.gathered += self.tail.len().saturating_sub(before);
-        if self.writes_files {
-            self.pieces.push(self.tail.split().freeze());
-            let stem = folder::stem(publish.topic.as_ref());
-            self.files.push(BatchFile { stem, end: self.pieces.len(), bytes });
-        }
-        if self.gathered >= BATCH {
-            self.flush();
-        }
+        batch.gathered += batch.tail.len().saturating_sub(before);
+        batch.end_file(publish.topic.as_ref(), bytes);
+        self.flush_if_full();
         result
     }
 
     /// Begins a message that comes in parts, none of them empty; only for a stream, and a layout
     /// that keeps payloads as they are.
     pub fn begin(&mut self, publish: &Publish) {
-        let before = self.tail.len();
-        self.layout.title(publish.topic.as_ref(), &mut self.tail);
-        self.gathered += self.tail.len() - before;
+        let before = self.batch.tail.len();
+        self.layout.title(publish.topic.as_ref(), &mut self.batch.tail);
+        self.batch.gathered += self.batch.tail.len() - before;
     }
 
     /// The next piece of its payload; small ones are copied.
     pub fn piece(&mut self, piece: Bytes) {
-        self.gathered += piece.len();
-        self.partial += piece.len() as u64;
+        self.batch.gathered += piece.len();
+        self.batch.partial += piece.len() as u64;
         if piece.len() < OWN_PIECE {
-            self.tail.put_slice(&piece);
+            self.batch.tail.put_slice(&piece);
         } else {
-            self.pieces.push(self.tail.split().freeze());
-            self.pieces.push(piece);
+            self.batch.push(piece);
         }
-        if self.gathered >= BATCH {
-            self.flush();
-        }
+        self.flush_if_full();
     }
 
     /// Ends the message that comes in parts, and gives it this number.
     pub fn end(&mut self, number: u64) {
         self.latest = number;
-        let bytes = std::mem::take(&mut self.partial);
-        self.counts.add(Counts { messages: 1, bytes });
-        self.layout.tail(&mut self.tail);
+        let bytes = std::mem::take(&mut self.batch.partial);
+        self.batch.count_message(bytes);
+        self.layout.tail(&mut self.batch.tail);
     }
 
     /// Counts a message of which nothing is written: it is acknowledged in its turn.
@@ -215,21 +238,23 @@ impl MessageWriter {
         self.latest = number;
     }
 
+    #[inline(always)]
+    fn flush_if_full(&mut self) {
+        if self.batch.gathered >= BATCH {
+            self.flush();
+        }
+    }
+
     /// Hands what was gathered to the thread.
     pub fn flush(&mut self) {
         // Parts that were added under the number of the previous message are handed over, too.
-        if self.handed_over == self.latest && self.gathered == 0 {
+        if self.handed_over == self.latest && self.batch.gathered == 0 {
             return;
         }
-        let mut pieces = std::mem::take(&mut self.pieces);
-        pieces.push(self.tail.split().freeze());
-        self.gathered = 0;
         self.handed_over = self.latest;
         self.waiting.push_back(self.latest);
         // It fails only after a failure that the thread has reported.
-        let files = std::mem::take(&mut self.files);
-        let counts = std::mem::take(&mut self.counts);
-        let _ = self.thread.send(Batch { pieces, files, number: self.latest, counts });
+        let _ = self.thread.send(self.batch.take(self.latest));
     }
 
     /// Nothing more is wanted: no other file is begun. What was written until now.
@@ -283,9 +308,16 @@ pub fn stdout_may_be_closed() -> bool {
 /// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say
 /// in it does not drive the terminal.
 pub fn print_line(line: &str) -> io::Result<bool> {
+    print_styled(line, str::to_owned)
+}
+
+/// The same; on a terminal what is harmless gets its colours.
+pub fn print_styled(line: &str, style: fn(&str) -> String) -> io::Result<bool> {
     let mut text = BytesMut::new();
     if io::stdout().is_terminal() {
-        escape::escape(line.as_bytes(), &mut text);
+        let mut harmless = BytesMut::new();
+        escape::escape(line.as_bytes(), &mut harmless);
+        text.put_slice(style(&String::from_utf8_lossy(&harmless)).as_bytes());
     } else {
         text.put_slice(line.as_bytes());
     }

@@ -24,12 +24,12 @@ impl Counts {
 /// The counts, shared by the caller and the thread.
 #[derive(Debug, Default)]
 pub struct Written {
-    state: Mutex<State>,
+    state: Mutex<WriteState>,
     file_ended: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WriteState {
     counts: Counts,
     /// The thread is writing a file.
     is_busy: bool,
@@ -67,7 +67,7 @@ impl Written {
         ended.unwrap_or_else(PoisonError::into_inner).0.counts
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WriteState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

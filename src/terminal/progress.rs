@@ -42,12 +42,23 @@ pub struct Position {
 /// How far something has come that has a known end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// What was handed over of it, in bytes.
+    /// How much of it was handed over.
     pub done: u64,
-    /// How long it is, in bytes.
+    /// How much there is of it.
     pub total: u64,
+    /// What is counted.
+    pub unit: Unit,
     /// When it ends, where that is known from elsewhere than the rate.
     pub ends: Option<Instant>,
+}
+
+/// What a bar counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Messages.
+    Messages,
 }
 
 /// A narrower terminal shows words without a bar, in columns.
@@ -58,7 +69,7 @@ const WIDE: u16 = 40;
 pub struct Progress {
     bar: Option<ProgressBar>,
     /// What the bar shows.
-    shape: Shape,
+    shape: BarKind,
     /// When it is redrawn next; `None` if there is no bar.
     next: Option<Instant>,
     /// The latest large message, and since when it is this one.
@@ -83,10 +94,10 @@ pub enum Wanted {
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum BarKind {
     /// A count of messages.
     Count,
-    /// A bar of so many bytes.
+    /// A bar that ends at this number.
     Bar(u64),
 }
 
@@ -96,7 +107,7 @@ impl Progress {
         let is_on = wanted != Wanted::Nothing && screen::has_room_for_bar();
         Self {
             bar: None,
-            shape: Shape::Count,
+            shape: BarKind::Count,
             next: is_on.then(|| now + PATIENCE),
             message: None,
             wanted,
@@ -132,14 +143,19 @@ impl Progress {
         if part.is_none() && self.wanted == Wanted::Bar {
             return self.erase();
         }
-        let shape = part.map_or(Shape::Count, |part| Shape::Bar(part.total));
+        let shape = part.map_or(BarKind::Count, |part| BarKind::Bar(part.total));
         if shape != self.shape || self.bar.is_none() {
             self.rate = self.rate_of(shape, position, now);
             self.shape = shape;
             self.erase();
         }
         let rate = self.rate.update(part.map_or(position.messages, |part| part.done), now);
-        let words = part.map_or_else(|| count(position, rate), |part| bytes(part, rate, now));
+        self.draw(part, position, rate, now);
+    }
+
+    fn draw(&mut self, part: Option<Part>, position: Position, rate: f64, now: Instant) {
+        let shape = self.shape;
+        let words = part.map_or_else(|| count(position, rate), |part| words(part, rate, now));
         let bar = self.bar.get_or_insert_with(|| new_bar(shape));
         // Each of these draws what the one before has set.
         bar.set_message(words);
@@ -164,9 +180,11 @@ impl Progress {
     }
 
     /// The rate of what is shown from now on.
-    fn rate_of(&self, shape: Shape, position: Position, now: Instant) -> Rate {
+    fn rate_of(&self, shape: BarKind, position: Position, now: Instant) -> Rate {
         match (shape, &self.message, &self.bar) {
-            (Shape::Bar(_), Some((_, since)), _) if position.whole.is_none() => Rate::since(*since),
+            (BarKind::Bar(_), Some((_, since)), _) if position.whole.is_none() => {
+                Rate::since(*since)
+            }
             // Nothing was shown before.
             (_, _, None) => Rate::since(self.began),
             (_, _, Some(_)) => Rate { count: position.messages, ..Rate::since(now) },
@@ -201,21 +219,31 @@ fn count(position: Position, rate: f64) -> String {
 }
 
 /// The words of a bar.
-fn bytes(part: Part, rate: f64, now: Instant) -> String {
-    let Part { done, total, ends } = part;
+fn words(part: Part, rate: f64, now: Instant) -> String {
+    let Part { done, total, unit, ends } = part;
     let left = match ends {
         Some(ends) => format!("{:#} left", HumanDuration(ends.saturating_duration_since(now))),
         None if done >= total => "waiting for the broker".to_owned(),
         None => time_left(total - done, rate),
     };
-    format!("{} of {}, {}/s, {left}", HumanBytes(done), HumanBytes(total), HumanBytes(whole(rate)))
+    let rate = whole(rate);
+    match unit {
+        Unit::Bytes => {
+            let (done, total, rate) = (HumanBytes(done), HumanBytes(total), HumanBytes(rate));
+            format!("{done} of {total}, {rate}/s, {left}")
+        }
+        Unit::Messages => {
+            let (done, noun) = (HumanCount(done), plural(total, "message"));
+            format!("{done} of {} {noun}, {}/s, {left}", HumanCount(total), HumanCount(rate))
+        }
+    }
 }
 
-fn new_bar(shape: Shape) -> ProgressBar {
+fn new_bar(shape: BarKind) -> ProgressBar {
     let margin = Margin::of_stderr();
     let total = match shape {
-        Shape::Count => None,
-        Shape::Bar(total) => Some(total),
+        BarKind::Count => None,
+        BarKind::Bar(total) => Some(total),
     };
     let has_bar = total.is_some() && margin.width() >= WIDE;
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(margin), HERTZ);
@@ -286,11 +314,11 @@ const MARGIN: u16 = 3;
 /// end, and the `^C` that the terminal shows when somebody interrupts us would wrap such a line,
 /// and half of it would stay.
 #[derive(Debug)]
-struct Margin(Term);
+pub struct Margin(Term);
 
 impl Margin {
     /// The terminal that stderr is.
-    fn of_stderr() -> Self {
+    pub fn of_stderr() -> Self {
         Self(Term::buffered_stderr())
     }
 }
@@ -357,8 +385,8 @@ mod tests {
     #[test]
     fn the_words_of_a_bar_and_of_a_count() {
         let now = Instant::now();
-        let part = Part { done: 5 << 20, total: 10 << 20, ends: None };
-        let words = |part, rate| bytes(part, rate, now);
+        let part = Part { done: 5 << 20, total: 10 << 20, unit: Unit::Bytes, ends: None };
+        let words = |part, rate| words(part, rate, now);
         assert_eq!(words(part, 1_048_576.0), "5.00 MiB of 10.00 MiB, 1.00 MiB/s, 5s left");
         assert_eq!(words(part, 0.0), "5.00 MiB of 10.00 MiB, 0 B/s, stalled");
         let given = Part { done: 10 << 20, ..part };
@@ -366,6 +394,8 @@ mod tests {
         assert_eq!(words(given, 0.0), waiting);
         let replayed = Part { ends: Some(now + Duration::from_secs(90)), ..part };
         assert_eq!(words(replayed, 9.0), "5.00 MiB of 10.00 MiB, 9 B/s, 2m left");
+        let messages = Part { done: 1000, total: 1234, unit: Unit::Messages, ends: None };
+        assert_eq!(words(messages, 9.0), "1,000 of 1,234 messages, 9/s, 26s left");
         let position = Position { messages: 7, bytes: 9, ..Position::default() };
         assert_eq!(count(position, 1234.4), "7 messages, 9 B, 1,234/s");
         assert_eq!(count(Position { messages: 1, ..position }, 0.0), "1 message, 9 B, 0/s");
@@ -376,7 +406,7 @@ mod tests {
     fn a_large_message_must_last() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let part = |done, total| Some(Part { done, total, ends: None });
+        let part = |done, total| Some(Part { done, total, unit: Unit::Bytes, ends: None });
         let mut progress = Progress::new(Wanted::Nothing, start);
         assert_eq!(progress.lasting(part(1, 9), at(1000)), part(1, 9), "the first of all");
         progress.is_first = false;

@@ -62,12 +62,13 @@ pub fn stdout_is_file() -> bool {
 /// The colour of topics on stdout: none if it is not a terminal, or if `$NO_COLOR` is set
 /// (<https://no-color.org>).
 pub fn stdout_colour() -> TopicColour {
+    if stdout_has_colour() { TopicColour::Cyan } else { TopicColour::Plain }
+}
+
+/// Whether stdout is a terminal that may be written on in colour.
+pub fn stdout_has_colour() -> bool {
     let no_color = std::env::var_os("NO_COLOR");
-    if stdout_is_terminal() && can_redraw() && allows_colour(no_color.as_deref()) {
-        TopicColour::Cyan
-    } else {
-        TopicColour::Plain
-    }
+    stdout_is_terminal() && can_redraw() && allows_colour(no_color.as_deref())
 }
 
 fn allows_colour(no_color: Option<&OsStr>) -> bool {

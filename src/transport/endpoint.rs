@@ -79,6 +79,8 @@ pub enum EndpointError {
     Fragment,
     /// A space or a control character, which must be percent-encoded (`%20`).
     ForbiddenCharacter(char),
+    /// A blank, a line end or a byte order mark before or after the address: it was copied along.
+    Surrounding(char),
     /// No host name between scheme and path.
     NoHost,
     /// The host is neither a name nor an address.
@@ -96,29 +98,28 @@ pub enum EndpointError {
     BadPath,
 }
 
+const BAD_USER_INFO: &str = "the user information in the URL is not properly percent-encoded: % \
+                             in a user name or password is written %25";
+
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoScheme => {
                 f.write_str("no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH")
             }
-            Self::NotWebSocket { scheme, instead } => write!(
-                f,
-                "{scheme}:// is MQTT without WebSockets, which mqttws does not speak: \
-                 write {instead}://HOST[:PORT]/PATH with the broker's WebSocket port"
-            ),
+            Self::NotWebSocket { scheme, instead } => {
+                write!(f, "{scheme}:// is MQTT without WebSockets, which mqttws does not speak: ")?;
+                write!(f, "write {instead}://HOST[:PORT]/PATH with the broker's WebSocket port")
+            }
             Self::UnknownScheme(scheme) => {
                 write!(f, "unknown scheme {scheme}://: write ws:// or wss://")
             }
             Self::Fragment => f.write_str("a WebSocket URL has no fragment: write # as %23"),
-            Self::ForbiddenCharacter(' ') => f.write_str("a blank in a URL is written %20"),
             Self::ForbiddenCharacter(c) => {
-                let kind = match c {
-                    '\t' => "a tab".to_owned(),
-                    '\n' | '\r' => "a line end".to_owned(),
-                    c => format!("the character U+{:04X}", u32::from(*c)),
-                };
-                write!(f, "{kind} in a URL is written {}", percent_encoded(*c))
+                write!(f, "{} in a URL is written {}", described(*c), percent_encoded(*c))
+            }
+            Self::Surrounding(c) => {
+                write!(f, "{} stands before or after it: leave it out", described(*c))
             }
             Self::UnencodedUserInfo(c) => {
                 write!(f, "{c} in a user name or password is written {}", percent_encoded(*c))
@@ -127,12 +128,19 @@ impl fmt::Display for EndpointError {
             Self::BadHost => f.write_str("the host is neither a name nor an address"),
             Self::BareIpv6 => f.write_str("an IPv6 address in a URL stands in brackets: [::1]"),
             Self::BadPort => f.write_str("the port is not a number from 1 to 65535"),
-            Self::BadUserInfo => f.write_str(
-                "the user information in the URL is not properly percent-encoded: % in a user \
-                 name or password is written %25",
-            ),
+            Self::BadUserInfo => f.write_str(BAD_USER_INFO),
             Self::BadPath => f.write_str("the path does not begin with /"),
         }
+    }
+}
+
+fn described(c: char) -> String {
+    match c {
+        ' ' => "a blank".to_owned(),
+        '\t' => "a tab".to_owned(),
+        '\n' | '\r' => "a line end".to_owned(),
+        '\u{feff}' => "a byte order mark".to_owned(),
+        c => format!("the character U+{:04X}", u32::from(c)),
     }
 }
 
@@ -258,6 +266,10 @@ impl fmt::Debug for Endpoint {
 
 /// Refuses fragments, and characters that must be percent-encoded in a URL.
 pub(super) fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
+    let ends = [text.chars().next(), text.chars().next_back()];
+    if let Some(c) = ends.into_iter().flatten().find(|c| c.is_whitespace() || *c == '\u{feff}') {
+        return Err(EndpointError::Surrounding(c));
+    }
     if let Some(c) = text.chars().find(|&c| c.is_whitespace() || c.is_control()) {
         return Err(EndpointError::ForbiddenCharacter(c));
     }

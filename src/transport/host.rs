@@ -11,7 +11,7 @@ pub fn ascii(name: &str) -> Option<Cow<'_, str>> {
     if name.is_ascii() {
         return Some(Cow::Borrowed(name));
     }
-    // Whoever asks judges the characters of ASCII: `_` is used in names, too.
+    // The caller judges the characters of ASCII: `_` is used in names, too.
     let converted = Uts46::new().to_ascii(
         name.as_bytes(),
         AsciiDenyList::EMPTY,

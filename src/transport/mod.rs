@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+pub mod file;
 mod host;
 pub mod log;
 mod open;
@@ -31,8 +32,8 @@ use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
-use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{self, AcceptedUpgrade, Echo, Offer, Response, UpgradeError};
+use crate::websocket::{Framing, WebSocketError};
 
 /// How many characters of a text frame are shown.
 const TEXT_SHOWN: usize = 60;
@@ -92,11 +93,28 @@ pub struct Transport {
     stage: HandshakeStage,
     offer: Offer,
     max_message: usize,
-    whole_pieces: bool,
+    framing: Framing,
     info: HandshakeInfo,
     /// Bytes that were written while the wire was congested.
     leftover: Bytes,
     log: Log,
+}
+
+fn start_stream(
+    wire: Wire,
+    tunnel: Option<Box<tls::TlsConnection>>,
+    options: &Options,
+) -> Result<Stream, Error> {
+    match (&options.tls, options.endpoint.scheme) {
+        (Some(config), Scheme::Wss) => {
+            Ok(Stream::secure(wire, tunnel, config, &options.endpoint.host)?)
+        }
+        (_, Scheme::Ws) => Ok(Stream::plain(wire, tunnel)),
+        (None, Scheme::Wss) => {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
+            Err(Error::Io { phase: Phase::Tls, source })
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -127,19 +145,12 @@ impl Transport {
             options.strict,
         )?;
         options.secrets.iter().for_each(|secret| offer.echo.hide(secret));
-        let stream = match (&options.tls, endpoint.scheme) {
-            (Some(config), Scheme::Wss) => Stream::secure(wire, tunnel, config, &endpoint.host)?,
-            (_, Scheme::Ws) => Stream::plain(wire, tunnel),
-            (None, Scheme::Wss) => {
-                let source = io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
-                return Err(Error::Io { phase: Phase::Tls, source });
-            }
-        };
-        let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
+        let stream = start_stream(wire, tunnel, options)?;
+        let (max_message, framing) = (options.max_message, options.framing);
         let (info, log) = (HandshakeInfo::default(), Log::new(options.log));
         let (stage, leftover) = (HandshakeStage::Security, Bytes::new());
         let mut transport =
-            Self { stream, stage, offer, max_message, whole_pieces, info, leftover, log };
+            Self { stream, stage, offer, max_message, framing, info, leftover, log };
         transport.advance()?;
         Ok(transport)
     }
@@ -285,8 +296,7 @@ impl Transport {
         self.info.warnings = accepted.warnings;
         self.stream.give_back(accepted.leftover);
         let log = self.log.is_wanted();
-        self.stage =
-            HandshakeStage::Open(Box::new(Open::new(self.max_message, self.whole_pieces, log)));
+        self.stage = HandshakeStage::Open(Box::new(Open::new(self.max_message, self.framing, log)));
     }
 
     /// Reports a failed write once all delivered bytes are read. A peer that no longer reads will
@@ -372,7 +382,7 @@ impl Transport {
     }
 
     /// Buffers `bytes` as binary messages of at most 32 KiB (see `websocket`), or as one message
-    /// with [`Options::whole_pieces`]. Full buffers are written. After an error continue to read
+    /// with [`Framing::PerPiece`]. Full buffers are written. After an error continue to read
     /// until [`read`](Self::read) fails, too: its error may explain more.
     ///
     /// Do not write while the connection [is congested](Self::is_congested).

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Phase;
 use super::error::Error;
 use super::stream::Stream;
+use crate::websocket::Framing;
 use crate::websocket::client::{AlreadyClosed, ClientFrames};
 
 /// The frames, and the end of the stream.
@@ -20,8 +21,8 @@ pub struct Open {
 
 impl Open {
     /// The WebSocket after the upgrade; see [`ClientFrames::new`].
-    pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
-        Self { frames: ClientFrames::new(max_message, whole_pieces, log), end: None }
+    pub fn new(max_message: usize, framing: Framing, log: bool) -> Self {
+        Self { frames: ClientFrames::new(max_message, framing, log), end: None }
     }
 
     /// The next line about a frame.

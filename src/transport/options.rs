@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::endpoint::Endpoint;
 use super::tls::TlsConfig;
+use crate::websocket::Framing;
 
 /// The options of a connection. Debug output names the headers but shows no value, because some are
 /// secret.
@@ -23,8 +24,8 @@ pub struct Options {
     pub strict: bool,
     /// The largest message accepted, in bytes.
     pub max_message: usize,
-    /// Send each piece that is written as a message of its own, however long.
-    pub whole_pieces: bool,
+    /// How what is sent becomes messages.
+    pub framing: Framing,
     /// Log upgrade, TLS and frames for [`Transport::traced`].
     pub log: bool,
 }

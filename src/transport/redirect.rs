@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::endpoint::{Endpoint, EndpointError, Scheme};
-use crate::websocket::upgrade::{HttpResponse, UpgradeError};
+use crate::websocket::upgrade::{HttpResponse, Location, UpgradeError};
 
 /// The most redirects that are followed.
 const LIMIT: usize = 5;
@@ -65,8 +65,7 @@ impl Redirects {
     pub fn next(&mut self, error: &UpgradeError) -> Option<Result<Endpoint, RedirectError>> {
         let UpgradeError::Status(refusal) = error else { return None };
         let location = location(refusal)?;
-        let shown = refusal.shown_location.as_deref().unwrap_or_default();
-        Some(self.follow(location, shown))
+        Some(self.follow(&location.target, &location.shown))
     }
 
     /// Goes to `location`, which an error shows as `shown`.
@@ -94,9 +93,9 @@ impl Redirects {
 }
 
 /// The `Location` of a response that redirects a GET (RFC 9110 §15.4).
-fn location(refusal: &HttpResponse) -> Option<&str> {
+fn location(refusal: &HttpResponse) -> Option<&Location> {
     let is_redirect = matches!(refusal.status, 301 | 302 | 303 | 307 | 308);
-    refusal.location.as_deref().filter(|_| is_redirect)
+    refusal.location.as_ref().filter(|_| is_redirect)
 }
 
 fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
@@ -221,9 +220,9 @@ mod tests {
     }
 
     fn redirect(location: &str) -> UpgradeError {
-        let (status, location) = (302, Some(location.to_owned()));
-        let shown_location = location.clone();
-        let answer = HttpResponse { status, location, shown_location, ..HttpResponse::default() };
+        let (target, shown) = (location.to_owned(), location.to_owned());
+        let location = Some(Location { target, shown });
+        let answer = HttpResponse { status: 302, location, ..HttpResponse::default() };
         UpgradeError::Status(Box::new(answer))
     }
 
@@ -249,8 +248,11 @@ mod tests {
                 .starts_with("the server redirects to mqtt://h, which ")
         );
         assert!(way.next(&UpgradeError::Closed).is_none());
-        let refusal =
-            HttpResponse { status: 401, location: Some("/".into()), ..HttpResponse::default() };
+        let refusal = HttpResponse {
+            status: 401,
+            location: Some(Location::default()),
+            ..HttpResponse::default()
+        };
         assert!(way.next(&UpgradeError::Status(Box::new(refusal))).is_none());
     }
 

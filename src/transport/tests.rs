@@ -17,7 +17,7 @@ fn options(url: &str) -> Options {
         secrets: Vec::new(),
         strict,
         max_message,
-        whole_pieces: false,
+        framing: Framing::UpToLimit,
         log: false,
     }
 }

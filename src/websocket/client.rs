@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::frame::NORMAL;
 use super::outbound::ClientOutbound;
 use super::reader::Reader;
-use super::{MESSAGE_LIMIT, Role, WebSocketError};
+use super::{Framing, MESSAGE_LIMIT, Role, WebSocketError};
 
 /// The frames of one connection, in both directions.
 #[derive(Debug)]
@@ -27,14 +27,15 @@ pub struct AlreadyClosed;
 
 impl ClientFrames {
     /// The frames of a client after the upgrade. No message and no frame of the server may exceed
-    /// `max_message` bytes. Messages to the server stay below [`MESSAGE_LIMIT`], or with
-    /// `whole_pieces` are as long as each piece that is written. With `log`,
-    /// [`traced`](Self::traced) returns a line about each frame.
-    pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
+    /// `max_message` bytes. With `log`, [`traced`](Self::traced) returns a line about each frame.
+    pub fn new(max_message: usize, framing: Framing, log: bool) -> Self {
         Self {
             reader: Reader::new(Role::Client, max_message, log),
             outbound: ClientOutbound::default(),
-            message_limit: if whole_pieces { usize::MAX } else { MESSAGE_LIMIT },
+            message_limit: match framing {
+                Framing::UpToLimit => MESSAGE_LIMIT,
+                Framing::PerPiece => usize::MAX,
+            },
             is_urgent: false,
             is_closed: false,
         }

@@ -58,7 +58,7 @@ enum OtherPayload {
     Dropped,
 }
 
-/// Who reads a frame.
+/// The reader of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FrameFor {
     /// This file.
@@ -121,6 +121,10 @@ pub struct Inbound {
     control_key: Option<Key>,
     /// The payload of that frame as it was sent, up to the longest of a control frame.
     control: Vec<u8>,
+}
+
+fn garbled(words: &str) -> Result<FrameFor, WebSocketError> {
+    Err(WebSocketError::Garbled { words: words.to_owned(), sent: None, look: Look::Frames })
 }
 
 impl Inbound {
@@ -274,19 +278,8 @@ impl Inbound {
                 self.current = Current::binary(header.payload, header.key);
             }
             Ok(FrameFor::Tungstenite(payload)) => {
-                match payload {
-                    OtherPayload::Dropped => self.header = header.without_payload(),
-                    OtherPayload::Judged if at_once.is_some() => {
-                        self.header.extend_from_slice(&bytes[..header.length]);
-                    }
-                    OtherPayload::Judged => {}
-                }
-                self.control.clear();
-                self.control_key = header.key;
-                if header.opcode() == CLOSE {
-                    self.peer = self.peer.after_close();
-                }
-                self.current = Current::Other { left: header.payload, payload };
+                let unread = if at_once.is_some() { &bytes[..header.length] } else { &[] };
+                self.begin_other(header, payload, unread);
             }
             Err(WebSocketError::TextFrame(_)) => {
                 self.fault = Some(WebSocketError::TextFrame(beginning_of_text(header, after)));
@@ -296,7 +289,23 @@ impl Inbound {
         after
     }
 
-    /// Who reads the frame.
+    /// A frame begins that tungstenite reads; `unread` is the part of its header that it has not
+    /// got.
+    #[cold]
+    fn begin_other(&mut self, header: FrameHeader, payload: OtherPayload, unread: &[u8]) {
+        match payload {
+            OtherPayload::Dropped => self.header = header.without_payload(),
+            OtherPayload::Judged => self.header.extend_from_slice(unread),
+        }
+        self.control.clear();
+        self.control_key = header.key;
+        if header.opcode() == CLOSE {
+            self.peer = self.peer.after_close();
+        }
+        self.current = Current::Other { left: header.payload, payload };
+    }
+
+    /// The reader of the frame.
     #[inline]
     fn judge(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
         #[cfg(test)]
@@ -322,11 +331,6 @@ impl Inbound {
 
     #[cold]
     fn judge_unusual(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
-        let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
-        let garbled = |words: &str| {
-            let (words, look) = (words.to_owned(), Look::Frames);
-            Err(WebSocketError::Garbled { words, sent: None, look })
-        };
         // Frames after a Close are ignored, and tungstenite finds the other errors.
         let is_masked_wrongly = header.key.is_some() != self.expects_mask();
         if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
@@ -336,9 +340,17 @@ impl Inbound {
         } else if !header.is_minimal() {
             return garbled("a frame length in more bytes than necessary");
         }
+        self.judge_opcode(header)
+    }
+
+    #[cold]
+    fn judge_opcode(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
         match (header.opcode(), self.fragmented) {
             (TEXT, _) => Err(WebSocketError::TextFrame(String::new())),
-            (BINARY, Some(_)) => broken("a new message before the end of the last one"),
+            (BINARY, Some(_)) => {
+                let words = "a new message before the previous message ended";
+                Err(WebSocketError::Protocol(words.to_owned()))
+            }
             (BINARY, None) | (CONTINUATION, Some(_)) => {
                 let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
                 if size > self.max_message {
@@ -349,11 +361,11 @@ impl Inbound {
             }
             (opcode, _) if opcode >= CLOSE && header.is_final() => {
                 if header.payload > LONGEST_CONTROL as u64 {
-                    return broken("control frame too big (payload must be 125 bytes or less)");
+                    return garbled("a control frame of more than 125 bytes");
                 }
                 Ok(FrameFor::Tungstenite(OtherPayload::Judged))
             }
-            // Whatever it holds.
+            // The payload does not matter.
             _ => Ok(FrameFor::Tungstenite(OtherPayload::Dropped)),
         }
     }

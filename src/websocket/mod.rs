@@ -22,6 +22,15 @@ use frame::{INVALID_DATA, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED_DATA, close_words
 /// two messages fill 64 KiB, which is a common limit.
 pub const MESSAGE_LIMIT: usize = 32 * 1024 - 8;
 
+/// How what a client sends becomes messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// A message is as long as what waits, up to [`MESSAGE_LIMIT`].
+    UpToLimit,
+    /// Each piece that is written is a message, however long.
+    PerPiece,
+}
+
 /// The end of a WebSocket, or a violation of its protocol by the other side. The messages are those
 /// of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +82,8 @@ pub enum Look {
 const IMPOSSIBLE: u64 = 1 << 40;
 
 impl WebSocketError {
-    /// Whether a message claims a length that no process can hold: what was read as a length is
-    /// none.
+    /// Whether a message claims a length that no process can hold: the bytes that were read as its
+    /// length are something else.
     pub fn is_spoilt(&self) -> bool {
         matches!(self, Self::TooLarge { size, .. } if *size >= IMPOSSIBLE)
     }
@@ -98,23 +107,10 @@ impl fmt::Display for WebSocketError {
             Self::Closed { code: None, .. } => {
                 f.write_str("the server closed the WebSocket without a code")
             }
-            Self::Closed { code: Some(code), reason } => {
-                write!(f, "the server closed the WebSocket with code {code}")?;
-                match close_words(*code) {
-                    "" => {}
-                    words => write!(f, " ({words})")?,
-                }
-                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
-            }
-            Self::TextFrame(said) => {
-                f.write_str("the server sent a text frame")?;
-                if !said.is_empty() {
-                    write!(f, " (\"{}\")", said.escape_debug())?;
-                }
-                f.write_str(", but MQTT needs binary frames")
-            }
+            Self::Closed { code: Some(code), reason } => fmt_closed(f, *code, reason),
+            Self::TextFrame(said) => fmt_text(f, said),
             Self::TooLarge { size, .. } if self.is_spoilt() => {
-                write!(f, "a frame claims {size} bytes: the stream is spoilt")
+                write!(f, "a frame claims {size} bytes: the stream is corrupt")
             }
             Self::TooLarge { size, limit } => {
                 write!(
@@ -132,6 +128,23 @@ impl fmt::Display for WebSocketError {
             Self::Protocol(words) => write!(f, "the server broke the WebSocket protocol: {words}"),
         }
     }
+}
+
+fn fmt_closed(f: &mut fmt::Formatter<'_>, code: u16, reason: &str) -> fmt::Result {
+    write!(f, "the server closed the WebSocket with code {code}")?;
+    match close_words(code) {
+        "" => {}
+        words => write!(f, " ({words})")?,
+    }
+    if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+}
+
+fn fmt_text(f: &mut fmt::Formatter<'_>, said: &str) -> fmt::Result {
+    f.write_str("the server sent a text frame")?;
+    if !said.is_empty() {
+        write!(f, " (\"{}\")", said.escape_debug())?;
+    }
+    f.write_str(", but MQTT needs binary frames")
 }
 
 impl std::error::Error for WebSocketError {}

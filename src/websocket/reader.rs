@@ -266,12 +266,27 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.len() >= 4 && bytes.iter().take(8).all(is_text)
 }
 
-/// tungstenite's message with a lower-case first letter.
+/// What the other side did, in the terms of RFC 6455.
 fn protocol_words(error: &ProtocolError) -> String {
-    let words = error.to_string();
-    let mut characters = words.chars();
-    let first = characters.next().map(|first| first.to_ascii_lowercase());
-    first.into_iter().chain(characters).collect()
+    let words = match error {
+        ProtocolError::NonZeroReservedBits => "a frame with reserved bits set",
+        ProtocolError::UnmaskedFrameFromClient => "an unmasked frame from the client",
+        ProtocolError::MaskedFrameFromServer => "a masked frame from the server",
+        ProtocolError::FragmentedControlFrame => "a fragmented control frame",
+        ProtocolError::ControlFrameTooBig => "a control frame of more than 125 bytes",
+        ProtocolError::UnexpectedContinueFrame => {
+            "a continuation frame without a message to continue"
+        }
+        ProtocolError::ExpectedFragment(_) => "a new message before the previous message ended",
+        ProtocolError::InvalidCloseSequence => "a Close frame with an invalid payload",
+        ProtocolError::UnknownControlFrameType(opcode)
+        | ProtocolError::UnknownDataFrameType(opcode)
+        | ProtocolError::InvalidOpcode(opcode) => {
+            return format!("a frame with the unknown opcode {opcode}");
+        }
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
 
 #[cfg(test)]

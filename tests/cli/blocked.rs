@@ -515,7 +515,7 @@ fn a_text_frame_is_shown_as_far_as_it_fits() {
         let script = vec![Step::Upgrade, packet("10 *"), Step::Frame(0x81, payload), Step::Gone];
         let line = format!(
             "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server sent a text frame{shown}, but MQTT needs binary \
-             frames; another service may be at this path: try another one, such as /mqtt"
+             frames; another service may be at this path: try another path, such as /mqtt"
         );
         fails(&publish(script, &[]), 9, &line);
     };

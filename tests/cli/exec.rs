@@ -50,6 +50,52 @@ fn a_command_reads_the_payload_and_knows_the_message() {
     outcome.expect(0, "one t/ü 1 1 0 7 .\ntwo b 0 0 0  .\n", "");
 }
 
+/// A function that bash has exported is a variable to all others.
+#[test]
+fn the_shell_can_be_chosen() {
+    let steps = || granted([Step::Send("32 <t> 00 07 'one'"), packet("40 00 07")]);
+    let run = |flags: &[&str]| {
+        let broker = Broker::start(until_goodbye(steps()));
+        let program = subscribe(&broker, &[flags, &["-C", "1"]].concat());
+        program.env("BASH_FUNC_f%%", "() { read -r x; echo \"f got $x\"; }").run()
+    };
+    run(&["--exec", "f", "--shell", "bash"]).expect(0, "f got one\n", "");
+    run(&["--exec", "cat; echo \" $0\"", "--shell", "/bin/sh"]).expect(0, "one /bin/sh\n", "");
+}
+
+#[test]
+fn a_command_needs_no_shell() {
+    let flags =
+        ["--exec-argv", "printf", "--exec-argv", "%s|", "--exec-argv", "-x $HOME", "-C", "1"];
+    let steps = [Step::Send("32 <t> 00 07 'one'"), packet("40 00 07")];
+    ran(&flags, steps).expect(0, "-x $HOME|", "");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_a_failure() {
+    let broker = Broker::start(until_goodbye(granted([Step::Send("32 <t> 00 07 'one'")])));
+    let outcome = subscribe(&broker, &["--exec-argv", "no-such-program", "--quiet"]).run();
+    let line = "mqttws: running the command for a message to t: it cannot be started: No such file or directory";
+    fails(&outcome, 1, line);
+    for (flags, line) in [
+        (&["--shell", "bash"][..], "mqttws: --exec <CMD> is required; see mqttws help sub"),
+        (
+            &["--exec", "x", "--exec-argv", "y"],
+            "mqttws: --exec <CMD> cannot be used with --exec-argv <WORD>*",
+        ),
+        (
+            &["--exec-argv", ""],
+            "mqttws: --exec-argv: the first one is the program, and it is empty",
+        ),
+        (
+            &["--jobs", "2"],
+            "mqttws: <--exec <CMD>|--exec-argv <WORD>> is required; see mqttws help sub",
+        ),
+    ] {
+        fails(&Program::new([&["sub", "-t", "t"], flags].concat()).run(), 2, line);
+    }
+}
+
 #[test]
 fn properties_are_variables() {
     let command = "echo $MQTT_CONTENT_TYPE $MQTT_RESPONSE_TOPIC $MQTT_CORRELATION_DATA \"$MQTT_USER_TRACE_ID\" \
@@ -191,6 +237,20 @@ fn an_interruption_is_passed_on() {
     running.finish().expect(0, "started\ntold\n", "");
 }
 
+/// Messages whose commands run or wait for their turn do not count: the broker sends them again.
+#[test]
+fn an_interruption_counts_the_commands_that_are_done() {
+    let command = "line=$(cat); echo $line; test $line = a || exec sleep 1000";
+    let messages = "32 <t> 00 07 'a'; 32 <t> 00 08 'b'; 32 <t> 00 09 'c'";
+    let steps = [Step::Send(messages), packet("40 00 07")];
+    let broker = Broker::start(until_goodbye(granted(steps)));
+    let mut running = subscribe(&broker, &["--exec", command, "-C", "5"]).spawn();
+    running.wait_for_line(|line| line == "b\n");
+    running.signal("INT");
+    let line = "mqttws: subscribed: interrupted with 1 of 5 messages\n";
+    running.finish().expect(130, "a\nb\n", line);
+}
+
 #[test]
 fn a_command_that_does_not_end_is_ended() {
     let command = "trap '' INT TERM; echo started; while :; do sleep 1000; done";
@@ -206,11 +266,21 @@ fn no_command_outlives_the_time_that_there_is() {
     let script = until_goodbye(granted([Step::Send("32 <t> 00 07 'x'")]));
     let broker = Broker::start(script);
     let outcome = subscribe(&broker, &["--exec", "echo started; sleep 1000", "-W", "0.5"]).run();
-    outcome.expect(27, "started\n", "mqttws: subscribed: timed out after 0.5 s with 1 message\n");
+    outcome.expect(27, "started\n", "mqttws: subscribed: timed out after 0.5 s with 0 messages\n");
+}
+
+/// Nor where no other message is wanted.
+#[test]
+fn the_last_command_does_not_outlive_the_time_that_there_is() {
+    let script = until_goodbye(granted([Step::Send("32 <t> 00 07 'x'")]));
+    let broker = Broker::start(script);
+    let flags = ["--exec", "echo started; exec sleep 1000", "-C", "1", "-W", "0.5"];
+    let line = "mqttws: subscribed: timed out after 0.5 s with 0 of 1 message\n";
+    subscribe(&broker, &flags).run().expect(27, "started\n", line);
 }
 
 fn fails_with_output(outcome: &Outcome) {
-    outcome.expect(143, "started\n", "mqttws: subscribed: interrupted with 1 of 1 message\n");
+    outcome.expect(143, "started\n", "mqttws: subscribed: interrupted with 0 of 1 message\n");
 }
 
 #[test]

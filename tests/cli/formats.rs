@@ -45,6 +45,50 @@ fn a_format_is_followed() {
 }
 
 #[test]
+fn a_format_shows_parts_of_a_second() {
+    let outcome = printed("30 <t> 'x'", &["-C", "1", "-F", "@3N @6N @N"]);
+    let text = String::from_utf8(outcome.stdout).unwrap();
+    let parts: Vec<&str> = text.trim_end().split(' ').collect();
+    assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [3, 6, 9], "{text}");
+    assert!(parts[2].starts_with(parts[1]) && parts[1].starts_with(parts[0]), "{text}");
+}
+
+#[test]
+fn the_time_stands_before_a_message() {
+    let shape = |text: &str| -> String {
+        text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
+    };
+    for (flags, rest) in [
+        (&["--time", "-v"][..], " t x\n"),
+        (&["--time"], " x\n"),
+        (&["--time", "-v", "--hex"], " t 00\n"),
+        (&["--time", "-v", "--color", "always"], " \x1b[00mt\x1b[0m x\n"),
+    ] {
+        let outcome = printed("30 <t> 'x'", &[&["-C", "1"], flags].concat());
+        let text = String::from_utf8(outcome.stdout).unwrap();
+        assert_eq!(shape(&text), format!("0000-00-00T00:00:00.000+0000{rest}"), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_dump_shows_every_byte() {
+    let packets = "30 <t> '0123456789abcdefg'; 30 <t>; 30 <t> 1b";
+    let lines = [
+        "00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|",
+        "00000010  67                                                |g|",
+        "00000000  1b                                                |.|",
+    ];
+    let [one, two, three] = lines;
+    let expected = format!("t 17 bytes\n{one}\n{two}\nt 0 bytes\nt 1 byte\n{three}\n");
+    printed(packets, &["-C", "3", "-v", "--hexdump"]).expect(0, expected, "");
+    printed(packets, &["-C", "3", "--hexdump"]).expect(0, format!("{one}\n{two}\n\n{three}\n"), "");
+    for other in ["--hex", "--json", "--base64", "-F%p"] {
+        let outcome = Program::new(["sub", "-t", "t", "--hexdump", other]).run();
+        assert_eq!(outcome.code(), Some(2), "{outcome}");
+    }
+}
+
+#[test]
 fn a_format_shows_properties() {
     let format = "%t %q %r %m %A %C %x %E %F %R %S %P";
     printed_of_everything(&["-F", format]).expect(

@@ -8,7 +8,7 @@ use crate::support::program::{Outcome, Program};
 use crate::support::websocket::frame;
 
 /// The hint about frames that make no sense.
-const SPOILT: &str = "the frames may be compressed without agreement, or spoilt by a proxy on the \
+const SPOILT: &str = "the frames may be compressed without agreement, or changed by a proxy on the \
                       way: -dd shows them";
 
 /// Runs `mqttws sub -t t` with `arguments` against this script.
@@ -46,44 +46,38 @@ fn frames_that_break_the_protocol_are_named() {
         &garbled("a frame length of 2^63 bytes or more"),
     );
     for first in [0xc2, 0xa2, 0x92, 0xf2, 0xc9] {
-        breaks(Step::Frame(first, b"\xd0\x00"), &garbled("reserved bits are non-zero"));
+        breaks(Step::Frame(first, b"\xd0\x00"), &garbled("a frame with reserved bits set"));
     }
-    breaks(Step::Raw(b"\x82\x82abcd\xd0\x00".into()), &garbled("received a masked frame *"));
+    breaks(Step::Raw(b"\x82\x82abcd\xd0\x00".into()), &garbled("a masked frame *"));
     breaks(
         Step::Raw(vec![0x02, 0, 0x82, 0]),
-        &broken("a new message before the end of the last one"),
+        &broken("a new message before the previous message ended"),
     );
-    breaks(Step::Frame(0x80, b"x"), &broken("continue frame but nothing to continue"));
-    breaks(Step::Frame(0x83, b""), &garbled("encountered invalid opcode: 3"));
-    breaks(Step::Frame(0x09, b""), &garbled("fragmented control frame"));
+    breaks(Step::Frame(0x80, b"x"), &broken("a continuation frame without a message to continue"));
+    breaks(Step::Frame(0x83, b""), &garbled("a frame with the unknown opcode 3"));
+    breaks(Step::Frame(0x09, b""), &garbled("a fragmented control frame"));
     // Nobody waits for a payload that changes nothing.
-    breaks(Step::Raw(vec![0xc2, 5]), &garbled("reserved bits are non-zero"));
-    breaks(
-        Step::Raw(vec![0x82, 0x85, 1, 2, 3, 4]),
-        &garbled("received a masked frame from server"),
-    );
-    breaks(
-        Step::Raw(vec![0x89, 126, 0, 126]),
-        &broken("control frame too big (payload must be 125 bytes or less)"),
-    );
+    breaks(Step::Raw(vec![0xc2, 5]), &garbled("a frame with reserved bits set"));
+    breaks(Step::Raw(vec![0x82, 0x85, 1, 2, 3, 4]), &garbled("a masked frame from the server"));
+    breaks(Step::Raw(vec![0x89, 126, 0, 126]), &garbled("a control frame of more than 125 bytes"));
     breaks(Step::Frame(0x88, b"\x03\xe8\xff"), &broken("a Close frame whose reason is not UTF-8"));
-    breaks(Step::Frame(0x88, b"\x03"), &broken("invalid close sequence"));
+    breaks(Step::Frame(0x88, b"\x03"), &broken("a Close frame with an invalid payload"));
     breaks(
         Step::Frame(0x01, b"text without end"),
         "the server sent a text frame (\"text without end\"), but MQTT needs binary frames; another \
-         service may be at this path: try another one, such as /mqtt",
+         service may be at this path: try another path, such as /mqtt",
     );
     breaks(
         Step::Raw(vec![0x82, 127, 0x40, 0, 0, 0, 0, 0, 0, 0]),
-        &format!("a frame claims 4611686018427387904 bytes: the stream is spoilt; {SPOILT}"),
+        &format!("a frame claims 4611686018427387904 bytes: the stream is corrupt; {SPOILT}"),
     );
     breaks(
         Step::Raw(vec![0x02, 127, 0, 0, 1, 0, 0, 0, 0, 0]),
-        &format!("a frame claims 1099511627776 bytes: the stream is spoilt; {SPOILT}"),
+        &format!("a frame claims 1099511627776 bytes: the stream is corrupt; {SPOILT}"),
     );
     breaks(
         Step::Raw(vec![0x02, 1, 0xd0, 0x00, 127, 0x7f, 0, 0, 0, 0, 0, 0, 0]),
-        &format!("a frame claims 9151314442816847873 bytes: the stream is spoilt; {SPOILT}"),
+        &format!("a frame claims 9151314442816847873 bytes: the stream is corrupt; {SPOILT}"),
     );
     breaks(
         Step::Raw(vec![0x82, 127, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]),
@@ -98,7 +92,7 @@ fn what_is_no_websocket_behind_the_upgrade_is_shown() {
         "311",
         Step::Raw(b"<html><body>hello</body></html>".into()),
         9,
-        "the server broke the WebSocket protocol: encountered invalid opcode: 12 (it sent \"<html><body>hello*\"); what follows the upgrade is no WebSocket: try another path, such as \
+        "the server broke the WebSocket protocol: a frame with the unknown opcode 12 (it sent \"<html><body>hello*\"); the data after the upgrade are no WebSocket frames: try another path, such as \
          /mqtt",
     );
     refuses_connack(
@@ -266,7 +260,7 @@ fn a_message_that_is_too_big_is_not_sent_again() {
     let command = ["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-s"];
     let outcome = Program::new(command).stdin(payload).run();
     let line = "mqttws: publishing to t at ws://127.0.0.1:*/mqtt: connection lost: the server closed the WebSocket with code 1009 (message too \
-                big); the broker, or a proxy in front of it, does not accept a message of this size: send smaller ones, and do not use --frame-per-packet";
+                big); the broker, or a proxy in front of it, does not accept a message of this size: send smaller messages, and do not use --frame-per-packet";
     fails(&outcome, 8, line);
 }
 
@@ -284,7 +278,7 @@ fn whoever_is_taken_over_does_not_come_back() {
     let broker = Broker::start(script);
     let outcome = Program::new(["sub", &broker.url(), "-V", "5", "-t", "t", "-i", "me"]).run();
     let line = "mqttws: subscribed at *: the broker disconnected us: session taken over; another client uses the same \
-                id: choose another with -i";
+                id: choose another id with -i";
     fails(&outcome, 6, line);
 }
 

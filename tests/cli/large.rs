@@ -224,7 +224,7 @@ fn who_breaks_the_protocol_in_the_middle_is_named() {
     let line = format!(
         "mqttws: subscribed at ws://127.0.0.1:*/mqtt: in the middle of a message to t, of which {HALF} of \
          {LENGTH} bytes were written: the server sent a text frame (\"text\"), but MQTT needs binary frames; another service may be at this path: \
-         try another one, such as /mqtt"
+         try another path, such as /mqtt"
     );
     lines::fails_after(&run(&broker, &["-N"]), &payload()[..HALF], 9, &line);
 }

@@ -2,6 +2,7 @@
 //! all the same, or one line says why not.
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
+use crate::support::lines::is_like;
 use crate::support::program::{Outcome, Program};
 
 /// MQTT 5 up to a CONNACK like this, and then `steps`.
@@ -127,7 +128,7 @@ fn the_identifier_that_the_broker_chose_is_kept() {
     script.truncate(1);
     script.extend([packet("10 <MQTT> 05 02 .. .. *"), Step::Send("20 00 00 09 12 <chosen>")]);
     script.extend([packet("32 <t> 00 01 00 'a'"), Step::Send("e0 8b"), Step::Gone]);
-    let connect = "10 <MQTT> 05 00 00 2d 08 11 00 00 02 58 21 40 00 <chosen>";
+    let connect = "10 <MQTT> 05 00 00 2d 08 11 00 00 02 58 21 80 00 <chosen>";
     script.extend([Step::Reconnect, Step::Upgrade, packet(connect), Step::Send("20 01 00 00")]);
     script.extend([packet("3a <t> 00 01 00 'a'"), Step::Send("40 00 01")]);
     let broker = Broker::start(until_session_end(script));
@@ -292,7 +293,7 @@ fn puback_ends_a_message_at_qos_2_before_mqtt_5() {
     publish(&broker.url(), &["-m", "a", "--strict"]).expect(9, "", line);
 }
 
-/// mosquitto 2.0 sends one message more than it may after an interrupted run.
+/// mosquitto 2.0 sends the whole queue of a session, whatever was announced.
 #[test]
 fn a_message_more_than_the_receive_maximum_is_taken() {
     let messages = "32 <t> 00 01 00 'a'; 32 <t> 00 02 00 'b'; 32 <t> 00 03 00 'c'";
@@ -361,13 +362,13 @@ fn a_response_topic_with_a_wildcard_is_left_out() {
 #[test]
 fn connect_says_what_it_must() {
     for (connect, flags) in [
-        ("10 <MQTT> 05 00 00 2d 03 21 40 00 *", "-m x"),
-        ("10 <MQTT> 05 00 00 2d 08 21 40 00 27 00 00 03 e8 *", "-m x --max-message-size 1000"),
-        ("10 <MQTT> 05 00 00 2d 06 21 40 00 22 00 07 *", "-m x -D connect topic-alias-maximum 7"),
-        ("10 <MQTT> 05 06 00 2d 03 21 40 00 *", "-m x --will-topic w"),
-        ("10 <MQTT> 05 06 00 2d 08 11 00 00 02 58 21 40 00 *", "-m x --will-topic w -q 1"),
-        ("10 <MQTT> 05 04 00 2d 08 11 00 00 02 58 21 40 00 *", "-m x --will-topic w -q 2"),
-        ("10 <MQTT> 05 06 00 2d 08 11 00 00 02 58 21 40 00 *", "-m x --will-topic w -q 2 -i me"),
+        ("10 <MQTT> 05 00 00 2d 03 21 80 00 *", "-m x"),
+        ("10 <MQTT> 05 00 00 2d 08 21 80 00 27 00 00 03 e8 *", "-m x --max-message-size 1000"),
+        ("10 <MQTT> 05 00 00 2d 06 21 80 00 22 00 07 *", "-m x -D connect topic-alias-maximum 7"),
+        ("10 <MQTT> 05 06 00 2d 03 21 80 00 *", "-m x --will-topic w"),
+        ("10 <MQTT> 05 06 00 2d 08 11 00 00 02 58 21 80 00 *", "-m x --will-topic w -q 1"),
+        ("10 <MQTT> 05 04 00 2d 08 11 00 00 02 58 21 80 00 *", "-m x --will-topic w -q 2"),
+        ("10 <MQTT> 05 06 00 2d 08 11 00 00 02 58 21 80 00 *", "-m x --will-topic w -q 2 -i me"),
     ] {
         let refusal = Step::Send("20 00 87 00");
         let broker = Broker::start(vec![Step::Upgrade, packet(connect), refusal, Step::Gone]);
@@ -383,4 +384,28 @@ fn connect_says_what_it_must() {
 fn until_gone(mut steps: Vec<Step>) -> Vec<Step> {
     steps.push(Step::Gone);
     steps
+}
+
+/// Nothing larger than the broker takes is sent: PUBCOMP loses its reason code, and a broker that
+/// takes no acknowledgement at all is left.
+#[test]
+fn a_tiny_maximum_packet_size_is_kept_to() {
+    let connack = |answer| vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send(answer)];
+    let mut script = connack("20 00 00 05 27 00 00 00 04");
+    script.extend([Step::Send("62 00 09"), packet("70 00 09"), Step::Tell]);
+    script.extend([packet("e0"), Step::Close(1000), Step::Gone]);
+    let broker = Broker::start(script);
+    let program = Program::new(["pub", &broker.url(), "-t", "t", "-l"]);
+    let running = program.stdin("").stdin_held_open().spawn();
+    broker.wait();
+    running.signal("INT");
+    assert_eq!(running.finish().code(), Some(130));
+    broker.finish();
+
+    let broker = Broker::start(connack("20 00 00 05 27 00 00 00 03"));
+    let outcome = Program::new(["pub", &broker.url(), "-t", "t", "-m", "x"]).run();
+    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker broke the protocol: a \
+                Maximum Packet Size of 3 bytes, in which no acknowledgement fits\n";
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(outcome.code() == Some(9) && is_like(&stderr, line), "{outcome}");
 }

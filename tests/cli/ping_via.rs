@@ -1,6 +1,6 @@
 //! `mqttws ping --via`: what travels, and what counts as its answer.
 
-use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::folder::Folder;
 use crate::support::lines::{is_like, is_line};
 use crate::support::program::Program;
@@ -86,7 +86,7 @@ fn connect_is_shaped_as_by_pub() {
     let folder = Folder::new();
     let will = folder.write("will", b"gone\xff");
     for verb in [&["ping", "-c", "1"][..], &["pub", "-t", "t", "-n"]] {
-        let connect = "10 <MQTT> 05 2e 00 2d 0c 21 .. .. 17 00 26 <k> <v> <me> 05 18 00 00 00 09 \
+        let connect = "10 <MQTT> 05 2e 00 2d 11 11 00 00 02 58 21 .. .. 17 00 26 <k> <v> <me> 05 18 00 00 00 09 \
                        <w> 00 05 'gone' ff";
         let mut steps = vec![Step::Upgrade, packet(connect), Step::Send("20 00 00 00")];
         if verb[0] == "ping" {
@@ -94,7 +94,7 @@ fn connect_is_shaped_as_by_pub() {
         } else {
             steps.push(packet("30 <t> 00"));
         }
-        let broker = Broker::start(until_goodbye(steps));
+        let broker = Broker::start(until_session_end(steps));
         let url = broker.url();
         let flags = ["-i", "me", "--will-topic", "w", "--will-file", &will, "--will-qos", "1"];
         let more = ["--will-retain", "--will-delay", "9"];

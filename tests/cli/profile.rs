@@ -188,20 +188,20 @@ fn what_is_in_force_is_printed_with_its_source_and_without_secrets() {
     let expected = [
         format!("# with {path}"),
         "url = \"wss://lab.example/mqtt?...\"  # profile lab".into(),
-        "proxy = \"http://***@proxy:3128\"  # $https_proxy".into(),
-        "header = [\"X-Lab: 1\", \"Cookie: ***\", \"Authorization: ***\"]  # profile default, flag"
-            .into(),
-        "tls-keylog = \"/tmp/keys\"  # $SSLKEYLOGFILE".into(),
-        "connect-timeout = 10  # default".into(),
-        "wait = 0  # default".into(),
-        "reconnect-delay = \"1,30\"  # default".into(),
-        "username = \"ann\"  # flag".into(),
-        "pw = \"***\"  # profile lab".into(),
-        "keepalive = 30  # profile default".into(),
-        "will-qos = 0  # default".into(),
         "repeat = 1  # default".into(),
         "qos = 2  # flag".into(),
         "retain = true  # profile lab".into(),
+        "keepalive = 30  # profile default".into(),
+        "will-qos = 0  # default".into(),
+        "username = \"ann\"  # flag".into(),
+        "pw = \"***\"  # profile lab".into(),
+        "header = [\"X-Lab: 1\", \"Cookie: ***\", \"Authorization: ***\"]  # profile default, flag"
+            .into(),
+        "proxy = \"http://***@proxy:3128\"  # $https_proxy".into(),
+        "connect-timeout = 10  # default".into(),
+        "wait = 0  # default".into(),
+        "reconnect-delay = \"1,30\"  # default".into(),
+        "tls-keylog = \"/tmp/keys\"  # $SSLKEYLOGFILE".into(),
     ];
     let outcome = program.run();
     let printed = String::from_utf8_lossy(&outcome.stdout);
@@ -213,18 +213,18 @@ fn what_is_in_force_is_printed_with_its_source_and_without_secrets() {
 fn without_a_profile_the_environment_and_the_defaults_are_in_force() {
     let expected = [
         "url = \"wss://h/x\"         # $MQTTWS_URL",
-        "connect-timeout = 10      # default",
-        "wait = 0                  # default",
-        "reconnect-delay = \"1,30\"  # default",
-        "username = \"ann\"          # the URL",
-        "pw = \"***\"                # $MQTTWS_PASSWORD",
-        "keepalive = 45            # default",
-        "will-qos = 0              # default",
         "interval = 1              # default",
         "via = \"mqtt\"              # default",
         "qos = 0                   # default",
         "size = 64                 # default",
         "timeout = 10              # default",
+        "keepalive = 45            # default",
+        "will-qos = 0              # default",
+        "username = \"ann\"          # the URL",
+        "pw = \"***\"                # $MQTTWS_PASSWORD",
+        "connect-timeout = 10      # default",
+        "wait = 0                  # default",
+        "reconnect-delay = \"1,30\"  # default",
     ];
     let program = Program::new(["ping", "--print-config"]).env("MQTTWS_URL", "wss://ann@h/x");
     let program = program.env("MQTTWS_USERNAME", "bob").env("MQTTWS_PASSWORD", "s3cret");

@@ -92,14 +92,14 @@ fn each_variable_is_stronger_than_the_default_profile_and_weaker_than_a_typed_on
     let default = format!("[profile.default]\n{settings}");
     assert_eq!(
         in_force(&default, &[], &variables, &keys),
-        "proxy = \"http://v\" # $ALL_PROXY\nno-proxy = \"v\" # $NO_PROXY\ntls-keylog = \"/v\" # $SSLKEYLOGFILE\n\
-         username = \"v\" # $MQTTWS_USERNAME\npw = \"***\" # $MQTTWS_PASSWORD\n"
+        "username = \"v\" # $MQTTWS_USERNAME\npw = \"***\" # $MQTTWS_PASSWORD\nproxy = \"http://v\" # $ALL_PROXY\n\
+         no-proxy = \"v\" # $NO_PROXY\ntls-keylog = \"/v\" # $SSLKEYLOGFILE\n"
     );
     let lab = format!("[profile.lab]\n{settings}");
     assert_eq!(
         in_force(&lab, &["--profile", "lab"], &variables, &keys),
-        "proxy = \"http://p\" # profile lab\nno-proxy = \"p\" # profile lab\ntls-keylog = \"/p\" # profile lab\n\
-         username = \"p\" # profile lab\npw = \"***\" # profile lab\n"
+        "username = \"p\" # profile lab\npw = \"***\" # profile lab\nproxy = \"http://p\" # profile lab\n\
+         no-proxy = \"p\" # profile lab\ntls-keylog = \"/p\" # profile lab\n"
     );
 }
 

@@ -310,7 +310,7 @@ fn what_is_no_proxy_of_ours_is_explained() {
         vec![raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Step::Gone],
         &[],
         3,
-        "the proxy {proxy} does not speak TLS on this port; try http:// for the proxy",
+        "the proxy {proxy} sent data that is not TLS; try http:// for the proxy",
     );
 }
 

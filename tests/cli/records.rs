@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::folder::Folder;
 use crate::support::program::{Outcome, Program};
 
@@ -139,6 +139,9 @@ fn nothing_on_stdin_is_no_message() {
     let empty = folder.write("empty", "");
     published(&["-t", "k", "-r", "-f", &empty], "", ["31 <k>"]).expect(0, "", "");
     published(&["-t", "k", "-l"], "", []).expect(0, "", "");
+    // A pipe is no file: a command writes to it.
+    let line = line.replace("stdin", "/dev/stdin");
+    published(&["-t", "k", "-r", "-f", "/dev/stdin"], "", []).expect(1, "", &line);
 }
 
 #[test]
@@ -246,9 +249,11 @@ fn properties_of_a_message_and_of_a_will() {
         .run()
         .expect(0, "", "");
 
-    let broker = Broker::start(until_goodbye(vec![
+    let broker = Broker::start(until_session_end(vec![
         Step::Upgrade,
-        packet("10 <MQTT> 05 06 00 2d .. 21 .. .. <me> 0b 18 00 00 00 05 03 <c> 01 01 <w> <gone>"),
+        packet(
+            "10 <MQTT> 05 06 00 2d .. 11 00 00 02 58 21 .. .. <me> 0b 18 00 00 00 05 03 <c> 01 01 <w> <gone>",
+        ),
         Step::Send("20 00 00 00"),
         packet("30 <t> 00"),
     ]));

@@ -3,7 +3,7 @@
 use crate::support::broker::{Broker, Step, packet, until_goodbye};
 use crate::support::certificates::{Authority, FAR_AWAY};
 use crate::support::folder::Folder;
-use crate::support::lines::is_like;
+use crate::support::lines::{fails, is_like};
 use crate::support::program::Program;
 use crate::support::secure::{Server, fixed, fixed_path};
 
@@ -78,7 +78,7 @@ fn nothing_that_identifies_the_user_goes_to_another_host() {
 
 #[test]
 fn user_properties_and_tokens_of_connect_do_not_go_to_another_host() {
-    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 02 00 2d 03 21 40 00 <me>")];
+    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 02 00 2d 03 21 80 00 <me>")];
     script.extend([Step::Send("20 00 00 00"), packet("30 <t> 00 'x'")]);
     let other = Broker::start(until_goodbye(script));
     let first = Broker::start(redirects(&[], &other.url()));
@@ -198,4 +198,20 @@ fn redirects_that_lead_nowhere_are_told() {
     let words = "the server redirects to mqtt://host, which is not a valid address: mqtt:// is MQTT without WebSockets, \
                  which mqttws does not speak: write ws://HOST[:PORT]/PATH with the broker's WebSocket port";
     outcome.expect(5, "", &format!("mqttws: connecting to {host}/mqtt: {words}\n"));
+}
+
+/// The server that does not answer is named, whichever time is up.
+#[test]
+fn a_server_that_a_redirect_leads_to_is_named_when_the_time_is_up() {
+    for flag in ["--connect-timeout", "-W"] {
+        let silent = Broker::start(vec![Step::Request(&[]), Step::Gone]);
+        let first = Broker::start(redirects(&[], &silent.url()));
+        let outcome = publish(&first.url(), &["--follow", flag, "0.5"]).run();
+        let pattern = format!(
+            "mqttws: connecting to {}: redirected to {}: no WebSocket upgrade within 0.5 s; *",
+            first.url(),
+            silent.url()
+        );
+        fails(&outcome, 27, &pattern);
+    }
 }

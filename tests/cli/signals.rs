@@ -106,8 +106,34 @@ fn an_interrupted_pub_names_the_record_to_go_on_with() {
     broker.wait();
     running.signal("INT");
     let line = "mqttws: publishing: interrupted with 0 of 2 messages handed over; \
-                go on with number 1\n";
+                go on with number 1; numbers 1 to 2 may arrive twice\n";
     running.finish().expect(130, "", line);
+}
+
+/// What came after the record that is named arrives twice, whether it was acknowledged or not; what
+/// was not sent does not.
+#[test]
+fn an_interrupted_pub_tells_what_arrives_twice() {
+    for (signal, code) in SIGNALS {
+        let broker = Broker::start(connected([
+            packet("32 <t> 00 01 'one'"),
+            packet("32 <t> 00 02 'two'"),
+            packet("32 <t> 00 03 'three'"),
+            Step::Send("40 00 01; 40 00 03"),
+            Step::Tell,
+        ]));
+        let flags = ["-V", "311", "-t", "t", "-q", "1", "-l", "-d", "-M", "3"];
+        let program = Program::new([&["pub", &broker.url()], &flags[..]].concat());
+        let mut running = program.stdin("one\ntwo\nthree\n").stdin_held_open().spawn();
+        broker.wait();
+        running.wait_for_words("received PUBACK (Mid: 3");
+        running.signal(signal);
+        let line = "mqttws: publishing: interrupted with 2 of 3 messages handed over; \
+                    go on with number 2; numbers 2 to 3 may arrive twice\n";
+        let outcome = running.finish();
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(outcome.code() == Some(code) && stderr.ends_with(line), "{outcome}");
+    }
 }
 
 /// What was received and is not yet in the folder does not count.
@@ -266,5 +292,34 @@ fn a_pub_without_end_is_interrupted() {
         running.signal(signal);
         let outcome = running.finish_within(Duration::from_secs(4));
         assert_eq!(outcome.code(), Some(code), "{outcome}");
+    }
+}
+
+/// The time of `-W` counts, too, when every message has come and none can be written.
+#[test]
+fn the_time_that_there_is_ends_although_nobody_reads_the_output() {
+    let script = until_goodbye(subscribed([Step::Send("30 <t> 'x'")]));
+    let (pipe, broker) = (FullPipe::new(), Broker::start(script));
+    let arguments = format!("sub {} -V 311 -t t -C 1 -W 0.5", broker.url());
+    let line = "mqttws: subscribed: timed out after 0.5 s with 0 of 1 message\n";
+    pipe.program(&arguments, 1).run().expect(27, "", line);
+}
+
+/// What has come is written before `--idle` and `--for` end it, however late it is read.
+#[test]
+fn a_slow_reader_loses_nothing_at_the_end() {
+    for flags in ["--idle 0.2", "--for 0.3"] {
+        let script = until_goodbye(subscribed([Step::Send("30 <t> 'one'; 30 <t> 'two'")]));
+        let (mut pipe, broker) = (FullPipe::new(), Broker::start(script));
+        let arguments = format!("sub {} -V 311 -t t {flags}", broker.url());
+        let running = pipe.program(&arguments, 1).spawn();
+        // A reader that comes after the time is over, and after what an interrupt would allow.
+        thread::sleep(Duration::from_secs(1));
+        let mut written = vec![0; usize::try_from(pipe.holds).unwrap()];
+        pipe.pipe.read_exact(&mut written).unwrap();
+        running.finish().expect(0, "", "");
+        let mut lines = [0; 8];
+        pipe.pipe.read_exact(&mut lines).unwrap();
+        assert_eq!(&lines, b"one\ntwo\n", "{flags}");
     }
 }

@@ -142,7 +142,7 @@ fn a_pinned_certificate_may_be_of_x509_version_1() {
     };
     publish(&with(&TLS13).good(), &["--pin-sha256", &pin]).run().expect(0, "", "");
     let outcome = publish(&with(&TLS12).shunned(), &["--pin-sha256", &pin]).run();
-    let words = "certificate is X.509 version 1, which has no extensions; issue a new one with extensions \
+    let words = "certificate is X.509 version 1, which has no extensions; issue a new certificate with extensions \
          (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls \
          checks no signature of such a certificate)";
     fails(&outcome, 4, words);

@@ -101,7 +101,7 @@ fn no_name_but_a_common_name() {
             })
         },
         "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the common name \
-         127.0.0.1); issue a new one with a subjectAltName (the common name does not count), or use --pin-sha256",
+         127.0.0.1); issue a new certificate with a subjectAltName (the common name does not count), or use --pin-sha256",
     );
 }
 
@@ -122,7 +122,10 @@ fn an_unknown_authority() {
     for (flags, missing) in [
         (file.to_vec(), "the file you gave with --cafile does not hold"),
         (folder.to_vec(), "the folder you gave with --capath does not hold"),
-        ([file, folder].concat(), "what you gave with --cafile and --capath does not hold"),
+        (
+            [file, folder].concat(),
+            "the file and the folder you gave with --cafile and --capath do not hold",
+        ),
     ] {
         let broker = Server::showing(&certificate).shunned();
         let words = format!("{issue}; {missing} its issuer CN=Some authority: {advice}");
@@ -167,7 +170,7 @@ fn self_signed_and_unknown() {
     let (_authority, _folder, file) = trusted();
     for certificate in alone() {
         let advice = format!(
-            "if it is the right one, give it with --cafile, or trust it with --pin-sha256 {}",
+            "if it is the right certificate, give it with --cafile, or trust it with --pin-sha256 {}",
             fingerprint(&certificate)
         );
         let words = format!("certificate is self-signed (CN=Alone); {advice}");
@@ -249,7 +252,7 @@ fn an_authority_used_as_a_server() {
     let broker = Server::showing(&certificate).shunned();
     let words = format!(
         "the server uses a certificate authority's certificate as its own; *let this authority sign \
-         a certificate for the server, or give this one with --cafile, or trust it with --pin-sha256 {}",
+         a certificate for the server, or give this certificate with --cafile, or trust it with --pin-sha256 {}",
         fingerprint(&certificate)
     );
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, &words);
@@ -316,13 +319,13 @@ fn made_for_clients() {
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             })
         },
-        "certificate was not made for servers; issue a new one with extendedKeyUsage serverAuth",
+        "certificate was not made for servers; issue a new certificate with extendedKeyUsage serverAuth",
     );
 }
 
 #[test]
 fn x509_version_1() {
-    let words = "certificate is X.509 version 1, which has no extensions; issue a new one with extensions \
+    let words = "certificate is X.509 version 1, which has no extensions; issue a new certificate with extensions \
          (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no \
          signature of such a certificate)";
     refuses_fixed("version-1", "authority.pem", words);
@@ -330,14 +333,14 @@ fn x509_version_1() {
 
 #[test]
 fn signed_with_sha_1() {
-    let words = "certificate is signed with SHA-1 with ECDSA, which is not accepted; issue a new one with SHA-256 \
+    let words = "certificate is signed with SHA-1 with ECDSA, which is not accepted; issue a new certificate with SHA-256 \
          and an RSA or P-256 key, or trust it with --pin-sha256";
     refuses_fixed("sha-1", "authority.pem", words);
 }
 
 #[test]
 fn signed_by_a_weak_key() {
-    let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; issue a new one with \
+    let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; issue a new certificate with \
          a key of 2048 to 8192 bits";
     refuses_fixed("weakly-signed", "weak-authority.pem", words);
 }
@@ -391,7 +394,6 @@ fn a_weak_key() {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(WeakKey(Arc::new(chain))));
     let broker = shunned(config);
-    let words =
-        "certificate has an RSA key of 1024 bits; issue a new one with a key of 2048 to 8192 bits";
+    let words = "certificate has an RSA key of 1024 bits; issue a new certificate with a key of 2048 to 8192 bits";
     fails(&publish(&broker, &["--cafile", &fixed_path("authority.pem")]).run(), 4, words);
 }

@@ -72,7 +72,7 @@ fn refusals_are_told_with_their_status_header_and_words() {
     );
     explained(
         "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8, 13\r\nContent-Length: 0\r\n\r\n",
-        "the server answered HTTP 426 Upgrade Required, speaking version 8, 13 of WebSocket; a proxy on the way \
+        "the server answered HTTP 426 Upgrade Required, speaking WebSocket version 8, 13; a proxy on the way \
          may drop the Upgrade header",
     );
     explained(

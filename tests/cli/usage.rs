@@ -11,7 +11,6 @@ fn refuses(arguments: &[&str], pattern: &str) {
 
 #[test]
 fn a_verb_is_needed() {
-    refuses(&[], "mqttws: a command is missing: pub, sub, ping or serve; see mqttws --help");
     refuses(
         &["publish-all"],
         "mqttws: unknown command 'publish-all'; a similar command exists: pub; see mqttws --help",
@@ -108,7 +107,7 @@ fn pub_wants_a_topic_without_wildcards() {
 
 #[test]
 fn sub_needs_filters_that_are_valid() {
-    refuses(&["sub"], "mqttws: --topic <FILTER> is required; see mqttws help sub");
+    refuses(&["sub", "-v"], "mqttws: --topic <FILTER> is required; see mqttws help sub");
     for (filter, why) in [
         ("a/#/b", "'#' must stand alone after the last slash, as in 'a/#'"),
         ("a+", "'+' must stand alone between slashes, as in 'a/+/b'"),
@@ -196,4 +195,21 @@ fn help_and_version_are_told_on_standard_output() {
     }
     let version = Program::new(["--version"]).run();
     version.expect(0, format!("mqttws {}\n", env!("CARGO_PKG_VERSION")), "");
+}
+
+/// A device has no end.
+#[test]
+fn no_file_of_settings_is_read_without_bound() {
+    for flags in [
+        &["--password-file", "/dev/zero", "-u", "me"][..],
+        &["--bearer", "@/dev/zero"],
+        &["--header", "Authorization: @/dev/zero"],
+        &["--auth-method", "m", "--auth-data-file", "/dev/zero"],
+        &["--config", "/dev/zero"],
+        &["-o", "/dev/zero"],
+        &["-L", "wss://localhost", "--cafile", "/dev/zero"],
+    ] {
+        let outcome = Program::new([&["pub", "-t", "t", "-m", "x"], flags].concat()).run();
+        fails(&outcome, 1, "mqttws: *read* /dev/zero: it has more than 16777216 bytes");
+    }
 }

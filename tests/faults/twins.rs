@@ -5,7 +5,7 @@ use crate::program::Program;
 use crate::{SOON, mosquitto};
 
 const HINT: &str = "mqttws: warning: the server ended three connections in a row soon after \
-     SUBSCRIBE: another client may use the same id (choose another with -i), or the server forbids \
+     SUBSCRIBE: another client may use the same id (choose another id with -i), or the server forbids \
      a filter, its QoS or so many filters\n";
 
 /// Runs two of them until both have said it; all that each has said.

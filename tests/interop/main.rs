@@ -29,6 +29,8 @@
 //! | | | | `$share` is a plain filter |
 //! | | | | every path is served |
 //!
+//! The completions are tried in bash 5.2, zsh 5.9 and fish 3.6.
+//!
 //! Proxies: nginx 1.22.1, haproxy 2.6.12, Apache 2.4, squid 5.7, tinyproxy 1.11.1 and
 //! microsocks 1.0.3. None of them tells why it ends an idle connection.
 
@@ -40,6 +42,7 @@ mod broker;
 mod brokers;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod check;
 mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
@@ -53,6 +56,8 @@ mod proxies;
 mod publish;
 mod requests;
 mod reverse;
+mod reviewed;
+mod shells;
 mod squid;
 mod subscribe;
 mod tls;

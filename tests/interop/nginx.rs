@@ -11,32 +11,48 @@ use crate::{is_here, mosquitto};
 
 /// nginx before `broker`, one process in the foreground.
 fn nginx(broker: &Mosquitto, folder: &Folder) -> Option<Daemon> {
+    nginx_with(broker, folder, locations)
+}
+
+/// The same with these locations, which are told where the broker is.
+fn nginx_with(
+    broker: &Mosquitto,
+    folder: &Folder,
+    locations: impl Fn(&str) -> String,
+) -> Option<Daemon> {
     let upstream = broker.ws().replace("ws://", "http://").replace("/mqtt", "");
     let prefix = folder.write("nginx.pid", "").replace("nginx.pid", "");
     is_here("nginx").then(|| {
         Daemon::start("nginx", |port| {
-            let file = folder.write("nginx.conf", configuration(port, &upstream, &prefix));
+            let file =
+                folder.write("nginx.conf", configuration(port, &locations(&upstream), &prefix));
             vec!["-p".into(), prefix.clone(), "-c".into(), file, "-e".into(), "stderr".into()]
         })
     })
 }
 
-fn configuration(port: u16, upstream: &str, prefix: &str) -> String {
+fn configuration(port: u16, locations: &str, prefix: &str) -> String {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {prefix}{kind};\n"))
         .concat();
-    let upgrade = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
-                   proxy_set_header Connection upgrade;";
     format!(
         "daemon off;\nmaster_process off;\npid {prefix}nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n\
          {temporary}default_type text/html;\nserver {{\nlisten 127.0.0.1:{port};\n\
-         location /mqtt {{ proxy_pass {upstream}; {upgrade} }}\n\
+         {locations}}}\n}}\n"
+    )
+}
+
+fn locations(upstream: &str) -> String {
+    let upgrade = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+                   proxy_set_header Connection upgrade;";
+    format!(
+        "location /mqtt {{ proxy_pass {upstream}; {upgrade} }}\n\
          location /idle {{ proxy_pass {upstream}; {upgrade} proxy_read_timeout 2s; }}\n\
          location /plain {{ proxy_pass {upstream}; }}\n\
          location /gone {{ proxy_pass http://127.0.0.1:1; {upgrade} }}\n\
          location /moved {{ return 302 /mqtt; }}\n\
          location /page {{ return 200 '<html><head><title>Welcome</title></head></html>'; }}\n\
-         location /missing {{ return 404; }}\n}}\n}}\n"
+         location /missing {{ return 404; }}\n"
     )
 }
 
@@ -125,4 +141,37 @@ fn a_keep_alive_shorter_than_the_idle_time_keeps_the_connection() {
     let outcome = Program::new(flags).spawn().finish_within(Duration::from_secs(20));
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(!stderr.contains("lost"), "{outcome}");
+}
+
+/// The pieces of the report in the README, between `...`, without what differs from run to run.
+fn report_in_the_readme() -> Vec<String> {
+    let readme = include_str!("../../README.md");
+    let (_, report) = readme.split_once("$ mqttws check ws://broker.example/mqtt\n").unwrap();
+    let (report, _) = report.split_once("```").unwrap();
+    report.split("...\n").map(without_numbers).collect()
+}
+
+/// A report without numbers of bytes and seconds, and with the address and server of the README.
+fn without_numbers(report: &str) -> String {
+    let words = report.split_inclusive([' ', '\n']);
+    let is_number = |word: &&str| word.trim_end().parse::<f64>().is_ok();
+    words.filter(|word| !is_number(word)).collect::<String>().replace('\n', " ")
+}
+
+/// A proxy that does not pass `Upgrade` on: the README shows what `check` says of it.
+#[test]
+fn the_report_in_the_readme_is_as_it_looks() {
+    let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
+    let plain = |upstream: &str| format!("location /mqtt {{ proxy_pass {upstream}; }}\n");
+    let Some(nginx) = nginx_with(&broker, &folder, plain) else { return };
+    let url = format!("ws://127.0.0.1:{}/mqtt", nginx.port);
+    let outcome = Program::new(["check", &url]).run();
+    let said = String::from_utf8_lossy(&outcome.stdout).replace(&url, "ws://broker.example/mqtt");
+    let (server, rest) = said.split_once("nginx/").unwrap();
+    let (_, rest) = rest.split_once('\n').unwrap();
+    let said = without_numbers(&format!("{server}nginx\n{rest}"));
+    for piece in report_in_the_readme() {
+        assert!(said.contains(&piece), "not {piece:?}\n{outcome}");
+    }
+    assert_eq!(outcome.code(), Some(5), "{outcome}");
 }

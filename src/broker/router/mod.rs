@@ -174,6 +174,10 @@ impl Router {
             };
         };
         peer.heard = now;
+        self.receive_in(id, session, packet, now);
+    }
+
+    fn receive_in(&mut self, id: ConnectionId, session: SessionKey, packet: Packet, now: Instant) {
         match packet {
             Packet::Publish(publish) => self.publish(id, session, publish, now),
             Packet::PubAck(ack) => {

@@ -29,7 +29,7 @@ pub struct OutboundMessages {
 struct InFlight {
     /// Orders what is sent again.
     sequence: u64,
-    stage: Awaited,
+    pending: PendingAck,
     delivery: AddressedMessage,
     /// Whether it was sent, or sent again, on this connection.
     active: bool,
@@ -37,7 +37,7 @@ struct InFlight {
 
 /// The acknowledgement that is due, in the order in which messages are sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Awaited {
+enum PendingAck {
     /// PUBREL was sent: PUBCOMP.
     Released,
     /// PUBLISH was sent: PUBACK or PUBREC.
@@ -104,7 +104,7 @@ impl OutboundMessages {
             .map(|(id, entry)| {
                 entry.active = false;
                 entry.delivery.publish.dup = true;
-                (entry.stage, entry.sequence, *id)
+                (entry.pending, entry.sequence, *id)
             })
             .collect();
         order.sort_unstable();
@@ -118,15 +118,15 @@ impl OutboundMessages {
                 self.resend.pop_front();
                 continue;
             };
-            if entry.stage == Awaited::Published && self.outstanding >= self.window {
+            if entry.pending == PendingAck::Published && self.outstanding >= self.window {
                 return None;
             }
             self.resend.pop_front();
             entry.active = true;
             self.outstanding += 1;
-            return Some(match entry.stage {
-                Awaited::Released => Packet::PubRel(Ack::success(id)),
-                Awaited::Published => Packet::Publish(entry.delivery.publish_at(now)),
+            return Some(match entry.pending {
+                PendingAck::Released => Packet::PubRel(Ack::success(id)),
+                PendingAck::Published => Packet::Publish(entry.delivery.publish_at(now)),
             });
         }
         self.first(now)
@@ -147,7 +147,7 @@ impl OutboundMessages {
             self.outstanding += 1;
             let entry = InFlight {
                 sequence: self.sequence,
-                stage: Awaited::Published,
+                pending: PendingAck::Published,
                 delivery,
                 active: true,
             };
@@ -178,10 +178,10 @@ impl OutboundMessages {
         }
         if refused {
             self.forget(id);
-        } else if entry.stage == Awaited::Published {
+        } else if entry.pending == PendingAck::Published {
             self.sequence += 1;
             entry.sequence = self.sequence;
-            entry.stage = Awaited::Released;
+            entry.pending = PendingAck::Released;
             // Only the identifier matters from here on `[MQTT-4.3.3-5]`.
             entry.delivery.publish.payload = bytes::Bytes::new();
         }
@@ -190,12 +190,12 @@ impl OutboundMessages {
 
     /// PUBCOMP (§4.3.3).
     pub fn completed(&mut self, id: PacketId) -> Result<(), WrongAck> {
-        match self.in_flight.get(&id).map(|entry| entry.stage) {
-            Some(Awaited::Released) => {
+        match self.in_flight.get(&id).map(|entry| entry.pending) {
+            Some(PendingAck::Released) => {
                 self.forget(id);
                 Ok(())
             }
-            Some(Awaited::Published) => Err(WrongAck),
+            Some(PendingAck::Published) => Err(WrongAck),
             None => Ok(()),
         }
     }

@@ -246,18 +246,17 @@ fn send_or_queue(
 /// Moves messages from a session to its connection, as far as both allow.
 fn fill(session: &mut ClientSession, peer: &mut Peer, now: Instant) {
     while !peer.backlog.is_full() {
-        match session.outbound.next(now) {
-            Some(Packet::Publish(publish)) => {
-                let packet_id = publish.packet_id;
-                if !push_publish(peer, publish) {
-                    // "Behave as if it had completed sending" `[MQTT-3.1.2-25]`.
-                    if let Some(id) = packet_id {
-                        session.outbound.forget(id);
-                    }
-                }
-            }
-            Some(packet) => peer.push(packet),
-            None => break,
+        let Some(packet) = session.outbound.next(now) else { break };
+        let Packet::Publish(publish) = packet else {
+            peer.push(packet);
+            continue;
+        };
+        let packet_id = publish.packet_id;
+        if !push_publish(peer, publish)
+            && let Some(id) = packet_id
+        {
+            // "Behave as if it had completed sending" `[MQTT-3.1.2-25]`.
+            session.outbound.forget(id);
         }
     }
     peer.backlog.set_queued(session.outbound.queued());

@@ -13,6 +13,7 @@ use clap::{ArgAction, Args};
 
 use super::words::values;
 use crate::exit::Usage;
+use crate::transport::file;
 
 /// Mosquitto's clients, and the verbs in their place.
 const CLIENTS: [(&str, &[&str]); 3] = [
@@ -116,7 +117,7 @@ fn read(path: &Path) -> Result<String> {
         length <= LONGEST,
         Usage::new(format!("-o {}: it has more than {LONGEST} bytes", path.display()))
     );
-    match fs::read_to_string(path) {
+    match file::read_text(path) {
         Err(error) if error.kind() == ErrorKind::InvalidData => {
             bail!(Usage::new(format!(
                 "-o {}: expected text, a flag and its value on each line",

@@ -3,6 +3,7 @@
 //! profile is used with that url only.
 
 mod file;
+mod overview;
 
 use std::env;
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use super::variable;
 use crate::exit::Usage;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use file::{ProfileFile, usual_place, written_for};
+pub use overview::{Overview, Rows};
 
 /// The profile that is always read.
 const DEFAULT: &str = "default";
@@ -92,7 +94,7 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
     let mut origins =
         Origins { file: Some(config.path.clone()), typed: typed_ids, ..Origins::default() };
     let layers = layers(&config, named.as_ref())?;
-    let address = Address::find(&layers, typed);
+    let address = ChosenAddress::find(&layers, typed);
     let order = Order { config: &config, layers: &layers, address, typed, all: command, verb };
     let mut flags = Vec::new();
     for (at, layer) in layers.iter().enumerate() {
@@ -135,13 +137,13 @@ enum Strength {
 }
 
 /// A profile that counts.
-struct Layer<'a> {
+struct ProfileLayer<'a> {
     name: &'a str,
     strength: Strength,
     settings: &'a Table,
 }
 
-impl Layer<'_> {
+impl ProfileLayer<'_> {
     fn has_one_of(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.settings.contains_key(*key))
     }
@@ -157,11 +159,11 @@ impl Layer<'_> {
 }
 
 /// The profiles that count, the weakest first.
-fn layers<'a>(config: &'a ProfileFile, named: Option<&'a Named>) -> Result<Vec<Layer<'a>>> {
+fn layers<'a>(config: &'a ProfileFile, named: Option<&'a Named>) -> Result<Vec<ProfileLayer<'a>>> {
     let mut layers = Vec::new();
     let is_named = named.is_some_and(|named| named.name == DEFAULT);
     if let Some(settings) = config.profile(DEFAULT).filter(|_| !is_named) {
-        layers.push(Layer { name: DEFAULT, strength: Strength::Default, settings });
+        layers.push(ProfileLayer { name: DEFAULT, strength: Strength::Default, settings });
     }
     if let Some(Named { name, strength }) = named {
         let Some(settings) = config.profile(name) else {
@@ -172,14 +174,14 @@ fn layers<'a>(config: &'a ProfileFile, named: Option<&'a Named>) -> Result<Vec<L
             let (path, known) = (config.path.display(), config.names());
             bail!(Usage::new(format!("{place}: no profile {name} in {path}; there are: {known}")));
         };
-        layers.push(Layer { name, strength: *strength, settings });
+        layers.push(ProfileLayer { name, strength: *strength, settings });
     }
     Ok(layers)
 }
 
-/// The place of the address in force, the weakest first.
+/// Where the address in force comes from, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum AddressOrigin {
     Nowhere,
     Layer(usize),
     Variable,
@@ -187,28 +189,28 @@ enum Place {
 }
 
 /// The address in force.
-struct Address {
-    place: Place,
+struct ChosenAddress {
+    source: AddressOrigin,
     /// It, where it is a URL.
     url: Option<String>,
 }
 
-impl Address {
-    fn find(layers: &[Layer<'_>], typed: &ArgMatches) -> Self {
+impl ChosenAddress {
+    fn find(layers: &[ProfileLayer<'_>], typed: &ArgMatches) -> Self {
         if ADDRESS_IDS.iter().any(|id| is_typed(typed, id)) {
             let url = ["url", "url_flag"].iter().find_map(|id| typed.get_one::<String>(id));
-            return Self { place: Place::Flag, url: url.cloned() };
+            return Self { source: AddressOrigin::Flag, url: url.cloned() };
         }
         let strongest = layers.iter().rposition(|layer| layer.has_one_of(&ADDRESS));
         let of_profile = |at: usize| Self {
-            place: Place::Layer(at),
+            source: AddressOrigin::Layer(at),
             url: layers[at].settings.get("url").and_then(Value::as_str).map(str::to_owned),
         };
         match strongest {
             Some(at) if layers[at].strength == Strength::Typed => of_profile(at),
-            _ if is_set(URL) => Self { place: Place::Variable, url: env::var(URL).ok() },
+            _ if is_set(URL) => Self { source: AddressOrigin::Variable, url: env::var(URL).ok() },
             Some(at) => of_profile(at),
-            None => Self { place: Place::Nowhere, url: None },
+            None => Self { source: AddressOrigin::Nowhere, url: None },
         }
     }
 
@@ -217,12 +219,12 @@ impl Address {
     }
 
     /// The place in words that follow "the address is".
-    fn described(&self, layers: &[Layer<'_>]) -> String {
-        match self.place {
-            Place::Flag => "that of the command line".to_owned(),
-            Place::Variable => format!("that of ${URL}"),
-            Place::Layer(at) => format!("that of profile {}", layers[at].name),
-            Place::Nowhere => "another one".to_owned(),
+    fn described(&self, layers: &[ProfileLayer<'_>]) -> String {
+        match self.source {
+            AddressOrigin::Flag => "that of the command line".to_owned(),
+            AddressOrigin::Variable => format!("that of ${URL}"),
+            AddressOrigin::Layer(at) => format!("that of profile {}", layers[at].name),
+            AddressOrigin::Nowhere => "another one".to_owned(),
         }
     }
 }
@@ -230,8 +232,8 @@ impl Address {
 /// All that says which setting counts.
 struct Order<'a> {
     config: &'a ProfileFile,
-    layers: &'a [Layer<'a>],
-    address: Address,
+    layers: &'a [ProfileLayer<'a>],
+    address: ChosenAddress,
     typed: &'a ArgMatches,
     all: &'a Command,
     verb: &'a Command,
@@ -241,19 +243,20 @@ impl Order<'_> {
     /// The flags of one profile that mean something to this verb and were not set in a stronger
     /// place, each with its identifier.
     fn flags(&self, at: usize, warnings: &mut Vec<String>) -> Result<Vec<(String, OsString)>> {
-        let Layer { name, settings, .. } = &self.layers[at];
+        let ProfileLayer { name, settings, .. } = &self.layers[at];
         let path = self.config.path.display();
         let mut flags = Vec::new();
         let mut withheld = Vec::new();
         for (key, value) in *settings {
-            let known = self.all.get_subcommands().any(|sub| has_flag(sub, key));
-            ensure!(known, Usage::new(format!("{path}: profile {name}: there is no flag --{key}")));
+            let known = |key: &str| self.all.get_subcommands().any(|sub| has_flag(sub, key));
+            let check = ProfileFile::check_key(key, known);
+            check.map_err(|wrong| Usage::new(format!("{path}: profile {name}: {wrong}")))?;
             self.config.check_exposure(key, value)?;
             let flag = self.verb.get_arguments().find(|arg| is_named(arg, key));
             let Some(flag) = flag.filter(|flag| !self.is_overruled(at, key, flag)) else {
                 continue;
             };
-            let value = self.without_overruled_user(at, key, value);
+            let value = self.without_overruled_user(at, key, &self.config.located(key, value));
             let written = written_for(flag, key, &value).ok_or_else(|| {
                 Usage::new(format!("{path}: profile {name}: {key}: not a value for --{key}"))
             })?;
@@ -273,7 +276,7 @@ impl Order<'_> {
     /// Whether a stronger place replaces this setting.
     fn is_overruled(&self, at: usize, key: &str, flag: &Arg) -> bool {
         if ADDRESS.contains(&key) {
-            return self.address.place != Place::Layer(at);
+            return self.address.source != AddressOrigin::Layer(at);
         }
         let adds = matches!(flag.get_action(), ArgAction::Append);
         let own = [key];
@@ -297,11 +300,11 @@ impl Order<'_> {
 
     /// Whether the URL of a stronger place holds the user name or the password.
     fn is_overruled_by_url(&self, at: usize, key: &str) -> bool {
-        let is_stronger = match self.address.place {
-            Place::Flag => true,
-            Place::Variable => self.layers[at].strength != Strength::Typed,
-            Place::Layer(other) => other > at,
-            Place::Nowhere => false,
+        let is_stronger = match self.address.source {
+            AddressOrigin::Flag => true,
+            AddressOrigin::Variable => self.layers[at].strength != Strength::Typed,
+            AddressOrigin::Layer(other) => other > at,
+            AddressOrigin::Nowhere => false,
         };
         if !is_stronger || !(key == "username" || PASSWORD.contains(&key)) {
             return false;
@@ -354,7 +357,7 @@ impl Order<'_> {
     /// Whether this profile has an address, and another one is in force.
     fn is_for_another_address(&self, at: usize) -> bool {
         let layer = &self.layers[at];
-        if !layer.has_one_of(&["url", "host"]) || self.address.place == Place::Layer(at) {
+        if !layer.has_one_of(&["url", "host"]) || self.address.source == AddressOrigin::Layer(at) {
             return false;
         }
         let own = layer.settings.get("url").and_then(Value::as_str);

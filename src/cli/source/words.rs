@@ -4,18 +4,21 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// The flags of `pub` and `sub` without a value in the next word. All others have one.
-const WITHOUT_VALUE: [&str; 57] = [
+/// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
+/// others have one.
+const WITHOUT_VALUE: [&str; 60] = [
     "--allow-control-characters",
     "--ask-password",
     "--base64",
     "--debug",
     "--disable-clean-session",
     "--exit-after-subscribe",
+    "--flood",
     "--follow",
     "--frame-per-packet",
     "--help",
     "--hex",
+    "--hexdump",
     "--insecure",
     "--ipv4",
     "--ipv6",
@@ -44,6 +47,7 @@ const WITHOUT_VALUE: [&str; 57] = [
     "--summary",
     "--system-roots",
     "--tls-use-os-certs",
+    "--time",
     "--topic-alias",
     "--verbose",
     "--watch",
@@ -136,6 +140,9 @@ mod tests {
             }
         }
         assert_eq!(with.intersection(&without).count(), 0);
+        let ping = command.find_subcommand("ping").expect("the verb").get_arguments();
+        let switches = ping.filter(|arg| !arg.get_action().takes_values());
+        without.extend(switches.filter_map(|arg| Some(format!("--{}", arg.get_long()?))));
         let known: BTreeSet<String> = WITHOUT_VALUE.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(known, without);
     }

@@ -9,6 +9,7 @@ use crate::mqtt::session::{
 };
 use crate::transport::endpoint::Endpoint;
 use crate::transport::wire::tests::{Recorder, chunk};
+use crate::websocket::Framing;
 use crate::websocket::upgrade::{accept_key, parse_request};
 
 /// A connection that has sent its request, and the answer that takes the upgrade.
@@ -22,7 +23,7 @@ fn started() -> (Connection, Recorder, String) {
         secrets: Vec::new(),
         strict: false,
         max_message: 1 << 20,
-        whole_pieces: false,
+        framing: Framing::UpToLimit,
         log: false,
     };
     let connection = Connection {

@@ -53,8 +53,8 @@ pub struct DialPlan {
     pub credentials: CredentialUse,
 }
 
-/// Whether that is sent which identifies the user: user name and password, headers, user properties
-/// of CONNECT, client certificate.
+/// Whether the data that identifies the user is sent: user name and password, headers, user
+/// properties of CONNECT, client certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialUse {
     /// The server is the one that they were given for.

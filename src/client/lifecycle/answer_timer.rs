@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// After a pause of so long the answer counts as missing: many brokers send retained messages
+/// After a pause of this length the answer counts as missing: many brokers send retained messages
 /// before SUBACK.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A broker that never pauses may take so many times as long.
+/// A broker that never pauses may take this many times as long.
 const TALKATIVE: u32 = 3;
 
 /// A SUBSCRIBE or an UNSUBSCRIBE that awaits its answer.

@@ -19,7 +19,7 @@ const SHORT_QUIET: Duration = Duration::from_millis(250);
 /// How long sending may take when the user has interrupted us.
 const SHORT_SENDING: Duration = Duration::from_secs(1);
 
-/// How long is read then at the most, also when the other side goes on.
+/// The most time for reading then, even if the other side goes on.
 const SHORT_READING: Duration = Duration::from_millis(500);
 
 /// Whether our session remains at the server although no client will take it up.
@@ -317,7 +317,7 @@ impl Lifecycle {
         self.actions.push_back(Action::Drop);
         let forget = attempt.replacing == Replacing::Forgetting;
         self.actions.push_back(Action::ForgetSession(forget));
-        attempt.plan.version = self.version;
+        attempt.plan.version = self.latest.version;
         if attempt.plan.deadline <= now {
             let (step, after) = (Step::ConnAck, self.policy.connect_timeout);
             let error = Error::ConnectTimedOut { step, after, tried: None };

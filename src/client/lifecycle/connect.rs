@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::attempt::ConnackWait;
 use super::close::Closing;
 use super::{
-    Action, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, Lifecycle, Online, Replacing,
-    SessionFound, State, fallback,
+    Action, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, LatestSuccess, Lifecycle,
+    Online, Replacing, SessionFound, State, fallback,
 };
 use crate::client::Event;
 
@@ -15,7 +15,7 @@ impl Lifecycle {
     pub(super) fn connect(&mut self, now: Instant) {
         match &self.state {
             State::Idle => {
-                self.wait_ends = Some(now + self.policy.wait);
+                self.retries.wait_ends = Some(now + self.policy.wait);
                 self.begin(ConnectPurpose::First { attempts: 0 }, now);
             }
             // It is connected, or about to be, or has ended for good.
@@ -33,7 +33,7 @@ impl Lifecycle {
     /// Begins a try at the address that worked the last time.
     pub(super) fn begin(&mut self, purpose: ConnectPurpose, now: Instant) {
         let left = self.policy.addresses.len().saturating_sub(1);
-        let attempt = self.attempt(purpose, self.address, left, now);
+        let attempt = self.attempt(purpose, self.latest.address, left, now);
         self.dial(Box::new(attempt));
     }
 
@@ -47,8 +47,8 @@ impl Lifecycle {
         let deadline = self.deadline_of(&purpose, now);
         let plan = DialPlan {
             endpoint: self.policy.address(address).clone(),
-            version: self.version,
-            subprotocols: fallback::subprotocols(&self.policy, self.version, self.name),
+            version: self.latest.version,
+            subprotocols: self.latest.subprotocols(&self.policy),
             deadline,
             credentials: CredentialUse::Send,
         };
@@ -59,7 +59,7 @@ impl Lifecycle {
             began: now,
             address,
             addresses_left,
-            name: self.name,
+            name: self.latest.name,
             redirects: None,
             earlier_error: None,
             connack: ConnackWait::default(),
@@ -129,8 +129,7 @@ impl Lifecycle {
         found: SessionFound,
         now: Instant,
     ) {
-        (self.version, self.name, self.address) =
-            (attempt.plan.version, attempt.name, attempt.address);
+        self.latest = LatestSuccess::of(&attempt);
         if let ConnectPurpose::EndSession(outcome) = &mut attempt.purpose {
             let outcome = outcome.take();
             self.actions.push_back(Action::Disconnect);
@@ -160,14 +159,14 @@ impl Lifecycle {
 
     fn connected(&mut self, attempt: ConnectAttempt, found: SessionFound, now: Instant) {
         self.warn_of_fallback(&attempt);
-        self.latest_error = None;
+        self.retries.latest_error = None;
         self.standstill.connected();
         self.server.clone_from(&attempt.plan.endpoint);
         self.state = State::Online(Online::new(attempt.connack.failed_write, now));
         match &attempt.purpose {
             ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
             ConnectPurpose::Again { since, attempts } => {
-                self.failures_in_a_row = *attempts;
+                self.retries.failures_in_a_row = *attempts;
                 let session = match found {
                     SessionFound::Resumed => "session resumed",
                     SessionFound::New | SessionFound::Stale => "new session",

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::transport;
 
-/// After a failed write the server may still say why, for so long.
+/// How long the server may still say why a write failed.
 const AFTER_FAILED_WRITE: Duration = Duration::from_secs(1);
 
 /// A write that failed: what the server still says may explain it.

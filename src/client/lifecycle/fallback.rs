@@ -100,22 +100,17 @@ fn next(policy: &Policy, attempt: &ConnectAttempt, error: &Error) -> Option<Fall
         .map(Fallback::Version)
 }
 
+/// The upgrade was taken, and then came something other than MQTT, or nothing.
+const NOT_MQTT: u8 = 4;
+
 /// How far a connection came that ended with this error: the one that came furthest is reported.
 pub fn progress(error: &Error) -> u8 {
     match error.root() {
         Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } | Error::WaitOver(_) => 0,
         Error::Unreached(_) | Error::ConnectTimedOut { step: Step::Connection, .. } => 1,
-        Error::ConnectTimedOut { step: Step::Transport(phase), .. }
-        | Error::Transport(
-            transport::Error::Io { phase, .. } | transport::Error::BrokenTls { phase, .. },
-        ) => phase_progress(*phase),
-        Error::Transport(transport::Error::Tls(_)) => phase_progress(Phase::Tls),
-        Error::Transport(transport::Error::Upgrade(_) | transport::Error::Redirect(_)) => {
-            phase_progress(Phase::Upgrade)
-        }
-        Error::Transport(transport::Error::WebSocket(_) | transport::Error::Ended { .. })
-        | Error::NotMqtt(_)
-        | Error::Echo => 4,
+        Error::ConnectTimedOut { step: Step::Transport(phase), .. } => phase_progress(*phase),
+        Error::Transport(error) => transport_progress(error),
+        Error::NotMqtt(_) | Error::Echo => NOT_MQTT,
         Error::RefusedSilently(error) if error.has_words() => 6,
         Error::ConnectTimedOut { step: Step::ConnAck | Step::ConnAckTo(_), .. }
         | Error::RefusedSilently(_)
@@ -131,6 +126,16 @@ pub fn progress(error: &Error) -> u8 {
         | Error::Repeated { .. }
         | Error::Unreleased { .. }
         | Error::Interrupted(_) => 7,
+    }
+}
+
+fn transport_progress(error: &transport::Error) -> u8 {
+    use transport::Error as Transport;
+    match error {
+        Transport::Io { phase, .. } | Transport::BrokenTls { phase, .. } => phase_progress(*phase),
+        Transport::Tls(_) => phase_progress(Phase::Tls),
+        Transport::Upgrade(_) | Transport::Redirect(_) => phase_progress(Phase::Upgrade),
+        Transport::WebSocket(_) | Transport::Ended { .. } => NOT_MQTT,
     }
 }
 

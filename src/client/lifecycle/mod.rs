@@ -38,9 +38,9 @@
 //! ```
 //!
 //! [`ConnectionInput::Local`] (input, output, commands) and [`ConnectionInput::Signal`] become
-//! events in every state; a signal also shortens the time that a server has at the end. Time that
-//! is up before CONNACK first becomes [`Action::Expire`], and comes back as a failure with its
-//! reason.
+//! events in every state; a signal also shortens the time that a server has at the end. When the
+//! time is up before CONNACK, [`Action::Expire`] asks for the reason, which comes back as a
+//! failure.
 
 mod action;
 mod answer_timer;
@@ -77,6 +77,7 @@ pub use input::{ConnectionInput, LossFacts, SessionFound};
 use online::Online;
 pub use policy::Policy;
 use repeated::Repeated;
+use retry::Retries;
 use standstill::Standstill;
 pub use standstill::{ArrivingMessage, Awaited, MissingAcknowledgement};
 
@@ -122,46 +123,59 @@ pub struct Lifecycle {
     policy: Policy,
     state: State,
     actions: VecDeque<Action>,
-    /// What worked the last time.
-    version: Version,
-    name: Name,
-    address: usize,
+    latest: LatestSuccess,
     /// The server that has accepted the latest connection.
     server: Endpoint,
     closing_time: ClosingTime,
-    /// When `--wait` is over.
-    wait_ends: Option<Instant>,
-    latest_error: Option<String>,
+    retries: Retries,
     /// The other server that the user was told of, from which credentials are withheld.
     withheld_from: Option<String>,
-    /// How many tries it took since something last came over a connection.
-    failures_in_a_row: u32,
     repeated: Repeated,
     standstill: Standstill,
-    random: fastrand::Rng,
+}
+
+/// What worked the last time, and is tried first the next time.
+#[derive(Debug)]
+struct LatestSuccess {
+    version: Version,
+    name: Name,
+    /// Which of the addresses.
+    address: usize,
+}
+
+impl LatestSuccess {
+    /// Before the first connection.
+    fn assumed(policy: &Policy) -> Self {
+        let version = policy.versions.first().copied().unwrap_or(Version::V5);
+        Self { version, name: Name::Usual, address: 0 }
+    }
+
+    fn of(attempt: &ConnectAttempt) -> Self {
+        let ConnectAttempt { plan, name, address, .. } = attempt;
+        Self { version: plan.version, name: *name, address: *address }
+    }
+
+    fn subprotocols(&self, policy: &Policy) -> Vec<String> {
+        fallback::subprotocols(policy, self.version, self.name)
+    }
 }
 
 impl Lifecycle {
     /// Not connected; `seed` decides how long the pauses between tries are.
     pub fn new(policy: Policy, seed: u64) -> Self {
         let server = policy.address(0).clone();
-        let version = policy.versions.first().copied().unwrap_or(Version::V5);
+        let latest = LatestSuccess::assumed(&policy);
         Self {
             policy,
+            latest,
             state: State::Idle,
             actions: VecDeque::new(),
-            version,
-            name: Name::Usual,
-            address: 0,
             server,
             closing_time: ClosingTime::Usual,
-            wait_ends: None,
-            latest_error: None,
+            retries: Retries::new(seed),
             withheld_from: None,
-            failures_in_a_row: 0,
             repeated: Repeated::default(),
             standstill: Standstill::default(),
-            random: fastrand::Rng::with_seed(seed),
         }
     }
 
@@ -273,7 +287,7 @@ impl Lifecycle {
     /// A message or an acknowledgement came over this connection: the delays begin anew.
     #[inline]
     pub fn note_progress(&mut self) {
-        self.failures_in_a_row = 0;
+        self.retries.failures_in_a_row = 0;
     }
 
     /// A published message was acknowledged: the connections before this one do not count as

@@ -75,7 +75,7 @@ impl Lifecycle {
     ) {
         let consequence = self.repeated.ended(&error, facts, online.since, now);
         let is_long_lived = now.saturating_duration_since(online.since) >= LONG_LIVED;
-        let attempts = if is_long_lived { 0 } else { self.failures_in_a_row };
+        let attempts = if is_long_lived { 0 } else { self.retries.failures_in_a_row };
         if !error.is_temporary() || !self.policy.retry.allows(0) || facts.is_cut {
             return self.fail(error);
         }

@@ -42,14 +42,14 @@ impl Policy {
     pub fn of(options: &Options) -> Self {
         Self {
             addresses: vec![options.endpoint.clone()],
-            subprotocols: options.subprotocols.clone(),
-            versions: options.versions.clone(),
-            version_choice: options.version_choice,
-            redirects: options.redirects,
+            subprotocols: options.upgrade.subprotocols.clone(),
+            versions: options.versions.list.clone(),
+            version_choice: options.versions.choice,
+            redirects: options.upgrade.redirects,
             identifying: identifying(options),
-            connect_timeout: options.connect_timeout,
-            wait: options.wait,
-            retry: options.reconnect,
+            connect_timeout: options.limits.timeout,
+            wait: options.limits.wait,
+            retry: options.limits.reconnect,
         }
     }
 }
@@ -65,7 +65,7 @@ fn identifying(options: &Options) -> Vec<&'static str> {
     let parts = [
         (has_login, "user name and password"),
         (has_properties, "user properties of CONNECT"),
-        (!options.headers.is_empty(), "headers"),
+        (!options.upgrade.headers.is_empty(), "headers"),
         (options.tls.certificate.is_some(), "client certificate"),
     ];
     parts.into_iter().filter_map(|(is_given, name)| is_given.then_some(name)).collect()

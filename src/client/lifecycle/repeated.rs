@@ -8,7 +8,7 @@ use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
 use crate::websocket::WebSocketError;
 
-/// So many connections in a row that end in the same way are no accident.
+/// This many connections in a row that end in the same way are no accident.
 const ROUNDS: u32 = 3;
 
 /// A server that does not take a packet ends the connection within this time.
@@ -47,7 +47,7 @@ enum CommonEnd {
 enum IdleLimit {
     #[default]
     Unknown,
-    /// Nothing had been sent or received for so long when the latest connection ended.
+    /// Nothing had been sent or received for this long when the latest connection ended.
     Possible(Duration),
     /// The user was warned.
     Reported,
@@ -101,7 +101,7 @@ impl Repeated {
                 };
                 Some(Consequence::Warn(format!(
                     "the server ended three connections in a row soon after {when}: another \
-                     client may use the same id (choose another with -i){forbids}"
+                     client may use the same id (choose another id with -i){forbids}"
                 )))
             }
         }

@@ -6,6 +6,7 @@ use super::redirect::Redirected;
 use super::{
     Action, Backoff, ConnectAttempt, ConnectPurpose, Lifecycle, Replacing, State, fallback,
 };
+use crate::client::Reconnect;
 use crate::client::error::Error;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport;
@@ -17,6 +18,43 @@ const LONGEST_WAIT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The last try of `--wait`, at its very end, may take this long.
 const LAST_TRY: Duration = Duration::from_millis(500);
+
+/// What has been tried since there was a connection, and when the next try is due.
+#[derive(Debug)]
+pub struct Retries {
+    /// When `--wait` is over.
+    pub wait_ends: Option<Instant>,
+    /// What the latest try of `--wait` has failed with.
+    pub latest_error: Option<String>,
+    /// How many tries it took since something last came over a connection.
+    pub failures_in_a_row: u32,
+    random: fastrand::Rng,
+}
+
+impl Retries {
+    /// Nothing was tried yet; `seed` decides how long the pauses between tries are.
+    pub fn new(seed: u64) -> Self {
+        let random = fastrand::Rng::with_seed(seed);
+        Self { wait_ends: None, latest_error: None, failures_in_a_row: 0, random }
+    }
+
+    /// The pause before try number `attempts` (from 0).
+    fn delay(&mut self, reconnect: Reconnect, attempts: u32) -> Duration {
+        reconnect.delay(attempts, self.random.f64())
+    }
+
+    /// When `--wait` has the next try: the last one at its very end.
+    fn next_first_try(
+        &mut self,
+        reconnect: Reconnect,
+        attempts: u32,
+        now: Instant,
+    ) -> Option<Instant> {
+        let ends = self.wait_ends.filter(|ends| now < *ends)?;
+        let pause = self.delay(reconnect, attempts).min(LONGEST_WAIT_PAUSE);
+        Some((now + pause).min(ends))
+    }
+}
 
 impl Lifecycle {
     /// A connection of an attempt failed before it was accepted: goes on with the next thing to
@@ -69,8 +107,11 @@ impl Lifecycle {
     }
 
     fn first_try_failed(&mut self, attempts: u32, error: Error, now: Instant) {
-        let Some(next) = self.next_first_try(attempts, &error, now) else {
-            let was_waited_for = error.is_temporary() && !self.policy.wait.is_zero();
+        let is_temporary = error.is_temporary();
+        let reconnect = self.policy.retry;
+        let next = is_temporary.then(|| self.retries.next_first_try(reconnect, attempts, now));
+        let Some(next) = next.flatten() else {
+            let was_waited_for = is_temporary && !self.policy.wait.is_zero();
             return self.give_up(if was_waited_for {
                 Error::WaitOver(Box::new(error))
             } else {
@@ -81,30 +122,20 @@ impl Lifecycle {
         if attempts == 0 {
             self.warn(format!("waiting for {}: {error}", self.policy.address(0)));
         }
-        self.latest_error = Some(error);
+        self.retries.latest_error = Some(error);
         let purpose = ConnectPurpose::First { attempts: attempts + 1 };
         self.state = State::Backoff(Backoff { purpose, next });
     }
 
     /// What the latest try of `--wait` has failed with, until there is a connection.
     pub fn latest_error(&self) -> Option<&str> {
-        self.latest_error.as_deref()
-    }
-
-    /// When `--wait` has the next try: the last one at its very end.
-    fn next_first_try(&mut self, attempts: u32, error: &Error, now: Instant) -> Option<Instant> {
-        let ends = self.wait_ends?;
-        if !error.is_temporary() || now >= ends {
-            return None;
-        }
-        let pause = self.policy.retry.delay(attempts, self.random.f64()).min(LONGEST_WAIT_PAUSE);
-        Some((now + pause).min(ends))
+        self.retries.latest_error.as_deref()
     }
 
     /// A first try takes no longer than the rest of `--wait`, where that was asked for.
     pub(super) fn first_deadline(&self, now: Instant) -> Instant {
         let usual = now + self.policy.connect_timeout;
-        match self.wait_ends {
+        match self.retries.wait_ends {
             Some(ends) if !self.policy.wait.is_zero() => usual.min(ends.max(now + LAST_TRY)),
             _ => usual,
         }
@@ -118,7 +149,7 @@ impl Lifecycle {
             }
             purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::EndSession(_)) => purpose,
         };
-        let next = now + self.policy.retry.delay(attempts, self.random.f64());
+        let next = now + self.retries.delay(self.policy.retry, attempts);
         self.state = State::Backoff(Backoff { purpose, next });
     }
 }
@@ -131,31 +162,9 @@ impl Error {
             Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
             Self::Lost(error) => error.is_end() && !error.says_too_big(),
             Self::Transport(error) => is_passing(error),
-            Self::Refused { connack, .. } => matches!(
-                connack.code,
-                // Before MQTT 5, 3 is "server unavailable".
-                ReasonCode(3)
-                    | ReasonCode::UNSPECIFIED_ERROR
-                    | ReasonCode::SERVER_UNAVAILABLE
-                    | ReasonCode::SERVER_BUSY
-                    | ReasonCode::QUOTA_EXCEEDED
-                    | ReasonCode::CONNECTION_RATE_EXCEEDED
-            ),
+            Self::Refused { connack, .. } => is_busy(connack.code),
             Self::Disconnected(disconnect) => {
-                !is_unwelcome(disconnect.code)
-                    && !matches!(
-                        disconnect.code,
-                        ReasonCode::MALFORMED_PACKET
-                            | ReasonCode::PROTOCOL_ERROR
-                            | ReasonCode::PACKET_TOO_LARGE
-                            | ReasonCode::TOPIC_FILTER_INVALID
-                            | ReasonCode::TOPIC_NAME_INVALID
-                            | ReasonCode::QOS_NOT_SUPPORTED
-                            | ReasonCode::RETAIN_NOT_SUPPORTED
-                            | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-                            | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
-                            | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
-                    )
+                !is_unwelcome(disconnect.code) && !is_about_packet(disconnect.code)
             }
             Self::Local(_)
             | Self::TlsSetup(_)
@@ -203,6 +212,37 @@ impl Error {
             | Self::Interrupted(_) => false,
         }
     }
+}
+
+/// A CONNACK with this code is about the state of the server, which may change.
+fn is_busy(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        // Before MQTT 5, 3 is "server unavailable".
+        ReasonCode(3)
+            | ReasonCode::UNSPECIFIED_ERROR
+            | ReasonCode::SERVER_UNAVAILABLE
+            | ReasonCode::SERVER_BUSY
+            | ReasonCode::QUOTA_EXCEEDED
+            | ReasonCode::CONNECTION_RATE_EXCEEDED
+    )
+}
+
+/// Whether a DISCONNECT with this code is about a packet that was sent and would be sent again.
+fn is_about_packet(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::MALFORMED_PACKET
+            | ReasonCode::PROTOCOL_ERROR
+            | ReasonCode::PACKET_TOO_LARGE
+            | ReasonCode::TOPIC_FILTER_INVALID
+            | ReasonCode::TOPIC_NAME_INVALID
+            | ReasonCode::QOS_NOT_SUPPORTED
+            | ReasonCode::RETAIN_NOT_SUPPORTED
+            | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+            | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
+            | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
+    )
 }
 
 /// A DISCONNECT with this code is about us: another connection would end in the same way.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Action, Lifecycle};
 
-/// After so long without progress the user is told.
+/// After this time without progress the user is told.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a connection waits for.

@@ -3,14 +3,14 @@
 
 use std::fmt;
 
-use super::finding::{End, Ending};
+use super::finding::{End, StreamEnd};
 
 /// The largest head that is read, in bytes.
 const LARGEST: usize = 64 * 1024;
 
 /// The head of an HTTP answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct AnswerHead {
     /// The status code.
     pub status: u16,
     /// The reason phrase.
@@ -23,7 +23,7 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// An HTTP answer.
-    Head(Head),
+    Head(AnswerHead),
     /// Something else: its first bytes.
     Other(Vec<u8>),
     /// The connection ended without an answer.
@@ -36,7 +36,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
     /// A head, and its length in bytes.
-    Head(Head, usize),
+    Head(AnswerHead, usize),
     /// Not HTTP/1.
     Other,
     /// More bytes are needed.
@@ -68,7 +68,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
         let (name, value) = line.split_once(':')?;
         Some((name.trim().to_owned(), value.trim().to_owned()))
     };
-    Parsed::Head(Head { status, reason, headers: lines.filter_map(header).collect() }, length)
+    Parsed::Head(AnswerHead { status, reason, headers: lines.filter_map(header).collect() }, length)
 }
 
 /// The length of the head, with the empty line at its end.
@@ -81,7 +81,7 @@ fn head_length(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-impl Head {
+impl AnswerHead {
     /// The values of a header, one for each line of it.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let same = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
@@ -131,9 +131,9 @@ impl fmt::Display for Answer {
             Self::Head(head) => write!(f, "{} {}", head.status, shortened(&head.reason)),
             Self::Other(bytes) => write!(f, "no HTTP: {}", beginning(bytes)),
             Self::Ended(end) => match end.stream {
-                Some(Ending::Fin) => f.write_str("no answer, but FIN"),
-                Some(Ending::Reset) => f.write_str("no answer, but RST"),
-                Some(Ending::BrokenTls) => f.write_str("no answer, but broken TLS"),
+                Some(StreamEnd::Fin) => f.write_str("no answer, but FIN"),
+                Some(StreamEnd::Reset) => f.write_str("no answer, but RST"),
+                Some(StreamEnd::BrokenTls) => f.write_str("no answer, but broken TLS"),
                 None => f.write_str("no answer, but the end"),
             },
             Self::Silence => f.write_str("no answer"),

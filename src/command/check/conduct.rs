@@ -16,25 +16,15 @@ const WELL_FORMED: &str = "packets-wellformed";
 const SESSION_PRESENT: &str = "session-present-clean";
 const REFUSAL: &str = "refusal-then-close";
 
-/// What CONNECT asked for.
-#[derive(Debug, Clone, Copy)]
-struct Wishes {
-    clean_start: bool,
-    authentication: bool,
-    response_information: bool,
-    topic_alias_maximum: u16,
-}
-
-impl Wishes {
-    fn new(connect: &Connect) -> Self {
-        let properties = &connect.properties;
-        Self {
-            clean_start: connect.clean_start,
-            authentication: properties.authentication_method().is_some(),
-            response_information: properties.request_response_information() == Some(true),
-            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
-        }
-    }
+/// Whether CONNACK has come, and what it says of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Answered {
+    /// It has not come.
+    No,
+    /// The session is new.
+    NewSession,
+    /// The server has a session from before, with subscriptions and identifiers of its own.
+    OldSession,
 }
 
 /// What was exchanged on a connection, as far as it matters.
@@ -43,10 +33,9 @@ pub struct Conduct {
     version: Version,
     /// Bytes were sent that are not known as packets: what they cause is not judged.
     is_blind: bool,
-    wishes: Option<Wishes>,
-    is_answered: bool,
-    /// The server has a session from before, with subscriptions and identifiers of its own.
-    has_session: bool,
+    /// Our CONNECT.
+    connect: Option<Box<Connect>>,
+    answered: Answered,
     /// The answers that are due, with their identifiers.
     due: Vec<(PacketType, PacketId)>,
     pings: usize,
@@ -60,9 +49,8 @@ impl Conduct {
         Self {
             version,
             is_blind: false,
-            wishes: None,
-            is_answered: false,
-            has_session: false,
+            connect: None,
+            answered: Answered::No,
             due: Vec::new(),
             pings: 0,
             filters: Vec::new(),
@@ -77,31 +65,19 @@ impl Conduct {
     /// We have sent this.
     pub fn sent(&mut self, packet: &Packet) {
         match packet {
-            Packet::Connect(connect) => self.wishes = Some(Wishes::new(connect)),
-            Packet::Publish(publish) => {
-                let answer = match publish.qos {
-                    QoS::AtLeastOnce => PacketType::PubAck,
-                    _ => PacketType::PubRec,
-                };
-                self.due.extend(publish.packet_id.map(|id| (answer, id)));
-            }
-            Packet::PubRec(ack) if !ack.code.is_error() => {
-                self.due.push((PacketType::PubRel, ack.packet_id));
-            }
-            Packet::PubRel(ack) => self.due.push((PacketType::PubComp, ack.packet_id)),
+            Packet::Connect(connect) => self.connect = Some(connect.clone()),
             Packet::Subscribe(subscribe) => {
-                self.due.push((PacketType::SubAck, subscribe.packet_id));
                 let filters = subscribe.subscriptions.iter();
                 self.filters.extend(filters.map(|subscription| subscription.filter.clone()));
             }
-            Packet::Unsubscribe(unsubscribe) => {
-                self.due.push((PacketType::UnsubAck, unsubscribe.packet_id));
-            }
             Packet::PingReq => self.pings += 1,
-            // These ask for no answer that must come, and the last four only a server sends.
-            Packet::PubRec(_)
+            // What the others ask for is noted below; the last four only a server sends.
+            Packet::Publish(_)
             | Packet::PubAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubRel(_)
             | Packet::PubComp(_)
+            | Packet::Unsubscribe(_)
             | Packet::Disconnect(_)
             | Packet::Auth(_)
             | Packet::ConnAck(_)
@@ -109,15 +85,16 @@ impl Conduct {
             | Packet::UnsubAck(_)
             | Packet::PingResp => {}
         }
+        self.due.extend(answer_due(packet));
     }
 
     /// The server has sent this: what is to be remarked about it.
     pub fn judge(&mut self, packet: &Packet) -> Vec<Remark> {
         let mut remarks = Vec::new();
+        let words = self.fault(packet);
         if let Packet::ConnAck(connack) = packet {
             self.judge_session(connack, &mut remarks);
         }
-        let words = self.fault(packet);
         if let Some(words) = words {
             remarks.push((WELL_FORMED, Verdict::Fail, words));
         } else if let Some(code) = self.unknown_code(packet) {
@@ -132,10 +109,12 @@ impl Conduct {
     /// Session present: 0 in a refusal and after a clean start (§3.2.2.1.1). In MQTT 3.1 it has no
     /// meaning.
     fn judge_session(&mut self, connack: &ConnAck, remarks: &mut Vec<Remark>) {
-        let is_clean = self.wishes.is_some_and(|wishes| wishes.clean_start);
-        let is_told = self.version > Version::V3_1;
-        let is_present = connack.session_present && is_told;
-        self.has_session |= is_present || !is_told && !is_clean;
+        let is_clean = self.connect.as_ref().is_some_and(|connect| connect.clean_start);
+        let can_tell = self.version > Version::V3_1;
+        let is_present = connack.session_present && can_tell;
+        let is_old = is_present || !can_tell && !is_clean;
+        let session = if is_old { Answered::OldSession } else { Answered::NewSession };
+        self.answered = self.answered.max(session);
         if connack.code != ReasonCode::SUCCESS {
             if is_present {
                 let words = format!("CONNACK 0x{:02x} with session present 1", connack.code.0);
@@ -143,7 +122,7 @@ impl Conduct {
             }
             return;
         }
-        if is_clean && is_told {
+        if is_clean && can_tell {
             let verdict = if is_present { Verdict::Fail } else { Verdict::Pass };
             let words = "CONNACK 0 with session present 1 after a clean start".to_owned();
             remarks.push((SESSION_PRESENT, verdict, words));
@@ -153,7 +132,6 @@ impl Conduct {
     /// What must not be sent, or not now.
     fn fault(&mut self, packet: &Packet) -> Option<String> {
         let name = packet.packet_type();
-        let wishes = self.wishes;
         match packet {
             Packet::Connect(_)
             | Packet::Subscribe(_)
@@ -162,15 +140,12 @@ impl Conduct {
             Packet::Disconnect(_) if self.version < Version::V5 => {
                 Some(format!("{name}, which only clients send before MQTT 5"))
             }
-            Packet::Auth(_) if wishes.is_some_and(|wishes| wishes.authentication) => None,
-            Packet::Auth(_) => Some(format!("{name}, and no Authentication Method was sent")),
+            Packet::Auth(_) => (!self.has_method())
+                .then(|| format!("{name}, and no Authentication Method was sent")),
             // `[MQTT-3.2.0-1]`, `[MQTT-3.2.0-2]`
-            Packet::ConnAck(_) if self.is_answered => Some(format!("a second {name}")),
-            Packet::ConnAck(connack) => {
-                self.is_answered = true;
-                self.unasked(connack)
-            }
-            _ if !self.is_answered => Some(format!("{name} before CONNACK")),
+            Packet::ConnAck(_) if self.answered > Answered::No => Some(format!("a second {name}")),
+            Packet::ConnAck(connack) => self.unasked(connack),
+            _ if self.answered == Answered::No => Some(format!("{name} before CONNACK")),
             Packet::Publish(publish) => self.stranger(publish),
             Packet::PingResp => self.pong_fault(),
             Packet::PubAck(ack)
@@ -183,14 +158,21 @@ impl Conduct {
         }
     }
 
+    /// Whether CONNECT names an Authentication Method.
+    fn has_method(&self) -> bool {
+        let connect = self.connect.as_ref();
+        connect.is_some_and(|connect| connect.properties.authentication_method().is_some())
+    }
+
     /// What a CONNACK may hold only if CONNECT asked for it (§3.2.2.3).
     fn unasked(&self, connack: &ConnAck) -> Option<String> {
-        let wishes = self.wishes?;
+        let requested = &self.connect.as_ref()?.properties;
         let properties = &connack.properties;
-        if properties.authentication_method().is_some() && !wishes.authentication {
+        if properties.authentication_method().is_some() && !self.has_method() {
             return Some("CONNACK with an Authentication Method that was not sent".to_owned());
         }
-        if properties.response_information().is_some() && !wishes.response_information {
+        let is_asked = requested.request_response_information() == Some(true);
+        if properties.response_information().is_some() && !is_asked {
             return Some("CONNACK with Response Information that was not asked for".to_owned());
         }
         None
@@ -199,7 +181,10 @@ impl Conduct {
     /// A message that belongs to none of our filters, or with a topic alias that we do not take
     /// `[MQTT-3.1.2-26]`.
     fn stranger(&self, publish: &Publish) -> Option<String> {
-        let maximum = self.wishes.map_or(u16::MAX, |wishes| wishes.topic_alias_maximum);
+        let maximum = self
+            .connect
+            .as_ref()
+            .map_or(u16::MAX, |connect| connect.properties.topic_alias_maximum().unwrap_or(0));
         if let Some(alias) = publish.properties.topic_alias().filter(|alias| *alias > maximum) {
             return Some(format!("PUBLISH with the topic alias {alias}, above our {maximum}"));
         }
@@ -207,7 +192,7 @@ impl Conduct {
         // Whether a wildcard may match them is a point of its own.
         let is_special = topic.as_str().starts_with('$');
         let is_known = is_special || self.filters.iter().any(|filter| filter.matches(topic));
-        (!is_known && !self.is_blind && !self.has_session)
+        (!is_known && !self.is_blind && self.answered != Answered::OldSession)
             .then(|| format!("PUBLISH to {}, which we have not subscribed to", topic.as_str()))
     }
 
@@ -226,7 +211,7 @@ impl Conduct {
             self.due.swap_remove(at);
             return None;
         }
-        let may_be_older = self.has_session && packet == PacketType::PubRel;
+        let may_be_older = self.answered == Answered::OldSession && packet == PacketType::PubRel;
         (!self.is_blind && !may_be_older)
             .then(|| format!("{packet} for the identifier {id}, which is not in flight"))
     }
@@ -246,8 +231,41 @@ impl Conduct {
             Packet::UnsubAck(unsuback) => unsuback.codes.iter().find(unknown).copied(),
             Packet::Disconnect(disconnect) => [disconnect.code].iter().find(unknown).copied(),
             Packet::Auth(auth) => [auth.code].iter().find(unknown).copied(),
-            _ => None,
+            // They have none.
+            Packet::Connect(_)
+            | Packet::Publish(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq
+            | Packet::PingResp => None,
         }
+    }
+}
+
+/// The answer that this packet asks the server for, with its identifier.
+fn answer_due(packet: &Packet) -> Option<(PacketType, PacketId)> {
+    match packet {
+        Packet::Publish(publish) if publish.qos == QoS::AtLeastOnce => {
+            Some((PacketType::PubAck, publish.packet_id?))
+        }
+        Packet::Publish(publish) => Some((PacketType::PubRec, publish.packet_id?)),
+        Packet::PubRec(ack) if ack.code.is_error() => None,
+        Packet::PubRec(ack) => Some((PacketType::PubRel, ack.packet_id)),
+        Packet::PubRel(ack) => Some((PacketType::PubComp, ack.packet_id)),
+        Packet::Subscribe(subscribe) => Some((PacketType::SubAck, subscribe.packet_id)),
+        Packet::Unsubscribe(unsubscribe) => Some((PacketType::UnsubAck, unsubscribe.packet_id)),
+        // These have no identifier or ask for no answer that must come, and the last four only a
+        // server sends.
+        Packet::Connect(_)
+        | Packet::PingReq
+        | Packet::PubAck(_)
+        | Packet::PubComp(_)
+        | Packet::Disconnect(_)
+        | Packet::Auth(_)
+        | Packet::ConnAck(_)
+        | Packet::SubAck(_)
+        | Packet::UnsubAck(_)
+        | Packet::PingResp => None,
     }
 }
 
@@ -310,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_told() {
+    fn each_fault_can_tell() {
         for (came, words) in [
             (&[&b"\xd0\0"[..]][..], "PINGRESP before CONNACK"),
             (&[CONNACK, CONNACK], "a second CONNACK"),

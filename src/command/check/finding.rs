@@ -98,7 +98,7 @@ impl Finding {
 
 /// How the server ended the TCP stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum StreamEnd {
     /// The end of the stream.
     Fin,
     /// RST.
@@ -124,7 +124,7 @@ pub struct End {
     /// The Close frame that came.
     pub close: Option<CloseFrame>,
     /// How the stream ended, if it did.
-    pub stream: Option<Ending>,
+    pub stream: Option<StreamEnd>,
 }
 
 impl End {
@@ -151,10 +151,10 @@ impl fmt::Display for End {
         let said = self.said.map(|(packet, code)| format!("{packet} 0x{:02x}", code.0));
         let stream = self.stream.map(|ending| {
             match (ending, &self.close) {
-                (Ending::Fin, None) => "FIN without a Close frame",
-                (Ending::Fin, Some(_)) => "FIN",
-                (Ending::Reset, _) => "RST",
-                (Ending::BrokenTls, _) => "broken TLS",
+                (StreamEnd::Fin, None) => "FIN without a Close frame",
+                (StreamEnd::Fin, Some(_)) => "FIN",
+                (StreamEnd::Reset, _) => "RST",
+                (StreamEnd::BrokenTls, _) => "broken TLS",
             }
             .to_owned()
         });
@@ -234,10 +234,10 @@ impl From<Finding> for Stop {
 }
 
 /// The result of a step.
-pub type Step<T> = Result<T, Stop>;
+pub type StepResult<T> = Result<T, Stop>;
 
 /// The result of a probe.
-pub type Probed = Step<Finding>;
+pub type Probed = StepResult<Finding>;
 
 #[cfg(test)]
 mod tests {
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn an_end_is_told_in_its_order() {
-        let mut end = End { stream: Some(Ending::Fin), ..End::default() };
+        let mut end = End { stream: Some(StreamEnd::Fin), ..End::default() };
         assert_eq!(end.to_string(), "FIN without a Close frame");
         end.close = Some(CloseFrame { code: Some(1002), reason: "no\u{7}".to_owned() });
         end.said = Some((PacketType::Disconnect, ReasonCode::MALFORMED_PACKET));
@@ -259,7 +259,7 @@ mod tests {
         let expected = Finding::fail("no PINGRESP within 2.0 s").in_doubt();
         assert_eq!(silent.finding(), expected);
         let said = Some((PacketType::Disconnect, ReasonCode::NOT_AUTHORIZED));
-        let end = End { said, stream: Some(Ending::Fin), close: None };
+        let end = End { said, stream: Some(StreamEnd::Fin), close: None };
         let finding = Stop::Ended { awaited: "PUBACK".into(), end }.finding();
         assert_eq!((finding.verdict, finding.doubt), (Verdict::Unknown, Doubt::None));
         assert_eq!(Stop::from(Finding::pass("x")).finding().doubt, Doubt::None);

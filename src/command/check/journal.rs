@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 
 use super::finding::Verdict;
+use super::points::Harm;
 use crate::mqtt::version::Version;
 
 /// How many lines of evidence a point has at most.
@@ -16,7 +17,7 @@ const EVIDENCE: usize = 64;
 /// How many bytes a line of evidence shows.
 const SHOWN: usize = 64;
 
-/// Who has sent it.
+/// Which side has sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// We.
@@ -27,7 +28,7 @@ pub enum Direction {
 
 /// What it is a piece of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
+pub enum ProtocolLayer {
     /// The TCP stream: connected, ended, bytes that are no more than that.
     Tcp,
     /// The upgrade.
@@ -48,7 +49,7 @@ impl Direction {
     }
 }
 
-impl Layer {
+impl ProtocolLayer {
     /// As the reports write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -65,14 +66,23 @@ impl Layer {
 pub struct Evidence {
     /// When, since the point began.
     pub at: Duration,
-    /// Who has sent it.
+    /// Which side has sent it.
     pub direction: Direction,
     /// What it is a piece of.
-    pub layer: Layer,
+    pub layer: ProtocolLayer,
     /// It in words, without secrets.
     pub note: String,
     /// Its first bytes in hexadecimal, with `…` if there are more; empty where they may be secret.
     pub bytes: String,
+}
+
+impl Evidence {
+    /// As `-d` writes it.
+    fn traced(&self, during: &str) -> String {
+        let Self { direction, layer, note, bytes, .. } = self;
+        let line = format!("{during} {} {} {note} {bytes}", direction.name(), layer.name());
+        line.trim_end().to_owned()
+    }
 }
 
 /// What was noted for an observed point.
@@ -122,8 +132,8 @@ pub struct Journal {
     since: Instant,
     /// The name of the point that is asked.
     pub during: &'static str,
-    /// Broken bytes are sent: a malformed answer to them is no fault of its own.
-    pub is_provoking: bool,
+    /// Whether broken bytes are sent: a malformed answer to them is no fault of its own.
+    pub harm: Harm,
     evidence: Vec<Evidence>,
     observations: Vec<Observation>,
     /// The facts, by their name in the JSON report.
@@ -143,7 +153,7 @@ impl Journal {
         Self {
             since: Instant::now(),
             during: "",
-            is_provoking: false,
+            harm: Harm::None,
             evidence: Vec::new(),
             observations: Vec::new(),
             facts: BTreeMap::new(),
@@ -158,7 +168,7 @@ impl Journal {
     pub fn begin(&mut self, point: &'static str) {
         self.since = Instant::now();
         self.during = point;
-        self.is_provoking = false;
+        self.harm = Harm::None;
         self.evidence.clear();
     }
 
@@ -171,33 +181,32 @@ impl Journal {
     pub fn note(
         &mut self,
         direction: Direction,
-        layer: Layer,
+        layer: ProtocolLayer,
         note: impl FnOnce() -> String,
         bytes: &[u8],
     ) {
         if self.is_blind && direction == Direction::In {
             return;
         }
-        let is_traced = self.debug > 1 || self.debug > 0 && layer == Layer::Packet;
-        if self.evidence.len() >= EVIDENCE && !is_traced {
+        let is_traced = self.debug > 1 || self.debug > 0 && layer == ProtocolLayer::Packet;
+        let is_kept = self.evidence.len() < EVIDENCE;
+        if !is_kept && !is_traced {
             return;
         }
-        let evidence = Evidence {
-            at: self.since.elapsed(),
-            direction,
-            layer,
-            note: note(),
-            bytes: hex(bytes),
-        };
+        let (at, note, bytes) = (self.since.elapsed(), note(), hex(bytes));
+        let evidence = Evidence { at, direction, layer, note, bytes };
         if is_traced {
-            let Evidence { note, bytes, .. } = &evidence;
-            let line =
-                format!("{} {} {} {note} {bytes}", self.during, direction.name(), layer.name());
-            (self.trace)(line.trim_end());
+            (self.trace)(&evidence.traced(self.during));
         }
-        if self.evidence.len() < EVIDENCE {
+        if is_kept {
             self.evidence.push(evidence);
         }
+    }
+
+    /// Forgets what the point that is asked has noted for these observed points.
+    pub fn forget(&mut self, points: &[&str]) {
+        let during = self.during;
+        self.observations.retain(|one| one.during != during || !points.contains(&one.point));
     }
 
     /// Notes something for an observed point; of each point the first ones are kept.
@@ -208,7 +217,8 @@ impl Journal {
         verdict: Verdict,
         observed: impl Into<String>,
     ) {
-        if self.is_provoking && point == "packets-wellformed" && verdict != Verdict::Pass {
+        if self.harm == Harm::Possible && point == "packets-wellformed" && verdict != Verdict::Pass
+        {
             return;
         }
         let same = |kept: &&Observation| kept.point == point && kept.version == version;
@@ -270,7 +280,7 @@ mod tests {
         journal.begin("ping");
         for number in 0..1000_u32 {
             let bytes = [0; 100];
-            journal.note(Direction::In, Layer::Frame, || number.to_string(), &bytes);
+            journal.note(Direction::In, ProtocolLayer::Frame, || number.to_string(), &bytes);
             journal.observe("never-masked", None, Verdict::Fail, "masked");
             journal.observe("binary-only", None, Verdict::Pass, "binary");
         }
@@ -286,7 +296,7 @@ mod tests {
     fn malformed_answers_to_broken_bytes_are_not_noted() {
         let mut journal = Journal::new(0, Box::new(|_| {}));
         journal.begin("subscribe-malformed");
-        journal.is_provoking = true;
+        journal.harm = Harm::Possible;
         journal.observe("packets-wellformed", None, Verdict::Fail, "SUBACK without a code");
         journal.observe("frames-legal", None, Verdict::Fail, "RSV1");
         assert_eq!(journal.observed("packets-wellformed", None).count(), 0);

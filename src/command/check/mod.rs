@@ -9,6 +9,7 @@ mod connection;
 mod finding;
 mod inflate;
 mod journal;
+mod live;
 mod packets;
 pub mod points;
 mod probes;
@@ -22,6 +23,7 @@ mod wire;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -30,20 +32,23 @@ use crate::client;
 use crate::exit::{Exit, Usage};
 use crate::mqtt::version::Version;
 use crate::report::Verbosity;
+use crate::stdio::stdout;
 use crate::transport::dial;
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsOptions};
-use bench::{Bench, Target};
+use bench::{Bench, CheckTarget, ServerAccess};
 use journal::Journal;
+use live::LiveView;
 use report::baseline::Baseline;
-use report::text::Detail;
-use report::{Report, json, junit, list, tap, text};
-use run::{Outcome, Plan, PointResult};
-use select::Selection;
+pub use report::text::Detail;
+use report::text::Deviations;
+use report::{CheckedServer, Report, RunCourse, json, junit, list, tap, text};
+use run::RunResult;
+use select::PointSelection;
 
 /// What goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ReportFormat {
     /// For people.
     Text,
     /// `--json`
@@ -56,23 +61,32 @@ pub enum Form {
 #[derive(Debug, Clone)]
 pub struct Output {
     /// What goes to stdout.
-    pub form: Form,
+    pub form: ReportFormat,
     /// `--json=FILE`
     pub json: Option<PathBuf>,
     /// `--junit FILE`
     pub junit: Option<PathBuf>,
-    /// `-v`
-    pub verbose: bool,
+    /// How much is in it: `--quiet`, `-v`.
+    pub detail: Detail,
     /// `--baseline FILE`
     pub baseline: Option<PathBuf>,
 }
 
 /// What `check` is asked to do.
-pub enum Config {
+pub enum CheckConfig {
     /// `--list`, in this form.
-    List(Form),
+    List(ReportFormat),
     /// Check a server.
     Server(Box<ServerConfig>),
+}
+
+/// Whether points of the full set are asked beyond this machine and private networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteServers {
+    /// They are not.
+    Spared,
+    /// With `--allow-remote` they are.
+    Allowed,
 }
 
 /// Which server is checked, and how.
@@ -88,9 +102,9 @@ pub struct ServerConfig {
     /// `--versions`; empty for all.
     pub versions: Vec<Version>,
     /// Which points are asked.
-    pub selection: Selection,
+    pub selection: PointSelection,
     /// `--allow-remote`
-    pub allow_remote: bool,
+    pub remote: RemoteServers,
     /// `--pause`
     pub pause: Duration,
     /// `--timeout`
@@ -104,43 +118,26 @@ pub struct ServerConfig {
 }
 
 /// Runs `mqttws check`.
-pub fn run(config: Config) -> Result<Exit> {
+pub fn run(config: CheckConfig) -> Result<Exit> {
     match config {
-        Config::List(Form::Json) => super::print(&list::json()).map(|_| Exit::Done),
-        Config::List(_) => super::print(list::text().trim_end()).map(|_| Exit::Done),
-        Config::Server(config) => check(*config),
+        CheckConfig::List(ReportFormat::Json) => super::print(&list::json()).map(|_| Exit::Done),
+        CheckConfig::List(_) => super::print(list::text().trim_end()).map(|_| Exit::Done),
+        CheckConfig::Server(config) => check(*config),
     }
 }
 
 fn check(config: ServerConfig) -> Result<Exit> {
     let baseline = config.output.baseline.as_deref().map(Baseline::read).transpose()?;
     announce_full(&config)?;
-    let (selection, output) = (config.selection.clone(), config.output.clone());
-    let verbosity = config.verbosity;
-    let (url, host) = (config.client.endpoint.to_string(), config.client.endpoint.host.clone());
+    let (output, verbosity) = (config.output.clone(), config.verbosity);
     let mut bench = bench_for(config)?;
     let (began, started) = (Instant::now(), now());
-    let mut observer = |_: &PointResult| {};
-    let mut plan = Plan { selection: &selection, observer: &mut observer };
-    let Outcome { results, failure } = run::run(&mut bench, &mut plan);
-    let mut report = Report {
-        url,
-        host,
-        started,
-        time: began.elapsed(),
-        full: selection.full,
-        is_partial: selection.is_partial(),
-        connections: bench.connections,
-        traffic: bench.journal.traffic,
-        facts: std::mem::take(&mut bench.journal.facts),
-        versions: bench.versions(),
-        results,
-        failure: failure.map(|failure| (failure.exit, failure.words)),
-        signal: bench.interrupted.map(Into::into),
-        fixed: Vec::new(),
-    };
+    let (result, shown) = watched(&mut bench, &output, baseline.as_ref());
+    let (connections, traffic) = (bench.connections.opened, bench.journal.traffic);
+    let course = RunCourse { started, time: began.elapsed(), connections, traffic };
+    let mut report = report_of(bench, result, course);
     if let Some(baseline) = baseline {
-        if baseline.url != report.url && verbosity.warns() {
+        if baseline.url != report.server.url && verbosity.warns() {
             crate::report::warn(&format!(
                 "the baseline is of {}",
                 report::sanitised(&baseline.url)
@@ -148,16 +145,47 @@ fn check(config: ServerConfig) -> Result<Exit> {
         }
         baseline.apply(&mut report);
     }
-    write(&report, &output, verbosity)
+    write(&report, &output, shown)
+}
+
+/// Asks all points. On a terminal the run is shown, and deviations when they are found.
+fn watched(
+    bench: &mut Bench,
+    output: &Output,
+    baseline: Option<&Baseline>,
+) -> (RunResult, Deviations) {
+    let Some(view) = LiveView::open(output, &bench.target, baseline) else {
+        return (run::run(bench, &mut |_| {}), Deviations::Here);
+    };
+    let seen = Rc::clone(&view);
+    bench.pulse = Some(Box::new(move || seen.borrow_mut().update()));
+    let result = run::run(bench, &mut |event| view.borrow_mut().take(event));
+    bench.pulse = None;
+    (result, Deviations::Above)
+}
+
+fn report_of(bench: Bench, result: RunResult, course: RunCourse) -> Report {
+    let endpoint = &bench.target.access.endpoint;
+    let server = CheckedServer {
+        url: endpoint.to_string(),
+        host: endpoint.host.clone(),
+        versions: bench.known.versions(),
+        facts: bench.journal.facts,
+    };
+    Report {
+        server,
+        course,
+        selection: bench.target.selection,
+        results: result.results,
+        failure: result.failure.map(|failure| (failure.exit, failure.words)),
+        signal: bench.interrupts.caught.map(Into::into),
+        fixed: Vec::new(),
+    }
 }
 
 /// Writes the reports; the exit code of the run.
-fn write(report: &Report, output: &Output, verbosity: Verbosity) -> Result<Exit> {
-    let detail = match (output.verbose, verbosity) {
-        (true, _) => Detail::Much,
-        (false, Verbosity::Quiet) => Detail::Little,
-        (false, _) => Detail::Usual,
-    };
+fn write(report: &Report, output: &Output, shown: Deviations) -> Result<Exit> {
+    let detail = output.detail;
     if let Some(path) = &output.json {
         write_file(path, &(json::render(report, detail) + "\n"))?;
     }
@@ -165,13 +193,15 @@ fn write(report: &Report, output: &Output, verbosity: Verbosity) -> Result<Exit>
         write_file(path, &junit::render(report))?;
     }
     let shown = match output.form {
-        Form::Text => text::render(report, detail),
-        Form::Json => json::render(report, detail),
-        Form::Tap => tap::render(report),
+        ReportFormat::Text => text::render(report, detail, shown),
+        ReportFormat::Json => json::render(report, detail),
+        ReportFormat::Tap => tap::render(report),
     };
-    super::print(shown.trim_end())?;
+    let style: fn(&str) -> String =
+        if output.form == ReportFormat::Text { text::painted } else { str::to_owned };
+    stdout::print_styled(shown.trim_end(), style).context("writing to stdout")?;
     if let Some((_, words)) = &report.failure {
-        crate::report::line(&format!("connecting to {}: {words}", report.url));
+        crate::report::line(&format!("connecting to {}: {words}", report.server.url));
     }
     Ok(report.exit())
 }
@@ -204,7 +234,7 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
         Some(Err(_)) => true,
     };
     ensure!(
-        is_near || config.allow_remote,
+        is_near || config.remote == RemoteServers::Allowed,
         Usage::new(
             "--full and the points of its set send broken bytes and load, which can bring a \
              faulty server down: beyond this machine and private networks they need --allow-remote"
@@ -232,39 +262,40 @@ pub fn is_private(address: IpAddr) -> bool {
 }
 
 fn bench_for(config: ServerConfig) -> Result<Bench> {
-    let ServerConfig { client, versions, .. } = config;
-    let need_tls = client.endpoint.scheme == Scheme::Wss || client.route.proxies.need_tls();
-    let setting = |options: &TlsOptions| {
-        let tls = need_tls.then(|| TlsConfig::new(options)).transpose();
-        tls.map_err(client::Error::TlsSetup)
-    };
-    let tls = setting(&client.tls)?;
-    let judge = setting(&TlsOptions { insecure: false, ..client.tls.clone() })?;
-    let Selection { full, only, .. } = &config.selection;
-    let versions_are_asked = !versions.is_empty();
-    let all = [Version::V5, Version::V3_1_1, Version::V3_1];
-    let tried = all.into_iter().filter(|version| versions.is_empty() || versions.contains(version));
-    let target = Target {
+    let client = config.client;
+    let access = ServerAccess {
+        tls: tls_config(&client, client.tls.insecure)?,
+        judge: tls_config(&client, false)?,
         endpoint: client.endpoint,
         route: client.route,
-        tls,
-        judge,
-        is_thorough: *full || !only.is_empty(),
-        headers: client.headers,
-        credentials: client.session.login.credentials,
-        authentication: client.session.login.authentication,
+        headers: client.upgrade.headers,
+        connect_timeout: client.limits.timeout,
+        pause: config.pause,
+    };
+    let target = CheckTarget {
+        access,
+        login: client.session.login,
         client_id: config.client_id,
         prefix: config.prefix,
-        versions: tried.collect(),
-        versions_are_asked,
+        selection: config.selection,
+        asked_versions: config.versions,
         timeout: config.timeout,
-        pause: config.pause,
-        connect_timeout: client.connect_timeout,
         idle_time: config.idle_time,
-        asks_full: config.selection.asks_full(),
     };
-    let journal = Journal::new(config.debug, client.trace);
+    let journal = Journal::new(config.debug, client.lines.trace);
     Bench::new(target, journal).context("watching for signals")
+}
+
+/// The settings of TLS, if it is needed.
+fn tls_config(
+    client: &client::Options,
+    insecure: bool,
+) -> Result<Option<TlsConfig>, client::Error> {
+    if client.endpoint.scheme != Scheme::Wss && !client.route.proxies.need_tls() {
+        return Ok(None);
+    }
+    let options = TlsOptions { insecure, ..client.tls.clone() };
+    TlsConfig::new(&options).map(Some).map_err(client::Error::TlsSetup)
 }
 
 /// The time in UTC, in whole seconds: RFC 3339.

@@ -16,16 +16,35 @@ const SMALL: usize = 4096;
 
 /// A packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
+pub struct ReceivedPacket {
     /// Its bytes.
     pub raw: Bytes,
     /// It, or what is wrong with it.
     pub packet: Result<Packet, Malformed>,
-    /// It is small and came in several messages.
-    pub is_split: bool,
+    /// Whether it is small and came in several messages.
+    pub spread: Spread,
 }
 
-impl Received {
+/// How many messages a packet came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// In one, or it is large.
+    OneMessage,
+    /// In several.
+    Messages,
+}
+
+/// Whether what follows can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Legibility {
+    /// It can.
+    #[default]
+    Legible,
+    /// It cannot: where the next packet or frame begins is not known.
+    Spoilt,
+}
+
+impl ReceivedPacket {
     /// The packet in words.
     pub fn words(&self) -> String {
         match &self.packet {
@@ -37,44 +56,50 @@ impl Received {
 
 /// Takes payloads of messages apart.
 #[derive(Debug)]
-pub struct PacketReader {
+pub struct PayloadReader {
     version: Version,
     bytes: BytesMut,
-    /// The packet that has begun came partly in an earlier message.
-    is_split: bool,
+    /// Whether the packet that has begun came partly in an earlier message.
+    spread: Spread,
     /// How many packets began in the message.
     begun: u64,
-    is_spoilt: bool,
+    legibility: Legibility,
 }
 
-impl PacketReader {
+impl PayloadReader {
     /// A reader of packets of this version.
     pub fn new(version: Version) -> Self {
-        let bytes = BytesMut::new();
-        Self { version, bytes, is_split: false, begun: 0, is_spoilt: false }
+        Self {
+            version,
+            bytes: BytesMut::new(),
+            spread: Spread::OneMessage,
+            begun: 0,
+            legibility: Legibility::Legible,
+        }
     }
 
     /// Takes a piece of a message, and gives the packets that it completes.
-    pub fn feed(&mut self, piece: &[u8]) -> Vec<Received> {
+    pub fn feed(&mut self, piece: &[u8]) -> Vec<ReceivedPacket> {
         let mut received = Vec::new();
-        if self.is_spoilt {
+        if self.legibility == Legibility::Spoilt {
             return received;
         }
         self.bytes.extend_from_slice(piece);
         while let Some(size) = size(&self.bytes) {
             let Ok(size) = size else {
                 let raw = self.bytes.split().freeze();
-                self.is_spoilt = true;
+                self.legibility = Legibility::Spoilt;
                 let packet = Err(Malformed::VariableByteInteger);
-                received.push(Received { raw, packet, is_split: false });
+                received.push(ReceivedPacket { raw, packet, spread: Spread::OneMessage });
                 break;
             };
             if self.bytes.len() < size {
                 break;
             }
             let raw = self.bytes.split_to(size).freeze();
-            let is_split = std::mem::take(&mut self.is_split) && size <= SMALL;
-            received.push(Received { packet: self.decode(&raw), raw, is_split });
+            let spread = std::mem::replace(&mut self.spread, Spread::OneMessage);
+            let spread = if size > SMALL { Spread::OneMessage } else { spread };
+            received.push(ReceivedPacket { packet: self.decode(&raw), raw, spread });
             self.begun += 1;
         }
         received
@@ -82,7 +107,8 @@ impl PacketReader {
 
     /// The message has ended. Returns how many packets it completed.
     pub fn end_message(&mut self) -> u64 {
-        self.is_split = !self.bytes.is_empty();
+        let is_whole = self.bytes.is_empty();
+        self.spread = if is_whole { Spread::OneMessage } else { Spread::Messages };
         std::mem::take(&mut self.begun)
     }
 
@@ -112,15 +138,15 @@ fn size(bytes: &[u8]) -> Option<Result<usize, ()>> {
 }
 
 /// The packets in these bytes, and whether the bytes hold nothing else.
-pub fn read(bytes: &[u8], version: Version) -> (Vec<Received>, bool) {
-    let mut reader = PacketReader::new(version);
+pub fn read(bytes: &[u8], version: Version) -> (Vec<ReceivedPacket>, bool) {
+    let mut reader = PayloadReader::new(version);
     let received = reader.feed(bytes);
     let is_whole = reader.bytes.is_empty() && received.iter().all(|one| one.packet.is_ok());
     (received, is_whole)
 }
 
 /// What is sent, in words: the packets in it, or that it is none.
-pub fn words(received: &[Received], length: usize) -> String {
+pub fn words(received: &[ReceivedPacket], length: usize) -> String {
     let mut text = String::new();
     for received in received.iter().take(4) {
         let separator = if text.is_empty() { "" } else { ", " };
@@ -136,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_malformed_packet_does_not_stop_the_next() {
-        let mut reader = PacketReader::new(Version::V5);
+        let mut reader = PayloadReader::new(Version::V5);
         // PINGRESP with flags, PUBACK 0, PINGRESP.
         let received = reader.feed(b"\xd1\0\x40\x02\0\0\xd0\0");
         let ok: Vec<bool> = received.iter().map(|one| one.packet.is_ok()).collect();
@@ -147,20 +173,21 @@ mod tests {
 
     #[test]
     fn a_packet_over_messages_is_noted() {
-        let mut reader = PacketReader::new(Version::V3_1_1);
+        let mut reader = PayloadReader::new(Version::V3_1_1);
         assert_eq!(reader.feed(b"\xd0").len() + reader.feed(b"").len(), 0);
         assert_eq!(reader.end_message(), 0);
         let received = reader.feed(b"\0\xd0\0");
-        assert_eq!(received.iter().map(|one| one.is_split).collect::<Vec<_>>(), [true, false]);
+        let spread: Vec<Spread> = received.iter().map(|one| one.spread).collect();
+        assert_eq!(spread, [Spread::Messages, Spread::OneMessage]);
         assert_eq!(reader.end_message(), 2);
         // A fragment is no message: nothing is split by it.
         reader.feed(b"\xd0");
-        assert!(!reader.feed(b"\0")[0].is_split);
+        assert_eq!(reader.feed(b"\0")[0].spread, Spread::OneMessage);
     }
 
     #[test]
     fn an_endless_length_spoils_the_stream() {
-        let mut reader = PacketReader::new(Version::V5);
+        let mut reader = PayloadReader::new(Version::V5);
         assert!(reader.feed(b"\x30\xff\xff\xff\xff\x01")[0].packet.is_err());
         assert_eq!(reader.feed(b"\xd0\0"), []);
         let (received, is_whole) = read(b"\xc0\0\xe0\0", Version::V5);

@@ -160,7 +160,7 @@ pub struct Point {
 
 /// Points that belong together.
 #[derive(Debug)]
-pub struct Group {
+pub struct PointGroup {
     /// In kebab-case.
     pub name: &'static str,
     /// In the order in which they are shown.
@@ -168,8 +168,8 @@ pub struct Group {
 }
 
 /// All groups, from the network up.
-pub fn groups() -> &'static [Group] {
-    static GROUPS: OnceLock<Vec<Group>> = OnceLock::new();
+pub fn groups() -> &'static [PointGroup] {
+    static GROUPS: OnceLock<Vec<PointGroup>> = OnceLock::new();
     GROUPS.get_or_init(read::groups)
 }
 
@@ -186,7 +186,7 @@ pub fn find(name: &str) -> Option<&'static Point> {
 impl Point {
     /// The name of its group.
     pub fn group(&self) -> &'static str {
-        let holds = |group: &&Group| group.points.iter().any(|point| point.name == self.name);
+        let holds = |group: &&PointGroup| group.points.iter().any(|point| point.name == self.name);
         groups().iter().find(holds).map_or("", |group| group.name)
     }
 }

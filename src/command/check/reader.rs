@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::finding::CloseFrame;
+use super::packets::Legibility;
 use super::wire::{PING, PONG};
 use crate::websocket::frame::{self, BINARY, CLOSE, CONTINUATION, FrameHeader, TEXT};
 
@@ -45,28 +46,38 @@ pub enum Heard {
     Spoilt(String),
 }
 
+/// Whether compression was agreed to (RFC 7692).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// It was not: its bit is illegal.
+    #[default]
+    None,
+    /// It was.
+    Agreed,
+}
+
 /// Reads frames from bytes that may be cut anywhere.
 #[derive(Debug, Default)]
 pub struct FrameReader {
     bytes: BytesMut,
-    /// Compression was agreed to: the bit is legal.
-    pub may_compress: bool,
+    /// Whether compression was agreed to.
+    pub compression: Compression,
     /// A message has begun and not ended; whether it is compressed.
     open: Option<bool>,
-    is_spoilt: bool,
+    legibility: Legibility,
 }
 
 impl FrameReader {
     /// Takes bytes, and gives what they complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Heard> {
         let mut heard = Vec::new();
-        if self.is_spoilt {
+        if self.legibility == Legibility::Spoilt {
             return heard;
         }
         self.bytes.extend_from_slice(bytes);
         while let Some(header) = FrameHeader::read(&self.bytes) {
             if header.payload > LONGEST {
-                self.is_spoilt = true;
+                self.legibility = Legibility::Spoilt;
                 heard.push(Heard::Spoilt(format!("a frame that claims {} bytes", header.payload)));
                 break;
             }
@@ -97,7 +108,8 @@ impl FrameReader {
         };
         let is_control = header.opcode() >= CLOSE;
         let starts = matches!(header.opcode(), TEXT | BINARY);
-        let allowed = if self.may_compress && starts { COMPRESSED } else { 0 };
+        let is_agreed = self.compression == Compression::Agreed;
+        let allowed = if is_agreed && starts { COMPRESSED } else { 0 };
         if header.first & 0x70 & !allowed != 0 {
             wrong("a reserved bit that nobody agreed to");
         }
@@ -136,7 +148,7 @@ impl FrameReader {
                 let begins = opcode != CONTINUATION;
                 let compressed = match self.open {
                     Some(compressed) if !begins => compressed,
-                    _ => self.may_compress && header.first & COMPRESSED != 0,
+                    _ => self.compression == Compression::Agreed && header.first & COMPRESSED != 0,
                 };
                 let ends = header.is_final();
                 self.open = (!ends).then_some(compressed);

@@ -6,7 +6,7 @@ use crate::websocket::upgrade::{self, USER_AGENT, accept_key};
 
 /// A request to send.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct UpgradeRequest {
     /// `GET`, unless a probe wants to see another method refused.
     pub method: String,
     /// Path and query.
@@ -17,11 +17,20 @@ pub struct Request {
     pub headers: Vec<(String, &'static str, String)>,
     /// Bytes of a piece, if it is written in pieces.
     pub pieces: Option<usize>,
-    /// It is the user's request, unchanged.
-    pub is_plain: bool,
+    /// Whose request it is.
+    pub origin: RequestOrigin,
 }
 
-impl Request {
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestOrigin {
+    /// The user's, unchanged.
+    User,
+    /// A probe's.
+    Probe,
+}
+
+impl UpgradeRequest {
     /// A legal request with a new key.
     pub fn new(target: &str, host: &str, subprotocols: &[&str]) -> Self {
         let mut request = Self {
@@ -30,7 +39,7 @@ impl Request {
             version: "HTTP/1.1".to_owned(),
             headers: Vec::new(),
             pieces: None,
-            is_plain: false,
+            origin: RequestOrigin::Probe,
         };
         let random: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
         let agent = format!("{USER_AGENT} check");
@@ -52,7 +61,7 @@ impl Request {
     /// The same with one more header.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), ": ", value.to_owned()));
-        self.is_plain = false;
+        self.origin = RequestOrigin::Probe;
         self
     }
 
@@ -63,20 +72,25 @@ impl Request {
             Some(header) => value.clone_into(&mut header.2),
             None => return self.with(name, value),
         }
-        self.is_plain = false;
+        self.origin = RequestOrigin::Probe;
         self
     }
 
     /// The same without this header.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|header| !header.0.eq_ignore_ascii_case(name));
-        self.is_plain = false;
+        self.origin = RequestOrigin::Probe;
         self
     }
 
     /// The same for another path and query.
     pub fn to(self, target: &str) -> Self {
-        Self { target: target.to_owned(), is_plain: false, ..self }
+        Self { target: target.to_owned(), origin: RequestOrigin::Probe, ..self }
+    }
+
+    /// Whether it is the user's request, unchanged.
+    pub fn is_plain(&self) -> bool {
+        self.origin == RequestOrigin::User
     }
 
     /// The value of a header.
@@ -136,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_request_is_what_was_asked_for() {
-        let request = Request::new("/mqtt?t=1", "h:8080", &["mqtt", "mqttv3.1"])
+        let request = UpgradeRequest::new("/mqtt?t=1", "h:8080", &["mqtt", "mqttv3.1"])
             .without("upgrade")
             .set("Sec-WebSocket-Key", "k")
             .with("Authorization", "Bearer s3cret");

@@ -1,28 +1,19 @@
 //! The run: which points are asked, in which order, and what becomes of their findings.
 
 mod health;
+mod tasks;
 
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, Conn, Failure, Spoken};
-use super::finding::{Doubt, Finding, Probed, Step, Stop, Verdict};
+use super::bench::{Bench, CheckTarget, Conn, Failure, Spoken};
+use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
 use super::journal::Evidence;
-use super::points::{self, Harm, Need, Point, Severity, Versions, Way};
-use super::probes::{self, Probe};
-use super::select::Selection;
+use super::points::{self, Harm, Need, Point, Severity, Way};
+use super::probes::PointProbe;
 use crate::exit::Exit;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Scheme;
-
-/// The points that the default set asks in MQTT 5 and in 3.1.1.
-const IN_BOTH: [&str; 4] =
-    ["qos0-round-trip", "qos1-round-trip", "qos2-round-trip", "mqtt-disconnect"];
-
-/// The point that is asked last: it ends the whole process of some servers.
-const LAST: &str = "length-top-bit";
-
-/// The point that ends the shared connection of its version.
-const ENDS_SHARED: &str = "mqtt-disconnect";
+use tasks::{Schedule, Task};
 
 /// What became of a point.
 #[derive(Debug, Clone)]
@@ -39,41 +30,85 @@ pub struct PointResult {
     pub time: Duration,
     /// How often it was tried.
     pub tries: u32,
-    /// A baseline holds the same failure.
-    pub known: bool,
+    /// Whether a baseline holds the same failure.
+    pub novelty: Novelty,
     /// The evidence.
     pub evidence: Vec<Evidence>,
 }
 
-/// One point to ask, in one version if it is asked in each.
-#[derive(Clone, Copy)]
-struct Task {
-    point: &'static Point,
-    version: Option<Version>,
-    probe: Probe,
+/// Whether a failure was known before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Novelty {
+    /// It was not.
+    New,
+    /// A baseline holds the same failure.
+    Known,
 }
 
-/// What is asked for.
-pub struct Plan<'a> {
-    /// The points.
-    pub selection: &'a Selection,
-    /// Told of each result at once.
-    pub observer: &'a mut dyn FnMut(&PointResult),
+impl PointResult {
+    /// Whether it is a failure that the baseline does not hold.
+    pub fn is_new_failure(&self) -> bool {
+        self.verdict == Verdict::Fail && self.novelty == Novelty::New
+    }
+}
+
+/// What asking a point has given.
+struct Findings {
+    finding: Finding,
+    /// How often it was tried.
+    tries: u32,
+    evidence: Vec<Evidence>,
 }
 
 /// What came of a run.
-pub struct Outcome {
+pub struct RunResult {
     /// The results, in the order of the table.
     pub results: Vec<PointResult>,
     /// Why there was no connection at all.
     pub failure: Option<Failure>,
 }
 
-/// Asks all points, and cleans up.
-pub fn run(bench: &mut Bench, plan: &mut Plan<'_>) -> Outcome {
-    let mut runner =
-        Runner { bench, plan, results: Vec::new(), dead: None, limited: None, has_rested: false };
-    let failure = runner.run();
+/// What happens in a run.
+#[derive(Clone, Copy)]
+pub enum RunEvent<'a> {
+    /// A point is asked, in this version if it is asked in each.
+    Begins {
+        /// The point.
+        point: &'static Point,
+        /// The version.
+        version: Option<Version>,
+    },
+    /// A point has a result.
+    Found(&'a PointResult),
+}
+
+/// How many results there will be in each group.
+pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
+    let tasks = tasks::all(target);
+    let count = |name| tasks.iter().filter(|task| task.point.group() == name).count();
+    points::groups().iter().map(|group| (group.name, count(group.name))).collect()
+}
+
+/// Whether the server limits how many connections it takes in a time.
+enum RateLimit {
+    /// It has not shown so.
+    NotSeen,
+    /// It did once, and the run has waited for that to end.
+    Rested,
+    /// It does: how.
+    Reached(String),
+}
+
+/// Asks all points, and cleans up. The observer is told of everything at once.
+pub fn run(bench: &mut Bench, observer: &mut dyn FnMut(RunEvent<'_>)) -> RunResult {
+    let tasks = tasks::all(&bench.target);
+    let limit = RateLimit::NotSeen;
+    let mut runner = Runner { bench, observer, results: Vec::new(), dead: None, limit };
+    let failure = runner.meet();
+    match &failure {
+        Some(failure) => runner.ask_possible(tasks, failure),
+        None => runner.ask_all(Schedule::new(tasks)),
+    }
     let Runner { mut results, .. } = runner;
     bench.clean_up();
     let place = |result: &PointResult| {
@@ -82,54 +117,46 @@ pub fn run(bench: &mut Bench, plan: &mut Plan<'_>) -> Outcome {
         (at, std::cmp::Reverse(result.version))
     };
     results.sort_by_key(place);
-    Outcome { results, failure }
+    RunResult { results, failure }
 }
 
-struct Runner<'a, 'b> {
+struct Runner<'a> {
     bench: &'a mut Bench,
-    plan: &'a mut Plan<'b>,
+    observer: &'a mut dyn FnMut(RunEvent<'_>),
     results: Vec<PointResult>,
     /// The server does not answer any more: since which point.
     dead: Option<String>,
-    /// The server refuses connections that it took before: how.
-    limited: Option<String>,
-    /// The run has waited for that to end.
-    has_rested: bool,
+    limit: RateLimit,
 }
 
-impl Runner<'_, '_> {
-    fn run(&mut self) -> Option<Failure> {
-        let tasks = tasks(self.bench, self.plan.selection);
-        let failure = self.meet();
-        if let Some(failure) = &failure {
-            for task in tasks {
-                if is_possible(task.point, failure) {
-                    self.ask(task);
-                } else {
-                    let words = format!("no connection: {}", failure.words);
-                    self.record(task, Finding::unknown(words), Duration::ZERO, 0);
-                }
+impl Runner<'_> {
+    /// Asks what can be asked of a server that cannot be connected to.
+    fn ask_possible(&mut self, tasks: Vec<Task>, failure: &Failure) {
+        for task in tasks {
+            if is_possible(task.point, failure, self.bench.known.was_upgraded) {
+                self.ask(task);
+            } else {
+                let words = format!("no connection: {}", failure.words);
+                self.record(task, Finding::unknown(words), Duration::ZERO);
             }
-            return Some(failure.clone());
         }
-        let (waiting, tasks) = parted(tasks, |task| matches!(task.probe, Probe::Wait { .. }));
-        let (observed, tasks) = parted(tasks, |task| task.point.way == Way::Observed);
-        let (shared, alone) = parted(tasks, |task| task.point.way == Way::Shared);
+    }
+
+    fn ask_all(&mut self, schedule: Schedule) {
+        let Schedule { waiting, shared, alone, observed } = schedule;
         // With one client id there can be one connection at a time: these points wait in turn.
         let is_single = self.bench.target.client_id.is_some();
-        let (early, late) = parted(waiting, |_| !is_single);
+        let (late, early) = if is_single { (waiting, Vec::new()) } else { (Vec::new(), waiting) };
         let begun: Vec<_> = early.into_iter().map(|task| self.begin_waiting(task)).collect();
-        for version in self.bench.target.versions.clone() {
-            let of_version = |task: &&Task| self.version_of(task) == Some(version);
-            let tasks: Vec<Task> = shared.iter().filter(of_version).copied().collect();
-            for task in tasks {
-                self.ask(task);
+        for version in self.bench.target.versions() {
+            for task in &shared {
+                if task.version.or_else(|| self.bench.newest()) == Some(version) {
+                    self.ask(*task);
+                }
             }
             self.bench.end_shared();
         }
-        let (last, alone) = parted(alone, |task| task.point.name == LAST);
-        let (harmful, harmless) = parted(alone, |task| task.point.harm == Harm::Possible);
-        for task in harmless.into_iter().chain(harmful).chain(last) {
+        for task in alone {
             self.ask(task);
         }
         for (task, begun) in begun {
@@ -142,7 +169,6 @@ impl Runner<'_, '_> {
         for task in observed {
             self.ask(task);
         }
-        None
     }
 
     /// Opens the first connection, in the newest version that is spoken. Without one there is
@@ -164,41 +190,42 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// The version that a shared point is asked in.
-    fn version_of(&self, task: &Task) -> Option<Version> {
-        task.version.or_else(|| self.bench.versions().first().copied())
-    }
-
     fn ask(&mut self, task: Task) {
-        let Probe::Ask(probe) = task.probe else { return };
+        let PointProbe::Ask(probe) = task.probe else { return };
         if let Some(finding) = self.without_asking(task) {
-            return self.record(task, finding, Duration::ZERO, 0);
+            return self.record(task, finding, Duration::ZERO);
         }
         let began = Instant::now();
-        let mut tries = 1;
-        let mut finding = self.attempt_unless_limited(task, probe);
-        let mut evidence = self.bench.journal.take_evidence();
-        if is_doubtful(&finding) {
-            self.leave(task);
-            tries = 2;
-            let again = self.attempt(task, probe);
-            if is_doubtful(&again) {
-                self.leave(task);
-            }
-            if again.verdict == Verdict::Fail {
-                (finding, evidence) = (again, self.bench.journal.take_evidence());
-            } else {
-                let words = format!("flaky: 1 of 2: {}", finding.observed);
-                finding = Finding::warn(words);
-            }
+        let first = self.attempt_unless_limited(task, probe);
+        let evidence = self.bench.journal.take_evidence();
+        let mut asked = Findings { finding: first, tries: 1, evidence };
+        if is_doubtful(&asked.finding) {
+            self.ask_again(task, probe, &mut asked);
         }
-        let was_cut = self.bench.saw_unexpected_end;
+        let was_cut = self.bench.asked.saw_unexpected_end;
         self.bench.end_point();
-        self.bench.read_parked();
-        self.push(task, finding, began.elapsed(), tries, evidence);
+        let Bench { connections, journal, .. } = &mut *self.bench;
+        connections.read_parked(journal);
+        self.push(task, asked, began.elapsed());
         let is_suspect = was_cut || task.point.harm == Harm::Possible;
-        if is_suspect && task.point.way != Way::Observed && self.bench.interrupted.is_none() {
+        if is_suspect && task.point.way != Way::Observed && self.bench.interrupts.caught.is_none() {
             self.ask_whether_alive(task.point);
+        }
+    }
+
+    /// Asks a second time where the first finding may be due to the network.
+    fn ask_again(&mut self, task: Task, probe: fn(&mut Bench) -> Probed, asked: &mut Findings) {
+        asked.tries = 2;
+        self.leave(task);
+        let again = self.attempt(task, probe);
+        if is_doubtful(&again) {
+            self.leave(task);
+        }
+        if again.verdict == Verdict::Fail {
+            asked.evidence = self.bench.journal.take_evidence();
+            asked.finding = again;
+        } else {
+            asked.finding = Finding::warn(format!("flaky: 1 of 2: {}", asked.finding.observed));
         }
     }
 
@@ -213,21 +240,23 @@ impl Runner<'_, '_> {
 
     /// Asks once.
     fn attempt(&mut self, task: Task, probe: fn(&mut Bench) -> Probed) -> Finding {
+        let Task { point, version, .. } = task;
+        (self.observer)(RunEvent::Begins { point, version });
         self.bench.begin(task.point, task.version);
         probe(self.bench).unwrap_or_else(Stop::finding)
     }
 
     fn begin_waiting(&mut self, task: Task) -> (Task, Begun) {
-        let Probe::Wait { begin, .. } = task.probe else { return (task, Begun::Not) };
+        let PointProbe::Wait { begin, .. } = task.probe else { return (task, Begun::Not) };
         if let Some(finding) = self.without_asking(task) {
-            self.record(task, finding, Duration::ZERO, 0);
+            self.record(task, finding, Duration::ZERO);
             return (task, Begun::Not);
         }
         self.bench.begin(task.point, task.version);
         let conns = begin(self.bench);
         if let Ok(conns) = &conns {
             for conn in conns {
-                self.bench.park(*conn);
+                self.bench.connections.park(*conn);
             }
         }
         let topic = self.bench.topic("");
@@ -236,13 +265,15 @@ impl Runner<'_, '_> {
     }
 
     fn finish_waiting(&mut self, task: Task, begun: Begun) {
-        let (Probe::Wait { finish, .. }, Begun::At { conns, topic, since }) = (task.probe, begun)
+        let (PointProbe::Wait { finish, .. }, Begun::At { conns, topic, since }) =
+            (task.probe, begun)
         else {
             return;
         };
-        if let Some(dead) = &self.dead {
-            let words = format!("the server no longer answers since {dead}");
-            return self.record(task, Finding::unknown(words), since.elapsed(), 1);
+        // What ended at its beginning has its finding already.
+        let is_lost = self.dead.is_some() && conns.is_ok();
+        if let Some(words) = self.lost_server().filter(|_| is_lost) {
+            return self.record(task, Finding::unknown(words), since.elapsed());
         }
         self.bench.begin(task.point, task.version);
         self.bench.resume(topic, since);
@@ -256,29 +287,37 @@ impl Runner<'_, '_> {
         let finding = probed.unwrap_or_else(Stop::finding);
         let evidence = self.bench.journal.take_evidence();
         self.bench.end_point();
-        self.push(task, finding, since.elapsed(), 1, evidence);
+        self.push(task, Findings { finding, tries: 1, evidence }, since.elapsed());
+    }
+
+    /// Why nothing more can be asked of the server.
+    fn lost_server(&self) -> Option<String> {
+        match (&self.dead, &self.limit) {
+            (_, RateLimit::Reached(words)) => Some(words.clone()),
+            (Some(dead), _) => Some(format!("the server no longer answers since {dead}")),
+            (None, RateLimit::NotSeen | RateLimit::Rested) => None,
+        }
     }
 
     /// The finding of a point that is not asked at all.
     fn without_asking(&self, task: Task) -> Option<Finding> {
         let (bench, point) = (&*self.bench, task.point);
-        if bench.interrupted.is_some() {
+        if bench.interrupts.caught.is_some() {
             return Some(Finding::unknown("interrupted"));
         }
-        if let Some(limited) = self.limited.as_ref().filter(|_| point.way != Way::Observed) {
-            return Some(Finding::unknown(limited.clone()));
+        if let Some(words) = self.lost_server().filter(|_| point.way != Way::Observed) {
+            return Some(Finding::unknown(words));
         }
-        if let Some(dead) = self.dead.as_ref().filter(|_| point.way != Way::Observed) {
-            return Some(Finding::unknown(format!("the server no longer answers since {dead}")));
-        }
-        if point.needs.contains(&Need::Tls) && bench.target.endpoint.scheme != Scheme::Wss {
+        if point.needs.contains(&Need::Tls) && bench.target.access.endpoint.scheme != Scheme::Wss {
             return Some(Finding::not_applicable("not wss"));
         }
-        if point.needs.contains(&Need::Credentials) && bench.target.credentials.username.is_none() {
+        if point.needs.contains(&Need::Credentials)
+            && bench.target.login.credentials.username.is_none()
+        {
             return Some(Finding::not_applicable("no user name given"));
         }
         let is_about_versions = point.name.starts_with("connect-mqtt");
-        match task.version.and_then(|version| bench.spoken(version)) {
+        match task.version.and_then(|version| bench.known.spoken(version)) {
             Some(Spoken::No(why)) if !is_about_versions => {
                 Some(Finding::not_applicable(why.clone()))
             }
@@ -286,22 +325,18 @@ impl Runner<'_, '_> {
         }
     }
 
-    fn record(&mut self, task: Task, finding: Finding, time: Duration, tries: u32) {
-        self.push(task, finding, time, tries, Vec::new());
+    /// The finding of a point that is not asked, or not to its end.
+    fn record(&mut self, task: Task, finding: Finding, time: Duration) {
+        let tries = u32::from(!time.is_zero());
+        self.push(task, Findings { finding, tries, evidence: Vec::new() }, time);
     }
 
-    fn push(
-        &mut self,
-        task: Task,
-        finding: Finding,
-        time: Duration,
-        tries: u32,
-        evidence: Vec<Evidence>,
-    ) {
+    fn push(&mut self, task: Task, asked: Findings, time: Duration) {
+        let Findings { finding, tries, evidence } = asked;
         let Task { point, version, .. } = task;
         let verdict = self.weighed(task, &finding);
         let speaks_mqtt = !matches!(point.group(), "reach" | "tls" | "upgrade");
-        let newest = self.bench.versions().first().copied().filter(|_| speaks_mqtt);
+        let newest = self.bench.newest().filter(|_| speaks_mqtt);
         let observed = self.evidence_of(point, verdict, version);
         let result = PointResult {
             point,
@@ -310,10 +345,10 @@ impl Runner<'_, '_> {
             observed: finding.observed,
             time,
             tries,
-            known: false,
+            novelty: Novelty::New,
             evidence: observed.unwrap_or(evidence),
         };
-        (self.plan.observer)(&result);
+        (self.observer)(RunEvent::Found(&result));
         self.results.push(result);
     }
 
@@ -334,7 +369,9 @@ impl Runner<'_, '_> {
         let is_version = task.point.name.starts_with("connect-mqtt");
         match finding.verdict {
             Verdict::Fail if task.point.severity != Severity::Must => Verdict::Warn,
-            Verdict::NotApplicable if is_version && self.bench.target.versions_are_asked => {
+            Verdict::NotApplicable
+                if is_version && !self.bench.target.asked_versions.is_empty() =>
+            {
                 Verdict::Fail
             }
             verdict => verdict,
@@ -350,51 +387,17 @@ fn is_doubtful(finding: &Finding) -> bool {
 /// How far a point is that waits.
 enum Begun {
     Not,
-    At { conns: Step<Vec<Conn>>, topic: String, since: Instant },
+    At { conns: StepResult<Vec<Conn>>, topic: String, since: Instant },
 }
 
 /// Whether a point can be asked of a server that cannot be connected to.
-fn is_possible(point: &Point, failure: &Failure) -> bool {
+fn is_possible(point: &Point, failure: &Failure, was_upgraded: bool) -> bool {
     let groups: &[&str] = match failure.exit {
         Exit::Upgrade => &["reach", "tls", "upgrade"],
         Exit::Refused => &["reach", "tls", "upgrade", "connect"],
+        Exit::TimedOut if was_upgraded => &["reach", "tls", "upgrade", "connect"],
         Exit::Tls => &["reach", "tls"],
         _ => &["reach"],
     };
     groups.contains(&point.group()) || point.name == "offer-mqtt" && failure.exit == Exit::TimedOut
-}
-
-/// The tasks for which `is_first` holds, and the others.
-fn parted(tasks: Vec<Task>, is_first: impl Fn(&Task) -> bool) -> (Vec<Task>, Vec<Task>) {
-    tasks.into_iter().partition(is_first)
-}
-
-/// What is asked, in the order of the table; the end of the shared connection comes last.
-fn tasks(bench: &Bench, selection: &Selection) -> Vec<Task> {
-    let mut tasks = Vec::new();
-    for point in points::all().filter(|point| selection.holds(point)) {
-        let Some(probe) = probes::find(point.name) else { continue };
-        for version in versions(bench, selection, point) {
-            tasks.push(Task { point, version, probe });
-        }
-    }
-    tasks.sort_by_key(|task| task.point.name == ENDS_SHARED);
-    tasks
-}
-
-/// The versions that a point is asked in; `None` stands for the newest that is spoken.
-fn versions(bench: &Bench, selection: &Selection, point: &Point) -> Vec<Option<Version>> {
-    let tried = bench.target.versions.iter().copied();
-    let is_thorough = selection.full || selection.only.iter().any(|name| name == point.name);
-    match &point.versions {
-        // Of several, the default set asks in the newest.
-        Versions::Only(only) if only.len() == 1 || is_thorough => {
-            tried.filter(|version| only.contains(version)).map(Some).collect()
-        }
-        Versions::All if is_thorough => tried.map(Some).collect(),
-        Versions::All if IN_BOTH.contains(&point.name) => {
-            tried.filter(|version| *version >= Version::V3_1_1).map(Some).collect()
-        }
-        Versions::Newest | Versions::All | Versions::Only(_) => vec![None],
-    }
 }

@@ -3,21 +3,21 @@
 use super::points::{self, Mark, Point, Set, Way};
 
 /// What the flags choose. The patterns were checked by [`check`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// `--full`
-    pub full: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointSelection {
+    /// Which points are asked where none is named: all with `--full`.
+    pub set: Set,
     /// `--only`: names, groups, marks, wildcards.
     pub only: Vec<String>,
     /// `--skip`: the same.
     pub skip: Vec<String>,
 }
 
-impl Selection {
+impl PointSelection {
     /// Whether this point is asked.
     pub fn holds(&self, point: &Point) -> bool {
         let named = |patterns: &[String]| patterns.iter().any(|pattern| fits(pattern, point));
-        let is_in_set = self.full || point.set == Set::Default;
+        let is_in_set = point.set == Set::Default || self.set == Set::Full;
         let is_chosen = if self.only.is_empty() {
             is_in_set
         } else {
@@ -26,9 +26,24 @@ impl Selection {
         is_chosen && !named(&self.skip)
     }
 
+    /// Where a point comes in the order of what the user names, as far as the order is free.
+    pub fn rank(&self, point: &Point) -> usize {
+        self.only.iter().position(|pattern| fits(pattern, point)).unwrap_or(self.only.len())
+    }
+
     /// Whether points of the full set are asked, which may do harm to a faulty server.
     pub fn asks_full(&self) -> bool {
         points::all().any(|point| point.set == Set::Full && self.holds(point))
+    }
+
+    /// Whether all steps of the points are asked: with `--full`, and where points are chosen.
+    pub fn is_thorough(&self) -> bool {
+        self.set == Set::Full || !self.only.is_empty()
+    }
+
+    /// Whether a point is asked in all of its versions: with `--full`, and where it is named.
+    pub fn is_thorough_at(&self, point: &Point) -> bool {
+        self.set == Set::Full || self.only.iter().any(|name| name == point.name)
     }
 
     /// Whether the user chose among the points.
@@ -85,20 +100,29 @@ fn distance(one: &str, other: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn chosen(full: bool, only: &[&str], skip: &[&str]) -> Vec<&'static str> {
+    fn chosen(set: Set, only: &[&str], skip: &[&str]) -> Vec<&'static str> {
         let owned = |patterns: &[&str]| patterns.iter().map(|&one| one.to_owned()).collect();
-        let selection = Selection { full, only: owned(only), skip: owned(skip) };
+        let selection = PointSelection { set, only: owned(only), skip: owned(skip) };
         let asked = points::all().filter(|point| point.way != Way::Observed);
         asked.filter(|point| selection.holds(point)).map(|point| point.name).collect()
     }
 
     #[test]
     fn points_are_chosen_by_name_group_mark_and_wildcard() {
-        assert_eq!(chosen(false, &["ping", "F4"], &[]), ["path-mqtt", "ping"]);
-        assert_eq!(chosen(false, &["text-*"], &["text-frame"]), ["text-frame-first"]);
-        assert_eq!(chosen(false, &["flow-control"], &["*-in"]).len(), 2);
-        assert_eq!(chosen(true, &[], &[]).len() + 23, 156);
-        assert!(!chosen(false, &[], &[]).contains(&"slow-reader"));
+        assert_eq!(chosen(Set::Default, &["ping", "F4"], &[]), ["path-mqtt", "ping"]);
+        assert_eq!(chosen(Set::Default, &["text-*"], &["text-frame"]), ["text-frame-first"]);
+        assert_eq!(chosen(Set::Default, &["flow-control"], &["*-in"]).len(), 2);
+        assert_eq!(chosen(Set::Full, &[], &[]).len() + 23, 156);
+        assert!(!chosen(Set::Default, &[], &[]).contains(&"slow-reader"));
+    }
+
+    #[test]
+    fn points_are_asked_in_the_order_in_which_they_are_named() {
+        let only = ["ping", "upgrade"].map(str::to_owned).to_vec();
+        let selection = PointSelection { set: Set::Default, only, skip: Vec::new() };
+        let rank = |name| selection.rank(points::find(name).unwrap());
+        assert_eq!([rank("ping"), rank("offer-mqtt"), rank("accept-key")], [0, 1, 1]);
+        assert_eq!(rank("clock"), 2);
     }
 
     #[test]

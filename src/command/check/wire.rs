@@ -107,24 +107,8 @@ impl Frame {
             Mask::Random => Some(random),
             Mask::None => None,
         };
-        let masked = if key.is_some() { 0x80 } else { 0 };
         let mut bytes = vec![self.first];
-        let length = self.payload.len() as u64;
-        let [.., high, low] = length.to_be_bytes();
-        match (self.length, length) {
-            (Length::Shortest, 0..126) => bytes.push(masked | low),
-            (Length::Two, _) | (Length::Shortest, 126..0x1_0000) => {
-                bytes.extend([masked | TWO, high, low]);
-            }
-            (Length::Eight | Length::Shortest, _) => {
-                bytes.push(masked | EIGHT);
-                bytes.extend(length.to_be_bytes());
-            }
-            (Length::Claimed(length), _) => {
-                bytes.push(masked | EIGHT);
-                bytes.extend(length.to_be_bytes());
-            }
-        }
+        self.push_length(if key.is_some() { 0x80 } else { 0 }, &mut bytes);
         bytes.extend(key.into_iter().flatten());
         let start = bytes.len();
         bytes.extend_from_slice(&self.payload);
@@ -132,6 +116,22 @@ impl Frame {
             frame::unmask(&mut bytes[start..], key);
         }
         bytes
+    }
+
+    /// Adds the length in its form; `masked` is the bit that tells of a mask.
+    fn push_length(&self, masked: u8, bytes: &mut Vec<u8>) {
+        let length = self.payload.len() as u64;
+        let [.., high, low] = length.to_be_bytes();
+        let long = match (self.length, length) {
+            (Length::Shortest, 0..126) => return bytes.push(masked | low),
+            (Length::Two, _) | (Length::Shortest, 126..0x1_0000) => {
+                return bytes.extend([masked | TWO, high, low]);
+            }
+            (Length::Eight | Length::Shortest, _) => length,
+            (Length::Claimed(length), _) => length,
+        };
+        bytes.push(masked | EIGHT);
+        bytes.extend(long.to_be_bytes());
     }
 
     /// It in words.

@@ -14,7 +14,7 @@ use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
 use crate::report;
 use crate::stdio::stdin;
-use crate::terminal::progress::Part;
+use crate::terminal::progress::{Part, Unit};
 
 /// A source of messages.
 pub struct Feed {
@@ -27,6 +27,8 @@ pub struct Feed {
     next: Option<PreparedMessage>,
     /// When it is due, if that is not yet.
     alarm: Option<Instant>,
+    /// How often the one record is published in all.
+    repeats: u64,
     /// Records that were read: the number of the latest.
     records: u64,
     /// Records that made no sense.
@@ -40,8 +42,18 @@ impl Feed {
     pub fn new(input: RecordInput, messages: FeedOptions) -> Self {
         let FeedOptions { format, pace, after_bad } = messages;
         let builder = MessageBuilder::new(format);
-        let (next, alarm, last_time) = (None, None, None);
-        Self { input, builder, pace, after_bad, next, alarm, records: 0, bad: 0, last_time }
+        Self {
+            repeats: input.repeats(),
+            input,
+            builder,
+            pace,
+            after_bad,
+            next: None,
+            alarm: None,
+            records: 0,
+            bad: 0,
+            last_time: None,
+        }
     }
 
     /// Looks where a replay of a file ends, so that [`Feed::handed_over`] can tell when.
@@ -57,13 +69,24 @@ impl Feed {
     /// How far the input has come, of which `in_flight` messages are not acknowledged; `None` if
     /// its end is not known.
     pub fn handed_over(&self, in_flight: u64) -> Option<Part> {
+        let unfinished = in_flight + u64::from(self.next.is_some());
+        let finished = self.records.saturating_sub(unfinished);
+        if self.repeats > 1 {
+            let (done, total) = (finished, self.repeats);
+            let ends = self.pace.end_of(total.saturating_sub(done));
+            return Some(Part { done, total, unit: Unit::Messages, ends });
+        }
         let total = self.input.length?;
         // Records are about as long as each other.
         let (taken, records) = (u128::from(self.input.taken()), u128::from(self.records.max(1)));
-        let unfinished = in_flight + u64::from(self.next.is_some());
-        let done = taken * u128::from(self.records.saturating_sub(unfinished)) / records;
+        let done = taken * u128::from(finished) / records;
         let ends = self.last_time.and_then(|time| self.pace.due(Some(time)));
-        Some(Part { done: u64::try_from(done).unwrap_or(total).min(total), total, ends })
+        Some(Part {
+            done: u64::try_from(done).unwrap_or(total).min(total),
+            total,
+            unit: Unit::Bytes,
+            ends,
+        })
     }
 
     /// Lets this client read the input; to be called once.
@@ -132,7 +155,7 @@ impl Feed {
         self.next = Some(PreparedMessage::Payload(Bytes::new()));
     }
 
-    /// Makes a message of the next record that is one; whether there is one.
+    /// Makes a message of the next record that makes sense; whether there was such a record.
     fn prepare(&mut self) -> bool {
         while self.next.is_none() {
             let Some(record) = self.input.next() else { return false };

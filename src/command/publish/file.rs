@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
+use super::closing::{self, Ending};
 use super::feed::Feed;
 use super::input::LargeFile;
 use super::tally::{AtMostOnce, GAPS, IN_DOUBT, Tally};
 use crate::client::{Client, Event, Options};
+use crate::command;
 use crate::command::refusal;
 use crate::command::summary::SummaryPrinter;
-use crate::command::{self, Ending};
 use crate::exit::{Exit, worse};
 use crate::format::count::{count, count_of};
 use crate::format::statistics::Statistics;
@@ -20,7 +21,7 @@ use crate::format::summary::RunSummary;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
-use crate::terminal::progress::{Part, Position, Progress};
+use crate::terminal::progress::{Part, Position, Progress, Unit};
 use crate::terminal::screen;
 
 /// How many blocks are given before the next check for events: enough that the check costs little,
@@ -60,7 +61,7 @@ pub fn run(
 /// How far the message is that was begun last.
 #[derive(Debug, Clone, Copy)]
 enum TransferState {
-    /// It is over: the next one is due, if there is one.
+    /// It is over: the next message is due, if there is one.
     Due,
     /// It was begun, and the session wants its payload on this connection or (QoS 1 and 2) on the
     /// next.
@@ -108,17 +109,14 @@ impl FilePublisher {
             let goes_on = self.give();
             if self.is_finished() {
                 if self.feed.is_done() {
-                    if !self.client.session().is_online() {
-                        self.tell_gaps();
-                    }
-                    return Ok(self.tally.exit);
+                    return Ok(self.all_done());
                 }
                 self.state = TransferState::Due;
                 self.given = 0;
                 continue;
             }
             if command::is_over(self.deadline()) {
-                return Ok(worse(Exit::TimedOut, self.tally.exit));
+                return Ok(Exit::TimedOut);
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -134,14 +132,27 @@ impl FilePublisher {
         }
     }
 
+    /// Every message is over.
+    fn all_done(&mut self) -> Exit {
+        if !self.client.session().is_online() {
+            self.tell_gaps();
+        }
+        self.tally.exit
+    }
+
     /// When the time of `-W` is up.
     fn deadline(&self) -> Option<Instant> {
         self.limit.map(|(until, _)| until)
     }
 
-    fn tell_interrupted(&mut self) {
-        screen::begin_line(false);
-        self.tell_unfinished("interrupted");
+    /// Reports why it ended early, if it did.
+    fn tell_end(&self, result: &Result<Exit>) {
+        if let Ok(Exit::Signal(_)) = result {
+            screen::begin_line(false);
+            self.tell_unfinished("interrupted");
+        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (result, self.limit) {
+            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        }
     }
 
     /// Reports how much was sent when it ended early.
@@ -177,20 +188,21 @@ impl FilePublisher {
             self.tally.connection_lost();
         }
         self.given = self.given.saturating_sub(self.client.unsent());
-        let (limit, tally) = (self.deadline(), &mut self.tally);
-        let closed = command::close(&mut self.client, result, limit, |event| tally.count(event));
+        let limit = self.deadline();
+        let closed = closing::close(&mut self.client, result, limit, &mut self.tally);
         if let Ok((_, Ending::Lost)) = closed {
-            tally.connection_lost();
+            self.tally.connection_lost();
         }
-        let context = tally.context.clone();
+        let context = self.tally.context.clone();
         let result = closed
             .map(|(exit, _)| exit)
             .map_err(|error| command::while_connected(error, context, &self.client));
-        if let Ok(Exit::Signal(_)) = result {
-            self.tell_interrupted();
-        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (&result, self.limit) {
-            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
-        }
+        self.tell_end(&result);
+        self.print_summary(&result, summary);
+        command::with_earlier(result, self.tally.exit)
+    }
+
+    fn print_summary(&self, result: &Result<Exit>, summary: &SummaryPrinter) {
         let tally = &self.tally;
         // A run that ended early ended before its latest message was finished.
         let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
@@ -203,7 +215,6 @@ impl FilePublisher {
             took,
             times: Some(("acknowledgement", &self.acknowledged)),
         });
-        result
     }
 
     /// Whether the message that was begun last is over.
@@ -240,7 +251,8 @@ impl FilePublisher {
         let is_over = matches!(self.state, TransferState::Due);
         let whole = self.tally.published.saturating_sub(u64::from(!is_over));
         let done = whole * self.file.length as u64 + self.given as u64;
-        let whole = Part { done: done.min(self.total), total: self.total, ends: None };
+        let whole =
+            Part { done: done.min(self.total), total: self.total, unit: Unit::Bytes, ends: None };
         Position { whole: Some(whole), ..Position::default() }
     }
 

@@ -88,7 +88,7 @@ enum ReadState {
 pub struct RecordInput {
     /// The reader, until the client has it; `None` where there is nothing to read.
     pub source: Option<Source>,
-    /// What the records of a block are separated by; `None`: a block is one record.
+    /// The byte that separates the records of a block; `None` if a block is one record.
     pub delimiter: Option<u8>,
     /// Records that were read and not published.
     block: Block,
@@ -138,7 +138,7 @@ impl RecordInput {
             let path = path.take();
             path.map(|path| stdin::read_whole(File::open(path)?, maximum)).transpose()
         });
-        Self { source: Some(source), what, repeat, ..Self::empty() }
+        Self { source: Some(not_empty(source)), what, repeat, ..Self::empty() }
     }
 
     fn of_file(file: File, what: String, repeat: u64, maximum: usize) -> Self {

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// standstill.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Messages that are this far apart are slow.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// When the next message is due.
 #[derive(Debug)]
 pub enum Pace {
@@ -76,6 +79,19 @@ impl Pace {
         }
     }
 
+    /// When the last of `left` more messages is due, where they are at least a second apart: their
+    /// recent rate says little then.
+    pub fn end_of(&self, left: u64) -> Option<Instant> {
+        let (next, interval) = match self {
+            Self::Free | Self::Replay { .. } => return None,
+            Self::After { delay, .. } => (self.due(None)?, *delay),
+            Self::Every { interval, next } => ((*next)?, *interval),
+        };
+        let others = u32::try_from(left.saturating_sub(1)).ok()?;
+        let is_slow = left > 0 && interval >= SLOW;
+        is_slow.then(|| next.checked_add(interval.checked_mul(others)?)).flatten()
+    }
+
     /// The next message was published now.
     pub fn published(&mut self, time: Option<Duration>, now: Instant) {
         match self {
@@ -131,5 +147,20 @@ mod tests {
         assert_eq!(pace.due(Some(SECOND * 104)), Some(start + SECOND * 2));
         assert_eq!(pace.due(Some(SECOND * 99)), Some(start), "what was before the first is late");
         assert_eq!(pace.due(None), None);
+    }
+
+    #[test]
+    fn the_end_of_a_slow_stream_is_known() {
+        let start = Instant::now();
+        let mut slow = [Pace::delay(100 * SECOND), Pace::rate(0.01)];
+        for pace in &mut slow {
+            assert_eq!(pace.end_of(4), None, "nothing was published");
+            pace.published(None, start);
+            assert_eq!(pace.end_of(3), Some(start + 300 * SECOND));
+            assert_eq!((pace.end_of(0), pace.end_of(u64::MAX)), (None, None));
+        }
+        let mut fast = Pace::rate(2.0);
+        fast.published(None, start);
+        assert_eq!((fast.end_of(3), Pace::Free.end_of(3)), (None, None));
     }
 }

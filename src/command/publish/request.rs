@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::config::RequestOptions;
 use super::feed::Feed;
 use super::pending::{Correlation, Pending, Waiting};
-use super::tally::IN_DOUBT;
+use super::tally::{IN_DOUBT, go_on};
 use crate::client::{Client, Event, Options};
 use crate::command::{self, refusal, summary::SummaryPrinter};
 use crate::exit::{Exit, worse};
@@ -34,13 +34,11 @@ pub fn run(
     let topic = response_topic(&request, &options)?;
     let limit = command::limit(Instant::now(), request.timeout);
     let (mut client, established) = command::connect(options, limit)?;
+    let output = start_output(&client, &request)?;
+    feed.attach(&mut client)?;
     let is_many = feed.input.delimiter.is_some();
     let is_correlated =
         established.version.has_properties() && (request.response_topic.is_none() || is_many);
-    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-    let target = OutputTarget::Stream(Box::new(stdout));
-    let output = command::start_output(&client, request.layout.clone(), target)?;
-    feed.attach(&mut client)?;
     let correlation = Correlation::new(request.correlation.clone(), is_correlated);
     let requester = Requester {
         client,
@@ -56,6 +54,12 @@ pub fn run(
         exit: Exit::Done,
     };
     requester.request_all(summary)
+}
+
+fn start_output(client: &Client, request: &RequestOptions) -> Result<MessageWriter> {
+    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+    let target = OutputTarget::Stream(Box::new(stdout));
+    command::start_output(client, request.layout.clone(), target)
 }
 
 /// Where the answers arrive.
@@ -232,8 +236,8 @@ impl Requester {
         if self.feed.input.delimiter.is_none() {
             return String::new();
         }
-        let first = self.pending.first().unwrap_or(self.feed.first_untaken());
-        format!("; go on with number {first}")
+        let untaken = self.feed.first_untaken();
+        go_on(self.pending.first().unwrap_or(untaken), untaken)
     }
 
     fn tell_interrupted(&self) {
@@ -431,9 +435,13 @@ impl Requester {
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let context = self.context();
+        if matches!(result, Ok(Exit::TimedOut)) {
+            self.client.shorten_close();
+        }
         // Every answer is there; no message can be lost any more.
-        let exit = command::close_receiver(&mut self.client, result)
-            .map_err(|error| command::while_connected(error, context, &self.client))?;
+        let result = command::close_receiver(&mut self.client, result)
+            .map_err(|error| command::while_connected(error, context, &self.client));
+        let exit = command::with_earlier(result, self.exit)?;
         summary.print(false, |took| RunSummary {
             verb: "answered",
             messages: self.answers.latency.count(),

@@ -10,7 +10,7 @@ use crate::format::count::count;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session;
+use crate::mqtt::session::{self, Session};
 use crate::report;
 
 /// What a lost connection may mean for messages of QoS 0.
@@ -80,6 +80,11 @@ impl Tally {
         if self.at_most_once == AtMostOnce::Sent {
             self.at_most_once = AtMostOnce::MaybeLost;
         }
+    }
+
+    /// Whether every message was acknowledged, so that the end of the connection costs none.
+    pub fn is_acknowledged(&self, session: &Session) -> bool {
+        self.at_most_once == AtMostOnce::Unused && session.in_flight() == 0
     }
 
     /// Notes when messages of this QoS are published, all of them now.
@@ -169,6 +174,18 @@ impl Tally {
             if self.is_numbered { format!("message {record}") } else { "message".to_owned() };
         report::line(&format!("{}: {what} refused: {words}", self.context));
     }
+}
+
+/// With which record a script can go on, the `first` that was not handed over; and which arrive
+/// twice then, of those that were taken before `untaken`.
+pub fn go_on(first: u64, untaken: u64) -> String {
+    let last = untaken.saturating_sub(1);
+    let twice = match last.checked_sub(first) {
+        None => String::new(),
+        Some(0) => ", which may arrive twice".to_owned(),
+        Some(_) => format!("; numbers {first} to {last} may arrive twice"),
+    };
+    format!("; go on with number {first}{twice}")
 }
 
 /// See [`Tally::clock`].

@@ -1,5 +1,6 @@
 //! What `sub` is asked to do.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -120,8 +121,8 @@ pub enum Destination {
 /// `--exec`
 #[derive(Debug, Clone)]
 pub struct CommandOptions {
-    /// The command, for the shell.
-    pub command: String,
+    /// The program and its arguments: a shell and the command for it, or the command itself.
+    pub words: Vec<OsString>,
     /// How many run at once.
     pub jobs: usize,
     /// What follows a command that failed.

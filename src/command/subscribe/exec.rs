@@ -45,7 +45,7 @@ impl Exec {
         client: &Client,
     ) -> Result<Self> {
         let settings = Settings {
-            command: options.command.clone(),
+            words: options.words.clone(),
             jobs: options.jobs,
             stdout: if options.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
             on_failure: options.on_failure,

@@ -1,17 +1,20 @@
 //! How `sub` ends: received messages are written, and written ones are acknowledged.
 
-use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Subscriber;
 use super::exec::Exec;
 use super::sink::Sink;
-use crate::client::Event;
+use crate::client::{self, Event};
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
 use crate::format::summary::RunSummary;
+
+/// What is being done while messages of ours await their acknowledgements.
+const REMOVING: &str = "removing retained messages";
+const REPLYING: &str = "replying";
 
 impl Subscriber {
     /// Waits until everything received is written, as long as the output can be written at all;
@@ -31,13 +34,14 @@ impl Subscriber {
         self.progress.finish();
         self.receiver.sink.finish();
         self.client.pause_reading(true);
-        // A user who interrupts us does not want to wait for a reader that has stopped.
+        // After an interrupt a reader that has stopped is not waited for.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.options.end.count.is_none(),
+            Ok(_) => self.ending.is_signalled,
             Err(_) => false,
         };
-        let deadline = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
+        let last_write = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
+        let deadline = last_write.or(self.times.deadline);
         while !self.receiver.sink.is_done() {
             // The connection stays alive meanwhile, or messages that are written late could not be
             // acknowledged.
@@ -45,7 +49,8 @@ impl Subscriber {
                 Ok(Event::Interrupted(signal)) => {
                     return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
                 }
-                Ok(Event::Alarm) => break,
+                Ok(Event::Alarm) if hurry => break,
+                Ok(Event::Alarm) => return result.and_then(|_| self.timed_out()),
                 Ok(event) => result = self.output_event(event, result),
                 Err(error) => result = result.and(Err(error.into())),
             }
@@ -67,7 +72,7 @@ impl Subscriber {
                 return result.and_then(|exit| self.output_failed(error).map(|_| exit));
             }
             Event::Mqtt(event) => self.handed_over(&event),
-            // No message is read any more, and nobody asked for the others.
+            // No message is read any more, and the other events were not asked for.
             Event::Input(_)
             | Event::Woken
             | Event::Connected(_)
@@ -94,7 +99,7 @@ impl Subscriber {
         // No message can be lost any more.
         let result = crate::command::close_receiver(&mut self.client, result);
         let latency = self.receiver.latency.as_ref();
-        summary.print(self.signalled, |took| RunSummary {
+        summary.print(self.ending.is_signalled, |took| RunSummary {
             verb: "received",
             messages: self.receiver.written.messages,
             bytes: self.receiver.written.bytes,
@@ -105,7 +110,7 @@ impl Subscriber {
         if let Some(latency) = latency.filter(|_| self.receiver.verbosity.warns()) {
             latency.explain();
         }
-        Ok(worse(result?, self.exit))
+        crate::command::with_earlier(result, self.ending.exit)
     }
 
     /// Waits until the broker has removed the retained messages that were written.
@@ -114,30 +119,60 @@ impl Subscriber {
             return Ok(());
         }
         self.client.pause_reading(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
+        let mut acknowledged = Instant::now();
         loop {
             let Some(removals) = &mut self.receiver.removals else { return Ok(()) };
             removals.publish(&mut self.client);
             if removals.is_done(&self.client) {
                 return Ok(());
             }
-            let next = self.client.next(Some(deadline)).context("removing retained messages")?;
-            if matches!(next, Event::Alarm) {
-                bail!("removing retained messages: the broker does not answer");
-            }
-            if self.await_acknowledgement(&next).is_break() {
-                return Ok(());
-            }
+            acknowledged = self.await_acknowledgement(REMOVING, exit, acknowledged)?;
         }
     }
 
-    /// Takes an event while only acknowledgements of our own messages are waited for; a signal ends
-    /// that.
-    fn await_acknowledgement(&mut self, event: &Event) -> ControlFlow<()> {
+    /// Waits for the next acknowledgement of a message of ours; the one before came at `before`.
+    fn await_acknowledgement(
+        &mut self,
+        doing: &'static str,
+        exit: Exit,
+        before: Instant,
+    ) -> Result<Instant> {
+        let (until, after) = self.acknowledgement_due(exit, before);
+        let in_flight = self.client.session().in_flight();
+        let event = self.client.next(Some(until)).context(doing)?;
+        if matches!(event, Event::Alarm) && until <= Instant::now() {
+            let what = doing.to_owned();
+            return Err(client::Error::Unanswered { what, after }.into());
+        }
+        self.event_before_acknowledgement(&event).context(doing)?;
+        let is_progress = self.client.session().in_flight() < in_flight;
+        Ok(if is_progress { Instant::now() } else { before })
+    }
+
+    /// Until when the next acknowledgement is waited for, and how long that is: `-W` counts, too,
+    /// unless it has ended the run.
+    fn acknowledgement_due(&self, exit: Exit, before: Instant) -> (Instant, Duration) {
+        let after = if exit == Exit::TimedOut || self.client.is_hurried() {
+            crate::command::HURRIED_RELEASE
+        } else {
+            self.client.options().limits.timeout
+        };
+        let until = before + after;
+        match (self.times.deadline, self.options.end.timeout) {
+            (Some(deadline), Some(timeout)) if exit != Exit::TimedOut && deadline < until => {
+                (deadline, timeout)
+            }
+            _ => (until, after),
+        }
+    }
+
+    /// What an event means while only acknowledgements of our own messages are waited for.
+    fn event_before_acknowledgement(&mut self, event: &Event) -> Result<(), client::Error> {
         match event {
-            Event::Interrupted(_) => return ControlFlow::Break(()),
+            Event::Interrupted(signal) => return Err(client::Error::Interrupted(*signal)),
             Event::Mqtt(event) => self.handed_over(event),
-            Event::Input(_)
+            Event::Alarm
+            | Event::Input(_)
             | Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
@@ -145,10 +180,9 @@ impl Subscriber {
             | Event::Closed(_)
             | Event::WebSocketPong
             | Event::Sendable
-            | Event::Alarm
             | Event::Reconnected => {}
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
     /// Waits until every command has ended, and every answer is on its way.
@@ -159,6 +193,7 @@ impl Subscriber {
             Ok(Exit::TimedOut) => self.with_commands(Exec::terminate),
             _ => self.with_commands(|exec| exec.commands.stop()),
         }
+        let mut deadline = self.times.deadline.filter(|_| !matches!(result, Ok(Exit::TimedOut)));
         loop {
             if result.is_err() {
                 // They have nowhere to go.
@@ -167,11 +202,15 @@ impl Subscriber {
             if self.receiver.sink.is_done() {
                 return self.await_replies(result);
             }
-            let alarm = self.receiver.sink.commands().and_then(|exec| exec.kill_at);
+            let kill_at = self.receiver.sink.commands().and_then(|exec| exec.kill_at);
             // Only acknowledgements of replies are of interest any more.
             let is_paused = !self.replies() || self.receiver.sink.is_full();
             self.client.pause_reading(is_paused);
-            result = match self.client.next(alarm) {
+            result = match self.client.next(kill_at.or(deadline)) {
+                Ok(Event::Alarm) if kill_at.is_none() => {
+                    deadline = None;
+                    self.commands_are_late(result)
+                }
                 Ok(event) => self.command_event(&event, result),
                 // Nothing can be acknowledged any more; those that run end all the same.
                 Err(error) => {
@@ -179,6 +218,15 @@ impl Subscriber {
                     result.and(Err(error.into()))
                 }
             };
+        }
+    }
+
+    /// The time of `-W` is up while the last commands run.
+    fn commands_are_late(&mut self, result: Result<Exit>) -> Result<Exit> {
+        self.with_commands(Exec::terminate);
+        match result {
+            Ok(Exit::Done) => self.timed_out(),
+            result => result,
         }
     }
 
@@ -229,15 +277,10 @@ impl Subscriber {
             return result;
         }
         self.client.pause_reading(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
+        let exit = *result.as_ref().unwrap_or(&Exit::Done);
+        let mut acknowledged = Instant::now();
         while !self.client.is_settled() {
-            let next = self.client.next(Some(deadline)).context("replying")?;
-            if matches!(next, Event::Alarm) {
-                bail!("replying: the broker does not acknowledge");
-            }
-            if self.await_acknowledgement(&next).is_break() {
-                break;
-            }
+            acknowledged = self.await_acknowledgement(REPLYING, exit, acknowledged)?;
         }
         result
     }

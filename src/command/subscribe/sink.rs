@@ -139,7 +139,8 @@ impl Sink {
     pub fn stop(&self) -> Option<Counts> {
         match self {
             Self::Output(output) => Some(output.stop()),
-            Self::Watch(_) | Self::Commands(_) => None,
+            Self::Commands(exec) => Some(exec.commands.counts()),
+            Self::Watch(_) => None,
         }
     }
 

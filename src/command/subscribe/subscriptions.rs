@@ -15,19 +15,29 @@ use crate::mqtt::version::Version;
 use crate::report;
 use crate::terminal::screen;
 
+/// What is subscribed to and unsubscribed from, and what the broker has said about it.
+pub struct FilterState {
+    /// What was asked for, without what was refused.
+    pub asked: SubscribeRequest,
+    /// SUBSCRIBE and UNSUBSCRIBE without their answer.
+    pub unanswered: u32,
+    /// The filters for which the broker was found to store nothing.
+    pub unstored: Vec<TopicFilter>,
+}
+
 impl Subscriber {
     pub(super) fn subscribe(&mut self) {
         self.warn_of_shared();
-        let SubscribeRequest { subscribe, unsubscribe, .. } = &self.subscriptions;
+        let SubscribeRequest { subscribe, unsubscribe, .. } = &self.subscriptions.asked;
         if !subscribe.is_empty() {
-            let properties = self.subscriptions.subscribe_properties.clone();
+            let properties = self.subscriptions.asked.subscribe_properties.clone();
             self.client.subscribe(subscribe.clone(), properties);
-            self.unanswered += 1;
+            self.subscriptions.unanswered += 1;
         }
         if !unsubscribe.is_empty() {
-            let properties = self.subscriptions.unsubscribe_properties.clone();
+            let properties = self.subscriptions.asked.unsubscribe_properties.clone();
             self.client.unsubscribe(unsubscribe.clone(), properties);
-            self.unanswered += 1;
+            self.subscriptions.unanswered += 1;
         }
     }
 
@@ -35,7 +45,7 @@ impl Subscriber {
     pub(super) fn subscribed(&mut self, suback: &SubAck) -> Option<Exit> {
         self.receiver.restart_idle();
         let mut refused = 0;
-        let asked = &self.subscriptions.subscribe;
+        let asked = &self.subscriptions.asked.subscribe;
         for (subscription, code) in
             asked.iter().zip(&suback.codes).filter(|(_, code)| code.is_error())
         {
@@ -43,7 +53,10 @@ impl Subscriber {
             report::line(&format!("subscribing to {filter}: refused: {why}"));
             refused += 1;
         }
-        if self.verbosity.warns() && self.unanswered > 0 && screen::stderr_is_terminal() {
+        if self.verbosity.warns()
+            && self.subscriptions.unanswered > 0
+            && screen::stderr_is_terminal()
+        {
             for line in granted::describe(asked, &suback.codes) {
                 report::note(&line);
             }
@@ -64,14 +77,14 @@ impl Subscriber {
     ) -> Option<Exit> {
         report::line(&format!("subscribing to {filter}: refused: {why}"));
         self.note(Exit::Denied);
-        let asked = &mut self.subscriptions.subscribe;
+        let asked = &mut self.subscriptions.asked.subscribe;
         asked.retain(|subscription| subscription.filter != *filter);
         asked.is_empty().then_some(Exit::Denied)
     }
 
     /// Reports the filters that the broker did not take back.
     pub(super) fn unsubscribed(&mut self, unsuback: &UnsubAck) -> Option<Exit> {
-        let answers = self.subscriptions.unsubscribe.iter().zip(&unsuback.codes);
+        let answers = self.subscriptions.asked.unsubscribe.iter().zip(&unsuback.codes);
         let mut exit = Exit::Done;
         for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
             let why = refusal(*code, unsuback.reason());
@@ -86,7 +99,7 @@ impl Subscriber {
     /// no topic matches, and grant it.
     fn warn_of_shared(&self) {
         let version = self.client.session().config().version;
-        let subscribe = &self.subscriptions.subscribe;
+        let subscribe = &self.subscriptions.asked.subscribe;
         let shared = subscribe.iter().find(|subscription| subscription.filter.share().is_some());
         let Some(Subscription { filter, .. }) = shared else { return };
         if version < Version::V5 && self.receiver.verbosity.warns() {
@@ -105,11 +118,11 @@ impl Subscriber {
             return;
         }
         for (Subscription { filter, qos, .. }, code) in
-            self.subscriptions.subscribe.iter().zip(&suback.codes)
+            self.subscriptions.asked.subscribe.iter().zip(&suback.codes)
         {
             let is_lowered = *qos > QoS::AtMostOnce && *code == ReasonCode::SUCCESS;
-            if is_lowered && !self.unstored.contains(filter) {
-                self.unstored.push(filter.clone());
+            if is_lowered && !self.subscriptions.unstored.contains(filter) {
+                self.subscriptions.unstored.push(filter.clone());
                 let reason = suback.reason().map(|why| format!(" ({why})")).unwrap_or_default();
                 report::warn(&format!(
                     "subscribing to {filter}: the broker granted QoS 0, not {qos}{reason}: it \
@@ -121,10 +134,11 @@ impl Subscriber {
 
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
     fn answered(&mut self) -> Option<Exit> {
-        self.unanswered = self.unanswered.saturating_sub(1);
-        if self.unanswered == 0 && self.ends.is_none() {
-            self.ends = self.options.end.after.and_then(|after| Instant::now().checked_add(after));
+        self.subscriptions.unanswered = self.subscriptions.unanswered.saturating_sub(1);
+        if self.subscriptions.unanswered == 0 && self.times.ends.is_none() {
+            self.times.ends =
+                self.options.end.after.and_then(|after| Instant::now().checked_add(after));
         }
-        (self.options.end.after_answer && self.unanswered == 0).then_some(Exit::Done)
+        (self.options.end.after_answer && self.subscriptions.unanswered == 0).then_some(Exit::Done)
     }
 }

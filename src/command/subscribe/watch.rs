@@ -50,7 +50,7 @@ impl WatchSink {
     pub fn put(&mut self, number: u64, publish: &Publish) {
         self.latest = number;
         if let Some(topic) = &publish.topic {
-            self.watch.put(topic, &publish.payload);
+            self.watch.put(topic, &publish.payload, Instant::now());
         }
     }
 
@@ -92,10 +92,10 @@ impl WatchSink {
             self.watch.redraw_below();
         }
         let (size, lines) = (screen::size(), take_lines());
-        if lines.is_empty() && self.latest == self.drawn && !self.watch.is_stale(size) {
+        if lines.is_empty() && self.latest == self.drawn && !self.watch.is_stale(size, now) {
             return now + LOOK;
         }
-        self.output.piece(self.watch.frame(size, &lines));
+        self.output.piece(self.watch.frame(size, &lines, now));
         self.output.end(self.latest);
         self.output.flush();
         self.drawn = self.latest;

@@ -26,22 +26,13 @@ pub(super) fn put(
     match field {
         Field::Float { bytes } => return float(&publish.payload, bytes, shape, out),
         Field::Json { parsed } => return mosquitto::json(publish, now, parsed, style, out),
-        Field::Iso8601 => {
-            let mut text = BytesMut::new();
-            now.inspect(|now| now.iso_8601(&mut text));
-            string(&text, shape, out);
-        }
-        Field::Unix => {
-            now.inspect(|now| now.unix(out));
-        }
+        Field::Iso8601 | Field::Unix => time(field, shape, now, out),
         Field::PayloadLength => integer(Some(publish.payload.len()), shape, out),
         Field::PacketId => integer(Some(publish.packet_id.map_or(0, PacketId::get)), shape, out),
         Field::Payload => payload(&publish.payload, shape, out),
         Field::QoS => out.put_u8(b'0' + publish.qos.bits()),
         Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
-        Field::Topic => {
-            string(publish.topic_or_empty().as_bytes(), shape, out);
-        }
+        Field::Topic => string(publish.topic_or_empty().as_bytes(), shape, out),
         Field::Hex { upper } => hex(&publish.payload, upper, shape, out),
         Field::TopicAlias
         | Field::ContentType
@@ -53,6 +44,16 @@ pub(super) fn put(
         | Field::SubscriptionIdentifier => property(field, shape, &publish.properties, out),
     }
     Ok(())
+}
+
+fn time(field: Field, shape: Shape, now: Option<&LocalTime>, out: &mut BytesMut) {
+    let Some(now) = now else { return string(b"", shape, out) };
+    if field == Field::Unix {
+        return now.unix(out);
+    }
+    let mut text = BytesMut::new();
+    now.iso_8601(&mut text);
+    string(&text, shape, out);
 }
 
 fn property(field: Field, shape: Shape, properties: &Properties, out: &mut BytesMut) {

@@ -114,6 +114,9 @@ fn field(letter: char) -> Option<Field> {
 fn at(left: &mut Peekable<Chars<'_>>) -> Result<TemplatePart, Wrong> {
     match left.next() {
         Some('@') => Ok(TemplatePart::Literal(b"@".to_vec())),
+        Some(digit @ '1'..='9') if left.next_if_eq(&'N').is_some() => {
+            Ok(TemplatePart::Fraction(digit.to_digit(10).unwrap_or_default() as usize))
+        }
         Some(letter) => Ok(TemplatePart::Time(letter)),
         None => Err("it ends after an @; @@ is an at sign".to_owned()),
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use data_encoding::HEXLOWER;
 
-use super::{Ack, Connect, Packet, PacketId, PacketType, Publish, Subscribe, Unsubscribe};
+use super::{Ack, ConnAck, Connect, Packet, PacketId, PacketType, Publish, Subscribe, Unsubscribe};
 use crate::mqtt::property::{Properties, PropertyId, Value};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -25,11 +25,7 @@ impl Packet {
         let name = self.packet_type().name();
         match self {
             Self::Connect(packet) => describe_connect(packet),
-            Self::ConnAck(packet) => {
-                let present = if packet.session_present { ", session present" } else { "" };
-                let line = format!("{name} ({}){present}", packet.code.0);
-                with_properties(line, &packet.properties)
-            }
+            Self::ConnAck(packet) => describe_connack(packet),
             Self::Publish(packet) => packet.describe(packet.payload.len()),
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
                 let line = Ack::describe(self.packet_type(), ack.packet_id, ack.code);
@@ -54,6 +50,12 @@ impl Packet {
             Self::PingReq | Self::PingResp => name.to_owned(),
         }
     }
+}
+
+fn describe_connack(packet: &ConnAck) -> String {
+    let present = if packet.session_present { ", session present" } else { "" };
+    let line = format!("{} ({}){present}", PacketType::ConnAck.name(), packet.code.0);
+    with_properties(line, &packet.properties)
 }
 
 impl Ack {

@@ -85,12 +85,32 @@ pub struct ExtraProperties {
 /// How packets are sent.
 #[derive(Debug, Clone, Default)]
 pub struct SendOptions {
-    /// Use topic aliases, as many as the server allows.
-    pub topic_alias: bool,
+    /// Whether topic aliases are used.
+    pub topic_aliases: TopicAliasUse,
     /// The most QoS 1 and 2 messages in flight, if that is less than the server allows (`-M`).
     pub max_inflight: Option<NonZeroU16>,
-    /// Return each packet as one piece of bytes, so that the transport can send it as one message.
-    pub whole_packets: bool,
+    /// How packets become pieces of bytes.
+    pub grouping: PacketGrouping,
+}
+
+/// Whether messages are sent with topic aliases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TopicAliasUse {
+    /// They are sent with their topics.
+    #[default]
+    Never,
+    /// As many topics get an alias as the server allows.
+    AsAllowed,
+}
+
+/// How packets become the pieces of bytes that are handed to the transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PacketGrouping {
+    /// A piece holds what has gathered.
+    #[default]
+    Gathered,
+    /// Each packet is one piece, so that the transport can send it as one message.
+    Single,
 }
 
 /// How packets are received.
@@ -117,11 +137,20 @@ pub enum Strictness {
 /// Which reports the caller gets.
 #[derive(Debug, Clone, Default)]
 pub struct ReportOptions {
-    /// Report each message that failed, but report successes together
-    /// ([`super::Event::SomeAcknowledged`]).
-    pub only_failures: bool,
+    /// How the messages are reported that did not fail.
+    pub successes: SuccessReports,
     /// Write a line about each packet, for `-d`.
     pub trace: bool,
+}
+
+/// How the messages are reported that the server has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SuccessReports {
+    /// Each for itself.
+    #[default]
+    Each,
+    /// Together ([`super::Event::SomeAcknowledged`]).
+    Together,
 }
 
 /// A method of enhanced authentication.

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::in_flight::Resend;
+use super::exchange::Resend;
 use super::lifetime::SessionEnd;
 use super::sent::SentMessage;
 use super::server_limits::ServerLimits;
@@ -15,6 +15,9 @@ use crate::mqtt::version::Version;
 
 /// The size of the largest packet that MQTT has, in bytes.
 const LARGEST_PACKET: usize = 5 + MAXIMUM_REMAINING_LENGTH;
+
+/// The length in bytes of a PUBACK, PUBREC, PUBREL or PUBCOMP without a reason code.
+const SHORTEST_ANSWER: u32 = 4;
 
 impl Session {
     /// Sends CONNECT on a new network connection. Nothing else is sent before CONNACK.
@@ -103,16 +106,20 @@ impl Session {
         properties
     }
 
-    /// Checks that Clean Start has begun a new session `[MQTT-3.2.2-2]` `[MQTT-3.2.2-4]`. In an old
-    /// session the server could take a new QoS 2 message for one that it already has under the same
-    /// identifier.
+    /// Checks that Clean Start has begun a new session `[MQTT-3.2.2-2]` `[MQTT-3.2.2-4]`, and that
+    /// acknowledgements fit. In an old session the server could take a new QoS 2 message for one
+    /// that it already has under the same identifier.
     pub(super) fn check_session(&self, connack: &ConnAck) -> Result<(), Violation> {
         if connack.session_present && self.clean_start() && self.config.version.has_properties() {
             return Err(Violation::Unexpected(
                 "session in CONNACK, although a new one was asked for",
             ));
         }
-        Ok(())
+        let limit = connack.properties.maximum_packet_size();
+        match limit.filter(|size| connack.code == ReasonCode::SUCCESS && *size < SHORTEST_ANSWER) {
+            Some(size) => Err(Violation::MaximumPacketSize(size)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {

@@ -57,10 +57,10 @@ pub enum Event {
         /// The Reason String of the server (MQTT 5).
         reason: Option<ByteString>,
     },
-    /// Several messages of the client were delivered, and [`ReportOptions::only_failures`] asks for
+    /// Several messages of the client were delivered, and [`SuccessReports::Together`] asks for
     /// no event for each.
     ///
-    /// [`ReportOptions::only_failures`]: super::ReportOptions::only_failures
+    /// [`SuccessReports::Together`]: super::SuccessReports::Together
     SomeAcknowledged,
     /// The server has lost the session and may or may not have received this QoS 2 message of the
     /// client. It is not sent again, because that could duplicate it.
@@ -153,6 +153,8 @@ pub enum Violation {
     TopicAliasInvalid,
     /// A response topic that is no topic name `[MQTT-3.3.2-14]`.
     ResponseTopic,
+    /// A Maximum Packet Size of so many bytes, in which no acknowledgement fits.
+    MaximumPacketSize(u32),
 }
 
 impl Violation {
@@ -232,8 +234,14 @@ impl std::fmt::Display for Violation {
             Self::ResponseTopic => {
                 f.write_str("a response topic that is no topic name [MQTT-3.3.2-14]")
             }
+            Self::MaximumPacketSize(size) => fmt_tiny(f, *size),
         }
     }
+}
+
+fn fmt_tiny(f: &mut std::fmt::Formatter<'_>, size: u32) -> std::fmt::Result {
+    let bytes = if size == 1 { "byte" } else { "bytes" };
+    write!(f, "a Maximum Packet Size of {size} {bytes}, in which no acknowledgement fits")
 }
 
 impl Violation {
@@ -248,6 +256,7 @@ impl Violation {
             Self::Authentication(_) => ReasonCode::NOT_AUTHORIZED,
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::ResponseTopic => ReasonCode::PROTOCOL_ERROR,
+            Self::MaximumPacketSize(_) => ReasonCode::PACKET_TOO_LARGE,
         }
     }
 }
@@ -255,6 +264,7 @@ impl Violation {
 /// The clause by which a packet holds one of its own reason codes.
 fn clause_of_codes(packet: PacketType) -> Option<&'static str> {
     Some(match packet {
+        PacketType::ConnAck => "MQTT-3.2.2-8",
         PacketType::PubAck => "MQTT-3.4.2-1",
         PacketType::PubRec => "MQTT-3.5.2-1",
         PacketType::PubRel => "MQTT-3.6.2-1",

@@ -7,7 +7,6 @@
 //! flight is never reused.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::property::Properties;
@@ -16,6 +15,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
 
 use super::Violation;
+use super::exchange::{Exchange, PendingSubscribe, Resend};
 use super::sent::SentMessage;
 
 /// The number of packet identifiers: 1 to 65,535.
@@ -29,89 +29,6 @@ const REMEMBERED: usize = 64 * 1024 * 1024;
 /// PUBREC for an exchange that has none.
 const NOT_EXACTLY_ONCE: Violation =
     Violation::Unexpected("PUBREC for something that is not a QoS 2 message");
-
-/// A packet that is sent again.
-#[derive(Debug)]
-pub enum Resend {
-    /// A message. If its payload is streamed, the caller must stream it again.
-    Publish {
-        /// The message.
-        sent: SentMessage,
-        /// Its identifier.
-        packet_id: PacketId,
-        /// The server may have received the message before `[MQTT-3.3.1-1]`.
-        dup: bool,
-    },
-    /// PUBREL.
-    Release(PacketId),
-}
-
-/// A SUBSCRIBE or UNSUBSCRIBE that the server has not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PendingSubscribe<'a> {
-    /// SUBSCRIBE to these filters.
-    Subscribe(&'a [TopicFilter]),
-    /// UNSUBSCRIBE from these filters.
-    Unsubscribe(&'a [TopicFilter]),
-}
-
-/// The action of the client that waits for the answer: "subscribing to a and 2 more".
-impl fmt::Display for PendingSubscribe<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (verb, filters) = match self {
-            Self::Subscribe(filters) => ("subscribing to", filters),
-            Self::Unsubscribe(filters) => ("unsubscribing from", filters),
-        };
-        let first = filters.first().map_or("nothing", TopicFilter::as_str);
-        write!(f, "{verb} {first}")?;
-        match filters.len() {
-            0 | 1 => Ok(()),
-            count => write!(f, " and {} more", count - 1),
-        }
-    }
-}
-
-/// One unfinished exchange.
-#[derive(Debug)]
-pub enum Exchange {
-    /// PUBLISH awaits PUBACK, or with QoS 2 PUBREC.
-    Published(SentMessage),
-    /// PUBREL awaits PUBCOMP; the payload is no longer needed.
-    Released { token: u64 },
-    /// SUBSCRIBE to these topic filters awaits SUBACK.
-    Subscribe(Box<[TopicFilter]>),
-    /// UNSUBSCRIBE awaits UNSUBACK.
-    Unsubscribe(Box<(Vec<TopicFilter>, Properties)>),
-    /// Finished.
-    Done,
-}
-
-impl Exchange {
-    fn is_subscribing(&self) -> bool {
-        matches!(self, Self::Subscribe(_) | Self::Unsubscribe(_))
-    }
-
-    fn is_publishing(&self) -> bool {
-        matches!(self, Self::Published(_) | Self::Released { .. })
-    }
-
-    /// Whether this is a QoS 2 message.
-    fn is_exactly_once(&self) -> bool {
-        match self {
-            Self::Published(sent) => sent.is_exactly_once(),
-            Self::Released { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// The number of payload bytes held in memory so that they can be sent again.
-    fn remembered(&self) -> usize {
-        match self {
-            Self::Published(sent) => sent.remembered(),
-            _ => 0,
-        }
-    }
-}
 
 /// Exchanges that a new connection cannot continue. The session or the caller must act on them.
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ pub enum Lifetime {
     Persistent,
 }
 
-/// Who chose the client identifier.
+/// The side that chose the client identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdChoice {
     /// The user (`-i`).

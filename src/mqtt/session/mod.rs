@@ -18,6 +18,7 @@ mod authentication;
 mod config;
 mod connect;
 mod event;
+mod exchange;
 mod in_flight;
 mod inbound;
 mod keep_alive;
@@ -47,8 +48,8 @@ use crate::mqtt::version::Version;
 
 pub use authentication::Authenticator;
 pub use config::{
-    Authentication, Config, ExtraProperties, Login, ReceiveOptions, ReportOptions, SendOptions,
-    Strictness,
+    Authentication, Config, ExtraProperties, Login, PacketGrouping, ReceiveOptions, ReportOptions,
+    SendOptions, Strictness, SuccessReports, TopicAliasUse,
 };
 pub use event::{Delivery, Deviation, Event, Silence, Unsendable, Unsubscribable, Violation};
 use in_flight::Exchanges;
@@ -107,7 +108,7 @@ impl Session {
             limits: ServerLimits::before_connack(),
             aliases: TopicAliases::default(),
             keep_alive: KeepAlive::default(),
-            outbox: Outbox::new(config.sending.whole_packets),
+            outbox: Outbox::new(config.sending.grouping),
             exchanges: Exchanges::default(),
             subscriptions: SubscriptionList::default(),
             receiver: Receiver::new(&config),
@@ -191,7 +192,9 @@ impl Session {
         while let Some((packet, packet_id)) = self.receiver.decoder.next_acknowledgement() {
             let ended = self.acknowledgement(packet, packet_id)?;
             self.reports.set_useful();
-            if let Some(token) = ended.filter(|_| !self.config.reports.only_failures) {
+            if let Some(token) =
+                ended.filter(|_| self.config.reports.successes == SuccessReports::Each)
+            {
                 self.resend();
                 return Ok(Some(Event::Acknowledged {
                     token,
@@ -276,6 +279,7 @@ impl Session {
     ) -> Result<Option<Event>, Violation> {
         match packet {
             Packet::ConnAck(connack) => {
+                check_code(PacketType::ConnAck, connack.code)?;
                 self.authenticator.end(&connack)?;
                 self.check_session(&connack)?;
                 Ok(Some(self.connected(connack, now)))
@@ -398,12 +402,22 @@ impl Session {
             return self.send_success(PacketType::PubComp, packet_id);
         }
         let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-        self.send_answer(&Packet::PubComp(Ack { code, ..Ack::success(packet_id) }));
+        let unknown = Packet::PubComp(Ack { code, ..Ack::success(packet_id) });
+        if self.is_too_large(&unknown) {
+            self.send_success(PacketType::PubComp, packet_id);
+        } else {
+            self.send_answer(&unknown);
+        }
     }
 
     /// The time at which [`Session::expire`] must be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
+    }
+
+    /// The keep alive that the server demands instead of ours, 0 for none (MQTT 5 §3.2.2.3.14).
+    pub fn server_keep_alive(&self) -> Option<Duration> {
+        self.limits.server_keep_alive.map(|seconds| Duration::from_secs(seconds.into()))
     }
 
     /// The keep alive of this connection, or `None` if it is off.
@@ -426,7 +440,7 @@ impl Session {
     }
 
     /// The next bytes to send; call it until it returns `None`. They may be joined or cut anywhere.
-    /// With [`SendOptions::whole_packets`] each piece is one packet.
+    /// With [`PacketGrouping::Single`] each piece is one packet.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();

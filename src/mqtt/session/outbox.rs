@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use super::PacketGrouping;
+
 /// Payloads of up to this size are copied after their header; larger ones are sent without a copy.
 /// Below this size the copy costs less than a piece of its own.
 pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
@@ -15,9 +17,9 @@ pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
 const ROOM: usize = 256 * 1024;
 
 /// Nothing more should be read from the server while more bytes of acknowledgements than this wait.
-/// It is 16,384 acknowledgements of the usual four bytes: as many as the client's Receive Maximum,
+/// It is 32,768 acknowledgements of the usual four bytes: as many as the client's Receive Maximum,
 /// and so more than ever wait for a server that reads.
-const MOST_ANSWERS: usize = 64 * 1024;
+const MOST_ANSWERS: usize = 128 * 1024;
 
 /// Bytes that are sent without a copy, and how many of them are acknowledgements.
 #[derive(Debug)]
@@ -36,17 +38,16 @@ pub struct Outbox {
     /// The number of bytes in the pieces and the tail that are acknowledgements.
     answers: usize,
     waiting: usize,
-    /// Each piece is one packet.
-    whole_packets: bool,
+    grouping: PacketGrouping,
     /// The missing part of a streamed payload, in bytes from its beginning. Nothing else may be
     /// sent before it.
     stream: Range<usize>,
 }
 
 impl Outbox {
-    /// An empty queue; with `whole_packets` each piece is one packet.
-    pub fn new(whole_packets: bool) -> Self {
-        Self { whole_packets, ..Self::default() }
+    /// An empty queue.
+    pub fn new(grouping: PacketGrouping) -> Self {
+        Self { grouping, ..Self::default() }
     }
 
     /// The buffer for small packets.
@@ -68,7 +69,7 @@ impl Outbox {
 
     /// Appends the payload of the PUBLISH whose header was just written.
     pub fn push(&mut self, payload: &Bytes) {
-        if payload.len() <= LONGEST_COPIED || self.whole_packets {
+        if payload.len() <= LONGEST_COPIED || self.grouping == PacketGrouping::Single {
             self.tail.extend_from_slice(payload);
         } else {
             self.split_tail();
@@ -90,7 +91,7 @@ impl Outbox {
     /// `length` bytes in all.
     pub fn begin_stream(&mut self, length: usize) {
         self.stream = 0..length;
-        if !self.whole_packets {
+        if self.grouping == PacketGrouping::Gathered {
             self.split_tail();
         }
     }
@@ -112,7 +113,7 @@ impl Outbox {
         }
         let piece = block.slice(wanted.start - at..end - at);
         self.stream.start = end;
-        if self.whole_packets {
+        if self.grouping == PacketGrouping::Single {
             self.tail.extend_from_slice(&piece);
         } else {
             self.push_piece(piece, 0);
@@ -149,9 +150,13 @@ impl Outbox {
         if self.tail.is_empty() || self.is_streaming() {
             return None;
         }
-        let length = if self.whole_packets { first_packet(&self.tail) } else { self.tail.len() };
+        let length = if self.grouping == PacketGrouping::Single {
+            first_packet(&self.tail)
+        } else {
+            self.tail.len()
+        };
         let bytes = self.tail.split_to(length).freeze();
-        let answers = if !self.whole_packets || is_answer(&bytes) {
+        let answers = if self.grouping == PacketGrouping::Gathered || is_answer(&bytes) {
             length.min(self.tail_answers)
         } else {
             0
@@ -163,7 +168,7 @@ impl Outbox {
 
     /// Discards everything, because the connection is lost.
     pub fn clear(&mut self) {
-        *self = Self::new(self.whole_packets);
+        *self = Self::new(self.grouping);
     }
 }
 
@@ -192,7 +197,7 @@ mod tests {
     #[test]
     fn whole_packets_are_handed_out_one_by_one() {
         let payload = Bytes::from(vec![b'x'; 300_000]);
-        let mut outbox = Outbox::new(true);
+        let mut outbox = Outbox::new(PacketGrouping::Single);
         outbox.buffer().extend_from_slice(&[0xc0, 0, 0xd0, 0]);
         outbox.buffer().extend_from_slice(&[0x30, 0xe3, 0xa7, 0x12, 0, 1, b't']);
         outbox.push(&payload);
@@ -208,13 +213,13 @@ mod tests {
         }
         assert_eq!(outbox.take().unwrap().len(), 7);
         outbox.clear();
-        assert!(outbox.whole_packets && outbox.take().is_none());
+        assert!(outbox.grouping == PacketGrouping::Single && outbox.take().is_none());
     }
 
     #[test]
     fn acknowledgements_are_counted_until_they_are_taken() {
-        for whole_packets in [false, true] {
-            let mut outbox = Outbox::new(whole_packets);
+        for grouping in [PacketGrouping::Gathered, PacketGrouping::Single] {
+            let mut outbox = Outbox::new(grouping);
             let answer = |outbox: &mut Outbox, times: usize| {
                 for _ in 0..times {
                     outbox.buffer().extend_from_slice(&[0x40, 2, 0, 1]);
@@ -238,7 +243,7 @@ mod tests {
 
     #[test]
     fn only_what_is_wanted_is_taken_of_a_block() {
-        let mut outbox = Outbox::new(false);
+        let mut outbox = Outbox::new(PacketGrouping::Gathered);
         outbox.stream(0, &Bytes::from_static(b"nobody asked"));
         outbox.begin_stream(6);
         for (at, block) in

@@ -127,6 +127,16 @@ impl Received<'_> {
 }
 
 impl Session {
+    /// Whether the next message must become an event.
+    #[inline(always)]
+    fn needs_events(&self) -> bool {
+        self.state != State::Online
+            || self.config.reports.trace
+            || self.reports.has_event()
+            || self.receiver.partial.is_open()
+            || self.receiver.intake == Intake::Repeated
+    }
+
     /// Calls `take` for each message that is next, until the next packet is not a message or `take`
     /// breaks. Returns whether it broke. The effect is that of the events of [`Session::poll`],
     /// without the cost of an event for each message.
@@ -134,12 +144,7 @@ impl Session {
         &mut self,
         mut take: impl FnMut(Received<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
-        if self.state != State::Online
-            || self.config.reports.trace
-            || self.reports.has_event()
-            || self.receiver.partial.is_open()
-            || self.receiver.intake == Intake::Repeated
-        {
+        if self.needs_events() {
             return Ok(ControlFlow::Continue(()));
         }
         let mut delivery = std::mem::take(&mut self.receiver.latest);

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::in_flight::{Exchange, PendingSubscribe};
+use super::exchange::{Exchange, PendingSubscribe};
 use super::lifetime::SessionEnd;
 use super::outbox::LONGEST_COPIED;
 use super::sent::SentMessage;
-use super::{Event, Session, State, Unsendable};
+use super::{Event, Session, State, TopicAliasUse, Unsendable};
 use crate::mqtt::packet::{
     Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, PublishTemplate, SubAck,
     Subscribe, Subscription, UnsubAck, Unsubscribe,
@@ -72,7 +72,7 @@ impl Session {
     fn run_header(&self, head: &Publish) -> Option<(PublishTemplate, usize)> {
         let version = self.config.version;
         if self.config.reports.trace
-            || self.config.sending.topic_alias
+            || self.config.sending.topic_aliases == TopicAliasUse::AsAllowed
             || self.limits.check(head, 0, version).is_err()
         {
             return None;
@@ -239,7 +239,7 @@ impl Session {
     }
 
     /// Whether the packet is larger than the server accepts `[MQTT-3.2.2-15]`.
-    fn is_too_large(&self, packet: &Packet) -> bool {
+    pub(super) fn is_too_large(&self, packet: &Packet) -> bool {
         packet.encoded_len(self.config.version) > self.limits.maximum_packet
     }
 
@@ -275,19 +275,33 @@ impl Session {
         // only sent without an error.
         if self.state == State::Online && (!code.is_error() || self.config.version.has_properties())
         {
-            let mut properties = Properties::default();
-            if self.end() == SessionEnd::Disconnect {
-                properties.push(Property::number(PropertyId::SessionExpiryInterval, 0));
-            }
-            for property in self.config.properties.disconnect.iter().filter(|_| !code.is_error()) {
-                properties.set(property.clone());
-            }
-            self.send(&Packet::Disconnect(Disconnect { code, properties }));
+            self.send_disconnect(code);
         }
         self.state = match self.state {
             State::Online | State::Closing if !code.is_error() => State::Closing,
             _ => State::Ended,
         };
+    }
+
+    /// Sends DISCONNECT with as much as the server has room for `[MQTT-3.2.2-15]`: everything, at
+    /// least the end of the session, or no properties. Without its error code it would mean a
+    /// normal end.
+    fn send_disconnect(&mut self, code: ReasonCode) {
+        let mut properties = Properties::default();
+        if self.end() == SessionEnd::Disconnect {
+            properties.push(Property::number(PropertyId::SessionExpiryInterval, 0));
+        }
+        for property in self.config.properties.disconnect.iter().filter(|_| !code.is_error()) {
+            properties.set(property.clone());
+        }
+        let mut expiry = properties.clone();
+        expiry.0.retain(|property| property.id() == PropertyId::SessionExpiryInterval);
+        let forms = [properties, expiry, Properties::default()];
+        let mut packets =
+            forms.into_iter().map(|properties| Packet::Disconnect(Disconnect { code, properties }));
+        if let Some(packet) = packets.find(|packet| !self.is_too_large(packet)) {
+            self.send(&packet);
+        }
     }
 
     pub(super) fn send(&mut self, packet: &Packet) {
@@ -325,7 +339,7 @@ impl Session {
         packet_id: Option<PacketId>,
         dup: bool,
     ) -> Result<(), EncodeError> {
-        if !dup && !self.config.sending.topic_alias {
+        if !dup && self.config.sending.topic_aliases == TopicAliasUse::Never {
             return self.write_publish(&sent.head, sent, packet_id);
         }
         let head = Publish { dup, ..Publish::clone(&sent.head) };
@@ -360,7 +374,7 @@ impl Session {
     /// The message with a topic alias, if aliases are configured and the server accepts another
     /// one.
     fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
-        if !self.config.sending.topic_alias {
+        if self.config.sending.topic_aliases == TopicAliasUse::Never {
             return None;
         }
         let (limits, version) = (&self.limits, self.config.version);

@@ -18,10 +18,35 @@ const WINDOW_AT_LEAST_ONCE: u16 = 1000;
 /// Mosquitto 2.0 drops a connection that has 21 QoS 2 messages in flight (measured.md §1.5).
 const WINDOW_EXACTLY_ONCE: u16 = 20;
 
+/// What a server need not support in MQTT 5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptionalFeature {
+    /// Retained messages.
+    Retain,
+    /// Filters with wildcards.
+    Wildcards,
+    /// Subscription identifiers.
+    SubscriptionIdentifiers,
+    /// Shared subscriptions.
+    SharedSubscriptions,
+}
+
+impl OptionalFeature {
+    /// Those that a CONNACK with these properties denies.
+    fn missing_from(connack: &Properties) -> impl Iterator<Item = Self> {
+        let answers = [
+            (Self::Retain, connack.retain_available()),
+            (Self::Wildcards, connack.wildcard_subscription_available()),
+            (Self::SubscriptionIdentifiers, connack.subscription_identifier_available()),
+            (Self::SharedSubscriptions, connack.shared_subscription_available()),
+        ];
+        answers.into_iter().filter(|(_, answer)| *answer == Some(false)).map(|(feature, _)| feature)
+    }
+}
+
 /// The limits of a server. Properties that are absent from a CONNACK have their default, on each
 /// connection anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a property of CONNACK")]
 pub struct ServerLimits {
     /// `None` before MQTT 5: the server does not say.
     pub receive_maximum: Option<u16>,
@@ -29,16 +54,10 @@ pub struct ServerLimits {
     pub maximum_packet: usize,
     /// The highest QoS that the server accepts.
     pub maximum_qos: QoS,
-    /// Whether the server stores retained messages.
-    pub retain_available: bool,
     /// The highest topic alias that the server accepts; 0 means none.
     pub topic_alias_maximum: u16,
-    /// Whether the server accepts filters with wildcards.
-    pub wildcards: bool,
-    /// Whether the server accepts subscription identifiers.
-    pub subscription_identifiers: bool,
-    /// Whether the server accepts shared subscriptions.
-    pub shared_subscriptions: bool,
+    /// What the server does not support.
+    pub missing: Vec<OptionalFeature>,
     /// The keep alive that the server demands, in seconds.
     pub server_keep_alive: Option<u16>,
 }
@@ -50,11 +69,8 @@ impl ServerLimits {
             receive_maximum: None,
             maximum_packet: usize::MAX,
             maximum_qos: QoS::ExactlyOnce,
-            retain_available: true,
             topic_alias_maximum: 0,
-            wildcards: true,
-            subscription_identifiers: true,
-            shared_subscriptions: true,
+            missing: Vec::new(),
             server_keep_alive: None,
         }
     }
@@ -72,15 +88,14 @@ impl ServerLimits {
                 .and_then(|size| usize::try_from(size).ok())
                 .unwrap_or(usize::MAX),
             maximum_qos: properties.maximum_qos().unwrap_or(QoS::ExactlyOnce),
-            retain_available: properties.retain_available().unwrap_or(true),
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
-            wildcards: properties.wildcard_subscription_available().unwrap_or(true),
-            subscription_identifiers: properties
-                .subscription_identifier_available()
-                .unwrap_or(true),
-            shared_subscriptions: properties.shared_subscription_available().unwrap_or(true),
+            missing: OptionalFeature::missing_from(properties).collect(),
             server_keep_alive: properties.server_keep_alive(),
         }
+    }
+
+    fn lacks(&self, feature: OptionalFeature) -> bool {
+        self.missing.contains(&feature)
     }
 
     /// How many messages may be in flight at once if the next one has this QoS; `asked` is the
@@ -101,11 +116,11 @@ impl ServerLimits {
         filter: &TopicFilter,
         properties: &Properties,
     ) -> Result<(), Unsubscribable> {
-        if !self.shared_subscriptions && filter.share().is_some() {
+        if self.lacks(OptionalFeature::SharedSubscriptions) && filter.share().is_some() {
             Err(Unsubscribable::Shared)
-        } else if !self.wildcards && filter.has_wildcard() {
+        } else if self.lacks(OptionalFeature::Wildcards) && filter.has_wildcard() {
             Err(Unsubscribable::Wildcard)
-        } else if !self.subscription_identifiers
+        } else if self.lacks(OptionalFeature::SubscriptionIdentifiers)
             && properties.subscription_identifiers().next().is_some()
         {
             Err(Unsubscribable::Identifier)
@@ -124,7 +139,7 @@ impl ServerLimits {
         if publish.qos > self.maximum_qos {
             return Err(Unsendable::QoSNotSupported(self.maximum_qos));
         }
-        if publish.retain && !self.retain_available {
+        if publish.retain && self.lacks(OptionalFeature::Retain) {
             return Err(Unsendable::RetainNotSupported);
         }
         if version.has_properties()

@@ -9,11 +9,12 @@ pub(super) fn trust_hint(fault: &CertificateFault) -> Option<String> {
             (untrusted, "give that authority's certificate with --cafile")
         }
         CertificateFault::SelfSigned(untrusted) => {
-            (untrusted, "if it is the right one, give it with --cafile")
+            (untrusted, "if it is the right certificate, give it with --cafile")
         }
         CertificateFault::CaAsServer(untrusted) => (
             untrusted,
-            "let this authority sign a certificate for the server, or give this one with --cafile",
+            "let this authority sign a certificate for the server, or give this certificate with \
+             --cafile",
         ),
         _ => return None,
     };
@@ -22,7 +23,9 @@ pub(super) fn trust_hint(fault: &CertificateFault) -> Option<String> {
         GivenPlaces::None => None,
         GivenPlaces::File => Some("the file you gave with --cafile does not hold"),
         GivenPlaces::Folder => Some("the folder you gave with --capath does not hold"),
-        GivenPlaces::Both => Some("what you gave with --cafile and --capath does not hold"),
+        GivenPlaces::Both => {
+            Some("the file and the folder you gave with --cafile and --capath do not hold")
+        }
     };
     let advice = match missing {
         Some(missing) => format!("{missing} its issuer {issuer}: {otherwise}"),
@@ -54,17 +57,19 @@ pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
 fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
     match fault {
         CertificateFault::NoNames { .. } => Some(
-            "issue a new one with a subjectAltName (the common name does not count), or use \
-             --pin-sha256",
+            "issue a new certificate with a subjectAltName (the common name does not count), or \
+             use --pin-sha256",
         ),
         CertificateFault::Version1 { .. } => Some(
-            "issue a new one with extensions (openssl x509 -req -extfile), or trust it with \
-             --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a \
+            "issue a new certificate with extensions (openssl x509 -req -extfile), or trust it \
+             with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a \
              certificate)",
         ),
-        CertificateFault::WeakKey { .. } => Some("issue a new one with a key of 2048 to 8192 bits"),
+        CertificateFault::WeakKey { .. } => {
+            Some("issue a new certificate with a key of 2048 to 8192 bits")
+        }
         CertificateFault::WeakSignature { .. } => Some(
-            "issue a new one with SHA-256 and an RSA or P-256 key, or trust it with \
+            "issue a new certificate with SHA-256 and an RSA or P-256 key, or trust it with \
              --pin-sha256",
         ),
         CertificateFault::UnsupportedKey { authority: None, .. } => {
@@ -74,7 +79,9 @@ fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
             "let an authority with an RSA, P-256, P-384, P-521 or Ed25519 key sign it, or trust it \
              with --pin-sha256",
         ),
-        CertificateFault::WrongPurpose => Some("issue a new one with extendedKeyUsage serverAuth"),
+        CertificateFault::WrongPurpose => {
+            Some("issue a new certificate with extendedKeyUsage serverAuth")
+        }
         _ => None,
     }
 }

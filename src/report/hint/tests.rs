@@ -1,5 +1,8 @@
 //! Every hint, by the error that it belongs to.
 
+mod tls;
+mod upgrade;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{
     Alert, CertificateFault, FilePurpose, Fingerprint, OtherProtocol, TlsError, TlsSetupError,
 };
-use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
+use crate::websocket::upgrade::{BadUpgrade, HttpResponse, Location, NotHttp, UpgradeError};
 
 /// The hint in the line about this error.
 fn hint_of(error: client::Error) -> Option<String> {
@@ -37,6 +40,18 @@ fn check(table: Vec<(client::Error, &str)>) {
 
 fn io_error(kind: io::ErrorKind) -> io::Error {
     io::Error::from(kind)
+}
+
+fn not_upgraded(error: UpgradeError) -> client::Error {
+    client::Error::Transport(transport::Error::Upgrade(error))
+}
+
+/// An answer with this status that is otherwise as `with` makes it.
+fn answered(status: u16, with: impl FnOnce(&mut HttpResponse)) -> client::Error {
+    let mut refusal =
+        HttpResponse { status, target: "/here".to_owned(), ..HttpResponse::default() };
+    with(&mut refusal);
+    not_upgraded(UpgradeError::Status(Box::new(refusal)))
 }
 
 #[test]
@@ -153,7 +168,7 @@ fn refusals_of_the_broker() {
         (0x8b, ""),
         (0x97, later),
         (0x8d, "it received nothing for too long: a shorter -k may help"),
-        (0x8e, "another client uses the same id: choose another with -i"),
+        (0x8e, "another client uses the same id: choose another id with -i"),
         (0x95, "send smaller messages, or raise the broker's limit"),
         (0x96, "send fewer messages a second: --rate"),
         (0x9c, elsewhere),
@@ -175,7 +190,7 @@ fn connections_that_the_server_ends() {
     let closed = |code| WebSocketError::Closed { code: Some(code), reason: String::new() };
     let garbled =
         |look| WebSocketError::Garbled { words: "reserved bits".to_owned(), sent: None, look };
-    let spoilt = "the frames may be compressed without agreement, or spoilt by a proxy on the way: \
+    let spoilt = "the frames may be compressed without agreement, or changed by a proxy on the way: \
                   -dd shows them";
     let table = [
         (closed(1000), ""),
@@ -183,7 +198,7 @@ fn connections_that_the_server_ends() {
         (
             closed(1009),
             "the broker, or a proxy in front of it, does not accept a message of this size: send \
-             smaller ones, and do not use --frame-per-packet",
+             smaller messages, and do not use --frame-per-packet",
         ),
         (closed(1012), "try again later"),
         (closed(1013), "try again later"),
@@ -191,12 +206,12 @@ fn connections_that_the_server_ends() {
         (WebSocketError::TooLarge { size: 2, limit: 1 }, "raise --max-message-size"),
         (
             WebSocketError::TextFrame("x".to_owned()),
-            "another service may be at this path: try another one, such as /mqtt",
+            "another service may be at this path: try another path, such as /mqtt",
         ),
         (garbled(Look::Frames), spoilt),
         (
             garbled(Look::Text),
-            "what follows the upgrade is no WebSocket: try another path, such as /mqtt",
+            "the data after the upgrade are no WebSocket frames: try another path, such as /mqtt",
         ),
         (WebSocketError::TooLarge { size: 1 << 62, limit: 1 }, spoilt),
         (WebSocketError::Protocol("x".to_owned()), ""),
@@ -322,7 +337,7 @@ fn the_address_decides_which_advice_fits() {
     }
     let said = |text: &str| {
         let text = text.to_owned();
-        answered(400, move |refusal| refusal.text = text)
+        answered(400, move |refusal| refusal.body.searched = text)
     };
     let has_not: Vec<(&str, client::Error, &str)> = vec![
         ("wss://h/", upgrade(Closed), tls_advice),
@@ -333,7 +348,7 @@ fn the_address_decides_which_advice_fits() {
         ("wss://h/", answered(426, |refusal| refusal.upgrade = Some("TLS/1.2".into())), "wss"),
         ("wss://h/", tls(TlsError::Closed), nameless),
         ("ws://192.0.2.1/", answered(200, |_| {}), nameless),
-        ("wss://192.0.2.1/", answered(200, |refusal| refusal.text = "x".into()), nameless),
+        ("wss://192.0.2.1/", answered(200, |refusal| refusal.body.searched = "x".into()), nameless),
         ("wss://192.0.2.1/", alert(Alert::ProtocolVersion), nameless),
         ("ws://h:1883/", answered(404, |_| {}), "1883"),
     ];
@@ -372,339 +387,13 @@ fn sentences_of_servers_are_found_anywhere_in_their_pages() {
         ("no proxy protocol header", proxy),
     ] {
         let text = format!("400 bad request {sentence} server at localhost");
-        let error = answered(400, |refusal| refusal.text = text);
+        let error = answered(400, |refusal| refusal.body.searched = text);
         assert_eq!(hint_of(error).as_deref(), Some(hint), "{sentence}");
     }
     // An ordinary page may speak of anything.
-    let page = answered(200, |refusal| refusal.text = "tls required".to_owned());
+    let page = answered(200, |refusal| refusal.body.searched = "tls required".to_owned());
     let hint = "this is an ordinary web page: check the path and the port";
     assert_eq!(hint_of(page).as_deref(), Some(hint));
-}
-
-#[test]
-fn failures_of_tls() {
-    let certificate = "give one with --cert and --key";
-    let table = vec![
-        (TlsError::NotTls(OtherProtocol::Http), "try ws:// instead of wss://, or another port"),
-        (TlsError::NotTls(OtherProtocol::Mqtt), "use the port of the broker's WebSocket listener"),
-        (TlsError::NotTls(OtherProtocol::Other("x".to_owned())), "check the port"),
-        (TlsError::Closed, "does the server speak TLS on this port?"),
-        (
-            TlsError::Reset,
-            "does the server speak TLS on this port? it may also listen at another address, or be \
-             overloaded",
-        ),
-        (TlsError::ClientCertificateRequired, certificate),
-        (TlsError::ClientCertificateMissed, certificate),
-        (
-            TlsError::ClientCertificateRefused(Alert::UnknownCA),
-            "does --cert hold the intermediate certificates, too?",
-        ),
-        (TlsError::ClientCertificateRefused(Alert::CertificateExpired), "use a new certificate"),
-        (TlsError::ClientCertificateRefused(Alert::AccessDenied), ""),
-        (
-            TlsError::Alert(Alert::HandshakeFailure),
-            "the server may require another TLS version or cipher, or a name (--sni), or have a \
-             key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521",
-        ),
-        (
-            TlsError::Alert(Alert::ProtocolVersion),
-            "do not use --tls-version; TLS 1.1 and older are not supported",
-        ),
-        (TlsError::Alert(Alert::UnrecognisedName), "give a name that the server knows with --sni"),
-        (
-            TlsError::Alert(Alert::NoApplicationProtocol),
-            "do not use --tls-alpn, or name a protocol that the server accepts",
-        ),
-        (TlsError::Alert(Alert::InternalError), ""),
-        (
-            TlsError::Incompatible(rustls::PeerIncompatible::NoCipherSuitesInCommon),
-            "the server's TLS needs an update, or --tls-version is wrong",
-        ),
-        (TlsError::Name("x".to_owned()), "give the server's name with --sni"),
-        (
-            TlsError::HandshakeTooLong,
-            "the server should send only its certificate and the intermediate ones",
-        ),
-        (
-            TlsError::Protocol(rustls::Error::HandshakeNotComplete),
-            "is this the right port, and does nothing on the way interfere with TLS?",
-        ),
-    ];
-    let failed = |error| client::Error::Transport(transport::Error::Tls(error));
-    check(table.into_iter().map(|(error, hint)| (failed(error), hint)).collect());
-}
-
-#[test]
-fn settings_of_tls() {
-    let path = || PathBuf::from("file");
-    let table = vec![
-        (TlsSetupError::Swapped(path()), "are --cert and --key swapped?"),
-        (
-            TlsSetupError::Nothing(FilePurpose::Key, path()),
-            "give the file of the private key with --key",
-        ),
-        (TlsSetupError::Nothing(FilePurpose::Certificate, path()), ""),
-        (
-            TlsSetupError::Binary(FilePurpose::Key, path()),
-            "convert it: openssl pkey -inform DER, or openssl pkcs12",
-        ),
-        (
-            TlsSetupError::Binary(FilePurpose::Authorities, path()),
-            "convert it: openssl x509 -inform DER, or openssl pkcs12",
-        ),
-        (TlsSetupError::Encrypted(path()), "give its password with --key-password-file"),
-        (
-            TlsSetupError::EncryptedTheOldWay(path()),
-            "convert it: openssl pkcs8 -topk8 -in KEY -out NEW",
-        ),
-        (
-            TlsSetupError::UnsupportedEncryption(path()),
-            "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW",
-        ),
-        (
-            TlsSetupError::UnsupportedKey(path()),
-            "RSA keys of 2048 to 8192 bits, P-256, P-384 and Ed25519 keys are supported",
-        ),
-        (
-            TlsSetupError::ForeignKey { key: path(), certificate: path() },
-            "give the key with which the certificate was requested",
-        ),
-        (TlsSetupError::NoSystemRoots(String::new()), "install ca-certificates, or give --cafile"),
-        (TlsSetupError::WrongPassword(path()), ""),
-    ];
-    let setup = client::Error::TlsSetup;
-    check(table.into_iter().map(|(error, hint)| (setup(error), hint)).collect());
-}
-
-#[test]
-fn certificates_that_are_refused() {
-    let (expected, authority, common_name) = (String::new(), None, None);
-    let table = vec![
-        (CertificateFault::UnknownIssuer(None), "give that authority's certificate with --cafile"),
-        (
-            CertificateFault::Expired { on: None, authority: None },
-            "the server needs a new \
-             certificate",
-        ),
-        (
-            CertificateFault::NotYetValid { on: None, authority: None },
-            "check the clock of this machine",
-        ),
-        (
-            CertificateFault::WrongName { expected: expected.clone(), presented: Vec::new() },
-            "connect to a name in the certificate, or give one with --sni",
-        ),
-        (
-            CertificateFault::NoNames { expected, common_name },
-            "issue a new one with a subjectAltName (the common name does not count), or use \
-             --pin-sha256",
-        ),
-        (
-            CertificateFault::Version1 { authority },
-            "issue a new one with extensions (openssl x509 -req -extfile), or trust it with \
-             --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a certificate)",
-        ),
-        (
-            CertificateFault::WeakKey { bits: 1024, authority: None },
-            "issue a new one with a key of 2048 to 8192 bits",
-        ),
-        (CertificateFault::BadSignature { namesake: None }, "is the --cafile up to date?"),
-        (
-            CertificateFault::WeakSignature { algorithm: None },
-            "issue a new one with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256",
-        ),
-        (CertificateFault::WrongPurpose, "issue a new one with extendedKeyUsage serverAuth"),
-        (
-            CertificateFault::NotPinned(Fingerprint::of(b"x")),
-            "if you trust the server's new certificate, pin that one",
-        ),
-        (CertificateFault::Revoked, ""),
-    ];
-    let refused =
-        |fault| client::Error::Transport(transport::Error::Tls(TlsError::Certificate(fault)));
-    check(table.into_iter().map(|(fault, hint)| (refused(fault), hint)).collect());
-}
-
-fn not_upgraded(error: UpgradeError) -> client::Error {
-    client::Error::Transport(transport::Error::Upgrade(error))
-}
-
-#[test]
-fn upgrades_that_fail() {
-    let subprotocol = |tolerable| {
-        let offered = vec!["mqtt".to_owned()];
-        UpgradeError::Bad(BadUpgrade::Subprotocol { offered, answered: None, tolerable })
-    };
-    let dropped = "a proxy on the way may drop the Upgrade header";
-    let no_server = "the answer does not come from a WebSocket server, but perhaps from a cache \
-                     or a proxy";
-    let table = vec![
-        (
-            UpgradeError::Closed,
-            "most often --subprotocol or --origin is wrong, or the port speaks another protocol \
-             (TLS, plain MQTT) or expects the PROXY protocol",
-        ),
-        (
-            UpgradeError::Reset,
-            "the port may speak TLS (try wss://) or plain MQTT or expect the PROXY protocol, or the \
-             server listens at another address or is overloaded",
-        ),
-        (UpgradeError::Http2Chosen, "leave h2 out of --tls-alpn"),
-        (UpgradeError::NotHttp(NotHttp::Echo), "check the port"),
-        (
-            UpgradeError::NotHttp(NotHttp::ProxyHeader),
-            "a load balancer on the way writes it for a server that does not understand it \
-             (haproxy: send-proxy)",
-        ),
-        (UpgradeError::NotHttp(NotHttp::Mqtt), "use the port of the broker's WebSocket listener"),
-        (UpgradeError::NotHttp(NotHttp::Tls), "try wss:// instead of ws://"),
-        (
-            UpgradeError::NotHttp(NotHttp::Http2),
-            "a WebSocket needs HTTP/1.1: try another port, or configure the proxy for HTTP/1.1",
-        ),
-        (UpgradeError::NotHttp(NotHttp::Other("x".to_owned())), "check the port"),
-        (subprotocol(true), "it is accepted without --strict"),
-        (subprotocol(false), "try another --subprotocol"),
-        (
-            UpgradeError::Bad(BadUpgrade::OldHttp),
-            "a proxy on the way speaks HTTP/1.0 (nginx: proxy_http_version 1.1)",
-        ),
-        (
-            UpgradeError::Bad(BadUpgrade::Extension("x".to_owned())),
-            "turn it off in the server: only an extension that was offered may be used",
-        ),
-        (UpgradeError::Bad(BadUpgrade::NoUpgrade), dropped),
-        (UpgradeError::Bad(BadUpgrade::NoConnection), dropped),
-        (UpgradeError::Bad(BadUpgrade::NoAccept), no_server),
-        (UpgradeError::Bad(BadUpgrade::WrongAccept), no_server),
-        (UpgradeError::HeadTooLarge, ""),
-    ];
-    check(table.into_iter().map(|(error, hint)| (not_upgraded(error), hint)).collect());
-}
-
-/// An answer with this status that is otherwise as `with` makes it.
-fn answered(status: u16, with: impl FnOnce(&mut HttpResponse)) -> client::Error {
-    let mut refusal =
-        HttpResponse { status, target: "/here".to_owned(), ..HttpResponse::default() };
-    with(&mut refusal);
-    not_upgraded(UpgradeError::Status(Box::new(refusal)))
-}
-
-#[test]
-fn answers_that_say_more_than_their_status() {
-    let body = |text: &str| {
-        let text = text.to_owned();
-        move |refusal: &mut HttpResponse| {
-            refusal.text = text.to_lowercase();
-            refusal.body = Some(text);
-        }
-    };
-    let wants = |scheme: &str| {
-        let scheme = scheme.to_owned();
-        move |refusal: &mut HttpResponse| refusal.www_authenticate = Some(scheme)
-    };
-    let location = |refusal: &mut HttpResponse| refusal.location = Some("/there".to_owned());
-    let follow = "connect to that address, or use --follow";
-    check(vec![
-        (answered(400, body("sent to HTTPS port")), "this port speaks TLS: try wss://"),
-        (
-            answered(429, |refusal| refusal.retry_after = Some("120".to_owned())),
-            "try again later, or with --wait 120",
-        ),
-        (
-            answered(503, |refusal| refusal.retry_after = Some("Fri, 31 Dec 1999".to_owned())),
-            "try again later, or with --wait",
-        ),
-        (
-            answered(503, |refusal| refusal.retry_after = Some("0".to_owned())),
-            "try again later, or with --wait",
-        ),
-        (
-            answered(429, |refusal| refusal.retry_after = Some("99999999999".to_owned())),
-            "try again later, or with --wait",
-        ),
-        (
-            answered(403, |refusal| refusal.server = Some("envoy".to_owned())),
-            "envoy refuses a WebSocket without upgrade_configs (upgrade_type: websocket) in its \
-             configuration",
-        ),
-        (
-            answered(503, |refusal| refusal.squid_error = Some("ERR_DNS_FAIL 0".to_owned())),
-            "the proxy does not find the host: check its name, or use --no-proxy",
-        ),
-        (
-            answered(426, |refusal| refusal.upgrade = Some("TLS/1.2".to_owned())),
-            "the server requires TLS: try wss://",
-        ),
-        (
-            answered(426, |refusal| refusal.websocket_version = Some("8".to_owned())),
-            "mqttws speaks version 13, the only one of RFC 6455: the server needs an update",
-        ),
-        (answered(301, location), follow),
-        (answered(308, location), follow),
-        (answered(302, |_| {}), "the answer has no Location: check the path and the port"),
-        (
-            answered(401, wants("Basic realm=x")),
-            "give its user name and password with --basic-auth, or check them",
-        ),
-        (answered(401, wants("Bearer")), "give a token with --bearer, or check that it is valid"),
-        (
-            answered(401, wants("Digest")),
-            "mqttws supports Basic (--basic-auth) and tokens (--bearer, -H), not this scheme",
-        ),
-        (
-            answered(403, |refusal| refusal.amzn_error_type = Some("x".to_owned())),
-            "sign the URL again (check the clock, the region, and that the host is signed without \
-             :443), or allow it in the policy",
-        ),
-        (
-            answered(403, body("Origin is not allowed")),
-            "give an origin that the server allows with --origin",
-        ),
-        (
-            answered(404, |refusal| refusal.target = "/mqtt?x=y".to_owned()),
-            "no WebSocket at this path: try /ws or /",
-        ),
-        (answered(404, |_| {}), "no WebSocket at this path: try /mqtt, /ws or /"),
-    ]);
-}
-
-#[test]
-fn statuses_that_say_all() {
-    let path = "no WebSocket at this path: check the path";
-    let long = "the request is too large for the server: shorten the query of the URL or the \
-                headers of -H";
-    let gateway = "the proxy cannot reach the broker, or drops the Upgrade header";
-    let behind = "the proxy cannot reach the broker";
-    let table = [
-        (200, "this is an ordinary web page: check the path and the port"),
-        (204, "this is an ordinary web page: check the path and the port"),
-        (400, "check the path, --subprotocol, and whether a proxy drops the Upgrade header"),
-        (401, "give valid credentials with --basic-auth or --bearer"),
-        (403, "check the credentials (--basic-auth, --bearer) and --origin"),
-        (405, path),
-        (407, "a proxy on the way requires credentials: give the proxy and them with --proxy"),
-        (408, "try again later, or with --wait"),
-        (410, path),
-        (414, long),
-        (418, ""),
-        (421, "the server does not know this host: check its name, and -H 'Host: ...' and --sni"),
-        (426, "a proxy on the way may drop the Upgrade header"),
-        (429, "try again later, or with --wait"),
-        (431, long),
-        (500, "this is an error inside the server: its log says why"),
-        (501, path),
-        (502, gateway),
-        (503, gateway),
-        (504, gateway),
-        (505, "a WebSocket needs HTTP/1.1: a proxy on the way may speak HTTP/1.0"),
-        (511, "this network requires a login first: open a web page"),
-        (520, behind),
-        (530, behind),
-        (531, ""),
-    ];
-    check(table.into_iter().map(|(status, hint)| (answered(status, |_| {}), hint)).collect());
 }
 
 #[test]

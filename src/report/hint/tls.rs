@@ -7,27 +7,37 @@ use crate::transport::tls::{Alert, FilePurpose, OtherProtocol, TlsError, TlsSetu
 /// The hint of a failure of TLS.
 pub(super) fn hint(error: &TlsError, server: Server<'_>) -> Option<&'static str> {
     match error {
-        TlsError::Closed | TlsError::Reset if server.port_hint().is_some() => server.port_hint(),
-        TlsError::Closed | TlsError::Reset if server.lacks_name() => Some(
+        TlsError::Closed | TlsError::Reset if server.port_hint().is_some() => {
+            return server.port_hint();
+        }
+        error if server.lacks_name() => nameless_hint(error),
+        _ => None,
+    }
+    .or_else(|| plain_hint(error))
+}
+
+/// The hint where no server name was sent, because the host is an address.
+fn nameless_hint(error: &TlsError) -> Option<&'static str> {
+    match error {
+        TlsError::Closed | TlsError::Reset => Some(
             "does the server speak TLS on this port? no server name was sent, because the host is \
              an address: --sni gives one",
         ),
-        TlsError::Alert(Alert::HandshakeFailure) if server.lacks_name() => Some(
+        TlsError::Alert(Alert::HandshakeFailure) => Some(
             "no server name was sent, because the host is an address: give the server's name with \
              --sni; or the server requires another TLS version or cipher, or has a key other than \
              RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521",
         ),
-        TlsError::Alert(alert) if server.lacks_name() && may_lack_name(*alert) => {
-            Some(NO_SERVER_NAME)
-        }
+        TlsError::Alert(alert) if may_lack_name(*alert) => Some(NO_SERVER_NAME),
+        _ => None,
+    }
+}
+
+/// The hint whatever the address is.
+fn plain_hint(error: &TlsError) -> Option<&'static str> {
+    match error {
         TlsError::Certificate(fault) => certificate::hint(fault),
-        TlsError::NotTls(OtherProtocol::Http) => {
-            Some("try ws:// instead of wss://, or another port")
-        }
-        TlsError::NotTls(OtherProtocol::Mqtt) => {
-            Some("use the port of the broker's WebSocket listener")
-        }
-        TlsError::NotTls(OtherProtocol::Other(_)) => Some("check the port"),
+        TlsError::NotTls(protocol) => Some(protocol_hint(protocol)),
         TlsError::Closed => Some("does the server speak TLS on this port?"),
         TlsError::Reset => Some(
             "does the server speak TLS on this port? it may also listen at another address, or be \
@@ -48,6 +58,14 @@ pub(super) fn hint(error: &TlsError, server: Server<'_>) -> Option<&'static str>
         TlsError::Protocol(_) => {
             Some("is this the right port, and does nothing on the way interfere with TLS?")
         }
+    }
+}
+
+fn protocol_hint(protocol: &OtherProtocol) -> &'static str {
+    match protocol {
+        OtherProtocol::Http => "try ws:// instead of wss://, or another port",
+        OtherProtocol::Mqtt => "use the port of the broker's WebSocket listener",
+        OtherProtocol::Other(_) => "check the port",
     }
 }
 
@@ -98,12 +116,10 @@ pub(super) fn setup_hint(error: &TlsSetupError) -> Option<&'static str> {
         TlsSetupError::OtherSection(.., label) if label == "TRUSTED CERTIFICATE" => {
             Some("that form is OpenSSL's own; convert it: openssl x509 -in FILE -out NEW")
         }
-        TlsSetupError::Binary(FilePurpose::Key, _) => {
-            Some("convert it: openssl pkey -inform DER, or openssl pkcs12")
-        }
-        TlsSetupError::Binary(..) => {
-            Some("convert it: openssl x509 -inform DER, or openssl pkcs12")
-        }
+        TlsSetupError::Binary(purpose, _) => Some(match purpose {
+            FilePurpose::Key => "convert it: openssl pkey -inform DER, or openssl pkcs12",
+            _ => "convert it: openssl x509 -inform DER, or openssl pkcs12",
+        }),
         TlsSetupError::Encrypted(_) => Some("give its password with --key-password-file"),
         TlsSetupError::EncryptedTheOldWay(_) => {
             Some("convert it: openssl pkcs8 -topk8 -in KEY -out NEW")

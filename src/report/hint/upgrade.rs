@@ -147,7 +147,8 @@ fn status_hint(refusal: &HttpResponse, server: Server<'_>) -> Option<Cow<'static
             None => LATER.to_owned(),
         }));
     }
-    let said = if refusal.status >= 400 { phrase::hint(&refusal.text, server) } else { None };
+    let said =
+        if refusal.status >= 400 { phrase::hint(&refusal.body.searched, server) } else { None };
     said.or_else(|| squid_hint(refusal))
         .or_else(|| header_hint(refusal, server))
         .or_else(|| by_status(refusal.status))
@@ -166,11 +167,13 @@ fn path_hint(target: &str) -> String {
 /// The hint where a header, or the absence of a body, says more than the status.
 fn header_hint(refusal: &HttpResponse, server: Server<'_>) -> Option<&'static str> {
     let says = |words: &str| {
-        let said = [&refusal.body, &refusal.www_authenticate, &refusal.upgrade];
+        let said = [&refusal.body.title, &refusal.www_authenticate, &refusal.upgrade];
         said.into_iter().flatten().any(|text| text.to_ascii_lowercase().contains(words))
     };
     match refusal.status {
-        200 | 421 if server.lacks_name() && refusal.text.is_empty() => Some(NO_SERVER_NAME),
+        200 | 421 if server.lacks_name() && refusal.body.searched.is_empty() => {
+            Some(NO_SERVER_NAME)
+        }
         426 if says("tls") && !server.is_secure() => Some("the server requires TLS: try wss://"),
         426 if lacks_version_13(refusal) => Some(OTHER_VERSION),
         301 | 302 | 303 | 307 | 308 if refusal.location.is_some() => Some(REDIRECT),
@@ -179,7 +182,7 @@ fn header_hint(refusal: &HttpResponse, server: Server<'_>) -> Option<&'static st
         401 if refusal.www_authenticate.is_some() => Some(OTHER_SCHEME),
         403 if refusal.amzn_error_type.is_some() => Some(SIGNATURE),
         403 if says("origin") => Some("give an origin that the server allows with --origin"),
-        403 if is_envoy(refusal) && refusal.text.is_empty() => Some(
+        403 if is_envoy(refusal) && refusal.body.searched.is_empty() => Some(
             "envoy refuses a WebSocket without upgrade_configs (upgrade_type: websocket) in its \
              configuration",
         ),

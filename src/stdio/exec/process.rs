@@ -1,6 +1,7 @@
 //! One command: started, given its input, read from and waited for; and signals for the commands
 //! that run.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -102,7 +103,7 @@ impl Running {
     }
 
     /// Runs a command and waits for its end.
-    pub fn run(&self, command: &str, job: Job, stdout: CommandStdout) -> CommandOutcome {
+    pub fn run(&self, command: &[OsString], job: Job, stdout: CommandStdout) -> CommandOutcome {
         let (child, pid) = match self.start(command, &job.variables, stdout) {
             Ok(Some(started)) => started,
             Ok(None) => return CommandOutcome::Dropped,
@@ -121,7 +122,7 @@ impl Running {
     /// Under the lock, so that no signal comes between its start and its entry in the list.
     fn start(
         &self,
-        command: &str,
+        command: &[OsString],
         variables: &[Variable],
         stdout: CommandStdout,
     ) -> io::Result<Option<(Child, Pid)>> {
@@ -129,8 +130,9 @@ impl Running {
         if state.phase != RunPhase::Starting {
             return Ok(None);
         }
-        let mut process = Command::new("sh");
-        process.arg("-c").arg(command).process_group(0).stdin(Stdio::piped());
+        let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut process = Command::new(program);
+        process.args(arguments).process_group(0).stdin(Stdio::piped());
         process.stdout(match stdout {
             CommandStdout::Captured => Stdio::piped(),
             CommandStdout::Inherited => Stdio::inherit(),

@@ -22,8 +22,8 @@ fn stage(command: &str, jobs: usize) -> Stage {
 
 fn stage_that(command: &str, jobs: usize, on_failure: OnFailure) -> Stage {
     let (wake, woken) = mpsc::channel();
-    let settings =
-        Settings { command: command.to_owned(), jobs, stdout: CommandStdout::Captured, on_failure };
+    let words = ["sh", "-c", command].map(OsString::from).to_vec();
+    let settings = Settings { words, jobs, stdout: CommandStdout::Captured, on_failure };
     let content = Content::Payload { verbose: false, encoding: None };
     let layout = Layout {
         content,

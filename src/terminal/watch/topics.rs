@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::time::Instant;
+
+use super::activity::Activity;
 
 /// The most topics that are remembered: far more than a terminal has lines.
 const MOST_TOPICS: usize = 10_000;
@@ -32,10 +35,11 @@ struct TopicState {
     latest: u64,
     payload: Vec<u8>,
     is_cut: bool,
+    activity: Activity,
 }
 
 /// A topic to be shown.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct VisibleTopic<'a> {
     /// The whole of it.
     pub topic: &'a str,
@@ -43,22 +47,29 @@ pub struct VisibleTopic<'a> {
     pub payload: &'a [u8],
     /// There is more of it.
     pub is_cut: bool,
+    /// Its messages.
+    pub activity: &'a Activity,
 }
 
 impl WatchedTopics {
     /// A message has come.
-    pub fn put(&mut self, topic: &str, payload: &[u8]) {
+    pub fn put(&mut self, topic: &str, payload: &[u8], now: Instant) {
         self.count += 1;
         if let Some(row) = self.rows.get_mut(topic) {
             if let Some(topic) = self.order.remove(&row.latest) {
                 self.order.insert(self.count, topic);
             }
-            row.update(self.count, payload);
+            row.update(self.count, payload, now);
         } else {
             let topic: Rc<str> = Rc::from(topic);
-            let mut row =
-                TopicState { first: self.count, latest: 0, payload: Vec::new(), is_cut: false };
-            row.update(self.count, payload);
+            let mut row = TopicState {
+                first: self.count,
+                latest: 0,
+                payload: Vec::new(),
+                is_cut: false,
+                activity: Activity::new(now),
+            };
+            row.update(self.count, payload, now);
             self.bytes += topic.len();
             self.order.insert(self.count, Rc::clone(&topic));
             self.rows.insert(topic, row);
@@ -87,13 +98,19 @@ impl WatchedTopics {
             newest.filter_map(|topic| self.rows.get_key_value(topic)).collect();
         rows.sort_by_key(|(_, row)| row.first);
         rows.into_iter()
-            .map(|(topic, row)| VisibleTopic { topic, payload: &row.payload, is_cut: row.is_cut })
+            .map(|(topic, row)| VisibleTopic {
+                topic,
+                payload: &row.payload,
+                is_cut: row.is_cut,
+                activity: &row.activity,
+            })
             .collect()
     }
 }
 
 impl TopicState {
-    fn update(&mut self, number: u64, payload: &[u8]) {
+    fn update(&mut self, number: u64, payload: &[u8], now: Instant) {
+        self.activity.put(payload, now);
         self.latest = number;
         self.is_cut = payload.len() > LONGEST;
         self.payload.clear();
@@ -129,7 +146,7 @@ mod tests {
     fn the_newest_are_shown_where_they_were() {
         let mut topics = WatchedTopics::default();
         for (topic, payload) in [("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")] {
-            topics.put(topic, payload.as_bytes());
+            topics.put(topic, payload.as_bytes(), Instant::now());
         }
         assert_eq!(shown(&topics, 9), [("a", &b"4"[..]), ("b", b"2"), ("c", b"3")]);
         assert_eq!(shown(&topics, 2), [("a", &b"4"[..]), ("c", b"3")]);
@@ -139,12 +156,13 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut topics = WatchedTopics::default();
-        (0..MOST_TOPICS + 5).for_each(|n| topics.put(&n.to_string(), &[b'x'; 5000]));
+        (0..MOST_TOPICS + 5)
+            .for_each(|n| topics.put(&n.to_string(), &[b'x'; 5000], Instant::now()));
         assert_eq!((topics.len(), topics.order.len()), (MOST_TOPICS, MOST_TOPICS));
         assert!(!topics.rows.contains_key("4") && topics.rows.contains_key("5"));
         assert!(topics.rows.values().all(|row| row.payload.len() == LONGEST && row.is_cut));
         let long = "x".repeat(65_000);
-        (0..1000).for_each(|n| topics.put(&format!("{n}{long}"), b""));
+        (0..1000).for_each(|n| topics.put(&format!("{n}{long}"), b"", Instant::now()));
         assert!(topics.bytes <= MOST_BYTES && topics.len() > 100, "{} bytes", topics.bytes);
         assert_eq!(topics.bytes, topics.rows.keys().map(|topic| topic.len()).sum::<usize>());
     }

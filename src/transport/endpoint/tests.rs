@@ -73,6 +73,9 @@ fn what_is_no_address_is_refused() {
         ("ws://ho st/", E::ForbiddenCharacter(' ')),
         ("ws://host/a b", E::ForbiddenCharacter(' ')),
         ("ws://host/a\r\nX: y", E::ForbiddenCharacter('\r')),
+        (" ws://host/", E::Surrounding(' ')),
+        ("ws://host/\r", E::Surrounding('\r')),
+        ("\u{feff}ws://host/", E::Surrounding('\u{feff}')),
         ("ws://host/\u{7f}", E::ForbiddenCharacter('\u{7f}')),
         ("ws://h\u{202e}öst/", E::BadHost),
         ("ws://ö..st/", E::BadHost),
@@ -134,7 +137,7 @@ fn parts_make_the_same_endpoint_as_a_url() {
     assert_eq!(bad("user@host", None, None), EndpointError::BadHost);
     assert_eq!(bad("host", Some(0), None), EndpointError::BadPort);
     assert_eq!(bad("host", None, Some("mqtt")), EndpointError::BadPath);
-    assert_eq!(bad("host", None, Some("/a\n")), EndpointError::ForbiddenCharacter('\n'));
+    assert_eq!(bad("host", None, Some("/a\n")), EndpointError::Surrounding('\n'));
 }
 
 #[test]

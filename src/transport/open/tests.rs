@@ -27,7 +27,7 @@ fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
     let mut stream = Stream::plain(Wire::new(sent.clone()), None);
     stream.give_back(leftover.to_vec());
-    World { open: Open::new(LIMIT, false, false), stream, sent }
+    World { open: Open::new(LIMIT, Framing::UpToLimit, false), stream, sent }
 }
 
 impl World {

@@ -26,8 +26,8 @@ pub struct SocketReader {
     socket: SharedSocket,
     spare: Vec<Chunk>,
     made: usize,
-    /// More comes at once than a small chunk holds.
-    is_large: bool,
+    /// How large the next chunk is made, in bytes.
+    chunk_size: usize,
     is_ended: bool,
 }
 
@@ -41,7 +41,7 @@ impl SocketReader {
             socket,
             spare: Vec::with_capacity(CHUNKS),
             made: 0,
-            is_large: false,
+            chunk_size: FIRST_CHUNK,
             is_ended: false,
         }
     }
@@ -63,7 +63,7 @@ impl SocketReader {
 
     /// Takes a chunk to fill it again.
     pub fn recycle(&mut self, chunk: Chunk) {
-        if self.is_large && chunk.capacity() < CHUNK {
+        if chunk.capacity() < self.chunk_size {
             self.made = self.made.saturating_sub(1);
         } else if self.spare.len() < CHUNKS {
             self.spare.push(chunk);
@@ -75,14 +75,17 @@ impl SocketReader {
         let mut chunk = self.spare.pop().unwrap_or_else(|| {
             // Most connections never need more than one or two.
             self.made += 1;
-            Chunk::with_capacity(if self.is_large { CHUNK } else { FIRST_CHUNK })
+            Chunk::with_capacity(self.chunk_size)
         });
         let result = if self.is_ready() {
             chunk.fill_from(&mut self.read_ahead)
         } else {
             chunk.fill_from(&mut self.socket)
         };
-        self.is_large |= chunk.unread().len() == chunk.capacity();
+        if chunk.unread().len() == chunk.capacity() {
+            // More comes at once than a small chunk holds.
+            self.chunk_size = CHUNK;
+        }
         self.is_ended = !matches!(result, Ok(1..));
         match result {
             Ok(0) => SocketEvent::End(None),

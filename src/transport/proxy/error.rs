@@ -57,19 +57,24 @@ impl SocksFault {
             }
             Self::Refused(code) => code,
         };
-        let words = match refused {
-            1 => "general failure",
-            2 => "not allowed by its rules",
-            3 => "network unreachable",
-            4 => "host unreachable",
-            5 => "connection refused",
-            6 => "TTL expired",
-            7 => "CONNECT is not supported",
-            8 => "this type of address is not supported",
-            code => return format!("refused with code {code}"),
-        };
-        format!("could not connect to the server: {words}")
+        refusal_words(refused)
     }
+}
+
+/// The words of a code of RFC 1928 §6.
+fn refusal_words(code: u8) -> String {
+    let words = match code {
+        1 => "general failure",
+        2 => "not allowed by its rules",
+        3 => "network unreachable",
+        4 => "host unreachable",
+        5 => "connection refused",
+        6 => "TTL expired",
+        7 => "CONNECT is not supported",
+        8 => "this type of address is not supported",
+        code => return format!("refused with code {code}"),
+    };
+    format!("could not connect to the server: {words}")
 }
 
 impl ProxyError {

@@ -47,7 +47,20 @@ pub fn connect(
     port: u16,
     note: Note<'_>,
 ) -> Result<(), ProxyError> {
+    // A name that is too long is found before anything is sent.
     let request = request(target, port)?;
+    introduce(stream, user, note)?;
+    stream.write_all(&request)?;
+    note(format_args!("> SOCKS 5: connect to {target} port {port}"));
+    take_reply(stream, note)
+}
+
+/// Agrees on a method, and authenticates where the proxy wants it.
+fn introduce(
+    stream: &mut (impl Read + Write),
+    user: Option<(&str, &str)>,
+    note: Note<'_>,
+) -> Result<(), ProxyError> {
     let methods: &[u8] = if user.is_some() {
         &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD]
     } else {
@@ -62,8 +75,10 @@ pub fn connect(
         (USER_AND_PASSWORD, Some((name, password))) => authenticate(stream, name, password)?,
         _ => return Err(SocksFault::NoMethod { offered_credentials: user.is_some() }.into()),
     }
-    stream.write_all(&request)?;
-    note(format_args!("> SOCKS 5: connect to {target} port {port}"));
+    Ok(())
+}
+
+fn take_reply(stream: &mut impl Read, note: Note<'_>) -> Result<(), ProxyError> {
     let [version, reply, _, kind] = read(stream)?;
     note(format_args!("< SOCKS 5: reply {reply}"));
     check_version(version)?;

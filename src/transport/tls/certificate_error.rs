@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rustls::CertificateError;
+use rustls::pki_types::UnixTime;
 
 use super::certificate::{Date, Fingerprint};
 use super::given_places::GivenPlaces;
@@ -102,36 +103,49 @@ pub struct Untrusted {
 
 impl std::error::Error for CertificateFault {}
 
+/// Faults of which rustls knows no more than this.
+impl CertificateFault {
+    fn expired(on: Option<UnixTime>) -> Self {
+        Self::Expired { on: on.map(|time| time.as_secs()), authority: None }
+    }
+
+    fn not_yet_valid(on: Option<UnixTime>) -> Self {
+        Self::NotYetValid { on: on.map(|time| time.as_secs()), authority: None }
+    }
+
+    fn wrong_name(expected: String) -> Self {
+        Self::WrongName { expected, presented: Vec::new() }
+    }
+
+    fn unsupported(algorithm: &[u8]) -> Self {
+        match unsupported_key(algorithm) {
+            Some(kind) => Self::UnsupportedKey { kind, authority: None },
+            None => Self::WeakSignature { algorithm: None },
+        }
+    }
+}
+
 impl From<CertificateError> for CertificateFault {
     fn from(error: CertificateError) -> Self {
         use CertificateError as Error;
         match error {
             Error::UnknownIssuer => Self::UnknownIssuer(None),
-            Error::Expired => Self::Expired { on: None, authority: None },
-            Error::ExpiredContext { not_after, .. } => {
-                Self::Expired { on: Some(not_after.as_secs()), authority: None }
-            }
-            Error::NotValidYet => Self::NotYetValid { on: None, authority: None },
-            Error::NotValidYetContext { not_before, .. } => {
-                Self::NotYetValid { on: Some(not_before.as_secs()), authority: None }
-            }
-            Error::NotValidForName => {
-                Self::WrongName { expected: String::new(), presented: Vec::new() }
-            }
+            Error::Expired => Self::expired(None),
+            Error::ExpiredContext { not_after, .. } => Self::expired(Some(not_after)),
+            Error::NotValidYet => Self::not_yet_valid(None),
+            Error::NotValidYetContext { not_before, .. } => Self::not_yet_valid(Some(not_before)),
+            Error::NotValidForName => Self::wrong_name(String::new()),
             Error::NotValidForNameContext { expected, .. } => {
-                Self::WrongName { expected: expected.to_str().into_owned(), presented: Vec::new() }
+                Self::wrong_name(expected.to_str().into_owned())
             }
             Error::BadSignature => Self::BadSignature { namesake: None },
             Error::UnsupportedSignatureAlgorithmContext { .. } => {
                 Self::WeakSignature { algorithm: None }
             }
             Error::UnsupportedSignatureAlgorithmForPublicKeyContext {
-                public_key_algorithm_id,
+                public_key_algorithm_id: id,
                 ..
-            } => match unsupported_key(&public_key_algorithm_id) {
-                Some(kind) => Self::UnsupportedKey { kind, authority: None },
-                None => Self::WeakSignature { algorithm: None },
-            },
+            } => Self::unsupported(&id),
             Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => Self::WrongPurpose,
             Error::Revoked => Self::Revoked,
             Error::BadEncoding => Self::Malformed,
@@ -170,62 +184,54 @@ impl CertificateFault {
 
 impl fmt::Display for CertificateMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use CertificateFault as Fault;
         let Self { fault, peer } = self;
         match fault {
-            CertificateFault::UnknownIssuer(None) => {
-                f.write_str("certificate signed by an unknown authority")
-            }
-            CertificateFault::UnknownIssuer(Some(Untrusted { issuer, .. })) => {
-                write!(f, "certificate signed by an unknown authority ({issuer})")
-            }
-            CertificateFault::SelfSigned(Untrusted { issuer, .. }) => {
+            Fault::UnknownIssuer(found) => fmt_unknown_issuer(f, found.as_ref()),
+            Fault::SelfSigned(Untrusted { issuer, .. }) => {
                 write!(f, "certificate is self-signed ({issuer})")
             }
-            CertificateFault::Expired { on, authority } => {
+            Fault::Expired { on, authority } => {
                 fmt_time(f, authority.as_deref(), "expired on", "expired", *on)
             }
-            CertificateFault::NotYetValid { on, authority } => {
+            Fault::NotYetValid { on, authority } => {
                 fmt_time(f, authority.as_deref(), "not valid before", "not yet valid", *on)
             }
-            CertificateFault::WrongName { expected, presented } => {
-                fmt_names(f, expected, presented)
-            }
-            CertificateFault::NoNames { expected, common_name } => {
+            Fault::WrongName { expected, presented } => fmt_names(f, expected, presented),
+            Fault::NoNames { expected, common_name } => {
                 fmt_no_names(f, expected, common_name.as_deref())
             }
-            CertificateFault::CaAsServer(_) => {
+            Fault::CaAsServer(_) => {
                 write!(f, "{peer} uses a certificate authority's certificate as its own")
             }
-            CertificateFault::Version1 { authority } => {
-                write!(
-                    f,
-                    "{} is X.509 version 1, which has no extensions",
-                    Whose(authority.as_deref())
-                )
+            Fault::Version1 { authority } => {
+                let whose = Whose(authority.as_deref());
+                write!(f, "{whose} is X.509 version 1, which has no extensions")
             }
-            CertificateFault::WeakKey { bits, authority } => {
+            Fault::WeakKey { bits, authority } => {
                 write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
             }
-            CertificateFault::BadSignature { namesake } => {
-                fmt_bad_signature(f, namesake.as_deref())
-            }
-            CertificateFault::WeakSignature { algorithm } => {
-                fmt_weak_signature(f, algorithm.as_deref())
-            }
-            CertificateFault::UnsupportedKey { kind, authority } => {
+            Fault::BadSignature { namesake } => fmt_bad_signature(f, namesake.as_deref()),
+            Fault::WeakSignature { algorithm } => fmt_weak_signature(f, algorithm.as_deref()),
+            Fault::UnsupportedKey { kind, authority } => {
                 let whose = Whose(authority.as_deref());
                 write!(f, "{whose} has a key of the kind {kind}, which is not supported")
             }
-            CertificateFault::WrongPurpose => f.write_str("certificate was not made for servers"),
-            CertificateFault::Revoked => f.write_str("certificate revoked"),
-            CertificateFault::Malformed => f.write_str("certificate malformed"),
-            CertificateFault::Missing => write!(f, "{peer} sent no certificate"),
-            CertificateFault::NotPinned(fingerprint) => {
+            Fault::WrongPurpose => f.write_str("certificate was not made for servers"),
+            Fault::Revoked => f.write_str("certificate revoked"),
+            Fault::Malformed => f.write_str("certificate malformed"),
+            Fault::Missing => write!(f, "{peer} sent no certificate"),
+            Fault::NotPinned(fingerprint) => {
                 write!(f, "certificate does not match --pin-sha256; its SHA-256 is {fingerprint}")
             }
-            CertificateFault::Other(words) => write!(f, "certificate not acceptable: {words}"),
+            Fault::Other(words) => write!(f, "certificate not acceptable: {words}"),
         }
     }
+}
+
+fn fmt_unknown_issuer(f: &mut fmt::Formatter<'_>, found: Option<&Untrusted>) -> fmt::Result {
+    f.write_str("certificate signed by an unknown authority")?;
+    found.map_or(Ok(()), |Untrusted { issuer, .. }| write!(f, " ({issuer})"))
 }
 
 /// The certificate of the server or of an authority.

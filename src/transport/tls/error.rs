@@ -324,7 +324,7 @@ const ALERTS: &[(u8, &str)] = &[
 fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            write!(f, "{peer} does not speak TLS on this port")
+            write!(f, "{peer} sent data that is not TLS")
         }
         rustls::Error::InvalidMessage(reason) => {
             write!(f, "{peer} sent a TLS message that is malformed ({reason:?})")

@@ -1,7 +1,6 @@
 //! The client certificate and its key: read from files, compared, and sent to a server that asks
 //! for it.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +12,11 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::super::file;
 use super::TlsOptions;
 use super::certificate::public_key_of;
-use super::pem::PemFile;
+use super::pem::{BYTE_ORDER_MARK, PemFile};
 use super::setup_error::{FilePurpose, TlsSetupError};
-
-/// U+FEFF in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What the server did about a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +124,7 @@ fn private_key(
 
 /// The first line of the file.
 fn password(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
-    let content = fs::read(path).map_err(|error| {
+    let content = file::read(path).map_err(|error| {
         TlsSetupError::Unreadable(FilePurpose::Password, path.to_owned(), error)
     })?;
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();

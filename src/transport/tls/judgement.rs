@@ -72,10 +72,20 @@ impl TlsConfig {
         let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
         let verified = self.verifier.verify_server_cert(leaf, intermediates, server, &[], now);
         let Err(error) = verified else { return Ok(()) };
-        let rustls::Error::InvalidCertificate(error) = error else {
-            return Err(error.to_string());
-        };
-        match CertificateFault::from(error) {
+        match error {
+            rustls::Error::InvalidCertificate(error) => self.forgiven(error.into(), fields, others),
+            error => Err(error.to_string()),
+        }
+    }
+
+    /// The fault, unless it says nothing against the chain.
+    fn forgiven(
+        &self,
+        fault: CertificateFault,
+        fields: &Certificate,
+        others: &[Certificate],
+    ) -> Result<(), String> {
+        match fault {
             CertificateFault::WrongName { .. } | CertificateFault::NoNames { .. } => Ok(()),
             // The form of the server's own: the library has not looked further.
             fault @ (CertificateFault::Version1 { authority: None }

@@ -1,16 +1,19 @@
 //! Reads certificates and keys from PEM files.
 
-use std::fs;
 use std::path::Path;
 
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::super::file;
 use super::super::text::uncapitalised;
 use super::setup_error::{FilePurpose, TlsSetupError};
 
 /// The beginning of an encrypted private key (RFC 7468 §11).
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
+/// U+FEFF in UTF-8.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file that was read, and its purpose.
 pub struct PemFile<'a> {
@@ -23,8 +26,12 @@ pub struct PemFile<'a> {
 impl<'a> PemFile<'a> {
     /// Reads the file.
     pub fn read(purpose: FilePurpose, path: &'a Path) -> Result<Self, TlsSetupError> {
-        let content = fs::read(path)
+        let mut content = file::read(path)
             .map_err(|error| TlsSetupError::Unreadable(purpose, path.to_owned(), error))?;
+        // Files of Windows may begin with a mark that would hide the first line.
+        if content.starts_with(BYTE_ORDER_MARK) {
+            content.drain(..BYTE_ORDER_MARK.len());
+        }
         Ok(Self { purpose, path, content })
     }
 
@@ -108,5 +115,25 @@ fn pem_words(error: &pem::Error) -> String {
         pem::Error::IllegalSectionStart { .. } => "a BEGIN line is damaged".into(),
         pem::Error::Base64Decode(_) => "a section is not base64".into(),
         other => uncapitalised(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_hides_nothing() {
+        let path = std::env::temp_dir().join(format!("mqttws-pem-{}", std::process::id()));
+        let pem = concat!(
+            "\u{feff}-----BEGIN CERTIFICATE-----\r\n",
+            "AQID\r\n",
+            "-----END CERTIFICATE-----\r\n"
+        );
+        std::fs::write(&path, pem).expect("a file");
+        let Ok(file) = PemFile::read(FilePurpose::Authorities, &path) else { panic!("a file") };
+        let Ok(certificates) = file.certificates() else { panic!("a certificate") };
+        assert_eq!(certificates, [CertificateDer::from(vec![1, 2, 3])]);
+        std::fs::remove_file(path).expect("ours to remove");
     }
 }

@@ -37,13 +37,8 @@ impl<'a> ServerCertificates<'a> {
 
     /// The explanation of the library's `error`.
     pub fn fault(&self, error: CertificateError) -> CertificateFault {
-        if let CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
-            public_key_algorithm_id: id,
-            ..
-        } = &error
-            && let Some(kind) = unsupported_key(id)
-        {
-            return CertificateFault::UnsupportedKey { kind, authority: self.owner(id) };
+        if let Some(fault) = self.unsupported_key(&error) {
+            return fault;
         }
         let fault = CertificateFault::from(error);
         let Some(leaf) = &self.leaf else { return fault };
@@ -62,20 +57,35 @@ impl<'a> ServerCertificates<'a> {
             CertificateFault::WeakSignature { .. } => {
                 CertificateFault::WeakSignature { algorithm: Some(self.odd_signature(leaf)) }
             }
-            // rustls has no names for these two errors and passes on those of webpki.
-            CertificateFault::Other(_) if !self.chain(leaf).all(Certificate::is_version_3) => {
-                CertificateFault::Version1 {
-                    authority: self.authority(leaf, |certificate| !certificate.is_version_3()),
-                }
-            }
-            CertificateFault::Other(_) if leaf.is_authority() && leaf.is_self_signed() => {
-                CertificateFault::SelfSigned(self.untrusted(leaf.issuer()))
-            }
-            CertificateFault::Other(_) if leaf.is_authority() => {
-                CertificateFault::CaAsServer(self.untrusted(leaf.issuer()))
-            }
+            CertificateFault::Other(words) => self.unnamed(leaf, words),
             fault => fault,
         }
+    }
+
+    /// rustls has no names for these errors, and passes on those of webpki.
+    fn unnamed(&self, leaf: &Certificate, words: String) -> CertificateFault {
+        if !self.chain(leaf).all(Certificate::is_version_3) {
+            let authority = self.authority(leaf, |certificate| !certificate.is_version_3());
+            CertificateFault::Version1 { authority }
+        } else if leaf.is_authority() && leaf.is_self_signed() {
+            CertificateFault::SelfSigned(self.untrusted(leaf.issuer()))
+        } else if leaf.is_authority() {
+            CertificateFault::CaAsServer(self.untrusted(leaf.issuer()))
+        } else {
+            CertificateFault::Other(words)
+        }
+    }
+
+    fn unsupported_key(&self, error: &CertificateError) -> Option<CertificateFault> {
+        let CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            public_key_algorithm_id: id,
+            ..
+        } = error
+        else {
+            return None;
+        };
+        let kind = unsupported_key(id)?;
+        Some(CertificateFault::UnsupportedKey { kind, authority: self.owner(id) })
     }
 
     /// All certificates of the server.

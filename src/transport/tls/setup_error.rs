@@ -85,12 +85,7 @@ impl fmt::Display for TlsSetupError {
             Self::Unreadable(purpose, path, error) => {
                 write!(f, "cannot read {purpose} {}: {}", path.display(), io_words(error))
             }
-            Self::Nothing(FilePurpose::Key, path) => {
-                write!(f, "no private key in {}", path.display())
-            }
-            Self::Nothing(purpose, path) => {
-                write!(f, "no certificate in {purpose} {}", path.display())
-            }
+            Self::Nothing(purpose, path) => fmt_nothing(f, *purpose, path),
             Self::OtherSection(purpose, path, label) => {
                 write!(f, "no certificate in {purpose} {}, but a {label}", path.display())
             }
@@ -111,9 +106,11 @@ impl fmt::Display for TlsSetupError {
                 let path = path.display();
                 write!(f, "client certificate {path} holds a private key and no certificate")
             }
-            Self::Encrypted(path) => fmt_key(f, path, "is encrypted"),
-            Self::EncryptedTheOldWay(path) => {
-                fmt_key(f, path, "is encrypted in the old format of OpenSSL")
+            Self::Encrypted(path)
+            | Self::EncryptedTheOldWay(path)
+            | Self::UnsupportedEncryption(path)
+            | Self::UnsupportedKey(path) => {
+                write!(f, "private key {} {}", path.display(), self.key_words())
             }
             Self::WrongPassword(path) => {
                 write!(f, "the password does not decrypt private key {}", path.display())
@@ -121,12 +118,6 @@ impl fmt::Display for TlsSetupError {
             Self::MarkedPassword(path) => {
                 let path = path.display();
                 write!(f, "the password in {path} is wrong: it begins with a byte order mark")
-            }
-            Self::UnsupportedEncryption(path) => {
-                fmt_key(f, path, "is encrypted in a way that is not supported")
-            }
-            Self::UnsupportedKey(path) => {
-                fmt_key(f, path, "is damaged or of a kind that is not supported")
             }
             Self::ForeignKey { key, certificate } => write!(
                 f,
@@ -142,9 +133,24 @@ impl fmt::Display for TlsSetupError {
     }
 }
 
-/// The message about a private key.
-fn fmt_key(f: &mut fmt::Formatter<'_>, path: &Path, words: &str) -> fmt::Result {
-    write!(f, "private key {} {words}", path.display())
+fn fmt_nothing(f: &mut fmt::Formatter<'_>, purpose: FilePurpose, path: &Path) -> fmt::Result {
+    let path = path.display();
+    match purpose {
+        FilePurpose::Key => write!(f, "no private key in {path}"),
+        purpose => write!(f, "no certificate in {purpose} {path}"),
+    }
+}
+
+impl TlsSetupError {
+    /// What is wrong with a private key.
+    fn key_words(&self) -> &'static str {
+        match self {
+            Self::Encrypted(_) => "is encrypted",
+            Self::EncryptedTheOldWay(_) => "is encrypted in the old format of OpenSSL",
+            Self::UnsupportedEncryption(_) => "is encrypted in a way that is not supported",
+            _ => "is damaged or of a kind that is not supported",
+        }
+    }
 }
 
 impl std::error::Error for TlsSetupError {}

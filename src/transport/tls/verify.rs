@@ -76,7 +76,7 @@ impl Verifier {
         }
     }
 
-    /// Checks the name and the dates of a certificate that the user gave: who has signed it does
+    /// Checks the name and the dates of a certificate that the user gave: its signature does
     /// not matter then (as in OpenSSL with a partial chain, and in curl).
     fn verify_given(
         &self,

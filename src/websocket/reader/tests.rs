@@ -96,12 +96,12 @@ fn what_a_header_says_is_judged_before_the_payload_is_there() {
     let huge =
         |first, masked: u8| [&[first, masked | 127, 0, 0, 0, 0, 0x0f, 0, 0, 0][..], &KEY].concat();
     let rows = [
-        (Role::Server, huge(FINAL | BINARY, 0), "received an unmasked frame from client"),
-        (Role::Client, huge(FINAL | BINARY, 0x80), "received a masked frame from server"),
-        (Role::Client, huge(0xc2, 0), "reserved bits are non-zero"),
-        (Role::Client, huge(FINAL, 0), "continue frame but nothing to continue"),
-        (Role::Client, huge(0x89, 0), "control frame too big (payload must be 125 bytes or less)"),
-        (Role::Client, huge(0x09, 0), "fragmented control frame"),
+        (Role::Server, huge(FINAL | BINARY, 0), "an unmasked frame from the client"),
+        (Role::Client, huge(FINAL | BINARY, 0x80), "a masked frame from the server"),
+        (Role::Client, huge(0xc2, 0), "a frame with reserved bits set"),
+        (Role::Client, huge(FINAL, 0), "a continuation frame without a message to continue"),
+        (Role::Client, huge(0x89, 0), "a control frame of more than 125 bytes"),
+        (Role::Client, huge(0x09, 0), "a fragmented control frame"),
     ];
     for (role, bytes, words) in rows {
         let mut reader = Reader::new(role, 1 << 28, false);

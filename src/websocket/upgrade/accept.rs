@@ -17,6 +17,28 @@ pub struct Refusal {
 
 /// The head of the 101 response to a request for `path`, or the refusal.
 pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
+    check_request(request, path)?;
+    let bad = |sentence| Refusal { status: "400 Bad Request", sentence };
+    let Some(key) = &request.key else {
+        return Err(bad("the request has no Sec-WebSocket-Key".to_owned()));
+    };
+    if !is_key(key) {
+        return Err(bad("the Sec-WebSocket-Key is not 16 bytes in base64".to_owned()));
+    }
+    let is_spoken = |offer: &&String| SUBPROTOCOLS.contains(&offer.as_str());
+    let Some(subprotocol) = request.protocols.iter().find(is_spoken) else {
+        return Err(bad(no_subprotocol(&request.protocols)));
+    };
+    Ok(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n",
+        accept_key(key)
+    ))
+}
+
+/// Whether the request asks for a WebSocket at `path`, in the only version.
+fn check_request(request: &Request, path: &str) -> Result<(), Refusal> {
     let refused = |status, sentence: String| Err(Refusal { status, sentence });
     let asked = request.target.split('?').next().unwrap_or_default();
     if asked != path {
@@ -32,24 +54,7 @@ pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
             "only version 13 of WebSocket is spoken here".to_owned(),
         );
     }
-    let Some(key) = &request.key else {
-        return refused("400 Bad Request", "the request has no Sec-WebSocket-Key".to_owned());
-    };
-    if !is_key(key) {
-        let sentence = "the Sec-WebSocket-Key is not 16 bytes in base64".to_owned();
-        return refused("400 Bad Request", sentence);
-    }
-    let Some(subprotocol) =
-        request.protocols.iter().find(|offer| SUBPROTOCOLS.contains(&offer.as_str()))
-    else {
-        return refused("400 Bad Request", no_subprotocol(&request.protocols));
-    };
-    Ok(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-            Connection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n",
-        accept_key(key)
-    ))
+    Ok(())
 }
 
 /// Whether these are 16 bytes in base64 (RFC 6455 §4.2.1). The four bits that the last digit has

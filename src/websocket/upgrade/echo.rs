@@ -33,10 +33,10 @@ const DEPTH: u8 = 3;
 
 /// The secrets of a request, in each form in which a server might write them; the longest first.
 #[derive(Clone, Default)]
-pub struct Echo(Vec<Form>);
+pub struct Echo(Vec<SecretForm>);
 
 #[derive(Clone)]
-struct Form {
+struct SecretForm {
     text: Vec<u8>,
     instead: &'static str,
     /// The shortest beginning of it that is hidden at the end of a text that was cut.
@@ -49,7 +49,7 @@ impl Echo {
         let mut echo = Self::default();
         if let Some((_, query)) = target.split_once('?').filter(|(_, query)| !query.is_empty()) {
             for form in forms(&format!("?{query}")) {
-                echo.0.push(Form { text: form.into_bytes(), instead: "?***", shortest: 2 });
+                echo.0.push(SecretForm { text: form.into_bytes(), instead: "?***", shortest: 2 });
             }
             echo.add_query(query, DEPTH);
         }
@@ -107,7 +107,7 @@ impl Echo {
         }
         for form in forms(secret).into_iter().filter(|form| form.len() >= SHORTEST) {
             let text = form.into_bytes();
-            self.0.push(Form { text, instead: HIDDEN, shortest: SHORTEST });
+            self.0.push(SecretForm { text, instead: HIDDEN, shortest: SHORTEST });
         }
     }
 
@@ -135,7 +135,7 @@ impl Echo {
     }
 }
 
-impl Form {
+impl SecretForm {
     fn replaced(&self, bytes: &[u8]) -> Vec<u8> {
         let mut replaced = Vec::with_capacity(bytes.len());
         let mut from = 0;
@@ -209,9 +209,12 @@ pub fn is_secret(name: &str) -> bool {
         "cookie",
         "token",
         "secret",
-        "password",
+        "pass",
         "signature",
-        "passwd",
+        "pwd",
+        "psk",
+        "csrf",
+        "xsrf",
         "credential",
         "session",
         "x-auth",

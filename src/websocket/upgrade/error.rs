@@ -79,10 +79,8 @@ pub struct HttpResponse {
     pub status: u16,
     /// The server's reason phrase.
     pub reason: String,
-    /// `Location`: the target of a redirect, which may hold secrets of the request.
-    pub location: Option<String>,
-    /// The same to be shown, without these secrets.
-    pub shown_location: Option<String>,
+    /// `Location`: the target of a redirect.
+    pub location: Option<Location>,
     /// `WWW-Authenticate`, or `Proxy-Authenticate`.
     pub www_authenticate: Option<String>,
     /// `Server`.
@@ -97,14 +95,29 @@ pub struct HttpResponse {
     pub websocket_version: Option<String>,
     /// `X-Squid-Error`: the reason that Squid gives.
     pub squid_error: Option<String>,
-    /// The first line of a text body, or the title of an HTML page, if it says more than the
-    /// status.
-    pub body: Option<String>,
-    /// The beginning of a text body in lower case, without markup: known phrases are looked for in
-    /// it.
-    pub text: String,
+    /// The body, if it is text.
+    pub body: BodyText,
     /// The path and query of the request; empty until the transport adds it.
     pub target: String,
+}
+
+/// The target of a redirect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Location {
+    /// As it is followed; it may hold secrets of the request.
+    pub target: String,
+    /// As it is shown, without these secrets.
+    pub shown: String,
+}
+
+/// What the body of a response says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyText {
+    /// The first line of the text, or the title of an HTML page, if it says more than the status.
+    pub title: Option<String>,
+    /// The beginning of the text in lower case, without markup: known phrases are looked for in
+    /// it.
+    pub searched: String,
 }
 
 impl HttpResponse {
@@ -192,17 +205,18 @@ impl HttpResponse {
         if let Some(server) = &self.server {
             write!(f, " ({server})")?;
         }
-        if let Some(location) = &self.shown_location {
-            write!(f, ", pointing to {location}")?;
+        if let Some(location) = &self.location {
+            write!(f, ", pointing to {}", location.shown)?;
         }
         if let Some(version) = self.websocket_version.as_ref().filter(|_| self.status != 101) {
-            write!(f, ", speaking version {version} of WebSocket")?;
+            write!(f, ", speaking WebSocket version {version}")?;
         }
         if let Some(time) = &self.retry_after {
             let unit = if time.bytes().all(|b| b.is_ascii_digit()) { " s" } else { "" };
             write!(f, ", asking to try again after {time}{unit}")?;
         }
-        let words = [&self.amzn_error_type, &self.squid_error, &self.www_authenticate, &self.body];
+        let body = &self.body.title;
+        let words = [&self.amzn_error_type, &self.squid_error, &self.www_authenticate, body];
         for text in words.into_iter().flatten() {
             write!(f, ": {text}")?;
         }
@@ -229,19 +243,29 @@ impl BadUpgrade {
             Self::Extension(name) => {
                 write!(f, "{peer} enabled a WebSocket extension that was not offered: {name}")
             }
-            Self::Subprotocol { offered, answered: None, .. } => {
-                write!(f, "{peer} answered without a subprotocol (offered: {})", offered.join(", "))
+            Self::Subprotocol { offered, answered, .. } => {
+                fmt_subprotocol(peer, offered, answered.as_deref(), f)
             }
-            Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
-                write!(f, "{peer} answered with subprotocol \"{answered}\", but none was offered")
-            }
-            Self::Subprotocol { offered, answered: Some(answered), .. } => {
-                write!(
-                    f,
-                    "{peer} answered with subprotocol \"{answered}\" (offered: {})",
-                    offered.join(", ")
-                )
-            }
+        }
+    }
+}
+
+fn fmt_subprotocol(
+    peer: &str,
+    offered: &[String],
+    answered: Option<&str>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    match answered {
+        None => {
+            write!(f, "{peer} answered without a subprotocol (offered: {})", offered.join(", "))
+        }
+        Some(answered) if offered.is_empty() => {
+            write!(f, "{peer} answered with subprotocol \"{answered}\", but none was offered")
+        }
+        Some(answered) => {
+            let offered = offered.join(", ");
+            write!(f, "{peer} answered with subprotocol \"{answered}\" (offered: {offered})")
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::echo::Echo;
-use super::error::{BadUpgrade, HttpResponse, UpgradeError};
+use super::error::{BadUpgrade, BodyText, HttpResponse, Location, UpgradeError};
 use super::foreign::{self, FirstBytes};
 use super::page::{self, BodyForm};
 use super::request::Offer;
@@ -127,15 +127,7 @@ impl Response {
                 FirstBytes::Unclear => return Ok(None),
                 FirstBytes::Foreign(protocol) => return Err(UpgradeError::NotHttp(protocol)),
             }
-            let length = head_length(&self.bytes, &mut self.searched);
-            if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
-                return Err(UpgradeError::HeadTooLarge);
-            }
-            let Some(length) = length else { return Ok(None) };
-            let head = parse_head(&self.bytes[..length])?;
-            self.head = String::from_utf8_lossy(&self.bytes[..length]).into_owned();
-            self.bytes.drain(..length);
-            self.searched = 0;
+            let Some((head, length)) = self.take_head()? else { return Ok(None) };
             match head.status {
                 status if is_good(status) => return Ok(Some(head)),
                 // An interim response (RFC 9110 §15.2): the final one follows.
@@ -146,6 +138,20 @@ impl Response {
                 }
             }
         }
+    }
+
+    /// Takes a head from the bytes, if it is complete; with its length.
+    fn take_head(&mut self) -> Result<Option<(Head, usize)>, UpgradeError> {
+        let length = head_length(&self.bytes, &mut self.searched);
+        if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
+            return Err(UpgradeError::HeadTooLarge);
+        }
+        let Some(length) = length else { return Ok(None) };
+        let head = parse_head(&self.bytes[..length])?;
+        self.head = String::from_utf8_lossy(&self.bytes[..length]).into_owned();
+        self.bytes.drain(..length);
+        self.searched = 0;
+        Ok(Some((head, length)))
     }
 
     /// All bytes that have arrived were fed. A refusal whose body has no announced end is reported
@@ -198,8 +204,10 @@ impl Response {
             Some((mut refusal, body)) if condition(body.end, &self.bytes) => {
                 let content = self.echo.masked_bytes(&decoded(body.end, &self.bytes));
                 let text = String::from_utf8_lossy(&content);
-                refusal.body = page::words(&text, body.form, refusal.status, &refusal.reason);
-                refusal.text = page::plain_text(&text, body.form);
+                refusal.body = BodyText {
+                    title: page::words(&text, body.form, refusal.status, &refusal.reason),
+                    searched: page::plain_text(&text, body.form),
+                };
                 Err(UpgradeError::Status(refusal))
             }
             waiting => {
@@ -281,8 +289,8 @@ fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
         status: head.status,
         reason: shortened(&echo.masked(&head.reason), 100),
         // It is followed as it is, and shown without our secrets.
-        shown_location: text("Location"),
-        location: joined(&head.headers, "Location"),
+        location: joined(&head.headers, "Location")
+            .map(|target| Location { target, shown: text("Location").unwrap_or_default() }),
         www_authenticate: text("WWW-Authenticate").or_else(|| text("Proxy-Authenticate")),
         server: text("Server"),
         retry_after: text("Retry-After"),
@@ -290,8 +298,7 @@ fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
         amzn_error_type: text("x-amzn-ErrorType"),
         websocket_version: text("Sec-WebSocket-Version"),
         squid_error: text("X-Squid-Error"),
-        body: None,
-        text: String::new(),
+        body: BodyText::default(),
         target: String::new(),
     }
 }

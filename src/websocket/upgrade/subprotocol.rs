@@ -38,13 +38,11 @@ enum SubprotocolVerdict {
 
 fn tolerated(offered: &[String], answered: Option<&str>) -> SubprotocolVerdict {
     let Some(answered) = answered else {
+        let warning = || format!("{NONE_CONFIRMED} (offered: {})", offered.join(", "));
         return if offered.is_empty() {
             SubprotocolVerdict::Offered
         } else {
-            SubprotocolVerdict::Tolerable(format!(
-                "{NONE_CONFIRMED} (offered: {})",
-                offered.join(", ")
-            ))
+            SubprotocolVerdict::Tolerable(warning())
         };
     };
     let is_offered = |name: &str| offered.iter().any(|offer| offer.eq_ignore_ascii_case(name));

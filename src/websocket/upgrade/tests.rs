@@ -85,7 +85,7 @@ fn a_refusal_cut_at_every_byte_is_the_same_refusal() {
             };
             assert_eq!((refusal.status, refusal.reason.as_str()), (403, "No"));
             // The last chunk may be cut off: the text has already arrived.
-            assert_eq!(refusal.body.as_deref(), Some("hello"), "{whole} cut at {cut}");
+            assert_eq!(refusal.body.title.as_deref(), Some("hello"), "{whole} cut at {cut}");
         }
         let bytes: Vec<_> = whole.as_bytes().chunks(1).collect();
         assert!(matches!(judge(&bytes, &offer).0, Err(UpgradeError::Status(_))));
@@ -256,7 +256,7 @@ fn bodies_are_told_in_one_line() {
     let page = "<!doctype html>\n<html><head><TITLE>\n Welcome \u{1b}[2J</TITLE></head>";
     let refusal =
         refused(&format!("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\n\r\n{page}"));
-    assert_eq!(refusal.body.as_deref(), Some("Welcome \u{1b}[2J"));
+    assert_eq!(refusal.body.title.as_deref(), Some("Welcome \u{1b}[2J"));
     let long = "x".repeat(5000);
     let rows = [
         ("HTTP/1.1 400 Bad\r\n\r\n\r\n\n  no\u{7}pe\r\nmore".into(), Some("no\u{7}pe".to_owned())),
@@ -271,7 +271,7 @@ fn bodies_are_told_in_one_line() {
         ),
     ];
     for (answer, body) in rows {
-        assert_eq!(refused(&answer).body, body, "{answer:.80}");
+        assert_eq!(refused(&answer).body.title, body, "{answer:.80}");
     }
 }
 
@@ -288,7 +288,7 @@ fn a_refusal_waits_for_its_body_only_while_one_is_promised() {
     let Err(UpgradeError::Status(refusal)) = answer.expire() else {
         panic!("the deadline reports it")
     };
-    assert_eq!(refusal.body.as_deref(), Some("abc"));
+    assert_eq!(refusal.body.title.as_deref(), Some("abc"));
 
     let mut answer = Response::default();
     assert_eq!(answer.feed(b"HTTP/1.1 404 Not Found\r\n\r\nabc", &offer), Ok(None));

@@ -1,7 +1,10 @@
 //! `mqttws check`: against `serve`, against servers that deviate in one thing, and what it writes.
 
 mod front;
+mod full;
 mod hostile;
+mod live;
+mod relay;
 mod reports;
 mod running;
 mod secure_front;

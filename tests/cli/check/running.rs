@@ -5,7 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::front::{self, Deviation, Do, Request, Requests, Seen, frame};
-use super::table::{serve, verdicts};
+use super::relay::{Passing, Relay};
+use super::secure_front;
+use super::table::{serve, verdicts, verdicts_with};
+use crate::support::folder::Folder;
 use crate::support::program::Program;
 
 /// How many connections were made to the front of a test.
@@ -181,6 +184,84 @@ fn no_subset_of_the_points_changes_a_verdict() {
             // What was not seen cannot be judged.
             let is_same = alone == among || [alone, among].iter().any(|verdict| *verdict == "n.a.");
             assert!(is_same, "{name}: {among} among all, {alone} in this subset: {report}");
+        }
+    }
+}
+
+#[test]
+fn the_default_set_makes_few_connections_one_after_another() {
+    let (_serve, url) = serve();
+    let folder = Folder::new();
+    let (secure, roots) = secure_front::faultless(&url, &folder);
+    for (server, flags) in [(&url, &[][..]), (&secure, &["--cafile", &roots])] {
+        let relay = Relay::start(server, Passing::All);
+        let outcome = Program::new([&["check", &relay.url, "--json"], flags].concat()).run();
+        assert_eq!(outcome.code(), Some(0), "{outcome}");
+        let report: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
+        let counts = relay.counts();
+        assert_eq!(report["connections"], counts.made, "{outcome}");
+        assert!(counts.made <= 25, "{} connections: {outcome}", counts.made);
+        assert_eq!(counts.most, 1, "{outcome}");
+    }
+}
+
+/// Groups of points that take less than a few seconds.
+const QUICK: [&str; 7] =
+    ["upgrade", "framing-in", "connect", "publish", "subscribe", "flow-control", "properties"];
+
+/// Points are asked in the order in which `--only` names them, as far as the order is free.
+#[test]
+fn no_order_of_the_points_changes_a_verdict() {
+    let seed = 16;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (_serve, url) = serve();
+    let outcome = Program::new(["check", "--list", "--json"]).run();
+    let list: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
+    let points = list.as_array().unwrap().iter();
+    let mut names: Vec<&str> = points
+        .filter(|point| QUICK.contains(&point["group"].as_str().unwrap()))
+        .map(|point| point["name"].as_str().unwrap())
+        .filter(|name| *name != "message-expiry")
+        .collect();
+    let flags = ["--versions", "5"];
+    let (expected, report) = verdicts_with(&url, &names.join(","), &flags);
+    for _ in 0..4 {
+        random.shuffle(&mut names);
+        let only = names.join(",");
+        let (found, shuffled) = verdicts_with(&url, &only, &flags);
+        assert_eq!(found, expected, "seed {seed}, order {only}:\n{shuffled}\n{report}");
+    }
+}
+
+/// Whether the server keeps a session for this client id.
+fn has_session(url: &str, id: &str) -> bool {
+    let arguments = ["sub", url, "-V", "311", "-c", "-i", id, "-t", "none", "-W", "1", "-d"];
+    let outcome = Program::new(arguments).run();
+    let clean = ["sub", url, "-V", "311", "-i", id, "-t", "none", "-W", "1"];
+    Program::new(clean).run();
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(stderr.contains("CONNACK (0)"), "{outcome}");
+    stderr.contains("session present")
+}
+
+#[test]
+fn a_full_run_that_is_interrupted_leaves_no_message_and_no_session() {
+    let seed = 15;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (_serve, url) = serve();
+    for _ in 0..6 {
+        let moment = Duration::from_millis(random.u64(200..12_000));
+        let place = format!("after {moment:?}, seed {seed}");
+        let flags = ["--full", "-i", "interrupted", "--versions", "5,311"];
+        let check = Program::new([&["check", &url], &flags[..]].concat()).spawn();
+        // Any moment is as good: the seed makes them the same in each run.
+        thread::sleep(moment);
+        check.signal("INT");
+        let outcome = check.finish();
+        assert_eq!(outcome.code(), Some(130), "{place}: {outcome}");
+        assert_eq!(retained(&url), "end x\n", "{place}: {outcome}");
+        for id in ["interrupted", "interrupted2"] {
+            assert!(!has_session(&url, id), "{place}: the session of {id} is left: {outcome}");
         }
     }
 }

@@ -9,8 +9,12 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection};
 
+use crate::support::certificates::{Authority, FAR_AWAY};
+use crate::support::folder::Folder;
+use crate::support::secure::Server;
+
 /// How long a front waits for bytes: longer than any test.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is wrong with it, beside its configuration.
 #[derive(Clone, Copy, Default)]
@@ -19,6 +23,15 @@ pub struct Faults {
     pub no_close_notify: bool,
     /// A client that offers TLS 1.1 at most gets a `ServerHello`.
     pub speaks_tls_1_1: bool,
+}
+
+/// Starts TLS without a fault before the server at this `ws://` URL: its own URL, and the file in
+/// `folder` with the authority to be trusted.
+pub fn faultless(server: &str, folder: &Folder) -> (String, String) {
+    let authority = Authority::new();
+    let roots = folder.write("roots.pem", authority.pem());
+    let config = Server::showing(&authority.certify(&["127.0.0.1"], FAR_AWAY)).config();
+    (start(server, config, Faults::default()), roots)
 }
 
 /// Starts TLS before the server at this `ws://` URL; its own URL, by the name of this machine.

@@ -266,7 +266,7 @@ fn a_connection_that_is_not_accepted_is_no_round() {
 
 const LOSS: &str = "mqttws: warning: ws://127.0.0.1:*/mqtt: connection lost: the server closed the connection; trying again";
 const SUBSCRIBE: &str = "mqttws: warning: the server ended three connections in a row soon after \
-     SUBSCRIBE: another client may use the same id (choose another with -i), or the server forbids \
+     SUBSCRIBE: another client may use the same id (choose another id with -i), or the server forbids \
      a filter, its QoS or so many filters";
 
 /// The warnings of a `sub` that goes on, but for those of connections made again.

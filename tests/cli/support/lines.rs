@@ -26,14 +26,14 @@ pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt:
 pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered with subprotocol \"stomp\" \
      (offered: mqtt); try another --subprotocol";
 pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame \
-     (\"*\"), but MQTT needs binary frames; another service may be at this path: try another one, such as /mqtt";
+     (\"*\"), but MQTT needs binary frames; another service may be at this path: try another path, such as /mqtt";
 pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
-     WebSocket protocol: received a masked frame from server; the frames may be compressed without agreement, \
-     or spoilt by a proxy on the way: -dd shows them";
+     WebSocket protocol: a masked frame from the server; the frames may be compressed without agreement, \
+     or changed by a proxy on the way: -dd shows them";
 pub const INVALID_CLOSE_CODE: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: a Close frame with the invalid code 9";
 pub const RESERVED_BITS: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
-     WebSocket protocol: reserved bits are non-zero; the frames may be compressed without agreement, or spoilt \
+     WebSocket protocol: a frame with reserved bits set; the frames may be compressed without agreement, or changed \
      by a proxy on the way: -dd shows them";
 pub const MALFORMED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: malformed packet: *";
 pub const SECOND_CONNACK: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: an unexpected CONNACK";

@@ -18,7 +18,7 @@ use crate::transport::dial::{AddressSource, DialError, FailedAttempt};
 use crate::transport::endpoint::Endpoint;
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
-use crate::websocket::upgrade::{HttpResponse, UpgradeError};
+use crate::websocket::upgrade::{HttpResponse, Location, UpgradeError};
 
 /// The most inputs, and the most actions that may follow one of them.
 const STEPS: usize = 300;
@@ -256,13 +256,8 @@ fn facts(choices: &mut Choices<'_>, now: Instant) -> LossFacts {
 fn error(choices: &mut Choices<'_>) -> Error {
     let ended = || transport::Error::Ended { cause: None };
     let answer = |status, location: Option<&str>| {
-        let location = location.map(str::to_owned);
-        let refusal = HttpResponse {
-            status,
-            shown_location: location.clone(),
-            location,
-            ..HttpResponse::default()
-        };
+        let location = location.map(|to| Location { target: to.to_owned(), shown: to.to_owned() });
+        let refusal = HttpResponse { status, location, ..HttpResponse::default() };
         Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
     };
     match choices.below(12) {

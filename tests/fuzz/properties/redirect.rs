@@ -4,7 +4,7 @@
 use super::upgrade::assert_harmless;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::redirect::{Redirects, keeps_credentials};
-use crate::websocket::upgrade::{HttpResponse, UpgradeError};
+use crate::websocket::upgrade::{HttpResponse, Location, UpgradeError};
 
 const LIMIT: usize = 5;
 
@@ -18,8 +18,7 @@ pub fn check(data: &[u8]) {
     for location in String::from_utf8_lossy(locations).lines().take(20) {
         let refusal = HttpResponse {
             status: 302,
-            location: Some(location.to_owned()),
-            shown_location: Some(location.to_owned()),
+            location: Some(Location { target: location.to_owned(), shown: location.to_owned() }),
             ..HttpResponse::default()
         };
         let next = redirects.next(&UpgradeError::Status(Box::new(refusal)));

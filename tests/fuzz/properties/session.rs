@@ -18,8 +18,8 @@ use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{
-    Config, Event, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
-    Session, Strictness,
+    Config, Event, ExtraProperties, Lifetime, Login, PacketGrouping, ReceiveOptions, ReportOptions,
+    SendOptions, Session, Strictness, SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::mqtt::version::Version;
@@ -143,16 +143,16 @@ impl World {
             lifetime: choices.of(&lifetimes),
             keep_alive: choices.of(&[0, 10]),
             sending: SendOptions {
-                topic_alias: choices.flag(),
+                topic_aliases: choices.of(&[TopicAliasUse::Never, TopicAliasUse::AsAllowed]),
                 max_inflight: max_inflight.and_then(NonZeroU16::new),
-                whole_packets: choices.flag(),
+                grouping: choices.of(&[PacketGrouping::Gathered, PacketGrouping::Single]),
             },
             receiving: ReceiveOptions {
                 maximum_packet: 1 << 28,
                 parts_above: choices.of(&[None, Some(0), Some(50)]),
                 strictness: choices.of(&[Strictness::Tolerant, Strictness::Strict]),
             },
-            reports: ReportOptions { only_failures: false, trace: choices.flag() },
+            reports: ReportOptions { successes: SuccessReports::Each, trace: choices.flag() },
             ..config(version)
         };
         Self {

@@ -45,8 +45,7 @@ fn without_chance(error: UpgradeError, data: &[u8]) -> UpgradeError {
     match error {
         UpgradeError::NotHttp(_) => UpgradeError::NotHttp(NotHttp::Http2),
         UpgradeError::Status(mut refusal) if data.len() > BODY_LIMIT => {
-            refusal.body = None;
-            refusal.text.clear();
+            refusal.body = Default::default();
             UpgradeError::Status(refusal)
         }
         other => other,

@@ -7,7 +7,7 @@ use super::choices::Choices;
 use super::frames::read;
 use crate::websocket::client::ClientFrames;
 use crate::websocket::outbound::{ServerOutbound, put_frame};
-use crate::websocket::{Role, WebSocketError};
+use crate::websocket::{Framing, Role, WebSocketError};
 
 /// The opcode of a Ping.
 const PING: u8 = 9;
@@ -43,7 +43,8 @@ fn payload(choices: &mut Choices<'_>) -> Vec<u8> {
 
 /// What a client writes up to its Close.
 fn from_client(choices: &mut Choices<'_>, sent: &mut Vec<u8>) -> Vec<u8> {
-    let mut frames = ClientFrames::new(1 << 20, choices.flag(), false);
+    let mut frames =
+        ClientFrames::new(1 << 20, choices.of(&[Framing::UpToLimit, Framing::PerPiece]), false);
     let mut wire = Vec::new();
     while !choices.is_empty() && wire.len() < 1 << 18 {
         match choices.below(4) {

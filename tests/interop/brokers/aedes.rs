@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::kept::Start;
 use super::{Kind, PASSWORD, Retained, Server, USER, common, installed, words, write};
 
-const AEDES: Kind = Kind {
+pub const AEDES: Kind = Kind {
     program: "aedes",
     path: "/mqtt",
     newest: "311",

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::kept::Start;
 use super::{Kind, Retained, Server, common, installed, words, write};
 
-const AMQTT: Kind = Kind {
+pub const AMQTT: Kind = Kind {
     program: "amqtt",
     path: "/mqtt",
     newest: "311",

@@ -54,7 +54,7 @@ fn libraries() -> String {
     folders.find(is_there).expect("Debian's ejabberd is in a folder below /usr/lib")
 }
 
-fn ejabberd() -> Option<&'static Server> {
+pub fn ejabberd() -> Option<&'static Server> {
     static SERVER: OnceLock<Server> = OnceLock::new();
     EJABBERD.shared(&SERVER)
 }

@@ -7,6 +7,7 @@ mod ejabberd;
 mod kept;
 mod nats;
 mod rabbitmq;
+mod reports;
 mod restart;
 
 use std::path::Path;

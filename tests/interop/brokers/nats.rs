@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::kept::Start;
 use super::{Kind, PASSWORD, Retained, Server, USER, common, words, write};
+use crate::certificates::{Authority, FAR_AWAY};
 
 pub const NATS: Kind = Kind {
     program: "nats-server",
@@ -15,13 +16,28 @@ pub const NATS: Kind = Kind {
     start,
 };
 
+fn start(folder: &Path, ports: [u16; 3]) -> Start {
+    start_with(folder, ports, "no_tls: true")
+}
+
+/// The same, with TLS; the authority is in `ca.pem`.
+pub fn start_secure(folder: &Path, ports: [u16; 3]) -> Start {
+    let authority = Authority::new();
+    let own = authority.certify(&["127.0.0.1"], FAR_AWAY);
+    write(folder, "ca.pem", &authority.pem());
+    let certificate = write(folder, "server.pem", &own.certificate.pem());
+    let key = write(folder, "server.key", &own.key.serialize_pem());
+    let tls = format!("tls {{ cert_file: \"{certificate}\", key_file: \"{key}\" }}");
+    start_with(folder, ports, &tls)
+}
+
 /// A server name and a store: MQTT needs its streams.
-fn start(folder: &Path, [ws, tcp, mqtt]: [u16; 3]) -> Start {
+fn start_with(folder: &Path, [ws, tcp, mqtt]: [u16; 3], tls: &str) -> Start {
     let configuration = format!(
         "server_name: mqttws\n\
          listen: \"127.0.0.1:{tcp}\"\n\
          jetstream {{ store_dir: \"{}\" }}\n\
-         websocket {{ listen: \"127.0.0.1:{ws}\", no_tls: true }}\n\
+         websocket {{ listen: \"127.0.0.1:{ws}\", {tls} }}\n\
          mqtt {{ listen: \"127.0.0.1:{mqtt}\" }}\n\
          max_payload: 2MB\n\
          authorization {{ users: [ {{ user: {USER}, password: {PASSWORD} }} ] }}\n",

@@ -96,6 +96,11 @@ fn fault(error: &clap::Error) -> Fault {
     }
 }
 
+/// The flag of a command whose name is similar to this one.
+pub fn similar_name(name: &str, command: &clap::Command) -> Option<String> {
+    similar::similar(name, names::longs(command)).map(str::to_owned)
+}
+
 /// Text that was copied from a page or a document in which hyphens and quotes were made prettier.
 fn typographic(line: &Line, _: &Fault, _: &clap::Command) -> Option<String> {
     const DASHES: [char; 6] = ['\u{2010}', '\u{2011}', '\u{2012}', '–', '—', '−'];
@@ -160,12 +165,14 @@ fn value_without_equals(line: &Line, _: &Fault, command: &clap::Command) -> Opti
 /// A flag without its value, where something may have taken that away.
 fn no_value(line: &Line, fault: &Fault, _: &clap::Command) -> Option<String> {
     let Fault::NoValue(flag) = fault else { return None };
+    if flag.starts_with("--host ") {
+        let what = if line.verb == "serve" { "an address to listen on" } else { "a host" };
+        return Some(format!("-h takes {what}; help is --help"));
+    }
     let why = match flag.split(' ').next()? {
         "--topic" | "--filter-out" | "--unsubscribe" => {
             "; the shell takes an unquoted # for a comment: write '#'"
         }
-        "--host" if line.verb == "serve" => ": it is the address to listen on; help is --help",
-        "--host" => ": it is the host to connect to; help is --help",
         "--protocol-version" => "; that of the program itself is shown by mqttws --version",
         "--no-proxy" => ": '*' for all hosts",
         _ => return None,

@@ -66,10 +66,10 @@ pub(super) fn flags_before_the_command(
     let first = line.typed.first().filter(|first| first.starts_with('-') && *first != "--")?;
     match first.as_str() {
         "--help" | "--version" => None,
-        "-h" | "-?" if line.typed.len() == 1 => {
+        "-?" if line.typed.len() == 1 => {
             Some(format!("{first}: help is --help; after a command -h is the host"))
         }
-        "-V" | "-v" if line.typed.len() == 1 => Some(format!("{first}: the version is --version")),
+        "-v" if line.typed.len() == 1 => Some(format!("{first}: the version is --version")),
         _ => {
             let verbs = commands(command);
             let verb = line.typed.iter().find(|word| verbs.contains(&word.as_str()));
@@ -92,7 +92,6 @@ pub(super) fn command(_: &Line, fault: &Fault, command: &clap::Command) -> Optio
     let meant = other.map(|(_, verb)| *verb).filter(|verb| verbs.contains(verb));
     let rest = match meant.or_else(|| similar(typed, verbs.iter().copied())) {
         Some(verb) => format!("; a similar command exists: {verb}"),
-        None if lower == "version" => ": the version is mqttws --version".to_owned(),
         None if lower == "mqttws" => ", which is the program: leave it out".to_owned(),
         None if typed.contains("://") => {
             format!(": the command comes first: mqttws sub {} ...", address(typed))
@@ -155,7 +154,7 @@ fn short(verb: &str, typed: &str, of: &clap::Command) -> Option<String> {
 }
 
 /// The long names of a command's flags, but for those that are hidden.
-fn longs(command: &clap::Command) -> impl Iterator<Item = &str> {
+pub(super) fn longs(command: &clap::Command) -> impl Iterator<Item = &str> {
     command.get_arguments().filter(|arg| !arg.is_hide_set()).flat_map(line::names)
 }
 

@@ -6,7 +6,7 @@ use super::{Fault, shown, with_scheme};
 
 /// What a plain word looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum WordKind {
     /// It has `://`.
     Url,
     /// It has a wildcard, or begins with `$`.
@@ -23,7 +23,7 @@ enum Look {
     Word,
 }
 
-fn look(word: &str) -> Look {
+fn look(word: &str) -> WordKind {
     let host = word.split(['/', ':']).next().unwrap_or_default();
     let port = word.split_once(':').map(|(_, rest)| rest.split('/').next().unwrap_or_default());
     let has_port =
@@ -31,14 +31,14 @@ fn look(word: &str) -> Look {
     let is_literal = host.parse::<std::net::Ipv4Addr>().is_ok() || word.starts_with('[');
     let has_scheme = ["ws:", "wss:", "ws//", "wss//"].iter().any(|scheme| word.starts_with(scheme));
     match word {
-        _ if word.contains("://") => Look::Url,
-        _ if word.starts_with('$') || word.contains(['#', '+']) => Look::Filter,
-        _ if word.contains(char::is_whitespace) => Look::Word,
-        _ if has_scheme || has_port || is_literal || host == "localhost" => Look::Address,
-        _ if word.bytes().all(|byte| byte.is_ascii_digit()) => Look::Number,
-        _ if host.contains('.') && !host.starts_with('.') && !host.ends_with('.') => Look::Host,
-        _ if word.contains('/') => Look::Topic,
-        _ => Look::Word,
+        _ if word.contains("://") => WordKind::Url,
+        _ if word.starts_with('$') || word.contains(['#', '+']) => WordKind::Filter,
+        _ if word.contains(char::is_whitespace) => WordKind::Word,
+        _ if has_scheme || has_port || is_literal || host == "localhost" => WordKind::Address,
+        _ if word.bytes().all(|byte| byte.is_ascii_digit()) => WordKind::Number,
+        _ if host.contains('.') && !host.starts_with('.') && !host.ends_with('.') => WordKind::Host,
+        _ if word.contains('/') => WordKind::Topic,
+        _ => WordKind::Word,
     }
 }
 
@@ -50,12 +50,12 @@ pub(super) fn command_of_serve(line: &Line, _: &Fault, _: &clap::Command) -> Opt
     let port = port.split('/').next().unwrap_or_default();
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     match look(first) {
-        Look::Number | Look::Address | Look::Url if is_port => {
+        WordKind::Number | WordKind::Address | WordKind::Url if is_port => {
             return Some(format!(
                 "serve listens on this machine, on the port of -p: write mqttws serve -p {port}"
             ));
         }
-        Look::Url => {
+        WordKind::Url => {
             return Some("serve listens where -h and -p say, and takes no address".to_owned());
         }
         _ => {}
@@ -77,7 +77,7 @@ pub(super) fn value_of_a_switch(
     const WORDS: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
     let of = command.find_subcommand(&line.verb)?;
     let is_message = line.verb == "pub" && *fault == Fault::Words;
-    let is_value = |word: &str| WORDS.contains(&word) || look(word) == Look::Number;
+    let is_value = |word: &str| WORDS.contains(&word) || look(word) == WordKind::Number;
     let (id, word) = line.before_plain().find(|(_, word)| is_value(word) && !is_message)?;
     let arg = of.get_arguments().find(|arg| arg.get_id() == id)?;
     let is_switch = !arg.get_action().takes_values() && id != "disable_clean_session";
@@ -85,16 +85,18 @@ pub(super) fn value_of_a_switch(
 }
 
 /// Words where only a URL can stand.
-pub(super) fn places(line: &Line, fault: &Fault, _: &clap::Command) -> Option<String> {
+pub(super) fn places(line: &Line, fault: &Fault, command: &clap::Command) -> Option<String> {
+    let of = command.find_subcommand(&line.verb)?;
+    of.get_arguments().find(|arg| arg.get_id() == "url")?;
     let plain = line.plain();
     // What stands before an @, or is typed where a password is asked for, may be one.
     let may_be_secret = line.has(&["ask_password"])
-        || plain.iter().any(|word| look(word) != Look::Url && word.contains('@'));
-    if !matches!(fault, Fault::Words | Fault::Other) || line.verb == "serve" || may_be_secret {
+        || plain.iter().any(|word| look(word) != WordKind::Url && word.contains('@'));
+    if !matches!(fault, Fault::Words | Fault::Other) || may_be_secret {
         return None;
     }
-    let urls = plain.iter().filter(|word| look(word) == Look::Url).count();
-    let others: Vec<&str> = plain.into_iter().filter(|word| look(word) != Look::Url).collect();
+    let urls = plain.iter().filter(|word| look(word) == WordKind::Url).count();
+    let others: Vec<&str> = plain.into_iter().filter(|word| look(word) != WordKind::Url).collect();
     if others.is_empty() {
         return (urls > 1 && *fault == Fault::Words)
             .then(|| "one URL is enough: there are several".to_owned());
@@ -117,7 +119,7 @@ fn of_sub(line: &Line, words: &[&str], has_url: bool) -> Option<String> {
             with_flag(&all)
         ));
     }
-    if look(first) == Look::Number && line.has(&["disable_clean_session"]) {
+    if look(first) == WordKind::Number && line.has(&["disable_clean_session"]) {
         return Some(format!(
             "-c has no value (it keeps the session): -C {first} ends after {first} messages"
         ));
@@ -131,7 +133,7 @@ fn of_sub(line: &Line, words: &[&str], has_url: bool) -> Option<String> {
         };
         return Some(format!("the URL has no scheme: write {url}{topic}"));
     }
-    if has_topic && !has_url && look(first) == Look::Word {
+    if has_topic && !has_url && look(first) == WordKind::Word {
         return None;
     }
     Some(format!(
@@ -188,8 +190,8 @@ fn missing(words: &[&str], has_topic: bool, has_input: bool) -> String {
 /// taken for an address, too.
 fn split_address<'a>(words: &[&'a str], has_url: bool) -> (Option<String>, Vec<&'a str>) {
     let is_address = |word: &str| match look(word) {
-        Look::Address => true,
-        Look::Host => words.len() == 1,
+        WordKind::Address => true,
+        WordKind::Host => words.len() == 1,
         _ => false,
     };
     let (addresses, others): (Vec<&str>, Vec<&str>) =
@@ -204,22 +206,22 @@ fn split_address<'a>(words: &[&'a str], has_url: bool) -> (Option<String>, Vec<&
 fn of_others(line: &Line, words: &[&str]) -> Option<String> {
     let first = *words.first()?;
     match look(first) {
-        Look::Number if line.verb == "ping" => {
+        WordKind::Number if line.verb == "ping" => {
             Some(format!("{first}: did you mean -c {first}? a URL begins with ws:// or wss://"))
         }
-        Look::Number => None,
+        WordKind::Number => None,
         _ => Some(format!("the URL has no scheme: write {}", with_scheme(first)?)),
     }
 }
 
 /// A word that is more likely a topic than an address.
 fn is_topic(word: &&str) -> bool {
-    matches!(look(word), Look::Filter | Look::Topic | Look::Word)
+    matches!(look(word), WordKind::Filter | WordKind::Topic | WordKind::Word)
 }
 
 /// Each word with `-t`.
 fn with_flag(words: &[&str]) -> String {
-    let topics = words.iter().filter(|word| look(word) != Look::Url).take(3);
+    let topics = words.iter().filter(|word| look(word) != WordKind::Url).take(3);
     let mut flags = topics.map(|word| format!(" -t {}", shown(word))).collect::<Vec<_>>().concat();
     if words.len() > 3 {
         flags += " ...";

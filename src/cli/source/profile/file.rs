@@ -14,10 +14,32 @@ use toml::{Table, Value};
 
 use super::super::config_folder;
 use crate::exit::Usage;
+use crate::transport::file;
 
 /// Flags with secrets: a file with one of them must not be readable by others.
 const SECRETS: [&str; 7] =
     ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
+
+/// Flags whose file, or folder, is read before a connection is made. These paths and those of
+/// [`OTHER_PATHS`] are relative to the file of profiles.
+pub const READ_FIRST: [&str; 10] = [
+    "cafile",
+    "ca",
+    "ca-cert",
+    "capath",
+    "cert",
+    "key",
+    "key-password-file",
+    "password-file",
+    "auth-data-file",
+    "will-file",
+];
+
+/// The other flags whose value is a path.
+const OTHER_PATHS: [&str; 6] = ["file", "output-dir", "tls-keylog", "unix", "junit", "baseline"];
+
+/// Flags that choose the profile, or print something instead of a run.
+const NOT_IN_PROFILES: [&str; 5] = ["profile", "config", "print-config", "help", "list"];
 
 /// A file of profiles.
 pub struct ProfileFile {
@@ -40,9 +62,10 @@ impl ProfileFile {
         Self::read(&path).map(Some)
     }
 
-    fn read(path: &Path) -> Result<Self> {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self> {
         let what = || format!("reading {}", path.display());
-        let text = fs::read_to_string(path).with_context(what)?;
+        let text = file::read_text(path).with_context(what)?;
         let exposed = fs::metadata(path).with_context(what)?.mode() & 0o044 != 0;
         let table: Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
@@ -64,10 +87,78 @@ impl ProfileFile {
         self.profiles.get(name).and_then(Value::as_table)
     }
 
+    /// All profiles by their names.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Table)> {
+        let entries = self.profiles.iter();
+        entries.filter_map(|(name, value)| Some((name.as_str(), value.as_table()?)))
+    }
+
+    /// The names of what stands where profiles do and is none.
+    pub fn not_tables(&self) -> impl Iterator<Item = &str> {
+        let entries = self.profiles.iter().filter(|(_, value)| !value.is_table());
+        entries.map(|(name, _)| name.as_str())
+    }
+
+    /// The names of all profiles, one per line.
+    pub fn names_in_lines(&self) -> String {
+        self.all().map(|(name, _)| name).collect::<Vec<_>>().join("\n")
+    }
+
     /// The names of all profiles, for an error.
     pub fn names(&self) -> String {
         let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
         if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+    }
+
+    /// A key that is no flag is an error, and so is one that a profile cannot set.
+    pub fn check_key(key: &str, is_flag: impl Fn(&str) -> bool) -> Result<(), Usage> {
+        if !is_flag(key) {
+            return Err(Usage::new(format!("there is no flag --{key}")));
+        }
+        if NOT_IN_PROFILES.contains(&key) {
+            return Err(Usage::new(format!("{key}: it cannot be set in a profile")));
+        }
+        Ok(())
+    }
+
+    /// A value with its paths as they are meant: from the folder of this file, and `~` is `$HOME`.
+    pub fn located(&self, key: &str, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.located_text(key, text)),
+            Value::Array(values) => {
+                Value::Array(values.iter().map(|value| self.located(key, value)).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn located_text(&self, key: &str, text: &str) -> String {
+        if READ_FIRST.contains(&key) || OTHER_PATHS.contains(&key) {
+            return self.located_path(text);
+        }
+        let head = match key {
+            "basic-auth" | "bearer" => "",
+            "header" => text.split_once(':').map_or("", |(name, _)| &text[..=name.len()]),
+            _ => return text.to_owned(),
+        };
+        match text[head.len()..].trim_start().strip_prefix('@') {
+            Some(path) if !(key == "header" && head.is_empty()) => {
+                format!("{head}@{}", self.located_path(path))
+            }
+            _ => text.to_owned(),
+        }
+    }
+
+    fn located_path(&self, path: &str) -> String {
+        let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
+        match (path.strip_prefix('~'), home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home + rest,
+            _ if path.is_empty() || path == "-" => path.to_owned(),
+            _ => {
+                let folder = self.path.parent().unwrap_or(Path::new(""));
+                folder.join(path).to_string_lossy().into_owned()
+            }
+        }
     }
 
     /// A secret in a file that others can read is an error.
@@ -124,6 +215,30 @@ fn written(key: &str, value: &Value, takes_value: bool, counts: bool) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let path = PathBuf::from("/etc/mqttws/config.toml");
+        let file = ProfileFile { path, profiles: Table::new(), exposed: false };
+        let home = std::env::var("HOME").unwrap_or_default();
+        for (key, text, expected) in [
+            ("cafile", "ca.pem", "/etc/mqttws/ca.pem"),
+            ("cafile", "../ca.pem", "/etc/mqttws/../ca.pem"),
+            ("cafile", "/ca.pem", "/ca.pem"),
+            ("password-file", "~/secret", &format!("{home}/secret")),
+            ("password-file", "~ann/secret", "/etc/mqttws/~ann/secret"),
+            ("file", "-", "-"),
+            ("bearer", "@token", "@/etc/mqttws/token"),
+            ("bearer", "token", "token"),
+            ("header", "X-Key: @key", "X-Key:@/etc/mqttws/key"),
+            ("header", "X-Key: key", "X-Key: key"),
+            ("header", "@key", "@key"),
+            ("topic", "a", "a"),
+            ("path", "mqtt", "mqtt"),
+        ] {
+            assert_eq!(file.located(key, &text.into()), expected.into(), "{key} = {text}");
+        }
+    }
 
     #[test]
     fn values_are_written_as_they_are_typed() {

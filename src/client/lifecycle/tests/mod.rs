@@ -24,7 +24,7 @@ use crate::mqtt::version::Version;
 use crate::transport::dial::{AddressSource, DialError, FailedAttempt as DialAttempt};
 use crate::transport::endpoint::Endpoint;
 use crate::websocket::WebSocketError;
-use crate::websocket::upgrade::{HttpResponse, UpgradeError};
+use crate::websocket::upgrade::{HttpResponse, Location, UpgradeError};
 
 /// A lifecycle and its clock.
 pub struct World {
@@ -227,7 +227,7 @@ pub fn status(status: u16) -> Error {
 }
 
 pub fn redirect(location: &str) -> Error {
-    let location = Some(location.to_owned());
+    let location = Some(Location { target: location.to_owned(), shown: location.to_owned() });
     let refusal = HttpResponse { status: 302, location, ..HttpResponse::default() };
     Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
 }

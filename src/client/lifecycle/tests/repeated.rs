@@ -114,7 +114,7 @@ fn without_reconnecting_the_loss_is_reported() {
 }
 
 const SUBSCRIBE: &str = "warn: the server ended three connections in a row soon after SUBSCRIBE: \
-     another client may use the same id (choose another with -i), or the server forbids a filter, \
+     another client may use the same id (choose another id with -i), or the server forbids a filter, \
      its QoS or so many filters";
 
 #[test]
@@ -138,7 +138,7 @@ fn ends_after_connack_are_explained_to_a_publisher() {
     round(&mut world, None, fin(), 10);
     let actions = round(&mut world, None, fin(), 10);
     let line = "warn: the server ended three connections in a row soon after CONNACK: another \
-                client may use the same id (choose another with -i)";
+                client may use the same id (choose another id with -i)";
     assert_eq!(actions.last().map(String::as_str), Some(line));
 }
 

@@ -3,20 +3,19 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::{
-    Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, Spoken, Step, Stop,
+    Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, Spoken, StepResult,
+    Stop,
 };
 use crate::command::check::connection::Link;
+use crate::command::check::connection::websocket::OurClose;
 use crate::command::check::finding::Verdict;
-use crate::command::check::journal::{Direction, Layer};
+use crate::command::check::journal::{Direction, ProtocolLayer};
 use crate::command::check::wire::Frame;
 use crate::exit::Exit;
 use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::version::Version;
-use crate::transport::dial::{self, DialError};
-use crate::transport::endpoint::Scheme;
+use crate::transport::dial::{self, DialError, Dialled};
 use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::{self};
 use crate::websocket::frame::NORMAL;
@@ -24,15 +23,11 @@ use crate::websocket::frame::NORMAL;
 /// How long an end in order may take that nobody judges.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// How long cleaning up may take for each connection.
-const CLEANING: Duration = Duration::from_secs(1);
-
 impl Bench {
     /// TCP, and TLS with `wss`: no byte of HTTP is sent. `address` is one of the name's, instead of
     /// any.
-    pub fn dial(&mut self, address: Option<SocketAddr>) -> Step<Conn> {
-        let is_secure = self.target.endpoint.scheme == Scheme::Wss;
-        let tls = self.target.tls.clone().filter(|_| is_secure);
+    pub fn dial(&mut self, address: Option<SocketAddr>) -> StepResult<Conn> {
+        let tls = self.target.access.server_tls().cloned();
         self.dial_with(address, tls.as_ref())
     }
 
@@ -41,68 +36,68 @@ impl Bench {
         &mut self,
         address: Option<SocketAddr>,
         tls: Option<&TlsConfig>,
-    ) -> Step<Conn> {
-        if self.connections > 0 && !self.target.pause.is_zero() {
-            self.idle(self.target.pause)?;
+    ) -> StepResult<Conn> {
+        if self.connections.opened > 0 && !self.target.access.pause.is_zero() {
+            self.idle(self.target.access.pause)?;
         }
-        self.obey_signals()?;
-        self.connections += 1;
-        let mut endpoint = self.target.endpoint.clone();
-        if let Some(address) = address {
-            endpoint.host = address.ip().to_string();
-        }
-        let deadline = Instant::now() + self.target.connect_timeout;
-        let dialled =
-            dial::dial(&endpoint, &self.target.route, self.target.tls.as_ref(), deadline, &|_| {});
-        let dialled = dialled.map_err(|error| self.unreached(&error))?;
+        self.interrupts.obey()?;
+        self.connections.opened += 1;
+        let dialled = self.reach(address).map_err(|error| self.unreached(&error))?;
         self.patience = (dialled.connect * ROUND_TRIPS).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
         let reached = format!("connected to {}", dialled.reached);
-        self.journal.note(Direction::Out, Layer::Tcp, || reached, &[]);
-        let host = self.target.endpoint.host.clone();
-        let tls = tls.map(|tls| (tls, host.as_str()));
-        let link = Link::new(dialled, tls, &self.waker);
+        self.journal.note(Direction::Out, ProtocolLayer::Tcp, || reached, &[]);
+        let host = self.target.access.endpoint.host.clone();
+        let link = Link::new(dialled, tls.map(|tls| (tls, &*host)), &self.interrupts.waker);
         let link = link.map_err(|error| self.failed(Exit::Tls, error.to_string()))?;
-        self.links.push(Some(link));
-        let conn = Conn(self.links.len() - 1);
+        let conn = self.connections.add(link);
         let secured = self.secure(conn);
         // A server that was sent no name may show the certificate of another.
-        if tls.is_some_and(|(tls, _)| tls.names_server()) {
+        if tls.is_some_and(TlsConfig::names_server) {
             self.note_certificate(conn);
         }
         secured.map(|()| conn)
     }
 
-    /// Waits for TLS.
-    fn secure(&mut self, conn: Conn) -> Step<()> {
-        let first = self.link(conn).advance_tls();
-        if let Err(error) = first {
-            return Err(self.failed(Exit::Tls, error.to_string()));
+    fn reach(&self, address: Option<SocketAddr>) -> Result<Dialled, DialError> {
+        let access = &self.target.access;
+        let mut endpoint = access.endpoint.clone();
+        if let Some(address) = address {
+            endpoint.host = address.ip().to_string();
         }
-        let timeout = self.target.connect_timeout;
+        let deadline = Instant::now() + access.connect_timeout;
+        dial::dial(&endpoint, &access.route, access.tls.as_ref(), deadline, &|_| {})
+    }
+
+    /// Waits for TLS.
+    fn secure(&mut self, conn: Conn) -> StepResult<()> {
+        let timeout = self.target.access.connect_timeout;
         let done = self.wait(conn, "TLS handshake", timeout, |link| match link.advance_tls() {
             Ok(true) => Some(()),
             Ok(false) => None,
             Err(error) => {
-                link.tls_error.get_or_insert(error);
-                None
+                link.stream.tls_error.get_or_insert(error);
+                Some(())
             }
         });
-        let error = self.link(conn).tls_error.take();
-        match (done, error) {
-            (Ok(()), _) => Ok(()),
+        match (done, self.link(conn).stream.tls_error.take()) {
+            (Ok(()), None) => Ok(()),
             (Err(Stop::Interrupted), _) => Err(Stop::Interrupted),
-            (Err(_), Some(error)) => {
-                if let transport::Error::Tls(TlsError::NotTls(_)) = &error {
-                    self.journal.observe("speaks-http", None, Verdict::Fail, error.to_string());
-                }
-                Err(self.failed(tls_exit(&error), error.to_string()))
-            }
+            (_, Some(error)) => Err(self.insecure(conn, &error)),
             (Err(Stop::Silent { .. }), None) => {
                 let words = "no end of the TLS handshake".to_owned();
                 Err(self.failed(Exit::TimedOut, words))
             }
             (Err(_), None) => Err(self.failed(Exit::Tls, "the TLS handshake was cut".to_owned())),
         }
+    }
+
+    /// TLS has failed.
+    fn insecure(&mut self, conn: Conn, error: &transport::Error) -> Stop {
+        self.asked.saw_unexpected_end |= self.link(conn).has_ended();
+        if let transport::Error::Tls(TlsError::NotTls(_)) = error {
+            self.journal.observe("speaks-http", None, Verdict::Fail, error.to_string());
+        }
+        self.failed(tls_exit(error), error.to_string())
     }
 
     fn unreached(&mut self, error: &DialError) -> Stop {
@@ -117,43 +112,42 @@ impl Bench {
     }
 
     /// The connection that ordinary points of this version share. It is opened by the first.
-    pub fn shared(&mut self) -> Step<Conn> {
-        if let Some((version, conn)) = self.shared {
-            if self.version.is_none_or(|asked| asked == version) {
+    pub fn shared(&mut self) -> StepResult<Conn> {
+        if let Some((version, conn)) = self.connections.shared {
+            if self.asked.version.is_none_or(|asked| asked == version) {
                 return Ok(conn);
             }
             self.end_shared();
         }
         let conn = self.on()?;
-        self.shared = Some((self.link(conn).version, conn));
+        self.connections.shared = Some((self.link(conn).mqtt.version, conn));
         Ok(conn)
     }
 
     /// Ends the shared connection in order.
     pub fn end_shared(&mut self) {
-        if let Some((_, conn)) = self.shared.take() {
+        if let Some((_, conn)) = self.connections.shared.take() {
             self.close(conn);
         }
     }
 
     /// The shared connection is the probe's now, to be ended by it.
-    pub fn take_shared(&mut self) -> Step<Conn> {
+    pub fn take_shared(&mut self) -> StepResult<Conn> {
         let conn = self.shared()?;
-        self.shared = None;
+        self.connections.shared = None;
         Ok(conn)
     }
 
     /// Ends a connection as a client should, without judging what the server does about it.
     pub fn close(&mut self, conn: Conn) {
         self.judge_refusal(conn);
-        let Some(mut link) = self.links.get_mut(conn.0).and_then(Option::take) else { return };
-        self.parked.retain(|parked| *parked != conn);
+        let Some(mut link) = self.connections.take(conn) else { return };
         let journal = &mut self.journal;
-        if link.is_open() && !link.has_ended() && !link.is_congested() {
-            if link.is_welcome {
+        if link.is_open() && !link.has_ended() && !link.stream.is_congested() {
+            if link.mqtt.is_welcome() {
                 link.send_packet(&Packet::Disconnect(Disconnect::default()), journal);
             }
-            if !link.has_sent_close {
+            if link.websocket.our_close == OurClose::Due {
                 link.send(&Frame::close(NORMAL, b""), journal);
             }
             let until = Instant::now() + GRACE;
@@ -161,20 +155,20 @@ impl Bench {
                 link.pump(journal, until);
             }
         }
-        link.cut();
+        link.stream.cut();
     }
 
     /// A CONNACK that refuses is followed by the end, within W.
     fn judge_refusal(&mut self, conn: Conn) {
-        let link = self.links.get_mut(conn.0).and_then(Option::as_mut);
-        let Some((since, link)) = link.and_then(|link| Some((link.refused_at.take()?, link)))
+        let link = self.connections.find(conn);
+        let Some((since, link)) = link.and_then(|link| Some((link.mqtt.refused_at.take()?, link)))
         else {
             return;
         };
-        let (version, said) = (Some(link.version), link.end.said);
-        let was_unexpected = self.saw_unexpected_end;
+        let (version, said) = (Some(link.mqtt.version), link.end.said);
+        let was_unexpected = self.asked.saw_unexpected_end;
         let ended = self.end_within(conn, self.patience.saturating_sub(since.elapsed()));
-        self.saw_unexpected_end = was_unexpected;
+        self.asked.saw_unexpected_end = was_unexpected;
         let point = "refusal-then-close";
         match ended {
             Ok(Some(_)) => self.journal.observe(point, version, Verdict::Pass, ""),
@@ -193,20 +187,20 @@ impl Bench {
 
     /// Cuts a connection: by RST, so that nothing that waits is delivered in order.
     pub fn reset(&mut self, conn: Conn) {
-        if let Some(link) = self.links.get_mut(conn.0).and_then(Option::take) {
-            link.reset();
+        if let Some(link) = self.connections.take(conn) {
+            link.stream.reset();
         }
     }
 
     /// Cuts a connection by FIN, without DISCONNECT and without Close.
     pub fn cut(&mut self, conn: Conn) {
-        if let Some(link) = self.links.get_mut(conn.0).and_then(Option::take) {
-            link.cut();
+        if let Some(link) = self.connections.take(conn) {
+            link.stream.cut();
         }
     }
 
     /// Waits for the end of the TCP stream.
-    pub fn wait_end(&mut self, conn: Conn, patience: Duration) -> Step<()> {
+    pub fn wait_end(&mut self, conn: Conn, patience: Duration) -> StepResult<()> {
         let until = self.bounded(Instant::now() + patience);
         loop {
             let (link, journal) = self.both(conn);
@@ -220,78 +214,31 @@ impl Bench {
                 });
             }
             link.pump(journal, until);
-            self.obey_signals()?;
+            self.interrupts.obey()?;
         }
     }
 
     /// Whether the server still answers: UP, CONNECT, FENCE.
-    pub fn is_alive(&mut self) -> Step<()> {
+    pub fn is_alive(&mut self) -> StepResult<()> {
         let conn = self.on()?;
         let fence = self.fence(conn);
         self.close(conn);
         fence
     }
 
-    /// We have left a retained message at this topic: it is cleared at the end.
-    pub fn remember_retained(&mut self, topic: String) {
-        if !self.retained.contains(&topic) {
-            self.retained.push(topic);
-        }
-    }
-
-    /// This session outlives its connection: it is ended at the end.
-    pub fn remember_session(&mut self, version: Version, client_id: impl Into<Bytes>) {
-        let session = (version, client_id.into());
-        if !self.sessions.contains(&session) {
-            self.sessions.push(session);
-        }
-    }
-
-    /// Leaves nothing behind: ends all connections, clears retained messages, ends sessions. Also
-    /// after a signal, and then quickly.
-    pub fn clean_up(&mut self) {
-        self.is_cleaning = true;
-        self.shared = None;
-        for number in 0..self.links.len() {
-            self.close(Conn(number));
-        }
-        self.begin_as("clean-up", None);
-        self.patience = self.patience.min(CLEANING);
-        let retained = std::mem::take(&mut self.retained);
-        if !retained.is_empty()
-            && let Ok(conn) = self.on()
-        {
-            for topic in retained {
-                // What the server does not take cannot be cleared.
-                let _ = self.clear_retained(conn, &topic);
-            }
-            self.close(conn);
-        }
-        for (version, client_id) in std::mem::take(&mut self.sessions) {
-            self.version = Some(version);
-            let mut connect = self.connect_packet(version);
-            let Ok(client_id) = bytestring::ByteString::try_from(client_id) else { continue };
-            connect.client_id = client_id;
-            if let Ok(conn) = self.on_with(connect) {
-                self.close(conn);
-            }
-        }
-        self.is_cleaning = false;
-    }
-
     /// Whether the point's version is spoken; asks the server if that is not known.
-    pub fn speaks(&mut self, version: Version) -> Step<bool> {
-        if self.spoken(version).is_none() {
-            let asked = self.version.replace(version);
+    pub fn speaks(&mut self, version: Version) -> StepResult<bool> {
+        if self.known.spoken(version).is_none() {
+            let asked = self.asked.version.replace(version);
             let opened = self.on();
-            self.version = asked;
+            self.asked.version = asked;
             match opened {
                 Ok(conn) => self.close(conn),
                 Err(Stop::Found(_)) => {}
                 Err(stop) => return Err(stop),
             }
         }
-        Ok(self.spoken(version) == Some(&Spoken::Yes))
+        Ok(self.known.spoken(version) == Some(&Spoken::Yes))
     }
 }
 

@@ -1,8 +1,8 @@
 //! ON: CONNECT as the user logs in, and what CONNACK says.
 
-use super::{Bench, Conn, Spoken, Step, Stop};
+use super::{Bench, Conn, Spoken, StepResult, Stop};
 use crate::command::check::aliases::Aliases;
-use crate::command::check::finding::Finding;
+use crate::command::check::finding::{Finding, Verdict};
 use crate::command::check::journal::Fact;
 use crate::exit::Exit;
 use crate::mqtt::packet::{ConnAck, Connect, Packet};
@@ -23,7 +23,7 @@ impl Bench {
             keep_alive: KEEP_ALIVE,
             client_id: self.client_id("").into(),
             will: None,
-            credentials: self.target.credentials.clone(),
+            credentials: self.target.login.credentials.clone(),
             properties: Properties::default(),
         }
     }
@@ -37,96 +37,113 @@ impl Bench {
     }
 
     /// ON: a connection in the version of the point, or in the newest that the server takes.
-    pub fn on(&mut self) -> Step<Conn> {
-        let known = self.versions().first().copied();
-        if let Some(version) = self.asked_version().or(known) {
+    pub fn on(&mut self) -> StepResult<Conn> {
+        let known = self.newest();
+        if let Some(version) = self.asked.version.or(known) {
             return self.on_with(self.connect_packet(version));
         }
-        let mut refused = Finding::unknown("no version of MQTT is spoken");
-        for version in self.target.versions.clone() {
-            match self.on_with(self.connect_packet(version)) {
-                Err(Stop::Found(finding)) => refused = finding,
+        let mut refused = (Exit::Refused, Finding::unknown("no version of MQTT is spoken"));
+        for version in self.target.versions() {
+            self.failure = None;
+            let finding = match self.on_with(self.connect_packet(version)) {
+                Err(Stop::Found(finding)) => finding,
                 result => return result,
+            };
+            match (&self.failure, refused.0) {
+                // An answer tells more than silence, and the first silence as much as the others.
+                (Some(_), Exit::TimedOut) => {}
+                (Some(_), _) if refused.1.verdict == Verdict::NotApplicable => {}
+                (Some(failure), _) => refused = (failure.exit, finding),
+                (None, _) => refused = (Exit::Refused, finding),
             }
         }
-        self.failed(Exit::Refused, refused.observed.clone());
-        Err(Stop::Found(refused))
+        self.failed(refused.0, refused.1.observed.clone());
+        Err(Stop::Found(refused.1))
     }
 
     /// ON2: a second connection at the same time, in the same version.
-    pub fn on2(&mut self) -> Step<Conn> {
+    pub fn on2(&mut self) -> StepResult<Conn> {
         let mut connect = self.connect_packet(self.version());
         connect.client_id = self.client_id("2").into();
         self.on_with(connect)
     }
 
     /// ON with this CONNECT. Where the version is not spoken, the point does not apply.
-    pub fn on_with(&mut self, connect: Connect) -> Step<Conn> {
+    pub fn on_with(&mut self, connect: Connect) -> StepResult<Conn> {
         let version = connect.version;
-        if let Some(Spoken::No(why)) = self.spoken(version) {
+        if let Some(Spoken::No(why)) = self.known.spoken(version) {
             return Err(Finding::not_applicable(why.clone()).into());
         }
         let conn = self.up()?;
         let stop = match self.connect(conn, connect) {
             Ok(connack) if connack.code == ReasonCode::SUCCESS => {
-                self.note_spoken(version, Spoken::Yes);
+                self.known.note_spoken(version, Spoken::Yes);
                 return Ok(conn);
             }
-            Ok(connack) if is_version_refusal(version, connack.code) => {
-                let words =
-                    format!("MQTT {version} is not spoken: CONNACK 0x{:02x}", connack.code.0);
-                self.refused_version(version, words)
-            }
-            Ok(connack) => {
-                let name = connack.code.connack_name();
-                let words = format!("CONNECT was refused: CONNACK 0x{:02x} {name}", connack.code.0);
-                self.failed(Exit::Refused, words)
-            }
-            Err(Stop::Ended { end, .. }) if self.spoken(version).is_none() => {
-                let words = format!("MQTT {version} is not spoken: no CONNACK, but {end}");
-                self.refused_version(version, words)
-            }
-            Err(Stop::Silent { .. }) if self.spoken(version).is_none() => {
-                let words = format!("MQTT {version}: no CONNACK");
-                self.failed(Exit::TimedOut, words.clone());
-                self.refused_version(version, words)
-            }
-            Err(Stop::Ended { end, .. }) => {
-                let words = format!("no CONNACK, but {end}");
-                self.failed(Exit::Refused, words)
-            }
-            Err(Stop::Silent { after, .. }) => {
-                let words = format!("no CONNACK within {:.1} s", after.as_secs_f64());
-                self.failed(Exit::TimedOut, words)
-            }
-            Err(stop) => stop,
+            Ok(connack) => self.refused_login(version, connack.code),
+            Err(stop) => self.unanswered_login(version, stop),
         };
         self.close(conn);
         Err(stop)
     }
 
+    /// What a CONNACK means that refuses.
+    fn refused_login(&mut self, version: Version, code: ReasonCode) -> Stop {
+        if is_version_refusal(version, code) {
+            let words = format!("MQTT {version} is not spoken: CONNACK 0x{:02x}", code.0);
+            return self.refused_version(version, words);
+        }
+        let name = code.connack_name();
+        let words = format!("CONNECT was refused: CONNACK 0x{:02x} {name}", code.0);
+        self.failed(Exit::Refused, words)
+    }
+
+    /// What it means that there is no CONNACK. A version that was never spoken may be the reason.
+    fn unanswered_login(&mut self, version: Version, stop: Stop) -> Stop {
+        let is_known = self.known.spoken(version).is_some();
+        match stop {
+            Stop::Ended { end, .. } if is_known => {
+                self.failed(Exit::Refused, format!("no CONNACK, but {end}"))
+            }
+            Stop::Ended { end, .. } => {
+                let words = format!("MQTT {version} is not spoken: no CONNACK, but {end}");
+                self.refused_version(version, words)
+            }
+            Stop::Silent { after, .. } if is_known => {
+                let words = format!("no CONNACK within {:.1} s", after.as_secs_f64());
+                self.failed(Exit::TimedOut, words)
+            }
+            Stop::Silent { .. } => {
+                let words = format!("MQTT {version}: no CONNACK");
+                self.failed(Exit::TimedOut, words.clone());
+                self.refused_version(version, words)
+            }
+            stop => stop,
+        }
+    }
+
     fn refused_version(&mut self, version: Version, words: String) -> Stop {
-        self.note_spoken(version, Spoken::No(words.clone()));
+        self.known.note_spoken(version, Spoken::No(words.clone()));
         Finding::not_applicable(words).into()
     }
 
     /// Sends CONNECT and waits for CONNACK, whatever its code.
-    pub fn connect(&mut self, conn: Conn, mut connect: Connect) -> Step<ConnAck> {
+    pub fn connect(&mut self, conn: Conn, mut connect: Connect) -> StepResult<ConnAck> {
         let version = connect.version;
         let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
         let keep_alive = connect.keep_alive;
-        self.link(conn).speak(version);
-        self.link(conn).aliases = Aliases::up_to(aliases);
+        self.link(conn).mqtt.speak(version);
+        self.link(conn).mqtt.aliases = Aliases::up_to(aliases);
         let has_method = connect.properties.authentication_method().is_some();
         let is_ours = version == Version::V5 && !has_method;
         if is_ours {
-            let login = self.target.login();
+            let login = self.target.login.clone();
             self.authenticator.begin(&login, &mut connect.properties);
         }
         self.send(conn, &Packet::Connect(Box::new(connect)));
         let connack = self.connack(conn, is_ours)?;
         let dictated = connack.properties.server_keep_alive();
-        self.link(conn).keep_alive = dictated.unwrap_or(keep_alive);
+        self.link(conn).mqtt.keep_alive = dictated.unwrap_or(keep_alive);
         if version == Version::V5 && connack.code == ReasonCode::SUCCESS {
             self.note_limits(&connack.properties);
         }
@@ -134,7 +151,7 @@ impl Bench {
     }
 
     /// Waits for CONNACK; where the user's authentication takes steps, they come first.
-    fn connack(&mut self, conn: Conn, is_ours: bool) -> Step<ConnAck> {
+    fn connack(&mut self, conn: Conn, is_ours: bool) -> StepResult<ConnAck> {
         loop {
             let answer = self.take(conn, "CONNACK", |packet| match packet {
                 Packet::ConnAck(_) => Some(packet.clone()),

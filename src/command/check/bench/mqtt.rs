@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Bench, Conn, Step, Stop};
+use super::{Bench, Conn, StepResult, Stop};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Finding;
-use crate::command::check::journal::{Direction, Layer};
-use crate::command::check::packets::{self, Received};
+use crate::command::check::journal::{Direction, ProtocolLayer};
+use crate::command::check::packets::{self, ReceivedPacket};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{
     Ack, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, Unsubscribe,
@@ -22,7 +22,7 @@ use crate::mqtt::topic::{TopicFilter, TopicName};
 const MARK: &[u8] = b"mqttws-mark";
 
 /// Whether this is a PINGRESP.
-pub fn is_pingresp(received: &Received) -> bool {
+pub fn is_pingresp(received: &ReceivedPacket) -> bool {
     received.packet == Ok(Packet::PingResp)
 }
 
@@ -36,19 +36,19 @@ impl Bench {
     /// Sends these bytes as one binary message: packets, or what is none.
     pub fn send_bytes(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
-        let (sent, is_whole) = packets::read(bytes, link.version);
+        let (sent, is_whole) = packets::read(bytes, link.mqtt.version);
         let words = packets::words(&sent, bytes.len());
         if !is_whole {
-            link.conduct.lose_sight();
+            link.mqtt.conduct.lose_sight();
         }
         for packet in sent.iter().filter_map(|sent| sent.packet.as_ref().ok()) {
-            link.conduct.sent(packet);
+            link.mqtt.conduct.sent(packet);
         }
         let is_connect = bytes.first().is_some_and(|first| first >> 4 == 1);
         // A CONNECT may hold a password.
         let shown = if is_connect { &[] } else { bytes };
-        journal.note(Direction::Out, Layer::Packet, || words, shown);
-        let frame = link.frame_bytes(&Frame::binary(bytes));
+        journal.note(Direction::Out, ProtocolLayer::Packet, || words, shown);
+        let frame = link.websocket.frame_bytes(&Frame::binary(bytes));
         link.write(&frame, journal);
     }
 
@@ -61,8 +61,13 @@ impl Bench {
     /// Writes bytes on the stream as they are: frames cut or glued.
     pub fn write(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
-        journal.note(Direction::Out, Layer::Tcp, || format!("{} bytes", bytes.len()), bytes);
-        link.conduct.lose_sight();
+        journal.note(
+            Direction::Out,
+            ProtocolLayer::Tcp,
+            || format!("{} bytes", bytes.len()),
+            bytes,
+        );
+        link.mqtt.conduct.lose_sight();
         link.write(bytes, journal);
     }
 
@@ -70,7 +75,7 @@ impl Bench {
     pub fn encoded(&mut self, conn: Conn, packet: &Packet) -> Vec<u8> {
         let mut bytes = bytes::BytesMut::new();
         // A probe that wants what cannot be encoded writes it by hand.
-        let _ = packet.encode(self.link(conn).version, &mut bytes);
+        let _ = packet.encode(self.link(conn).mqtt.version, &mut bytes);
         bytes.to_vec()
     }
 
@@ -80,7 +85,7 @@ impl Bench {
         conn: Conn,
         awaited: &str,
         wanted: impl Fn(&Packet) -> Option<T>,
-    ) -> Step<T> {
+    ) -> StepResult<T> {
         let patience = self.patience();
         self.take_within(conn, awaited, patience, wanted)
     }
@@ -92,13 +97,13 @@ impl Bench {
         awaited: &str,
         time: Duration,
         wanted: impl Fn(&Packet) -> Option<T>,
-    ) -> Step<T> {
+    ) -> StepResult<T> {
         self.wait(conn, awaited, time, |link| taken(link, &wanted))
     }
 
     /// SUBSCRIBE to one filter, and the SUBACK for it. A refusal means that the point cannot be
     /// decided.
-    pub fn subscribe(&mut self, conn: Conn, filter: &str, qos: QoS) -> Step<SubAck> {
+    pub fn subscribe(&mut self, conn: Conn, filter: &str, qos: QoS) -> StepResult<SubAck> {
         let filter = TopicFilter::new(filter).expect("filters of probes are legal");
         let suback = self.subscribe_with(conn, vec![Subscription::new(filter, qos)], None)?;
         match suback.codes.iter().find(|code| code.is_error()) {
@@ -113,7 +118,7 @@ impl Bench {
         conn: Conn,
         subscriptions: Vec<Subscription>,
         properties: Option<Properties>,
-    ) -> Step<SubAck> {
+    ) -> StepResult<SubAck> {
         let packet_id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
         self.take(conn, "SUBACK", |packet| match packet {
             Packet::SubAck(suback) if suback.packet_id == packet_id => Some(suback.clone()),
@@ -128,13 +133,13 @@ impl Bench {
         subscriptions: Vec<Subscription>,
         properties: Properties,
     ) -> PacketId {
-        let packet_id = self.link(conn).next_id();
+        let packet_id = self.link(conn).mqtt.next_id();
         self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
         packet_id
     }
 
     /// UNSUBSCRIBE, and the codes of its UNSUBACK: none before MQTT 5.
-    pub fn unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> Step<Vec<ReasonCode>> {
+    pub fn unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> StepResult<Vec<ReasonCode>> {
         let packet_id = self.send_unsubscribe(conn, filters);
         self.take(conn, "UNSUBACK", |packet| match packet {
             Packet::UnsubAck(unsuback) if unsuback.packet_id == packet_id => {
@@ -145,7 +150,7 @@ impl Bench {
     }
 
     /// UNSUBSCRIBE for points that do not judge the answer: any will do, and also none.
-    pub fn let_go(&mut self, conn: Conn, filter: &str) -> Step<()> {
+    pub fn let_go(&mut self, conn: Conn, filter: &str) -> StepResult<()> {
         self.send_unsubscribe(conn, &[filter]);
         let answer = |packet: &Packet| matches!(packet, Packet::UnsubAck(_)).then_some(());
         match self.take(conn, "UNSUBACK", answer) {
@@ -156,7 +161,7 @@ impl Bench {
 
     /// Sends UNSUBSCRIBE without waiting.
     pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
-        let packet_id = self.link(conn).next_id();
+        let packet_id = self.link(conn).mqtt.next_id();
         let filters = filters.iter().copied();
         let filters =
             filters.map(|text| TopicFilter::new(text).expect("filters of probes are legal"));
@@ -174,10 +179,10 @@ impl Bench {
     /// Sends PUBLISH without waiting; above QoS 0 with a new identifier, which is returned.
     pub fn send_publish(&mut self, conn: Conn, mut publish: Publish) -> Option<PacketId> {
         if publish.qos > QoS::AtMostOnce {
-            publish.packet_id = Some(self.link(conn).next_id());
+            publish.packet_id = Some(self.link(conn).mqtt.next_id());
         }
         if publish.retain && !publish.payload.is_empty() {
-            self.remember_retained(publish.topic_or_empty().to_owned());
+            self.leftovers.add_retained(publish.topic_or_empty());
         }
         let packet_id = publish.packet_id;
         self.send(conn, &Packet::Publish(publish));
@@ -187,14 +192,14 @@ impl Bench {
     /// PUB: sends PUBLISH and waits for PUBACK, or for PUBREC and PUBCOMP. A refusal means that
     /// the point cannot be decided, and so does a server that serves on without acknowledging:
     /// the round trips judge that.
-    pub fn publish(&mut self, conn: Conn, publish: Publish) -> Step<()> {
+    pub fn publish(&mut self, conn: Conn, publish: Publish) -> StepResult<()> {
         let qos = publish.qos;
         let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
         self.acknowledged(conn, id, qos).map_err(|stop| self.unacknowledged(conn, stop))
     }
 
     /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
-    pub fn acknowledged(&mut self, conn: Conn, id: PacketId, qos: QoS) -> Step<()> {
+    pub fn acknowledged(&mut self, conn: Conn, id: PacketId, qos: QoS) -> StepResult<()> {
         let first = if qos == QoS::AtLeastOnce { "PUBACK" } else { "PUBREC" };
         let (code, came) = self.take(conn, first, |packet| match packet {
             Packet::PubAck(ack) if ack.packet_id == id => Some((ack.code, "PUBACK")),
@@ -236,7 +241,7 @@ impl Bench {
     }
 
     /// The point does not apply where the server has announced that it does without this.
-    pub fn requires(&self, fact: &str, what: &str) -> Step<()> {
+    pub fn requires(&self, fact: &str, what: &str) -> StepResult<()> {
         match self.announced(fact) {
             Some(0) => Err(Finding::not_applicable(format!("announced as absent: {what}")).into()),
             _ => Ok(()),
@@ -244,7 +249,7 @@ impl Bench {
     }
 
     /// The next message to this topic.
-    pub fn delivery(&mut self, conn: Conn, topic: &str) -> Step<Publish> {
+    pub fn delivery(&mut self, conn: Conn, topic: &str) -> StepResult<Publish> {
         self.take(conn, "delivery", |packet| match packet {
             Packet::Publish(publish) if publish.topic_or_empty() == topic => Some(publish.clone()),
             _ => None,
@@ -253,7 +258,7 @@ impl Bench {
 
     /// MARK: publishes a marker to this topic at this QoS, and gives the messages that came to it
     /// before. What has not come before the mark will not come.
-    pub fn mark(&mut self, conn: Conn, topic: &str, qos: QoS) -> Step<Vec<Publish>> {
+    pub fn mark(&mut self, conn: Conn, topic: &str, qos: QoS) -> StepResult<Vec<Publish>> {
         self.mark_from(conn, conn, topic, qos)
     }
 
@@ -264,7 +269,7 @@ impl Bench {
         subscriber: Conn,
         topic: &str,
         qos: QoS,
-    ) -> Step<Vec<Publish>> {
+    ) -> StepResult<Vec<Publish>> {
         self.publish(publisher, Self::message(topic, qos, MARK))?;
         let mut before = Vec::new();
         loop {
@@ -282,13 +287,13 @@ impl Bench {
     }
 
     /// FENCE: PINGREQ, and PINGRESP. Everything before was read, and we are still served.
-    pub fn fence(&mut self, conn: Conn) -> Step<()> {
+    pub fn fence(&mut self, conn: Conn) -> StepResult<()> {
         self.send_fence(conn);
         self.take(conn, "PINGRESP", |packet| (*packet == Packet::PingResp).then_some(()))
     }
 
     /// Removes the retained message of this topic.
-    pub fn clear_retained(&mut self, conn: Conn, topic: &str) -> Step<()> {
+    pub fn clear_retained(&mut self, conn: Conn, topic: &str) -> StepResult<()> {
         let empty = Self::message(topic, QoS::AtLeastOnce, Bytes::new());
         self.publish(conn, Publish { retain: true, ..empty })
     }
@@ -296,9 +301,13 @@ impl Bench {
 
 /// Takes the first packet of the inbox that `wanted` wants.
 fn taken<T>(link: &mut Link, wanted: impl Fn(&Packet) -> Option<T>) -> Option<T> {
-    let found = |received: &Received| received.packet.as_ref().ok().and_then(&wanted);
-    let (at, value) =
-        link.inbox.iter().enumerate().find_map(|(at, received)| Some((at, found(received)?)))?;
-    link.inbox.remove(at);
+    let found = |received: &ReceivedPacket| received.packet.as_ref().ok().and_then(&wanted);
+    let (at, value) = link
+        .mqtt
+        .inbox
+        .iter()
+        .enumerate()
+        .find_map(|(at, received)| Some((at, found(received)?)))?;
+    link.mqtt.inbox.remove(at);
     Some(value)
 }

@@ -59,7 +59,7 @@ impl Bench {
         }
         self.send_fence(conn);
         let answered = self.wait(conn, "PINGRESP", patience, |link| {
-            link.inbox.iter().position(super::mqtt::is_pingresp)
+            link.mqtt.inbox.iter().position(super::mqtt::is_pingresp)
         });
         match answered {
             Ok(_) => Ok(Finding::fail("served on: a PINGREQ after it was answered")),
@@ -108,7 +108,7 @@ impl Bench {
     /// REFUSED before CONNACK: there is no fence.
     pub fn refused_connect(&mut self, conn: Conn) -> Probed {
         let awaited = self.wait(conn, "CONNACK", BEFORE_CONNACK, |link| {
-            (link.is_welcome || link.end.said.is_some()).then_some(link.is_welcome)
+            (link.mqtt.is_welcome() || link.end.said.is_some()).then_some(link.mqtt.is_welcome())
         });
         match awaited {
             Ok(true) => Ok(Finding::fail("accepted: CONNACK 0 came")),
@@ -142,7 +142,7 @@ impl Bench {
             self.journal.count("refusals_with_close", 1);
         }
         self.note_reason(conn, &end);
-        self.saw_unexpected_end = false;
+        self.asked.saw_unexpected_end = false;
         Finding::pass(end.to_string())
     }
 
@@ -152,7 +152,7 @@ impl Bench {
         let during = self.journal.during;
         let is_of_frames = |point: &Point| point.name == during && point.group() == "framing-in";
         let link = self.link(conn);
-        let is_meant = link.is_welcome && link.version == Version::V5;
+        let is_meant = link.mqtt.is_welcome() && link.mqtt.version == Version::V5;
         if !is_meant || points::all().any(is_of_frames) {
             return;
         }
@@ -168,7 +168,7 @@ impl Bench {
     pub fn end_within(&mut self, conn: Conn, time: Duration) -> Result<Option<End>, Stop> {
         match self.wait(conn, "end", time, |_| None::<()>) {
             Err(Stop::Ended { end, .. }) => {
-                self.saw_unexpected_end = false;
+                self.asked.saw_unexpected_end = false;
                 Ok(Some(end))
             }
             Err(Stop::Silent { .. }) | Ok(()) => Ok(None),

@@ -1,12 +1,11 @@
 //! What TLS and the certificates of the server say, noted for the points of the group tls.
 
-use super::{Asked, Bench, Conn, Step, Stop};
+use super::{Asked, Bench, Conn, StepResult, Stop};
 use crate::command::check::finding::Verdict;
 use crate::command::check::journal::Fact;
-use crate::command::check::request::Request;
+use crate::command::check::request::UpgradeRequest;
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{Disconnect, Packet};
-use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{CertificateInfo, Judgement};
 use crate::websocket::frame::NORMAL;
 
@@ -22,7 +21,7 @@ impl Bench {
     /// Notes where the connection leads, for the head of the report.
     pub fn note_reached(&mut self, conn: Conn) {
         let link = self.link(conn);
-        let (reached, tls) = (link.reached.to_string(), link.tls());
+        let (reached, tls) = (link.stream.reached.to_string(), link.stream.tls());
         self.journal.fact("address", Fact::Text(reached));
         if let Some(tls) = tls {
             self.journal.fact("tls_version", Fact::Text(tls.version));
@@ -34,13 +33,12 @@ impl Bench {
     }
 
     /// TCP, and TLS as browsers negotiate it: they offer `http/1.1` by ALPN.
-    pub fn dial_as_browser(&mut self) -> Step<Conn> {
-        let is_secure = self.target.endpoint.scheme == Scheme::Wss;
-        let tls = self.target.tls.as_ref().filter(|_| is_secure);
-        let Some(tls) = tls.map(|tls| tls.offering(&[BROWSERS])) else { return self.dial(None) };
+    pub fn dial_as_browser(&mut self) -> StepResult<Conn> {
+        let Some(tls) = self.target.access.server_tls() else { return self.dial(None) };
+        let tls = tls.offering(&[BROWSERS]);
         let dialled = self.dial_with(None, Some(&tls));
         let (verdict, words) = match &dialled {
-            Ok(conn) => match self.link(*conn).tls().and_then(|tls| tls.alpn) {
+            Ok(conn) => match self.link(*conn).stream.tls().and_then(|tls| tls.alpn) {
                 Some(name) if name != BROWSERS => {
                     (Verdict::Warn, format!("{name} was chosen, which was not offered"))
                 }
@@ -57,7 +55,7 @@ impl Bench {
 
     /// Sends a request as browsers do, also where their handshake is refused: that is a point of
     /// its own.
-    pub fn ask_as_browser(&mut self, request: &Request) -> Step<Asked> {
+    pub fn ask_as_browser(&mut self, request: &UpgradeRequest) -> StepResult<Asked> {
         let conn = match self.dial_as_browser() {
             Err(Stop::NoConnection(_)) => self.dial(None)?,
             dialled => dialled?,
@@ -73,9 +71,9 @@ impl Bench {
 
     /// Judges the certificates that came on this connection, also where the handshake failed.
     pub(super) fn note_certificate(&mut self, conn: Conn) {
-        let chain = self.link(conn).certificates().to_vec();
-        let host = self.target.endpoint.host.clone();
-        let judge = self.target.judge.as_ref();
+        let chain = self.link(conn).stream.certificates().to_vec();
+        let host = self.target.access.endpoint.host.clone();
+        let judge = self.target.access.judge.as_ref();
         let Some(judgement) = judge.and_then(|judge| judge.judgement(&host, &chain)) else {
             return;
         };
@@ -88,25 +86,18 @@ impl Bench {
         if self.journal.facts.get("tls_sha256") == Some(&fingerprint) {
             return;
         }
-        let dates = match (dates, is_ending(&info)) {
-            (Err(words), _) => (Verdict::Fail, words),
-            (Ok(()), true) => (Verdict::Warn, format!("valid until {} only", until(&info))),
-            (Ok(()), false) => (Verdict::Pass, String::new()),
-        };
-        let verdict = |result: Result<(), String>| match result {
-            Ok(()) => (Verdict::Pass, String::new()),
-            Err(words) => (Verdict::Fail, words),
-        };
-        let form = match &form[..] {
-            [] => (Verdict::Pass, String::new()),
-            faults => (Verdict::Warn, format!("{}: others may refuse it", faults.join(", "))),
-        };
-        for (point, (verdict, words)) in [
-            ("tls-chain", verdict(chain)),
-            ("tls-name", verdict(name)),
-            ("tls-dates", dates),
+        self.journal.fact("tls_sha256", fingerprint);
+        let failed = |result: Result<(), String>| result.err().map(|words| (Verdict::Fail, words));
+        let is_ending = is_ending(&info).then(|| format!("valid until {} only", until(&info)));
+        let form = (!form.is_empty())
+            .then(|| (Verdict::Warn, format!("{}: others may refuse it", form.join(", "))));
+        for (point, fault) in [
+            ("tls-chain", failed(chain)),
+            ("tls-name", failed(name)),
+            ("tls-dates", failed(dates).or(is_ending.map(|words| (Verdict::Warn, words)))),
             ("tls-form", form),
         ] {
+            let (verdict, words) = fault.unwrap_or((Verdict::Pass, String::new()));
             self.journal.observe(point, None, verdict, words);
         }
         for (name, text) in [
@@ -116,7 +107,6 @@ impl Bench {
         ] {
             self.journal.fact(name, Fact::Text(text));
         }
-        self.journal.fact("tls_sha256", fingerprint);
     }
 }
 

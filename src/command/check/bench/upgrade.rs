@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use super::{Bench, Conn, Step, Stop};
-use crate::command::check::answer::{Answer, Head, Parsed};
+use super::{Bench, Conn, StepResult, Stop};
+use crate::command::check::answer::{Answer, AnswerHead, Parsed};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Verdict;
-use crate::command::check::journal::{Direction, Fact, Layer};
-use crate::command::check::request::Request;
+use crate::command::check::journal::{Direction, Fact, ProtocolLayer};
+use crate::command::check::request::{RequestOrigin, UpgradeRequest};
 use crate::exit::Exit;
 
 /// The time between the pieces of a request that is written in pieces.
@@ -22,42 +22,58 @@ pub struct Asked {
     pub answer: Answer,
 }
 
-/// A refusal of what was taken before.
+/// A refusal of what was taken before, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TurnedAway {
+pub enum TurnedAway {
+    /// It was answered.
+    Answered(String),
+    /// It ended without an answer.
+    Ended(String),
+}
+
+impl TurnedAway {
     /// It in words.
-    pub words: String,
-    /// It was answered; otherwise it ended without an answer.
-    pub is_answer: bool,
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Answered(words) | Self::Ended(words) => words,
+        }
+    }
 }
 
 impl Bench {
     /// The user's request: the address, headers and flags as given, offering these subprotocols.
-    pub fn request(&self, subprotocols: &[&str]) -> Request {
-        let endpoint = &self.target.endpoint;
-        let request = Request::new(&endpoint.target, &endpoint.host_header(), subprotocols);
-        let add = |request: Request, (name, value): &(String, String)| {
+    pub fn request(&self, subprotocols: &[&str]) -> UpgradeRequest {
+        let endpoint = &self.target.access.endpoint;
+        let request = UpgradeRequest::new(&endpoint.target, &endpoint.host_header(), subprotocols);
+        let add = |request: UpgradeRequest, (name, value): &(String, String)| {
             let replaces = ["Host", "User-Agent"].iter().any(|own| own.eq_ignore_ascii_case(name));
             if replaces { request.set(name, value) } else { request.with(name, value) }
         };
-        let is_plain = subprotocols == ["mqtt"];
-        Request { is_plain, ..self.target.headers.iter().fold(request, add) }
+        let request = self.target.access.headers.iter().fold(request, add);
+        match subprotocols {
+            ["mqtt"] => UpgradeRequest { origin: RequestOrigin::User, ..request },
+            _ => request,
+        }
     }
 
     /// Sends a request on a new connection, and waits for what comes.
-    pub fn ask(&mut self, request: &Request) -> Step<Asked> {
+    pub fn ask(&mut self, request: &UpgradeRequest) -> StepResult<Asked> {
         self.ask_at(None, request)
     }
 
     /// The same at one of the addresses of the name.
-    pub fn ask_at(&mut self, address: Option<SocketAddr>, request: &Request) -> Step<Asked> {
+    pub fn ask_at(
+        &mut self,
+        address: Option<SocketAddr>,
+        request: &UpgradeRequest,
+    ) -> StepResult<Asked> {
         let conn = self.dial(address)?;
         self.ask_on(conn, request)
     }
 
     /// The same on a connection that is there.
-    pub fn ask_on(&mut self, conn: Conn, request: &Request) -> Step<Asked> {
-        self.journal.note(Direction::Out, Layer::Http, || request.words(), &[]);
+    pub fn ask_on(&mut self, conn: Conn, request: &UpgradeRequest) -> StepResult<Asked> {
+        self.journal.note(Direction::Out, ProtocolLayer::Http, || request.words(), &[]);
         let bytes = request.bytes();
         let pieces = request.pieces.unwrap_or(bytes.len()).max(1);
         for (number, piece) in bytes.chunks(pieces).enumerate() {
@@ -73,7 +89,7 @@ impl Bench {
             Ok(Parsed::Head(head, _)) => Answer::Head(head),
             Ok(_) => Answer::Other(self.link(conn).early_bytes().to_vec()),
             Err(Stop::Ended { end, .. }) => {
-                self.saw_unexpected_end = false;
+                self.asked.saw_unexpected_end = false;
                 Answer::Ended(end)
             }
             Err(Stop::Silent { .. }) => Answer::Silence,
@@ -85,32 +101,32 @@ impl Bench {
 
     /// UP: a WebSocket, upgraded as the user asks and offering `mqtt` alone. The subprotocol of the
     /// answer is not judged here: that is a point of its own.
-    pub fn up(&mut self) -> Step<Conn> {
+    pub fn up(&mut self) -> StepResult<Conn> {
         self.up_with(&self.request(&["mqtt"]))
     }
 
     /// What came for the user's request, offering `mqtt` alone: asked once in a run.
-    pub fn answer_to_plain(&mut self) -> Step<Answer> {
-        if self.plain_answer.is_none() {
+    pub fn answer_to_plain(&mut self) -> StepResult<Answer> {
+        if self.known.plain_answer.is_none() {
             let asked = self.ask(&self.request(&["mqtt"]))?;
             self.close(asked.conn);
         }
-        Ok(self.plain_answer.clone().unwrap_or(Answer::Silence))
+        Ok(self.known.plain_answer.clone().unwrap_or(Answer::Silence))
     }
 
     /// The same with another request.
-    pub fn up_with(&mut self, request: &Request) -> Step<Conn> {
+    pub fn up_with(&mut self, request: &UpgradeRequest) -> StepResult<Conn> {
         let asked = self.ask(request)?;
         self.accepted(request, asked)
     }
 
     /// The connection, if the answer upgrades it as RFC 6455 asks.
-    pub fn accepted(&mut self, request: &Request, asked: Asked) -> Step<Conn> {
+    pub fn accepted(&mut self, request: &UpgradeRequest, asked: Asked) -> StepResult<Conn> {
         let Asked { conn, answer } = asked;
         let words = match &answer {
             Answer::Head(head) if head.status == 101 => match fault(request, head) {
                 None => {
-                    self.was_upgraded |= request.is_plain;
+                    self.known.was_upgraded |= request.is_plain();
                     return Ok(conn);
                 }
                 Some(words) => words,
@@ -125,7 +141,7 @@ impl Bench {
             answer => format!("the upgrade was answered by {answer}"),
         };
         self.close(conn);
-        if request.is_plain {
+        if request.is_plain() {
             self.note_turned_away(&answer, &words);
         }
         Err(self.failed(Exit::Upgrade, words))
@@ -136,18 +152,18 @@ impl Bench {
     fn note_turned_away(&mut self, answer: &Answer, words: &str) {
         let is_answer = matches!(answer.status(), Some(403 | 429));
         let is_limit = is_answer || matches!(answer, Answer::Ended(_));
-        let open = self.links.iter().flatten().filter(|link| !link.has_ended()).count();
-        let is_alone = open <= self.parked.len() + usize::from(self.shared.is_some());
-        if self.was_upgraded && is_limit && is_alone {
-            self.turned_away = Some(TurnedAway { words: words.to_owned(), is_answer });
+        if self.known.was_upgraded && is_limit && self.connections.is_alone() {
+            let words = words.to_owned();
+            let answered = is_answer.then(|| TurnedAway::Answered(words.clone()));
+            self.asked.turned_away = answered.or(Some(TurnedAway::Ended(words)));
         }
     }
 
     /// Notes what observed points want to know of an answer, and opens the WebSocket.
-    fn note_answer(&mut self, conn: Conn, request: &Request, answer: &Answer) {
-        self.journal.note(Direction::In, Layer::Http, || answer.to_string(), &[]);
-        if request.is_plain && self.plain_answer.is_none() {
-            self.plain_answer = Some(answer.clone());
+    fn note_answer(&mut self, conn: Conn, request: &UpgradeRequest, answer: &Answer) {
+        self.journal.note(Direction::In, ProtocolLayer::Http, || answer.to_string(), &[]);
+        if request.is_plain() && self.known.plain_answer.is_none() {
+            self.known.plain_answer = Some(answer.clone());
         }
         match answer {
             Answer::Head(head) => {
@@ -165,7 +181,7 @@ impl Bench {
         }
     }
 
-    fn note_head(&mut self, request: &Request, head: &Head) {
+    fn note_head(&mut self, request: &UpgradeRequest, head: &AnswerHead) {
         if let Some(server) = head.value("Server") {
             self.journal.fact("server", Fact::Text(server));
         }
@@ -185,7 +201,7 @@ impl Bench {
         if head.status != 101 || !request.is_legal() {
             return;
         }
-        if let ([name], true) = (&head.subprotocols()[..], request.is_plain) {
+        if let ([name], true) = (&head.subprotocols()[..], request.is_plain()) {
             self.journal.fact("subprotocol", Fact::Text(name.clone()));
         }
         let accept = accept_fault(request, head);
@@ -197,14 +213,14 @@ impl Bench {
 }
 
 /// What is wrong with a 101, so that no client may go on (RFC 6455 §4.1).
-fn fault(request: &Request, head: &Head) -> Option<String> {
+fn fault(request: &UpgradeRequest, head: &AnswerHead) -> Option<String> {
     let headers = judge_upgrade_headers(head);
     let headers = (headers.0 == Verdict::Fail).then_some(headers.1);
     accept_fault(request, head).or(headers)
 }
 
 /// What is wrong with `Sec-WebSocket-Accept` (RFC 6455 §4.2.2).
-fn accept_fault(request: &Request, head: &Head) -> Option<String> {
+fn accept_fault(request: &UpgradeRequest, head: &AnswerHead) -> Option<String> {
     match head.all("Sec-WebSocket-Accept")[..] {
         [] => Some("101 without Sec-WebSocket-Accept".to_owned()),
         [accept] if accept == request.accept_value() => None,
@@ -214,7 +230,7 @@ fn accept_fault(request: &Request, head: &Head) -> Option<String> {
 }
 
 /// `Upgrade` and `Connection` of a 101 (RFC 6455 §4.1, §4.2.2).
-fn judge_upgrade_headers(head: &Head) -> (Verdict, String) {
+fn judge_upgrade_headers(head: &AnswerHead) -> (Verdict, String) {
     let (upgrade, connection) = (head.tokens("Upgrade"), head.tokens("Connection"));
     let is = |tokens: &[String], wanted: &str| {
         tokens.iter().any(|token| token.eq_ignore_ascii_case(wanted))
@@ -273,7 +289,7 @@ mod tests {
         let head = |upgrade: &str, connection: &str| {
             let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
             let headers = vec![header("Upgrade", upgrade), header("connection", connection)];
-            judge_upgrade_headers(&Head { status: 101, reason: String::new(), headers }).0
+            judge_upgrade_headers(&AnswerHead { status: 101, reason: String::new(), headers }).0
         };
         assert_eq!(head("WebSocket", "upgrade"), Verdict::Pass);
         assert_eq!(head("websocket", "keep-alive, Upgrade"), Verdict::Warn);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Group, Harm, Mark, Need, Point, Set, Severity, Versions, Way};
+use super::{Harm, Mark, Need, Point, PointGroup, Set, Severity, Versions, Way};
 use crate::mqtt::version::Version;
 
 /// The name of each group, and its points, from the network up.
@@ -29,8 +29,8 @@ const FILES: [(&str, &str); 13] = [
 const TESTED: &str = "the files of points are as the test found them";
 
 /// All groups.
-pub fn groups() -> Vec<Group> {
-    FILES.iter().map(|(name, text)| Group { name, points: points(text) }).collect()
+pub fn groups() -> Vec<PointGroup> {
+    FILES.iter().map(|(name, text)| PointGroup { name, points: points(text) }).collect()
 }
 
 fn points(text: &'static str) -> Vec<Point> {

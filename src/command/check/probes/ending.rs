@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{End, Ending, Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::finding::{End, Finding, Probed, StepResult, Stop, StreamEnd, Verdict};
 use crate::command::check::journal::Fact;
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{Disconnect, Packet};
@@ -12,14 +12,14 @@ use crate::mqtt::version::Version;
 use crate::websocket::frame::{CLOSE, NORMAL};
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("mqtt-disconnect", Probe::Ask(mqtt_disconnect)),
-    ("client-close", Probe::Ask(client_close)),
-    ("close-forms", Probe::Ask(close_forms)),
-    ("close-malformed", Probe::Ask(close_malformed)),
-    ("error-close-frame", Probe::Ask(error_close_frame)),
-    ("error-reason-code", Probe::Ask(error_reason_code)),
-    ("fin-alone", Probe::Ask(fin_alone)),
+pub const PROBES: GroupProbes = &[
+    ("mqtt-disconnect", PointProbe::Ask(mqtt_disconnect)),
+    ("client-close", PointProbe::Ask(client_close)),
+    ("close-forms", PointProbe::Ask(close_forms)),
+    ("close-malformed", PointProbe::Ask(close_malformed)),
+    ("error-close-frame", PointProbe::Ask(error_close_frame)),
+    ("error-reason-code", PointProbe::Ask(error_reason_code)),
+    ("fin-alone", PointProbe::Ask(fin_alone)),
 ];
 
 /// How long a half-closed connection may stay.
@@ -27,7 +27,7 @@ const HALF_CLOSED: Duration = Duration::from_secs(5);
 
 /// How the server ends a connection that it should end now: it has W for the Close frame, and W
 /// for the end of the stream.
-fn closing(bench: &mut Bench, conn: Conn) -> Step<End> {
+fn closing(bench: &mut Bench, conn: Conn) -> StepResult<End> {
     let patience = bench.patience();
     bench.allow(patience * 2);
     bench.end_within(conn, patience)?;
@@ -55,7 +55,10 @@ fn mqtt_disconnect(bench: &mut Bench) -> Probed {
     let end = closing(bench, conn)?;
     let code = end.close.as_ref().map(|close| close.code);
     Ok(match (code, end.stream) {
-        (Some(Some(NORMAL)), Some(Ending::Fin)) => Finding::pass(end.to_string()),
+        // An RST is the system's answer to our Close where the server did not wait for it.
+        (Some(Some(NORMAL)), Some(StreamEnd::Fin | StreamEnd::Reset)) => {
+            Finding::pass(end.to_string())
+        }
         _ => Finding::warn(format!("after DISCONNECT: {}", incomplete(&end))),
     })
 }
@@ -67,7 +70,7 @@ fn answered(bench: &mut Bench, close: &Frame) -> Probed {
     let end = closing(bench, conn)?;
     bench.close(conn);
     Ok(match (&end.close, end.stream) {
-        (Some(_), Some(Ending::Fin)) => Finding::pass(end.to_string()),
+        (Some(_), Some(StreamEnd::Fin)) => Finding::pass(end.to_string()),
         _ => Finding::fail(incomplete(&end)).in_doubt(),
     })
 }
@@ -78,7 +81,7 @@ fn client_close(bench: &mut Bench) -> Probed {
 
 fn close_forms(bench: &mut Bench) -> Probed {
     let mut forms = vec![("without a code", Frame::new(CLOSE, *b""))];
-    if bench.target.is_thorough {
+    if bench.target.selection.is_thorough() {
         forms.push(("3000 with a reason", Frame::close(3000, "mqttws: grün".as_bytes())));
         forms.push(("4999 with a reason", Frame::close(4999, b"mqttws")));
     }
@@ -148,7 +151,7 @@ fn error_reason_code(bench: &mut Bench) -> Probed {
     let all = number(bench, "refusals_after_connack");
     let reasoned = number(bench, "refusals_with_reason");
     let words = format!("{reasoned} of {all} refusals in MQTT 5 came with DISCONNECT and a reason");
-    if bench.spoken(Version::V5).is_none() || all == 0 {
+    if bench.known.spoken(Version::V5).is_none() || all == 0 {
         return Ok(Finding::not_applicable("nothing had to be refused after CONNACK in MQTT 5"));
     }
     Ok(if reasoned == all { Finding::pass(words) } else { Finding::warn(words) })
@@ -156,7 +159,7 @@ fn error_reason_code(bench: &mut Bench) -> Probed {
 
 fn fin_alone(bench: &mut Bench) -> Probed {
     let conn = bench.on()?;
-    bench.link(conn).finish();
+    bench.link(conn).stream.finish();
     bench.allow(HALF_CLOSED);
     Ok(match bench.end_within(conn, HALF_CLOSED)? {
         Some(end) => Finding::pass(end.to_string()),

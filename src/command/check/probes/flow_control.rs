@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::connection::Acks;
-use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::connection::mqtt::Acks;
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -14,11 +14,11 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("receive-maximum-out", Probe::Ask(receive_maximum_out)),
-    ("receive-maximum-in", Probe::Ask(receive_maximum_in)),
-    ("maximum-packet-size-out", Probe::Ask(maximum_packet_size_out)),
-    ("maximum-packet-size-in", Probe::Ask(maximum_packet_size_in)),
+pub const PROBES: GroupProbes = &[
+    ("receive-maximum-out", PointProbe::Ask(receive_maximum_out)),
+    ("receive-maximum-in", PointProbe::Ask(receive_maximum_in)),
+    ("maximum-packet-size-out", PointProbe::Ask(maximum_packet_size_out)),
+    ("maximum-packet-size-in", PointProbe::Ask(maximum_packet_size_in)),
 ];
 
 /// How many messages we allow in flight, and how many are published.
@@ -44,7 +44,7 @@ const PIECE: usize = 16 * 1024;
 const TRANSFER: Duration = Duration::from_secs(20);
 
 /// A connection in MQTT 5 with one more property in its CONNECT.
-fn on_allowing(bench: &mut Bench, id: PropertyId, value: u32) -> Step<Conn> {
+fn on_allowing(bench: &mut Bench, id: PropertyId, value: u32) -> StepResult<Conn> {
     let mut connect = bench.connect_packet(Version::V5);
     connect.properties.push(Property::number(id, value));
     bench.on_with(connect)
@@ -52,7 +52,7 @@ fn on_allowing(bench: &mut Bench, id: PropertyId, value: u32) -> Step<Conn> {
 
 fn receive_maximum_out(bench: &mut Bench) -> Probed {
     let conn = on_allowing(bench, PropertyId::ReceiveMaximum, ALLOWED.into())?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     let topic = bench.topic("");
     bench.subscribe(conn, &topic, QoS::AtLeastOnce)?;
     for number in 0..PUBLISHED {
@@ -72,7 +72,7 @@ fn receive_maximum_out(bench: &mut Bench) -> Probed {
 /// The identifiers of the deliveries that have come.
 fn deliveries(bench: &mut Bench, conn: Conn, topic: &str) -> VecDeque<PacketId> {
     let mut ids = VecDeque::new();
-    bench.link(conn).inbox.retain(|received| match &received.packet {
+    bench.link(conn).mqtt.inbox.retain(|received| match &received.packet {
         Ok(Packet::Publish(publish)) if publish.topic_or_empty() == topic => {
             ids.extend(publish.packet_id);
             false
@@ -99,14 +99,7 @@ fn acknowledge_each(
         bench.fence(conn)?;
         let mut more = deliveries(bench, conn, topic);
         if more.is_empty() && in_flight.is_empty() && came < PUBLISHED {
-            match bench.delivery(conn, topic) {
-                Ok(publish) => more.extend(publish.packet_id),
-                Err(Stop::Silent { .. }) => {
-                    let words = format!("only {came} of 5 messages came");
-                    return Ok(Finding::fail(words).in_doubt());
-                }
-                Err(stop) => return Err(stop),
-            }
+            more.extend(next_of(bench, conn, topic, came)?);
         }
         came += more.len();
         in_flight.extend(more);
@@ -117,18 +110,26 @@ fn acknowledge_each(
     })
 }
 
+/// The identifier of the next delivery, which is due: so many came before.
+fn next_of(
+    bench: &mut Bench,
+    conn: Conn,
+    topic: &str,
+    came: usize,
+) -> StepResult<Option<PacketId>> {
+    match bench.delivery(conn, topic) {
+        Ok(publish) => Ok(publish.packet_id),
+        Err(Stop::Silent { .. }) => {
+            let words = format!("only {came} of 5 messages came");
+            Err(Finding::fail(words).in_doubt().into())
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
 fn receive_maximum_in(bench: &mut Bench) -> Probed {
     let conn = bench.on()?;
-    let maximum = match bench.announced("receive_maximum") {
-        Some(maximum) if maximum <= LARGEST_RECEIVE_MAXIMUM => maximum,
-        Some(maximum) => {
-            return Ok(Finding::not_applicable(format!("Receive Maximum is {maximum}")));
-        }
-        None => return Ok(Finding::not_applicable("Receive Maximum is not announced")),
-    };
-    if bench.announced("maximum_qos").is_some() {
-        return Ok(Finding::not_applicable("QoS 2 is announced as absent"));
-    }
+    let maximum = receive_maximum(bench)?;
     let topic = bench.topic("");
     for number in 0..=maximum {
         let payload = number.to_string();
@@ -137,7 +138,7 @@ fn receive_maximum_in(bench: &mut Bench) -> Probed {
     let (sent, mut codes) = (maximum + 1, Vec::new());
     let patience = bench.patience();
     let answered = bench.wait(conn, "PUBREC", patience, |link| {
-        link.inbox.retain(|received| match &received.packet {
+        link.mqtt.inbox.retain(|received| match &received.packet {
             Ok(Packet::PubRec(ack)) => {
                 codes.push(ack.code);
                 false
@@ -148,13 +149,27 @@ fn receive_maximum_in(bench: &mut Bench) -> Probed {
     });
     match answered {
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
-            return Ok(Finding::pass(format!("{sent} in flight: {end}")));
+            bench.asked.saw_unexpected_end = false;
+            Ok(Finding::pass(format!("{sent} in flight: {end}")))
         }
-        Ok(()) | Err(Stop::Silent { .. }) => {}
-        Err(stop) => return Err(stop),
+        Ok(()) | Err(Stop::Silent { .. }) => Ok(judge_codes(sent, &codes)),
+        Err(stop) => Err(stop),
     }
-    Ok(judge_codes(sent, &codes))
+}
+
+/// The server's Receive Maximum, if it can be tried out.
+fn receive_maximum(bench: &Bench) -> StepResult<u64> {
+    let why = match bench.announced("receive_maximum") {
+        None => "Receive Maximum is not announced".to_owned(),
+        Some(maximum) if maximum > LARGEST_RECEIVE_MAXIMUM => {
+            format!("Receive Maximum is {maximum}")
+        }
+        Some(_) if bench.announced("maximum_qos").is_some() => {
+            "QoS 2 is announced as absent".to_owned()
+        }
+        Some(maximum) => return Ok(maximum),
+    };
+    Err(Finding::not_applicable(why).into())
 }
 
 fn judge_codes(sent: u64, codes: &[ReasonCode]) -> Finding {
@@ -215,7 +230,7 @@ fn maximum_packet_size_in(bench: &mut Bench) -> Probed {
 }
 
 /// What is wrong with how a packet of exactly this size is taken.
-fn as_large(bench: &mut Bench, conn: Conn, size: usize) -> Step<Option<Finding>> {
+fn as_large(bench: &mut Bench, conn: Conn, size: usize) -> StepResult<Option<Finding>> {
     let publish = sized(bench, size);
     let id = publish.packet_id;
     send_in_pieces(bench, conn, publish);

@@ -20,27 +20,27 @@ mod tls;
 mod upgrade;
 
 use super::bench::{Bench, Conn};
-use super::finding::{Probed, Step};
+use super::finding::{Probed, StepResult};
 
 /// How a point is asked.
 #[derive(Clone, Copy)]
-pub enum Probe {
+pub enum PointProbe {
     /// At once.
     Ask(fn(&mut Bench) -> Probed),
     /// By waiting: begun before all others, on connections that are kept, and read at the end.
     Wait {
         /// Opens the connections.
-        begin: fn(&mut Bench) -> Step<Vec<Conn>>,
+        begin: fn(&mut Bench) -> StepResult<Vec<Conn>>,
         /// Judges what has happened on them since.
         finish: fn(&mut Bench, &[Conn]) -> Probed,
     },
 }
 
 /// The probes of a group, by the name of their point.
-pub type Probes = &'static [(&'static str, Probe)];
+pub type GroupProbes = &'static [(&'static str, PointProbe)];
 
 /// All probes.
-const PROBES: [Probes; 13] = [
+const PROBES: [GroupProbes; 13] = [
     reach::PROBES,
     tls::PROBES,
     upgrade::PROBES,
@@ -57,7 +57,7 @@ const PROBES: [Probes; 13] = [
 ];
 
 /// The probe of this point.
-pub fn find(point: &str) -> Option<Probe> {
+pub fn find(point: &str) -> Option<PointProbe> {
     PROBES.iter().copied().flatten().find(|(name, _)| *name == point).map(|(_, probe)| *probe)
 }
 

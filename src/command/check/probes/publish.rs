@@ -7,9 +7,10 @@ mod retained;
 pub use checked::asked;
 pub use retained::{retain, retaining};
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::connection::websocket::OurClose;
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{Ack, Disconnect, Packet, PacketId, Publish};
 use crate::mqtt::qos::QoS;
@@ -19,22 +20,22 @@ use crate::mqtt::version::Version;
 use crate::websocket::frame::NORMAL;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("qos0-round-trip", Probe::Ask(qos0_round_trip)),
-    ("qos1-round-trip", Probe::Ask(qos1_round_trip)),
-    ("qos2-round-trip", Probe::Ask(qos2_round_trip)),
-    ("order", Probe::Ask(order::order)),
-    ("utf8-topic", Probe::Ask(utf8_topic)),
-    ("topic-checked", Probe::Ask(checked::topic_checked)),
-    ("topic-bad-utf8", Probe::Ask(checked::topic_bad_utf8)),
-    ("publish-header-checked", Probe::Ask(checked::publish_header_checked)),
-    ("fixed-header-checked", Probe::Ask(checked::fixed_header_checked)),
-    ("pubrel-unknown", Probe::Ask(pubrel_unknown)),
-    ("dup-not-passed", Probe::Ask(dup_not_passed)),
-    ("retain-stored", Probe::Ask(retained::retain_stored)),
-    ("retain-cleared", Probe::Ask(retained::retain_cleared)),
-    ("retain-live-flag", Probe::Ask(retained::retain_live_flag)),
-    ("disconnect-drain", Probe::Ask(disconnect_drain)),
+pub const PROBES: GroupProbes = &[
+    ("qos0-round-trip", PointProbe::Ask(qos0_round_trip)),
+    ("qos1-round-trip", PointProbe::Ask(qos1_round_trip)),
+    ("qos2-round-trip", PointProbe::Ask(qos2_round_trip)),
+    ("order", PointProbe::Ask(order::order)),
+    ("utf8-topic", PointProbe::Ask(utf8_topic)),
+    ("topic-checked", PointProbe::Ask(checked::topic_checked)),
+    ("topic-bad-utf8", PointProbe::Ask(checked::topic_bad_utf8)),
+    ("publish-header-checked", PointProbe::Ask(checked::publish_header_checked)),
+    ("fixed-header-checked", PointProbe::Ask(checked::fixed_header_checked)),
+    ("pubrel-unknown", PointProbe::Ask(pubrel_unknown)),
+    ("dup-not-passed", PointProbe::Ask(dup_not_passed)),
+    ("retain-stored", PointProbe::Ask(retained::retain_stored)),
+    ("retain-cleared", PointProbe::Ask(retained::retain_cleared)),
+    ("retain-live-flag", PointProbe::Ask(retained::retain_live_flag)),
+    ("disconnect-drain", PointProbe::Ask(disconnect_drain)),
 ];
 
 /// An identifier that the bench does not come to by counting.
@@ -56,7 +57,7 @@ fn qos0_round_trip(bench: &mut Bench) -> Probed {
 }
 
 /// The payload that was sent has come unchanged.
-fn expect_payload(sent: &[u8], came: &[u8]) -> Step<()> {
+fn expect_payload(sent: &[u8], came: &[u8]) -> StepResult<()> {
     if sent == came {
         return Ok(());
     }
@@ -70,7 +71,7 @@ fn expect_payload(sent: &[u8], came: &[u8]) -> Step<()> {
 }
 
 /// A point that needs this QoS does not apply where MQTT 5 has announced a lower one.
-fn requires_qos(bench: &Bench, qos: QoS) -> Step<()> {
+fn requires_qos(bench: &Bench, qos: QoS) -> StepResult<()> {
     if bench.version() == Version::V5 && bench.usable(qos) < qos {
         let maximum = bench.usable(qos);
         return Err(Finding::not_applicable(format!("announced: Maximum QoS {maximum}")).into());
@@ -95,7 +96,7 @@ fn qos1_round_trip(bench: &mut Bench) -> Probed {
 }
 
 /// The acknowledgement has our identifier, and is none that refuses.
-fn expect_acknowledged(id: Option<PacketId>, came: (PacketId, ReasonCode)) -> Step<()> {
+fn expect_acknowledged(id: Option<PacketId>, came: (PacketId, ReasonCode)) -> StepResult<()> {
     let (other, code) = came;
     if id != Some(other) {
         let sent = id.map_or(0, PacketId::get);
@@ -110,7 +111,12 @@ fn expect_acknowledged(id: Option<PacketId>, came: (PacketId, ReasonCode)) -> St
 }
 
 /// A message that was sent at `sent` has come whole, and at the QoS that SUBACK has granted.
-fn expect_delivery(came: &Publish, payload: &str, sent: QoS, granted: &[ReasonCode]) -> Step<()> {
+fn expect_delivery(
+    came: &Publish,
+    payload: &str,
+    sent: QoS,
+    granted: &[ReasonCode],
+) -> StepResult<()> {
     expect_payload(payload.as_bytes(), &came.payload)?;
     let granted = granted.first().and_then(|code| QoS::from_bits(code.0)).unwrap_or(sent);
     if came.qos == sent.min(granted) {
@@ -145,7 +151,7 @@ fn qos2_round_trip(bench: &mut Bench) -> Probed {
 }
 
 /// The flow of QoS 2 with the identifier of this message.
-fn exactly_once(bench: &mut Bench, conn: Conn, publish: Publish) -> Step<()> {
+fn exactly_once(bench: &mut Bench, conn: Conn, publish: Publish) -> StepResult<()> {
     let id = publish.packet_id;
     bench.send(conn, &Packet::Publish(publish));
     let received = bench.take(conn, "PUBREC", |packet| match packet {
@@ -226,14 +232,14 @@ fn disconnect_drain(bench: &mut Bench) -> Probed {
     let mut last_words = Vec::new();
     for number in 1..=count {
         let mut publish = Bench::message(&topic, qos, number.to_string());
-        publish.packet_id = (qos > QoS::AtMostOnce).then(|| bench.link(publisher).next_id());
+        publish.packet_id = (qos > QoS::AtMostOnce).then(|| bench.link(publisher).mqtt.next_id());
         let bytes = bench.encoded(publisher, &Packet::Publish(publish));
-        last_words.extend(bench.link(publisher).frame_bytes(&Frame::binary(bytes)));
+        last_words.extend(bench.link(publisher).websocket.frame_bytes(&Frame::binary(bytes)));
     }
     let bytes = bench.encoded(publisher, &Packet::Disconnect(Disconnect::default()));
-    last_words.extend(bench.link(publisher).frame_bytes(&Frame::binary(bytes)));
-    last_words.extend(bench.link(publisher).frame_bytes(&Frame::close(NORMAL, b"")));
-    bench.link(publisher).has_sent_close = true;
+    last_words.extend(bench.link(publisher).websocket.frame_bytes(&Frame::binary(bytes)));
+    last_words.extend(bench.link(publisher).websocket.frame_bytes(&Frame::close(NORMAL, b"")));
+    bench.link(publisher).websocket.our_close = OurClose::Sent;
     bench.write(publisher, &last_words);
     let mut came = 0;
     while came < count && bench.delivery(subscriber, &topic).is_ok() {

@@ -2,28 +2,29 @@
 
 use std::net::SocketAddr;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::Bench;
-use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::exit::Exit;
 use crate::mqtt::packet::ConnAck;
+use crate::mqtt::property::Properties;
 use crate::transport::dial;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("addresses", Probe::Ask(addresses)),
-    ("same-everywhere", Probe::Ask(same_everywhere)),
-    ("speaks-http", Probe::Ask(speaks_http)),
-    ("clock", Probe::Ask(clock)),
+pub const PROBES: GroupProbes = &[
+    ("addresses", PointProbe::Ask(addresses)),
+    ("same-everywhere", PointProbe::Ask(same_everywhere)),
+    ("speaks-http", PointProbe::Ask(speaks_http)),
+    ("clock", PointProbe::Ask(clock)),
 ];
 
 /// How many addresses of a name are tried.
 const MOST_ADDRESSES: usize = 8;
 
 /// The addresses of the name; none where a proxy or a socket of this machine is dialled instead.
-fn known_addresses(bench: &mut Bench) -> Step<Vec<SocketAddr>> {
-    let found = dial::addresses(&bench.target.endpoint, &bench.target.route);
+fn known_addresses(bench: &mut Bench) -> StepResult<Vec<SocketAddr>> {
+    let found = dial::addresses(&bench.target.access.endpoint, &bench.target.access.route);
     let mut found = match found {
         None => return Err(Finding::not_applicable("a proxy or a Unix socket is dialled").into()),
         Some(Err(error)) => return Err(bench.failed(Exit::Unreached, error.to_string())),
@@ -80,7 +81,7 @@ fn same_everywhere(bench: &mut Bench) -> Probed {
 }
 
 /// What one address answers; `None` if it does not.
-fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
+fn node(bench: &mut Bench, address: SocketAddr) -> StepResult<Option<String>> {
     let request = bench.request(&["mqtt"]);
     let asked = match bench.ask_at(Some(address), &request) {
         Err(Stop::NoConnection(_)) => return Ok(None),
@@ -92,16 +93,21 @@ fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
     {
         seen.push(format!("Server: {server}"));
     }
-    let Ok(conn) = bench.accepted(&request, asked) else {
-        return Ok(Some(seen.join(", ")));
-    };
-    let connect = bench.connect_packet(bench.version());
-    let ConnAck { code, properties, .. } = bench.connect(conn, connect)?;
-    bench.close(conn);
-    seen.push(format!("CONNACK {}", code.0));
+    if let Ok(conn) = bench.accepted(&request, asked) {
+        let connect = bench.connect_packet(bench.version());
+        let ConnAck { code, properties, .. } = bench.connect(conn, connect)?;
+        bench.close(conn);
+        seen.push(format!("CONNACK {}", code.0));
+        seen.extend(limits(&properties));
+    }
+    Ok(Some(seen.join(", ")))
+}
+
+/// What a CONNACK announces.
+fn limits(properties: &Properties) -> impl Iterator<Item = String> {
     let short = |value: Option<u16>| value.map(u64::from);
     let flag = |value: Option<bool>| value.map(u64::from);
-    for (name, value) in [
+    let limits = [
         ("receive maximum", short(properties.receive_maximum())),
         ("topic alias maximum", short(properties.topic_alias_maximum())),
         ("server keep alive", short(properties.server_keep_alive())),
@@ -110,10 +116,8 @@ fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
         ("retain available", flag(properties.retain_available())),
         ("wildcards available", flag(properties.wildcard_subscription_available())),
         ("shared available", flag(properties.shared_subscription_available())),
-    ] {
-        seen.extend(value.map(|value| format!("{name} {value}")));
-    }
-    Ok(Some(seen.join(", ")))
+    ];
+    limits.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)))
 }
 
 fn speaks_http(bench: &mut Bench) -> Probed {

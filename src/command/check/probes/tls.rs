@@ -1,21 +1,27 @@
 //! Probes of the group tls: certificates and handshakes. Most of them are observed.
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::{Finding, Probed, Stop, Verdict};
-use crate::command::check::journal::{Direction, Fact, Layer};
+use crate::command::check::journal::{Direction, Fact, ProtocolLayer};
 use crate::transport::tls::sni;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("tls-old-refused", Probe::Ask(old_refused)),
-    ("tls-chain", Probe::Ask(|bench| shows(bench, "tls-chain", "it leads to a trusted authority"))),
-    ("tls-name", Probe::Ask(|bench| shows(bench, "tls-name", "it is made for this host"))),
-    ("tls-dates", Probe::Ask(|bench| shows(bench, "tls-dates", "valid for 14 days at least"))),
-    ("tls-form", Probe::Ask(|bench| shows(bench, "tls-form", "X.509 version 3, no authority"))),
-    ("tls-alpn-http11", Probe::Ask(alpn_http11)),
-    ("tls-close-notify", Probe::Ask(close_notify)),
+pub const PROBES: GroupProbes = &[
+    ("tls-old-refused", PointProbe::Ask(old_refused)),
+    (
+        "tls-chain",
+        PointProbe::Ask(|bench| shows(bench, "tls-chain", "it leads to a trusted authority")),
+    ),
+    ("tls-name", PointProbe::Ask(|bench| shows(bench, "tls-name", "it is made for this host"))),
+    ("tls-dates", PointProbe::Ask(|bench| shows(bench, "tls-dates", "valid for 14 days at least"))),
+    (
+        "tls-form",
+        PointProbe::Ask(|bench| shows(bench, "tls-form", "X.509 version 3, no authority")),
+    ),
+    ("tls-alpn-http11", PointProbe::Ask(alpn_http11)),
+    ("tls-close-notify", PointProbe::Ask(close_notify)),
 ];
 
 /// What was noted about the certificate for this point.
@@ -42,9 +48,9 @@ const SUITES: [u16; 11] =
 fn old_refused(bench: &mut Bench) -> Probed {
     note_need_of_sni(bench);
     let conn = bench.dial_with(None, None)?;
-    let hello = client_hello(sni(&bench.target.endpoint.host).as_deref());
+    let hello = client_hello(sni(&bench.target.access.endpoint.host).as_deref());
     let words = || "ClientHello of TLS 1.1".to_owned();
-    bench.journal.note(Direction::Out, Layer::Tcp, words, &hello);
+    bench.journal.note(Direction::Out, ProtocolLayer::Tcp, words, &hello);
     bench.write(conn, &hello);
     let patience = bench.patience();
     let first = bench.wait(conn, "answer to a ClientHello", patience, |link: &mut Link| {
@@ -53,7 +59,7 @@ fn old_refused(bench: &mut Bench) -> Probed {
         let is_whole = bytes.len() >= 11 || bytes.first().is_some_and(|kind| *kind != HANDSHAKE);
         (is_whole && !bytes.is_empty()).then(|| bytes.to_vec())
     });
-    bench.saw_unexpected_end = false;
+    bench.asked.saw_unexpected_end = false;
     Ok(match first {
         Ok(bytes) => judge_hello(&bytes),
         Err(Stop::Ended { end, .. }) => Finding::pass(end.to_string()),
@@ -107,7 +113,12 @@ fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
 
 /// Notes whether the server shows another certificate, or none, to a client that does not name it.
 fn note_need_of_sni(bench: &mut Bench) {
-    let tls = bench.target.tls.clone().filter(|_| sni(&bench.target.endpoint.host).is_some());
+    let tls = bench
+        .target
+        .access
+        .tls
+        .clone()
+        .filter(|_| sni(&bench.target.access.endpoint.host).is_some());
     let Some(tls) = tls else { return };
     let failure = bench.failure.take();
     let with = bench.dial_with(None, Some(&tls)).map(|conn| shown(bench, conn));
@@ -121,7 +132,7 @@ fn note_need_of_sni(bench: &mut Bench) {
 
 /// The server's own certificate on this connection, which is ended.
 fn shown(bench: &mut Bench, conn: Conn) -> Option<Vec<u8>> {
-    let certificate = bench.link(conn).certificates().first().map(|one| one.to_vec());
+    let certificate = bench.link(conn).stream.certificates().first().map(|one| one.to_vec());
     bench.cut(conn);
     certificate
 }

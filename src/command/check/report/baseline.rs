@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::super::finding::Verdict;
+use super::super::run::{Novelty, PointResult};
 use super::Report;
 
 /// The failures of a former report.
@@ -39,19 +40,21 @@ impl Baseline {
         Ok(Self { url: text(&report["url"]), failed: failed.collect() })
     }
 
+    /// Whether this point failed in the former report.
+    pub fn holds(&self, result: &PointResult) -> bool {
+        self.failed.contains(&key(result))
+    }
+
     /// Marks the known failures of a report, and lists those that are none any more.
     pub fn apply(&self, report: &mut Report) {
         let mut fixed = self.failed.clone();
         for result in &mut report.results {
-            let version = result.version.map_or_else(String::new, |version| version.to_string());
-            let key = (result.point.name.to_owned(), version);
-            let failed_before = self.failed.contains(&key);
             match result.verdict {
-                Verdict::Fail => result.known = failed_before,
+                Verdict::Fail if self.holds(result) => result.novelty = Novelty::Known,
                 Verdict::Pass | Verdict::Warn => continue,
-                Verdict::NotApplicable | Verdict::Unknown => {}
+                Verdict::Fail | Verdict::NotApplicable | Verdict::Unknown => {}
             }
-            fixed.remove(&key);
+            fixed.remove(&key(result));
         }
         let asked = |name: &str| report.results.iter().any(|result| result.point.name == name);
         let fixed = fixed.into_iter().filter(|(name, _)| asked(name));
@@ -60,6 +63,12 @@ impl Baseline {
         };
         report.fixed = fixed.map(words).collect();
     }
+}
+
+/// Name and version of a result, as the report has them.
+fn key(result: &PointResult) -> (String, String) {
+    let version = result.version.map_or_else(String::new, |version| version.to_string());
+    (result.point.name.to_owned(), version)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use bytes::BytesMut;
 
 use super::super::finding::Verdict;
 use super::super::journal::{Evidence, Fact};
-use super::super::points::Point;
-use super::super::run::PointResult;
+use super::super::points::{Point, Set};
+use super::super::run::{Novelty, PointResult};
 use super::{Report, text};
 use crate::format::json;
 
@@ -29,21 +29,19 @@ const REACHED: [&str; 10] = [
 /// An object or an array that is being written.
 pub struct Writer {
     out: String,
-    /// Something stands before the next member.
-    needs_comma: bool,
 }
 
 impl Writer {
     /// An object.
     pub fn object() -> Self {
-        Self { out: "{".to_owned(), needs_comma: false }
+        Self { out: "{".to_owned() }
     }
 
     fn key(&mut self, key: &str) {
-        if self.needs_comma {
+        // No member ends so: text ends with a quotation mark, an object with a brace.
+        if !self.out.ends_with('{') {
             self.out.push(',');
         }
-        self.needs_comma = true;
         self.out.push_str(&quoted(key));
         self.out.push(':');
     }
@@ -100,17 +98,17 @@ fn verdict_name(verdict: Verdict) -> &'static str {
 /// The whole report, without a line end.
 pub fn render(report: &Report, detail: text::Detail) -> String {
     let mut root = Writer::object();
-    root.raw("format", 1).text("mqttws", env!("CARGO_PKG_VERSION")).text("url", &report.url);
-    root.text("started", &report.started).seconds("seconds", report.time);
-    root.text("set", if report.full { "full" } else { "default" });
-    root.raw("connections", report.connections);
+    root.raw("format", 1).text("mqttws", env!("CARGO_PKG_VERSION")).text("url", &report.server.url);
+    root.text("started", &report.course.started).seconds("seconds", report.course.time);
+    root.text("set", if report.selection.set == Set::Full { "full" } else { "default" });
+    root.raw("connections", report.course.connections);
     root.raw("reached", reached(report)).raw("facts", facts(report));
     root.raw("headlines", headlines(report)).raw("points", points(report, detail));
     if !report.fixed.is_empty() {
         root.texts("fixed", report.fixed.iter().map(String::as_str));
     }
     root.raw("counts", counts(report));
-    let (judgement, reason) = report.judgement();
+    let (judgement, reason) = report.verdict();
     root.text("verdict", judgement.name());
     match (reason, &report.failure) {
         (Some(reason), _) => drop(root.text("reason", reason)),
@@ -122,7 +120,7 @@ pub fn render(report: &Report, detail: text::Detail) -> String {
 }
 
 fn reached(report: &Report) -> String {
-    let fact = |name: &str| report.facts.get(name).map(ToString::to_string);
+    let fact = |name: &str| report.server.facts.get(name).map(ToString::to_string);
     let mut object = Writer::object();
     if let Some(address) = fact("address") {
         object.text("address", &address);
@@ -131,7 +129,7 @@ fn reached(report: &Report) -> String {
     if let Some(name) = fact("subprotocol") {
         object.text("subprotocol", &name);
     }
-    let versions: Vec<String> = report.versions.iter().map(ToString::to_string).collect();
+    let versions: Vec<String> = report.server.versions.iter().map(ToString::to_string).collect();
     object.texts("versions", versions.iter().map(String::as_str));
     if fact("tls_version").or_else(|| fact("tls_sha256")).is_some() {
         object.raw("tls", tls(report));
@@ -141,7 +139,7 @@ fn reached(report: &Report) -> String {
 
 /// What is known of TLS, also where the certificate was refused.
 fn tls(report: &Report) -> String {
-    let fact = |name: &str| report.facts.get(name).map(ToString::to_string);
+    let fact = |name: &str| report.server.facts.get(name).map(ToString::to_string);
     let mut object = Writer::object();
     for key in ["version", "cipher", "alpn", "subject", "names", "not_after", "sha256"] {
         match fact(&format!("tls_{key}")) {
@@ -152,7 +150,7 @@ fn tls(report: &Report) -> String {
             None => {}
         }
     }
-    if let Some(Fact::Flag(needs_sni)) = report.facts.get("tls_needs_sni") {
+    if let Some(Fact::Flag(needs_sni)) = report.server.facts.get("tls_needs_sni") {
         object.raw("needs_sni", needs_sni);
     }
     object.end()
@@ -160,7 +158,7 @@ fn tls(report: &Report) -> String {
 
 fn facts(report: &Report) -> String {
     let mut object = Writer::object();
-    for (name, fact) in report.facts.iter().filter(|(name, _)| !REACHED.contains(name)) {
+    for (name, fact) in report.server.facts.iter().filter(|(name, _)| !REACHED.contains(name)) {
         match fact {
             Fact::Number(number) => object.raw(name, number),
             Fact::Flag(flag) => object.raw(name, flag),
@@ -200,7 +198,10 @@ fn point(result: &PointResult, detail: text::Detail) -> String {
     }
     object.text("verdict", verdict_name(result.verdict)).text("expected", expected);
     object.text("observed", &result.observed).text("remedy", remedy);
-    object.seconds("seconds", result.time).raw("tries", result.tries).raw("known", result.known);
+    object
+        .seconds("seconds", result.time)
+        .raw("tries", result.tries)
+        .raw("known", result.novelty == Novelty::Known);
     let is_shown = !matches!(result.verdict, Verdict::Pass | Verdict::NotApplicable);
     if is_shown || detail == text::Detail::Much {
         object.raw("evidence", array(&result.evidence.iter().map(evidence).collect::<Vec<_>>()));

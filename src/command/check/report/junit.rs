@@ -9,7 +9,7 @@ use super::{Report, case_name, text};
 
 /// What a case counts as.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tally {
+struct CaseCounts {
     tests: usize,
     failures: usize,
     errors: usize,
@@ -20,30 +20,14 @@ struct Tally {
 /// The whole document.
 pub fn render(report: &Report) -> String {
     let mut suites = String::new();
-    let mut all = Tally::default();
+    let mut all = CaseCounts::default();
     for group in groups() {
         let of_group = report.results.iter().filter(|result| result.point.group() == group.name);
         let cases: Vec<&PointResult> = of_group.collect();
-        if cases.is_empty() {
-            continue;
+        if !cases.is_empty() {
+            let counts = suite(report, group.name, &cases, &mut suites);
+            all = added(all, counts);
         }
-        let mut tally = Tally::default();
-        let mut text = String::new();
-        for result in cases {
-            case(result, group.name, &mut tally, &mut text);
-        }
-        let started = report.started.trim_end_matches('Z');
-        let host = escaped(&report.host);
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(
-            suites,
-            " <testsuite name=\"{}\" {} timestamp=\"{started}\" hostname=\"{host}\">",
-            group.name,
-            attributes(tally)
-        );
-        suites.push_str(&text);
-        suites.push_str(" </testsuite>\n");
-        all = added(all, tally);
     }
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -52,16 +36,35 @@ pub fn render(report: &Report) -> String {
     )
 }
 
-fn attributes(tally: Tally) -> String {
-    let Tally { tests, failures, errors, skipped, seconds } = tally;
+/// The suite of a group.
+fn suite(report: &Report, group: &str, cases: &[&PointResult], out: &mut String) -> CaseCounts {
+    let mut counts = CaseCounts::default();
+    let mut text = String::new();
+    for result in cases {
+        case(result, group, &mut counts, &mut text);
+    }
+    let started = report.course.started.trim_end_matches('Z');
+    let host = escaped(&report.server.host);
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(
+        out,
+        " <testsuite name=\"{group}\" {} timestamp=\"{started}\" hostname=\"{host}\">\n{text} \
+         </testsuite>",
+        attributes(counts)
+    );
+    counts
+}
+
+fn attributes(counts: CaseCounts) -> String {
+    let CaseCounts { tests, failures, errors, skipped, seconds } = counts;
     format!(
         "tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" \
          time=\"{seconds:.3}\""
     )
 }
 
-fn added(one: Tally, other: Tally) -> Tally {
-    Tally {
+fn added(one: CaseCounts, other: CaseCounts) -> CaseCounts {
+    CaseCounts {
         tests: one.tests + other.tests,
         failures: one.failures + other.failures,
         errors: one.errors + other.errors,
@@ -70,42 +73,46 @@ fn added(one: Tally, other: Tally) -> Tally {
     }
 }
 
-fn case(result: &PointResult, group: &str, tally: &mut Tally, out: &mut String) {
-    tally.tests += 1;
-    tally.seconds += result.time.as_secs_f64();
+fn case(result: &PointResult, group: &str, counts: &mut CaseCounts, out: &mut String) {
+    counts.tests += 1;
+    counts.seconds += result.time.as_secs_f64();
     let name = escaped(&case_name(result));
     let time = result.time.as_secs_f64();
-    let observed = escaped(&result.observed);
     let start = format!(
         "  <testcase classname=\"mqttws.check.{group}\" name=\"{name}\" time=\"{time:.3}\""
     );
+    // Writing to a `String` cannot fail.
+    let _ = match inside(result, counts) {
+        None => writeln!(out, "{start}/>"),
+        Some(inside) => writeln!(out, "{start}>\n   {inside}\n  </testcase>"),
+    };
+}
+
+/// What stands in a case, if anything does.
+fn inside(result: &PointResult, counts: &mut CaseCounts) -> Option<String> {
+    let (observed, details) = (escaped(&result.observed), details(result));
     let is_error = result.point.name == "still-alive" && result.verdict == Verdict::Fail;
-    let inside = match result.verdict {
+    Some(match result.verdict {
         _ if is_error => {
-            tally.errors += 1;
-            format!("<error type=\"error\" message=\"{observed}\">{}</error>", details(result))
+            counts.errors += 1;
+            format!("<error type=\"error\" message=\"{observed}\">{details}</error>")
         }
-        Verdict::Pass => {
-            let _ = writeln!(out, "{start}/>");
-            return;
-        }
-        Verdict::Warn => format!("<system-out>WARN {observed}\n{}</system-out>", details(result)),
-        Verdict::Fail if !result.known => {
-            tally.failures += 1;
+        Verdict::Pass => return None,
+        Verdict::Warn => format!("<system-out>WARN {observed}\n{details}</system-out>"),
+        Verdict::Fail if result.is_new_failure() => {
+            counts.failures += 1;
             let severity = result.point.severity.name();
-            let details = details(result);
             format!("<failure type=\"{severity}\" message=\"{observed}\">{details}</failure>")
         }
         Verdict::Fail => {
-            tally.skipped += 1;
+            counts.skipped += 1;
             "<skipped message=\"known deviation\"/>".to_owned()
         }
         Verdict::NotApplicable | Verdict::Unknown => {
-            tally.skipped += 1;
+            counts.skipped += 1;
             format!("<skipped message=\"{}: {observed}\"/>", result.verdict.name())
         }
-    };
-    let _ = writeln!(out, "{start}>\n   {inside}\n  </testcase>");
+    })
 }
 
 /// Clauses, what to do, and the evidence.

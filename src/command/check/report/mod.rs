@@ -16,35 +16,48 @@ use std::time::Duration;
 use super::finding::Verdict;
 use super::journal::Fact;
 use super::points::Point;
-use super::run::PointResult;
+use super::run::{Novelty, PointResult};
+use super::select::PointSelection;
 use crate::exit::{Exit, Signal};
 use crate::format::escape;
 use crate::mqtt::version::Version;
 use headlines::Headline;
 
-/// All that a report is made of.
+/// The server that was checked.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct CheckedServer {
     /// The address, without secrets.
     pub url: String,
     /// The host, for JUnit.
     pub host: String,
-    /// When the run began: RFC 3339, in UTC.
-    pub started: String,
-    /// How long it took.
-    pub time: Duration,
-    /// `--full`
-    pub full: bool,
-    /// The points were chosen by `--only` or `--skip`.
-    pub is_partial: bool,
-    /// How many connections were made.
-    pub connections: u64,
-    /// How many bytes were sent and received.
-    pub traffic: (u64, u64),
     /// The facts.
     pub facts: BTreeMap<&'static str, Fact>,
     /// The versions that are spoken, the newest first.
     pub versions: Vec<Version>,
+}
+
+/// When a run was, and what it took.
+#[derive(Debug, Clone)]
+pub struct RunCourse {
+    /// When it began: RFC 3339, in UTC.
+    pub started: String,
+    /// How long it took.
+    pub time: Duration,
+    /// How many connections were made.
+    pub connections: u64,
+    /// How many bytes were sent and received.
+    pub traffic: (u64, u64),
+}
+
+/// All that a report is made of.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What was checked.
+    pub server: CheckedServer,
+    /// When, and what it took.
+    pub course: RunCourse,
+    /// The points that were asked for.
+    pub selection: PointSelection,
     /// The results, in the order of the table.
     pub results: Vec<PointResult>,
     /// Why there was no connection at all, and its exit code.
@@ -57,7 +70,7 @@ pub struct Report {
 
 /// The judgement about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum ServerVerdict {
     /// No must is broken.
     Interoperable,
     /// Our own defaults work, but a must is broken.
@@ -70,7 +83,7 @@ pub enum Judgement {
     NoConnection,
 }
 
-impl Judgement {
+impl ServerVerdict {
     /// As the text writes it.
     pub fn title(self) -> &'static str {
         match self {
@@ -96,7 +109,7 @@ impl Judgement {
 
 /// How many points have each verdict, by their worst version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct PointCounts {
     /// PASS.
     pub pass: usize,
     /// WARN.
@@ -111,7 +124,7 @@ pub struct Counts {
     pub known: usize,
 }
 
-impl Counts {
+impl PointCounts {
     /// All points.
     pub fn all(self) -> usize {
         self.pass + self.warn + self.fail + self.not_applicable + self.unknown + self.known
@@ -121,7 +134,7 @@ impl Counts {
         let count = match worst.verdict {
             Verdict::Pass => &mut self.pass,
             Verdict::Warn => &mut self.warn,
-            Verdict::Fail if worst.known => &mut self.known,
+            Verdict::Fail if worst.novelty == Novelty::Known => &mut self.known,
             Verdict::Fail => &mut self.fail,
             Verdict::NotApplicable => &mut self.not_applicable,
             Verdict::Unknown => &mut self.unknown,
@@ -147,14 +160,15 @@ impl Report {
         }
         for (_, results) in &mut points {
             // A known failure is better than a new one.
-            results.sort_by_key(|result| std::cmp::Reverse((result.verdict, !result.known)));
+            results
+                .sort_by_key(|result| std::cmp::Reverse((result.verdict, result.is_new_failure())));
         }
         points
     }
 
     /// How many points have each verdict.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+    pub fn counts(&self) -> PointCounts {
+        let mut counts = PointCounts::default();
         self.by_point().iter().for_each(|(_, results)| counts.add(results[0]));
         counts
     }
@@ -174,30 +188,30 @@ impl Report {
     }
 
     /// The judgement, and the point that decides it.
-    pub fn judgement(&self) -> (Judgement, Option<&'static str>) {
+    pub fn verdict(&self) -> (ServerVerdict, Option<&'static str>) {
         if self.failure.is_some() {
-            return (Judgement::NoConnection, None);
+            return (ServerVerdict::NoConnection, None);
         }
         let has = |name: &str, verdict| self.worst(name) == Some(verdict);
         // The upgrade without a name is a 101 none the less: connections came about.
         let fails = |name: &&&str| **name != "offer-mqtt" && has(name, Verdict::Fail);
         if let Some(name) = ESSENTIAL.iter().find(fails) {
-            return (Judgement::NotUsable, Some(name));
+            return (ServerVerdict::NotUsable, Some(name));
         }
         if has("still-alive", Verdict::Fail) {
-            return (Judgement::NotUsable, Some("still-alive"));
+            return (ServerVerdict::NotUsable, Some("still-alive"));
         }
         let failed = self.results.iter().find(|result| result.verdict == Verdict::Fail);
         if let Some(failed) = failed {
-            return (Judgement::Usable, Some(failed.point.name));
+            return (ServerVerdict::Usable, Some(failed.point.name));
         }
         let unknown = |result: &&PointResult| {
             let decides = ESSENTIAL.contains(&result.point.name) || !result.point.marks.is_empty();
             decides && result.verdict == Verdict::Unknown
         };
         match self.results.iter().find(unknown) {
-            Some(unknown) => (Judgement::Undecided, Some(unknown.point.name)),
-            None => (Judgement::Interoperable, None),
+            Some(unknown) => (ServerVerdict::Undecided, Some(unknown.point.name)),
+            None => (ServerVerdict::Interoperable, None),
         }
     }
 
@@ -210,7 +224,8 @@ impl Report {
             return *exit;
         }
         let counts = self.counts();
-        let is_undecided = self.judgement().0 == Judgement::Undecided && !self.is_partial;
+        let is_undecided =
+            self.verdict().0 == ServerVerdict::Undecided && !self.selection.is_partial();
         if counts.fail > 0 || is_undecided { Exit::Local } else { Exit::Done }
     }
 }

@@ -25,7 +25,9 @@ fn case(number: usize, result: &PointResult, out: &mut String) {
     let ok = if result.verdict == Verdict::Fail { "not ok" } else { "ok" };
     let name = format!("{}/{}", result.point.group(), case_name(result));
     let directive = match result.verdict {
-        Verdict::Fail if result.known => concat!(" # TO", "DO known deviation").to_owned(),
+        Verdict::Fail if !result.is_new_failure() => {
+            concat!(" # TO", "DO known deviation").to_owned()
+        }
         Verdict::NotApplicable | Verdict::Unknown => {
             let reason = sanitised(&result.observed);
             format!(" # SKIP {}: {reason}", result.verdict.name())

@@ -1,16 +1,15 @@
 //! The same results in each form of the report.
 
 use super::super::finding::Verdict;
-use super::super::journal::{Direction, Evidence, Fact, Layer};
-use super::super::points;
-use super::super::run::PointResult;
+use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
+use super::super::points::{self, Set};
 use super::*;
 
 fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str) -> PointResult {
     let evidence = Evidence {
         at: Duration::from_millis(212),
         direction: Direction::In,
-        layer: Layer::Frame,
+        layer: ProtocolLayer::Frame,
         note: "text\u{1b}[2J".to_owned(),
         bytes: "8101".to_owned(),
     };
@@ -21,7 +20,7 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
         observed: observed.to_owned(),
         time: Duration::from_millis(41),
         tries: 1,
-        known: false,
+        novelty: Novelty::New,
         evidence: vec![evidence],
     }
 }
@@ -29,16 +28,19 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
 fn report() -> Report {
     let (five, four) = (Some(Version::V5), Some(Version::V3_1_1));
     Report {
-        url: "ws://h:1/mqtt".to_owned(),
-        host: "h".to_owned(),
-        started: "2026-11-29T16:00:00Z".to_owned(),
-        time: Duration::from_millis(6100),
-        full: false,
-        is_partial: false,
-        connections: 23,
-        traffic: (100, 200),
-        facts: [("address", Fact::Text("192.0.2.7:1".to_owned()))].into(),
-        versions: vec![Version::V5, Version::V3_1_1],
+        server: CheckedServer {
+            url: "ws://h:1/mqtt".to_owned(),
+            host: "h".to_owned(),
+            facts: [("address", Fact::Text("192.0.2.7:1".to_owned()))].into(),
+            versions: vec![Version::V5, Version::V3_1_1],
+        },
+        course: RunCourse {
+            started: "2026-11-29T16:00:00Z".to_owned(),
+            time: Duration::from_millis(6100),
+            connections: 23,
+            traffic: (100, 200),
+        },
+        selection: PointSelection { set: Set::Default, only: Vec::new(), skip: Vec::new() },
         results: vec![
             result("offer-mqtt", None, Verdict::Pass, "answered mqtt"),
             result("text-frame", five, Verdict::Fail, "taken as data <\u{0}&\"\u{1b}[2J>"),
@@ -57,7 +59,7 @@ fn report() -> Report {
 
 #[test]
 fn the_text_names_deviations_and_what_to_do() {
-    let text = text::render(&report(), text::Detail::Usual);
+    let text = text::render(&report(), text::Detail::Usual, text::Deviations::Here);
     for part in [
         "ws://h:1/mqtt (192.0.2.7:1), MQTT 5 3.1.1\n",
         "  FAIL    binary frames only      taken as data <\\u{0}&\"\\u{1b}[2J>\n",
@@ -72,7 +74,7 @@ fn the_text_names_deviations_and_what_to_do() {
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(!text.contains(['\u{1b}', '\0']));
-    let little = text::render(&report(), text::Detail::Little);
+    let little = text::render(&report(), text::Detail::Little, text::Deviations::Here);
     assert!(little.starts_with("The founding page") && !little.contains("deviation"), "{little}");
 }
 
@@ -111,17 +113,17 @@ fn the_judgement_follows_the_points() {
     let judged = |change: fn(&mut Report)| {
         let mut report = report();
         change(&mut report);
-        (report.judgement(), u8::from(report.exit()))
+        (report.verdict(), u8::from(report.exit()))
     };
-    let usable = (Judgement::Usable, Some("text-frame"));
+    let usable = (ServerVerdict::Usable, Some("text-frame"));
     assert_eq!(judged(|_| {}), (usable, 1));
-    assert_eq!(judged(|report| report.results[1].known = true), (usable, 0));
+    assert_eq!(judged(|report| report.results[1].novelty = Novelty::Known), (usable, 0));
     let good = judged(|report| report.results[1].verdict = Verdict::Pass);
-    assert_eq!(good, ((Judgement::Interoperable, None), 0));
+    assert_eq!(good, ((ServerVerdict::Interoperable, None), 0));
     let unknown = judged(|report| report.results[1].verdict = Verdict::Unknown);
-    assert_eq!(unknown, ((Judgement::Undecided, Some("text-frame")), 1));
+    assert_eq!(unknown, ((ServerVerdict::Undecided, Some("text-frame")), 1));
     let broken = judged(|report| report.results[3].verdict = Verdict::Fail);
-    assert_eq!(broken, ((Judgement::NotUsable, Some("qos0-round-trip")), 1));
+    assert_eq!(broken, ((ServerVerdict::NotUsable, Some("qos0-round-trip")), 1));
     let interrupted = judged(|report| report.signal = Some(Signal::Interrupt));
     assert_eq!(interrupted.1, 130);
 }

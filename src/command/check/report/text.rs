@@ -7,7 +7,8 @@ use super::super::journal::Evidence;
 use super::super::points::{self, Point, Set};
 use super::super::run::PointResult;
 use super::headlines::Headline;
-use super::{Judgement, Report, sanitised};
+use super::{Report, ServerVerdict, sanitised};
+use crate::terminal::screen;
 
 /// How wide a line may be, in characters.
 const WIDTH: usize = 80;
@@ -23,8 +24,17 @@ pub enum Detail {
     Much,
 }
 
+/// Whether the deviations are in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deviations {
+    /// They are.
+    Here,
+    /// They were shown when they were found.
+    Above,
+}
+
 /// The whole text.
-pub fn render(report: &Report, detail: Detail) -> String {
+pub fn render(report: &Report, detail: Detail, shown: Deviations) -> String {
     let mut out = String::new();
     if detail != Detail::Little {
         head(report, &mut out);
@@ -34,7 +44,7 @@ pub fn render(report: &Report, detail: Detail) -> String {
     }
     headlines(&report.headlines(), &mut out);
     if detail != Detail::Little {
-        deviations(report, detail, &mut out);
+        deviations(report, detail, shown, &mut out);
         unknown(report, &mut out);
         if detail == Detail::Much {
             passed(report, &mut out);
@@ -74,49 +84,62 @@ pub fn hanging(start: &str, indent: usize, text: &str, out: &mut String) {
 }
 
 fn head(report: &Report, out: &mut String) {
-    let fact = |name: &str| report.facts.get(name).map(|fact| sanitised(&fact.to_string()));
-    let mut line = report.url.clone();
-    if let Some(address) = fact("address") {
-        let _ = write!(line, " ({address})");
+    hanging("", 2, &reached(report), out);
+    hanging("  ", 4, &limits(report), out);
+    if let Some(tls) = tls(report) {
+        hanging("  ", 4, &tls, out);
     }
-    if let Some(name) = fact("subprotocol") {
-        let _ = write!(line, ", subprotocol {name}");
-    }
-    if !report.versions.is_empty() {
-        let names: Vec<String> = report.versions.iter().map(ToString::to_string).collect();
-        let _ = write!(line, ", MQTT {}", names.join(" "));
-    }
-    hanging("", 2, &line, out);
-    let announced: Vec<String> = ANNOUNCED
-        .iter()
-        .filter_map(|(name, words)| Some(format!("{words} {}", fact(name)?)))
-        .collect();
-    let server =
-        fact("server").map_or("no Server header".to_owned(), |name| format!("Server: {name}"));
-    let limits = if announced.is_empty() {
-        server
-    } else {
-        format!("limits: {}; {server}", announced.join(", "))
-    };
-    hanging("  ", 4, &limits, out);
-    if let Some(version) = fact("tls_version") {
-        let cipher = fact("tls_cipher").unwrap_or_default();
-        let until = fact("tls_not_after").unwrap_or_default();
-        let until = until.split('T').next().filter(|day| !day.is_empty());
-        let until = until.map_or_else(String::new, |day| format!(", certificate until {day}"));
-        hanging("  ", 4, &format!("TLS: {version}, {cipher}{until}"), out);
-    }
-    let pings = fact("server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
+    let pings = fact(report, "server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
         format!("{count} WebSocket pings seen")
     });
-    let most = fact("packets_per_message_max").unwrap_or_else(|| "no".to_owned());
-    let seconds = report.time.as_secs_f64();
-    hanging(
-        "  ",
-        4,
-        &format!("frames: at most {most} packets each; {pings} in {seconds:.1} s"),
-        out,
-    );
+    let most = fact(report, "packets_per_message_max")
+        .map_or("none with packets seen".to_owned(), |most| format!("at most {most} packets each"));
+    let seconds = report.course.time.as_secs_f64();
+    let frames = format!("frames: {most}; {pings} in {seconds:.1} s");
+    hanging("  ", 4, &frames, out);
+}
+
+/// A fact, harmless for a terminal.
+fn fact(report: &Report, name: &str) -> Option<String> {
+    report.server.facts.get(name).map(|fact| sanitised(&fact.to_string()))
+}
+
+/// What was checked, and what was agreed on.
+fn reached(report: &Report) -> String {
+    let mut line = report.server.url.clone();
+    if let Some(address) = fact(report, "address") {
+        let _ = write!(line, " ({address})");
+    }
+    if let Some(name) = fact(report, "subprotocol") {
+        let _ = write!(line, ", subprotocol {name}");
+    }
+    if !report.server.versions.is_empty() {
+        let names: Vec<String> = report.server.versions.iter().map(ToString::to_string).collect();
+        let _ = write!(line, ", MQTT {}", names.join(" "));
+    }
+    line
+}
+
+fn limits(report: &Report) -> String {
+    let server = fact(report, "server")
+        .map_or("no Server header".to_owned(), |name| format!("Server: {name}"));
+    let announced: Vec<String> = ANNOUNCED
+        .iter()
+        .filter_map(|(name, words)| Some(format!("{words} {}", fact(report, name)?)))
+        .collect();
+    match &announced[..] {
+        [] => server,
+        limits => format!("limits: {}; {server}", limits.join(", ")),
+    }
+}
+
+fn tls(report: &Report) -> Option<String> {
+    let version = fact(report, "tls_version")?;
+    let cipher = fact(report, "tls_cipher").unwrap_or_default();
+    let until = fact(report, "tls_not_after").unwrap_or_default();
+    let until = until.split('T').next().filter(|day| !day.is_empty());
+    let until = until.map_or_else(String::new, |day| format!(", certificate until {day}"));
+    Some(format!("TLS: {version}, {cipher}{until}"))
 }
 
 /// The facts of CONNACK that the head shows.
@@ -154,23 +177,67 @@ fn with(
     points
 }
 
-fn deviations(report: &Report, detail: Detail, out: &mut String) {
-    let failed = with(report, |result| result.verdict == Verdict::Fail && !result.known);
+fn deviations(report: &Report, detail: Detail, shown: Deviations, out: &mut String) {
+    let failed = with(report, PointResult::is_new_failure);
     let warned = with(report, |result| result.verdict == Verdict::Warn);
-    let known = with(report, |result| result.verdict == Verdict::Fail && result.known);
+    let known = with(report, |result| result.verdict == Verdict::Fail && !result.is_new_failure());
     let count = failed.len() + warned.len() + known.len();
     if count > 0 {
-        let _ = writeln!(out, "\n{count} deviation{}", if count == 1 { "" } else { "s" });
+        let plural = if count == 1 { "" } else { "s" };
+        let place = if shown == Deviations::Above { ", told above" } else { "" };
+        let _ = writeln!(out, "\n{count} deviation{plural}{place}");
     }
-    for (word, points) in [("FAIL", failed), ("WARN", warned), ("known", known)] {
+    let told = [("FAIL", failed), ("WARN", warned), ("known", known)];
+    for (word, points) in told.into_iter().filter(|_| shown == Deviations::Here) {
         for (point, results) in points {
-            point_lines(word, point, &results, detail, out);
-            hanging("        ", 8, &format!("to do: {}", point.remedy), out);
+            deviation_lines(word, point, &results, detail, out);
         }
     }
     for fixed in &report.fixed {
         hanging("  fixed ", 8, fixed, out);
     }
+}
+
+/// A deviation by itself; nothing if the result is none.
+pub fn deviation(result: &PointResult, is_known: bool, detail: Detail) -> String {
+    let mut out = String::new();
+    let word = match result.verdict {
+        Verdict::Fail if is_known => "known",
+        Verdict::Fail | Verdict::Warn => result.verdict.name(),
+        Verdict::Pass | Verdict::NotApplicable | Verdict::Unknown => return out,
+    };
+    deviation_lines(word, result.point, &[result], detail, &mut out);
+    out
+}
+
+fn deviation_lines(
+    word: &str,
+    point: &Point,
+    results: &[&PointResult],
+    detail: Detail,
+    out: &mut String,
+) {
+    point_lines(word, point, results, detail, out);
+    hanging("        ", 8, &format!("to do: {}", point.remedy), out);
+}
+
+/// The same text with the words of verdicts in colour, where stdout wants colour. They stand at the
+/// beginning of lines, after two blanks, where no text of a server can be.
+pub fn painted(text: &str) -> String {
+    if !screen::stdout_has_colour() {
+        return text.to_owned();
+    }
+    text.split_inclusive('\n').map(painted_line).collect()
+}
+
+fn painted_line(line: &str) -> String {
+    for (word, colour) in [("PASS", 32), ("WARN", 33), ("FAIL", 31), ("unknown", 35)] {
+        let rest = line.strip_prefix("  ").and_then(|line| line.strip_prefix(word));
+        if let Some(rest) = rest.filter(|rest| rest.starts_with(' ')) {
+            return format!("  \x1b[{colour}m{word}\x1b[0m{rest}");
+        }
+    }
+    line.to_owned()
 }
 
 /// A point with what was seen, the same of several versions once.
@@ -189,15 +256,7 @@ fn point_lines(
         &format!("{} ({}{clauses})", point.name, point.group()),
         out,
     );
-    let mut seen: Vec<(&str, Vec<String>)> = Vec::new();
-    for result in results {
-        let version = result.version.map(|version| version.to_string());
-        match seen.iter_mut().find(|(observed, _)| *observed == result.observed) {
-            Some((_, versions)) => versions.extend(version),
-            None => seen.push((&result.observed, version.into_iter().collect())),
-        }
-    }
-    for (observed, versions) in seen {
+    for (observed, versions) in seen(results) {
         let versions = if versions.is_empty() {
             String::new()
         } else {
@@ -208,6 +267,19 @@ fn point_lines(
     if detail == Detail::Much {
         results.iter().flat_map(|result| &result.evidence).for_each(|line| evidence(line, out));
     }
+}
+
+/// What was seen, each with its versions.
+fn seen<'a>(results: &[&'a PointResult]) -> Vec<(&'a str, Vec<String>)> {
+    let mut seen: Vec<(&str, Vec<String>)> = Vec::new();
+    for result in results {
+        let version = result.version.map(|version| version.to_string());
+        match seen.iter_mut().find(|(observed, _)| *observed == result.observed) {
+            Some((_, versions)) => versions.extend(version),
+            None => seen.push((&result.observed, version.into_iter().collect())),
+        }
+    }
+    seen
 }
 
 /// One line of evidence.
@@ -289,42 +361,44 @@ fn summary(report: &Report, out: &mut String) {
         counts.fail,
         counts.not_applicable,
         counts.unknown,
-        report.connections,
-        report.traffic.0 + report.traffic.1,
-        report.time.as_secs_f64()
+        report.course.connections,
+        report.course.traffic.0 + report.course.traffic.1,
+        report.course.time.as_secs_f64()
     );
     hanging("", 0, &line, out);
 }
 
 fn verdict(report: &Report, out: &mut String) {
-    let (judgement, point) = report.judgement();
-    let title = judgement.title();
+    let (verdict, point) = report.verdict();
+    let title = verdict.title();
+    let scope = if report.selection.is_partial() { " (of the points asked for)" } else { "" };
     let point = point.and_then(super::super::points::find);
-    let scope = if report.is_partial { " (of the points asked for)" } else { "" };
-    let reason = match (judgement, point) {
-        (Judgement::Interoperable, _) => {
-            let counts = report.counts();
-            match counts.warn {
-                0 => ": every point that was asked holds.".to_owned(),
-                _ => ": every must holds; see the warnings.".to_owned(),
-            }
-        }
-        (Judgement::Usable, Some(point)) => format!(
+    let reason = reason(report, verdict, point);
+    hanging("", 0, &format!("{title}{scope}{reason}"), out);
+}
+
+/// Why the verdict is as it is.
+fn reason(report: &Report, verdict: ServerVerdict, point: Option<&Point>) -> String {
+    match (verdict, point) {
+        (ServerVerdict::Interoperable, _) => match report.counts().warn {
+            0 => ": every point that was asked holds.".to_owned(),
+            _ => ": every must holds; see the warnings.".to_owned(),
+        },
+        (ServerVerdict::Usable, Some(point)) => format!(
             ": a must is broken ({}). Our own defaults work; clients that need this do not: {}",
             point.name, point.why
         ),
-        (Judgement::NotUsable, Some(point)) => {
+        (ServerVerdict::NotUsable, Some(point)) => {
             format!(": {} fails. To do: {}", point.name, point.remedy)
         }
-        (Judgement::Undecided, Some(point)) => {
+        (ServerVerdict::Undecided, Some(point)) => {
             let seen = report.of(point.name).find(|one| one.verdict == Verdict::Unknown);
             let why = seen.map_or_else(String::new, |one| sanitised(&one.observed));
             format!(": {} could not be decided: {why}", point.name)
         }
-        (_, _) => match &report.failure {
-            Some((_, words)) => format!(": {}", sanitised(words)),
-            None => String::new(),
-        },
-    };
-    hanging("", 0, &format!("{title}{scope}{reason}"), out);
+        (_, _) => report
+            .failure
+            .as_ref()
+            .map_or_else(String::new, |(_, words)| format!(": {}", sanitised(words))),
+    }
 }

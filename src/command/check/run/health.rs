@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Runner, Task};
+use super::{RateLimit, Runner, Task};
 use crate::command::check::bench::{Bench, TurnedAway};
-use crate::command::check::finding::{Finding, Probed, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::command::check::points::{Harm, Point};
 
 /// When the server is asked whether it is still there, after the first time.
@@ -16,10 +16,10 @@ const REST: Duration = Duration::from_secs(10);
 
 /// Why a point is not asked of a server that refuses connections which it took before.
 fn limit_words(turned_away: &TurnedAway) -> String {
-    format!("{}, which was taken before: rate limit? try --pause 4s", turned_away.words)
+    format!("{}, which was taken before: rate limit? try --pause 4s", turned_away.words())
 }
 
-impl Runner<'_, '_> {
+impl Runner<'_> {
     /// Asks once. Where the server begins to refuse connections, the run waits once, and asks
     /// again; it stops if that does not help.
     pub(super) fn attempt_unless_limited(
@@ -31,7 +31,8 @@ impl Runner<'_, '_> {
         if !self.is_turned_away(task) {
             return first;
         }
-        if !std::mem::replace(&mut self.has_rested, true) {
+        if matches!(self.limit, RateLimit::NotSeen) {
+            self.limit = RateLimit::Rested;
             self.leave(task);
             if self.bench.idle(REST).is_err() {
                 return first;
@@ -41,8 +42,8 @@ impl Runner<'_, '_> {
                 return again;
             }
         }
-        let words = self.bench.turned_away.as_ref().map(limit_words).unwrap_or_default();
-        self.limited = Some(words.clone());
+        let words = self.bench.asked.turned_away.as_ref().map(limit_words).unwrap_or_default();
+        self.limit = RateLimit::Reached(words.clone());
         Finding::unknown(words)
     }
 
@@ -50,41 +51,49 @@ impl Runner<'_, '_> {
     /// the server where broken bytes were sent: still-alive judges that.
     fn is_turned_away(&self, task: Task) -> bool {
         let is_harmless = task.point.harm == Harm::None;
-        let turned_away = self.bench.turned_away.as_ref();
-        turned_away.is_some_and(|turned_away| turned_away.is_answer || is_harmless)
+        let turned_away = self.bench.asked.turned_away.as_ref();
+        turned_away.is_some_and(|how| is_harmless || matches!(how, TurnedAway::Answered(_)))
     }
 
     /// Asks whether the server still answers; if not, waits for it to come back.
     pub(super) fn ask_whether_alive(&mut self, after: &'static Point) {
         self.bench.begin_as("still-alive", None);
-        let mut alive = self.bench.is_alive();
-        let mut waits = ALIVE_AFTER.into_iter();
-        let is_first = alive.is_ok();
-        while let (Err(_), Some(time)) = (&alive, waits.next()) {
-            self.bench.allow(time);
-            if self.bench.idle(time).is_err() {
-                return;
+        let first = self.bench.is_alive();
+        let alive = match &first {
+            Ok(()) => Ok(()),
+            Err(_) => self.await_return(),
+        };
+        let turned_away = self.bench.asked.turned_away.as_ref();
+        let (verdict, words) = match (&first, &alive, turned_away) {
+            (_, Err(Stop::Interrupted), _) => return,
+            (_, Err(_), Some(how @ TurnedAway::Answered(_))) => {
+                self.limit = RateLimit::Reached(limit_words(how));
+                return self.bench.end_point();
             }
-            alive = self.bench.is_alive();
-        }
-        if let (Err(_), Some(turned_away)) = (&alive, &self.bench.turned_away)
-            && turned_away.is_answer
-        {
-            self.limited = Some(limit_words(turned_away));
-            self.bench.end_point();
-            return;
-        }
-        let (verdict, words) = match (is_first, &alive) {
-            (true, _) => (Verdict::Pass, String::new()),
-            (false, Ok(())) => {
+            (Ok(()), _, _) => (Verdict::Pass, String::new()),
+            (Err(_), Ok(()), _) => {
                 (Verdict::Fail, format!("did not answer for a while after {}", after.name))
             }
-            (false, Err(_)) => (Verdict::Fail, format!("no longer answers after {}", after.name)),
+            (_, Err(_), _) => (Verdict::Fail, format!("no longer answers after {}", after.name)),
         };
         self.bench.journal.observe("still-alive", None, verdict, words);
         if alive.is_err() {
             self.dead = Some(after.name.to_owned());
         }
         self.bench.end_point();
+    }
+
+    /// Asks again until the server is back, or was away for too long.
+    fn await_return(&mut self) -> StepResult<()> {
+        let mut alive = Ok(());
+        for time in ALIVE_AFTER {
+            self.bench.allow(time);
+            self.bench.idle(time)?;
+            alive = self.bench.is_alive();
+            if alive.is_ok() {
+                break;
+            }
+        }
+        alive
     }
 }

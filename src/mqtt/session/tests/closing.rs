@@ -122,7 +122,7 @@ fn a_violation_ends_the_session_without_a_word() {
 /// PUBCOMP with and without success, PUBACK.
 #[test]
 fn answers_that_wait_stop_the_reading() {
-    const MOST: usize = 64 * 1024 / 4;
+    const MOST: usize = 128 * 1024 / 4;
     for (version, packet) in [
         (Version::V3_1_1, pubrec(7)),
         (Version::V3_1_1, pubrel(7)),

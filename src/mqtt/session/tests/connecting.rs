@@ -33,7 +33,7 @@ fn connect_is_these_bytes() {
         (Version::V3_1_1, b"\x10\x12\x00\x04MQTT\x04\x00\x00\x2D\x00\x06client"),
         (
             Version::V5,
-            b"\x10\x20\x00\x04MQTT\x05\x02\x00\x2D\x0D\x11\x00\x00\x0E\x10\x21\x40\x00\x27\x00\x10\x00\x00\x00\x06client",
+            b"\x10\x20\x00\x04MQTT\x05\x02\x00\x2D\x0D\x11\x00\x00\x0E\x10\x21\x80\x00\x27\x00\x10\x00\x00\x00\x06client",
         ),
     ];
     for (version, bytes) in rows {
@@ -142,6 +142,22 @@ fn the_older_refusal_is_understood_in_mqtt_5() {
     assert!(matches!(&events[..], [Event::Refused(connack)] if connack.code == ReasonCode(1)));
 }
 
+/// `[MQTT-3.2.2-8]`: such a code says neither yes nor no.
+#[test]
+fn an_undefined_code_below_0x80_is_no_refusal() {
+    for (version, bytes) in [
+        (Version::V3_1_1, &b"\x20\x02\x00\x06"[..]),
+        (Version::V5, b"\x20\x03\x00\x06\x00"),
+        (Version::V5, b"\x20\x03\x00\x10\x00"),
+        (Version::V5, b"\x20\x03\x00\x7F\x00"),
+    ] {
+        let mut client = Client::new(config(version));
+        client.session.connect();
+        let violation = client.feed_bytes(Bytes::from_static(bytes)).unwrap_err();
+        assert!(matches!(violation, Violation::UndefinedCode { .. }), "{violation:?}");
+    }
+}
+
 #[test]
 fn the_version_can_fall_back_after_a_refusal() {
     let mut client = Client::new(config(Version::V5));
@@ -184,6 +200,9 @@ fn a_disconnect_before_connack_has_a_reason() {
 
 #[test]
 fn limits_are_those_of_the_latest_connack() {
+    use super::super::server_limits::OptionalFeature::{
+        Retain, SharedSubscriptions, SubscriptionIdentifiers, Wildcards,
+    };
     let limits = [
         Property::number(PropertyId::ReceiveMaximum, 7),
         Property::number(PropertyId::MaximumPacketSize, 1000),
@@ -200,11 +219,8 @@ fn limits_are_those_of_the_latest_connack() {
         receive_maximum: Some(7),
         maximum_packet: 1000,
         maximum_qos: QoS::AtLeastOnce,
-        retain_available: false,
         topic_alias_maximum: 3,
-        wildcards: false,
-        subscription_identifiers: false,
-        shared_subscriptions: false,
+        missing: vec![Retain, Wildcards, SubscriptionIdentifiers, SharedSubscriptions],
         server_keep_alive: Some(9),
     };
     assert_eq!(client.session.limits, announced);
@@ -213,11 +229,8 @@ fn limits_are_those_of_the_latest_connack() {
         receive_maximum: Some(65_535),
         maximum_packet: usize::MAX,
         maximum_qos: QoS::ExactlyOnce,
-        retain_available: true,
         topic_alias_maximum: 0,
-        wildcards: true,
-        subscription_identifiers: true,
-        shared_subscriptions: true,
+        missing: Vec::new(),
         server_keep_alive: None,
     };
     assert_eq!(client.session.limits, defaults);
@@ -400,7 +413,7 @@ fn the_log_has_a_line_for_each_packet() {
     assert_eq!(
         lines,
         [
-            "Client client sending CONNECT, session-expiry-interval 3600, receive-maximum 16384, \
+            "Client client sending CONNECT, session-expiry-interval 3600, receive-maximum 32768, \
              maximum-packet-size 1048576",
             "Client client received CONNACK (0)",
             "Client client sending PINGREQ"

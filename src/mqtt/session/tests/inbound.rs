@@ -185,30 +185,45 @@ fn flood(config: Config, qos: QoS, count: u16) -> Client {
     client
 }
 
-/// `[MQTT-3.3.4-9]`; mosquitto 2.0 sends one more after an interrupted run.
+/// A client that announces this receive maximum, as with `-D connect receive-maximum`.
+fn announcing(receive_maximum: u16) -> Config {
+    let mut config = config(Version::V5);
+    let property = Property::number(PropertyId::ReceiveMaximum, receive_maximum.into());
+    config.properties.connect.push(property);
+    config
+}
+
+/// `[MQTT-3.3.4-9]`; mosquitto 2.0 sends the whole queue of a session.
 #[test]
-fn up_to_twice_our_receive_maximum_is_taken_and_told_once() {
+fn up_to_twice_the_receive_maximum_is_taken_and_told_once() {
     for qos in [ONCE, EXACTLY] {
-        let mut client = flood(config(Version::V5), qos, RECEIVE_MAXIMUM);
+        let mut client = flood(announcing(1000), qos, 1000);
         assert_eq!(client.deviations(), []);
-        client.feed(&[from_server(qos, RECEIVE_MAXIMUM + 1, false, 1)]);
+        client.feed(&[from_server(qos, 1001, false, 1)]);
         assert_eq!(client.deviations(), [Deviation::ReceiveMaximumExceeded]);
-        for packet_id in RECEIVE_MAXIMUM + 2..=2 * RECEIVE_MAXIMUM {
+        for packet_id in 1002..=2000 {
             client.feed(&[from_server(qos, packet_id, false, 1)]);
         }
         assert_eq!(client.deviations(), []);
-        let violation = client.violated(from_server(qos, 2 * RECEIVE_MAXIMUM + 1, false, 1));
+        let violation = client.violated(from_server(qos, 2001, false, 1));
         assert_eq!(violation.0, Violation::ReceiveMaximumExceeded);
         assert_eq!(violation.1, Some(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED));
+    }
+}
+
+/// With the maximum that we announce ourselves there are no identifiers for too many messages.
+#[test]
+fn every_packet_identifier_may_be_in_use() {
+    for qos in [ONCE, EXACTLY] {
+        let mut client = flood(config(Version::V5), qos, u16::MAX);
+        assert_eq!(client.deviations(), [Deviation::ReceiveMaximumExceeded]);
     }
 }
 
 /// A maximum that the user gives with `-D connect receive-maximum`.
 #[test]
 fn a_receive_maximum_of_the_user_counts() {
-    let mut config = config(Version::V5);
-    config.properties.connect.push(Property::number(PropertyId::ReceiveMaximum, 3));
-    let mut client = flood(config, EXACTLY, 6);
+    let mut client = flood(announcing(3), EXACTLY, 6);
     assert_eq!(client.deviations(), [Deviation::ReceiveMaximumExceeded]);
     let violation = client.violated(from_server(EXACTLY, 7, false, 1));
     assert_eq!(violation.0, Violation::ReceiveMaximumExceeded);
@@ -263,18 +278,18 @@ fn the_server_may_say_goodbye_only_in_mqtt_5() {
 /// a new one (§4.9).
 #[test]
 fn a_new_connection_begins_with_the_whole_quota() {
-    let mut client = Client::online(strict(config(Version::V5)));
+    let mut client = Client::online(strict(announcing(1000)));
     let publish = |packet_id: u16| {
         let publish = message("a/topic", QoS::ExactlyOnce, u32::from(packet_id));
         Packet::Publish(Publish { packet_id: Some(id(packet_id)), ..publish })
     };
-    let first: Vec<Packet> = (1..=16_384).map(publish).collect();
-    assert_eq!(client.feed(&first).len(), 16_384);
-    client.session.acknowledge_up_to(16_384);
+    let first: Vec<Packet> = (1..=1000).map(publish).collect();
+    assert_eq!(client.feed(&first).len(), 1000);
+    client.session.acknowledge_up_to(1000);
     client.reconnect(connack(true));
-    let more: Vec<Packet> = (16_385..=32_768).map(publish).collect();
-    assert_eq!(client.feed(&more).len(), 16_384);
-    assert_eq!(client.violated(publish(32_769)).0, Violation::ReceiveMaximumExceeded);
+    let more: Vec<Packet> = (1001..=2000).map(publish).collect();
+    assert_eq!(client.feed(&more).len(), 1000);
+    assert_eq!(client.violated(publish(2001)).0, Violation::ReceiveMaximumExceeded);
 }
 
 /// `[MQTT-3.3.2-14]`: such a property is removed, and nothing else.

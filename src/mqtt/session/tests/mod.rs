@@ -12,6 +12,7 @@ mod identifiers;
 mod inbound;
 mod keep_alive;
 mod outbound;
+mod packet_limit;
 mod partial;
 mod promises;
 mod resuming;
@@ -74,7 +75,7 @@ fn strict(config: Config) -> Config {
 }
 
 fn with_aliases() -> SendOptions {
-    SendOptions { topic_alias: true, ..SendOptions::default() }
+    SendOptions { topic_aliases: super::TopicAliasUse::AsAllowed, ..SendOptions::default() }
 }
 
 fn traced() -> ReportOptions {

@@ -147,13 +147,13 @@ fn frames_mean_to_tungstenite_what_we_mean() {
         println!("seed {seed}");
         let mut random = fastrand::Rng::with_seed(seed);
         let steps = random_steps(&mut random);
-        for whole_pieces in [false, true] {
+        for framing in [Framing::UpToLimit, Framing::PerPiece] {
             let mut world = world(b"");
-            world.open = Open::new(LIMIT, whole_pieces, false);
+            world.open = Open::new(LIMIT, framing, false);
             for step in &steps {
                 world.go(step);
             }
-            let limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
+            let limit = if framing == Framing::PerPiece { usize::MAX } else { MESSAGE_LIMIT };
             assert!(
                 read_by_tungstenite(&world.sent.take()) == expected(&steps, limit),
                 "seed {seed}: {steps:.20?}"
@@ -222,7 +222,7 @@ fn every_frame_has_a_mask_of_its_own() {
 #[test]
 fn what_waits_is_let_go_of_and_what_was_long_is_not_kept() {
     let mut world = world(b"");
-    world.open = Open::new(LIMIT, true, false);
+    world.open = Open::new(LIMIT, Framing::PerPiece, false);
     let mut piece = Bytes::from(vec![1; 1_000_000]);
     let whole = piece.clone();
     world.open.write(&mut world.stream, &mut piece).unwrap();
@@ -235,7 +235,7 @@ fn what_waits_is_let_go_of_and_what_was_long_is_not_kept() {
 #[test]
 fn the_log_has_every_frame_in_its_order() {
     let mut world = world(b"");
-    world.open = Open::new(LIMIT, false, true);
+    world.open = Open::new(LIMIT, Framing::UpToLimit, true);
     let seed = 2;
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);

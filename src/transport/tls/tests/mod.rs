@@ -26,6 +26,7 @@ use crate::transport::dial::{Route, dial};
 use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::wire::Chunk;
 use crate::transport::{Error, Options, Phase, Transport};
+use crate::websocket::Framing;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -146,7 +147,7 @@ impl Client {
             secrets: Vec::new(),
             strict: true,
             max_message: 1 << 24,
-            whole_pieces: false,
+            framing: Framing::UpToLimit,
             log: false,
         };
         let server = Endpoint::from_parts(Scheme::Ws, "127.0.0.1", Some(port), None).unwrap();

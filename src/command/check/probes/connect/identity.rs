@@ -1,8 +1,8 @@
-//! Probes of who a client is: its client identifier and its password.
+//! Probes of the identity of a client: its client identifier and its password.
 
 use super::{begin, code_words, connack, legal_connect, spoken_version};
 use crate::command::check::bench::Bench;
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Connect, PacketType};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -27,13 +27,13 @@ pub fn client_id_empty(bench: &mut Bench) -> Probed {
 }
 
 /// ON with an empty client identifier, and the one that was assigned.
-fn assigned(bench: &mut Bench, version: Version) -> Step<Option<String>> {
+fn assigned(bench: &mut Bench, version: Version) -> StepResult<Option<String>> {
     let connect = bench.connect_packet(version);
     let conn = begin(bench, Connect { client_id: "".into(), ..connect })?;
     let connack = match connack(bench, conn) {
         Ok(connack) => connack,
         Err(Stop::Ended { end, .. }) if version == Version::V5 => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             return Err(Finding::warn(format!("no CONNACK, but {end}")).into());
         }
         Err(stop) => return Err(stop),
@@ -90,7 +90,7 @@ pub fn bad_password(bench: &mut Bench) -> Probed {
     let code = match connack(bench, conn) {
         Ok(connack) => connack.code,
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             return Ok(Finding::warn(format!("no CONNACK, but {end}")));
         }
         Err(Stop::Silent { after, .. }) => {

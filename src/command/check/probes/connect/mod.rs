@@ -4,9 +4,9 @@ mod identity;
 mod spoilt;
 mod versions;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{BEFORE_CONNACK, Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Verdict};
 use crate::mqtt::packet::{ConnAck, Connect, Packet, Subscribe, Subscription};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -15,36 +15,36 @@ use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("connect-mqtt5", Probe::Ask(versions::connect_mqtt5)),
-    ("connect-mqtt311", Probe::Ask(versions::connect_mqtt311)),
-    ("connect-mqtt31", Probe::Ask(versions::connect_mqtt31)),
-    ("level-unknown", Probe::Ask(versions::level_unknown)),
+pub const PROBES: GroupProbes = &[
+    ("connect-mqtt5", PointProbe::Ask(versions::connect_mqtt5)),
+    ("connect-mqtt311", PointProbe::Ask(versions::connect_mqtt311)),
+    ("connect-mqtt31", PointProbe::Ask(versions::connect_mqtt31)),
+    ("level-unknown", PointProbe::Ask(versions::level_unknown)),
     (
         "refusal-then-close",
-        Probe::Ask(|bench| {
+        PointProbe::Ask(|bench| {
             Ok(bench.observed("refusal-then-close", "each refusal was followed by the end"))
         }),
     ),
     (
         "session-present-clean",
-        Probe::Ask(|bench| Ok(bench.observed("session-present-clean", "it is always 0"))),
+        PointProbe::Ask(|bench| Ok(bench.observed("session-present-clean", "it is always 0"))),
     ),
-    ("ping-answered", Probe::Ask(ping_answered)),
-    ("client-id-empty", Probe::Ask(identity::client_id_empty)),
-    ("client-id-empty-kept", Probe::Ask(identity::client_id_empty_kept)),
-    ("connect-malformed", Probe::Ask(spoilt::connect_malformed)),
-    ("connect-flags-checked", Probe::Ask(spoilt::connect_flags_checked)),
-    ("connect-properties-checked", Probe::Ask(spoilt::connect_properties_checked)),
-    ("first-packet", Probe::Ask(first_packet)),
-    ("second-connect", Probe::Ask(second_connect)),
-    ("takeover", Probe::Ask(identity::takeover)),
-    ("bad-password", Probe::Ask(identity::bad_password)),
-    ("auth-method-unknown", Probe::Ask(auth_method_unknown)),
+    ("ping-answered", PointProbe::Ask(ping_answered)),
+    ("client-id-empty", PointProbe::Ask(identity::client_id_empty)),
+    ("client-id-empty-kept", PointProbe::Ask(identity::client_id_empty_kept)),
+    ("connect-malformed", PointProbe::Ask(spoilt::connect_malformed)),
+    ("connect-flags-checked", PointProbe::Ask(spoilt::connect_flags_checked)),
+    ("connect-properties-checked", PointProbe::Ask(spoilt::connect_properties_checked)),
+    ("first-packet", PointProbe::Ask(first_packet)),
+    ("second-connect", PointProbe::Ask(second_connect)),
+    ("takeover", PointProbe::Ask(identity::takeover)),
+    ("bad-password", PointProbe::Ask(identity::bad_password)),
+    ("auth-method-unknown", PointProbe::Ask(auth_method_unknown)),
 ];
 
 /// The version of the point, if the server speaks it.
-fn spoken_version(bench: &mut Bench) -> Step<Version> {
+fn spoken_version(bench: &mut Bench) -> StepResult<Version> {
     let version = bench.version();
     if bench.speaks(version)? {
         return Ok(version);
@@ -53,24 +53,24 @@ fn spoken_version(bench: &mut Bench) -> Step<Version> {
 }
 
 /// A CONNECT of the version of the point, if the server speaks it.
-fn legal_connect(bench: &mut Bench) -> Step<Connect> {
+fn legal_connect(bench: &mut Bench) -> StepResult<Connect> {
     let version = spoken_version(bench)?;
     Ok(bench.connect_packet(version))
 }
 
 /// UP and this CONNECT.
-fn begin(bench: &mut Bench, connect: Connect) -> Step<Conn> {
+fn begin(bench: &mut Bench, connect: Connect) -> StepResult<Conn> {
     let conn = bench.up()?;
-    bench.link(conn).speak(connect.version);
+    bench.link(conn).mqtt.speak(connect.version);
     bench.send(conn, &Packet::Connect(Box::new(connect)));
     Ok(conn)
 }
 
 /// The CONNACK, whatever it says. It may take longer than other answers: the server may ask
 /// somebody else.
-fn connack(bench: &mut Bench, conn: Conn) -> Step<ConnAck> {
+fn connack(bench: &mut Bench, conn: Conn) -> StepResult<ConnAck> {
     bench.wait(conn, "CONNACK", BEFORE_CONNACK, |link| {
-        link.inbox.iter().find_map(|received| match &received.packet {
+        link.mqtt.inbox.iter().find_map(|received| match &received.packet {
             Ok(Packet::ConnAck(connack)) => Some((**connack).clone()),
             _ => None,
         })
@@ -93,14 +93,14 @@ fn ping_answered(bench: &mut Bench) -> Probed {
 fn first_packet(bench: &mut Bench) -> Probed {
     let version = bench.version();
     let conn = bench.up()?;
-    bench.link(conn).speak(version);
+    bench.link(conn).mqtt.speak(version);
     let filter = TopicFilter::new(bench.topic("")).expect("filters of probes are legal");
     let subscriptions = vec![Subscription::new(filter, QoS::AtMostOnce)];
-    let (packet_id, properties) = (bench.link(conn).next_id(), Properties::default());
+    let (packet_id, properties) = (bench.link(conn).mqtt.next_id(), Properties::default());
     bench.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
     let finding = bench.refused_connect(conn)?;
     let is_answered = |packet: &Packet| matches!(packet, Packet::SubAck(_));
-    let mut inbox = bench.link(conn).inbox.iter();
+    let mut inbox = bench.link(conn).mqtt.inbox.iter();
     if inbox.any(|received| received.packet.as_ref().is_ok_and(is_answered)) {
         return Ok(Finding::fail("a SUBSCRIBE before any CONNECT was answered by SUBACK"));
     }

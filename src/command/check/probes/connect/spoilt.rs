@@ -36,7 +36,7 @@ struct RawConnect {
 impl RawConnect {
     /// A legal one with the user's credentials.
     fn new(bench: &Bench, version: Version) -> Self {
-        let Credentials { username, password } = &bench.target.credentials;
+        let Credentials { username, password } = &bench.target.login.credentials;
         let (mut flags, mut credentials) = (CLEAN_START, Vec::new());
         if let Some(username) = username {
             flags |= USER_NAME;
@@ -167,7 +167,7 @@ fn each_refused(bench: &mut Bench, tries: &[(&str, RawConnect)]) -> Probed {
     let mut found = Finding::pass("");
     for (tried, connect) in tries {
         let conn = bench.up()?;
-        bench.link(conn).speak(connect.version);
+        bench.link(conn).mqtt.speak(connect.version);
         bench.send_bytes(conn, &connect.bytes());
         found = bench.refused_connect(conn)?.of_try(tried);
         bench.close(conn);

@@ -3,7 +3,7 @@
 use super::{code_words, connack};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Bench, Conn, Spoken, is_version_refusal};
-use crate::command::check::finding::{End, Finding, Probed, Step, Stop};
+use crate::command::check::finding::{End, Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -35,7 +35,7 @@ fn connect_version(bench: &mut Bench, ended: fn(&End) -> Finding) -> Probed {
 fn judge_connack(bench: &mut Bench, conn: Conn, version: Version, code: ReasonCode) -> Probed {
     let words = code_words(code);
     if code == ReasonCode::SUCCESS {
-        bench.note_spoken(version, Spoken::Yes);
+        bench.known.note_spoken(version, Spoken::Yes);
         return Ok(Finding::pass(words));
     }
     if !is_version_refusal(version, code) {
@@ -45,6 +45,7 @@ fn judge_connack(bench: &mut Bench, conn: Conn, version: Version, code: ReasonCo
     Ok(match bench.end_within(conn, patience)? {
         Some(_) => {
             bench
+                .known
                 .note_spoken(version, Spoken::No(format!("MQTT {version} is not spoken: {words}")));
             Finding::not_applicable(format!("not spoken: {words}"))
         }
@@ -55,17 +56,17 @@ fn judge_connack(bench: &mut Bench, conn: Conn, version: Version, code: ReasonCo
 /// MQTT 3.1 has a subprotocol of its own, which few servers know.
 pub fn connect_mqtt31(bench: &mut Bench) -> Probed {
     let version = Version::V3_1;
-    if bench.spoken(version) == Some(&Spoken::Yes) {
+    if bench.known.spoken(version) == Some(&Spoken::Yes) {
         return Ok(Finding::pass("CONNACK 0"));
     }
     let conn = up_for_mqtt31(bench)?;
     let connect = bench.connect_packet(version);
-    bench.link(conn).speak(version);
+    bench.link(conn).mqtt.speak(version);
     bench.send(conn, &Packet::Connect(Box::new(connect)));
     match connack(bench, conn) {
         Ok(connack) => judge_connack(bench, conn, version, connack.code),
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             Ok(Finding::not_applicable(format!("not spoken: no CONNACK, but {end}")))
         }
         Err(stop) => Err(stop),
@@ -73,7 +74,7 @@ pub fn connect_mqtt31(bench: &mut Bench) -> Probed {
 }
 
 /// A WebSocket that was upgraded for `mqttv3.1`, else one for `mqtt`.
-fn up_for_mqtt31(bench: &mut Bench) -> Step<Conn> {
+fn up_for_mqtt31(bench: &mut Bench) -> StepResult<Conn> {
     let asked = bench.ask(&bench.request(&["mqttv3.1"]))?;
     if let Answer::Head(head) = &asked.answer
         && head.status == 101
@@ -88,20 +89,14 @@ fn up_for_mqtt31(bench: &mut Bench) -> Step<Conn> {
 /// What follows MQTT 5, some day, is refused so that a client can fall back.
 pub fn level_unknown(bench: &mut Bench) -> Probed {
     let speaks_5 = bench.speaks(Version::V5)?;
-    let connect = bench.connect_packet(Version::V5);
     let conn = bench.up()?;
-    bench.link(conn).speak(Version::V5);
-    let mut bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
-    let name = bytes.windows(4).position(|name| name == b"MQTT");
-    let level = name.expect("CONNECT begins with the name of the protocol") + 4;
-    bytes[level] = 6;
-    bench.send_bytes(conn, &bytes);
+    send_level_6(bench, conn);
     let code = match connack(bench, conn) {
         Ok(connack) => connack.code,
         Err(Stop::Ended { end, .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             let words = format!("no CONNACK, but {end}");
-            // MQTT 5 allows that, for whoever is no client of MQTT; 3.1.1 does not.
+            // MQTT 5 allows that towards what is no client of MQTT; 3.1.1 does not.
             return Ok(if speaks_5 {
                 Finding::warn(words)
             } else {
@@ -118,4 +113,15 @@ pub fn level_unknown(bench: &mut Bench) -> Probed {
         Some(_) if is_version_refusal(Version::V5, code) => Finding::pass(words),
         Some(_) => Finding::warn(format!("refused by another code: {words}")),
     })
+}
+
+/// A CONNECT of MQTT 5, but for its level.
+fn send_level_6(bench: &mut Bench, conn: Conn) {
+    let connect = bench.connect_packet(Version::V5);
+    bench.link(conn).mqtt.speak(Version::V5);
+    let mut bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
+    let name = bytes.windows(4).position(|name| name == b"MQTT");
+    let level = name.expect("CONNECT begins with the name of the protocol") + 4;
+    bytes[level] = 6;
+    bench.send_bytes(conn, &bytes);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::packets::delivered;
 use super::{pong, suback, subscribe_bytes};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
@@ -51,9 +51,9 @@ pub fn header_cut(bench: &mut Bench) -> Probed {
 }
 
 /// SUBSCRIBE as a frame in two parts, and its SUBACK.
-fn cut_subscribe(bench: &mut Bench, conn: Conn, suffix: &str, at: usize) -> Step<()> {
+fn cut_subscribe(bench: &mut Bench, conn: Conn, suffix: &str, at: usize) -> StepResult<()> {
     let (id, bytes) = subscribe_bytes(bench, conn, suffix);
-    let bytes = bench.link(conn).frame_bytes(&Frame::binary(bytes));
+    let bytes = bench.link(conn).websocket.frame_bytes(&Frame::binary(bytes));
     let (first, second) = bytes.split_at(at);
     bench.write(conn, first);
     bench.pause(conn, BETWEEN_PARTS)?;
@@ -66,12 +66,12 @@ pub fn small_frame_flood(bench: &mut Bench) -> Probed {
     bench.allow(FLOOD);
     let empty = Packet::Publish(Bench::message(&topic, QoS::AtMostOnce, ""));
     let empty = Frame::binary(bench.encoded(conn, &empty));
-    let room = SMALL_FRAME.saturating_sub(bench.link(conn).frame_bytes(&empty).len());
+    let room = SMALL_FRAME.saturating_sub(bench.link(conn).websocket.frame_bytes(&empty).len());
     let packet = Packet::Publish(Bench::message(&topic, QoS::AtMostOnce, vec![b'x'; room]));
     let frame = Frame::binary(bench.encoded(conn, &packet));
     let mut bytes = Vec::new();
     for _ in 0..FRAMES {
-        bytes.extend(bench.link(conn).frame_bytes(&frame));
+        bytes.extend(bench.link(conn).websocket.frame_bytes(&frame));
     }
     for piece in bytes.chunks(PIECE) {
         bench.write(conn, piece);
@@ -79,7 +79,7 @@ pub fn small_frame_flood(bench: &mut Bench) -> Probed {
     }
     bench.send_fence(conn);
     bench.wait(conn, "PINGRESP", FLOOD, |link| {
-        link.inbox.iter().any(|received| received.packet == Ok(Packet::PingResp)).then_some(())
+        link.mqtt.inbox.iter().any(|received| received.packet == Ok(Packet::PingResp)).then_some(())
     })?;
     Ok(Finding::pass("all were read"))
 }
@@ -130,7 +130,7 @@ fn send_fragments(bench: &mut Bench, conn: Conn, parts: &[&[u8]]) {
     for (number, part) in parts.iter().enumerate() {
         let frame = if number == 0 { Frame::binary(*part) } else { Frame::continuation(*part) };
         let frame = if number + 1 < parts.len() { frame.unfinished() } else { frame };
-        bytes.extend(bench.link(conn).frame_bytes(&frame));
+        bytes.extend(bench.link(conn).websocket.frame_bytes(&frame));
     }
     bench.write(conn, &bytes);
 }

@@ -4,9 +4,9 @@ mod fragments;
 mod packets;
 mod refused;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step};
+use crate::command::check::finding::{Finding, Probed, StepResult};
 use crate::command::check::wire::{Frame, PONG};
 use crate::mqtt::packet::{Packet, PacketId, Subscribe, Subscription};
 use crate::mqtt::property::Properties;
@@ -14,27 +14,27 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("two-packets", Probe::Ask(packets::two_packets)),
-    ("hundred-packets", Probe::Ask(packets::hundred_packets)),
-    ("packet-over-messages", Probe::Ask(packets::packet_over_messages)),
-    ("connect-with-subscribe", Probe::Ask(packets::connect_with_subscribe)),
-    ("header-cut", Probe::Ask(fragments::header_cut)),
-    ("small-frame-flood", Probe::Ask(fragments::small_frame_flood)),
-    ("continuation-frames", Probe::Ask(fragments::continuation_frames)),
-    ("ping-between-fragments", Probe::Ask(fragments::ping_between_fragments)),
-    ("odd-fragments", Probe::Ask(fragments::odd_fragments)),
-    ("ping", Probe::Ask(ping)),
-    ("pong-unasked", Probe::Ask(pong_unasked)),
-    ("empty-message", Probe::Ask(empty_message)),
-    ("text-frame", Probe::Ask(refused::text_frame)),
-    ("text-frame-first", Probe::Ask(refused::text_frame_first)),
-    ("unmasked", Probe::Ask(refused::unmasked)),
-    ("reserved-bits", Probe::Ask(refused::reserved_bits)),
-    ("reserved-opcode", Probe::Ask(refused::reserved_opcode)),
-    ("length-top-bit", Probe::Ask(refused::length_top_bit)),
-    ("fragment-order", Probe::Ask(refused::fragment_order)),
-    ("control-frames-checked", Probe::Ask(refused::control_frames_checked)),
+pub const PROBES: GroupProbes = &[
+    ("two-packets", PointProbe::Ask(packets::two_packets)),
+    ("hundred-packets", PointProbe::Ask(packets::hundred_packets)),
+    ("packet-over-messages", PointProbe::Ask(packets::packet_over_messages)),
+    ("connect-with-subscribe", PointProbe::Ask(packets::connect_with_subscribe)),
+    ("header-cut", PointProbe::Ask(fragments::header_cut)),
+    ("small-frame-flood", PointProbe::Ask(fragments::small_frame_flood)),
+    ("continuation-frames", PointProbe::Ask(fragments::continuation_frames)),
+    ("ping-between-fragments", PointProbe::Ask(fragments::ping_between_fragments)),
+    ("odd-fragments", PointProbe::Ask(fragments::odd_fragments)),
+    ("ping", PointProbe::Ask(ping)),
+    ("pong-unasked", PointProbe::Ask(pong_unasked)),
+    ("empty-message", PointProbe::Ask(empty_message)),
+    ("text-frame", PointProbe::Ask(refused::text_frame)),
+    ("text-frame-first", PointProbe::Ask(refused::text_frame_first)),
+    ("unmasked", PointProbe::Ask(refused::unmasked)),
+    ("reserved-bits", PointProbe::Ask(refused::reserved_bits)),
+    ("reserved-opcode", PointProbe::Ask(refused::reserved_opcode)),
+    ("length-top-bit", PointProbe::Ask(refused::length_top_bit)),
+    ("fragment-order", PointProbe::Ask(refused::fragment_order)),
+    ("control-frames-checked", PointProbe::Ask(refused::control_frames_checked)),
 ];
 
 fn ping(bench: &mut Bench) -> Probed {
@@ -48,9 +48,9 @@ fn ping(bench: &mut Bench) -> Probed {
 }
 
 /// Waits for the Pong with this payload.
-fn pong(bench: &mut Bench, conn: Conn, payload: &[u8]) -> Step<()> {
+fn pong(bench: &mut Bench, conn: Conn, payload: &[u8]) -> StepResult<()> {
     let patience = bench.patience();
-    let pong = bench.wait(conn, "Pong", patience, |link| link.pongs.pop_front())?;
+    let pong = bench.wait(conn, "Pong", patience, |link| link.websocket.pongs.pop_front())?;
     if pong == payload {
         return Ok(());
     }
@@ -73,7 +73,7 @@ fn empty_message(bench: &mut Bench) -> Probed {
 
 /// The bytes of a SUBSCRIBE to T with this behind it, at QoS 0, and its identifier.
 fn subscribe_bytes(bench: &mut Bench, conn: Conn, suffix: &str) -> (PacketId, Vec<u8>) {
-    let packet_id = bench.link(conn).next_id();
+    let packet_id = bench.link(conn).mqtt.next_id();
     let filter = TopicFilter::new(bench.topic(suffix)).expect("filters of probes are legal");
     let subscriptions = vec![Subscription::new(filter, QoS::AtMostOnce)];
     let properties = Properties::default();
@@ -82,7 +82,7 @@ fn subscribe_bytes(bench: &mut Bench, conn: Conn, suffix: &str) -> (PacketId, Ve
 }
 
 /// Waits for this SUBACK, whatever its code: it shows that the SUBSCRIBE was read.
-fn suback(bench: &mut Bench, conn: Conn, packet_id: PacketId) -> Step<()> {
+fn suback(bench: &mut Bench, conn: Conn, packet_id: PacketId) -> StepResult<()> {
     bench.take(conn, "SUBACK", |packet| match packet {
         Packet::SubAck(suback) if suback.packet_id == packet_id => Some(()),
         _ => None,

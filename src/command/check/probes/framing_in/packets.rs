@@ -2,7 +2,7 @@
 
 use super::{suback, subscribe_bytes};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -20,7 +20,7 @@ pub fn two_packets(bench: &mut Bench) -> Probed {
     bench.taken(conn, "SUBACK and PINGRESP")
 }
 
-fn pingresp(bench: &mut Bench, conn: Conn) -> Step<()> {
+fn pingresp(bench: &mut Bench, conn: Conn) -> StepResult<()> {
     bench.take(conn, "PINGRESP", |packet| (*packet == Packet::PingResp).then_some(()))
 }
 
@@ -44,16 +44,20 @@ pub fn hundred_packets(bench: &mut Bench) -> Probed {
         }
         Err(stop) => return Err(stop),
     };
+    Ok(judge_hundred(&payloads, &before))
+}
+
+fn judge_hundred(payloads: &[String], before: &[Publish]) -> Finding {
     let came: Vec<&[u8]> = before.iter().map(|publish| &publish.payload[..]).collect();
     if came.iter().eq(payloads.iter().map(String::as_bytes).collect::<Vec<_>>().iter()) {
-        return Ok(Finding::pass("all 100, in order, and PINGRESP"));
+        return Finding::pass("all 100, in order, and PINGRESP");
     }
     let is_there = |payload: &&String| came.contains(&payload.as_bytes());
     let words = match payloads.iter().filter(is_there).count() {
         100 => format!("PINGRESP, but {} messages came, not in order", came.len()),
         count => format!("PINGRESP, but {count} of the 100 messages came"),
     };
-    Ok(Finding::warn(words))
+    Finding::warn(words)
 }
 
 pub fn packet_over_messages(bench: &mut Bench) -> Probed {
@@ -80,7 +84,7 @@ pub fn packet_over_messages(bench: &mut Bench) -> Probed {
 }
 
 /// Waits for this message to come back.
-pub fn delivered(bench: &mut Bench, conn: Conn, publish: &Publish) -> Step<()> {
+pub fn delivered(bench: &mut Bench, conn: Conn, publish: &Publish) -> StepResult<()> {
     let came = bench.delivery(conn, publish.topic_or_empty())?;
     if came.payload == publish.payload {
         return Ok(());
@@ -93,7 +97,7 @@ pub fn connect_with_subscribe(bench: &mut Bench) -> Probed {
     let version = bench.version();
     let connect = bench.connect_packet(version);
     let conn = bench.up()?;
-    bench.link(conn).speak(version);
+    bench.link(conn).mqtt.speak(version);
     let mut bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
     let (id, subscribe) = subscribe_bytes(bench, conn, "");
     bytes.extend(subscribe);

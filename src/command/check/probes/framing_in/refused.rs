@@ -47,7 +47,7 @@ pub fn text_frame_first(bench: &mut Bench) -> Probed {
     connect.credentials = Credentials::default();
     connect.client_id = (0..23).map(|_| fastrand::alphanumeric()).collect::<String>().into();
     let conn = bench.up()?;
-    bench.link(conn).speak(connect.version);
+    bench.link(conn).mqtt.speak(connect.version);
     let bytes = bench.encoded(conn, &Packet::Connect(Box::new(connect)));
     bench.send_frame(conn, &Frame::text(bytes));
     let finding = bench.refused_connect(conn)?;

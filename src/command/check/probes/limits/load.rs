@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
@@ -39,14 +39,14 @@ const BURST_TIME: Duration = Duration::from_secs(5);
 
 /// How a packet is laid into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
+enum MessageLayout {
     /// One message in one frame.
     OneFrame,
     /// Messages of [`PIECE`] bytes.
     Messages,
 }
 
-impl Layout {
+impl MessageLayout {
     fn words(self) -> &'static str {
         match self {
             Self::OneFrame => "in one frame",
@@ -66,17 +66,17 @@ fn there_and_back(
     bench: &mut Bench,
     conn: Conn,
     size: usize,
-    layout: Layout,
-) -> Step<Result<(), String>> {
+    layout: MessageLayout,
+) -> StepResult<Result<(), String>> {
     let topic = bench.topic("");
     bench.subscribe(conn, &topic, QoS::AtLeastOnce)?;
     let payload: Bytes = (0..=250_u8).cycle().take(size).collect();
     let mut publish = Bench::message(&topic, bench.usable(QoS::AtLeastOnce), payload.clone());
-    publish.packet_id = (publish.qos > QoS::AtMostOnce).then(|| bench.link(conn).next_id());
+    publish.packet_id = (publish.qos > QoS::AtMostOnce).then(|| bench.link(conn).mqtt.next_id());
     let bytes = bench.encoded(conn, &Packet::Publish(publish));
-    let piece = if layout == Layout::OneFrame { bytes.len() } else { PIECE };
+    let piece = if layout == MessageLayout::OneFrame { bytes.len() } else { PIECE };
     for piece in bytes.chunks(piece) {
-        let frame = bench.link(conn).frame_bytes(&Frame::binary(piece));
+        let frame = bench.link(conn).websocket.frame_bytes(&Frame::binary(piece));
         bench.write(conn, &frame);
     }
     let came = large_delivery(bench, conn, &topic);
@@ -94,7 +94,7 @@ fn there_and_back(
 
 /// The payload that comes to this topic, or the acknowledgement that refuses it. A server that goes
 /// on sending is not silent.
-fn large_delivery(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Result<Bytes, String>> {
+fn large_delivery(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Result<Bytes, String>> {
     bench.allow(LARGE_TIME);
     let (patience, until) = (bench.patience(), bench.elapsed() + LARGE_TIME);
     loop {
@@ -121,7 +121,7 @@ pub fn large_packet(bench: &mut Bench) -> Probed {
         let words = format!("the server announces packets of {maximum} bytes at most");
         return Ok(Finding::not_applicable(words));
     }
-    Ok(match there_and_back(bench, conn, LARGE, Layout::Messages)? {
+    Ok(match there_and_back(bench, conn, LARGE, MessageLayout::Messages)? {
         Ok(()) => Finding::pass(format!("{LARGE} bytes came back unchanged")),
         Err(words) => Finding::warn(format!("{LARGE} bytes were refused: {words}")),
     })
@@ -129,10 +129,10 @@ pub fn large_packet(bench: &mut Bench) -> Probed {
 
 pub fn large_frame(bench: &mut Bench) -> Probed {
     let steps = [
-        (65_536, Layout::OneFrame),
-        (130_000, Layout::OneFrame),
-        (1_100_000, Layout::OneFrame),
-        (1_100_000, Layout::Messages),
+        (65_536, MessageLayout::OneFrame),
+        (130_000, MessageLayout::OneFrame),
+        (1_100_000, MessageLayout::OneFrame),
+        (1_100_000, MessageLayout::Messages),
     ];
     let mut largest = 0;
     for (size, layout) in steps {
@@ -144,23 +144,31 @@ pub fn large_frame(bench: &mut Bench) -> Probed {
                 _ => Finding::pass(format!("{largest} bytes in one frame came back; {words}")),
             });
         }
-        let refused = match there_and_back(bench, conn, size, layout) {
-            Ok(Ok(())) => None,
-            Ok(Err(words)) => Some(words),
-            Err(Stop::Silent { awaited, .. }) => Some(format!("no {awaited}")),
-            Err(stop) => return Err(stop),
-        };
-        bench.close(conn);
-        if let Some(words) = refused {
+        if let Some(words) = refusal_of(bench, conn, size, layout)? {
             let how = layout.words();
             let taken = if largest == 0 { "none".to_owned() } else { format!("{largest} bytes") };
-            return Ok(Finding::warn(format!(
-                "largest taken: {taken}; {size} bytes {how}: {words}"
-            )));
+            let words = format!("largest taken: {taken}; {size} bytes {how}: {words}");
+            return Ok(Finding::warn(words));
         }
         largest = size;
     }
     Ok(Finding::pass(format!("{largest} bytes in one frame came back")))
+}
+
+/// How so many bytes were refused, if they were. The connection is ended.
+fn refusal_of(
+    bench: &mut Bench,
+    conn: Conn,
+    size: usize,
+    layout: MessageLayout,
+) -> StepResult<Option<String>> {
+    let refused = match there_and_back(bench, conn, size, layout) {
+        Ok(came) => came.err(),
+        Err(Stop::Silent { awaited, .. }) => Some(format!("no {awaited}")),
+        Err(stop) => return Err(stop),
+    };
+    bench.close(conn);
+    Ok(refused)
 }
 
 /// The value in the middle, and how far the middle half of the values reaches.
@@ -186,6 +194,10 @@ pub fn latency_steps(bench: &mut Bench) -> Probed {
         pings.push(between.saturating_sub(began));
         publishes.push(bench.elapsed().saturating_sub(between));
     }
+    Ok(judge_latency(pings, publishes))
+}
+
+fn judge_latency(pings: Vec<Duration>, publishes: Vec<Duration>) -> Finding {
     let (ping, _) = median_and_spread(pings);
     let (publish, spread) = median_and_spread(publishes);
     let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
@@ -194,13 +206,13 @@ pub fn latency_steps(bench: &mut Bench) -> Probed {
         milliseconds(publish),
         milliseconds(ping),
     );
-    Ok(match publish.saturating_sub(ping) > DELAY {
+    match publish.saturating_sub(ping) > DELAY {
         false => Finding::pass(words),
         true if spread > publish => {
             Finding::unknown(format!("{words}, but half of them differ by more than that"))
         }
         true => Finding::warn(format!("{words}: delayed by Nagle's algorithm or batching")),
-    })
+    }
 }
 
 pub fn burst(bench: &mut Bench) -> Probed {
@@ -221,27 +233,27 @@ pub fn burst(bench: &mut Bench) -> Probed {
             bench.send_publish(conn, Bench::message(&topic, QoS::AtLeastOnce, "burst"));
             sent += 1;
         }
-        let code = bench.take(conn, "PUBACK", |packet| match packet {
-            Packet::PubAck(ack) => Some(ack.code),
-            _ => None,
-        });
-        match code {
-            Ok(code) if code.is_error() => {
-                let words = format!("after {taken} of {BURST}: PUBACK 0x{:02x}", code.0);
-                return Ok(Finding::warn(words));
-            }
-            Ok(_) => taken += 1,
-            Err(Stop::Ended { end, .. }) => {
-                return Ok(Finding::warn(format!("after {taken} of {BURST}: {end}")));
-            }
-            Err(Stop::Silent { after, .. }) => {
-                let waited = after.as_secs_f64();
-                let words = format!("after {taken} of {BURST}: no PUBACK within {waited:.1} s");
-                return Ok(Finding::warn(words));
-            }
-            Err(stop) => return Err(stop),
+        if let Some(words) = refusal_of_burst(bench, conn)? {
+            return Ok(Finding::warn(format!("after {taken} of {BURST}: {words}")));
         }
+        taken += 1;
     }
     let time = bench.elapsed().saturating_sub(began).as_secs_f64();
     bench.taken(conn, &format!("{BURST} messages acknowledged in {time:.1} s"))
+}
+
+/// How the next message was not acknowledged, if it was not.
+fn refusal_of_burst(bench: &mut Bench, conn: Conn) -> StepResult<Option<String>> {
+    let code = bench.take(conn, "PUBACK", |packet| match packet {
+        Packet::PubAck(ack) => Some(ack.code),
+        _ => None,
+    });
+    match code {
+        Ok(code) => Ok(code.is_error().then(|| format!("PUBACK 0x{:02x}", code.0))),
+        Err(Stop::Ended { end, .. }) => Ok(Some(end.to_string())),
+        Err(Stop::Silent { after, .. }) => {
+            Ok(Some(format!("no PUBACK within {:.1} s", after.as_secs_f64())))
+        }
+        Err(stop) => Err(stop),
+    }
 }

@@ -6,7 +6,7 @@ mod time;
 
 use std::time::Duration;
 
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::finding::{Finding, Probed, Stop, Verdict};
 use crate::command::check::is_private;
@@ -17,22 +17,25 @@ use crate::mqtt::topic::TopicFilter;
 use crate::transport::dial::Reached;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("large-packet", Probe::Ask(load::large_packet)),
-    ("large-frame", Probe::Ask(load::large_frame)),
-    ("latency-steps", Probe::Ask(load::latency_steps)),
-    ("burst", Probe::Ask(load::burst)),
-    ("parallel", Probe::Ask(parallel)),
-    ("slow-reader", Probe::Ask(slow_reader::slow_reader)),
+pub const PROBES: GroupProbes = &[
+    ("large-packet", PointProbe::Ask(load::large_packet)),
+    ("large-frame", PointProbe::Ask(load::large_frame)),
+    ("latency-steps", PointProbe::Ask(load::latency_steps)),
+    ("burst", PointProbe::Ask(load::burst)),
+    ("parallel", PointProbe::Ask(parallel)),
+    ("slow-reader", PointProbe::Ask(slow_reader::slow_reader)),
     (
         "keep-alive-enforced",
-        Probe::Wait { begin: time::begin_keep_alive, finish: time::keep_alive_enforced },
+        PointProbe::Wait { begin: time::begin_keep_alive, finish: time::keep_alive_enforced },
     ),
-    ("ping-keeps-alive", Probe::Ask(time::ping_keeps_alive)),
-    ("mute-connection", Probe::Wait { begin: time::begin_mute, finish: time::mute_connection }),
-    ("idle-survives", Probe::Wait { begin: time::begin_idle, finish: time::idle_survives }),
-    ("exposure", Probe::Ask(exposure)),
-    ("still-alive", Probe::Ask(still_alive)),
+    ("ping-keeps-alive", PointProbe::Ask(time::ping_keeps_alive)),
+    (
+        "mute-connection",
+        PointProbe::Wait { begin: time::begin_mute, finish: time::mute_connection },
+    ),
+    ("idle-survives", PointProbe::Wait { begin: time::begin_idle, finish: time::idle_survives }),
+    ("exposure", PointProbe::Ask(exposure)),
+    ("still-alive", PointProbe::Ask(still_alive)),
 ];
 
 /// How many connections a page with several tabs opens.
@@ -48,7 +51,7 @@ fn parallel(bench: &mut Bench) -> Probed {
             Ok(_) => {}
             Err(Stop::NoConnection(words)) => {
                 // That is a limit of connections at once.
-                bench.turned_away = None;
+                bench.asked.turned_away = None;
                 return Ok(Finding::warn(format!(
                     "{number} of {PARALLEL} connections at once; then {words}"
                 )));
@@ -74,12 +77,12 @@ fn is_near(reached: &Reached) -> bool {
 }
 
 fn exposure(bench: &mut Bench) -> Probed {
-    let credentials = &bench.target.credentials;
+    let credentials = &bench.target.login.credentials;
     if credentials.username.is_some() || credentials.password.is_some() {
         return Ok(Finding::not_applicable("asked with credentials"));
     }
     let conn = bench.on()?;
-    if is_near(&bench.link(conn).reached) {
+    if is_near(&bench.link(conn).stream.reached) {
         return Ok(Finding::not_applicable("the server is of this machine or a private network"));
     }
     // The messages of others are not ours to see.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::load::PIECE;
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::connection::Link;
-use crate::command::check::finding::{End, Finding, Probed, Step, Stop};
+use crate::command::check::finding::{End, Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
 
@@ -46,18 +46,20 @@ pub fn slow_reader(bench: &mut Bench) -> Probed {
 }
 
 /// Publishes numbered packets, each when the one before was written.
-fn publish_all(bench: &mut Bench, conn: Conn, topic: &str) -> Step<()> {
+fn publish_all(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<()> {
     let mut payload = vec![b'x'; PIECE];
     for number in 0..COUNT {
         payload[..4].copy_from_slice(&number.to_be_bytes());
         bench.send_publish(conn, Bench::message(topic, QoS::AtMostOnce, payload.clone()));
-        bench.wait(conn, "room for more", STALL, |link| (!link.is_congested()).then_some(()))?;
+        bench.wait(conn, "room for more", STALL, |link| {
+            (!link.stream.is_congested()).then_some(())
+        })?;
     }
     Ok(())
 }
 
 /// The publisher is served within W, after 5 s at the latest.
-fn fence_after_stall(bench: &mut Bench, conn: Conn) -> Step<()> {
+fn fence_after_stall(bench: &mut Bench, conn: Conn) -> StepResult<()> {
     let patience = bench.patience();
     bench.send_fence(conn);
     bench.take_within(conn, "PINGRESP", STALL + patience, |packet| {
@@ -78,48 +80,47 @@ enum Read {
 /// The reader reads again: whole packets in order, or an end with a reason.
 fn read_again(bench: &mut Bench, reader: Conn) -> Probed {
     bench.send_fence(reader);
-    let mut read = Reading::default();
+    let mut read = ReadProgress::default();
     let patience = bench.patience();
     let until = bench.elapsed() + READ_TIME;
     loop {
-        match bench.wait(reader, "more packets", patience, |link| read.take(link)) {
-            Ok(Read::Some) if bench.elapsed() < until => {}
-            Ok(Read::Some) => {
-                let (count, time) = (read.count, READ_TIME.as_secs());
-                return Ok(Finding::pass(format!(
-                    "{count} of {COUNT} packets came within {time} s, whole and in order"
-                )));
-            }
+        let came = match bench.wait(reader, "more packets", patience, |link| read.take(link)) {
+            Ok(Read::Some) if bench.elapsed() < until => continue,
+            came => came,
+        };
+        let count = read.count;
+        return Ok(match came {
+            Ok(Read::Some) => Finding::pass(format!(
+                "{count} of {COUNT} packets came within {} s, whole and in order",
+                READ_TIME.as_secs()
+            )),
             Ok(Read::All) => {
-                let words = format!("{} of {COUNT} packets came, whole and in order", read.count);
-                return Ok(Finding::pass(words));
+                Finding::pass(format!("{count} of {COUNT} packets came, whole and in order"))
             }
-            Ok(Read::Wrong(words)) => return Ok(Finding::warn(words)),
-            Err(Stop::Ended { end, .. }) => return Ok(ended(&end)),
-            Err(Stop::Silent { after, .. }) => {
-                let (count, waited) = (read.count, after.as_secs_f64());
-                return Ok(Finding::warn(format!(
-                    "a client that reads again got {count} of {COUNT} packets, then nothing for \
-                     {waited:.1} s"
-                )));
-            }
+            Ok(Read::Wrong(words)) => Finding::warn(words),
+            Err(Stop::Ended { end, .. }) => ended(&end),
+            Err(Stop::Silent { after, .. }) => Finding::warn(format!(
+                "a client that reads again got {count} of {COUNT} packets, then nothing for \
+                 {:.1} s",
+                after.as_secs_f64()
+            )),
             Err(stop) => return Err(stop),
-        }
+        });
     }
 }
 
 /// The packets that the reader has read.
 #[derive(Default)]
-struct Reading {
+struct ReadProgress {
     count: u32,
     next: u32,
 }
 
-impl Reading {
+impl ReadProgress {
     /// Takes what is in the inbox; `None` if there is nothing.
     fn take(&mut self, link: &mut Link) -> Option<Read> {
         let mut result = None;
-        while let Some(received) = link.inbox.pop_front() {
+        while let Some(received) = link.mqtt.inbox.pop_front() {
             result = Some(Read::Some);
             match received.packet {
                 Ok(Packet::Publish(publish)) => {

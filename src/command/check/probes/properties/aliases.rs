@@ -1,7 +1,7 @@
 //! Topic aliases, in both directions (MQTT 5 §3.3.2.3.4).
 
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -36,28 +36,15 @@ pub fn topic_alias_in(bench: &mut Bench) -> Probed {
     for topic in &topics {
         bench.subscribe(conn, topic, QoS::AtLeastOnce)?;
     }
-    let [first, second, third] = &topics;
-    let steps = [
-        (Some(first), 1, first),
-        (None, 1, first),
-        (Some(second), 1, second),
-        (None, 1, second),
-        (Some(third), highest, third),
-        (None, highest, third),
-    ];
-    for (number, (topic, alias, expected)) in steps.into_iter().enumerate() {
+    let steps = topics.iter().zip([1, 1, highest]).flat_map(|(topic, alias)| {
+        [(Some(topic.as_str()), "with its topic"), (None, "alone")]
+            .map(|(sent, how)| (sent, alias, how, topic))
+    });
+    for (number, (sent, alias, how, topic)) in steps.enumerate() {
         let payload = format!("alias {number}");
-        let topic = topic.map(String::as_str);
-        let publish = aliased(topic, alias, QoS::AtLeastOnce, payload.clone());
+        let publish = aliased(sent, alias, QoS::AtLeastOnce, payload.clone());
         bench.publish(conn, publish)?;
-        let came = bench.take(conn, "delivery", |packet| match packet {
-            Packet::Publish(publish) if publish.payload == payload => {
-                Some(publish.topic_or_empty().to_owned())
-            }
-            _ => None,
-        })?;
-        if came != *expected {
-            let how = if topic.is_some() { "with its topic" } else { "alone" };
+        if topic_of(bench, conn, &payload)? != *topic {
             let words = format!("a message with the alias {alias} {how} came to another topic");
             return Ok(Finding::fail(words));
         }
@@ -65,8 +52,18 @@ pub fn topic_alias_in(bench: &mut Bench) -> Probed {
     Ok(Finding::pass(format!("aliases up to {highest} stand for their topics")))
 }
 
+/// The topic of the delivery that has this payload.
+fn topic_of(bench: &mut Bench, conn: Conn, payload: &str) -> StepResult<String> {
+    bench.take(conn, "delivery", |packet| match packet {
+        Packet::Publish(publish) if publish.payload == payload => {
+            Some(publish.topic_or_empty().to_owned())
+        }
+        _ => None,
+    })
+}
+
 pub fn topic_alias_out(bench: &mut Bench) -> Probed {
-    if bench.target.asks_full {
+    if bench.target.selection.asks_full() {
         // Wherever it stops: what was seen until then is judged.
         if let Err(Stop::Interrupted) = allow_aliases(bench) {
             return Err(Stop::Interrupted);
@@ -76,7 +73,7 @@ pub fn topic_alias_out(bench: &mut Bench) -> Probed {
 }
 
 /// Lets the server use aliases; the connection notes what it makes of that.
-fn allow_aliases(bench: &mut Bench) -> Step<()> {
+fn allow_aliases(bench: &mut Bench) -> StepResult<()> {
     let mut connect = bench.connect_packet(Version::V5);
     connect.properties.push(Property::number(PropertyId::TopicAliasMaximum, ALLOWED.into()));
     let conn = bench.on_with(connect)?;
@@ -89,12 +86,7 @@ fn allow_aliases(bench: &mut Bench) -> Step<()> {
             let payload = format!("{topic} {number}");
             let publish = Bench::message(topic, QoS::AtLeastOnce, payload.clone());
             bench.publish(conn, publish)?;
-            let came = bench.take(conn, "delivery", |packet| match packet {
-                Packet::Publish(publish) if publish.payload == payload => {
-                    Some(publish.topic_or_empty().to_owned())
-                }
-                _ => None,
-            })?;
+            let came = topic_of(bench, conn, &payload)?;
             if came != *topic {
                 let words = format!("a message to {topic} came to {came:?}");
                 bench.journal.observe("topic-alias-out", Some(Version::V5), Verdict::Fail, words);

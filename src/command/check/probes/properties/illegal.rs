@@ -1,7 +1,7 @@
 //! What the server has announced as absent, and properties that a client must not send.
 
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop, Verdict};
 use crate::mqtt::packet::{Packet, Publish, Subscription};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -47,7 +47,7 @@ impl Feature {
     }
 
     /// Uses it all the same: whether the server takes it. Silence is no refusal.
-    fn is_taken(self, bench: &mut Bench, conn: Conn) -> Step<bool> {
+    fn is_taken(self, bench: &mut Bench, conn: Conn) -> StepResult<bool> {
         let topic = bench.topic("");
         let used = match self {
             Self::HigherQoS(qos) => bench.publish(conn, Bench::message(&topic, qos, "absent")),
@@ -63,7 +63,7 @@ impl Feature {
         match used {
             Ok(()) | Err(Stop::Silent { .. }) => Ok(true),
             Err(Stop::Forbidden(_) | Stop::Ended { .. }) => {
-                bench.saw_unexpected_end = false;
+                bench.asked.saw_unexpected_end = false;
                 Ok(false)
             }
             Err(stop) => Err(stop),
@@ -71,7 +71,12 @@ impl Feature {
     }
 }
 
-fn subscribe(bench: &mut Bench, conn: Conn, filter: &str, identifier: Option<u32>) -> Step<()> {
+fn subscribe(
+    bench: &mut Bench,
+    conn: Conn,
+    filter: &str,
+    identifier: Option<u32>,
+) -> StepResult<()> {
     let filter = TopicFilter::new(filter).expect("filters of probes are legal");
     let property = |id| Property::number(PropertyId::SubscriptionIdentifier, id);
     let properties = Properties(identifier.map(property).into_iter().collect());

@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::session::wills::{heir, inherited, on_with_will, will};
-use super::{Probe, Probes};
+use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::connection::Acks;
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::connection::mqtt::Acks;
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{
     Ack, Packet, PacketId, PacketType, Publish, Subscribe, Subscription, Unsubscribe, Will,
 };
@@ -21,17 +21,17 @@ use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 
 /// The probes of this group.
-pub const PROBES: Probes = &[
-    ("properties-pass", Probe::Ask(properties_pass)),
-    ("short-acks", Probe::Ask(short_acks)),
-    ("topic-alias-in", Probe::Ask(aliases::topic_alias_in)),
-    ("topic-alias-out", Probe::Ask(aliases::topic_alias_out)),
-    ("topic-alias-checked", Probe::Ask(aliases::topic_alias_checked)),
-    ("message-expiry", Probe::Ask(message_expiry)),
-    ("announced-limits", Probe::Ask(illegal::announced_limits)),
-    ("publish-properties-checked", Probe::Ask(illegal::publish_properties_checked)),
-    ("will-properties", Probe::Ask(will_properties)),
-    ("problem-information-off", Probe::Ask(problem_information_off)),
+pub const PROBES: GroupProbes = &[
+    ("properties-pass", PointProbe::Ask(properties_pass)),
+    ("short-acks", PointProbe::Ask(short_acks)),
+    ("topic-alias-in", PointProbe::Ask(aliases::topic_alias_in)),
+    ("topic-alias-out", PointProbe::Ask(aliases::topic_alias_out)),
+    ("topic-alias-checked", PointProbe::Ask(aliases::topic_alias_checked)),
+    ("message-expiry", PointProbe::Ask(message_expiry)),
+    ("announced-limits", PointProbe::Ask(illegal::announced_limits)),
+    ("publish-properties-checked", PointProbe::Ask(illegal::publish_properties_checked)),
+    ("will-properties", PointProbe::Ask(will_properties)),
+    ("problem-information-off", PointProbe::Ask(problem_information_off)),
 ];
 
 /// How long a will may take beside W.
@@ -103,9 +103,9 @@ fn properties_pass(bench: &mut Bench) -> Probed {
 
 fn short_acks(bench: &mut Bench) -> Probed {
     let conn = bench.shared()?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     let probed = acknowledge_shortly(bench, conn);
-    bench.link(conn).acks = Acks::Automatic;
+    bench.link(conn).mqtt.acks = Acks::Automatic;
     probed
 }
 
@@ -136,7 +136,7 @@ fn acknowledge_shortly(bench: &mut Bench, conn: Conn) -> Probed {
 }
 
 /// Publishes a retained message that expires.
-fn retain(bench: &mut Bench, conn: Conn, topic: &str, expiry: u32) -> Step<()> {
+fn retain(bench: &mut Bench, conn: Conn, topic: &str, expiry: u32) -> StepResult<()> {
     let mut publish = Bench::message(topic, QoS::AtLeastOnce, "expires");
     publish.retain = true;
     publish.properties.push(Property::number(PropertyId::MessageExpiryInterval, expiry));
@@ -160,18 +160,8 @@ fn message_expiry(bench: &mut Bench) -> Probed {
         }
         came => came?,
     };
-    // At most so many seconds have passed, and at least those of the wait.
     let passed = u32::try_from(bench.elapsed().as_secs()).unwrap_or(u32::MAX);
-    let most = LONG_EXPIRY - 1;
-    let least = LONG_EXPIRY.saturating_sub(passed.saturating_add(1));
-    match came.properties.message_expiry_interval() {
-        None => return Ok(Finding::fail("a message came without the expiry that it had")),
-        Some(left) if !(least..=most).contains(&left) => {
-            let words = format!("{passed} s after it was sent with 30 s, {left} s are left");
-            return Ok(Finding::fail(words));
-        }
-        Some(_) => {}
-    }
+    judge_expiry(came.properties.message_expiry_interval(), passed)?;
     bench.pause(conn, SECOND_WAIT)?;
     bench.subscribe(conn, &short, QoS::AtLeastOnce)?;
     let before = bench.mark(conn, &short, QoS::AtLeastOnce)?;
@@ -180,6 +170,21 @@ fn message_expiry(bench: &mut Bench) -> Probed {
     } else {
         Finding::fail("a message with an expiry of 1 s came 3 s later")
     })
+}
+
+/// The expiry of the message, so many seconds after it was sent.
+fn judge_expiry(left: Option<u32>, passed: u32) -> StepResult<()> {
+    let Some(left) = left else {
+        return Err(Finding::fail("a message came without the expiry that it had").into());
+    };
+    // At most so many seconds have passed, and at least those of the wait.
+    let most = LONG_EXPIRY - 1;
+    let least = LONG_EXPIRY.saturating_sub(passed.saturating_add(1));
+    if (least..=most).contains(&left) {
+        return Ok(());
+    }
+    let words = format!("{passed} s after it was sent with 30 s, {left} s are left");
+    Err(Finding::fail(words).into())
 }
 
 fn will_properties(bench: &mut Bench) -> Probed {
@@ -197,7 +202,7 @@ fn will_properties(bench: &mut Bench) -> Probed {
     let time = bench.patience() + MARGIN;
     bench.allow(time);
     let Some(came) = inherited(bench, other, &topic, time)? else {
-        let mut inbox = bench.link(other).inbox.iter();
+        let mut inbox = bench.link(other).mqtt.inbox.iter();
         let malformed = inbox.find(|received| received.packet.is_err());
         return Ok(match malformed {
             Some(received) => Finding::fail(received.words()),
@@ -246,21 +251,21 @@ fn told(packet: &Packet) -> Option<String> {
 }
 
 /// Takes a packet of this type.
-fn answer(bench: &mut Bench, conn: Conn, packet_type: PacketType) -> Step<Packet> {
+fn answer(bench: &mut Bench, conn: Conn, packet_type: PacketType) -> StepResult<Packet> {
     bench.take(conn, &packet_type.to_string(), |packet| {
         (packet.packet_type() == packet_type).then(|| packet.clone())
     })
 }
 
-fn unsubscribe_unheld(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Packet> {
-    let packet_id = bench.link(conn).next_id();
+fn unsubscribe_unheld(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Packet> {
+    let packet_id = bench.link(conn).mqtt.next_id();
     let filters = vec![TopicFilter::new(topic).expect("topics of probes are legal")];
     let properties = Properties::default();
     bench.send(conn, &Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
     answer(bench, conn, PacketType::UnsubAck)
 }
 
-fn publish_to_nobody(bench: &mut Bench, conn: Conn, publish: Publish) -> Step<Vec<Packet>> {
+fn publish_to_nobody(bench: &mut Bench, conn: Conn, publish: Publish) -> StepResult<Vec<Packet>> {
     let qos = publish.qos;
     let id = bench.send_publish(conn, publish).unwrap_or(PacketId::MIN);
     if qos == QoS::AtLeastOnce {
@@ -275,9 +280,9 @@ fn publish_to_nobody(bench: &mut Bench, conn: Conn, publish: Publish) -> Step<Ve
 }
 
 /// SUBSCRIBE to `T/a#`, and the SUBACK for it; the end of the connection is fine, too.
-fn subscribe_illegally(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Option<Packet>> {
+fn subscribe_illegally(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<Option<Packet>> {
     let filter = TopicFilter::new(format!("{topic}/aa")).expect("topics of probes are legal");
-    let packet_id = bench.link(conn).next_id();
+    let packet_id = bench.link(conn).mqtt.next_id();
     let subscriptions = vec![Subscription::new(filter, QoS::AtMostOnce)];
     let properties = Properties::default();
     let subscribe = Subscribe { packet_id, properties, subscriptions };
@@ -290,7 +295,7 @@ fn subscribe_illegally(bench: &mut Bench, conn: Conn, topic: &str) -> Step<Optio
     match answer(bench, conn, PacketType::SubAck) {
         Ok(packet) => Ok(Some(packet)),
         Err(Stop::Ended { .. } | Stop::Silent { .. }) => {
-            bench.saw_unexpected_end = false;
+            bench.asked.saw_unexpected_end = false;
             Ok(None)
         }
         Err(stop) => Err(stop),

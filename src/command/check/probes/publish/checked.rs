@@ -2,7 +2,7 @@
 
 use super::super::raw;
 use crate::command::check::bench::Bench;
-use crate::command::check::finding::{Probed, Step};
+use crate::command::check::finding::{Probed, StepResult};
 use crate::mqtt::version::Version;
 
 /// PUBLISH at QoS 0, and at QoS 1.
@@ -66,8 +66,8 @@ pub fn fixed_header_checked(bench: &mut Bench) -> Probed {
 }
 
 /// The version that the connections of the point will speak: the packets are written for it.
-pub fn asked(bench: &mut Bench) -> Step<Version> {
-    if bench.asked_version().is_none() && bench.versions().is_empty() {
+pub fn asked(bench: &mut Bench) -> StepResult<Version> {
+    if bench.asked.version.is_none() && bench.known.versions().is_empty() {
         let conn = bench.on()?;
         bench.close(conn);
     }

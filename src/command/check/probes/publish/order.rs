@@ -1,7 +1,7 @@
 //! `order`: a hundred messages at each QoS.
 
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Ack, Packet};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
@@ -17,42 +17,45 @@ pub fn order(bench: &mut Bench) -> Probed {
     let conn = bench.shared()?;
     let (mut judged, mut lost) = (Vec::new(), None);
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let is_absent = bench.version() == Version::V5 && bench.usable(qos) < qos;
-        if is_absent {
-            continue;
-        }
         // Whether this QoS is spoken at all is the question of its round trip.
-        match bench.publish(conn, Bench::message(&bench.topic("/first"), qos, "0")) {
+        match first_message(bench, conn, qos) {
             Ok(()) => {}
             Err(Stop::Forbidden(_) | Stop::Found(_)) => continue,
             Err(Stop::Ended { .. }) if qos > QoS::AtMostOnce => break,
             Err(stop) => return Err(stop),
         }
-        match numbers(bench, conn, qos) {
-            Ok(numbers) => match judge(&numbers) {
-                Ok(()) => judged.push(qos.to_string()),
-                Err(Fault::Lost(words)) if qos == QoS::AtMostOnce => lost = Some(words),
-                Err(Fault::Lost(words) | Fault::Disorder(words)) => {
-                    return Ok(Finding::fail(format!("QoS {qos}: {words}")));
-                }
-            },
+        match numbers(bench, conn, qos).map(|numbers| judge(&numbers)) {
+            Ok(Ok(())) => judged.push(qos.to_string()),
+            Ok(Err(OrderFault::Lost(words))) if qos == QoS::AtMostOnce => lost = Some(words),
+            Ok(Err(OrderFault::Lost(words) | OrderFault::Disorder(words))) => {
+                return Ok(Finding::fail(format!("QoS {qos}: {words}")));
+            }
             // What comes of no message at all is judged by the round trips.
             Err(Stop::Silent { .. }) => bench.fence(conn)?,
             Err(stop) => return Err(stop),
         }
     }
-    Ok(match (lost, judged.is_empty()) {
+    Ok(match (lost, judged.join(", ")) {
         (Some(words), _) => Finding::warn(format!("QoS 0: {words}")),
-        (None, true) => Finding::unknown("no message came back: see the round trips"),
-        (None, false) => Finding::pass(format!(
-            "{COUNT} messages each came in their order, at QoS {}",
-            judged.join(", ")
-        )),
+        (None, none) if none.is_empty() => {
+            Finding::unknown("no message came back: see the round trips")
+        }
+        (None, all) => {
+            Finding::pass(format!("{COUNT} messages each came in their order, at QoS {all}"))
+        }
     })
 }
 
+/// One message at this QoS, unless the server announces that it does without it.
+fn first_message(bench: &mut Bench, conn: Conn, qos: QoS) -> StepResult<()> {
+    if bench.version() == Version::V5 && bench.usable(qos) < qos {
+        return Err(Finding::not_applicable("announced as absent").into());
+    }
+    bench.publish(conn, Bench::message(&bench.topic("/first"), qos, "0"))
+}
+
 /// Publishes a hundred numbers, and gives what came of them.
-fn numbers(bench: &mut Bench, conn: Conn, qos: QoS) -> Step<Vec<usize>> {
+fn numbers(bench: &mut Bench, conn: Conn, qos: QoS) -> StepResult<Vec<usize>> {
     let topic = bench.topic(&format!("/{qos}"));
     bench.subscribe(conn, &topic, qos)?;
     let window = bench.announced("receive_maximum").unwrap_or(WINDOW).min(WINDOW);
@@ -74,7 +77,7 @@ fn numbers(bench: &mut Bench, conn: Conn, qos: QoS) -> Step<Vec<usize>> {
 }
 
 /// Waits for a PUBACK or PUBCOMP; a PUBREC on the way is answered.
-fn end_of_flow(bench: &mut Bench, conn: Conn) -> Step<()> {
+fn end_of_flow(bench: &mut Bench, conn: Conn) -> StepResult<()> {
     loop {
         let (ack, is_received) = bench.take(conn, "acknowledgement", |packet| match packet {
             Packet::PubAck(ack) | Packet::PubComp(ack) => Some((ack.clone(), false)),
@@ -94,28 +97,28 @@ fn end_of_flow(bench: &mut Bench, conn: Conn) -> Step<()> {
 
 /// What is wrong with the numbers that came.
 #[derive(Debug, PartialEq, Eq)]
-enum Fault {
+enum OrderFault {
     /// Some are missing, the others are right.
     Lost(String),
     /// Some came twice, or in another order.
     Disorder(String),
 }
 
-fn judge(numbers: &[usize]) -> Result<(), Fault> {
+fn judge(numbers: &[usize]) -> Result<(), OrderFault> {
     let mut sorted = numbers.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
     if sorted.len() < numbers.len() {
         let twice = numbers.len() - sorted.len();
-        return Err(Fault::Disorder(format!("{twice} of {COUNT} messages came again")));
+        return Err(OrderFault::Disorder(format!("{twice} of {COUNT} messages came again")));
     }
     if let Some((early, late)) = numbers.iter().zip(numbers.iter().skip(1)).find(|(a, b)| a > b) {
         let words = format!("message {early} of {COUNT} came before {late}");
-        return Err(Fault::Disorder(words));
+        return Err(OrderFault::Disorder(words));
     }
     match COUNT.saturating_sub(numbers.len()) {
         0 => Ok(()),
-        lost => Err(Fault::Lost(format!("{lost} of {COUNT} messages were lost"))),
+        lost => Err(OrderFault::Lost(format!("{lost} of {COUNT} messages were lost"))),
     }
 }
 
@@ -129,11 +132,14 @@ mod tests {
         assert_eq!(judge(&numbers), Ok(()));
         numbers.swap(3, 4);
         let words = "message 5 of 100 came before 4".to_owned();
-        assert_eq!(judge(&numbers), Err(Fault::Disorder(words)));
+        assert_eq!(judge(&numbers), Err(OrderFault::Disorder(words)));
         numbers.remove(4);
-        assert_eq!(judge(&numbers), Err(Fault::Lost("1 of 100 messages were lost".to_owned())));
+        assert_eq!(
+            judge(&numbers),
+            Err(OrderFault::Lost("1 of 100 messages were lost".to_owned()))
+        );
         numbers.push(100);
         let words = "1 of 100 messages came again".to_owned();
-        assert_eq!(judge(&numbers), Err(Fault::Disorder(words)));
+        assert_eq!(judge(&numbers), Err(OrderFault::Disorder(words)));
     }
 }

@@ -1,19 +1,19 @@
 //! Retained messages: kept, replaced, cleared, and told from others by their flag.
 
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 
 /// A connection to a server that retains messages, and the QoS that is used.
-pub fn retaining(bench: &mut Bench) -> Step<(Conn, QoS)> {
+pub fn retaining(bench: &mut Bench) -> StepResult<(Conn, QoS)> {
     let conn = bench.on()?;
     bench.requires("retain_available", "retained messages")?;
     Ok((conn, bench.usable(QoS::AtLeastOnce)))
 }
 
 /// Publishes a message to be retained.
-pub fn retain(bench: &mut Bench, conn: Conn, topic: &str, payload: &'static str) -> Step<()> {
+pub fn retain(bench: &mut Bench, conn: Conn, topic: &str, payload: &'static str) -> StepResult<()> {
     let qos = bench.usable(QoS::AtLeastOnce);
     bench.publish(conn, Publish { retain: true, ..Bench::message(topic, qos, payload) })
 }
@@ -80,7 +80,7 @@ pub fn retain_live_flag(bench: &mut Bench) -> Probed {
 }
 
 /// Subscribes anew: the retained message that comes.
-fn anew(bench: &mut Bench, conn: Conn, topic: &str, qos: QoS) -> Step<Option<Publish>> {
+fn anew(bench: &mut Bench, conn: Conn, topic: &str, qos: QoS) -> StepResult<Option<Publish>> {
     bench.let_go(conn, topic)?;
     bench.subscribe(conn, topic, qos)?;
     match bench.delivery(conn, topic) {

@@ -6,8 +6,8 @@ use super::{
     EXPIRY, begin_session, come_back, keeping, subscribe_at, subscribe_up_to, unless_silent,
 };
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::connection::Acks;
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::connection::mqtt::Acks;
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Ack, Connect, Packet, PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -26,7 +26,7 @@ const PING: Duration = Duration::from_secs(5);
 
 /// A session with a subscription whose message was delivered and not acknowledged: its CONNECT,
 /// its connection, the second one, and the delivery.
-struct Unacknowledged {
+struct UnacknowledgedDelivery {
     connect: Connect,
     conn: Conn,
     other: Conn,
@@ -34,12 +34,12 @@ struct Unacknowledged {
     id: PacketId,
 }
 
-fn unacknowledged(bench: &mut Bench, qos: QoS) -> Step<Unacknowledged> {
+fn unacknowledged(bench: &mut Bench, qos: QoS) -> StepResult<UnacknowledgedDelivery> {
     let connect = keeping(bench, EXPIRY)?;
     let topic = bench.topic("");
     let conn = begin_session(bench, &connect, 10)?;
     subscribe_at(bench, conn, &topic, qos)?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     let other = bench.on2()?;
     bench.publish(other, Bench::message(&topic, qos, "again"))?;
     let delivery = bench.delivery(conn, &topic)?;
@@ -47,28 +47,16 @@ fn unacknowledged(bench: &mut Bench, qos: QoS) -> Step<Unacknowledged> {
         let words = "the message came at QoS 0 (see granted-qos)";
         return Err(Finding::unknown(words).into());
     };
-    Ok(Unacknowledged { connect, conn, other, delivery, id })
+    Ok(UnacknowledgedDelivery { connect, conn, other, delivery, id })
 }
 
 pub fn redelivery_dup(bench: &mut Bench) -> Probed {
     bench.allow(SOON + LATE);
-    let Unacknowledged { connect, conn, other, delivery, id } =
+    let UnacknowledgedDelivery { connect, conn, other, delivery, id } =
         unacknowledged(bench, QoS::AtLeastOnce)?;
     bench.cut(conn);
     let conn = come_back(bench, &connect)?;
-    let again = |packet: &Packet| match packet {
-        Packet::Publish(publish) if publish.payload == delivery.payload => Some(publish.clone()),
-        _ => None,
-    };
-    let mut is_late = false;
-    let mut came = unless_silent(bench.take_within(conn, "redelivery", SOON, again))?;
-    if came.is_none() {
-        is_late = true;
-        came = unless_silent(bench.take_within(conn, "redelivery", LATE, again))?;
-    }
-    let Some(came) = came else {
-        return Ok(Finding::fail("it did not come again within 40 s of the return"));
-    };
+    let (came, is_late) = redelivery(bench, conn, &delivery)?;
     if !came.dup {
         return Ok(Finding::fail("it came again with DUP 0"));
     }
@@ -85,12 +73,26 @@ pub fn redelivery_dup(bench: &mut Bench) -> Probed {
     })
 }
 
+/// The same message once more, and whether it came late.
+fn redelivery(bench: &mut Bench, conn: Conn, delivery: &Publish) -> StepResult<(Publish, bool)> {
+    let again = |packet: &Packet| match packet {
+        Packet::Publish(publish) if publish.payload == delivery.payload => Some(publish.clone()),
+        _ => None,
+    };
+    for (time, is_late) in [(SOON, false), (LATE, true)] {
+        if let Some(came) = unless_silent(bench.take_within(conn, "redelivery", time, again))? {
+            return Ok((came, is_late));
+        }
+    }
+    Err(Finding::fail("it did not come again within 40 s of the return").into())
+}
+
 /// A message that is not acknowledged while the other points are asked.
-pub fn begin_unacknowledged(bench: &mut Bench) -> Step<Vec<Conn>> {
+pub fn begin_unacknowledged(bench: &mut Bench) -> StepResult<Vec<Conn>> {
     let topic = bench.topic("");
     let conn = bench.on()?;
     subscribe_at(bench, conn, &topic, QoS::AtLeastOnce)?;
-    bench.link(conn).acks = Acks::Held;
+    bench.link(conn).mqtt.acks = Acks::Held;
     bench.publish(conn, Bench::message(&topic, QoS::AtLeastOnce, "once"))?;
     bench.delivery(conn, &topic)?;
     Ok(vec![conn])
@@ -125,13 +127,13 @@ pub fn no_redelivery_while_connected(bench: &mut Bench, conns: &[Conn]) -> Probe
 
 fn has_come_again(bench: &mut Bench, conn: Conn) -> bool {
     let is_publish = |packet: &Packet| matches!(packet, Packet::Publish(_));
-    let mut inbox = bench.link(conn).inbox.iter();
+    let mut inbox = bench.link(conn).mqtt.inbox.iter();
     inbox.any(|received| received.packet.as_ref().is_ok_and(is_publish))
 }
 
 pub fn pubrel_resumed(bench: &mut Bench) -> Probed {
     bench.allow(SOON);
-    let Unacknowledged { connect, conn, other, delivery, id } =
+    let UnacknowledgedDelivery { connect, conn, other, delivery, id } =
         unacknowledged(bench, QoS::ExactlyOnce)?;
     bench.send(conn, &Packet::PubRec(Ack::success(id)));
     bench.take(conn, "PUBREL", |packet| match packet {
@@ -141,29 +143,30 @@ pub fn pubrel_resumed(bench: &mut Bench) -> Probed {
     bench.cut(conn);
     let conn = come_back(bench, &connect)?;
     let topic = delivery.topic_or_empty();
-    let first = bench.take_within(conn, "PUBREL", SOON, |packet| match packet {
-        Packet::PubRel(ack) => Some(Ok(ack.packet_id)),
-        Packet::Publish(publish) if publish.topic_or_empty() == topic => Some(Err(())),
-        _ => None,
-    });
-    match unless_silent(first)? {
-        Some(Ok(found)) if found == id => {}
-        Some(Ok(found)) => {
-            let words = format!("PUBREL came with the identifier {found} instead of {id}");
-            return Ok(Finding::fail(words));
-        }
-        Some(Err(())) => {
-            return Ok(Finding::fail("PUBLISH came again, although PUBREC was sent"));
-        }
-        None => {
-            return Ok(Finding::fail("PUBREL did not come again within 10 s").in_doubt());
-        }
-    }
+    pubrel_again(bench, conn, topic, id)?;
     let more = bench.mark_from(other, conn, topic, QoS::ExactlyOnce)?;
     if !more.is_empty() {
         return Ok(Finding::fail("the message came again, although PUBREC was sent"));
     }
     bench.taken(conn, "PUBREL came again, and PUBCOMP ended it")
+}
+
+/// PUBREL comes again with its identifier, and PUBLISH does not.
+fn pubrel_again(bench: &mut Bench, conn: Conn, topic: &str, id: PacketId) -> StepResult<()> {
+    let first = bench.take_within(conn, "PUBREL", SOON, |packet| match packet {
+        Packet::PubRel(ack) => Some(Ok(ack.packet_id)),
+        Packet::Publish(publish) if publish.topic_or_empty() == topic => Some(Err(())),
+        _ => None,
+    });
+    let finding = match unless_silent(first)? {
+        Some(Ok(found)) if found == id => return Ok(()),
+        Some(Ok(found)) => {
+            Finding::fail(format!("PUBREL came with the identifier {found} instead of {id}"))
+        }
+        Some(Err(())) => Finding::fail("PUBLISH came again, although PUBREC was sent"),
+        None => Finding::fail("PUBREL did not come again within 10 s").in_doubt(),
+    };
+    Err(finding.into())
 }
 
 pub fn client_redelivery(bench: &mut Bench) -> Probed {
@@ -188,7 +191,7 @@ pub fn client_redelivery(bench: &mut Bench) -> Probed {
 
 /// The client publishes, is cut, comes back, and sends the same with DUP. What is wrong, if
 /// something is.
-fn sent_again(bench: &mut Bench, topic: &str, qos: QoS) -> Step<Option<Finding>> {
+fn sent_again(bench: &mut Bench, topic: &str, qos: QoS) -> StepResult<Option<Finding>> {
     let connect = keeping(bench, EXPIRY)?;
     let conn = begin_session(bench, &connect, 10)?;
     // Some servers keep no session without a subscription.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{begin_session, come_back, keeping, leave, subscribe_at, unless_silent};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step};
+use crate::command::check::finding::{Finding, Probed, StepResult};
 use crate::command::check::wire::Frame;
 use crate::mqtt::packet::{Connect, Disconnect, Packet, Publish, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -48,14 +48,14 @@ pub fn will(topic: &str) -> Will {
 }
 
 /// ON2, with a subscription to the will's topic.
-pub fn heir(bench: &mut Bench, topic: &str) -> Step<Conn> {
+pub fn heir(bench: &mut Bench, topic: &str) -> StepResult<Conn> {
     let conn = bench.on2()?;
     subscribe_at(bench, conn, topic, QoS::AtLeastOnce)?;
     Ok(conn)
 }
 
 /// ON with this will.
-pub fn on_with_will(bench: &mut Bench, will: Will) -> Step<Conn> {
+pub fn on_with_will(bench: &mut Bench, will: Will) -> StepResult<Conn> {
     let connect = bench.connect_packet(bench.version());
     bench.on_with(Connect { will: Some(will), ..connect })
 }
@@ -66,14 +66,14 @@ pub fn inherited(
     conn: Conn,
     topic: &str,
     time: Duration,
-) -> Step<Option<Publish>> {
+) -> StepResult<Option<Publish>> {
     unless_silent(bench.take_within(conn, "will", time, |packet| match packet {
         Packet::Publish(publish) if publish.topic_or_empty() == topic => Some(publish.clone()),
         _ => None,
     }))
 }
 
-/// How a client vanishes.
+/// How the connection of a client ends without DISCONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Vanishing {
     Reset,
@@ -92,11 +92,11 @@ impl Vanishing {
         }
     }
 
-    fn happen(self, bench: &mut Bench, conn: Conn) -> Step<()> {
+    fn happen(self, bench: &mut Bench, conn: Conn) -> StepResult<()> {
         match self {
             Self::Reset => bench.reset(conn),
             Self::InsideFrame => {
-                let frame = bench.link(conn).frame_bytes(&Frame::binary(*b"\xc0\0"));
+                let frame = bench.link(conn).websocket.frame_bytes(&Frame::binary(*b"\xc0\0"));
                 bench.write(conn, &frame[..frame.len() - 1]);
                 bench.cut(conn);
             }
@@ -135,7 +135,7 @@ pub fn will_on_cut(bench: &mut Bench) -> Probed {
 /// A will that is retained is stored, too.
 fn retained_will(bench: &mut Bench, time: Duration) -> Probed {
     let topic = bench.topic("/retained");
-    bench.remember_retained(topic.clone());
+    bench.leftovers.add_retained(&topic);
     let other = heir(bench, &topic)?;
     let conn = on_with_will(bench, Will { retain: true, ..will(&topic) })?;
     bench.cut(conn);

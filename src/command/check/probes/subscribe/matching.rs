@@ -2,7 +2,7 @@
 
 use super::{arrived, codes, copies, subscription};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::qos::QoS;
 
@@ -36,7 +36,7 @@ pub fn filter_matching(bench: &mut Bench) -> Probed {
 
 /// Publishes what the filter must not get, then what it must. Each message holds its topic, so
 /// that a changed topic is noticed, too.
-fn fault_of(bench: &mut Bench, conn: Conn, row: &Case) -> Step<Option<Finding>> {
+fn fault_of(bench: &mut Bench, conn: Conn, row: &Case) -> StepResult<Option<Finding>> {
     let Case { filter, strangers, matches } = row;
     let whole = bench.topic(filter);
     bench.subscribe(conn, &whole, QoS::AtMostOnce)?;
@@ -60,14 +60,17 @@ fn fault_of(bench: &mut Bench, conn: Conn, row: &Case) -> Step<Option<Finding>> 
     came.extend(
         arrived(bench, conn).into_iter().filter(|it| it.topic_or_empty().starts_with(&own)),
     );
-    let is_right = |publish: &Publish| publish.payload == publish.topic_or_empty().as_bytes();
-    let stranger =
-        came.iter().skip(matches.len()).chain(came.iter().find(|it| !is_right(it))).next();
-    Ok(stranger.map(|publish| {
+    Ok(stranger(&came, matches.len()).map(|publish| {
         let sent = String::from_utf8_lossy(&publish.payload).into_owned();
         let below = sent.strip_prefix(&bench.topic("")).unwrap_or(&sent).to_owned();
         Finding::fail(format!("{filter} below our prefix got what was published to {below}"))
     }))
+}
+
+/// A message beyond those that had to come, or one that holds another topic than its own.
+fn stranger(came: &[Publish], expected: usize) -> Option<&Publish> {
+    let is_right = |publish: &Publish| publish.payload == publish.topic_or_empty().as_bytes();
+    came.get(expected).or_else(|| came.iter().find(|it| !is_right(it)))
 }
 
 pub fn overlapping(bench: &mut Bench) -> Probed {
@@ -120,12 +123,12 @@ pub fn dollar_topics(bench: &mut Bench) -> Probed {
 const FOREIGN: &str = "$SYS/mqttws-check";
 
 /// A topic of the server's own below `$SYS`, if it shows one.
-fn own_topic(bench: &mut Bench) -> Step<Option<String>> {
+fn own_topic(bench: &mut Bench) -> StepResult<Option<String>> {
     let conn = bench.on()?;
     let wanted = vec![subscription("$SYS/#", QoS::AtMostOnce)];
     let granted = match bench.subscribe_with(conn, wanted, None) {
         Ok(suback) => suback.codes,
-        // It ends the connection of who asks for that.
+        // It ends the connection of a client that asks for that.
         Err(Stop::Ended { .. }) => return Ok(None),
         Err(stop) => return Err(stop),
     };
@@ -142,7 +145,7 @@ fn next_message(
     bench: &mut Bench,
     conn: Conn,
     wanted: impl Fn(&str) -> bool,
-) -> Step<Option<String>> {
+) -> StepResult<Option<String>> {
     let taken = bench.take(conn, "delivery", |packet| match packet {
         Packet::Publish(publish) if wanted(publish.topic_or_empty()) => {
             Some(publish.topic_or_empty().to_owned())
@@ -157,7 +160,7 @@ fn next_message(
 }
 
 /// How the server keeps clients from publishing below `$SYS`; `None` if it does not.
-fn published_to_sys(bench: &mut Bench) -> Step<Option<String>> {
+fn published_to_sys(bench: &mut Bench) -> StepResult<Option<String>> {
     let conn = bench.on()?;
     let wanted = vec![subscription(FOREIGN, QoS::AtMostOnce)];
     match bench.subscribe_with(conn, wanted, None) {

@@ -3,7 +3,7 @@
 use super::super::publish::{retain, retaining};
 use super::{codes, copies, subscription};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Publish, RetainHandling, Subscription};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -14,7 +14,7 @@ pub fn subscribe(
     conn: Conn,
     wanted: Subscription,
     identifier: Option<u32>,
-) -> Step<()> {
+) -> StepResult<()> {
     let property = |id| Property::number(PropertyId::SubscriptionIdentifier, id);
     let properties = identifier.map(|id| Properties(vec![property(id)]));
     let suback = bench.subscribe_with(conn, vec![wanted], properties)?;
@@ -72,11 +72,7 @@ pub fn retain_handling(bench: &mut Bench) -> Probed {
         let plain = subscription(topic, qos);
         subscribe(bench, conn, Subscription { retain_handling: handling, ..plain }, None)?;
         let came = if comes {
-            match bench.delivery(conn, topic) {
-                Ok(publish) => is_retained(&publish),
-                Err(Stop::Silent { .. }) => false,
-                Err(stop) => return Err(stop),
-            }
+            retained_comes(bench, conn, topic)?
         } else {
             bench.mark(conn, topic, qos)?.iter().any(is_retained)
         };
@@ -87,6 +83,15 @@ pub fn retain_handling(bench: &mut Bench) -> Probed {
         }
     }
     Ok(Finding::pass("retained messages came with 0, with 1 only the first time, not with 2"))
+}
+
+/// Whether the retained message comes to this topic.
+fn retained_comes(bench: &mut Bench, conn: Conn, topic: &str) -> StepResult<bool> {
+    match bench.delivery(conn, topic) {
+        Ok(publish) => Ok(is_retained(&publish)),
+        Err(Stop::Silent { .. }) => Ok(false),
+        Err(stop) => Err(stop),
+    }
 }
 
 fn is_retained(publish: &Publish) -> bool {

@@ -7,8 +7,8 @@ use super::super::raw;
 use super::checked::not_granted;
 use super::{codes, subscription};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
-use crate::command::check::packets::Received;
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
+use crate::command::check::packets::ReceivedPacket;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
 
@@ -22,7 +22,7 @@ const TURN: Duration = Duration::from_millis(20);
 const SUBSCRIBE: u8 = 0x82;
 const NO_LOCAL: u8 = 0x04;
 
-fn requires_shared(bench: &Bench) -> Step<()> {
+fn requires_shared(bench: &Bench) -> StepResult<()> {
     bench.requires("shared_available", "shared subscriptions")
 }
 
@@ -41,10 +41,23 @@ pub fn shared_once(bench: &mut Bench) -> Probed {
         bench.publish(first, Bench::message(&topic, qos, number.to_string()))?;
     }
     let mut came = [[0; COUNT]; 2];
+    read_in_turn(bench, [first, second], &mut came)?;
+    bench.fence(first)?;
+    bench.fence(second)?;
+    tally(bench, [first, second], &mut came);
+    Ok(judge(&came))
+}
+
+/// Reads both connections in turn until all messages have come, or none for W: which of the two
+/// gets the next is for the server to choose.
+fn read_in_turn(
+    bench: &mut Bench,
+    conns: [Conn; 2],
+    came: &mut [[usize; COUNT]; 2],
+) -> StepResult<()> {
     let (mut sum, mut latest) = (0, bench.elapsed());
-    // Who of the two gets the next is for the server to choose: they are read in turn.
-    for conn in [first, second].into_iter().cycle() {
-        tally(bench, [first, second], &mut came);
+    for conn in conns.into_iter().cycle() {
+        tally(bench, conns, came);
         let now = came.iter().flatten().sum();
         if now > sum {
             (sum, latest) = (now, bench.elapsed());
@@ -52,16 +65,14 @@ pub fn shared_once(bench: &mut Bench) -> Probed {
         if sum >= 3 * COUNT || bench.elapsed() > latest + bench.patience() {
             break;
         }
-        let waited = bench
-            .wait(conn, "delivery", TURN, |link| link.inbox.iter().any(is_message).then_some(()));
+        let waited = bench.wait(conn, "delivery", TURN, |link| {
+            link.mqtt.inbox.iter().any(is_message).then_some(())
+        });
         if let Err(stop @ (Stop::Ended { .. } | Stop::Interrupted)) = waited {
             return Err(stop);
         }
     }
-    bench.fence(first)?;
-    bench.fence(second)?;
-    tally(bench, [first, second], &mut came);
-    Ok(judge(&came))
+    Ok(())
 }
 
 /// Counts the messages that have come, and takes them.
@@ -74,11 +85,11 @@ fn tally(bench: &mut Bench, conns: [Conn; 2], came: &mut [[usize; COUNT]; 2]) {
                 *count += 1;
             }
         }
-        bench.link(conn).inbox.retain(|received| !is_message(received));
+        bench.link(conn).mqtt.inbox.retain(|received| !is_message(received));
     }
 }
 
-fn is_message(received: &Received) -> bool {
+fn is_message(received: &ReceivedPacket) -> bool {
     matches!(received.packet, Ok(Packet::Publish(_)))
 }
 

@@ -1,11 +1,11 @@
 //! Which extensions are agreed to, and whether compression works.
 
 use super::{failed, needs_upgrade};
-use crate::command::check::answer::{Answer, Head};
+use crate::command::check::answer::{Answer, AnswerHead};
 use crate::command::check::bench::{Asked, Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, Step, Stop};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::Frame;
-use crate::mqtt::packet::Packet;
+use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::qos::QoS;
 
 const HEADER: &str = "Sec-WebSocket-Extensions";
@@ -45,7 +45,7 @@ pub fn legal(bench: &mut Bench) -> Probed {
 }
 
 /// What is illegal in the answer to this offer (RFC 6455 §9.1, RFC 7692 §7.1).
-fn illegal(offer: &str, head: &Head) -> Option<String> {
+fn illegal(offer: &str, head: &AnswerHead) -> Option<String> {
     let elements = head.tokens(HEADER);
     let name = |element: &str| element.split(';').next().unwrap_or_default().trim().to_owned();
     if let Some(other) = elements.iter().find(|one| !is(&name(one), &name(offer))) {
@@ -104,7 +104,7 @@ fn illegal_parameter(offer: &str, element: &str) -> Option<String> {
 }
 
 /// PUB and SUB in messages that are not compressed; where our topics are not allowed, PINGREQ.
-fn round_trip(bench: &mut Bench, conn: Conn) -> Step<()> {
+fn round_trip(bench: &mut Bench, conn: Conn) -> StepResult<()> {
     let connack = bench.connect(conn, bench.connect_packet(bench.version()))?;
     if connack.code.is_error() || connack.code.0 != 0 {
         let words = format!("CONNECT was refused: CONNACK 0x{:02x}", connack.code.0);
@@ -127,7 +127,7 @@ pub fn deflate_works(bench: &mut Bench) -> Probed {
     let request = bench.request(&["mqtt"]).with(HEADER, OFFERS[1]);
     let asked = bench.ask(&request)?;
     let conn = bench.accepted(&request, asked)?;
-    if !bench.link(conn).may_compress() {
+    if !bench.link(conn).websocket.may_compress() {
         return Ok(Finding::not_applicable("no compression was agreed to"));
     }
     let connack = bench.connect(conn, bench.connect_packet(bench.version()))?;
@@ -141,23 +141,33 @@ pub fn deflate_works(bench: &mut Bench) -> Probed {
         let publish = Bench::message(&topic, QoS::AtMostOnce, payload.clone());
         let packet = bench.encoded(conn, &Packet::Publish(publish));
         bench.send_frame(conn, &Frame::binary(stored(&packet)).with_bits(COMPRESSED));
-        let delivered = bench.delivery(conn, &topic);
-        if let Some(words) = bench.link(conn).inflate_error {
-            return Ok(Finding::fail(format!("the {number} message came back spoilt: {words}")));
-        }
-        let payload_back = match delivered {
-            Ok(publish) => publish.payload,
-            Err(Stop::Ended { end, .. }) => {
-                let words = format!("the {number} compressed message was answered by {end}");
-                return Ok(Finding::fail(words).in_doubt());
-            }
-            Err(stop) => return Err(stop),
-        };
-        if payload_back != payload {
+        let came = deflated_delivery(bench, conn, &topic, number)?;
+        if came.payload != payload {
             return Ok(Finding::fail(format!("the {number} message came back changed")));
         }
     }
     bench.taken(conn, "two compressed messages came back unchanged")
+}
+
+/// What comes for a compressed message.
+fn deflated_delivery(
+    bench: &mut Bench,
+    conn: Conn,
+    topic: &str,
+    number: &str,
+) -> StepResult<Publish> {
+    let delivered = bench.delivery(conn, topic);
+    if let Some(words) = bench.link(conn).websocket.inflate_error {
+        let words = format!("the {number} message came back spoilt: {words}");
+        return Err(Finding::fail(words).into());
+    }
+    delivered.map_err(|stop| match stop {
+        Stop::Ended { end, .. } => {
+            let words = format!("the {number} compressed message was answered by {end}");
+            Finding::fail(words).in_doubt().into()
+        }
+        stop => stop,
+    })
 }
 
 /// A message in DEFLATE's blocks without compression (RFC 7692 §7.2.3.3). It has less than 64 KiB.
@@ -178,7 +188,7 @@ mod tests {
 
     fn judged(offer: &str, answer: &str) -> Option<String> {
         let headers = vec![(HEADER.to_owned(), answer.to_owned())];
-        illegal(offer, &Head { status: 101, reason: String::new(), headers })
+        illegal(offer, &AnswerHead { status: 101, reason: String::new(), headers })
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Asked, Bench, Conn, Spoken};
-use crate::command::check::finding::{Finding, Probed, Step};
-use crate::command::check::request::Request;
+use crate::command::check::finding::{Finding, Probed, StepResult};
+use crate::command::check::request::UpgradeRequest;
 use crate::mqtt::version::Version;
 
 /// The paths that brokers listen on.
@@ -29,9 +29,9 @@ pub fn mqtt(bench: &mut Bench) -> Probed {
 }
 
 /// A refusal, and the usual paths that are upgraded instead.
-fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
+fn elsewhere(bench: &mut Bench, answer: &Answer) -> StepResult<String> {
     let mut found = Vec::new();
-    let asked_for = bench.target.endpoint.target.clone();
+    let asked_for = bench.target.access.endpoint.target.clone();
     let path = asked_for.split('?').next().unwrap_or_default();
     for other in USUAL_PATHS.into_iter().filter(|other| *other != path) {
         let answer = answer_to(bench, &bench.request(&["mqtt"]).to(other))?;
@@ -74,13 +74,13 @@ pub fn mqttv31(bench: &mut Bench) -> Probed {
 /// 0 is for that point to judge.
 fn note_mqtt31(bench: &mut Bench, conn: Conn) {
     let version = Version::V3_1;
-    if bench.spoken(version).is_some() || !bench.target.versions.contains(&version) {
+    if bench.known.spoken(version).is_some() || !bench.target.versions().contains(&version) {
         return;
     }
     let connack = bench.connect(conn, bench.connect_packet(version));
-    bench.saw_unexpected_end = false;
+    bench.asked.saw_unexpected_end = false;
     if connack.is_ok_and(|connack| connack.code.0 == 0) {
-        bench.note_spoken(version, Spoken::Yes);
+        bench.known.note_spoken(version, Spoken::Yes);
     }
 }
 
@@ -103,7 +103,7 @@ pub fn list(bench: &mut Bench) -> Probed {
 
 /// What is wrong with the answer to a list of names that are all MQTT's: nothing if exactly one of
 /// them was chosen.
-fn wrong_choice(answer: &Answer, request: &Request) -> Option<Finding> {
+fn wrong_choice(answer: &Answer, request: &UpgradeRequest) -> Option<Finding> {
     match names(answer).as_deref() {
         Some([name]) if request.offered().contains(&name.as_str()) => None,
         Some([_, _, ..]) => Some(failed(answer, format!("{answer}: more than one name"))),

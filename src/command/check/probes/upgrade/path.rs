@@ -10,7 +10,7 @@ use crate::command::check::journal::Fact;
 const QUERY: &str = "mqttws=check";
 
 pub fn mqtt(bench: &mut Bench) -> Probed {
-    let target = bench.target.endpoint.target.clone();
+    let target = bench.target.access.endpoint.target.clone();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     if path == "/mqtt" {
         return Ok(Finding::pass("it is the path of the URL"));
@@ -26,7 +26,7 @@ pub fn mqtt(bench: &mut Bench) -> Probed {
 pub fn query_kept(bench: &mut Bench) -> Probed {
     needs_upgrade(bench)?;
     let plain = bench.answer_to_plain()?;
-    let target = bench.target.endpoint.target.clone();
+    let target = bench.target.access.endpoint.target.clone();
     let separator = if target.contains('?') { '&' } else { '?' };
     let request = bench.request(&["mqtt"]).to(&format!("{target}{separator}{QUERY}"));
     let answer = answer_to(bench, &request)?;
@@ -49,7 +49,11 @@ pub fn unknown(bench: &mut Bench) -> Probed {
                 serves_any(bench, true);
                 Finding::pass("any path is served")
             }
-            Err(words) => failed(&answer, format!("{path}: {answer}, then {words}")),
+            Err(words) => {
+                // Another protocol may be spoken there.
+                bench.journal.forget(&["packets-wellformed", "packets-aligned"]);
+                failed(&answer, format!("{path}: {answer}, then {words}"))
+            }
         });
     }
     serves_any(bench, false);

@@ -5,9 +5,9 @@ use data_encoding::BASE64;
 use super::{answer_to, connack, failed, first_refused, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Asked, Bench};
-use crate::command::check::finding::{Finding, Probed, Step};
+use crate::command::check::finding::{Finding, Probed, StepResult};
 use crate::command::check::journal::Fact;
-use crate::command::check::request::Request;
+use crate::command::check::request::{RequestOrigin, UpgradeRequest};
 use crate::transport::endpoint::Scheme;
 
 /// What Firefox calls itself.
@@ -41,7 +41,7 @@ pub fn browser(bench: &mut Bench) -> Probed {
     if names != ["mqtt"] {
         return Ok(Finding::fail(format!("{answer}; {CAUSES}")));
     }
-    let how = if bench.link(conn).may_compress() { ", compressed" } else { "" };
+    let how = if bench.link(conn).websocket.may_compress() { ", compressed" } else { "" };
     Ok(match connack(bench, conn)? {
         Ok(_) => Finding::pass(format!("{answer}, then CONNACK{how}")),
         Err(words) => Finding::fail(format!("{answer}, then {words}; {CAUSES}")).in_doubt(),
@@ -49,11 +49,11 @@ pub fn browser(bench: &mut Bench) -> Probed {
 }
 
 /// The user's request as a page of the same host makes it. What the user sets stays.
-fn as_browser(bench: &Bench) -> Request {
-    let endpoint = &bench.target.endpoint;
+fn as_browser(bench: &Bench) -> UpgradeRequest {
+    let endpoint = &bench.target.access.endpoint;
     let scheme = if endpoint.scheme == Scheme::Wss { "https" } else { "http" };
     let origin = format!("{scheme}://{}", endpoint.host_header());
-    let user_agent = bench.target.headers.iter().find(|(name, _)| is(name, "User-Agent"));
+    let user_agent = bench.target.access.headers.iter().find(|(name, _)| is(name, "User-Agent"));
     let cookies = format!("consent=1; session={}", "c".repeat(COOKIES - 19));
     let mut request = bench.request(&["mqtt"]).set("Connection", "keep-alive, Upgrade");
     request = request.set("User-Agent", user_agent.map_or(BROWSER, |(_, value)| value));
@@ -105,7 +105,7 @@ pub fn host_forms(bench: &mut Bench) -> Probed {
     needs_upgrade(bench)?;
     let plain = bench.request(&["mqtt"]);
     let host = plain.value("Host").unwrap_or_default().to_owned();
-    let port = format!(":{}", bench.target.endpoint.port);
+    let port = format!(":{}", bench.target.access.endpoint.port);
     let name = host.strip_suffix(&port).unwrap_or(&host).to_owned();
     let mut forms = vec![format!("{name}{port}"), name.clone()];
     let swapped: String = host.chars().map(swapped).collect();
@@ -140,7 +140,7 @@ pub fn upgrade_missing(bench: &mut Bench) -> Probed {
         Answer::Head(_) | Answer::Other(_) if answer.status() == Some(101) => {
             return Ok(Finding::fail(format!("a plain GET: {answer}")));
         }
-        Answer::Head(_) | Answer::Other(_) if !bench.target.is_thorough => {
+        Answer::Head(_) | Answer::Other(_) if !bench.target.selection.is_thorough() => {
             return Ok(Finding::pass(format!("a plain GET: {answer}")));
         }
         // The half of a request is asked, too.
@@ -156,7 +156,11 @@ pub fn upgrade_missing(bench: &mut Bench) -> Probed {
 }
 
 /// Judges a request that has to be refused: by 4xx, and not by 101.
-fn refused(bench: &mut Bench, what: &str, request: &Request) -> Step<(Answer, Finding)> {
+fn refused(
+    bench: &mut Bench,
+    what: &str,
+    request: &UpgradeRequest,
+) -> StepResult<(Answer, Finding)> {
     let answer = answer_to(bench, request)?;
     let finding = match answer.status() {
         Some(101) => Finding::fail(format!("{what}: upgraded")),
@@ -206,9 +210,9 @@ pub fn version_checked(bench: &mut Bench) -> Probed {
 
 pub fn method_checked(bench: &mut Bench) -> Probed {
     needs_upgrade(bench)?;
-    let plain = bench.request(&["mqtt"]);
-    let post = Request { method: "POST".to_owned(), is_plain: false, ..plain.clone() };
-    let old = Request { version: "HTTP/1.0".to_owned(), is_plain: false, ..plain };
+    let plain = UpgradeRequest { origin: RequestOrigin::Probe, ..bench.request(&["mqtt"]) };
+    let post = UpgradeRequest { method: "POST".to_owned(), ..plain.clone() };
+    let old = UpgradeRequest { version: "HTTP/1.0".to_owned(), ..plain };
     let mut findings = Vec::new();
     for (what, request) in [("POST", post), ("HTTP/1.0", old)] {
         let (answer, finding) = refused(bench, what, &request)?;
@@ -253,7 +257,7 @@ pub fn long_header(bench: &mut Bench) -> Probed {
 
 pub fn cut(bench: &mut Bench) -> Probed {
     needs_upgrade(bench)?;
-    let request = Request { pieces: Some(40), ..bench.request(&["mqtt"]) };
+    let request = UpgradeRequest { pieces: Some(40), ..bench.request(&["mqtt"]) };
     let answer = answer_to(bench, &request)?;
     Ok(match answer.status() {
         Some(101) => Finding::pass("upgraded"),

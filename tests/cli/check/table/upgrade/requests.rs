@@ -1,6 +1,8 @@
 //! Deviations about the requests that are upgraded.
 
-use crate::check::front::{Answers, Deviation, Request, Requests, header, start, with, without};
+use crate::check::front::{
+    Answers, Deviation, Do, Request, Requests, Seen, frame, header, start, with, without,
+};
 use crate::check::table::{Row, differing, play, serve, verdicts};
 
 const BAD_REQUEST: &str = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
@@ -156,6 +158,13 @@ const ROWS: &[Row] = &[
         warns: &["path-unknown"],
     },
     Row {
+        name: "other-protocol-at-wrong-path",
+        deviation: || Box::new(ForeignPaths::default()),
+        scope: "path-unknown,packets-wellformed,packets-aligned",
+        fails: &[],
+        warns: &["path-unknown"],
+    },
+    Row {
         name: "upgrade-unasked",
         deviation: || {
             Box::new(Requests(|head| match header(head, "Upgrade") {
@@ -249,4 +258,25 @@ fn another_path_than_that_of_the_founding_page() {
     let differing = differing(&good, &found, &[], &["path-mqtt"]);
     assert!(differing.is_empty(), "{differing:?}\n{report}");
     assert_eq!(good.get("path-mqtt").map(String::as_str), Some("PASS"));
+}
+
+/// At paths that nobody has asked for something else is spoken, as NATS does it.
+#[derive(Default)]
+struct ForeignPaths {
+    is_spoken: bool,
+}
+
+impl Deviation for ForeignPaths {
+    fn request(&mut self, head: &str) -> Request {
+        self.is_spoken = !path(head).starts_with("/mqtt");
+        let (_, headers) = head.split_once("\r\n").unwrap();
+        Request::Change(format!("GET /mqtt HTTP/1.1\r\n{headers}"))
+    }
+
+    fn server_frame(&mut self, _frame: &Seen) -> Vec<Do> {
+        if !self.is_spoken {
+            return vec![Do::Pass];
+        }
+        vec![Do::ToClient(frame(0x82, b"INFO {\"proto\":1}\r\n", false)), Do::End]
+    }
 }

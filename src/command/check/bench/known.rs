@@ -1,0 +1,43 @@
+//! What is known of the server from the points before.
+
+use std::collections::BTreeMap;
+
+use crate::command::check::answer::Answer;
+use crate::mqtt::version::Version;
+
+/// Whether a version is spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spoken {
+    /// CONNACK 0 came.
+    Yes,
+    /// It was refused: how.
+    No(String),
+}
+
+/// What is known of the server.
+#[derive(Debug, Default)]
+pub struct KnownServer {
+    spoken: BTreeMap<Version, Spoken>,
+    /// What came for the user's request when it was first sent.
+    pub plain_answer: Option<Answer>,
+    /// The user's request was answered by 101 once.
+    pub was_upgraded: bool,
+}
+
+impl KnownServer {
+    /// Whether a version is spoken, as far as that is known.
+    pub fn spoken(&self, version: Version) -> Option<&Spoken> {
+        self.spoken.get(&version)
+    }
+
+    /// Notes whether a version is spoken.
+    pub fn note_spoken(&mut self, version: Version, spoken: Spoken) {
+        self.spoken.insert(version, spoken);
+    }
+
+    /// The versions that are known to be spoken, the newest first.
+    pub fn versions(&self) -> Vec<Version> {
+        let spoken = self.spoken.iter().rev().filter(|(_, spoken)| **spoken == Spoken::Yes);
+        spoken.map(|(version, _)| *version).collect()
+    }
+}
