@@ -4,16 +4,15 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::Arc;
 use std::time::Instant;
 
 use mio::net::TcpStream;
 
 use super::LogLine;
 use super::handshake::{self, Upgraded};
-use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER, MESSAGE_BYTES};
+use super::limits::{CONTROL_BYTES, DEAF_BYTES, FIRST_PACKET_BYTES, LINGER, MESSAGE_BYTES};
 use super::outbox::Outbox;
-use super::router::{Backlog, ConnectionId};
+use super::router::ConnectionId;
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
@@ -86,6 +85,17 @@ enum Ending {
     Written(Instant),
 }
 
+/// What is known of the bytes that wait in a socket to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    /// There are none.
+    Empty,
+    /// There may be some.
+    Some,
+    /// There may be some, and they are the last: the end must be read, too.
+    ToTheEnd,
+}
+
 /// A subscriber that this publisher waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold {
@@ -100,8 +110,6 @@ pub struct Hold {
 pub struct Connection {
     /// The client's address.
     pub address: SocketAddr,
-    /// How much is waiting to be sent to the client.
-    pub backlog: Arc<Backlog>,
     /// The slow subscriber for which nothing is read from here.
     pub hold: Option<Hold>,
     /// The publishers that wait for this subscriber.
@@ -116,8 +124,9 @@ pub struct Connection {
     version: Option<Version>,
     outbox: Outbox,
     ending: Option<Ending>,
-    /// Whether the socket may have something to read.
-    is_readable: bool,
+    /// What the packets weigh that wait to be written, in bytes.
+    unsent: usize,
+    readiness: Readiness,
     /// Whether it is in the line of those that are read from.
     is_in_line: bool,
     /// Whether the client has ended its side, or the connection is broken.
@@ -129,7 +138,6 @@ impl Connection {
     pub fn new(address: SocketAddr, socket: TcpStream) -> Self {
         Self {
             address,
-            backlog: Arc::default(),
             hold: None,
             waiting: Vec::new(),
             blocked_since: None,
@@ -139,7 +147,8 @@ impl Connection {
             version: None,
             outbox: Outbox::default(),
             ending: None,
-            is_readable: false,
+            unsent: 0,
+            readiness: Readiness::Empty,
             is_in_line: false,
             has_ended: false,
         }
@@ -150,9 +159,9 @@ impl Connection {
         &mut self.socket
     }
 
-    /// The system has reported that there is something to read.
-    pub fn set_readable(&mut self) {
-        self.is_readable = true;
+    /// The system has reported that there is something to read, perhaps the end.
+    pub fn set_readable(&mut self, has_end: bool) {
+        self.readiness = if has_end { Readiness::ToTheEnd } else { Readiness::Some };
     }
 
     /// Whether it should join the line of those that are read from: it is not in it, and something
@@ -170,10 +179,10 @@ impl Connection {
 
     /// Whether something should be read now.
     fn wants_to_read(&self) -> bool {
-        let has_room = self.backlog.unsent() <= DEAF_BYTES
+        let has_room = self.unsent <= DEAF_BYTES
             && self.outbox.control_len() <= CONTROL_BYTES
             && self.hold.is_none();
-        self.is_readable && !self.has_ended && (has_room || self.ending.is_some())
+        self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.ending.is_some())
     }
 
     /// Whether it is still asking for its upgrade.
@@ -214,9 +223,17 @@ impl Connection {
             return;
         }
         match self.socket.read(buffer) {
-            Ok(count @ 1..) => self.understand(&buffer[..count], settings, now, take),
+            Ok(count @ 1..) => {
+                // The system reports what comes after a read that took all there was.
+                if count < buffer.len() && self.readiness == Readiness::Some {
+                    self.readiness = Readiness::Empty;
+                }
+                self.understand(&buffer[..count], settings, now, take);
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.readiness = Readiness::Empty;
+            }
             Ok(_) => self.lose(&ErrorKind::UnexpectedEof.into(), settings, now, take),
             Err(error) => self.lose(&error, settings, now, take),
         }
@@ -274,7 +291,7 @@ impl Connection {
                 self.outbox.post_bytes(answer);
                 self.stage = Stage::Open(Box::new(Frames {
                     reader: Reader::new(Role::Server, settings.max_packet + MESSAGE_BYTES, false),
-                    decoder: Some(Decoder::new(OLD, settings.max_packet)),
+                    decoder: Some(Decoder::new(OLD, FIRST_PACKET_BYTES.min(settings.max_packet))),
                 }));
                 settings.tell(|| format!("{} is connected", self.address));
                 take(Arrival::Opened);
@@ -318,7 +335,6 @@ impl Connection {
                 None => {}
             }
             if !answers.is_empty() && self.ending.is_none() {
-                self.backlog.add(answers.len());
                 self.outbox.post_control(&answers);
             }
         }
@@ -349,13 +365,13 @@ impl Connection {
         take(Arrival::Lost);
     }
 
-    /// Adds packets to what is written. The queue is left empty.
-    pub fn post(&mut self, packets: &mut VecDeque<Packet>) {
+    /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
+    pub fn post(&mut self, packets: &mut VecDeque<Packet>, unsent: usize) {
         if self.ending.is_some() {
-            packets.clear();
-        } else {
-            self.outbox.post(packets);
+            return packets.clear();
         }
+        self.outbox.post(packets);
+        self.unsent = unsent;
     }
 
     /// Ends the connection after what was posted, with a Close frame of this code; the first reason
@@ -369,14 +385,14 @@ impl Connection {
         }
     }
 
-    /// Writes what waits, as far as the socket takes it. True if the router waits for that
-    /// (`Router::relieved`).
+    /// Writes what waits, as far as the socket takes it. Returns what the packets weigh that were
+    /// written since the last time, in bytes.
     pub fn write(
         &mut self,
         frames: &mut ServerOutbound,
         settings: &Settings,
         now: Instant,
-    ) -> bool {
+    ) -> usize {
         let Self { socket, outbox, blocked_since, address, .. } = self;
         let mut is_blocked = false;
         let tell = |packet: &Packet| {
@@ -405,7 +421,8 @@ impl Connection {
             let _ = self.socket.shutdown(Shutdown::Write);
             self.ending = Some(Ending::Written(now + LINGER));
         }
-        weight > 0 && self.backlog.sent(weight)
+        self.unsent = self.unsent.saturating_sub(weight);
+        weight
     }
 }
 
@@ -433,6 +450,7 @@ fn decode(
             Ok(Some(packet)) => {
                 if let Packet::Connect(connect) = &packet {
                     version.get_or_insert(connect.version);
+                    decoder.set_maximum(settings.max_packet);
                 }
                 settings.tell(|| format!("{address} sent {}", packet.describe()));
                 take(Arrival::Packet(packet));

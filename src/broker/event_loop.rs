@@ -129,7 +129,7 @@ impl EventLoop {
 
     /// How long nothing is due, if nothing comes.
     fn patience(&self, now: Instant) -> Option<Duration> {
-        if !self.to_read.is_empty() || !self.to_write.is_empty() {
+        if !self.to_read.is_empty() || !self.to_write.is_empty() || self.router.has_output() {
             return Some(Duration::ZERO);
         }
         let alarm = self.alarms.first().map(|(at, _)| *at);
@@ -166,11 +166,12 @@ impl EventLoop {
             Token(id) => {
                 let id = id as ConnectionId;
                 let Some(connection) = self.connections.get_mut(&id) else { return };
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
-                    connection.set_readable();
+                let has_end = event.is_read_closed() || event.is_error();
+                if event.is_readable() || has_end {
+                    connection.set_readable(has_end);
                     self.to_read.extend(connection.joins_line().then_some(id));
                 }
-                if event.is_writable() {
+                if event.is_writable() && connection.blocked_since.is_some() {
                     self.to_write.push(id);
                 }
             }
@@ -235,9 +236,8 @@ impl EventLoop {
         let Some(connection) = connections.get_mut(&id) else { return };
         connection.leave_line();
         router.heard(id, now);
-        let backlog = Arc::clone(&connection.backlog);
         connection.read(buffer, settings, now, &mut |arrival| match arrival {
-            Arrival::Opened => router.open(id, Arc::clone(&backlog), now),
+            Arrival::Opened => router.open(id, now),
             Arrival::Packet(packet) => router.receive(id, packet, now),
             Arrival::Malformed(error) => router.malformed(id, &error, now),
             Arrival::Lost => router.lost(id, now),
@@ -253,9 +253,9 @@ impl EventLoop {
         let Self { router, connections, to_write, .. } = self;
         let mut holds = Vec::new();
         router.drain(|outgoing| {
-            let Outgoing { connection: id, packets, end, hold_back_for } = outgoing;
+            let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
             let Some(connection) = connections.get_mut(&id) else { return packets.clear() };
-            connection.post(packets);
+            connection.post(packets, unsent);
             if let Some(end) = end {
                 connection.end(close_code(end), now);
             }
@@ -277,7 +277,7 @@ impl EventLoop {
     fn hold_back(&mut self, publisher: ConnectionId, subscriber: ConnectionId, now: Instant) {
         let Some(slow) = self.connections.get_mut(&subscriber) else { return };
         if slow.blocked_since.is_some_and(|since| now.duration_since(since) >= STUCK) {
-            return slow.backlog.set_stuck();
+            return self.router.set_stuck(subscriber);
         }
         slow.waiting.push(publisher);
         let until = now + HOLD_BACK;
@@ -302,11 +302,12 @@ impl EventLoop {
     fn write(&mut self, id: ConnectionId, now: Instant) {
         let Self { connections, frames, settings, router, .. } = self;
         let Some(connection) = connections.get_mut(&id) else { return };
-        if connection.write(frames, settings, now) {
-            router.relieved(id, now);
+        let written = connection.write(frames, settings, now);
+        if written > 0 {
+            router.written(id, written, now);
         }
         self.to_read.extend(connection.joins_line().then_some(id));
-        if !connection.waiting.is_empty() && connection.backlog.total() <= SLOW_BYTES / 2 {
+        if !connection.waiting.is_empty() && router.backlog(id) <= SLOW_BYTES / 2 {
             for publisher in std::mem::take(&mut connection.waiting) {
                 self.release(publisher);
             }
@@ -370,9 +371,7 @@ impl EventLoop {
         if until > now && !is_stuck {
             return self.set_alarm(id, Some(until.min(now + STUCK)));
         }
-        if let Some(slow) = slow {
-            slow.backlog.set_stuck();
-        }
+        self.router.set_stuck(subscriber);
         self.release(id);
     }
 }

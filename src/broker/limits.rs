@@ -13,6 +13,8 @@ pub const LINGER: Duration = Duration::from_secs(1);
 /// How long a publisher is held back for one slow subscriber, before that one loses messages.
 pub const HOLD_BACK: Duration = Duration::from_secs(1);
 
+/// The longest packet that is taken before CONNECT was accepted, in bytes.
+pub const FIRST_PACKET_BYTES: usize = 100_000;
 /// The longest HTTP request head, in bytes.
 pub const HEAD_BYTES: usize = 16 * KIB;
 /// A subscriber whose socket took nothing for so long is stuck: no publisher waits for it.
@@ -37,6 +39,11 @@ pub const IN_FLIGHT: u16 = 1_024;
 
 /// What one packet weighs besides topic and payload, in bytes: our book-keeping.
 pub const MESSAGE_OVERHEAD: usize = 128;
+/// What one of its properties weighs besides its value, in bytes.
+pub const PROPERTY_OVERHEAD: usize = 64;
+/// Messages in flight to one client from which on those that follow are copied out of what was
+/// read with them.
+pub const COPIED_FROM: usize = 16;
 /// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the
 /// session.
 pub const UNSENT_BYTES: usize = 64 * MIB;
@@ -55,9 +62,6 @@ pub const QUEUED_BYTES: usize = 256 * MIB;
 pub const RETAINED_MESSAGES: usize = 100_000;
 /// Their bytes.
 pub const RETAINED_BYTES: usize = 256 * MIB;
-/// A stored message smaller than this is copied, so that it does not keep a whole read buffer
-/// alive.
-pub const COPY_BYTES: usize = 4 * KIB;
 
 /// The largest WebSocket message that we send (limits of 64 KiB are common).
 pub const MESSAGE_BYTES: usize = 32 * KIB;

@@ -114,7 +114,6 @@ impl Outbox {
         tell: &mut impl FnMut(&Packet),
     ) {
         if !self.control.is_empty() {
-            self.encoded += self.control.len();
             frames.put_frames(&std::mem::take(&mut self.control));
         }
         while frames.len() < WRITE_BYTES {
@@ -269,6 +268,6 @@ mod tests {
         outbox.post_control(&[0x8a, 0]);
         let expected = [0x8a, 0, BINARY, 2, 0xd0, 0, CLOSE, 2, 3, 232];
         assert_eq!(all_of(&mut outbox, usize::MAX), expected);
-        assert_eq!(outbox.take_written(), 2 + packet_weight(&Packet::PingResp));
+        assert_eq!(outbox.take_written(), packet_weight(&Packet::PingResp));
     }
 }

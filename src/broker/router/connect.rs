@@ -6,7 +6,7 @@ use bytestring::ByteString;
 
 use super::publish::is_reserved;
 use super::session::ClientSession;
-use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey};
+use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
 use crate::broker::router::message::{AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
@@ -36,7 +36,7 @@ impl Router {
             let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
             return self.refuse(id, code, IDENTIFIER_REJECTED, now);
         }
-        let client_id = if anonymous { self.assign_client_id() } else { connect.client_id.clone() };
+        let client_id = if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };
         self.take_over(&client_id, now);
         let (key, present) = self.begin_session(&client_id, connect.clean_start, now);
         let Some(key) = key else {
@@ -73,7 +73,7 @@ impl Router {
             _ => NEVER,
         };
         session.outbound.resume(properties.receive_maximum().unwrap_or(IN_FLIGHT));
-        session.will = connect.will;
+        session.will = connect.will.as_ref().map(copies::will);
         self.watch(id, now);
     }
 
@@ -211,6 +211,8 @@ impl Router {
         }
         if expiry == 0 {
             self.end_session(key, now);
+        } else if let Some(session) = self.sessions.get_mut(key) {
+            session.outbound.detach();
         }
     }
 
@@ -219,7 +221,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
         if let Some(will) = session.will.take().filter(|will| !is_reserved(&will.topic)) {
-            self.route(&AppMessage::willed(will, now), Some(key), None, now);
+            self.route(&mut AppMessage::willed(will, now), Some(key), None, now);
         }
     }
 
