@@ -1,23 +1,20 @@
-//! The broker's thread: it waits for all sockets at once, and carries packets between them and the
-//! router.
+//! The broker's thread: it waits for all sockets at once, and serves those that are ready.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::io::Errno;
 
-use super::connection::{Arrival, Connection, Hold, Settings};
+use super::connection::{ServerConnection, Service};
+use super::connections::{ConnectionTable, HoldBackStep};
 use super::handshake;
-use super::limits::{
-    CONNECTIONS, HOLD_BACK, LINGER, MESSAGE_BYTES, PATIENCE, READ_BYTES, SLOW_BYTES, STUCK,
-};
-use super::router::{ConnectionId, EndReason, Outgoing, Router};
-use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
-use crate::websocket::outbound::ServerOutbound;
+use super::limits::{CONNECTIONS, LINGER, PATIENCE, SLOW_BYTES};
+use super::router::{ConnectionId, Outgoing};
 
 /// The token of the listener.
 const LISTENER: Token = Token(0);
@@ -29,8 +26,7 @@ const FIRST: ConnectionId = 2;
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
 
-/// How long the loop waits before it accepts again when that has failed: most likely there are no
-/// descriptors left.
+/// How long the loop waits before it accepts again when that has failed.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Stops the loop from another thread.
@@ -49,6 +45,19 @@ impl StopHandle {
     }
 }
 
+/// What is known of the connections that wait to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepting {
+    /// There are none.
+    Idle,
+    /// There may be some.
+    Due,
+    /// The last attempt failed; the next is made at this time.
+    Failed(Instant),
+    /// None is accepted any more.
+    Stopped,
+}
+
 /// The loop.
 pub struct EventLoop {
     poll: Poll,
@@ -56,45 +65,30 @@ pub struct EventLoop {
     /// When the loop ends, whatever waits.
     ends_at: Option<Instant>,
     listener: TcpListener,
-    /// When connections are accepted, if some may wait.
-    accept_at: Option<Instant>,
+    accepting: Accepting,
     next_id: ConnectionId,
-    settings: Settings,
-    router: Router,
-    connections: HashMap<ConnectionId, Connection>,
-    alarms: BTreeSet<(Instant, ConnectionId)>,
-    /// Connections that may have something to read.
-    to_read: VecDeque<ConnectionId>,
-    /// Connections with something to write.
-    to_write: Vec<ConnectionId>,
-    /// What one read fills.
-    buffer: Vec<u8>,
-    /// What one write empties.
-    frames: ServerOutbound,
+    max_packet: usize,
+    service: Service,
+    connections: ConnectionTable,
 }
 
 impl EventLoop {
-    /// A loop that accepts the connections of `listener`.
-    pub fn new(mut listener: TcpListener, settings: Settings) -> io::Result<Self> {
+    /// A loop that accepts the connections of `listener`, and packets of at most `max_packet`
+    /// bytes.
+    pub fn new(mut listener: TcpListener, max_packet: usize, service: Service) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let router = Router::new(u32::try_from(settings.max_packet).unwrap_or(u32::MAX));
         Ok(Self {
             poll,
             stop: StopHandle { waker, is_stopping: Arc::default() },
             ends_at: None,
             listener,
-            accept_at: None,
+            accepting: Accepting::Idle,
             next_id: FIRST,
-            settings,
-            router,
-            connections: HashMap::new(),
-            alarms: BTreeSet::new(),
-            to_read: VecDeque::new(),
-            to_write: Vec::new(),
-            buffer: vec![0; READ_BYTES],
-            frames: ServerOutbound::new(MESSAGE_BYTES),
+            max_packet,
+            service,
+            connections: ConnectionTable::default(),
         })
     }
 
@@ -111,14 +105,13 @@ impl EventLoop {
             if self.is_over(now) {
                 return;
             }
-            match self.poll.poll(&mut events, self.patience(now)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            match self.poll.poll(&mut events, self.longest_wait(now)) {
+                Ok(()) => self.turn(&events, Instant::now()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return self.settings.tell(|| format!("waiting for connections: {error}"));
+                    return self.service.log.warn(&format!("waiting for clients: {error}"));
                 }
             }
-            self.turn(&events, Instant::now());
         }
     }
 
@@ -128,12 +121,17 @@ impl EventLoop {
     }
 
     /// How long nothing is due, if nothing comes.
-    fn patience(&self, now: Instant) -> Option<Duration> {
-        if !self.to_read.is_empty() || !self.to_write.is_empty() || self.router.has_output() {
+    fn longest_wait(&self, now: Instant) -> Option<Duration> {
+        if self.connections.has_work() || self.service.router.has_output() {
             return Some(Duration::ZERO);
         }
-        let alarm = self.alarms.first().map(|(at, _)| *at);
-        let due = [alarm, self.router.deadline(), self.accept_at, self.ends_at];
+        let accept_at = match self.accepting {
+            Accepting::Due => Some(now),
+            Accepting::Failed(until) => Some(until),
+            Accepting::Idle | Accepting::Stopped => None,
+        };
+        let (alarm, deadline) = (self.connections.next_alarm(), self.service.router.deadline());
+        let due = [alarm, deadline, accept_at, self.ends_at];
         due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
     }
 
@@ -142,39 +140,39 @@ impl EventLoop {
         for event in events {
             self.note(event, now);
         }
-        if self.accept_at.is_some_and(|at| at <= now) {
-            self.accept(now);
-        }
-        for _ in 0..self.to_read.len().min(BURST) {
-            if let Some(id) = self.to_read.pop_front() {
+        self.accept(now);
+        for _ in 0..self.connections.line().min(BURST) {
+            if let Some(id) = self.connections.next_to_read() {
                 self.read(id, now);
             }
         }
-        self.router.tick(now);
-        self.ring(now);
+        self.service.router.tick(now);
+        while let Some(id) = self.connections.due(now) {
+            self.look_after(id, now);
+        }
         self.hand_over(now);
-        for id in std::mem::take(&mut self.to_write) {
+        for id in self.connections.take_to_write() {
             self.write(id, now);
         }
     }
 
     /// Notes what the system reports.
     fn note(&mut self, event: &mio::event::Event, now: Instant) {
-        match event.token() {
-            LISTENER => self.accept_at = Some(now),
-            STOP => self.begin_to_stop(now),
-            Token(id) => {
-                let id = id as ConnectionId;
-                let Some(connection) = self.connections.get_mut(&id) else { return };
-                let has_end = event.is_read_closed() || event.is_error();
-                if event.is_readable() || has_end {
-                    connection.set_readable(has_end);
-                    self.to_read.extend(connection.joins_line().then_some(id));
-                }
-                if event.is_writable() && connection.blocked_since.is_some() {
-                    self.to_write.push(id);
-                }
-            }
+        let id = match event.token() {
+            STOP => return self.begin_to_stop(now),
+            LISTENER if self.accepting == Accepting::Stopped => return,
+            LISTENER => return self.accepting = Accepting::Due,
+            Token(id) => id as ConnectionId,
+        };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let is_writable = event.is_writable() && connection.is_blocked();
+        let has_end = event.is_read_closed() || event.is_error();
+        if event.is_readable() || has_end {
+            connection.set_readable(has_end);
+            self.connections.queue_read(id);
+        }
+        if is_writable {
+            self.connections.queue_write(id);
         }
     }
 
@@ -184,44 +182,136 @@ impl EventLoop {
             return;
         }
         self.ends_at = Some(now + LINGER + LINGER / 4);
-        self.accept_at = None;
-        self.router.stop(now);
-        self.connections.retain(|_, connection| !connection.is_asking());
+        self.accepting = Accepting::Stopped;
+        self.service.router.stop(now);
+        for id in self.connections.before_upgrade() {
+            self.close(id, now);
+        }
     }
 
+    /// Reads once from a connection.
+    fn read(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.read(&mut self.service, now);
+        if connection.has_to_write() {
+            self.connections.queue_write(id);
+        }
+        self.connections.queue_read(id);
+    }
+
+    /// Hands the packets and ends that the router has to the connections.
+    fn hand_over(&mut self, now: Instant) {
+        let Self { service, connections, .. } = self;
+        let mut slow = Vec::new();
+        service.router.drain(|outgoing| {
+            let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
+            let Some(connection) = connections.get_mut(id) else { return packets.clear() };
+            connection.post(packets, unsent);
+            if let Some(reason) = end {
+                connection.end(reason, now);
+            }
+            connections.queue_write(id);
+            slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
+        });
+        for (publisher, subscriber) in slow {
+            let step = self.connections.hold_back(publisher, subscriber, now);
+            self.obey(step);
+        }
+        for note in self.service.router.notes() {
+            self.service.log.debug(|| note);
+        }
+    }
+
+    /// Writes what waits for a connection, and closes it when nothing is left to do.
+    fn write(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.write(&mut self.service, now);
+        if connection.is_over() {
+            return self.close(id, now);
+        }
+        self.connections.watch_closing(id);
+        self.connections.queue_read(id);
+        if self.connections.has_publishers(id) && self.service.router.backlog(id) <= SLOW_BYTES / 2
+        {
+            self.connections.release_publishers(id);
+        }
+    }
+
+    /// Closes the socket of a connection.
+    fn close(&mut self, id: ConnectionId, now: Instant) {
+        self.service.router.lost(id, now);
+        drop(self.connections.remove(id));
+    }
+
+    /// Does what is due for one connection.
+    fn look_after(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.closes_at().is_some_and(|at| at <= now) {
+            return self.close(id, now);
+        }
+        if connection.is_before_upgrade() {
+            connection.refuse(handshake::too_late(), &self.service.log, now);
+            return self.connections.queue_write(id);
+        }
+        let step = self.connections.review(id, now);
+        self.obey(step);
+    }
+
+    fn obey(&mut self, step: HoldBackStep) {
+        if let HoldBackStep::GoOn(stuck) = step {
+            self.service.router.set_stuck(stuck);
+        }
+    }
+}
+
+/// Connections that come.
+impl EventLoop {
     /// Accepts the connections that wait, a burst of them.
     fn accept(&mut self, now: Instant) {
+        match self.accepting {
+            Accepting::Due => {}
+            Accepting::Failed(until) if until <= now => {}
+            _ => return,
+        }
         for _ in 0..BURST {
             match self.listener.accept() {
-                Ok((socket, address)) => self.begin(Connection::new(address, socket), now),
+                Ok((socket, address)) => self.begin(socket, address, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accept_at = None;
-                    return;
+                    return self.accepting = Accepting::Idle;
                 }
                 Err(error) if is_of_one(&error) => {}
-                Err(error) => {
-                    self.settings.tell(|| format!("a connection failed at once: {error}"));
-                    self.accept_at = Some(now + PAUSE);
-                    return;
-                }
+                Err(error) if is_lack_of_descriptors(&error) && self.make_room(now) => {}
+                Err(error) => return self.fail_to_accept(&error, now),
             }
         }
+        self.accepting = Accepting::Due;
+    }
+
+    fn fail_to_accept(&mut self, error: &io::Error, now: Instant) {
+        if !matches!(self.accepting, Accepting::Failed(_)) {
+            let count = self.connections.len();
+            let advice = if is_lack_of_descriptors(error) { "; raise `ulimit -n`" } else { "" };
+            self.service.log.warn(&format!(
+                "no more clients can connect, {count} are connected: {error}{advice}"
+            ));
+        }
+        self.accepting = Accepting::Failed(now + PAUSE);
     }
 
     /// Begins to serve a connection.
-    fn begin(&mut self, mut connection: Connection, now: Instant) {
-        let is_busy = self.connections.len() >= CONNECTIONS;
+    fn begin(&mut self, mut socket: TcpStream, address: SocketAddr, now: Instant) {
         let id = self.next_id;
         self.next_id += 1;
-        if let Err(error) = self.register(id, connection.socket()) {
-            return self.settings.tell(|| format!("a connection failed at once: {error}"));
+        if let Err(error) = self.register(id, &mut socket) {
+            return self.service.log.debug(|| format!("{address} failed at once: {error}"));
         }
-        if is_busy {
-            connection.refuse(&handshake::busy(), &self.settings, now);
-            self.to_write.push(id);
+        let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
+        let mut connection = ServerConnection::new(id, socket, address, self.max_packet);
+        if is_full {
+            connection.refuse(handshake::busy(), &self.service.log, now);
+            self.connections.queue_write(id);
         }
-        self.connections.insert(id, connection);
-        self.set_alarm(id, Some(now + PATIENCE));
+        self.connections.insert(id, connection, now + PATIENCE);
     }
 
     fn register(&self, id: ConnectionId, socket: &mut TcpStream) -> io::Result<()> {
@@ -230,149 +320,14 @@ impl EventLoop {
         self.poll.registry().register(socket, token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Reads once from a connection, and gives what arrived to the router.
-    fn read(&mut self, id: ConnectionId, now: Instant) {
-        let Self { connections, router, settings, buffer, .. } = self;
-        let Some(connection) = connections.get_mut(&id) else { return };
-        connection.leave_line();
-        router.heard(id, now);
-        connection.read(buffer, settings, now, &mut |arrival| match arrival {
-            Arrival::Opened => router.open(id, now),
-            Arrival::Packet(packet) => router.receive(id, packet, now),
-            Arrival::Malformed(error) => router.malformed(id, &error, now),
-            Arrival::Lost => router.lost(id, now),
-        });
-        self.to_read.extend(connection.joins_line().then_some(id));
-        if connection.has_to_write() {
-            self.to_write.push(id);
+    /// Closes the oldest connection whose client has not sent CONNECT, so that connections that say
+    /// nothing do not lock clients out. False if there is none.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let oldest = self.connections.oldest_newcomer();
+        if let Some(id) = oldest {
+            self.close(id, now);
         }
-    }
-
-    /// Hands the packets and ends that the router has to the connections.
-    fn hand_over(&mut self, now: Instant) {
-        let Self { router, connections, to_write, .. } = self;
-        let mut holds = Vec::new();
-        router.drain(|outgoing| {
-            let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
-            let Some(connection) = connections.get_mut(&id) else { return packets.clear() };
-            connection.post(packets, unsent);
-            if let Some(end) = end {
-                connection.end(close_code(end), now);
-            }
-            holds.extend(hold_back_for.map(|subscriber| (id, subscriber)));
-            to_write.push(id);
-        });
-        for (publisher, subscriber) in holds {
-            self.hold_back(publisher, subscriber, now);
-        }
-        let notes = self.router.notes();
-        if let Some(log) = &self.settings.log {
-            for note in &notes {
-                log(note);
-            }
-        }
-    }
-
-    /// Reads nothing from a publisher until a slow subscriber has caught up, or does not.
-    fn hold_back(&mut self, publisher: ConnectionId, subscriber: ConnectionId, now: Instant) {
-        let Some(slow) = self.connections.get_mut(&subscriber) else { return };
-        if slow.blocked_since.is_some_and(|since| now.duration_since(since) >= STUCK) {
-            return self.router.set_stuck(subscriber);
-        }
-        slow.waiting.push(publisher);
-        let until = now + HOLD_BACK;
-        let Some(connection) = self.connections.get_mut(&publisher) else { return };
-        if connection.hold.is_none() && connection.last_moment().is_none() {
-            connection.hold = Some(Hold { subscriber, until });
-            self.set_alarm(publisher, Some(until.min(now + STUCK)));
-        }
-    }
-
-    /// Lets a publisher go on.
-    fn release(&mut self, publisher: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&publisher) else { return };
-        if connection.hold.take().is_some() {
-            self.to_read.extend(connection.joins_line().then_some(publisher));
-            let at = connection.last_moment();
-            self.set_alarm(publisher, at);
-        }
-    }
-
-    /// Writes what waits for a connection, and closes it when nothing is left to do.
-    fn write(&mut self, id: ConnectionId, now: Instant) {
-        let Self { connections, frames, settings, router, .. } = self;
-        let Some(connection) = connections.get_mut(&id) else { return };
-        let written = connection.write(frames, settings, now);
-        if written > 0 {
-            router.written(id, written, now);
-        }
-        self.to_read.extend(connection.joins_line().then_some(id));
-        if !connection.waiting.is_empty() && router.backlog(id) <= SLOW_BYTES / 2 {
-            for publisher in std::mem::take(&mut connection.waiting) {
-                self.release(publisher);
-            }
-        }
-        self.look_after(id);
-    }
-
-    /// Closes a connection that is over, or sees to it that it is closed in time.
-    fn look_after(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(&id) else { return };
-        if connection.is_over() {
-            self.close(id);
-        } else if let Some(at) = connection.last_moment().filter(|at| Some(*at) != connection.alarm)
-        {
-            self.set_alarm(id, Some(at));
-        }
-    }
-
-    /// Closes the socket of a connection.
-    fn close(&mut self, id: ConnectionId) {
-        self.set_alarm(id, None);
-        let Some(connection) = self.connections.remove(&id) else { return };
-        for publisher in connection.waiting {
-            self.release(publisher);
-        }
-    }
-
-    fn set_alarm(&mut self, id: ConnectionId, at: Option<Instant>) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        if let Some(before) = std::mem::replace(&mut connection.alarm, at) {
-            self.alarms.remove(&(before, id));
-        }
-        self.alarms.extend(at.map(|at| (at, id)));
-    }
-
-    /// Does what is due for single connections.
-    fn ring(&mut self, now: Instant) {
-        while let Some(&(at, id)) = self.alarms.first()
-            && at <= now
-        {
-            self.set_alarm(id, None);
-            self.alarm(id, now);
-        }
-    }
-
-    fn alarm(&mut self, id: ConnectionId, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        if connection.last_moment().is_some_and(|at| at <= now) {
-            self.router.lost(id, now);
-            return self.close(id);
-        }
-        if connection.is_asking() {
-            connection.refuse(&handshake::too_late(), &self.settings, now);
-            return self.to_write.push(id);
-        }
-        let Some(Hold { subscriber, until }) = connection.hold else { return };
-        let slow = self.connections.get(&subscriber);
-        let is_stuck = slow.is_none_or(|slow| {
-            slow.blocked_since.is_some_and(|since| now.duration_since(since) >= STUCK)
-        });
-        if until > now && !is_stuck {
-            return self.set_alarm(id, Some(until.min(now + STUCK)));
-        }
-        self.router.set_stuck(subscriber);
-        self.release(id);
+        oldest.is_some()
     }
 }
 
@@ -381,14 +336,8 @@ fn is_of_one(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted)
 }
 
-/// The Close frame that follows the last packet.
-fn close_code(end: EndReason) -> Option<u16> {
-    match end {
-        EndReason::Lost => None,
-        EndReason::Done | EndReason::Refused | EndReason::Silent | EndReason::TakenOver => {
-            Some(NORMAL)
-        }
-        EndReason::Misbehaved => Some(PROTOCOL_ERROR),
-        EndReason::Stopped => Some(GOING_AWAY),
-    }
+/// Whether accepting failed because the process, or the system, has no descriptors left.
+fn is_lack_of_descriptors(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }

@@ -3,10 +3,13 @@
 
 pub mod child;
 mod connection;
+mod connections;
+mod descriptors;
 mod event_loop;
 mod handshake;
+mod input;
 mod limits;
-mod outbox;
+mod output;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -18,11 +21,39 @@ use std::thread::{self, JoinHandle};
 
 use mio::net::TcpListener;
 
-use connection::Settings;
+use connection::Service;
 use event_loop::{EventLoop, StopHandle};
+use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
+use router::Router;
 
-/// Takes debug lines, without a line end. It is called by the broker's thread.
+use crate::websocket::outbound::ServerOutbound;
+
+/// Descriptors that are needed for other things than connections.
+const OTHER_DESCRIPTORS: usize = 64;
+
+/// Takes lines, without a line end. It is called by the broker's thread.
 pub type LogLine = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where lines about what happens go.
+#[derive(Clone)]
+pub struct BrokerLog {
+    /// What the user should know in any case.
+    pub warning: LogLine,
+    /// A line for each packet, refusal and dropped message.
+    pub debug: Option<LogLine>,
+}
+
+impl BrokerLog {
+    fn warn(&self, line: &str) {
+        (self.warning)(line);
+    }
+
+    fn debug(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = &self.debug {
+            log(&line());
+        }
+    }
+}
 
 /// How a broker is started.
 pub struct BrokerOptions {
@@ -32,8 +63,8 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
-    /// Where debug lines go: a line for each packet, refusal and dropped message.
-    pub log: Option<LogLine>,
+    /// Where lines go.
+    pub log: BrokerLog,
 }
 
 /// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
@@ -53,8 +84,15 @@ impl Broker {
         let BrokerOptions { address, path, max_packet, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        let event_loop =
-            EventLoop::new(listener, Settings { path: path.clone(), max_packet, log })?;
+        descriptors::raise(CONNECTIONS + OTHER_DESCRIPTORS);
+        let service = Service {
+            router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
+            path: path.clone(),
+            log,
+            buffer: vec![0; READ_BYTES],
+            frames: ServerOutbound::new(MESSAGE_BYTES),
+        };
+        let event_loop = EventLoop::new(listener, max_packet, service)?;
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);

@@ -9,7 +9,7 @@ use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
 use crate::broker::router::message::{AppMessage, is_answerable};
-use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
+use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -36,7 +36,8 @@ impl Router {
             let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
             return self.refuse(id, code, IDENTIFIER_REJECTED, now);
         }
-        let client_id = if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };
+        let client_id =
+            if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };
         self.take_over(&client_id, now);
         let (key, present) = self.begin_session(&client_id, connect.clean_start, now);
         let Some(key) = key else {
@@ -189,9 +190,10 @@ impl Router {
         self.report_dropped(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.connection = None;
+        session.outbound.detach();
         let expiry = session.expiry;
-        let delay =
-            session.will.as_ref().map(|will| will.properties.will_delay_interval().unwrap_or(0));
+        let delay = |will: &Will| will.properties.will_delay_interval().unwrap_or(0);
+        let delay = session.will.as_ref().map(delay);
         if expiry != 0 && expiry != NEVER {
             session.expires_at = now.checked_add(Duration::from_secs(u64::from(expiry)));
             if let Some(at) = session.expires_at {
@@ -211,8 +213,6 @@ impl Router {
         }
         if expiry == 0 {
             self.end_session(key, now);
-        } else if let Some(session) = self.sessions.get_mut(key) {
-            session.outbound.detach();
         }
     }
 

@@ -14,7 +14,7 @@ use crate::mqtt::version::Version;
 
 /// Where the bytes of a message are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
+pub enum MessageBytes {
     /// In what was read from the socket with it.
     Read,
     /// In memory of its own.
@@ -36,8 +36,7 @@ pub struct AppMessage {
     pub properties: Properties,
     /// When it is no longer worth delivering (§3.3.2.3.3).
     pub expires_at: Option<Instant>,
-    /// Where its bytes are.
-    memory: Memory,
+    memory: MessageBytes,
 }
 
 /// How one subscriber gets a message.
@@ -65,14 +64,14 @@ impl AppMessage {
     pub fn published(publish: Publish, topic: TopicName, now: Instant) -> Self {
         let Publish { qos, retain, properties, payload, .. } = publish;
         let (properties, expires_at) = forwarded(properties, now);
-        Self { topic, payload, qos, retain, properties, expires_at, memory: Memory::Read }
+        Self { topic, payload, qos, retain, properties, expires_at, memory: MessageBytes::Read }
     }
 
     /// The message in a will, at the time it is published.
     pub fn willed(will: Will, now: Instant) -> Self {
         let Will { topic, payload, qos, retain, properties } = will;
         let (properties, expires_at) = forwarded(properties, now);
-        Self { topic, payload, qos, retain, properties, expires_at, memory: Memory::Read }
+        Self { topic, payload, qos, retain, properties, expires_at, memory: MessageBytes::Read }
     }
 
     /// The message for one subscriber.
@@ -106,11 +105,11 @@ impl AppMessage {
 
     /// Gives it memory of its own, because it will be kept. All who keep it share that.
     pub fn detach(&mut self) {
-        if self.memory == Memory::Read {
+        if self.memory == MessageBytes::Read {
             self.topic = copies::topic(&self.topic);
             self.payload = copies::bytes(&self.payload);
             self.properties = copies::properties(&self.properties);
-            self.memory = Memory::Own;
+            self.memory = MessageBytes::Own;
         }
     }
 }

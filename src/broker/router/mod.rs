@@ -20,13 +20,13 @@ use std::time::Instant;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
-use crate::broker::limits::{PATIENCE, UNSENT_BYTES};
+use crate::broker::limits::PATIENCE;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use outbound::WrongAck;
-use peer::{Pace, Peer};
+use peer::{Peer, ReaderState};
 use retained::Retained;
 use session::{NEVER, Sessions};
 use subscriptions::{Matches, Subscriptions};
@@ -232,10 +232,7 @@ impl Router {
     /// Packets of this weight in bytes, which were handed over for a connection, were written.
     pub fn written(&mut self, id: ConnectionId, weight: usize, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let before = peer.unsent;
-        peer.unsent = before.saturating_sub(weight);
-        peer.pace = Pace::Moving;
-        let has_room_again = before > UNSENT_BYTES / 2 && peer.unsent <= UNSENT_BYTES / 2;
+        let has_room_again = peer.backlog.written(weight);
         if let Some(key) = peer.session.filter(|_| has_room_again) {
             self.report_dropped(key);
             self.pump(key, now);
@@ -246,7 +243,7 @@ impl Router {
     /// for it.
     pub fn set_stuck(&mut self, id: ConnectionId) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.pace = Pace::Stuck;
+            peer.backlog.reader = ReaderState::Stuck;
         }
     }
 
@@ -254,7 +251,7 @@ impl Router {
     pub fn backlog(&self, id: ConnectionId) -> usize {
         let Some(peer) = self.peers.get(&id) else { return 0 };
         let session = peer.session.and_then(|key| self.sessions.get(key));
-        peer.unsent + session.map_or(0, |session| session.outbound.queued())
+        peer.backlog.unsent + session.map_or(0, |session| session.outbound.queued())
     }
 
     /// When `tick` is due.
@@ -298,7 +295,7 @@ impl Router {
             hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,
-                unsent: peer.unsent,
+                unsent: peer.backlog.unsent,
                 end: peer.end,
                 hold_back_for: peer.hold_back_for.take(),
             });

@@ -12,11 +12,20 @@ use crate::mqtt::version::Version;
 
 /// Whether a client takes what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum ReaderState {
     /// It does, as far as is known.
-    Moving,
+    Reading,
     /// It has taken nothing for a while.
     Stuck,
+}
+
+/// What waits to be written to a client.
+#[derive(Debug)]
+pub struct Backlog {
+    /// What the packets weigh, handed over or not, in bytes.
+    pub unsent: usize,
+    /// Whether the client takes them.
+    pub reader: ReaderState,
 }
 
 /// A connection, from its opening until its end was handed over.
@@ -37,10 +46,8 @@ pub struct Peer {
     pub alarm: Option<Instant>,
     /// The topics of its topic aliases (§3.3.2.3.4).
     aliases: Vec<Option<TopicName>>,
-    /// What its packets weigh that were not written, handed over or not, in bytes.
-    pub unsent: usize,
-    /// Whether it takes them.
-    pub pace: Pace,
+    /// The packets that wait to be written.
+    pub backlog: Backlog,
     /// The packets to be sent, in order.
     pub packets: VecDeque<Packet>,
     /// Nothing is sent after `packets`.
@@ -62,8 +69,7 @@ impl Peer {
             heard: now,
             alarm: None,
             aliases: Vec::new(),
-            unsent: 0,
-            pace: Pace::Moving,
+            backlog: Backlog { unsent: 0, reader: ReaderState::Reading },
             packets: VecDeque::new(),
             end: None,
             hold_back_for: None,
@@ -79,7 +85,7 @@ impl Peer {
     /// Adds a packet to be sent, unless the connection has ended.
     pub fn push(&mut self, packet: Packet) {
         if self.end.is_none() {
-            self.unsent += packet_weight(&packet);
+            self.backlog.unsent += packet_weight(&packet);
             self.packets.push_back(packet);
         }
     }
@@ -102,6 +108,17 @@ impl Peer {
         self.aliases[at] = Some(copies::topic(topic));
         true
     }
+}
+
+impl Backlog {
+    /// Packets of this weight were written. True if there is room again after there was none.
+    #[must_use]
+    pub fn written(&mut self, weight: usize) -> bool {
+        let was_large = self.unsent > UNSENT_BYTES / 2;
+        self.unsent = self.unsent.saturating_sub(weight);
+        self.reader = ReaderState::Reading;
+        was_large && self.unsent <= UNSENT_BYTES / 2
+    }
 
     /// Whether nothing more should be handed over, because the client does not read.
     pub fn is_full(&self) -> bool {
@@ -110,7 +127,7 @@ impl Peer {
 
     /// Whether publishers should wait for the client, for which `queued` bytes wait in its session.
     pub fn is_slow(&self, queued: usize) -> bool {
-        self.unsent + queued > SLOW_BYTES && self.pace == Pace::Moving
+        self.unsent + queued > SLOW_BYTES && self.reader == ReaderState::Reading
     }
 }
 

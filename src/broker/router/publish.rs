@@ -169,23 +169,17 @@ impl Router {
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
-        let qos = message.qos.min(grant.qos);
         let Some((id, peer)) = connection else {
-            if qos != QoS::AtMostOnce {
-                message.detach();
-                let lost = !session.outbound.push(message.delivery(grant));
-                self.count_dropped(key, lost);
-            }
-            return;
+            let lost = !queue_for_absent(session, message, grant);
+            return self.count_dropped(key, lost);
         };
-        let is_behind = qos != QoS::AtMostOnce && session.outbound.is_behind();
-        if is_behind || peer.unsent >= READ_BYTES {
+        if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
             message.detach();
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
         let lost = !send_or_queue(session, peer, delivery, now);
-        let slow = peer.is_slow(session.outbound.queued());
+        let slow = peer.backlog.is_slow(session.outbound.queued());
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
         }
@@ -230,6 +224,15 @@ impl Router {
     }
 }
 
+/// Queues a message for a client that is not connected; false when there is no room for it.
+fn queue_for_absent(session: &mut ClientSession, message: &mut AppMessage, grant: &Grant) -> bool {
+    if message.qos.min(grant.qos) == QoS::AtMostOnce {
+        return true;
+    }
+    message.detach();
+    session.outbound.push(message.delivery(grant))
+}
+
 /// Delivers a message to a client that is connected; false when there is no room for it.
 fn send_or_queue(
     session: &mut ClientSession,
@@ -238,7 +241,7 @@ fn send_or_queue(
     now: Instant,
 ) -> bool {
     if delivery.publish.qos == QoS::AtMostOnce {
-        let room = !peer.is_full();
+        let room = !peer.backlog.is_full();
         if room {
             push_publish(peer, delivery.into_publish(now));
         }
@@ -251,7 +254,7 @@ fn send_or_queue(
 
 /// Moves messages from a session to its connection, as far as both allow.
 fn fill(session: &mut ClientSession, peer: &mut Peer, now: Instant) {
-    while !peer.is_full() {
+    while !peer.backlog.is_full() {
         let Some(packet) = session.outbound.next(now) else { break };
         let Packet::Publish(publish) = packet else {
             peer.push(packet);

@@ -1,5 +1,5 @@
-//! What waits to be sent to one client: packets, control frames and the last Close, and how they
-//! become bytes. Many small packets share one binary message, a large packet is cut.
+//! What waits to be sent to one client, pure: packets, control frames and the last Close become
+//! bytes. Many small packets share one binary message, a large packet is cut.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ const KEPT_PACKETS: usize = 256;
 
 /// What waits for one client, in order. Empty, it holds no memory but its own.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct OutputQueue {
     packets: VecDeque<Packet>,
     /// Whole control frames (Pong): they go first.
     control: Vec<u8>,
@@ -26,13 +26,17 @@ pub struct Outbox {
     close: Option<u16>,
     /// Bytes that were encoded and not yet taken by the socket.
     unwritten: Bytes,
-    /// What the bytes that were encoded since the last time weigh.
+    /// What all packets weigh that were not written, in bytes.
+    unsent: usize,
+    /// What those of them weigh that were encoded.
     encoded: usize,
 }
 
-impl Outbox {
-    /// Adds packets. The queue is left empty; it may be given memory for the next ones.
-    pub fn post(&mut self, packets: &mut VecDeque<Packet>) {
+impl OutputQueue {
+    /// Adds packets; all that wait weigh `unsent` bytes then. The queue is left empty; it may be
+    /// given memory for the next ones.
+    pub fn post(&mut self, packets: &mut VecDeque<Packet>, unsent: usize) {
+        self.unsent = unsent;
         if self.packets.is_empty() {
             std::mem::swap(&mut self.packets, packets);
         } else {
@@ -73,9 +77,19 @@ impl Outbox {
             && self.close.is_none()
     }
 
-    /// The weight of what was encoded and has been written since the last call.
+    /// What all packets weigh that were not written, in bytes.
+    pub fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    /// What the packets weigh that have been written since the last call, in bytes.
     pub fn take_written(&mut self) -> usize {
-        if self.unwritten.is_empty() { std::mem::take(&mut self.encoded) } else { 0 }
+        if !self.unwritten.is_empty() {
+            return 0;
+        }
+        let written = std::mem::take(&mut self.encoded);
+        self.unsent = self.unsent.saturating_sub(written);
+        written
     }
 
     /// Gives everything that waits to `write`, which returns how many of its bytes were taken, until
@@ -100,9 +114,12 @@ impl Outbox {
             }
             self.encode(version, frames, &mut tell);
             let bytes = frames.waiting();
-            let taken = write(bytes)?;
-            self.unwritten = Bytes::copy_from_slice(&bytes[taken..]);
+            let taken = write(bytes);
+            let rest = &bytes[*taken.as_ref().unwrap_or(&bytes.len())..];
+            self.unwritten = Bytes::copy_from_slice(rest);
+            // It is used for the next client, also after an error.
             frames.clear();
+            taken?;
         }
     }
 
@@ -126,7 +143,10 @@ impl Outbox {
             self.encoded += packet_weight(&packet);
             self.encode_packet(packet, version, frames);
         }
-        if self.large.is_empty() && self.packets.is_empty() && let Some(code) = self.close.take() {
+        if self.large.is_empty()
+            && self.packets.is_empty()
+            && let Some(code) = self.close.take()
+        {
             frames.put_close(code);
         }
     }
@@ -189,15 +209,15 @@ mod tests {
 
     /// What is written of these packets to a socket that takes `room` bytes at a time.
     fn written_in_pieces(packets: &[Packet], room: usize) -> Vec<u8> {
-        let mut outbox = Outbox::default();
-        outbox.post(&mut packets.iter().cloned().collect());
-        all_of(&mut outbox, room)
+        let mut output = OutputQueue::default();
+        output.post(&mut packets.iter().cloned().collect(), 0);
+        all_of(&mut output, room)
     }
 
-    fn all_of(outbox: &mut Outbox, room: usize) -> Vec<u8> {
+    fn all_of(output: &mut OutputQueue, room: usize) -> Vec<u8> {
         let mut frames = ServerOutbound::new(MESSAGE_BYTES);
         let mut sink = Vec::new();
-        while !outbox.is_empty() {
+        while !output.is_empty() {
             let mut is_full = false;
             let write = |bytes: &[u8]| {
                 let count = if is_full { 0 } else { bytes.len().min(room) };
@@ -205,7 +225,7 @@ mod tests {
                 sink.extend_from_slice(&bytes[..count]);
                 Ok::<_, ()>(count)
             };
-            outbox.write(Version::V3_1_1, &mut frames, |_| {}, write).unwrap();
+            output.write(Version::V3_1_1, &mut frames, |_| {}, write).unwrap();
         }
         sink
     }
@@ -250,6 +270,15 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_written_is_not_written_to_another_client() {
+        let mut frames = ServerOutbound::new(MESSAGE_BYTES);
+        let mut output = OutputQueue::default();
+        output.post(&mut VecDeque::from([publish(10)]), 0);
+        let failed = output.write(Version::V3_1_1, &mut frames, |_| {}, |_| Err(()));
+        assert_eq!((failed, frames.len()), (Err(()), 0));
+    }
+
+    #[test]
     fn large_packets_are_cut() {
         for size in [121, 122, 123, 32_758, 32_759, 32_760, 32_761, 32_768, 65_536, 1_000_000] {
             let mut expected = BytesMut::new();
@@ -262,12 +291,12 @@ mod tests {
 
     #[test]
     fn control_frames_go_first_and_a_close_last() {
-        let mut outbox = Outbox::default();
-        outbox.post(&mut VecDeque::from([Packet::PingResp]));
-        outbox.post_close(1000);
-        outbox.post_control(&[0x8a, 0]);
+        let mut output = OutputQueue::default();
+        output.post(&mut VecDeque::from([Packet::PingResp]), 0);
+        output.post_close(1000);
+        output.post_control(&[0x8a, 0]);
         let expected = [0x8a, 0, BINARY, 2, 0xd0, 0, CLOSE, 2, 3, 232];
-        assert_eq!(all_of(&mut outbox, usize::MAX), expected);
-        assert_eq!(outbox.take_written(), packet_weight(&Packet::PingResp));
+        assert_eq!(all_of(&mut output, usize::MAX), expected);
+        assert_eq!(output.take_written(), packet_weight(&Packet::PingResp));
     }
 }
