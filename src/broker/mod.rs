@@ -5,6 +5,8 @@ pub mod child;
 mod connection;
 mod connections;
 mod descriptors;
+#[allow(dead_code)]
+pub mod fault;
 mod event_loop;
 mod handshake;
 mod input;

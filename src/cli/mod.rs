@@ -4,6 +4,7 @@ mod check;
 mod choice;
 mod connection;
 mod exec;
+mod fault;
 mod help;
 mod layout;
 mod mqtt;

@@ -1,0 +1,43 @@
+//! What arrives later.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Things in the order in which they arrive, each with its time and its weight in bytes.
+#[derive(Debug)]
+pub struct Held<T> {
+    things: VecDeque<(Instant, T, usize)>,
+    weight: usize,
+}
+
+impl<T> Default for Held<T> {
+    fn default() -> Self {
+        Self { things: VecDeque::new(), weight: 0 }
+    }
+}
+
+impl<T> Held<T> {
+    /// Adds a thing that arrives after all others, at this time.
+    pub fn push(&mut self, at: Instant, thing: T, weight: usize) {
+        self.things.push_back((at, thing, weight));
+        self.weight += weight;
+    }
+
+    /// Takes the next thing that has arrived at `now`.
+    pub fn pop(&mut self, now: Instant) -> Option<T> {
+        self.due().filter(|at| *at <= now)?;
+        let (_, thing, weight) = self.things.pop_front()?;
+        self.weight -= weight;
+        Some(thing)
+    }
+
+    /// When the next one arrives.
+    pub fn due(&self) -> Option<Instant> {
+        self.things.front().map(|(at, ..)| *at)
+    }
+
+    /// What all of them weigh, in bytes.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+}

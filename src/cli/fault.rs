@@ -1,0 +1,287 @@
+//! The language of `--fault`: settings and their scopes, separated by commas.
+#![allow(dead_code)]
+
+use std::fmt;
+use std::time::Duration;
+
+use super::value;
+use crate::broker::fault::{Direction, Fault, FaultPlan, FaultRule};
+use crate::mqtt::packet::PacketType;
+
+/// What may stand before `=`.
+const NAMES: &str = "drop, dup, delay, stall, cut-after, refuse or seed";
+
+/// The packets that a scope can name.
+const PACKETS: [PacketType; 15] = [
+    PacketType::Connect,
+    PacketType::ConnAck,
+    PacketType::Publish,
+    PacketType::PubAck,
+    PacketType::PubRec,
+    PacketType::PubRel,
+    PacketType::PubComp,
+    PacketType::Subscribe,
+    PacketType::SubAck,
+    PacketType::Unsubscribe,
+    PacketType::UnsubAck,
+    PacketType::PingReq,
+    PacketType::PingResp,
+    PacketType::Disconnect,
+    PacketType::Auth,
+];
+
+/// What is wrong with a `--fault`. It shows the text with a caret below the place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FaultError {
+    sentence: String,
+    text: String,
+    /// The place in `text`, in characters.
+    column: usize,
+}
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sentence, text, column } = self;
+        write!(f, "--fault: {sentence}\n  {text}\n  {:>width$}", '^', width = column + 1)
+    }
+}
+
+impl std::error::Error for FaultError {}
+
+/// A part of the text, and where it begins, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Piece<'a> {
+    text: &'a str,
+    start: usize,
+}
+
+impl<'a> Piece<'a> {
+    /// What lies before and after the first `separator`.
+    fn split_once(self, separator: char) -> Option<(Self, Self)> {
+        let (before, after) = self.text.split_once(separator)?;
+        let start = self.start + before.len() + separator.len_utf8();
+        Some((Self { text: before, ..self }, Self { text: after, start }))
+    }
+
+    /// The pieces between commas, without the blanks around them.
+    fn items(self) -> impl Iterator<Item = Self> + 'a {
+        let mut start = self.start;
+        self.text.split(',').map(move |item| {
+            let begin = start;
+            start += item.len() + 1;
+            let blanks = item.len() - item.trim_start().len();
+            Self { text: item.trim(), start: begin + blanks }
+        })
+    }
+}
+
+/// Reads what `--fault` was given, and adds it to `plan`.
+pub fn parse_into(plan: &mut FaultPlan, text: &str) -> Result<(), FaultError> {
+    for item in (Piece { text, start: 0 }).items() {
+        setting(plan, item).map_err(|(sentence, place)| FaultError {
+            sentence,
+            text: text.to_owned(),
+            column: text[..place].chars().count(),
+        })?;
+    }
+    Ok(())
+}
+
+/// What is wrong, and where, in bytes.
+type Wrong = (String, usize);
+
+/// Which packets a setting is about.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scope {
+    direction: Option<Direction>,
+    packet: Option<PacketType>,
+}
+
+fn setting(plan: &mut FaultPlan, item: Piece<'_>) -> Result<(), Wrong> {
+    // Times hold no colon, so that the first one ends a scope.
+    let (scope, rest) = match item.split_once(':') {
+        Some((words, rest)) => (scope(words)?, rest),
+        None => (Scope::default(), item),
+    };
+    let Some((name, value)) = rest.split_once('=') else {
+        return Err((format!("expected NAME=VALUE, with {NAMES} as the name"), rest.start));
+    };
+    let at = |sentence: String| (format!("{}: {sentence}", name.text), value.start);
+    let fault = match name.text {
+        "drop" => Fault::Drop(probability(value.text).map_err(at)?),
+        "dup" => Fault::Duplicate(probability(value.text).map_err(at)?),
+        "delay" => delay(value.text).map_err(at)?,
+        "stall" => stall(value.text).map_err(at)?,
+        "cut-after" => Fault::CutAfter(value::size(value.text).map_err(at)? as u64),
+        "refuse" | "seed" => return number(plan, scope, name, value),
+        other => return Err((format!("there is no '{other}': expected {NAMES}"), name.start)),
+    };
+    if matches!(fault, Fault::CutAfter(_)) && scope.packet.is_some() {
+        return Err(("cut-after counts bytes, not packets of one type".to_owned(), item.start));
+    }
+    let Scope { direction, packet } = scope;
+    plan.rules.push(FaultRule { direction, packet, fault });
+    Ok(())
+}
+
+/// The settings of the whole broker.
+fn number(
+    plan: &mut FaultPlan,
+    scope: Scope,
+    name: Piece<'_>,
+    value: Piece<'_>,
+) -> Result<(), Wrong> {
+    if scope.direction.is_some() || scope.packet.is_some() {
+        return Err((format!("{} has no scope", name.text), name.start));
+    }
+    let Ok(number) = value.text.parse() else {
+        return Err((format!("{}: expected a whole number", name.text), value.start));
+    };
+    match name.text {
+        "seed" => plan.seed = number,
+        _ => plan.refused = number,
+    }
+    Ok(())
+}
+
+/// `in`, `out`, the name of a packet, or `in/publish`.
+fn scope(words: Piece<'_>) -> Result<Scope, Wrong> {
+    let mut scope = Scope::default();
+    let mut rest = Some(words);
+    while let Some(piece) = rest {
+        let (word, after) = match piece.split_once('/') {
+            Some((word, after)) => (word, Some(after)),
+            None => (piece, None),
+        };
+        match word.text {
+            "in" if scope.direction.is_none() => scope.direction = Some(Direction::In),
+            "out" if scope.direction.is_none() => scope.direction = Some(Direction::Out),
+            name if scope.packet.is_none() => scope.packet = Some(packet(name, word.start)?),
+            _ => return Err(("expected one direction and one packet".to_owned(), word.start)),
+        }
+        rest = after;
+    }
+    Ok(scope)
+}
+
+fn packet(name: &str, place: usize) -> Result<PacketType, Wrong> {
+    let found = PACKETS.into_iter().find(|packet| packet.name().eq_ignore_ascii_case(name));
+    let what = || format!("'{name}' is neither in, nor out, nor the name of a packet");
+    found.ok_or_else(|| (what(), place))
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a probability from 0 to 1, such as 0.01".to_owned())
+}
+
+/// A time, or the shortest and the longest.
+fn delay(text: &str) -> Result<Fault, String> {
+    let (shortest, longest) = text.split_once('-').unwrap_or((text, text));
+    let (shortest, longest) = (fault_time(shortest)?, fault_time(longest)?);
+    if longest < shortest {
+        return Err("the shortest delay comes first, as in 10ms-50ms".to_owned());
+    }
+    Ok(Fault::Delay(shortest, longest))
+}
+
+fn stall(text: &str) -> Result<Fault, String> {
+    let (time, after) = text.split_once('@').unwrap_or((text, "0"));
+    let expected = |_| "expected a time, and after @ a number of packets: 2s@100".to_owned();
+    let after = after.parse().map_err(expected)?;
+    Ok(Fault::Stall { time: fault_time(time)?, after })
+}
+
+/// A time of at most a day: nobody waits for longer, and no clock overflows.
+fn fault_time(text: &str) -> Result<Duration, String> {
+    let time = value::duration(text)?;
+    if time > Duration::from_secs(86_400) {
+        return Err("expected a time of at most 24h".to_owned());
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(text: &str) -> Result<FaultPlan, String> {
+        let mut plan = FaultPlan::default();
+        parse_into(&mut plan, text).map_err(|error| error.to_string())?;
+        Ok(plan)
+    }
+
+    fn rule(fault: Fault) -> FaultRule {
+        FaultRule { direction: None, packet: None, fault }
+    }
+
+    #[test]
+    fn every_setting() {
+        let text = "drop=0.01, delay=50ms,dup=1,cut-after=64KiB,refuse=3,stall=2s@100,seed=7";
+        let expected = FaultPlan {
+            seed: 7,
+            refused: 3,
+            rules: vec![
+                rule(Fault::Drop(0.01)),
+                rule(Fault::Delay(Duration::from_millis(50), Duration::from_millis(50))),
+                rule(Fault::Duplicate(1.0)),
+                rule(Fault::CutAfter(65_536)),
+                rule(Fault::Stall { time: Duration::from_secs(2), after: 100 }),
+            ],
+        };
+        assert_eq!(plan(text), Ok(expected));
+    }
+
+    #[test]
+    fn scopes() {
+        let of = |text: &str| {
+            let rules = plan(&format!("{text}:drop=1")).unwrap().rules;
+            (rules[0].direction, rules[0].packet)
+        };
+        assert_eq!(of("in"), (Some(Direction::In), None));
+        assert_eq!(of("out/puback"), (Some(Direction::Out), Some(PacketType::PubAck)));
+        assert_eq!(of("PUBREC/in"), (Some(Direction::In), Some(PacketType::PubRec)));
+        assert_eq!(of("publish"), (None, Some(PacketType::Publish)));
+    }
+
+    #[test]
+    fn a_caret_shows_the_place() {
+        let wrong = |text: &str| plan(text).unwrap_err();
+        assert_eq!(
+            wrong("drop=0.01,delay=fast"),
+            "--fault: delay: expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h\n  \
+             drop=0.01,delay=fast\n                  ^"
+        );
+        assert_eq!(
+            wrong("drop=0.1, loss=1"),
+            "--fault: there is no 'loss': expected drop, dup, delay, stall, cut-after, refuse or \
+             seed\n  drop=0.1, loss=1\n            ^"
+        );
+        let column = |text: &str| {
+            let shown = wrong(text);
+            shown.lines().last().map(|line| line.len() - 3)
+        };
+        for (text, place) in [
+            ("", 0),
+            ("drop", 0),
+            ("drop=0.1,", 9),
+            ("drop=2", 5),
+            ("drop=-0.1", 5),
+            ("drop=NaN", 5),
+            ("dup=", 4),
+            ("delay=2s-1s", 6),
+            ("stall=1s@x", 6),
+            ("stall=25h", 6),
+            ("cut-after=0", 10),
+            ("publish:cut-after=5", 0),
+            ("refuse=-1", 7),
+            ("in:seed=1", 3),
+            ("sideways:drop=1", 0),
+            ("in/out:drop=1", 3),
+            ("puback/pubrec:drop=1", 7),
+            ("drop=0.1,ü=1", 9),
+        ] {
+            assert_eq!(column(text), Some(place), "{text}");
+        }
+    }
+}
