@@ -92,8 +92,8 @@ impl OutputQueue {
         written
     }
 
-    /// Gives everything that waits to `write`, which returns how many of its bytes were taken, until
-    /// it takes nothing. `tell` is told of each packet before it is encoded.
+    /// Gives everything that waits to `write`, which returns how many of its bytes were taken,
+    /// until it takes nothing. `tell` is told of each packet before it is encoded.
     pub fn write<E>(
         &mut self,
         version: Version,

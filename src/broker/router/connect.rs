@@ -21,7 +21,7 @@ const SERVER_UNAVAILABLE: ReasonCode = ReasonCode(3);
 
 impl Router {
     /// CONNECT (§3.1.4).
-    pub(super) fn connect(&mut self, id: ConnectionId, connect: Connect, now: Instant) {
+    pub(super) fn connect(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.version = connect.version;
         peer.heard = now;
@@ -32,7 +32,7 @@ impl Router {
             return self.refuse(id, ReasonCode::PROTOCOL_ERROR, SERVER_UNAVAILABLE, now);
         }
         let anonymous = connect.client_id.is_empty();
-        if anonymous && !may_be_anonymous(&connect) {
+        if anonymous && !may_be_anonymous(connect) {
             let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
             return self.refuse(id, code, IDENTIFIER_REJECTED, now);
         }
@@ -52,7 +52,7 @@ impl Router {
     }
 
     /// Ties a connection to its session.
-    fn join(&mut self, id: ConnectionId, key: SessionKey, connect: Connect, now: Instant) {
+    fn join(&mut self, id: ConnectionId, key: SessionKey, connect: &Connect, now: Instant) {
         let (Some(peer), Some(session)) = (self.peers.get_mut(&id), self.sessions.get_mut(key))
         else {
             return;

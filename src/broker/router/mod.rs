@@ -168,7 +168,7 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let Some(session) = peer.session else {
             return match packet {
-                Packet::Connect(connect) => self.connect(id, *connect, now),
+                Packet::Connect(connect) => self.connect(id, &connect, now),
                 // `[MQTT-3.1.0-1]`
                 _ => self.end(id, EndReason::Misbehaved, now),
             };
