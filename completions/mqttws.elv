@@ -473,6 +473,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --host 'Address to listen on, of this machine only'
             cand -p 'Port to listen on'
             cand --port 'Port to listen on'
+            cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'
+            cand --json 'Print a JSON object with url, port, pid and ca, also before the output of a command'
             cand -d 'Log what happens on stderr'
             cand --debug 'Log what happens on stderr'
             cand --help 'Print help'

@@ -1,7 +1,6 @@
 //! The local broker of `mqttws serve`. The router is pure; the listener and the threads of the
 //! connections do the I/O.
 
-pub mod child;
 mod connection;
 mod frames;
 mod handshake;
