@@ -59,7 +59,7 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Subscribe(config) => subscribe::run(*config),
         Config::Ping(config) => ping::run(*config),
         Config::Check(config) => check::run(config),
-        Config::Serve(config) => serve::run(config),
+        Config::Serve(config) => serve::run(&config),
         Config::StartCommand(start) => serve::start_command(&start),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
         Config::Profiles { listing, problems } => profiles(&listing, &problems),

@@ -41,11 +41,11 @@ impl SignalWatch {
 
     /// Waits for signals, or for the end of a command: then there may be none.
     pub fn wait(&mut self) -> Vec<ReceivedSignal> {
-        self.0.wait().filter(|origin| origin.signal != SIGCHLD).map(received).collect()
+        self.0.wait().filter(|origin| origin.signal != SIGCHLD).map(|origin| received(&origin)).collect()
     }
 }
 
-fn received(origin: Origin) -> ReceivedSignal {
+fn received(origin: &Origin) -> ReceivedSignal {
     let source = match origin.cause {
         Cause::Kernel => SignalSource::Terminal,
         // Systems that do not say: these two are mostly typed.

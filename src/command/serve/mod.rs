@@ -53,23 +53,20 @@ pub enum StartForm {
 }
 
 /// Runs `mqttws serve`.
-pub fn run(config: Config) -> Result<Exit> {
+pub fn run(config: &Config) -> Result<Exit> {
     // First of all: later a file of our own could have this descriptor.
     let ready_file = config.ready_fd.map(ReadyFile::take).transpose()?;
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
-    let broker = start_broker(&config)?;
+    let broker = start_broker(config)?;
     let access = BrokerAccess::at(broker.url());
-    announce(&config, &broker, ready_file)?;
+    announce(config, &broker, ready_file)?;
     manager.ready(&access.url);
-    let exit = match ServedCommand::start(&config.command, &access)? {
-        Some(command) => {
-            Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
-        }
-        None => {
-            while signals.wait().is_empty() {}
-            Exit::Done
-        }
+    let exit = if let Some(command) = ServedCommand::start(&config.command, &access)? {
+        Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
+    } else {
+        while signals.wait().is_empty() {}
+        Exit::Done
     };
     manager.stopping();
     broker.stop();

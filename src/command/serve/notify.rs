@@ -1,4 +1,4 @@
-//! Tells a service manager that `serve` is ready and that it stops, as sd_notify(3) does.
+//! Tells a service manager that `serve` is ready and that it stops, as `sd_notify` does.
 
 use std::env;
 use std::ffi::OsString;
