@@ -41,7 +41,11 @@ impl SignalWatch {
 
     /// Waits for signals, or for the end of a command: then there may be none.
     pub fn wait(&mut self) -> Vec<ReceivedSignal> {
-        self.0.wait().filter(|origin| origin.signal != SIGCHLD).map(|origin| received(&origin)).collect()
+        self.0
+            .wait()
+            .filter(|origin| origin.signal != SIGCHLD)
+            .map(|origin| received(&origin))
+            .collect()
     }
 }
 
