@@ -1,6 +1,8 @@
 //! The local broker of `mqttws serve`. The router is pure; the listener and the threads of the
 //! connections do the I/O.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the event loop will ask it"))]
+mod access;
 mod connection;
 mod frames;
 mod handshake;
