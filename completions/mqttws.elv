@@ -474,9 +474,10 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand -p 'Port to listen on'
             cand --port 'Port to listen on'
             cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'
+            cand --log 'Log them in this form'
             cand --json 'Print a JSON object with url, port, pid and ca, also before the output of a command'
-            cand -d 'Log what happens on stderr'
-            cand --debug 'Log what happens on stderr'
+            cand -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
+            cand --debug 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
             cand --help 'Print help'
         }
         &'mqttws;profile'= {

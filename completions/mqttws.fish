@@ -406,7 +406,8 @@ complete -c mqttws -n '__mqttws_verb serve' -s h -l host -x -d 'Address to liste
 complete -c mqttws -n '__mqttws_verb serve' -s p -l port -x -d 'Port to listen on'
 complete -c mqttws -n '__mqttws_verb serve' -l json -d 'Print a JSON object with url, port, pid and ca, also before the output of a command'
 complete -c mqttws -n '__mqttws_verb serve' -l ready-fd -x -d 'Write that line, too, to this open file descriptor, and close it'
-complete -c mqttws -n '__mqttws_verb serve' -s d -l debug -d 'Log what happens on stderr'
+complete -c mqttws -n '__mqttws_verb serve' -s d -l debug -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
+complete -c mqttws -n '__mqttws_verb serve' -l log -x -a 'json' -d 'Log them in this form'
 complete -c mqttws -n '__mqttws_verb serve' -l help -d 'Print help'
 
 # profile

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::LogLine;
+use super::event::{BrokerEvent, Observer};
 use super::frames::Frames;
 use super::handshake::is_timeout;
 use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
@@ -30,8 +30,8 @@ pub struct Context<'a> {
     pub mailbox: &'a SyncSender<RouterEvent>,
     /// The largest packet that is accepted, in bytes.
     pub max_packet: usize,
-    /// Where debug lines go.
-    pub log: Option<&'a LogLine>,
+    /// Who is told of each packet.
+    pub observer: Option<&'a Observer>,
 }
 
 /// The packets that were read and decoded and that the router does not have yet.
@@ -167,8 +167,7 @@ fn decode(
                 if let Packet::Connect(connect) = &packet {
                     unposted.connection.set_version(connect.version);
                 }
-                context
-                    .tell(|| format!("{} sent {}", unposted.connection.address, packet.describe()));
+                context.tell(&BrokerEvent::Received(unposted.connection.address, &packet));
                 unposted.weight += packet_weight(&packet);
                 unposted.packets.push(packet);
                 if unposted.packets.len() >= BATCH {
@@ -252,7 +251,7 @@ fn write_all(
     }
     let version = connection.version();
     for packet in unwritten.packets.drain(..) {
-        context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
+        context.tell(&BrokerEvent::Sent(connection.address, &packet));
         frames.packet(&packet, version)?;
         weight += packet_weight(&packet);
         // Publishers that wait for this client can go on before all of it is written.
@@ -266,9 +265,9 @@ fn write_all(
 }
 
 impl Context<'_> {
-    fn tell(&self, line: impl FnOnce() -> String) {
-        if let Some(log) = self.log {
-            log(&line());
+    fn tell(&self, event: &BrokerEvent<'_>) {
+        if let Some(observer) = self.observer {
+            observer(event);
         }
     }
 

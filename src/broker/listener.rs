@@ -9,13 +9,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::BrokerOptions;
 use super::connection::{self, Context};
+use super::event::{BrokerEvent, Observer};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER};
 use super::router::ConnectionId;
 use super::router_thread::RouterEvent;
 use super::shared_connection::SharedConnection;
-use super::{BrokerOptions, LogLine};
 use crate::websocket::frame::GOING_AWAY;
 
 /// How long a write may block before the writer checks whether the connection has ended.
@@ -26,7 +27,7 @@ pub struct BrokerShared {
     mailbox: SyncSender<RouterEvent>,
     path: String,
     max_packet: usize,
-    log: Option<LogLine>,
+    observer: Option<Observer>,
     /// Every connection that has a thread.
     live: Mutex<HashMap<ConnectionId, Arc<SharedConnection>>>,
     /// Signalled when one of them has ended.
@@ -37,12 +38,12 @@ pub struct BrokerShared {
 impl BrokerShared {
     /// For a broker with these options, whose router reads the other end of the mailbox.
     pub fn new(options: BrokerOptions, mailbox: SyncSender<RouterEvent>) -> Self {
-        let BrokerOptions { path, max_packet, log, .. } = options;
+        let BrokerOptions { path, max_packet, observer, .. } = options;
         Self {
             mailbox,
             path,
             max_packet,
-            log,
+            observer,
             live: Mutex::default(),
             gone: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -82,12 +83,20 @@ impl BrokerShared {
     }
 
     fn context(&self) -> Context<'_> {
-        Context { mailbox: &self.mailbox, max_packet: self.max_packet, log: self.log.as_ref() }
+        Context {
+            mailbox: &self.mailbox,
+            max_packet: self.max_packet,
+            observer: self.observer.as_ref(),
+        }
     }
 
-    fn tell(&self, line: &str) {
-        if let Some(log) = &self.log {
-            log(line);
+    fn note(&self, text: &str) {
+        self.tell(&BrokerEvent::Note(text));
+    }
+
+    fn tell(&self, event: &BrokerEvent<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(event);
         }
     }
 }
@@ -112,7 +121,7 @@ pub fn listen(listener: &TcpListener, shared: &Arc<BrokerShared>) {
         match accepted.and_then(|(socket, address)| begin(id, socket, address, shared)) {
             Ok(()) => {}
             Err(error) => {
-                shared.tell(&format!("a connection failed at once: {error}"));
+                shared.note(&format!("a connection failed at once: {error}"));
                 // Most likely there are no descriptors or threads left: do not spin until some are
                 // free.
                 thread::sleep(Duration::from_millis(20));
@@ -154,14 +163,14 @@ impl LiveConnection {
         match handshake::accept(&connection.socket, &shared.path) {
             Ok(Ok(leftover)) => {
                 if let Err(error) = self.exchange(&leftover) {
-                    shared.tell(&format!("{}: {error}", connection.address));
+                    shared.note(&format!("{}: {error}", connection.address));
                 }
             }
             Ok(Err(sentence)) => {
-                shared.tell(&format!("{} was refused: {sentence}", connection.address));
+                shared.note(&format!("{} was refused: {sentence}", connection.address));
             }
             Err(error) => {
-                shared.tell(&format!("{} did not ask for anything: {error}", connection.address));
+                shared.note(&format!("{} did not ask for anything: {error}", connection.address));
             }
         }
     }
@@ -171,7 +180,7 @@ impl LiveConnection {
         let (connection, shared) = (&self.connection, &self.shared);
         connection.socket.set_read_timeout(None)?;
         connection.socket.set_write_timeout(Some(WRITE_PATIENCE))?;
-        shared.tell(&format!("{} is connected", connection.address));
+        shared.tell(&BrokerEvent::Opened(connection.address));
         thread::scope(|scope| {
             let writer = thread::Builder::new().name(format!("writer {}", connection.id));
             writer.spawn_scoped(scope, || connection::write(connection, shared.context()))?;
@@ -180,7 +189,7 @@ impl LiveConnection {
             // It fails only when the router is gone: then `finish` ends this connection.
             let _ = shared.mailbox.send(RouterEvent::Opened(Arc::clone(connection)));
             connection::read(connection, shared.context(), leftover);
-            shared.tell(&format!("{} is gone", connection.address));
+            shared.tell(&BrokerEvent::Closed(connection.address));
             Ok(())
         })
     }

@@ -4,6 +4,7 @@
 #[cfg_attr(not(test), expect(dead_code, reason = "the event loop will ask it"))]
 mod access;
 mod connection;
+pub mod event;
 mod frames;
 mod handshake;
 mod limits;
@@ -20,12 +21,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
+use event::Observer;
 use listener::BrokerShared;
 use router::Router;
 use router_thread::RouterThread;
-
-/// Takes debug lines, without a line end. It is called by many threads.
-pub type LogLine = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How a broker is started.
 pub struct BrokerOptions {
@@ -35,8 +34,8 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
-    /// Where debug lines go: a line for each packet, refusal and dropped message.
-    pub log: Option<LogLine>,
+    /// Who is told of each packet, refusal and dropped message.
+    pub observer: Option<Observer>,
 }
 
 /// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
@@ -57,9 +56,9 @@ impl Broker {
         let address = socket.local_addr()?;
         let (mailbox, inbox) = mpsc::sync_channel(limits::MAILBOX);
         let router = Router::new(u32::try_from(options.max_packet).unwrap_or(u32::MAX));
-        let log = options.log.clone();
+        let observer = options.observer.clone();
         let shared = Arc::new(BrokerShared::new(options, mailbox));
-        let router_thread = RouterThread { router, inbox, connections: HashMap::new(), log };
+        let router_thread = RouterThread { router, inbox, connections: HashMap::new(), observer };
         let router =
             thread::Builder::new().name("router".to_owned()).spawn(move || router_thread.run())?;
         let mut broker =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
-use super::LogLine;
+use super::event::{BrokerEvent, Observer};
 use super::router::{ConnectionId, EndReason, Outgoing, Router};
 use super::shared_connection::SharedConnection;
 use crate::mqtt::packet::{Malformed, Packet};
@@ -52,8 +52,8 @@ pub struct RouterThread {
     pub inbox: Receiver<RouterEvent>,
     /// All open connections.
     pub connections: HashMap<ConnectionId, Arc<SharedConnection>>,
-    /// Where debug lines go.
-    pub log: Option<LogLine>,
+    /// Who is told of what the router has to say.
+    pub observer: Option<Observer>,
 }
 
 impl RouterThread {
@@ -122,12 +122,12 @@ impl RouterThread {
 
     /// Hands the packets and ends that the router has to the connections.
     fn hand_over(&mut self) {
-        let Self { router, connections, log, .. } = self;
+        let Self { router, connections, observer, .. } = self;
         router.drain(|mut outgoing| deliver(&mut outgoing, connections));
         let notes = router.notes();
-        if let Some(log) = log {
+        if let Some(observer) = observer {
             for note in &notes {
-                log(note);
+                observer(&BrokerEvent::Note(note));
             }
         }
     }

@@ -4,14 +4,32 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::value;
-use crate::command::serve::{CommandStart, Config, START_WORD, StartForm};
+use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Log {
+    /// Lines for people.
+    Text,
+    /// An object for each event.
+    Json,
+}
+
+impl From<Log> for LogForm {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Text => Self::Text,
+            Log::Json => Self::Json,
+        }
+    }
+}
 
 /// Run a local broker, alone or for the time of one command.
 ///
@@ -44,9 +62,13 @@ pub struct ServeFlags {
     #[arg(long, value_name = "N", value_parser = value::descriptor, allow_hyphen_values = true)]
     ready_fd: Option<u32>,
 
-    /// Log what happens on stderr
+    /// Log each connection and packet on stderr, as mosquitto -v does: --log text
     #[arg(short, long)]
     debug: bool,
+
+    /// Log them in this form; json: an object a line
+    #[arg(long, value_name = "FORM")]
+    log: Option<Log>,
 
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
@@ -59,7 +81,7 @@ impl ServeFlags {
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         Ok(Config {
             address: SocketAddr::new(loopback(&self.host)?, port),
-            debug: self.debug,
+            log: self.log.or(self.debug.then_some(Log::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
             command: self.command,

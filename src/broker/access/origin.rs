@@ -23,7 +23,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Whether the page comes from a server on this machine: localhost, 127.0.0.1 or [::1].
+    /// Whether the page comes from a server on this machine, by name or by address.
     pub fn is_local(&self) -> bool {
         match self {
             Self::Null => false,
@@ -74,15 +74,12 @@ fn parse_site(text: &str) -> Option<Origin> {
 
 /// A name, or an address; that of IPv6 in brackets.
 fn is_host(host: &str) -> bool {
-    match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
-        Some(address) => {
-            address.is_some_and(|text| text.parse().is_ok_and(|ip: IpAddr| ip.is_ipv6()))
-        }
-        None => {
-            let is_delimiter = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric();
-            !host.is_empty() && !host.contains(|c| is_delimiter(c) && !"-._".contains(c))
-        }
+    if let Some(rest) = host.strip_prefix('[') {
+        let address = rest.strip_suffix(']').and_then(|text| text.parse().ok());
+        return address.is_some_and(|address: IpAddr| address.is_ipv6());
     }
+    let is_delimiter = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric();
+    !host.is_empty() && !host.contains(|c| is_delimiter(c) && !"-._".contains(c))
 }
 
 /// Why a page of this origin is refused.

@@ -1,5 +1,5 @@
 //! Users and their passwords: of `--user`, and of a file as mosquitto's `password_file`, with plain
-//! passwords or the hashes that mosquitto_passwd writes.
+//! passwords or the hashes that `mosquitto_passwd` writes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -175,12 +175,14 @@ fn sha512(parts: &[&[u8]]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Written by mosquitto_passwd 2.0.11, `-H sha512` and `-H sha512-pbkdf2`.
+    /// Written by `mosquitto_passwd` 2.0.11, `-H sha512` and `-H sha512-pbkdf2`.
     const FILE: &str = "\
 # The users.
 
-ann:$6$fEBtpkmT+qpVQCoi$h4ysgarN1128YXWxtR8v1HeykqEYJk3GHKJmiFyAZidP0RmLGdT0KUDxtjQ08wkXkqRbNnBJl4MkO1+/vpj/2A==
-bob:$7$101$64tl7jT3ceyXEZ/2$CRb3JHIdYXZvX+5HLNc93P9jl26vo0NRP3Zeg2MAM7iEVuoN983Y8aZtXCUpenjfJGf291BbnIfORBIv/skaYQ==\r
+ann:$6$fEBtpkmT+qpVQCoi$h4ysgarN1128YXWxtR8v1HeykqEYJk3GHKJmiFyAZidP0RmLGdT0KUDxtj\
+Q08wkXkqRbNnBJl4MkO1+/vpj/2A==
+bob:$7$101$64tl7jT3ceyXEZ/2$CRb3JHIdYXZvX+5HLNc93P9jl26vo0NRP3Zeg2MAM7iEVuoN983Y8aZtX\
+CUpenjfJGf291BbnIfORBIv/skaYQ==\r
 carol:plain: with a colon
 dave:$ecret
 eve:

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::broker::{Broker, BrokerOptions, LogLine};
+use crate::broker::event::Observer;
+use crate::broker::{Broker, BrokerOptions};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
 };
@@ -30,9 +31,10 @@ pub(super) fn start() -> Broker {
     start_with(1 << 20, None)
 }
 
-pub(super) fn start_with(max_packet: usize, log: Option<LogLine>) -> Broker {
+pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
+    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, observer })
+        .unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

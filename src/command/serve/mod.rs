@@ -1,6 +1,7 @@
 //! `serve`: the local broker, alone or for the time of one command.
 
 mod child;
+mod log;
 mod notify;
 mod ready;
 mod start;
@@ -8,11 +9,10 @@ mod start;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::broker::{self, Broker};
+use crate::broker::{Broker, BrokerOptions};
 use crate::exit::Exit;
 use crate::report;
 use crate::signals::SignalWatch;
@@ -21,6 +21,7 @@ use child::{BrokerAccess, ServedCommand};
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
+pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
 
 /// The usual path of MQTT over WebSockets.
@@ -33,8 +34,8 @@ const MAXIMUM_PACKET: usize = 268_435_455 + 5;
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
-    /// Log what happens.
-    pub debug: bool,
+    /// How what happens is logged, if it is.
+    pub log: Option<LogForm>,
     /// How the broker is announced.
     pub start_form: StartForm,
     /// The file descriptor that is told when the broker listens.
@@ -75,10 +76,12 @@ pub fn run(config: &Config) -> Result<Exit> {
 
 fn start_broker(config: &Config) -> Result<Broker> {
     let address = config.address;
-    let log: Option<broker::LogLine> =
-        if config.debug { Some(Arc::new(report::trace)) } else { None };
-    let options =
-        broker::BrokerOptions { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
+    let options = BrokerOptions {
+        address,
+        path: PATH.to_owned(),
+        max_packet: MAXIMUM_PACKET,
+        observer: config.log.map(log::observer),
+    };
     Broker::start(options).with_context(|| format!("listening at {address}"))
 }
 
