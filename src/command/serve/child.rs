@@ -15,6 +15,10 @@ use super::start;
 use crate::exit::CommandNotStarted;
 use crate::signals::{ReceivedSignal, SignalSource, SignalWatch};
 
+/// Where commands are looked for if nothing says where; an empty entry would be the folder that one
+/// is in.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// How a client of the command reaches the broker: a variable of its environment each.
 #[derive(Debug)]
 pub struct BrokerAccess {
@@ -96,12 +100,14 @@ fn start_by(command: &mut Command, name: &OsStr) -> Result<ServedCommand> {
     child.with_context(|| start::running(name)).map(ServedCommand)
 }
 
-/// `$PATH` with the folder of this program in front.
+/// `$PATH` with the folder of this program in front, unless the name of that folder cannot stand
+/// there.
 fn path() -> Result<OsString> {
     let program = env::current_exe().context("looking for mqttws itself")?;
-    let folders = program.parent().map(Into::into).into_iter();
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(folders.chain(env::split_paths(&path))).context("extending $PATH")
+    let inherited = env::var_os("PATH").filter(|path| !path.is_empty());
+    let path = inherited.unwrap_or_else(|| USUAL_PATH.into());
+    let folders = program.parent().map(Into::into).into_iter().chain(env::split_paths(&path));
+    Ok(env::join_paths(folders).unwrap_or(path))
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -140,3 +140,21 @@ fn a_program_whose_file_is_gone_starts_its_command() {
     let words = ["serve", "--", "sh", "-c", "\"$0\" serve -- sh -c \"$1\" \"$0\"", &copy, text];
     Program::new(words).run().expect(0, "ran\ngone\n", "");
 }
+
+/// No empty entry, which is the folder that one is in; and a folder whose name cannot stand there is
+/// left out.
+#[test]
+fn mqttws_is_on_its_path() {
+    let ours = std::path::Path::new(env!("CARGO_BIN_EXE_mqttws")).parent().unwrap();
+    let words = ["serve", "--", "/bin/sh", "-c", "echo $PATH"];
+    let usual = format!("{}:/usr/local/bin:/usr/bin:/bin\n", ours.display());
+    Program::new(words).env("PATH", "").run().expect(0, usual, "");
+    let extended = format!("{}:/x:/y\n", ours.display());
+    Program::new(words).env("PATH", "/x:/y").run().expect(0, extended, "");
+    let folder = Folder::new();
+    let odd = folder.path().join("a:b");
+    std::fs::create_dir(&odd).unwrap();
+    let copy = odd.join("mqttws").display().to_string();
+    std::fs::copy(env!("CARGO_BIN_EXE_mqttws"), &copy).unwrap();
+    Program::of(&copy, words).env("PATH", "/x").run().expect(0, "/x\n", "");
+}
