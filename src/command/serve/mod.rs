@@ -54,6 +54,8 @@ pub enum StartForm {
 }
 
 /// Runs `mqttws serve`.
+// Not part of the caller, whose frame would hold what this one needs.
+#[inline(never)]
 pub fn run(config: &Config) -> Result<Exit> {
     // First of all: later a file of our own could have this descriptor.
     let ready_file = config.ready_fd.map(ReadyFile::take).transpose()?;
