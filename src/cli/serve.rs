@@ -15,18 +15,18 @@ const USUAL_PORT: u16 = 8080;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Log {
+enum LogFlag {
     /// Lines for people.
     Text,
     /// An object for each event.
     Json,
 }
 
-impl From<Log> for LogForm {
-    fn from(log: Log) -> Self {
+impl From<LogFlag> for LogForm {
+    fn from(log: LogFlag) -> Self {
         match log {
-            Log::Text => Self::Text,
-            Log::Json => Self::Json,
+            LogFlag::Text => Self::Text,
+            LogFlag::Json => Self::Json,
         }
     }
 }
@@ -68,7 +68,7 @@ pub struct ServeFlags {
 
     /// Log them in this form; json: an object a line
     #[arg(long, value_name = "FORM")]
-    log: Option<Log>,
+    log: Option<LogFlag>,
 
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
@@ -81,7 +81,7 @@ impl ServeFlags {
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         Ok(Config {
             address: SocketAddr::new(loopback(&self.host)?, port),
-            log: self.log.or(self.debug.then_some(Log::Text)).map(LogForm::from),
+            log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
             command: self.command,

@@ -27,21 +27,21 @@ pub struct AclClient<'a> {
 #[derive(Debug, Default)]
 pub struct Acl {
     /// By user name; `None` has the lines for anonymous clients. Denials come first.
-    users: HashMap<Option<String>, Vec<Rule<TopicFilter>>>,
+    users: HashMap<Option<String>, Vec<AclRule<TopicFilter>>>,
     /// With `%u` and `%c`, for all clients. Denials come first.
-    patterns: Vec<Rule<String>>,
+    patterns: Vec<AclRule<String>>,
 }
 
 /// What one line says.
 #[derive(Debug)]
-struct Rule<F> {
-    grant: Grant,
+struct AclRule<F> {
+    grant: AclGrant,
     filter: F,
 }
 
 /// What is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Grant {
+enum AclGrant {
     Deny,
     Read,
     Write,
@@ -88,9 +88,9 @@ impl Acl {
             acl.read_line(line.trim(), &mut user).map_err(|problem| (number, problem))?;
         }
         for rules in acl.users.values_mut() {
-            rules.sort_by_key(|rule| rule.grant != Grant::Deny);
+            rules.sort_by_key(|rule| rule.grant != AclGrant::Deny);
         }
-        acl.patterns.sort_by_key(|rule| rule.grant != Grant::Deny);
+        acl.patterns.sort_by_key(|rule| rule.grant != AclGrant::Deny);
         Ok(acl)
     }
 
@@ -106,12 +106,12 @@ impl Acl {
             "topic" => {
                 let (grant, topic) = grant_and_topic(rest)?;
                 let filter = TopicFilter::new(topic.to_owned()).map_err(AclProblem::Topic)?;
-                self.users.entry(user.clone()).or_default().push(Rule { grant, filter });
+                self.users.entry(user.clone()).or_default().push(AclRule { grant, filter });
             }
             "pattern" => {
                 let (grant, topic) = grant_and_topic(rest)?;
                 TopicFilter::new(topic.to_owned()).map_err(AclProblem::Topic)?;
-                self.patterns.push(Rule { grant, filter: topic.to_owned() });
+                self.patterns.push(AclRule { grant, filter: topic.to_owned() });
             }
             _ => return Err(AclProblem::UnknownWord(word.to_owned())),
         }
@@ -144,7 +144,7 @@ impl Acl {
     }
 }
 
-impl Grant {
+impl AclGrant {
     /// Whether this is granted or denied; `None` if the line says nothing about it.
     fn answers(self, access: Access) -> Option<bool> {
         match (self, access) {
@@ -164,15 +164,15 @@ fn first_word(text: &str) -> (&str, &str) {
 }
 
 /// `[read|write|readwrite|deny] TOPIC`: a topic with a blank needs one of these words.
-fn grant_and_topic(text: &str) -> Result<(Grant, &str), AclProblem> {
+fn grant_and_topic(text: &str) -> Result<(AclGrant, &str), AclProblem> {
     let (word, topic) = first_word(text);
     let grant = match word {
         "" => return Err(AclProblem::NoTopic),
-        _ if topic.is_empty() => return Ok((Grant::ReadWrite, word)),
-        "read" => Grant::Read,
-        "write" => Grant::Write,
-        "readwrite" => Grant::ReadWrite,
-        "deny" => Grant::Deny,
+        _ if topic.is_empty() => return Ok((AclGrant::ReadWrite, word)),
+        "read" => AclGrant::Read,
+        "write" => AclGrant::Write,
+        "readwrite" => AclGrant::ReadWrite,
+        "deny" => AclGrant::Deny,
         _ => return Err(AclProblem::UnknownGrant(word.to_owned())),
     };
     Ok((grant, topic))

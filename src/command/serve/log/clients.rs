@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::broker::event::BrokerEvent;
 use crate::mqtt::packet::{Connect, Packet};
+use crate::mqtt::reason::ReasonCode;
 
 /// What is known of each connection.
 #[derive(Debug, Default)]
@@ -17,8 +18,8 @@ pub struct LoggedClient {
     pub connect: Connect,
     /// The identifier that the broker has assigned to it.
     assigned: Option<String>,
-    /// It has sent a DISCONNECT.
-    pub has_disconnected: bool,
+    /// The reason code of its DISCONNECT, when that has come.
+    pub disconnect: Option<ReasonCode>,
 }
 
 impl Clients {
@@ -31,7 +32,7 @@ impl Clients {
                 self.0.entry(*address).or_insert(LoggedClient {
                     connect,
                     assigned: None,
-                    has_disconnected: false,
+                    disconnect: None,
                 });
             }
             BrokerEvent::Sent(address, Packet::ConnAck(connack)) => {
@@ -40,9 +41,9 @@ impl Clients {
                     client.assigned = Some(id.to_string());
                 }
             }
-            BrokerEvent::Received(address, Packet::Disconnect(_)) => {
+            BrokerEvent::Received(address, Packet::Disconnect(disconnect)) => {
                 if let Some(client) = self.0.get_mut(address) {
-                    client.has_disconnected = true;
+                    client.disconnect = Some(disconnect.code);
                 }
             }
             _ => {}

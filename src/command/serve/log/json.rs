@@ -10,7 +10,7 @@ use crate::mqtt::packet::{Ack, Connect, Packet, Publish};
 use crate::mqtt::reason::ReasonCode;
 
 /// The members of an object, in their order.
-type Members = Vec<(&'static str, Value)>;
+type JsonMembers = Vec<(&'static str, Value)>;
 
 /// The object for an event that happened at this time.
 pub fn object(event: &BrokerEvent<'_>, clients: &Clients, time: &str) -> String {
@@ -38,7 +38,7 @@ pub fn object(event: &BrokerEvent<'_>, clients: &Clients, time: &str) -> String 
 }
 
 /// What a packet says, without payloads and secrets.
-fn content(packet: &Packet) -> Members {
+fn content(packet: &Packet) -> JsonMembers {
     match packet {
         Packet::Connect(packet) => connect(packet),
         Packet::ConnAck(packet) => {
@@ -72,12 +72,12 @@ fn code(code: ReasonCode) -> (&'static str, Value) {
     ("code", json!(code.0))
 }
 
-fn acknowledged(mid: u16, codes: &[ReasonCode]) -> Members {
+fn acknowledged(mid: u16, codes: &[ReasonCode]) -> JsonMembers {
     let codes = codes.iter().map(|code| json!(code.0)).collect();
     vec![("mid", json!(mid)), ("codes", Value::Array(codes))]
 }
 
-fn connect(packet: &Connect) -> Members {
+fn connect(packet: &Connect) -> JsonMembers {
     let mut members = vec![
         ("version", json!(packet.version.to_string())),
         ("clean_start", json!(packet.clean_start)),
@@ -89,7 +89,7 @@ fn connect(packet: &Connect) -> Members {
     members
 }
 
-fn publish(packet: &Publish) -> Members {
+fn publish(packet: &Publish) -> JsonMembers {
     let mut members = vec![
         ("topic", json!(packet.topic_or_empty())),
         ("qos", json!(packet.qos as u8)),

@@ -16,7 +16,9 @@ pub fn lines(event: &BrokerEvent<'_>, clients: &Clients) -> Vec<String> {
         BrokerEvent::Closed(address) => {
             let name = clients.name(*address);
             let line = match clients.get(*address) {
-                Some(client) if client.has_disconnected => format!("Client {name} disconnected."),
+                Some(client) if client.disconnect.is_some() => {
+                    format!("Client {name} disconnected.")
+                }
                 Some(_) => format!("Client {name} closed its connection."),
                 None => format!("{name} closed its connection."),
             };
