@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::broker::event::Observer;
-use crate::broker::{Broker, BrokerOptions};
+use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
 };
@@ -32,9 +33,9 @@ pub(super) fn start() -> Broker {
 }
 
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
+    let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, observer })
-        .unwrap()
+    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

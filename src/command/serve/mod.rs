@@ -9,10 +9,11 @@ mod start;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::broker::{Broker, BrokerOptions};
+use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::exit::Exit;
 use crate::report;
 use crate::signals::SignalWatch;
@@ -82,7 +83,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
         address,
         path: PATH.to_owned(),
         max_packet: MAXIMUM_PACKET,
-        observer: config.log.map(log::observer),
+        log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
 }
