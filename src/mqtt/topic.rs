@@ -60,7 +60,12 @@ pub struct DiscouragedCharacter(char);
 impl DiscouragedCharacter {
     /// The first one of this text.
     pub fn find(text: &str) -> Option<Self> {
-        text.chars().find(|&character| is_discouraged(character)).map(Self)
+        Self::all(text).next()
+    }
+
+    /// All of them.
+    pub fn all(text: &str) -> impl Iterator<Item = Self> {
+        text.chars().filter(|&character| is_discouraged(character)).map(Self)
     }
 }
 

@@ -17,6 +17,7 @@ use server::Server;
 
 use crate::client::{self, AtServer, Step};
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session::Violation;
 use crate::transport::dial::{DialError, FailedAttempt};
 use crate::transport::proxy::ProxyError;
 use crate::transport::tls::{CertificateFault, TlsError};
@@ -99,6 +100,10 @@ fn client_hint(error: &client::Error, server: Server<'_>) -> Option<&'static str
         Error::Disconnected(disconnect) => find(&DISCONNECTED, disconnect.code)
             .or_else(|| find(&REFUSED, disconnect.code).filter(|_| disconnect.code.is_error())),
         Error::NotMqtt(_) | Error::Echo => Some(OTHER_PATH),
+        Error::Violation(Violation::ReceiveMaximumExceeded) => Some(
+            "mosquitto 2.0 sends all that it has, whatever was announced: leave out -D connect \
+             receive-maximum, and --strict",
+        ),
         Error::Lost(transport::Error::WebSocket(error)) => websocket_hint(error),
         _ => None,
     }

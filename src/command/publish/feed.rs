@@ -12,6 +12,7 @@ use super::tally::Tally;
 use crate::client::{Client, Error};
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
+use crate::mqtt::topic::DiscouragedCharacter;
 use crate::report;
 use crate::stdio::stdin;
 use crate::terminal::progress::{Part, Unit};
@@ -100,6 +101,16 @@ impl Feed {
     /// What records do not say of their messages.
     pub fn template(&self) -> &Publish {
         self.builder.template()
+    }
+
+    /// See [`MessageBuilder::unproven`].
+    pub fn unproven(&self, publish: &Publish) -> Vec<DiscouragedCharacter> {
+        self.builder.unproven(publish)
+    }
+
+    /// See [`MessageBuilder::proven`].
+    pub fn proven(&mut self, characters: Vec<DiscouragedCharacter>) {
+        self.builder.proven(characters);
     }
 
     /// The context of errors: publishing, and where to.

@@ -34,12 +34,14 @@ pub struct MessageBuilder {
     head: Rc<Publish>,
     /// The warning about the latest record.
     warning: Option<DiscouragedCharacter>,
+    /// The discouraged characters that the server has taken.
+    taken: Vec<DiscouragedCharacter>,
 }
 
 impl MessageBuilder {
     /// Messages of this format.
     pub fn new(format: MessageFormat) -> Self {
-        Self { format, head: Rc::default(), warning: None }
+        Self { format, head: Rc::default(), warning: None, taken: Vec::new() }
     }
 
     /// What a message has unless its record says otherwise; a topic only if records need not name
@@ -48,9 +50,27 @@ impl MessageBuilder {
         &self.format.template
     }
 
-    /// Whether messages differ in their payloads only.
+    /// Whether messages differ in their payloads only, and may be sent one after the other.
     pub fn is_uniform(&self) -> bool {
-        self.format.form == RecordForm::Payload && !self.format.stamps
+        self.format.form == RecordForm::Payload
+            && !self.format.stamps
+            && (self.format.characters != DiscouragedTopics::Taken
+                || self.unproven(self.template()).is_empty())
+    }
+
+    /// The characters because of which the server may end the connection when it gets this message,
+    /// without a word that names it: a message of QoS 0 is not acknowledged.
+    pub fn unproven(&self, publish: &Publish) -> Vec<DiscouragedCharacter> {
+        let topic = match publish.qos {
+            QoS::AtMostOnce => publish.topic_or_empty(),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => "",
+        };
+        DiscouragedCharacter::all(topic).filter(|found| !self.taken.contains(found)).collect()
+    }
+
+    /// The server has taken a message whose topic holds these.
+    pub fn proven(&mut self, characters: Vec<DiscouragedCharacter>) {
+        self.taken.extend(characters);
     }
 
     /// What the messages of this block have in common, the block being its payload.

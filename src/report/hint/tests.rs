@@ -216,6 +216,9 @@ fn connections_that_the_server_ends() {
         (WebSocketError::TooLarge { size: 1 << 62, limit: 1 }, spoilt),
         (WebSocketError::Protocol("x".to_owned()), ""),
     ];
+    let too_many = "mosquitto 2.0 sends all that it has, whatever was announced: leave out -D \
+                    connect receive-maximum, and --strict";
+    check(vec![(client::Error::Violation(Violation::ReceiveMaximumExceeded), too_many)]);
     let lost = |error| client::Error::Lost(websocket(error));
     check(table.into_iter().map(|(error, hint)| (lost(error), hint)).collect());
 }
