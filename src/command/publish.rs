@@ -20,6 +20,7 @@ use self::closing::Ending;
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Opened, RecordInput};
+use self::message::Discouraged;
 use self::tally::{AtMostOnce, GAPS, NOT_PROVEN, Tally, go_on};
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event, LARGE_MESSAGE};
@@ -28,7 +29,6 @@ use crate::format::count::count_of;
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session;
-use crate::mqtt::topic::DiscouragedCharacter;
 use crate::report;
 use crate::terminal::progress::{Part, Position, Progress, Unit, Wanted};
 use crate::terminal::screen;
@@ -105,8 +105,8 @@ struct Publisher {
 struct Proving {
     /// The number of its record.
     record: u64,
-    /// The characters of its topic that are in doubt.
-    characters: Vec<DiscouragedCharacter>,
+    /// What is in doubt about it.
+    doubts: Vec<Discouraged>,
     /// When a server that answers no PINGREQ is taken to have taken it.
     until: Instant,
 }
@@ -259,16 +259,16 @@ impl Publisher {
     }
 
     /// Asks for a sign that the server goes on after this message.
-    fn prove(&mut self, record: u64, characters: Vec<DiscouragedCharacter>) {
+    fn prove(&mut self, record: u64, doubts: Vec<Discouraged>) {
         self.client.ping();
         let until = Instant::now() + self.client.options().limits.timeout;
-        self.proving = Some(Proving { record, characters, until });
+        self.proving = Some(Proving { record, doubts, until });
     }
 
     /// The server went on after the message.
     fn proven(&mut self) {
         if let Some(proving) = self.proving.take() {
-            self.feed.proven(proving.characters);
+            self.feed.proven(proving.doubts);
         }
     }
 

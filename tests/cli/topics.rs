@@ -117,7 +117,7 @@ fn nothing_is_sent_after_one_until_the_server_is_known_to_have_taken_it() {
         .map(|(topic, number)| format!("{{\"topic\":\"{topic}\",\"payload\":\"{number}\"}}\n"))
         .collect::<String>();
     let lines = "mqttws: publishing: message 2 refused: the connection ended at it, as some brokers \
-                 end it at such a character in a topic\n\
+                 end it at a control character\n\
                  mqttws: publishing: messages of QoS 0 may be missing: the connection was lost \
                  meanwhile\n";
     let command = ["pub", &url, "-V", "311", "--json", "--quiet", "--reconnect-delay", "0.01"];
@@ -154,4 +154,30 @@ fn a_disconnect_at_one_names_the_record() {
     let input = "{\"topic\":\"a\\r\",\"payload\":\"x\"}\n{\"topic\":\"b\",\"payload\":\"y\"}\n";
     let command = ["pub", &url, "-V", "5", "--json", "--quiet"];
     Program::new(command).stdin(input).run().expect(6, "", line);
+}
+
+/// mosquitto ends a connection also for such a character in another text of the packet.
+#[test]
+fn one_in_a_property_is_published_and_proven() {
+    let script = [
+        Step::Upgrade,
+        packet("10 <MQTT> 05 *"),
+        Step::Send("20 00 00 00"),
+        packet("30 <a> 05 03 00 02 'c' 01 'x'"),
+        packet("c0"),
+        Step::Send("d0"),
+        packet("30 <a> 0a 26 00 02 'k' 01 00 03 'v' 0a 'w' 'y'"),
+        packet("c0"),
+        Step::Send("d0"),
+        packet("30 <a> 05 03 00 02 'd' 01 'z'"),
+    ];
+    let broker = Broker::start(until_session_end(script.into()));
+    let url = broker.url();
+    let input = r#"{"topic":"a","payload":"x","properties":{"content-type":"c\u0001"}}
+        {"topic":"a","payload":"y","properties":{"user-property":[["k\u0001","v\nw"]]}}
+        {"topic":"a","payload":"z","properties":{"content-type":"d\u0001"}}
+    "#;
+    let line = "mqttws: warning: reading stdin: record 1: content-type holds the control character \
+                U+0001; it is published all the same\n";
+    Program::new(["pub", &url, "-V", "5", "--json"]).stdin(input).run().expect(0, "", line);
 }

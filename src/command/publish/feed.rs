@@ -7,12 +7,11 @@ use bytes::Bytes;
 
 use super::config::{AfterBadRecord, FeedOptions, Pace};
 use super::input::RecordInput;
-use super::message::{MessageBuilder, PreparedMessage};
+use super::message::{Discouraged, MessageBuilder, PreparedMessage};
 use super::tally::Tally;
 use crate::client::{Client, Error};
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::topic::DiscouragedCharacter;
 use crate::report;
 use crate::stdio::stdin;
 use crate::terminal::progress::{Part, Unit};
@@ -104,13 +103,13 @@ impl Feed {
     }
 
     /// See [`MessageBuilder::unproven`].
-    pub fn unproven(&self, publish: &Publish) -> Vec<DiscouragedCharacter> {
+    pub fn unproven(&self, publish: &Publish) -> Vec<Discouraged> {
         self.builder.unproven(publish)
     }
 
     /// See [`MessageBuilder::proven`].
-    pub fn proven(&mut self, characters: Vec<DiscouragedCharacter>) {
-        self.builder.proven(characters);
+    pub fn proven(&mut self, doubts: Vec<Discouraged>) {
+        self.builder.proven(doubts);
     }
 
     /// The context of errors: publishing, and where to.
