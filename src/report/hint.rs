@@ -228,6 +228,10 @@ fn websocket_hint(error: &WebSocketError) -> Option<&'static str> {
              smaller messages, and do not use --frame-per-packet",
         ),
         WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
+        WebSocketError::Closed { code: Some(1002 | 1007), .. } => Some(
+            "the broker takes what it was sent for a breach of the protocol: it may forbid the \
+             topic or filter, its QoS or size",
+        ),
         WebSocketError::TooLarge { .. } if !error.is_spoilt() => Some("raise --max-message-size"),
         WebSocketError::TextFrame(_) => {
             Some("another service may be at this path: try another path, such as /mqtt")

@@ -292,6 +292,7 @@ fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
         reason: shortened(&echo.masked(&head.reason), 100),
         // It is followed as it is, and shown without our secrets.
         location: joined(&head.headers, "Location")
+            .filter(|target| !target.is_empty())
             .map(|target| Location { target, shown: text("Location").unwrap_or_default() }),
         www_authenticate: text("WWW-Authenticate").or_else(|| text("Proxy-Authenticate")),
         server: text("Server"),
