@@ -134,3 +134,9 @@ fn help_that_cannot_be_written_is_an_error() {
         Program::new(words.split(' ')).stdout_closed().run().expect(0, "", "");
     }
 }
+
+#[test]
+fn help_is_for_one_command() {
+    let line = "help is for one command at a time: leave out sub; see mqttws --help";
+    fails(&Program::new(["help", "pub", "sub"]).run(), 2, &format!("mqttws: {line}"));
+}

@@ -252,8 +252,8 @@ fn an_unsuback_with_a_code_of_another_packet() {
         (
             "b0 id 00 55",
             9,
-            "mqttws: subscribed at {url}: the broker broke the protocol: UNSUBACK with the reason \
-             code 0x55 [MQTT-3.11.3-2]\n",
+            "mqttws: unsubscribing at {url}: the broker broke the protocol: UNSUBACK with the \
+             reason code 0x55 [MQTT-3.11.3-2]\n",
         ),
     ] {
         let steps = [packet("a2 id 00 <u>"), Step::Send(answer), packet("e0 *"), Step::Gone];

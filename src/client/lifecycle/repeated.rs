@@ -50,8 +50,8 @@ enum IdleLimit {
     Unknown,
     /// Nothing had been sent or received for this long when the latest connection ended.
     Possible(Duration),
-    /// The user was warned.
-    Reported,
+    /// The user was warned of this one.
+    Reported(Duration),
 }
 
 /// Counts connections in a row that ended in the same way.
@@ -85,10 +85,13 @@ impl Repeated {
         since: Instant,
         now: Instant,
     ) -> Option<Consequence> {
-        let kind = kind_of(error, facts, since, now);
+        let idle_time = idle_time(error, facts, now);
+        // What is explained already needs no second cause.
+        let kind = kind_of(error, facts, since, now)
+            .filter(|kind| *kind != CommonEnd::Short || !self.is_reported(idle_time));
         self.rounds = if kind.is_some() && kind == self.kind { self.rounds + 1 } else { 1 };
         self.kind = kind;
-        let idle = self.idle_limit(error, facts, now);
+        let idle = self.idle_limit(idle_time);
         if self.rounds != ROUNDS {
             return idle;
         }
@@ -108,20 +111,18 @@ impl Repeated {
         }
     }
 
+    /// Whether a connection ended by the limit of which the user was warned.
+    fn is_reported(&self, idle: Option<Duration>) -> bool {
+        match (self.idle, idle) {
+            (IdleLimit::Reported(limit), Some(idle)) => limit.abs_diff(idle) <= SAME,
+            _ => false,
+        }
+    }
+
     /// The same time without traffic twice in a row, before the connection ended.
-    fn idle_limit(
-        &mut self,
-        error: &Error,
-        facts: &LossFacts,
-        now: Instant,
-    ) -> Option<Consequence> {
-        let idle = facts
-            .traffic
-            .filter(|_| matches!(error, Error::Lost(_)))
-            .map(|traffic| now.saturating_duration_since(traffic))
-            .filter(|idle| *idle >= SHORTEST_IDLE);
+    fn idle_limit(&mut self, idle: Option<Duration>) -> Option<Consequence> {
         let before = match self.idle {
-            IdleLimit::Reported => return None,
+            IdleLimit::Reported(_) => return None,
             IdleLimit::Unknown => None,
             IdleLimit::Possible(before) => Some(before),
         };
@@ -129,13 +130,19 @@ impl Repeated {
         if before?.abs_diff(idle?) > SAME {
             return None;
         }
-        self.idle = IdleLimit::Reported;
+        self.idle = IdleLimit::Reported(idle?);
         let seconds = idle?.as_secs_f64().round();
         Some(Consequence::Warn(format!(
             "the connection has ended twice {seconds} s after the last traffic: \
              an idle limit on the way? try -k with less than {seconds} s"
         )))
     }
+}
+
+/// For how long there was no traffic when a connection ended, if that is an idle limit's time.
+fn idle_time(error: &Error, facts: &LossFacts, now: Instant) -> Option<Duration> {
+    let traffic = facts.traffic.filter(|_| matches!(error, Error::Lost(_)))?;
+    Some(now.saturating_duration_since(traffic)).filter(|idle| *idle >= SHORTEST_IDLE)
 }
 
 fn kind_of(error: &Error, facts: &LossFacts, since: Instant, now: Instant) -> Option<CommonEnd> {

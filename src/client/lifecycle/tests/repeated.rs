@@ -189,3 +189,19 @@ fn different_silences_are_none() {
     assert_eq!(idle(&[60_000, 30_000, 60_000]), 0);
     assert_eq!(idle(&[100, 100, 100]), 0, "that short is no silence");
 }
+
+/// A third end after the same silence is not blamed on another client.
+#[test]
+fn an_idle_limit_that_is_told_is_not_explained_otherwise() {
+    let mut world = World::online(policy());
+    for _ in 0..6 {
+        if world.state() == "Backoff" {
+            world.reconnect();
+        }
+        let traffic = Some(world.now);
+        let facts = LossFacts { traffic, is_subscriber: true, ..LossFacts::default() };
+        world.after(2_000).feed(ConnectionInput::Failed(fin(), facts));
+    }
+    let said = |words: &str| world.actions.iter().filter(|line| line.contains(words)).count();
+    assert_eq!((said("an idle limit on the way?"), said("three connections in a row")), (1, 0));
+}
