@@ -115,7 +115,8 @@ fn nothing_is_sent_after_one_until_the_server_is_known_to_have_taken_it() {
     let input = ["a", "b\\u0001", "b\\u0002", "b\\u0002", "c"].iter().zip(1..);
     let input = input
         .map(|(topic, number)| format!("{{\"topic\":\"{topic}\",\"payload\":\"{number}\"}}\n"))
-        .collect::<String>();
+        .collect::<Vec<_>>()
+        .concat();
     let lines = "mqttws: publishing: message 2 refused: the connection ended at it, as some brokers \
                  end it at a control character\n\
                  mqttws: publishing: messages of QoS 0 may be missing: the connection was lost \
