@@ -58,18 +58,8 @@ pub fn run(config: Config) -> Result<Exit> {
             let feed = Feed::new(input, messages);
             let tally = Tally::new(feed.context(), feed.input.has_several(), summary.is_wanted());
             let tells_loss = verbosity.warns();
-            let publisher = Publisher {
-                client,
-                feed,
-                tally,
-                progress,
-                limit,
-                large: None,
-                input_error: None,
-                tells_loss,
-                proving: None,
-            };
-            publisher.publish_all(&summary)
+            let publisher = Publisher::new(client, feed, tally, progress);
+            Publisher { limit, tells_loss, ..publisher }.publish_all(&summary)
         }
     }
 }
@@ -112,6 +102,13 @@ struct Proving {
 }
 
 impl Publisher {
+    /// A publisher without a time limit that does not tell what is lost.
+    fn new(client: Box<Client>, feed: Feed, tally: Tally, progress: Progress) -> Self {
+        let (limit, large, input_error, proving) = (None, None, None, None);
+        let tells_loss = false;
+        Self { client, feed, tally, progress, limit, large, input_error, tells_loss, proving }
+    }
+
     fn attach_input(&mut self) -> Result<()> {
         if self.progress.is_on() {
             self.feed.look_for_end();
@@ -280,8 +277,12 @@ impl Publisher {
         }
     }
 
-    /// The error that came after a message which nothing has followed yet: it is about that.
-    fn at_message(&self, error: anyhow::Error) -> anyhow::Error {
+    /// The error with how far it has come. If it came after a message which nothing has followed
+    /// yet, it is about that.
+    fn with_counts(&self, error: anyhow::Error) -> anyhow::Error {
+        let first = self.first_unfinished();
+        let in_doubt = self.client.session().in_flight() as u64;
+        let error = self.tally.with_counts(error, self.feed.template(), in_doubt, first);
         match &self.proving {
             Some(Proving { record, .. }) if self.tally.is_numbered => {
                 error.context(format!("message {record} refused; go on with number {}", record + 1))
@@ -327,11 +328,7 @@ impl Publisher {
 
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
-        let first = self.first_unfinished();
-        let in_doubt = self.client.session().in_flight() as u64;
-        let result = result
-            .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first))
-            .map_err(|error| self.at_message(error));
+        let result = result.map_err(|error| self.with_counts(error));
         if !self.client.session().is_online() {
             self.tally.connection_lost();
         }

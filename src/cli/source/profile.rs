@@ -237,6 +237,13 @@ fn is_credential(key: &str, flag: &OsStr) -> bool {
     CREDENTIALS.contains(&key) || property.is_some_and(identifies)
 }
 
+/// Leaves out those of these flags that authenticate us; whether there were any.
+fn withhold(key: &str, written: &mut Vec<OsString>) -> bool {
+    let all = written.len();
+    written.retain(|flag| !is_credential(key, flag));
+    written.len() < all
+}
+
 /// All that says which setting counts.
 struct Order<'a> {
     config: &'a ProfileFile,
@@ -268,12 +275,8 @@ impl Order<'_> {
             let mut written = written_for(flag, key, &value).ok_or_else(|| {
                 Usage::new(format!("{path}: profile {name}: {key}: not a value for --{key}"))
             })?;
-            if self.is_for_another_address(at) {
-                let before = written.len();
-                written.retain(|flag| !is_credential(key, flag));
-                if written.len() < before {
-                    withheld.push(key.as_str());
-                }
+            if self.is_for_another_address(at) && withhold(key, &mut written) {
+                withheld.push(key.as_str());
             }
             flags.extend(written.into_iter().map(|written| (flag.get_id().to_string(), written)));
         }

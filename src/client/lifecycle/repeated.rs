@@ -97,17 +97,7 @@ impl Repeated {
         }
         match kind? {
             CommonEnd::Message(_) => facts.unacknowledged.clone().map(Consequence::GiveUp),
-            CommonEnd::Short => {
-                let (when, forbids) = if facts.is_subscriber {
-                    ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
-                } else {
-                    ("CONNACK", "")
-                };
-                Some(Consequence::Warn(format!(
-                    "the server ended three connections in a row soon after {when}: another \
-                     client may use the same id (choose another id with -i){forbids}"
-                )))
-            }
+            CommonEnd::Short => Some(Consequence::Warn(short_ends(facts.is_subscriber))),
         }
     }
 
@@ -137,6 +127,19 @@ impl Repeated {
              an idle limit on the way? try -k with less than {seconds} s"
         )))
     }
+}
+
+/// The usual causes of short connections.
+fn short_ends(is_subscriber: bool) -> String {
+    let (when, forbids) = if is_subscriber {
+        ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
+    } else {
+        ("CONNACK", "")
+    };
+    format!(
+        "the server ended three connections in a row soon after {when}: another client may use the \
+         same id (choose another id with -i){forbids}"
+    )
 }
 
 /// For how long there was no traffic when a connection ended, if that is an idle limit's time.
