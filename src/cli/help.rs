@@ -81,6 +81,8 @@ mod tests {
         }
         for (verb, text) in texts() {
             assert!(text.ends_with(&format!("\nmqttws help {verb}: all\n")), "{verb}");
+            let flags = text.lines().filter(|line| line.trim_start().starts_with('-'));
+            assert!(flags.count() <= 20, "{verb}");
             assert!(text.contains("\nExample: ") && text.starts_with("Usage: mqttws "), "{verb}");
         }
     }

@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::certificates::{Authority, FAR_AWAY};
@@ -188,9 +190,41 @@ fn systemd_understands_the_units() {
     }
 }
 
-fn all_run(page: &str) {
-    let mut place = None;
+/// How many examples run at once; most of them wait.
+const AT_ONCE: usize = 4;
+
+/// The examples of a page, each with the files that stand before it.
+fn groups(page: &str) -> Vec<Vec<Example>> {
+    let mut groups = vec![Vec::new()];
     for example in examples(&file(&format!("man/{page}"))) {
+        let is_file = example.note("file").is_some_and(|name| !name.ends_with(".service"));
+        groups.last_mut().expect("there is one").push(example);
+        if !is_file {
+            groups.push(Vec::new());
+        }
+    }
+    groups
+}
+
+fn all_run(page: &str) {
+    let groups = groups(page);
+    let next = AtomicUsize::new(0);
+    let run = || {
+        while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run_group(group);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(run);
+        }
+    });
+}
+
+/// Runs an example, after the files for it.
+fn run_group(group: &[Example]) {
+    let mut place = None;
+    for example in group {
         if let Some(reason) = example.note("not-run") {
             let is_listed = NOT_RUN.contains(&(example.text.as_str(), reason));
             assert!(is_listed, "not in the list of what is not run: {example:#?}");
@@ -199,17 +233,16 @@ fn all_run(page: &str) {
         } else if let Some(path) = example.note("elsewhere") {
             assert!(!file(path).is_empty());
         } else if let Some(name) = example.note("file") {
-            // A file is for the example after it.
             let new = place.take().unwrap_or_else(Place::new);
             if name.ends_with(".service") {
-                new.run(&started_by(&example));
+                new.run(&started_by(example));
                 continue;
             }
             new.folder.write(&format!("home/{name}"), format!("{}\n", example.text));
             place = Some(new);
         } else if example.note("test").is_some() && (!example.text.contains("jq ") || is_here("jq"))
         {
-            place.take().unwrap_or_else(Place::new).run(&example);
+            place.take().unwrap_or_else(Place::new).run(example);
         }
     }
 }
