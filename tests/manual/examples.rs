@@ -11,6 +11,7 @@ use crate::certificates::{Authority, FAR_AWAY};
 use crate::folder::Folder;
 use crate::page::{Example, examples};
 use crate::program::{Outcome, Program, Running};
+use crate::readme::without_numbers;
 use crate::{file, is_here, relay};
 
 /// How long one example may take, on a busy machine.
@@ -60,6 +61,18 @@ impl Place {
         let expected: Vec<&str> = example.notes("prints").collect();
         let printed: Vec<&str> = printed.lines().collect();
         assert!(expected.is_empty() || printed == expected, "{example:#?}\nbut {printed:#?}");
+    }
+
+    /// What the command of its note prints has the form of an example.
+    fn compare(&self, example: &Example) {
+        let Some(command) = example.note("output") else { return };
+        let before = example.notes("before").collect::<Vec<_>>().join("\n");
+        let printed = self.shell(&format!("{before}\n{command}"));
+        let form = |text: &str| {
+            let text: String = text.split_whitespace().collect();
+            without_numbers(&without_numbers(&text).replace("#.#", "0"))
+        };
+        assert_eq!(form(&printed), form(&example.text), "{example:#?}\nbut {printed}");
     }
 
     /// Parses the commands of ours in a file of another program.
@@ -225,6 +238,9 @@ fn all_run(page: &str) {
 fn run_group(group: &[Example]) {
     let mut place = None;
     for example in group {
+        if example.note("output").is_some() {
+            Place::new().compare(example);
+        }
         if let Some(reason) = example.note("not-run") {
             let is_listed = NOT_RUN.contains(&(example.text.as_str(), reason));
             assert!(is_listed, "not in the list of what is not run: {example:#?}");

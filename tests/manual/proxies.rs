@@ -93,21 +93,25 @@ fn mosquitto() {
 #[test]
 fn nginx() {
     let (Some(broker), folder) = (broker_for("nginx"), Folder::new()) else { return };
-    let prefix = format!("{}/", folder.path().display());
     let [text] = &printed("nginx")[..] else { panic!("there is one") };
-    let location = with_broker(text, broker.ws_port());
+    let server = start_nginx(&folder, &with_broker(text, broker.ws_port()));
+    leads_on(server.port, &[]);
+}
+
+/// nginx with this `location`.
+fn start_nginx(folder: &Folder, location: &str) -> Daemon {
+    let prefix = format!("{}/", folder.path().display());
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {prefix}{kind};\n"))
         .concat();
-    let server = Daemon::start("nginx", |port| {
+    Daemon::start("nginx", |port| {
         let text = format!(
             "daemon off;\nmaster_process off;\npid {prefix}pid;\nevents {{}}\nhttp {{\naccess_log off;\n\
              {temporary}server {{\nlisten 127.0.0.1:{port};\n{location}}}\n}}\n"
         );
         let file = folder.write("nginx.conf", text);
         vec!["-p".into(), prefix.clone(), "-c".into(), file, "-e".into(), "stderr".into()]
-    });
-    leads_on(server.port, &[]);
+    })
 }
 
 /// The configuration of this name leads on; its server listens where it says 8080. `arguments` are
@@ -126,6 +130,20 @@ fn reverse_proxy(
         arguments(&folder, folder.write(&format!("{name}.conf"), text), port)
     });
     leads_on(server.port, &[]);
+}
+
+/// What `check` prints of a broker behind an nginx that does not pass the upgrade on.
+pub fn check_without_upgrade() -> Option<String> {
+    let (broker, folder) = (broker_for("nginx")?, Folder::new());
+    let [text] = &printed("nginx")[..] else { panic!("there is one") };
+    let is_kept = |line: &&str| !line.contains("Upgrade") && !line.contains("upgrade");
+    let location: Vec<&str> = text.lines().filter(is_kept).collect();
+    let location = with_broker(&location.join("\n"), broker.ws_port());
+    let server = start_nginx(&folder, &location);
+    let url = format!("ws://127.0.0.1:{}/mqtt", server.port);
+    let outcome = Program::new(["check", &url]).run();
+    assert_eq!(outcome.code(), Some(5), "{outcome}");
+    Some(String::from_utf8(outcome.stdout).expect("it is text"))
 }
 
 #[test]
