@@ -29,7 +29,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand completions 'Print the completions for a shell, to be put where that shell looks for them'
             cand man 'Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -'
             cand version 'Print the version'
-            cand help 'Print this message or the help of the given subcommand(s)'
+            cand help 'Print all flags of a command'
         }
         &'mqttws;pub'= {
             cand -t 'Topic to publish to'
@@ -495,6 +495,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --help 'Print help'
         }
         &'mqttws;help'= {
+            cand --help 'Print help'
             cand pub 'Publish messages: one, a file, or a stream of lines or records'
             cand sub 'Subscribe, and write the messages that come to stdout'
             cand ping 'Measure how fast a broker answers, and each step of the way to it'
@@ -504,27 +505,33 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand completions 'Print the completions for a shell, to be put where that shell looks for them'
             cand man 'Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -'
             cand version 'Print the version'
-            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mqttws;help;pub'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;sub'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;ping'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;check'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;serve'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;profile'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;completions'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;man'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;version'= {
-        }
-        &'mqttws;help;help'= {
+            cand --help 'Print help'
         }
     ]
     $completions[$command]

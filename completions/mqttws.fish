@@ -55,7 +55,7 @@ complete -c mqttws -n __mqttws_no_verb -a profile -d 'List the profiles, and che
 complete -c mqttws -n __mqttws_no_verb -a completions -d 'Print the completions for a shell, to be put where that shell looks for them'
 complete -c mqttws -n __mqttws_no_verb -a man -d 'Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -'
 complete -c mqttws -n __mqttws_no_verb -a version -d 'Print the version'
-complete -c mqttws -n __mqttws_no_verb -a help -d 'Print this message or the help of the given subcommand(s)'
+complete -c mqttws -n __mqttws_no_verb -a help -d 'Print all flags of a command'
 
 # pub
 complete -c mqttws -n '__mqttws_verb pub' -s t -l topic -x -d 'Topic to publish to'

@@ -105,6 +105,7 @@ impl Cli {
         if let Some(text) = help::without_command(&typed) {
             return Err(text.into());
         }
+        let typed = help::without_repetition(typed);
         let (command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();

@@ -83,6 +83,14 @@ fn the_host_is_no_help() {
 }
 
 #[test]
+fn help_of_help_is_help() {
+    for arguments in [&["help", "help"][..], &["help", "--help"]] {
+        assert_eq!(printed(arguments), printed(&["help"]), "{arguments:?}");
+    }
+    assert_eq!(printed(&["help", "pub", "--help"]), printed(&["help", "pub"]));
+}
+
+#[test]
 fn completions_and_pages_are_those_of_the_repository() {
     for (arguments, file) in [
         (&["completions", "bash"][..], "completions/mqttws.bash"),

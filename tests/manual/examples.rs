@@ -3,12 +3,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::certificates::{Authority, FAR_AWAY};
 use crate::folder::Folder;
 use crate::page::{Example, examples};
 use crate::program::{Outcome, Program, Running};
+use crate::readme::without_numbers;
 use crate::{file, is_here, relay};
 
 /// How long one example may take, on a busy machine.
@@ -58,6 +61,18 @@ impl Place {
         let expected: Vec<&str> = example.notes("prints").collect();
         let printed: Vec<&str> = printed.lines().collect();
         assert!(expected.is_empty() || printed == expected, "{example:#?}\nbut {printed:#?}");
+    }
+
+    /// What the command of its note prints has the form of an example.
+    fn compare(&self, example: &Example) {
+        let Some(command) = example.note("output") else { return };
+        let before = example.notes("before").collect::<Vec<_>>().join("\n");
+        let printed = self.shell(&format!("{before}\n{command}"));
+        let form = |text: &str| {
+            let text: String = text.split_whitespace().collect();
+            without_numbers(&without_numbers(&text).replace("#.#", "0"))
+        };
+        assert_eq!(form(&printed), form(&example.text), "{example:#?}\nbut {printed}");
     }
 
     /// Parses the commands of ours in a file of another program.
@@ -201,9 +216,44 @@ fn systemd_understands_the_units() {
     }
 }
 
-fn all_run(page: &str) {
-    let mut place = None;
+/// How many examples run at once; most of them wait.
+const AT_ONCE: usize = 4;
+
+/// The examples of a page, each with the files that stand before it.
+fn groups(page: &str) -> Vec<Vec<Example>> {
+    let mut groups = vec![Vec::new()];
     for example in examples(&file(&format!("man/{page}"))) {
+        let is_file = example.note("file").is_some_and(|name| !name.ends_with(".service"));
+        groups.last_mut().expect("there is one").push(example);
+        if !is_file {
+            groups.push(Vec::new());
+        }
+    }
+    groups
+}
+
+fn all_run(page: &str) {
+    let groups = groups(page);
+    let next = AtomicUsize::new(0);
+    let run = || {
+        while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run_group(group);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(run);
+        }
+    });
+}
+
+/// Runs an example, after the files for it.
+fn run_group(group: &[Example]) {
+    let mut place = None;
+    for example in group {
+        if example.note("output").is_some() {
+            Place::new().compare(example);
+        }
         if let Some(reason) = example.note("not-run") {
             let is_listed = NOT_RUN.contains(&(example.text.as_str(), reason));
             assert!(is_listed, "not in the list of what is not run: {example:#?}");
@@ -217,10 +267,9 @@ fn all_run(page: &str) {
         } else if let Some(path) = example.note("elsewhere") {
             assert!(!file(path).is_empty());
         } else if let Some(name) = example.note("file") {
-            // A file is for the example after it.
             let new = place.take().unwrap_or_else(Place::new);
             if name.ends_with(".service") {
-                new.run(&started_by(&example));
+                new.run(&started_by(example));
                 continue;
             }
             let path = new.folder.path().join("home").join(name);
@@ -229,7 +278,7 @@ fn all_run(page: &str) {
             place = Some(new);
         } else if example.note("test").is_some() && (!example.text.contains("jq ") || is_here("jq"))
         {
-            place.take().unwrap_or_else(Place::new).run(&example);
+            place.take().unwrap_or_else(Place::new).run(example);
         }
     }
 }
