@@ -75,6 +75,11 @@ pub trait Deviation: Send {
         head
     }
 
+    /// Whether the connection ends behind the answer, on both sides.
+    fn ends_after_answer(&self) -> bool {
+        false
+    }
+
     /// Whether the whole head of the request is wanted in one read.
     fn wants_one_read(&self) -> bool {
         false
@@ -221,6 +226,9 @@ fn serve(
         return Ok(());
     }
     client.write_all(answer.as_bytes())?;
+    if deviation.ends_after_answer() {
+        return client.shutdown(Shutdown::Both);
+    }
     if !answer.starts_with("HTTP/1.1 101") {
         client.write_all(&first)?;
         std::io::copy(&mut server, &mut client)?;
