@@ -258,10 +258,9 @@ fn left_behind(seen: &str) -> Vec<String> {
             continue;
         };
         match (topic.starts_with("mqttws/check/"), retain, length) {
-            (false, _, _) => drop(left.insert(topic)),
             (true, "1", "0") => drop(left.remove(topic)),
-            (true, "1", _) => drop(left.insert(topic)),
-            (true, _, _) => {}
+            (true, "0", _) => {}
+            (_, _, _) => drop(left.insert(topic)),
         }
     }
     left.into_iter().map(str::to_owned).collect()
