@@ -251,9 +251,12 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
         )
     );
     if config.verbosity.warns() {
-        crate::report::note(
-            "--full sends broken bytes, retained messages and load, and takes about 3 minutes",
-        );
+        let words = if config.selection.set == points::Set::Full {
+            "--full sends broken bytes, retained messages and load, and takes about 3 minutes"
+        } else {
+            "points of --full are asked: they send broken bytes, retained messages or load"
+        };
+        crate::report::note(words);
     }
     Ok(())
 }

@@ -133,7 +133,7 @@ impl Bench {
             },
             Answer::Silence => {
                 self.close(conn);
-                let waited = self.patience().as_secs_f64();
+                let waited = self.patience().min(self.target.timeout).as_secs_f64();
                 let words = format!("no answer to the upgrade within {waited:.1} s");
                 return Err(self.failed(Exit::TimedOut, words));
             }
