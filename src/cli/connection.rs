@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
+use super::apart::Apart;
 use super::mqtt::{AckReports, ClientNeeds, CredentialFlags, MqttFlags, Persistence, SessionFlags};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
@@ -34,35 +35,35 @@ const DEFAULT_PORT: u16 = 8080;
 pub struct ConnectionFlags {
     /// The session.
     #[command(flatten)]
-    pub session: SessionFlags,
+    pub session: Apart<SessionFlags>,
 
     /// User name and password.
     #[command(flatten)]
-    credentials: CredentialFlags,
+    credentials: Apart<CredentialFlags>,
 
     /// The address.
     #[command(flatten)]
-    address: Address,
+    address: Apart<Address>,
 
     /// The upgrade.
     #[command(flatten)]
-    upgrade: UpgradeFlags,
+    upgrade: Apart<UpgradeFlags>,
 
     /// The way there.
     #[command(flatten)]
-    network: NetworkFlags,
+    network: Apart<NetworkFlags>,
 
     /// Time, and what to do when it fails.
     #[command(flatten)]
-    retry: Retry,
+    retry: Apart<Retry>,
 
     /// TLS.
     #[command(flatten)]
-    tls: TlsFlags,
+    tls: Apart<TlsFlags>,
 
     /// Profiles and the log.
     #[command(flatten)]
-    general: General,
+    general: Apart<General>,
 }
 
 /// How long connecting may take, and what happens when it fails or the connection is lost.

@@ -1,5 +1,6 @@
 //! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
+mod apart;
 mod check;
 mod choice;
 mod connection;

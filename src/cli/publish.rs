@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgGroup, Args};
 
+use super::apart::Apart;
 use super::choice::{Choice, Chosen, Flag};
 use super::connection::Conversation;
 use super::mqtt::{AckReports, ClientNeeds, NeedsVersion5};
@@ -35,19 +36,19 @@ use crate::mqtt::topic::TopicName;
 pub struct PublishFlags {
     /// The messages.
     #[command(flatten)]
-    pub messages: MessageFlags,
+    pub messages: Apart<MessageFlags>,
 
     /// Answers.
     #[command(flatten)]
-    pub answers: RequestFlags,
+    pub answers: Apart<RequestFlags>,
 
     /// When to stop.
     #[command(flatten)]
-    limits: PublishLimits,
+    limits: Apart<PublishLimits>,
 
     /// How messages are sent.
     #[command(flatten)]
-    delivery: DeliveryFlags,
+    delivery: Apart<DeliveryFlags>,
 
     /// Address, session and properties.
     #[command(flatten)]
@@ -55,7 +56,7 @@ pub struct PublishFlags {
 
     /// A file of flags, and the summary.
     #[command(flatten)]
-    extras: PublishExtras,
+    extras: Apart<PublishExtras>,
 }
 
 /// The messages.
@@ -425,14 +426,14 @@ impl PublishFlags {
     }
 
     fn input(self) -> InputSource {
-        if let Some(file) = self.messages.file {
+        if let Some(file) = self.messages.0.file {
             InputSource::File(file)
         } else if self.messages.unnamed.0 == Some(Unnamed::Stdin) {
             InputSource::Stdin
         } else if self.is_many() {
             InputSource::Records(self.messages.delimiter.unwrap_or(self.messages.end.0))
         } else {
-            InputSource::Text(self.messages.message.unwrap_or_default().into_encoded_bytes().into())
+            InputSource::Text(self.messages.0.message.unwrap_or_default().into_encoded_bytes().into())
         }
     }
 

@@ -94,13 +94,14 @@ pub struct Client {
 
 impl Client {
     /// A client that begins to connect with the first [`Client::next`].
-    pub fn new(options: Options) -> Result<Self, Error> {
+    /// It lies on the heap, so that who hands it on moves a pointer.
+    pub fn new(options: Options) -> Result<Box<Self>, Error> {
         let events = EventQueue::new(options.keeps_brief()).map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let now = Instant::now();
         let mut lifecycle = Lifecycle::new(Policy::of(&options), fastrand::u64(..));
         lifecycle.handle(ConnectionInput::Connect, now);
-        Ok(Self {
+        Ok(Box::new(Self {
             options,
             session,
             events,
@@ -111,7 +112,7 @@ impl Client {
             pending: VecDeque::new(),
             now,
             is_reading_paused: false,
-        })
+        }))
     }
 
     /// Waits until the broker has accepted the connection; at most until `limit`, which the user

@@ -82,7 +82,7 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 }
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
-fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
+fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Box<Client>, Established)> {
     connect_after(options, limit, |_| Ok(()))
 }
 
@@ -91,7 +91,7 @@ fn connect_after(
     options: Options,
     limit: Option<(Instant, Duration)>,
     prepare: impl FnOnce(&mut Client) -> Result<(), Error>,
-) -> Result<(Client, Established)> {
+) -> Result<(Box<Client>, Established)> {
     let context = options.at_server("connecting to");
     let connect = || {
         let mut client = Client::new(options)?;
@@ -222,6 +222,7 @@ where
 
 /// The exit of a run that ended so after `earlier` had happened. An error whose exit code says less
 /// is reported here.
+#[inline(always)]
 fn with_earlier(result: Result<Exit>, earlier: Exit) -> Result<Exit> {
     match result {
         Ok(exit) => Ok(worse(exit, earlier)),

@@ -31,6 +31,8 @@ use results::{PingResults, ProbesEnd};
 use server::ServerFacts;
 
 /// Runs `mqttws ping`.
+// Not part of the caller, whose frame would hold what this one needs.
+#[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
     let Config { client: options, plan, report, verbosity } = config;
     let mut results = PingResults::new(options.endpoint.to_string(), plan.count);

@@ -75,7 +75,7 @@ fn wanted_progress(input: &RecordInput, shown: Wanted) -> Wanted {
 }
 
 struct Publisher {
-    client: Client,
+    client: Box<Client>,
     feed: Feed,
     tally: Tally,
     progress: Progress,

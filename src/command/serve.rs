@@ -31,6 +31,8 @@ pub struct Config {
 }
 
 /// Runs `mqttws serve`.
+// Not part of the caller, whose frame would hold what this one needs.
+#[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
     let Config { address, debug, command: words } = config;
     let log: Option<broker::LogLine> = if debug { Some(Arc::new(report::trace)) } else { None };

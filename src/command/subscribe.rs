@@ -36,6 +36,8 @@ use crate::terminal::progress::{Part, Position, Progress, Unit, Wanted};
 use crate::terminal::screen;
 
 /// Runs `mqttws sub`.
+// Not part of the caller, whose frame would hold what this one needs.
+#[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
     let Config { client: options, subscriptions, messages, summary, verbosity } = config;
@@ -101,7 +103,7 @@ fn warn_of_closed_stdout(
 }
 
 struct Subscriber {
-    client: Client,
+    client: Box<Client>,
     receiver: MessageReceiver,
     reader: StdoutReader,
     progress: Progress,

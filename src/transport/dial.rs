@@ -309,6 +309,8 @@ struct DirectDial {
 }
 
 impl DirectDial {
+    // With its caller, not on a page of its own.
+    #[inline(always)]
     fn new(
         host: &str,
         addresses: Vec<SocketAddr>,
@@ -346,6 +348,7 @@ impl DirectDial {
         Self::ended(self.race.run(), self.source, self.lookup, self.since)
     }
 
+    #[inline(always)]
     fn ended(
         outcome: race::Outcome,
         source: AddressSource,

@@ -231,8 +231,10 @@ impl Transport {
         self.stage = HandshakeStage::Upgrade(Response::to(&self.offer));
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
-        sent.map_err(|source| Error::from_stream(Phase::Upgrade, source))?;
-        Ok(true)
+        match sent {
+            Ok(()) => Ok(true),
+            Err(source) => Err(Error::from_stream(Phase::Upgrade, source)),
+        }
     }
 
     fn advance_upgrade(&mut self) -> Result<bool, Error> {
@@ -256,8 +258,10 @@ impl Transport {
             },
         };
         self.log_answer();
-        if let Some(accepted) = accepted.map_err(|error| self.not_upgraded(error))? {
-            self.open(accepted);
+        match accepted {
+            Ok(Some(accepted)) => self.open(accepted),
+            Ok(None) => {}
+            Err(error) => return Err(self.not_upgraded(error)),
         }
         Ok(true)
     }

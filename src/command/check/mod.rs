@@ -119,6 +119,8 @@ pub struct ServerConfig {
 }
 
 /// Runs `mqttws check`.
+// Not part of the caller, whose frame would hold what this one needs.
+#[inline(never)]
 pub fn run(config: CheckConfig) -> Result<Exit> {
     match config {
         CheckConfig::List(ReportFormat::Json) => super::print(&list::json()).map(|_| Exit::Done),

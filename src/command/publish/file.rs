@@ -29,6 +29,8 @@ use crate::terminal::screen;
 const BLOCKS_AT_ONCE: usize = 8;
 
 /// Publishes the file as often as `feed` says; its messages have no payload of their own.
+// Not part of the caller, whose frame would hold what this one needs.
+#[inline(never)]
 pub fn run(
     options: Options,
     file: LargeFile,
@@ -80,7 +82,7 @@ struct FileBlock {
 }
 
 struct FilePublisher {
-    client: Client,
+    client: Box<Client>,
     file: LargeFile,
     feed: Feed,
     tally: Tally,

@@ -24,6 +24,8 @@ use crate::report::{self, Verbosity};
 use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
 
 /// Publishes the messages of `feed` as requests, and writes their answers.
+// Not part of the caller, whose frame would hold what this one needs.
+#[inline(never)]
 pub fn run(
     options: Options,
     request: RequestOptions,
@@ -93,7 +95,7 @@ struct Answers {
 }
 
 struct Requester {
-    client: Client,
+    client: Box<Client>,
     feed: Feed,
     output: MessageWriter,
     request: RequestOptions,
