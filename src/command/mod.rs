@@ -82,7 +82,10 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 }
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
-fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Box<Client>, Established)> {
+fn connect(
+    options: Options,
+    limit: Option<(Instant, Duration)>,
+) -> Result<(Box<Client>, Established)> {
     connect_after(options, limit, |_| Ok(()))
 }
 

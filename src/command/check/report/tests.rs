@@ -92,6 +92,15 @@ fn the_text_fits_a_narrow_terminal() {
     let headline =
         "  FAIL    binary frames only\n          taken as data\n          <\\u{0}&\"\\u{1b}[2J>\n";
     assert!(text.contains(headline), "{text}");
+    // A word that is longer than a line is cut.
+    let mut long = report();
+    long.results[1].observed = "x".repeat(200);
+    let text = text::render(&long, text::Detail::Usual, text::Deviations::Here, text::WIDEST);
+    assert!(text.lines().all(|line| line.len() <= text::WIDEST), "{text}");
+    let long = text.lines().filter(|line| line.contains("xxx")).map(str::trim);
+    let told: usize = long.map(|line| line.matches('x').count()).sum();
+    // Twice as a headline, once as the deviation.
+    assert_eq!(told, 3 * 200, "{text}");
     // Characters that take two columns count twice.
     let mut wide = report();
     wide.results[1].observed = "日本 ".repeat(40);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::finding::Verdict;
 use super::super::journal::Evidence;
@@ -45,7 +45,8 @@ impl Page {
     fn hanging(&mut self, start: &str, indent: usize, text: &str) {
         let mut line = start.to_owned();
         let mut is_empty = true;
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let room = self.width.saturating_sub(indent).max(1);
+        for word in text.split(' ').flat_map(|word| pieces(word, room)) {
             let width = line.width() + usize::from(!is_empty) + word.width();
             if !is_empty && width > self.width {
                 self.line(line.trim_end());
@@ -101,6 +102,24 @@ pub fn render(report: &Report, detail: Detail, shown: Deviations, width: usize) 
     }
     verdict(report, &mut out);
     out.text
+}
+
+/// The pieces of a word that fit into so many columns.
+fn pieces(mut word: &str, columns: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while !word.is_empty() {
+        let mut width = 0;
+        let mut fits = |character: char| {
+            width += character.width().unwrap_or(0);
+            width <= columns
+        };
+        let first = word.chars().next().map_or(0, char::len_utf8);
+        let taken: usize = word.chars().take_while(|c| fits(*c)).map(char::len_utf8).sum();
+        let (piece, rest) = word.split_at(taken.max(first));
+        pieces.push(piece);
+        word = rest;
+    }
+    pieces
 }
 
 fn head(report: &Report, out: &mut Page) {

@@ -1,7 +1,7 @@
 //! Which subprotocols are agreed to.
 
 use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
-use crate::command::check::answer::Answer;
+use crate::command::check::answer::{Answer, is_http};
 use crate::command::check::bench::{Asked, Bench, Conn, Spoken};
 use crate::command::check::finding::{Finding, Probed, StepResult};
 use crate::command::check::request::UpgradeRequest;
@@ -15,6 +15,9 @@ const UNKNOWN: &str = "x-check";
 
 const HEADER: &str = "Sec-WebSocket-Protocol";
 
+/// What to do where no HTTP is spoken.
+const PORT_REMEDY: &str = "give the port of the WebSocket listener: see speaks-http";
+
 /// What to do where a proxy seems to drop the headers that ask for the upgrade.
 const PROXY_REMEDY: &str = "a proxy must pass the headers: nginx proxy_http_version 1.1, \
     proxy_set_header Upgrade $http_upgrade, proxy_set_header Connection \"upgrade\"; apache \
@@ -23,8 +26,12 @@ const PROXY_REMEDY: &str = "a proxy must pass the headers: nginx proxy_http_vers
 
 pub fn mqtt(bench: &mut Bench) -> Probed {
     let answer = bench.answer_to_plain()?;
-    let Answer::Head(head) = &answer else {
-        return Ok(elsewhere(bench, &answer)?.in_doubt());
+    let head = match &answer {
+        Answer::Head(head) => head,
+        Answer::Other(bytes) if !is_http(bytes) => {
+            return Ok(Finding::fail(answer.to_string()).with_remedy(PORT_REMEDY));
+        }
+        answer => return Ok(elsewhere(bench, answer)?.in_doubt()),
     };
     Ok(match (head.status, &head.subprotocols()[..]) {
         (101, [name]) if name == "mqtt" => Finding::pass("answered mqtt"),
