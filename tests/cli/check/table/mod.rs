@@ -18,6 +18,8 @@ mod tls;
 mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
@@ -153,4 +155,31 @@ pub fn differing(good: &Verdicts, found: &Verdicts, fails: &[&str], warns: &[&st
         format!("{name}: {expected:?} expected, {found:?} found")
     };
     expected.keys().filter(differs).map(words).collect()
+}
+
+/// The sources of the table, with those in its folders.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| {
+        if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() }
+    };
+    entries.map(text).collect()
+}
+
+/// A point that no deviation changes may be one that cannot fail: each is named in a list of points
+/// that change, or beside its verdict.
+#[test]
+fn every_point_is_changed_by_a_deviation() {
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/check/table");
+    let source = sources(&table);
+    let outcome = Program::new(["check", "--list", "--json"]).run();
+    let list: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
+    let is_changed = |name: &str| {
+        let quoted = format!("\"{name}\"");
+        let mut places = source.match_indices(&quoted).map(|(at, _)| source[..at].trim_end());
+        places.any(|before| before.ends_with(['[', ',', '(']))
+    };
+    let names = list.as_array().unwrap().iter().map(|point| point["name"].as_str().unwrap());
+    let unchanged: Vec<&str> = names.filter(|name| !is_changed(name)).collect();
+    assert_eq!(unchanged, Vec::<&str>::new());
 }
