@@ -85,6 +85,11 @@ pub trait Deviation: Send {
         false
     }
 
+    /// How many bytes are read at once, at most: on a busy machine TCP brings them together.
+    fn largest_read(&self) -> usize {
+        16 * 1024
+    }
+
     /// Bytes of the client as TCP brought them; false ends the connection.
     fn client_bytes(&mut self, _bytes: &[u8]) -> bool {
         true
@@ -281,7 +286,7 @@ fn relay(
     mut bytes: Vec<u8>,
     deviation: &Mutex<Box<dyn Deviation>>,
 ) -> std::io::Result<()> {
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; deviation.lock().unwrap().largest_read()];
     loop {
         while let Some(seen) = take_frame(&mut bytes) {
             let done = match side {

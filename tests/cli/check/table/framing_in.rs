@@ -79,6 +79,11 @@ struct HeaderInOneRead {
 }
 
 impl Deviation for HeaderInOneRead {
+    fn largest_read(&self) -> usize {
+        // As small-frame-flood writes.
+        1448
+    }
+
     fn client_bytes(&mut self, mut bytes: &[u8]) -> bool {
         loop {
             let taken = self.left.min(bytes.len());
