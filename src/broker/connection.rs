@@ -1,281 +1,343 @@
-//! The two threads of one connection: the reader decodes frames and packets, the writer encodes
-//! them.
+//! One connection: carries bytes between its socket and the router. Nothing here waits.
 
-use std::io::{self, Read, Write};
-use std::net::Shutdown;
-use std::sync::mpsc::SyncSender;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use mio::net::TcpStream;
 
-use super::LogLine;
-use super::frames::Frames;
-use super::handshake::is_timeout;
-use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
-use super::router::packet_weight;
-use super::router_thread::RouterEvent;
-use super::shared_connection::{SharedConnection, Unwritten};
-use crate::mqtt::packet::{Decoder, Malformed, Packet};
-use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
-use crate::websocket::reader::Reader;
-use crate::websocket::{Role, WebSocketError};
+use super::BrokerLog;
+use super::input::{ClientInput, InputDecoder};
+use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
+use super::output::OutputQueue;
+use super::router::{ConnectionId, EndReason, Router};
+use crate::mqtt::packet::Packet;
+use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
+use crate::websocket::outbound::ServerOutbound;
+use crate::websocket::upgrade::accept::Refusal;
 
-/// How often a packet that arrives slowly is reported to the router, for the keep alive.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-
-/// What the threads of all connections share.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The router's mailbox.
-    pub mailbox: &'a SyncSender<RouterEvent>,
-    /// The largest packet that is accepted, in bytes.
-    pub max_packet: usize,
-    /// Where debug lines go.
-    pub log: Option<&'a LogLine>,
+/// What every connection is served with.
+pub struct Service {
+    /// Where its packets go.
+    pub router: Router,
+    /// The only path that is upgraded.
+    pub path: String,
+    /// Where lines go.
+    pub log: BrokerLog,
+    /// What one read fills.
+    pub buffer: Vec<u8>,
+    /// What one write empties.
+    pub frames: ServerOutbound,
 }
 
-/// The packets that were read and decoded and that the router does not have yet.
-struct Unposted<'a> {
-    connection: &'a SharedConnection,
-    mailbox: &'a SyncSender<RouterEvent>,
-    packets: Vec<Packet>,
-    weight: usize,
-    /// When packets were last posted.
-    posted: Instant,
+/// What is known of the bytes that wait in a socket to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    /// There are none.
+    Empty,
+    /// There may be some.
+    Some,
+    /// There may be some, and they are the last: the end must be read, too.
+    ToTheEnd,
 }
 
-impl Unposted<'_> {
-    /// Hands the decoded packets to the router; waits while the router has too much to do.
-    fn post(&mut self) {
-        if self.packets.is_empty() && self.posted.elapsed() < SIGN_OF_LIFE {
+/// How far a connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EndStage {
+    /// It has not.
+    Open,
+    /// What waits is written first, until this time.
+    Writing(Instant),
+    /// Our side has ended. The client's end is awaited until this time: to close a socket that has
+    /// unread bytes destroys what was sent last.
+    Written(Instant),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct ServerConnection {
+    id: ConnectionId,
+    address: SocketAddr,
+    socket: TcpStream,
+    input: InputDecoder,
+    readiness: Readiness,
+    sending: SendingSide,
+    /// Whether the client has ended its side, or the connection is broken.
+    has_ended: bool,
+}
+
+/// What the client is sent.
+#[derive(Debug)]
+struct SendingSide {
+    queue: OutputQueue,
+    /// When the socket last took bytes, while it does not take all.
+    blocked_since: Option<Instant>,
+    stage: EndStage,
+    /// The code that answers the client's Close, when that has come.
+    close_answer: Option<u16>,
+}
+
+impl ServerConnection {
+    /// A connection that was just accepted. Packets of at most `max_packet` bytes are taken.
+    pub fn new(
+        id: ConnectionId,
+        socket: TcpStream,
+        address: SocketAddr,
+        max_packet: usize,
+    ) -> Self {
+        Self {
+            id,
+            address,
+            socket,
+            input: InputDecoder::new(max_packet),
+            readiness: Readiness::Empty,
+            sending: SendingSide {
+                queue: OutputQueue::default(),
+                blocked_since: None,
+                stage: EndStage::Open,
+                close_answer: None,
+            },
+            has_ended: false,
+        }
+    }
+
+    /// The system has reported that there is something to read, perhaps the end.
+    pub fn set_readable(&mut self, has_end: bool) {
+        self.readiness = if has_end { Readiness::ToTheEnd } else { Readiness::Some };
+    }
+
+    /// Whether something should be read now. A client that does not read what it is sent is not
+    /// read from either.
+    pub fn wants_to_read(&self) -> bool {
+        let has_room = self.sending.queue.unsent() <= DEAF_BYTES
+            && self.sending.queue.control_len() <= CONTROL_BYTES;
+        self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
+    }
+
+    /// Whether something waits to be written, or the socket is to be closed.
+    pub fn has_to_write(&self) -> bool {
+        !self.sending.queue.is_empty() || self.is_closing()
+    }
+
+    /// Whether the socket did not take all that it was given.
+    pub fn is_blocked(&self) -> bool {
+        self.sending.blocked_since.is_some()
+    }
+
+    /// Whether the socket has taken nothing for so long.
+    pub fn is_stuck(&self, time: Duration, now: Instant) -> bool {
+        self.sending.blocked_since.is_some_and(|since| now.duration_since(since) >= time)
+    }
+
+    /// Whether its request for the upgrade is awaited.
+    pub fn is_before_upgrade(&self) -> bool {
+        self.input.is_request() && !self.is_closing()
+    }
+
+    /// Whether it may be closed to make room: its client has not sent CONNECT.
+    pub fn is_before_connect(&self) -> bool {
+        self.input.is_before_connect()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.sending.stage != EndStage::Open
+    }
+
+    /// Whether there is nothing left to do: the socket can be closed.
+    pub fn is_over(&self) -> bool {
+        match self.sending.stage {
+            EndStage::Open => false,
+            EndStage::Writing(_) => self.has_ended && self.sending.queue.is_empty(),
+            EndStage::Written(_) => self.has_ended,
+        }
+    }
+
+    /// When it is closed in any case, if it ends.
+    pub fn closes_at(&self) -> Option<Instant> {
+        match self.sending.stage {
+            EndStage::Open => None,
+            EndStage::Writing(until) | EndStage::Written(until) => Some(until),
+        }
+    }
+
+    /// Reads once, and gives what arrived to the router.
+    pub fn read(&mut self, service: &mut Service, now: Instant) {
+        if !self.wants_to_read() {
             return;
         }
-        let packets = std::mem::take(&mut self.packets);
-        let weight = std::mem::take(&mut self.weight);
-        self.connection.admit(weight);
-        // It fails only after the router has ended, and then this connection ends, too.
-        let _ = self.mailbox.send(RouterEvent::Packets {
-            connection: self.connection.id,
-            packets,
-            weight,
+        let mut buffer = std::mem::take(&mut service.buffer);
+        match self.socket.read(&mut buffer) {
+            Ok(count @ 1..) => {
+                // The system reports what comes after a read that took all there was.
+                if count < buffer.len() && self.readiness == Readiness::Some {
+                    self.readiness = Readiness::Empty;
+                }
+                service.router.heard(self.id, now);
+                self.understand(&buffer[..count], service, now);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.readiness = Readiness::Empty;
+            }
+            Ok(_) => self.lose(&ErrorKind::UnexpectedEof.into(), service, now),
+            Err(error) => self.lose(&error, service, now),
+        }
+        service.buffer = buffer;
+    }
+
+    fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
+        let Service { router, path, log, .. } = service;
+        let Self { id, address, input, sending, .. } = self;
+        input.feed(arrived, path, &mut |part| {
+            log_input(log, *address, &part);
+            match part {
+                ClientInput::Upgrade(answer) => {
+                    sending.queue.post_bytes(answer);
+                    router.open(*id, now);
+                }
+                ClientInput::Refused(refusal) => sending.refuse(&refusal, now),
+                ClientInput::Packet(packet) => router.receive(*id, packet, now),
+                ClientInput::Malformed(error) => router.malformed(*id, &error, now),
+                ClientInput::Answers(frames) => sending.answer(&frames),
+                ClientInput::Closed(code) => {
+                    sending.close_answer = Some(code);
+                    router.lost(*id, now);
+                }
+            }
         });
-        self.posted = Instant::now();
     }
 
-    /// Tells the router that what came after these packets is not MQTT.
-    fn malformed(&mut self, error: Malformed) {
-        self.post();
-        let _ = self.mailbox.send(RouterEvent::Malformed { connection: self.connection.id, error });
+    /// The client has ended its side, or the connection is broken.
+    fn lose(&mut self, error: &io::Error, service: &mut Service, now: Instant) {
+        self.has_ended = true;
+        if self.is_before_upgrade() {
+            service.log.debug(|| format!("{} did not ask for anything: {error}", self.address));
+        } else if self.input.is_websocket() {
+            service.log.debug(|| format!("{} is gone", self.address));
+            service.router.lost(self.id, now);
+        }
+        self.sending.end(None, now);
+    }
+
+    /// Answers with a refusal, and ends the connection.
+    pub fn refuse(&mut self, refusal: Refusal, log: &BrokerLog, now: Instant) {
+        self.input.discard();
+        self.sending.refuse(&refusal, now);
+        log_input(log, self.address, &ClientInput::Refused(refusal));
+    }
+
+    /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
+    pub fn post(&mut self, packets: &mut VecDeque<Packet>, unsent: usize) {
+        if self.is_closing() {
+            packets.clear();
+        } else {
+            self.sending.queue.post(packets, unsent);
+        }
+    }
+
+    /// Ends the connection after what was posted.
+    pub fn end(&mut self, reason: EndReason, now: Instant) {
+        self.sending.end(close_code(reason), now);
+    }
+
+    /// Writes what waits, as far as the socket takes it.
+    pub fn write(&mut self, service: &mut Service, now: Instant) {
+        let Self { socket, sending, address, .. } = self;
+        let SendingSide { queue, blocked_since, .. } = sending;
+        let Service { frames, log, .. } = service;
+        let tell =
+            |packet: &Packet| log.debug(|| format!("{address} is sent {}", packet.describe()));
+        let written = queue.write(self.input.version(), frames, tell, |bytes| {
+            let count = write_once(socket, bytes)?;
+            *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
+            Ok::<_, io::Error>(count.unwrap_or(0))
+        });
+        if written.is_err() {
+            self.has_ended = true;
+            self.sending.give_up(now);
+        }
+        if self.sending.is_written() {
+            // It fails when the client is gone, which the next read finds.
+            let _ = self.socket.shutdown(Shutdown::Write);
+            self.sending.stage = EndStage::Written(now + LINGER);
+        }
+        let weight = self.sending.queue.take_written();
+        if weight > 0 {
+            service.router.written(self.id, weight, now);
+        }
     }
 }
 
-/// Reads until the connection ends. `leftover` is what came after the head of the HTTP request.
-pub fn read(connection: &SharedConnection, context: Context<'_>, leftover: &[u8]) {
-    let mut unposted = Unposted {
-        connection,
-        mailbox: context.mailbox,
-        packets: Vec::new(),
-        weight: 0,
-        posted: Instant::now(),
-    };
-    let close = read_frames(&mut unposted, context, leftover);
-    unposted.post();
-    connection.end(close);
-    // It fails only after the router has ended, which then does not need to know.
-    let _ = context.mailbox.send(RouterEvent::Lost(connection.id));
-    drain(connection);
+impl SendingSide {
+    /// Adds control frames, unless the connection ends.
+    fn answer(&mut self, frames: &[u8]) {
+        if self.stage == EndStage::Open {
+            self.queue.post_control(frames);
+        }
+    }
+
+    /// Answers the request for an upgrade with a refusal, and ends the connection.
+    fn refuse(&mut self, refusal: &Refusal, now: Instant) {
+        self.queue.post_bytes(refusal.response());
+        self.end(None, now);
+    }
+
+    /// Ends the connection after what was posted, with a Close frame of this code, or one that
+    /// answers the client's; the first reason counts.
+    fn end(&mut self, close: Option<u16>, now: Instant) {
+        if self.stage == EndStage::Open {
+            self.stage = EndStage::Writing(now + LINGER);
+            if let Some(code) = self.close_answer.or(close) {
+                self.queue.post_close(code);
+            }
+        }
+    }
+
+    /// Nothing can be written any more.
+    fn give_up(&mut self, now: Instant) {
+        self.queue = OutputQueue::default();
+        self.blocked_since = None;
+        self.end(None, now);
+    }
+
+    /// Whether all was written and our side is to be ended.
+    fn is_written(&self) -> bool {
+        self.blocked_since.is_none() && matches!(self.stage, EndStage::Writing(_))
+    }
 }
 
-/// Reads frames until the WebSocket ends; returns the code of the Close frame to send, if any.
-fn read_frames(unposted: &mut Unposted<'_>, context: Context<'_>, leftover: &[u8]) -> Option<u16> {
-    let mut decoder = Some(Decoder::new(unposted.connection.version(), context.max_packet));
-    let mut reader = Reader::new(Role::Server, context.max_packet + MESSAGE_BYTES, false);
-    if let Some(close) = read_arrived(leftover, &mut reader, &mut decoder, unposted, context) {
-        return Some(close);
-    }
-    let mut buffer = vec![0; READ_BYTES];
+/// Writes the debug line about what a client sent, if there is one.
+fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
+    log.debug(|| match input {
+        ClientInput::Upgrade(_) => format!("{address} is connected"),
+        ClientInput::Refused(refusal) => format!("{address} was refused: {}", refusal.sentence),
+        ClientInput::Packet(packet) => format!("{address} sent {}", packet.describe()),
+        ClientInput::Malformed(error) => format!("{address} sent what is not MQTT: {error}"),
+        ClientInput::Answers(_) => format!("{address} sent a ping of WebSocket"),
+        ClientInput::Closed(_) => format!("{address} is gone"),
+    });
+}
+
+/// Writes once; `None` if the socket takes nothing now.
+fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
     loop {
-        // Before we wait, the router has what was decoded.
-        unposted.post();
-        let count = match (&unposted.connection.socket).read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Ok(0) | Err(_) => return None,
-            Ok(count) => count,
-        };
-        let arrived = &buffer[..count];
-        if let Some(close) = read_arrived(arrived, &mut reader, &mut decoder, unposted, context) {
-            return Some(close);
+        match socket.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            result => return result.map(Some),
         }
     }
 }
 
-/// Decodes what has arrived; returns the code of the Close frame to send, if the WebSocket ended.
-fn read_arrived(
-    mut arrived: &[u8],
-    reader: &mut Reader,
-    decoder: &mut Option<Decoder>,
-    unposted: &mut Unposted<'_>,
-    context: Context<'_>,
-) -> Option<u16> {
-    loop {
-        let taken = reader.feed(arrived);
-        arrived = &arrived[taken..];
-        let next = reader.next();
-        let answers = reader.take_answers();
-        match next {
-            Some(Ok(payload)) => {
-                // After a malformed packet the router ends the connection; frames are still read,
-                // so that the client's Close is answered.
-                decoder.take_if(|decoder| !decode(decoder, payload, unposted, context));
-            }
-            Some(Err(error)) => return Some(end_code(error, unposted)),
-            None if arrived.is_empty() && answers.is_empty() => return None,
-            None => {}
+/// The code of the Close frame that follows the last packet.
+fn close_code(reason: EndReason) -> Option<u16> {
+    match reason {
+        EndReason::Lost => None,
+        EndReason::Done | EndReason::Refused | EndReason::Silent | EndReason::TakenOver => {
+            Some(NORMAL)
         }
-        if !answers.is_empty() {
-            unposted.connection.post_frame(&answers);
-        }
-    }
-}
-
-/// The code of the Close frame that answers this end of the WebSocket.
-fn end_code(error: WebSocketError, unposted: &mut Unposted<'_>) -> u16 {
-    if let WebSocketError::TooLarge { size, limit } = error {
-        let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
-        unposted.malformed(Malformed::PacketTooLarge { size: bytes(size), maximum: bytes(limit) });
-        // The router ends the connection, with a DISCONNECT if that is possible.
-        drain(unposted.connection);
-    }
-    match error {
-        // The answer to a Close goes after what was posted, as the writer's last word.
-        WebSocketError::Closed { code, .. } => code.unwrap_or(NORMAL),
-        error => error.answer().unwrap_or(PROTOCOL_ERROR),
-    }
-}
-
-/// Decodes a piece of the MQTT stream; false after a malformed packet.
-fn decode(
-    decoder: &mut Decoder,
-    bytes: Bytes,
-    unposted: &mut Unposted<'_>,
-    context: Context<'_>,
-) -> bool {
-    decoder.feed(bytes);
-    loop {
-        match decoder.next() {
-            Ok(Some(packet)) => {
-                if let Packet::Connect(connect) = &packet {
-                    unposted.connection.set_version(connect.version);
-                }
-                context
-                    .tell(|| format!("{} sent {}", unposted.connection.address, packet.describe()));
-                unposted.weight += packet_weight(&packet);
-                unposted.packets.push(packet);
-                if unposted.packets.len() >= BATCH {
-                    unposted.post();
-                }
-            }
-            Ok(None) => return true,
-            Err(error) => {
-                unposted.malformed(error);
-                return false;
-            }
-        }
-    }
-}
-
-/// Reads and discards until the client closes or the writer cuts the socket: to close a socket with
-/// unread bytes would destroy what we sent last.
-fn drain(connection: &SharedConnection) {
-    let mut waste = [0; 4096];
-    while matches!((&connection.socket).read(&mut waste), Ok(1..)) {}
-}
-
-/// A socket whose writes wait for a slow client until the connection ends, and [`LINGER`] longer.
-struct PatientSocket<'a>(&'a SharedConnection);
-
-impl Write for PatientSocket<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match (&self.0.socket).write(bytes) {
-                Err(error) if is_timeout(&error) => {
-                    if self.0.ending().is_some_and(|ending| ending.since.elapsed() >= LINGER) {
-                        return Err(error);
-                    }
-                }
-                result => return result,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Writes what the router posts until the connection ends, then closes the socket.
-pub fn write(connection: &SharedConnection, context: Context<'_>) {
-    let mut frames = Frames::new(PatientSocket(connection));
-    let mut unwritten = Unwritten::default();
-    loop {
-        connection.take(&mut unwritten);
-        let ending = unwritten.ending.take();
-        if write_all(connection, context, &mut unwritten, &mut frames).is_err() {
-            connection.end(None);
-            break;
-        }
-        if let Some(ending) = ending {
-            if let Some(code) = ending.close {
-                frames.close(code);
-                // It fails only for a client that is gone.
-                let _ = frames.flush();
-            }
-            let _ = connection.socket.shutdown(Shutdown::Write);
-            connection.wait_for_reader();
-            break;
-        }
-    }
-    connection.cut();
-}
-
-/// Writes everything that is to be written and empties it.
-fn write_all(
-    connection: &SharedConnection,
-    context: Context<'_>,
-    unwritten: &mut Unwritten,
-    frames: &mut Frames<PatientSocket<'_>>,
-) -> io::Result<()> {
-    let mut weight = unwritten.frames.len();
-    if weight > 0 {
-        frames.control(&unwritten.frames);
-        unwritten.frames.clear();
-    }
-    let version = connection.version();
-    for packet in unwritten.packets.drain(..) {
-        context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
-        frames.packet(&packet, version)?;
-        weight += packet_weight(&packet);
-        // Publishers that wait for this client can go on before all of it is written.
-        if weight >= READ_BYTES {
-            context.wrote(connection, std::mem::take(&mut weight));
-        }
-    }
-    frames.flush()?;
-    context.wrote(connection, weight);
-    Ok(())
-}
-
-impl Context<'_> {
-    fn tell(&self, line: impl FnOnce() -> String) {
-        if let Some(log) = self.log {
-            log(&line());
-        }
-    }
-
-    /// This many bytes were written; tells the router if it waits for that.
-    fn wrote(&self, connection: &SharedConnection, weight: usize) {
-        if weight > 0 && connection.wrote(weight) {
-            let _ = self.mailbox.send(RouterEvent::Relieved(connection.id));
-        }
+        EndReason::Misbehaved => Some(PROTOCOL_ERROR),
+        EndReason::Stopped => Some(GOING_AWAY),
     }
 }

@@ -13,12 +13,17 @@ pub const LINGER: Duration = Duration::from_secs(1);
 /// How long a publisher is held back for one slow subscriber, before that one loses messages.
 pub const HOLD_BACK: Duration = Duration::from_secs(1);
 
+/// The longest packet that is taken before CONNECT was accepted, in bytes.
+pub const FIRST_PACKET_BYTES: usize = 100_000;
 /// The longest HTTP request head, in bytes.
 pub const HEAD_BYTES: usize = 16 * KIB;
-/// Open connections; each costs two threads.
-pub const CONNECTIONS: usize = 1_000;
+/// A subscriber whose socket took nothing for so long is stuck: no publisher waits for it.
+pub const STUCK: Duration = Duration::from_millis(250);
+
+/// Open connections.
+pub const CONNECTIONS: usize = 20_000;
 /// Sessions, connected or not.
-pub const SESSIONS: usize = 10_000;
+pub const SESSIONS: usize = 100_000;
 /// Subscriptions of one session.
 pub const SUBSCRIPTIONS: usize = 10_000;
 /// Levels of a topic filter. The tree of subscriptions is walked recursively.
@@ -34,6 +39,11 @@ pub const IN_FLIGHT: u16 = 1_024;
 
 /// What one packet weighs besides topic and payload, in bytes: our book-keeping.
 pub const MESSAGE_OVERHEAD: usize = 128;
+/// What one of its properties weighs besides its value, in bytes.
+pub const PROPERTY_OVERHEAD: usize = 64;
+/// Messages in flight to one client from which on those that follow are copied out of what was
+/// read with them.
+pub const COPIED_FROM: usize = 16;
 /// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the
 /// session.
 pub const UNSENT_BYTES: usize = 64 * MIB;
@@ -41,12 +51,8 @@ pub const UNSENT_BYTES: usize = 64 * MIB;
 pub const SLOW_BYTES: usize = 8 * MIB;
 /// Unsent bytes (then acknowledgements) above which we stop reading from the client itself.
 pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
-/// Bytes of packets of one connection that wait for the router, unless it is a single batch.
-pub const UNROUTED_BYTES: usize = 4 * MIB;
-/// Packets in one batch. A message of 2-byte packets would be much larger decoded than encoded.
-pub const BATCH: usize = 1_024;
-/// Batches that wait for the router, of all connections.
-pub const MAILBOX: usize = 1_024;
+/// Bytes of control frames (Pongs) that a client leaves unread above which we stop reading from it.
+pub const CONTROL_BYTES: usize = 16 * KIB;
 
 /// QoS 1 and 2 messages that wait in one session; newer ones are dropped.
 pub const QUEUED_MESSAGES: usize = 100_000;
@@ -56,9 +62,6 @@ pub const QUEUED_BYTES: usize = 256 * MIB;
 pub const RETAINED_MESSAGES: usize = 100_000;
 /// Their bytes.
 pub const RETAINED_BYTES: usize = 256 * MIB;
-/// A stored message smaller than this is copied, so that it does not keep a whole read buffer
-/// alive.
-pub const COPY_BYTES: usize = 4 * KIB;
 
 /// The largest WebSocket message that we send (limits of 64 KiB are common).
 pub const MESSAGE_BYTES: usize = 32 * KIB;

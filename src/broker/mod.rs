@@ -1,30 +1,59 @@
-//! The local broker of `mqttws serve`. The router is pure; the listener and the threads of the
-//! connections do the I/O.
+//! The local broker of `mqttws serve`. The router is pure; one thread does the I/O of all
+//! connections.
 
 pub mod child;
 mod connection;
-mod frames;
+mod connections;
+mod descriptors;
+mod event_loop;
 mod handshake;
+mod input;
 mod limits;
-mod listener;
+mod output;
 mod router;
-mod router_thread;
-mod shared_connection;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, mpsc};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use listener::BrokerShared;
-use router::Router;
-use router_thread::RouterThread;
+use mio::net::TcpListener;
 
-/// Takes debug lines, without a line end. It is called by many threads.
+use connection::Service;
+use event_loop::{EventLoop, StopHandle};
+use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
+use router::Router;
+
+use crate::websocket::outbound::ServerOutbound;
+
+/// Descriptors that are needed for other things than connections.
+const OTHER_DESCRIPTORS: usize = 64;
+
+/// Takes lines, without a line end. It is called by the broker's thread.
 pub type LogLine = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Where lines about what happens go.
+#[derive(Clone)]
+pub struct BrokerLog {
+    /// What the user should know in any case.
+    pub warning: LogLine,
+    /// A line for each packet, refusal and dropped message.
+    pub debug: Option<LogLine>,
+}
+
+impl BrokerLog {
+    fn warn(&self, line: &str) {
+        (self.warning)(line);
+    }
+
+    fn debug(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = &self.debug {
+            log(&line());
+        }
+    }
+}
 
 /// How a broker is started.
 pub struct BrokerOptions {
@@ -34,48 +63,51 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
-    /// Where debug lines go: a line for each packet, refusal and dropped message.
-    pub log: Option<LogLine>,
+    /// Where lines go.
+    pub log: BrokerLog,
 }
 
 /// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
 pub struct Broker {
     address: SocketAddr,
-    shared: Arc<BrokerShared>,
-    router: Option<JoinHandle<()>>,
-    listener: Option<JoinHandle<()>>,
+    path: String,
+    stop: StopHandle,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Broker {
     /// Starts to listen.
     ///
     /// # Errors
-    /// When the address cannot be bound or a thread cannot be started.
+    /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let socket = TcpListener::bind(options.address)?;
-        let address = socket.local_addr()?;
-        let (mailbox, inbox) = mpsc::sync_channel(limits::MAILBOX);
-        let router = Router::new(u32::try_from(options.max_packet).unwrap_or(u32::MAX));
-        let log = options.log.clone();
-        let shared = Arc::new(BrokerShared::new(options, mailbox));
-        let router_thread = RouterThread { router, inbox, connections: HashMap::new(), log };
-        let router =
-            thread::Builder::new().name("router".to_owned()).spawn(move || router_thread.run())?;
-        let mut broker =
-            Self { address, shared: Arc::clone(&shared), router: Some(router), listener: None };
-        let listener = thread::Builder::new().name("listener".to_owned());
-        broker.listener = Some(listener.spawn(move || listener::listen(&socket, &shared))?);
-        Ok(broker)
+        let BrokerOptions { address, path, max_packet, log } = options;
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        descriptors::raise(CONNECTIONS + OTHER_DESCRIPTORS);
+        let service = Service {
+            router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
+            path: path.clone(),
+            log,
+            buffer: vec![0; READ_BYTES],
+            frames: ServerOutbound::new(MESSAGE_BYTES),
+        };
+        let event_loop = EventLoop::new(listener, max_packet, service)?;
+        let stop = event_loop.stop_handle();
+        let thread = thread::Builder::new().name("broker".to_owned());
+        let thread = Some(thread.spawn(move || event_loop.run())?);
+        Ok(Self { address, path, stop, thread })
     }
 
     /// The address that it listens on.
+    #[cfg(test)]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// What a client on this machine connects to.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", listener::reachable(self.address()), self.shared.path())
+        format!("ws://{}{}", reachable(self.address), self.path)
     }
 
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns
@@ -88,14 +120,20 @@ impl Broker {
 /// Stops the broker.
 impl Drop for Broker {
     fn drop(&mut self) {
-        let woken = self.shared.stop(self.address);
-        // A thread that panicked has ended, which is all that matters here.
-        if let Some(router) = self.router.take() {
-            let _ = router.join();
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has ended, which is all that matters here.
+            let _ = thread.join();
         }
-        if let Some(listener) = self.listener.take().filter(|_| woken) {
-            let _ = listener.join();
-        }
-        self.shared.finish();
     }
+}
+
+/// Where a client on this machine reaches a listener.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::broker::child::{ServeSignals, StopCause};
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, BrokerLog};
 use crate::exit::{CommandNotStarted, Exit};
 use crate::report;
 use crate::stdio::exec::CREDENTIALS;
@@ -35,7 +35,8 @@ pub struct Config {
 #[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
     let Config { address, debug, command: words } = config;
-    let log: Option<broker::LogLine> = if debug { Some(Arc::new(report::trace)) } else { None };
+    let debug: Option<broker::LogLine> = if debug { Some(Arc::new(report::trace)) } else { None };
+    let log = BrokerLog { warning: Arc::new(report::warn), debug };
     let options =
         broker::BrokerOptions { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
     let signals = ServeSignals::begin().context("watching for signals")?;

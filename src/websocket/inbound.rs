@@ -155,7 +155,10 @@ impl Inbound {
     /// block. Returns how many.
     pub fn take(&mut self, arrived: &[u8], log: &mut FrameLog) -> usize {
         if self.block.capacity() - self.block.len() < arrived.len() {
-            self.block.reserve(arrived.len().max(BLOCK));
+            match self.role {
+                Role::Client => self.block.reserve(arrived.len().max(BLOCK)),
+                Role::Server => self.block.reserve(arrived.len()),
+            }
         }
         if self.first.is_empty() {
             self.first.extend_from_slice(&arrived[..arrived.len().min(FIRST)]);
@@ -183,7 +186,11 @@ impl Inbound {
 
     /// The payloads that were joined, or `None` if there are none.
     pub fn payload(&mut self) -> Option<Bytes> {
-        (!self.block.is_empty()).then(|| self.block.split().freeze())
+        (!self.block.is_empty()).then(|| match self.role {
+            Role::Client => self.block.split().freeze(),
+            // A server has many connections, most of which wait.
+            Role::Server => std::mem::take(&mut self.block).freeze(),
+        })
     }
 
     /// Whether payloads wait to be taken.

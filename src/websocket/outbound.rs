@@ -58,9 +58,18 @@ impl ClientOutbound {
         let start = self.filled;
         self.filled += length;
         if self.buffer.len() < self.filled {
-            self.buffer.resize(self.filled, 0);
+            self.grow(start);
         }
         &mut self.buffer[start..self.filled]
+    }
+
+    /// Makes the buffer long enough, and keeps what is in use: the system gives memory that is
+    /// zeroed, and `Vec::resize` may do so byte by byte.
+    #[cold]
+    fn grow(&mut self, in_use: usize) {
+        let mut longer = vec![0; self.filled.max(2 * self.buffer.len())];
+        longer[..in_use].copy_from_slice(&self.buffer[..in_use]);
+        self.buffer = longer;
     }
 
     /// Whether enough bytes wait for a write.

@@ -21,7 +21,9 @@ use super::{Look, Role, WebSocketError};
 pub struct Reader {
     role: Role,
     inbound: Inbound,
-    control: Control,
+    /// Made for the first frame that tungstenite judges: most clients of a broker send none.
+    control: Option<Box<Control>>,
+    max_message: usize,
     /// The result of the last frame that tungstenite judged.
     outcome: Option<Result<Bytes, WebSocketError>>,
     /// Whole control frames to send.
@@ -40,7 +42,8 @@ impl Reader {
         Self {
             role,
             inbound: Inbound::new(role, max_message),
-            control: Control::new(role, max_message),
+            control: None,
+            max_message,
             outcome: None,
             answers: Vec::new(),
             pongs: 0,
@@ -149,7 +152,8 @@ impl Reader {
 
     /// The state of the closing handshake, for the writing half.
     pub(super) fn control(&mut self) -> &mut Control {
-        &mut self.control
+        let (role, max_message) = (self.role, self.max_message);
+        self.control.get_or_insert_with(|| Box::new(Control::new(role, max_message)))
     }
 
     /// The log of frames, for the writing half.
@@ -176,7 +180,10 @@ impl Reader {
 
     fn judge(&mut self, part: &[u8]) {
         let before = self.answers.len();
-        self.outcome = match self.control.feed(part, &mut self.answers) {
+        let mut answers = std::mem::take(&mut self.answers);
+        let judged = self.control().feed(part, &mut answers);
+        self.answers = answers;
+        self.outcome = match judged {
             Ok(Some(Message::Binary(bytes))) if !bytes.is_empty() => Some(Ok(bytes)),
             Ok(Some(Message::Text(text))) => {
                 Some(Err(WebSocketError::TextFrame(text.as_str().to_owned())))

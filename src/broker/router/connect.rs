@@ -6,10 +6,10 @@ use bytestring::ByteString;
 
 use super::publish::is_reserved;
 use super::session::ClientSession;
-use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey};
+use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
 use crate::broker::router::message::{AppMessage, is_answerable};
-use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
+use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -21,7 +21,7 @@ const SERVER_UNAVAILABLE: ReasonCode = ReasonCode(3);
 
 impl Router {
     /// CONNECT (§3.1.4).
-    pub(super) fn connect(&mut self, id: ConnectionId, connect: Connect, now: Instant) {
+    pub(super) fn connect(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.version = connect.version;
         peer.heard = now;
@@ -32,11 +32,12 @@ impl Router {
             return self.refuse(id, ReasonCode::PROTOCOL_ERROR, SERVER_UNAVAILABLE, now);
         }
         let anonymous = connect.client_id.is_empty();
-        if anonymous && !may_be_anonymous(&connect) {
+        if anonymous && !may_be_anonymous(connect) {
             let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
             return self.refuse(id, code, IDENTIFIER_REJECTED, now);
         }
-        let client_id = if anonymous { self.assign_client_id() } else { connect.client_id.clone() };
+        let client_id =
+            if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };
         self.take_over(&client_id, now);
         let (key, present) = self.begin_session(&client_id, connect.clean_start, now);
         let Some(key) = key else {
@@ -51,7 +52,7 @@ impl Router {
     }
 
     /// Ties a connection to its session.
-    fn join(&mut self, id: ConnectionId, key: SessionKey, connect: Connect, now: Instant) {
+    fn join(&mut self, id: ConnectionId, key: SessionKey, connect: &Connect, now: Instant) {
         let (Some(peer), Some(session)) = (self.peers.get_mut(&id), self.sessions.get_mut(key))
         else {
             return;
@@ -73,7 +74,7 @@ impl Router {
             _ => NEVER,
         };
         session.outbound.resume(properties.receive_maximum().unwrap_or(IN_FLIGHT));
-        session.will = connect.will;
+        session.will = connect.will.as_ref().map(copies::will);
         self.watch(id, now);
     }
 
@@ -189,9 +190,10 @@ impl Router {
         self.report_dropped(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.connection = None;
+        session.outbound.detach();
         let expiry = session.expiry;
-        let delay =
-            session.will.as_ref().map(|will| will.properties.will_delay_interval().unwrap_or(0));
+        let delay = |will: &Will| will.properties.will_delay_interval().unwrap_or(0);
+        let delay = session.will.as_ref().map(delay);
         if expiry != 0 && expiry != NEVER {
             session.expires_at = now.checked_add(Duration::from_secs(u64::from(expiry)));
             if let Some(at) = session.expires_at {
@@ -219,7 +221,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
         if let Some(will) = session.will.take().filter(|will| !is_reserved(&will.topic)) {
-            self.route(&AppMessage::willed(will, now), Some(key), None, now);
+            self.route(&mut AppMessage::willed(will, now), Some(key), None, now);
         }
     }
 

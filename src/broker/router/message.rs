@@ -4,11 +4,22 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::broker::limits::{COPY_BYTES, MESSAGE_OVERHEAD};
+use super::copies;
+use crate::broker::limits::{MESSAGE_OVERHEAD, PROPERTY_OVERHEAD};
 use crate::mqtt::packet::{Publish, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
+use crate::mqtt::version::Version;
+
+/// Where the bytes of a message are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageBytes {
+    /// In what was read from the socket with it.
+    Read,
+    /// In memory of its own.
+    Own,
+}
 
 /// A message as it was published; what belongs to one hop only (alias, identifiers) is gone.
 #[derive(Debug, Clone)]
@@ -25,6 +36,7 @@ pub struct AppMessage {
     pub properties: Properties,
     /// When it is no longer worth delivering (§3.3.2.3.3).
     pub expires_at: Option<Instant>,
+    memory: MessageBytes,
 }
 
 /// How one subscriber gets a message.
@@ -52,14 +64,14 @@ impl AppMessage {
     pub fn published(publish: Publish, topic: TopicName, now: Instant) -> Self {
         let Publish { qos, retain, properties, payload, .. } = publish;
         let (properties, expires_at) = forwarded(properties, now);
-        Self { topic, payload, qos, retain, properties, expires_at }
+        Self { topic, payload, qos, retain, properties, expires_at, memory: MessageBytes::Read }
     }
 
     /// The message in a will, at the time it is published.
     pub fn willed(will: Will, now: Instant) -> Self {
         let Will { topic, payload, qos, retain, properties } = will;
         let (properties, expires_at) = forwarded(properties, now);
-        Self { topic, payload, qos, retain, properties, expires_at }
+        Self { topic, payload, qos, retain, properties, expires_at, memory: MessageBytes::Read }
     }
 
     /// The message for one subscriber.
@@ -87,15 +99,18 @@ impl AppMessage {
 
     /// What it costs to keep, in bytes.
     pub fn weight(&self) -> usize {
-        MESSAGE_OVERHEAD + self.topic.as_str().len() + self.payload.len()
+        let topic = self.topic.as_str().len();
+        MESSAGE_OVERHEAD + topic + self.payload.len() + weight_of(&self.properties)
     }
 
-    /// A copy to be stored: it does not keep the whole read buffer in memory.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        let topic = detached_topic(&self.topic);
-        let payload = detached_bytes(&self.payload);
-        Self { topic, payload, ..self.clone() }
+    /// Gives it memory of its own, because it will be kept. All who keep it share that.
+    pub fn detach(&mut self) {
+        if self.memory == MessageBytes::Read {
+            self.topic = copies::topic(&self.topic);
+            self.payload = copies::bytes(&self.payload);
+            self.properties = copies::properties(&self.properties);
+            self.memory = MessageBytes::Own;
+        }
     }
 }
 
@@ -105,10 +120,11 @@ impl AddressedMessage {
         weight(&self.publish)
     }
 
-    /// Detaches it from the read buffer, so that it can be stored.
+    /// Gives it memory of its own, because it will be kept.
     pub fn detach(&mut self) {
-        self.publish.topic = self.publish.topic.as_ref().map(detached_topic);
-        self.publish.payload = detached_bytes(&self.publish.payload);
+        self.publish.topic = self.publish.topic.as_ref().map(copies::topic);
+        self.publish.payload = copies::bytes(&self.publish.payload);
+        self.publish.properties = copies::properties(&self.publish.properties);
     }
 
     /// Whether it expired.
@@ -141,7 +157,14 @@ pub fn is_answerable(properties: &Properties) -> bool {
 /// What a PUBLISH costs to keep, in bytes.
 pub fn weight(publish: &Publish) -> usize {
     let topic = publish.topic_or_empty().len();
-    MESSAGE_OVERHEAD + topic + publish.payload.len()
+    MESSAGE_OVERHEAD + topic + publish.payload.len() + weight_of(&publish.properties)
+}
+
+fn weight_of(properties: &Properties) -> usize {
+    if properties.0.is_empty() {
+        return 0;
+    }
+    properties.0.len() * PROPERTY_OVERHEAD + properties.encoded_len(Version::V5)
 }
 
 /// Splits properties into what is forwarded and the time at which the message expires.
@@ -159,12 +182,4 @@ fn forwarded(mut properties: Properties, now: Instant) -> (Properties, Option<In
         )
     });
     (properties, expires_at)
-}
-
-fn detached_topic(topic: &TopicName) -> TopicName {
-    TopicName::new(topic.as_str()).expect("a topic name stays valid when it is copied")
-}
-
-fn detached_bytes(bytes: &Bytes) -> Bytes {
-    if bytes.len() < COPY_BYTES { Bytes::copy_from_slice(bytes) } else { bytes.clone() }
 }

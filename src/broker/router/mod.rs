@@ -1,8 +1,8 @@
 //! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline
 //! go out.
 
-mod backlog;
 mod connect;
+mod copies;
 mod message;
 mod outbound;
 mod peer;
@@ -14,11 +14,9 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
-pub use backlog::Backlog;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
@@ -28,7 +26,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use outbound::WrongAck;
-use peer::Peer;
+use peer::{Peer, ReaderState};
 use retained::Retained;
 use session::{NEVER, Sessions};
 use subscriptions::{Matches, Subscriptions};
@@ -60,8 +58,10 @@ pub enum EndReason {
 pub struct Outgoing<'a> {
     /// The connection.
     pub connection: ConnectionId,
-    /// To be sent, in order; may be drained or swapped for another vector.
-    pub packets: &'a mut Vec<Packet>,
+    /// To be sent, in order; may be drained or swapped for another queue.
+    pub packets: &'a mut VecDeque<Packet>,
+    /// What these packets and those that were handed over before and not written weigh, in bytes.
+    pub unsent: usize,
     /// To be closed after that.
     pub end: Option<EndReason>,
     /// Not to be read from until this other connection has caught up, or a little while has passed.
@@ -148,8 +148,8 @@ impl Router {
     }
 
     /// A WebSocket was opened; CONNECT must follow.
-    pub fn open(&mut self, id: ConnectionId, backlog: Arc<Backlog>, now: Instant) {
-        let mut peer = Peer::new(backlog, now);
+    pub fn open(&mut self, id: ConnectionId, now: Instant) {
+        let mut peer = Peer::new(now);
         peer.silence = Some(PATIENCE);
         self.peers.insert(id, peer);
         self.watch(id, now);
@@ -168,7 +168,7 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let Some(session) = peer.session else {
             return match packet {
-                Packet::Connect(connect) => self.connect(id, *connect, now),
+                Packet::Connect(connect) => self.connect(id, &connect, now),
                 // `[MQTT-3.1.0-1]`
                 _ => self.end(id, EndReason::Misbehaved, now),
             };
@@ -229,12 +229,29 @@ impl Router {
         self.end(id, EndReason::Lost, now);
     }
 
-    /// The connection can be written to again (see `Backlog::sent`).
-    pub fn relieved(&mut self, id: ConnectionId, now: Instant) {
-        if let Some(key) = self.peers.get(&id).and_then(|peer| peer.session) {
+    /// Packets of this weight in bytes, which were handed over for a connection, were written.
+    pub fn written(&mut self, id: ConnectionId, weight: usize, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let has_room_again = peer.backlog.written(weight);
+        if let Some(key) = peer.session.filter(|_| has_room_again) {
             self.report_dropped(key);
             self.pump(key, now);
         }
+    }
+
+    /// The client of a connection has taken nothing for a while: until it does, no publisher waits
+    /// for it.
+    pub fn set_stuck(&mut self, id: ConnectionId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.backlog.reader = ReaderState::Stuck;
+        }
+    }
+
+    /// Everything that waits for the client of a connection, in bytes.
+    pub fn backlog(&self, id: ConnectionId) -> usize {
+        let Some(peer) = self.peers.get(&id) else { return 0 };
+        let session = peer.session.and_then(|key| self.sessions.get(key));
+        peer.backlog.unsent + session.map_or(0, |session| session.outbound.queued())
     }
 
     /// When `tick` is due.
@@ -265,6 +282,11 @@ impl Router {
         }
     }
 
+    /// Whether [`drain`](Self::drain) would hand something over.
+    pub fn has_output(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// Hands over everything that is to be sent or closed.
     pub fn drain(&mut self, mut hand_over: impl FnMut(Outgoing<'_>)) {
         for id in self.touched.drain(..) {
@@ -273,6 +295,7 @@ impl Router {
             hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,
+                unsent: peer.backlog.unsent,
                 end: peer.end,
                 hold_back_for: peer.hold_back_for.take(),
             });

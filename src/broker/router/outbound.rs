@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use super::message::AddressedMessage;
-use crate::broker::limits::{IN_FLIGHT, QUEUED_BYTES, QUEUED_MESSAGES};
+use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, QUEUED_BYTES, QUEUED_MESSAGES};
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
 
@@ -76,11 +76,11 @@ impl OutboundMessages {
         true
     }
 
-    /// Queues a message that may wait for a long time.
-    #[must_use]
-    pub fn park(&mut self, mut delivery: AddressedMessage) -> bool {
-        delivery.detach();
-        self.push(delivery)
+    /// The client is gone: what is in flight waits for it in memory of its own.
+    pub fn detach(&mut self) {
+        for entry in self.in_flight.values_mut() {
+            entry.delivery.detach();
+        }
     }
 
     /// The queued bytes.
@@ -88,9 +88,9 @@ impl OutboundMessages {
         self.queue_weight
     }
 
-    /// Whether a message pushed now would have to wait.
-    pub fn is_blocked(&self) -> bool {
-        !self.queue.is_empty() || !self.resend.is_empty() || self.outstanding >= self.window
+    /// Whether a message pushed now may have to wait for a long time.
+    pub fn is_behind(&self) -> bool {
+        !self.queue.is_empty() || self.in_flight.len() >= COPIED_FROM.min(self.window)
     }
 
     /// The client has reconnected: everything in flight is sent again `[MQTT-4.4.0-1]`, releases

@@ -1,15 +1,32 @@
 //! One connection of the router: the facts of its CONNECT, and the packets to be sent.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::backlog::Backlog;
 use super::message::weight;
-use super::{ConnectionId, EndReason, SessionKey};
-use crate::broker::limits::{MESSAGE_OVERHEAD, TOPIC_ALIAS_MAXIMUM};
+use super::{ConnectionId, EndReason, SessionKey, copies};
+use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, TOPIC_ALIAS_MAXIMUM, UNSENT_BYTES};
 use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
+
+/// Whether a client takes what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReaderState {
+    /// It does, as far as is known.
+    Reading,
+    /// It has taken nothing for a while.
+    Stuck,
+}
+
+/// What waits to be written to a client.
+#[derive(Debug)]
+pub struct Backlog {
+    /// What the packets weigh, handed over or not, in bytes.
+    pub unsent: usize,
+    /// Whether the client takes them.
+    pub reader: ReaderState,
+}
 
 /// A connection, from its opening until its end was handed over.
 #[derive(Debug)]
@@ -28,11 +45,11 @@ pub struct Peer {
     /// When its silence is checked next.
     pub alarm: Option<Instant>,
     /// The topics of its topic aliases (§3.3.2.3.4).
-    aliases: [Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize],
-    /// The bytes that wait to be sent to it.
-    pub backlog: Arc<Backlog>,
+    aliases: Vec<Option<TopicName>>,
+    /// The packets that wait to be written.
+    pub backlog: Backlog,
     /// The packets to be sent, in order.
-    pub packets: Vec<Packet>,
+    pub packets: VecDeque<Packet>,
     /// Nothing is sent after `packets`.
     pub end: Option<EndReason>,
     /// The slow subscriber for which this publisher should wait a little.
@@ -43,7 +60,7 @@ pub struct Peer {
 
 impl Peer {
     /// A connection that has not sent CONNECT.
-    pub fn new(backlog: Arc<Backlog>, now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self {
             session: None,
             version: Version::V3_1_1,
@@ -51,9 +68,9 @@ impl Peer {
             silence: None,
             heard: now,
             alarm: None,
-            aliases: [const { None }; TOPIC_ALIAS_MAXIMUM as usize],
-            backlog,
-            packets: Vec::new(),
+            aliases: Vec::new(),
+            backlog: Backlog { unsent: 0, reader: ReaderState::Reading },
+            packets: VecDeque::new(),
             end: None,
             hold_back_for: None,
             touched: false,
@@ -68,8 +85,8 @@ impl Peer {
     /// Adds a packet to be sent, unless the connection has ended.
     pub fn push(&mut self, packet: Packet) {
         if self.end.is_none() {
-            self.backlog.add(packet_weight(&packet));
-            self.packets.push(packet);
+            self.backlog.unsent += packet_weight(&packet);
+            self.packets.push_back(packet);
         }
     }
 
@@ -81,12 +98,40 @@ impl Peer {
     /// Sets the topic of an alias; false if the alias is out of range.
     #[must_use]
     pub fn set_alias(&mut self, alias: u16, topic: &TopicName) -> bool {
-        let slot = usize::from(alias).checked_sub(1).and_then(|at| self.aliases.get_mut(at));
-        slot.map(|slot| *slot = Some(topic.clone())).is_some()
+        if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM {
+            return false;
+        }
+        let at = usize::from(alias) - 1;
+        if self.aliases.len() <= at {
+            self.aliases.resize(at + 1, None);
+        }
+        self.aliases[at] = Some(copies::topic(topic));
+        true
     }
 }
 
-/// The bytes that a packet counts for in the backlog of its connection.
+impl Backlog {
+    /// Packets of this weight were written. True if there is room again after there was none.
+    #[must_use]
+    pub fn written(&mut self, weight: usize) -> bool {
+        let was_large = self.unsent > UNSENT_BYTES / 2;
+        self.unsent = self.unsent.saturating_sub(weight);
+        self.reader = ReaderState::Reading;
+        was_large && self.unsent <= UNSENT_BYTES / 2
+    }
+
+    /// Whether nothing more should be handed over, because the client does not read.
+    pub fn is_full(&self) -> bool {
+        self.unsent > UNSENT_BYTES
+    }
+
+    /// Whether publishers should wait for the client, for which `queued` bytes wait in its session.
+    pub fn is_slow(&self, queued: usize) -> bool {
+        self.unsent + queued > SLOW_BYTES && self.reader == ReaderState::Reading
+    }
+}
+
+/// What a packet weighs while it waits to be written, in bytes.
 pub fn packet_weight(packet: &Packet) -> usize {
     match packet {
         Packet::Publish(publish) => weight(publish),

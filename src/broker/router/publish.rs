@@ -7,7 +7,7 @@ use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
 use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
-use crate::broker::limits::{RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
+use crate::broker::limits::{READ_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
@@ -33,16 +33,16 @@ impl Router {
         if is_reserved(&topic) {
             return self.deny(id, key, qos, packet_id);
         }
-        let message = AppMessage::published(publish, topic, now);
+        let mut message = AppMessage::published(publish, topic, now);
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
-                self.publish_once(id, key, packet_id, &message, now);
+                self.publish_once(id, key, packet_id, &mut message, now);
             }
             Some(packet_id) => {
-                let code = self.route(&message, Some(key), Some(id), now);
+                let code = self.route(&mut message, Some(key), Some(id), now);
                 self.send_ack(id, Packet::PubAck, packet_id, code);
             }
-            None => drop(self.route(&message, Some(key), Some(id), now)),
+            None => drop(self.route(&mut message, Some(key), Some(id), now)),
         }
     }
 
@@ -70,7 +70,7 @@ impl Router {
         id: ConnectionId,
         key: SessionKey,
         packet_id: PacketId,
-        message: &AppMessage,
+        message: &mut AppMessage,
         now: Instant,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -137,7 +137,7 @@ impl Router {
     /// the session and the connection it comes from. The code is for the acknowledgement.
     pub(super) fn route(
         &mut self,
-        message: &AppMessage,
+        message: &mut AppMessage,
         publisher: Option<SessionKey>,
         from: Option<ConnectionId>,
         now: Instant,
@@ -162,22 +162,24 @@ impl Router {
     pub(super) fn deliver(
         &mut self,
         key: SessionKey,
-        message: &AppMessage,
+        message: &mut AppMessage,
         grant: &Grant,
         from: Option<ConnectionId>,
         now: Instant,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let delivery = message.delivery(grant);
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
-            let wanted = delivery.publish.qos != QoS::AtMostOnce;
-            let lost = wanted && !session.outbound.park(delivery);
+            let lost = !queue_for_absent(session, message, grant);
             return self.count_dropped(key, lost);
         };
+        if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
+            message.detach();
+        }
+        let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
         let lost = !send_or_queue(session, peer, delivery, now);
-        let slow = peer.backlog.is_slow();
+        let slow = peer.backlog.is_slow(session.outbound.queued());
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
         }
@@ -222,6 +224,15 @@ impl Router {
     }
 }
 
+/// Queues a message for a client that is not connected; false when there is no room for it.
+fn queue_for_absent(session: &mut ClientSession, message: &mut AppMessage, grant: &Grant) -> bool {
+    if message.qos.min(grant.qos) == QoS::AtMostOnce {
+        return true;
+    }
+    message.detach();
+    session.outbound.push(message.delivery(grant))
+}
+
 /// Delivers a message to a client that is connected; false when there is no room for it.
 fn send_or_queue(
     session: &mut ClientSession,
@@ -236,9 +247,7 @@ fn send_or_queue(
         }
         return room;
     }
-    let blocked = session.outbound.is_blocked();
-    let queued =
-        if blocked { session.outbound.park(delivery) } else { session.outbound.push(delivery) };
+    let queued = session.outbound.push(delivery);
     fill(session, peer, now);
     queued
 }
@@ -259,7 +268,6 @@ fn fill(session: &mut ClientSession, peer: &mut Peer, now: Instant) {
             session.outbound.forget(id);
         }
     }
-    peer.backlog.set_queued(session.outbound.queued());
 }
 
 /// Hands a PUBLISH over in the client's version; false if it is too large for the client.

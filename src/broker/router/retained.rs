@@ -19,7 +19,7 @@ impl Retained {
     /// Stores a message in place of the previous one, or only removes that one if the payload is
     /// empty `[MQTT-3.3.1-6]`. False when there is no room.
     #[must_use]
-    pub fn store(&mut self, message: &AppMessage) -> bool {
+    pub fn store(&mut self, message: &mut AppMessage) -> bool {
         let topic = message.topic.as_str();
         if let Some(old) = self.messages.remove(topic) {
             self.weight -= old.weight();
@@ -33,7 +33,8 @@ impl Retained {
             return false;
         }
         self.weight += message.weight();
-        self.messages.insert(topic.into(), message.detached());
+        message.detach();
+        self.messages.insert(message.topic.as_str().into(), message.clone());
         true
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::message::Grant;
 use super::subscriptions::Subscriptions;
-use super::{ConnectionId, Router, SessionKey};
+use super::{ConnectionId, Router, SessionKey, copies};
 use crate::broker::limits::SUBSCRIPTIONS;
 use crate::mqtt::packet::{
     Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
@@ -55,8 +55,8 @@ impl Router {
     ) {
         let grant =
             Grant { qos: wanted.qos, retain: true, identifiers: identifier.into_iter().collect() };
-        for message in self.retained.matching(&wanted.filter, now) {
-            self.deliver(key, &message, &grant, None, now);
+        for mut message in self.retained.matching(&wanted.filter, now) {
+            self.deliver(key, &mut message, &grant, None, now);
         }
     }
 
@@ -74,7 +74,9 @@ impl Router {
         if session.filters.len() >= SUBSCRIPTIONS && !session.filters.contains(&wanted.filter) {
             return Err(ReasonCode::QUOTA_EXCEEDED);
         }
-        session.filters.insert(wanted.filter.clone());
+        if !session.filters.contains(&wanted.filter) {
+            session.filters.insert(copies::filter(&wanted.filter));
+        }
         Ok(self.subscriptions.insert(key, wanted, identifier))
     }
 

@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::broker::{Broker, BrokerOptions, LogLine};
+use crate::broker::{Broker, BrokerLog, BrokerOptions, LogLine};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
 };
@@ -30,7 +31,8 @@ pub(super) fn start() -> Broker {
     start_with(1 << 20, None)
 }
 
-pub(super) fn start_with(max_packet: usize, log: Option<LogLine>) -> Broker {
+pub(super) fn start_with(max_packet: usize, debug: Option<LogLine>) -> Broker {
+    let log = BrokerLog { warning: Arc::new(|_| {}), debug };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
 }

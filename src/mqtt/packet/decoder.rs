@@ -87,6 +87,11 @@ impl Decoder {
         Self { parts_above: size, ..self }
     }
 
+    /// From now on takes packets of at most `maximum` bytes.
+    pub fn set_maximum(&mut self, maximum: usize) {
+        self.maximum = maximum;
+    }
+
     /// The memory that is held for a packet that is incomplete, in bytes.
     #[cfg(test)]
     pub fn memory(&self) -> usize {

@@ -103,7 +103,7 @@ impl Property {
 
 impl Properties {
     /// The length of the whole section in bytes, property length included; 0 before MQTT 5.
-    pub(in crate::mqtt) fn encoded_len(&self, version: Version) -> usize {
+    pub fn encoded_len(&self, version: Version) -> usize {
         if !version.has_properties() {
             return 0;
         }

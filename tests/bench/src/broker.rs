@@ -49,6 +49,11 @@ impl Broker {
         Err("mosquitto did not start".into())
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The CPU time it has used, in seconds, in steps of 10 ms.
     pub fn cpu(&self) -> Option<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;

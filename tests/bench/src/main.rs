@@ -1,6 +1,7 @@
 //! `mqttws-bench`: measures whole programs side by side in one run. See `run` beside it.
 
 mod broker;
+mod brokers;
 mod case;
 mod core;
 mod entrant;
@@ -46,6 +47,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             Ok(())
         }
         "run" => run::run(rest),
+        "brokers" => brokers::run(rest),
         "measure" => measure::run(rest),
         "limit" => limit::run(rest),
         _ => Err(format!("there is no {what}").into()),

@@ -202,7 +202,7 @@ fn anything_at_any_time() {
         }
         world.wait(Duration::from_secs(60));
         assert_eq!(world.router.deadline(), None, "seed {seed}");
-        assert!(world.clients.values().all(|client| client.backlog.unsent() == 0), "seed {seed}");
+        assert!(world.router.peers.values().all(|peer| peer.backlog.unsent == 0), "seed {seed}");
         for name in CLIENTS {
             world.dial(connect(Version::V3_1_1, name));
         }

@@ -8,13 +8,12 @@ mod sessions;
 mod subscriptions;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::{Backlog, ConnectionId, EndReason, Router, packet_weight};
+use super::{ConnectionId, EndReason, Router, packet_weight};
 use crate::mqtt::packet::{
     Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe,
     Subscription, Will,
@@ -40,7 +39,6 @@ struct World {
 
 struct Client {
     version: Version,
-    backlog: Arc<Backlog>,
     inbox: Vec<Packet>,
     end: Option<EndReason>,
     /// It does not read: what it is sent stays in the backlog.
@@ -61,10 +59,8 @@ impl World {
     /// A connection without CONNECT.
     fn open(&mut self, version: Version) -> ConnectionId {
         let id = self.clients.len() as ConnectionId + 1;
-        let backlog = Arc::<Backlog>::default();
-        self.router.open(id, Arc::clone(&backlog), self.now);
-        self.clients
-            .insert(id, Client { version, backlog, inbox: Vec::new(), end: None, asleep: false });
+        self.router.open(id, self.now);
+        self.clients.insert(id, Client { version, inbox: Vec::new(), end: None, asleep: false });
         id
     }
 
@@ -187,14 +183,14 @@ impl World {
 
     /// Takes what the router hands over. Every packet must survive the wire.
     fn settle(&mut self) {
-        let mut relieved = Vec::new();
+        let mut written = Vec::new();
         let Self { router, clients, held_back, notes, .. } = self;
         router.drain(|outgoing| {
             let client = clients.get_mut(&outgoing.connection).unwrap();
             assert_eq!(client.end, None, "something was sent after the end");
             for packet in outgoing.packets.drain(..) {
-                if !client.asleep && client.backlog.sent(packet_weight(&packet)) {
-                    relieved.push(outgoing.connection);
+                if !client.asleep {
+                    written.push((outgoing.connection, packet_weight(&packet)));
                 }
                 assert_eq!(over_the_wire(&packet, client.version), packet);
                 client.inbox.push(packet);
@@ -203,8 +199,11 @@ impl World {
             held_back.extend(outgoing.hold_back_for.map(|id| (outgoing.connection, id)));
         });
         notes.extend(router.notes());
-        for id in relieved {
-            self.router.relieved(id, self.now);
+        let has_written = !written.is_empty();
+        for (id, weight) in written {
+            self.router.written(id, weight, self.now);
+        }
+        if has_written {
             self.settle();
         }
     }

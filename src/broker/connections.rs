@@ -1,0 +1,254 @@
+//! All connections by their numbers: in which order they are served, which publishers wait for a
+//! slow subscriber, and when each connection is looked after.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use super::connection::ServerConnection;
+use super::limits::{HOLD_BACK, STUCK};
+use super::router::ConnectionId;
+
+/// The table of connections.
+#[derive(Debug, Default)]
+pub struct ConnectionTable {
+    entries: HashMap<ConnectionId, Entry>,
+    alarms: BTreeSet<(Instant, ConnectionId)>,
+    /// Those that may have something to read.
+    to_read: VecDeque<ConnectionId>,
+    /// Those with something to write.
+    to_write: Vec<ConnectionId>,
+    /// Those that had not sent CONNECT when they were last looked at, oldest first.
+    newcomers: VecDeque<ConnectionId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    connection: ServerConnection,
+    alarm: Option<Instant>,
+    place: QueuePlace,
+    /// While nothing is read from this publisher.
+    held_back: Option<HeldBack>,
+    /// The publishers that wait for this subscriber.
+    publishers: Vec<ConnectionId>,
+}
+
+/// Whether a connection is in the line of those that are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QueuePlace {
+    InLine,
+    NotInLine,
+}
+
+/// A publisher waits for a subscriber.
+#[derive(Debug, Clone, Copy)]
+struct HeldBack {
+    subscriber: ConnectionId,
+    /// When it goes on in any case.
+    until: Instant,
+}
+
+/// What is to be done with a publisher that was held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldBackStep {
+    /// Nothing: it was not held back, or waits on.
+    None,
+    /// It goes on without this subscriber, which is stuck.
+    GoOn(ConnectionId),
+}
+
+impl ConnectionTable {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The connection with this number.
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut ServerConnection> {
+        self.entries.get_mut(&id).map(|entry| &mut entry.connection)
+    }
+
+    /// Adds a connection that is looked after at this time.
+    pub fn insert(&mut self, id: ConnectionId, connection: ServerConnection, alarm: Instant) {
+        let entry = Entry {
+            connection,
+            alarm: None,
+            place: QueuePlace::NotInLine,
+            held_back: None,
+            publishers: Vec::new(),
+        };
+        self.entries.insert(id, entry);
+        self.set_alarm(id, Some(alarm));
+        self.newcomers.push_back(id);
+        self.forget_established();
+    }
+
+    /// Takes a connection out. Publishers that waited for it go on.
+    pub fn remove(&mut self, id: ConnectionId) -> Option<ServerConnection> {
+        self.set_alarm(id, None);
+        self.release_publishers(id);
+        self.entries.remove(&id).map(|entry| entry.connection)
+    }
+
+    /// The oldest connection whose client has not sent CONNECT.
+    pub fn oldest_newcomer(&mut self) -> Option<ConnectionId> {
+        self.forget_established();
+        self.newcomers.front().copied()
+    }
+
+    /// The connections whose request for the upgrade is awaited.
+    pub fn before_upgrade(&self) -> Vec<ConnectionId> {
+        let waits = |entry: &Entry| entry.connection.is_before_upgrade();
+        self.entries.iter().filter(|(_, entry)| waits(entry)).map(|(id, _)| *id).collect()
+    }
+
+    fn forget_established(&mut self) {
+        while let Some(id) = self.newcomers.front()
+            && self.entries.get(id).is_none_or(|entry| !entry.connection.is_before_connect())
+        {
+            self.newcomers.pop_front();
+        }
+    }
+}
+
+/// The order in which they are served.
+impl ConnectionTable {
+    /// Whether some can be served at once.
+    pub fn has_work(&self) -> bool {
+        !self.to_read.is_empty() || !self.to_write.is_empty()
+    }
+
+    /// How many are in the line of those that are read from.
+    pub fn line(&self) -> usize {
+        self.to_read.len()
+    }
+
+    /// Puts a connection at the end of that line, if something should be read from it.
+    pub fn queue_read(&mut self, id: ConnectionId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let is_free = entry.place == QueuePlace::NotInLine && entry.held_back.is_none();
+        if is_free && entry.connection.wants_to_read() {
+            entry.place = QueuePlace::InLine;
+            self.to_read.push_back(id);
+        }
+    }
+
+    /// Takes the first out of that line.
+    pub fn next_to_read(&mut self) -> Option<ConnectionId> {
+        let id = self.to_read.pop_front()?;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.place = QueuePlace::NotInLine;
+        }
+        Some(id)
+    }
+
+    /// Notes that a connection has something to write.
+    pub fn queue_write(&mut self, id: ConnectionId) {
+        self.to_write.push(id);
+    }
+
+    /// Takes those that have something to write.
+    pub fn take_to_write(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.to_write)
+    }
+}
+
+/// When they are looked after.
+impl ConnectionTable {
+    /// When the next one is.
+    pub fn next_alarm(&self) -> Option<Instant> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the next one that is to be looked after at `now`.
+    pub fn due(&mut self, now: Instant) -> Option<ConnectionId> {
+        let (_, id) = *self.alarms.first().filter(|(at, _)| *at <= now)?;
+        self.set_alarm(id, None);
+        Some(id)
+    }
+
+    /// Sets the time at which a connection that ends is closed in any case.
+    pub fn watch_closing(&mut self, id: ConnectionId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let closes_at = entry.connection.closes_at();
+        if closes_at.is_some() && closes_at != entry.alarm {
+            self.set_alarm(id, closes_at);
+        }
+    }
+
+    fn set_alarm(&mut self, id: ConnectionId, at: Option<Instant>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if let Some(before) = std::mem::replace(&mut entry.alarm, at) {
+            self.alarms.remove(&(before, id));
+        }
+        self.alarms.extend(at.map(|at| (at, id)));
+    }
+}
+
+/// Publishers that wait for slow subscribers.
+impl ConnectionTable {
+    /// Reads nothing from a publisher until a slow subscriber has caught up, or does not.
+    pub fn hold_back(
+        &mut self,
+        publisher: ConnectionId,
+        subscriber: ConnectionId,
+        now: Instant,
+    ) -> HoldBackStep {
+        let Some(slow) = self.entries.get_mut(&subscriber) else { return HoldBackStep::None };
+        if slow.connection.is_stuck(STUCK, now) {
+            return HoldBackStep::GoOn(subscriber);
+        }
+        slow.publishers.push(publisher);
+        let until = now + HOLD_BACK;
+        if let Some(entry) = self.entries.get_mut(&publisher)
+            && entry.held_back.is_none()
+            && entry.connection.closes_at().is_none()
+        {
+            entry.held_back = Some(HeldBack { subscriber, until });
+            self.set_alarm(publisher, Some(now + STUCK));
+        }
+        HoldBackStep::None
+    }
+
+    /// Looks after a publisher that may be held back.
+    pub fn review(&mut self, publisher: ConnectionId, now: Instant) -> HoldBackStep {
+        let Some(entry) = self.entries.get(&publisher) else { return HoldBackStep::None };
+        let Some(HeldBack { subscriber, until }) = entry.held_back else {
+            return HoldBackStep::None;
+        };
+        let slow = self.entries.get(&subscriber);
+        let is_stuck = slow.is_none_or(|slow| slow.connection.is_stuck(STUCK, now));
+        if until > now && !is_stuck {
+            self.set_alarm(publisher, Some(until.min(now + STUCK)));
+            return HoldBackStep::None;
+        }
+        self.release(publisher);
+        HoldBackStep::GoOn(subscriber)
+    }
+
+    /// Whether publishers wait for this subscriber.
+    pub fn has_publishers(&self, subscriber: ConnectionId) -> bool {
+        self.entries.get(&subscriber).is_some_and(|entry| !entry.publishers.is_empty())
+    }
+
+    /// Lets the publishers go on that wait for this subscriber.
+    pub fn release_publishers(&mut self, subscriber: ConnectionId) {
+        let Some(entry) = self.entries.get_mut(&subscriber) else { return };
+        for publisher in std::mem::take(&mut entry.publishers) {
+            self.release(publisher);
+        }
+    }
+
+    fn release(&mut self, publisher: ConnectionId) {
+        let Some(entry) = self.entries.get_mut(&publisher) else { return };
+        if entry.held_back.take().is_some() {
+            let closes_at = entry.connection.closes_at();
+            self.set_alarm(publisher, closes_at);
+            self.queue_read(publisher);
+        }
+    }
+}

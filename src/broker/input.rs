@@ -1,0 +1,185 @@
+//! What a client sends, pure: takes its bytes; returns the packets in them, and what else must be
+//! answered.
+
+use super::handshake::{self, Upgraded};
+use super::limits::{FIRST_PACKET_BYTES, MESSAGE_BYTES};
+use crate::mqtt::packet::{Decoder, Malformed, Packet};
+use crate::mqtt::version::Version;
+use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
+use crate::websocket::reader::Reader;
+use crate::websocket::upgrade::accept::Refusal;
+use crate::websocket::{Role, WebSocketError};
+
+/// The version before CONNECT has said which.
+const OLD: Version = Version::V3_1_1;
+
+/// A part of what a client has sent.
+#[derive(Debug)]
+pub enum ClientInput {
+    /// It asks for the upgrade, which this head grants. Frames follow.
+    Upgrade(String),
+    /// It asks for something else, which is refused. Nothing follows.
+    Refused(Refusal),
+    /// A packet.
+    Packet(Packet),
+    /// Something that is not MQTT. No packets follow.
+    Malformed(Malformed),
+    /// Pings: these frames answer them.
+    Answers(Vec<u8>),
+    /// The end of the WebSocket, which a Close of this code answers. Nothing follows.
+    Closed(u16),
+}
+
+/// The decoders of one connection.
+#[derive(Debug)]
+pub struct InputDecoder {
+    stage: InputStage,
+    /// What CONNECT asked for; a second CONNECT, which is an error, changes nothing.
+    version: Option<Version>,
+    /// The longest packet that is taken after CONNECT, in bytes.
+    max_packet: usize,
+}
+
+/// What the next bytes belong to.
+#[derive(Debug)]
+enum InputStage {
+    /// The request for the upgrade, of which this has arrived.
+    Request(Vec<u8>),
+    /// Frames.
+    Frames(Box<Frames>),
+    /// Nothing: they are discarded.
+    Discarded,
+}
+
+#[derive(Debug)]
+struct Frames {
+    reader: Reader,
+    /// `None` after a malformed packet: frames are still read, so that a Close is answered.
+    decoder: Option<Decoder>,
+}
+
+impl InputDecoder {
+    /// The decoders of a connection that was just accepted. Packets of at most `max_packet` bytes
+    /// are taken.
+    pub fn new(max_packet: usize) -> Self {
+        Self { stage: InputStage::Request(Vec::new()), version: None, max_packet }
+    }
+
+    /// The version that the client speaks.
+    pub fn version(&self) -> Version {
+        self.version.unwrap_or(OLD)
+    }
+
+    /// Whether the request for the upgrade has not come, or not the whole of it.
+    pub fn is_request(&self) -> bool {
+        matches!(self.stage, InputStage::Request(_))
+    }
+
+    /// Whether a WebSocket is open.
+    pub fn is_websocket(&self) -> bool {
+        matches!(self.stage, InputStage::Frames(_))
+    }
+
+    /// Whether CONNECT has not come.
+    pub fn is_before_connect(&self) -> bool {
+        self.version.is_none()
+    }
+
+    /// From now on discards what comes.
+    pub fn discard(&mut self) {
+        self.stage = InputStage::Discarded;
+    }
+
+    /// Passes what these bytes mean to `take`. Upgrades are granted at `path` alone.
+    pub fn feed(&mut self, arrived: &[u8], path: &str, take: &mut dyn FnMut(ClientInput)) {
+        match &mut self.stage {
+            InputStage::Request(head) => {
+                head.extend_from_slice(arrived);
+                self.judge_request(path, take);
+            }
+            InputStage::Frames(_) => self.read_frames(arrived, take),
+            InputStage::Discarded => {}
+        }
+    }
+
+    fn judge_request(&mut self, path: &str, take: &mut dyn FnMut(ClientInput)) {
+        let InputStage::Request(arrived) = &mut self.stage else { return };
+        match handshake::upgrade(arrived, path) {
+            Upgraded::NotYet => {}
+            Upgraded::No(refusal) => {
+                self.discard();
+                take(ClientInput::Refused(refusal));
+            }
+            Upgraded::Yes { answer, head } => {
+                let frames = arrived.split_off(head);
+                let decoder = Decoder::new(OLD, FIRST_PACKET_BYTES.min(self.max_packet));
+                self.stage = InputStage::Frames(Box::new(Frames {
+                    reader: Reader::new(Role::Server, self.max_packet + MESSAGE_BYTES, false),
+                    decoder: Some(decoder),
+                }));
+                take(ClientInput::Upgrade(answer));
+                self.read_frames(&frames, take);
+            }
+        }
+    }
+
+    /// Reads frames and the packets in them.
+    fn read_frames(&mut self, mut arrived: &[u8], take: &mut dyn FnMut(ClientInput)) {
+        loop {
+            let InputStage::Frames(frames) = &mut self.stage else { return };
+            let taken = frames.reader.feed(arrived);
+            arrived = &arrived[taken..];
+            let next = frames.reader.next();
+            let answers = frames.reader.take_answers();
+            match next {
+                Some(Ok(payload)) => {
+                    if let Some(decoder) = &mut frames.decoder {
+                        decoder.feed(payload);
+                        self.decode(take);
+                    }
+                }
+                Some(Err(error)) => return self.end_websocket(error, take),
+                None if arrived.is_empty() && answers.is_empty() => return,
+                None => {}
+            }
+            if !answers.is_empty() {
+                take(ClientInput::Answers(answers));
+            }
+        }
+    }
+
+    /// Takes packets out of the decoder.
+    fn decode(&mut self, take: &mut dyn FnMut(ClientInput)) {
+        let InputStage::Frames(frames) = &mut self.stage else { return };
+        while let Some(decoder) = &mut frames.decoder {
+            match decoder.next() {
+                Ok(Some(packet)) => {
+                    if let Packet::Connect(connect) = &packet {
+                        self.version.get_or_insert(connect.version);
+                        decoder.set_maximum(self.max_packet);
+                    }
+                    take(ClientInput::Packet(packet));
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    frames.decoder = None;
+                    take(ClientInput::Malformed(error));
+                }
+            }
+        }
+    }
+
+    /// The WebSocket ends, by a Close or by a breach of its protocol.
+    fn end_websocket(&mut self, error: WebSocketError, take: &mut dyn FnMut(ClientInput)) {
+        self.discard();
+        take(match error {
+            WebSocketError::TooLarge { size, limit } => {
+                let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
+                let (size, maximum) = (bytes(size), bytes(limit));
+                ClientInput::Malformed(Malformed::PacketTooLarge { size, maximum })
+            }
+            WebSocketError::Closed { code, .. } => ClientInput::Closed(code.unwrap_or(NORMAL)),
+            error => ClientInput::Closed(error.answer().unwrap_or(PROTOCOL_ERROR)),
+        });
+    }
+}

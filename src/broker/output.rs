@@ -1,0 +1,302 @@
+//! What waits to be sent to one client, pure: packets, control frames and the last Close become
+//! bytes. Many small packets share one binary message, a large packet is cut.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::limits::{MESSAGE_BYTES, WRITE_BYTES};
+use super::router::packet_weight;
+use crate::mqtt::packet::Packet;
+use crate::mqtt::version::Version;
+use crate::websocket::outbound::ServerOutbound;
+
+/// Memory for so many packets is kept for the next ones.
+const KEPT_PACKETS: usize = 256;
+
+/// What waits for one client, in order. Empty, it holds no memory but its own.
+#[derive(Debug, Default)]
+pub struct OutputQueue {
+    packets: VecDeque<Packet>,
+    /// Whole control frames (Pong): they go first.
+    control: Vec<u8>,
+    /// The rest of a packet whose beginning was encoded.
+    large: Bytes,
+    /// The code of the Close frame that follows everything else.
+    close: Option<u16>,
+    /// Bytes that were encoded and not yet taken by the socket.
+    unwritten: Bytes,
+    /// What all packets weigh that were not written, in bytes.
+    unsent: usize,
+    /// What those of them weigh that were encoded.
+    encoded: usize,
+}
+
+impl OutputQueue {
+    /// Adds packets; all that wait weigh `unsent` bytes then. The queue is left empty; it may be
+    /// given memory for the next ones.
+    pub fn post(&mut self, packets: &mut VecDeque<Packet>, unsent: usize) {
+        self.unsent = unsent;
+        if self.packets.is_empty() {
+            std::mem::swap(&mut self.packets, packets);
+        } else {
+            self.packets.append(packets);
+        }
+    }
+
+    /// Adds whole control frames.
+    pub fn post_control(&mut self, frames: &[u8]) {
+        self.control.extend_from_slice(frames);
+    }
+
+    /// Adds bytes that are no frames: the answer to the upgrade.
+    pub fn post_bytes(&mut self, bytes: String) {
+        self.unwritten = Bytes::from(bytes);
+    }
+
+    /// Adds the Close frame (RFC 6455 §5.5.1), after which nothing is added.
+    pub fn post_close(&mut self, code: u16) {
+        self.close = Some(code);
+    }
+
+    /// How many bytes of control frames wait.
+    pub fn control_len(&self) -> usize {
+        self.control.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.unwritten.is_empty() && self.is_encoded()
+    }
+
+    /// Whether nothing waits to be encoded.
+    fn is_encoded(&self) -> bool {
+        self.packets.is_empty()
+            && self.control.is_empty()
+            && self.large.is_empty()
+            && self.close.is_none()
+    }
+
+    /// What all packets weigh that were not written, in bytes.
+    pub fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    /// What the packets weigh that have been written since the last call, in bytes.
+    pub fn take_written(&mut self) -> usize {
+        if !self.unwritten.is_empty() {
+            return 0;
+        }
+        let written = std::mem::take(&mut self.encoded);
+        self.unsent = self.unsent.saturating_sub(written);
+        written
+    }
+
+    /// Gives everything that waits to `write`, which returns how many of its bytes were taken,
+    /// until it takes nothing. `tell` is told of each packet before it is encoded.
+    pub fn write<E>(
+        &mut self,
+        version: Version,
+        frames: &mut ServerOutbound,
+        mut tell: impl FnMut(&Packet),
+        mut write: impl FnMut(&[u8]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        loop {
+            while !self.unwritten.is_empty() {
+                match write(&self.unwritten)? {
+                    0 => return Ok(()),
+                    taken => self.unwritten.advance(taken),
+                }
+            }
+            if self.is_encoded() {
+                self.packets.shrink_to(KEPT_PACKETS);
+                return Ok(());
+            }
+            self.encode(version, frames, &mut tell);
+            let bytes = frames.waiting();
+            let taken = write(bytes);
+            let rest = &bytes[*taken.as_ref().unwrap_or(&bytes.len())..];
+            self.unwritten = Bytes::copy_from_slice(rest);
+            // It is used for the next client, also after an error.
+            frames.clear();
+            taken?;
+        }
+    }
+
+    /// Encodes what waits, up to [`WRITE_BYTES`].
+    fn encode(
+        &mut self,
+        version: Version,
+        frames: &mut ServerOutbound,
+        tell: &mut impl FnMut(&Packet),
+    ) {
+        if !self.control.is_empty() {
+            frames.put_frames(&std::mem::take(&mut self.control));
+        }
+        while frames.len() < WRITE_BYTES {
+            if !self.large.is_empty() {
+                put_bytes(&mut self.large, frames);
+                continue;
+            }
+            let Some(packet) = self.packets.pop_front() else { break };
+            tell(&packet);
+            self.encoded += packet_weight(&packet);
+            self.encode_packet(packet, version, frames);
+        }
+        if self.large.is_empty()
+            && self.packets.is_empty()
+            && let Some(code) = self.close.take()
+        {
+            frames.put_close(code);
+        }
+    }
+
+    /// Encodes a packet. One that cannot be encoded is left out: the error is the peer's (a message
+    /// from an MQTT 5 publisher that does not fit into a packet together with our additions).
+    fn encode_packet(&mut self, packet: Packet, version: Version, frames: &mut ServerOutbound) {
+        let length = packet.encoded_len(version);
+        if length <= MESSAGE_BYTES {
+            if length > frames.room() {
+                frames.finish_message();
+            }
+            // An error leaves nothing in the message, and an empty one is never sent.
+            let _ = packet.encode(version, frames.message());
+            return;
+        }
+        // The payload is not copied as a whole.
+        let mut head = BytesMut::new();
+        let (encoded, payload) = match packet {
+            Packet::Publish(publish) => {
+                (publish.encode_header(version, &mut head), publish.payload)
+            }
+            _ => (packet.encode(version, &mut head), Bytes::new()),
+        };
+        if encoded.is_ok() {
+            let mut head = head.freeze();
+            while !head.is_empty() {
+                put_bytes(&mut head, frames);
+            }
+            self.large = payload;
+        }
+    }
+}
+
+/// Moves bytes into the open message, or into the next if it is full.
+fn put_bytes(bytes: &mut Bytes, frames: &mut ServerOutbound) {
+    if frames.room() == 0 {
+        frames.finish_message();
+    }
+    let now = bytes.split_to(bytes.len().min(frames.room()));
+    frames.message().put_slice(&now);
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// FIN and the opcode of a binary message, and of Close.
+    const BINARY: u8 = 0x82;
+    const CLOSE: u8 = 0x88;
+    use crate::mqtt::packet::Publish;
+
+    use crate::mqtt::topic::TopicName;
+
+    fn publish(size: usize) -> Packet {
+        Packet::Publish(Publish::new(TopicName::new("t").unwrap(), Bytes::from(vec![b'x'; size])))
+    }
+
+    /// What is written of these packets to a socket that takes `room` bytes at a time.
+    fn written_in_pieces(packets: &[Packet], room: usize) -> Vec<u8> {
+        let mut output = OutputQueue::default();
+        output.post(&mut packets.iter().cloned().collect(), 0);
+        all_of(&mut output, room)
+    }
+
+    fn all_of(output: &mut OutputQueue, room: usize) -> Vec<u8> {
+        let mut frames = ServerOutbound::new(MESSAGE_BYTES);
+        let mut sink = Vec::new();
+        while !output.is_empty() {
+            let mut is_full = false;
+            let write = |bytes: &[u8]| {
+                let count = if is_full { 0 } else { bytes.len().min(room) };
+                is_full = count < bytes.len();
+                sink.extend_from_slice(&bytes[..count]);
+                Ok::<_, ()>(count)
+            };
+            output.write(Version::V3_1_1, &mut frames, |_| {}, write).unwrap();
+        }
+        sink
+    }
+
+    fn written(packets: &[Packet]) -> Vec<u8> {
+        let whole = written_in_pieces(packets, usize::MAX);
+        for room in [7, 4096, 100_000] {
+            if whole.len() / room < 100_000 {
+                assert!(written_in_pieces(packets, room) == whole, "{room}");
+            }
+        }
+        whole
+    }
+
+    /// The payloads of binary frames, and that there is nothing else.
+    fn messages(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        while let [BINARY, short, rest @ ..] = bytes {
+            let (length, rest) = match short {
+                126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+                _ => (usize::from(*short), rest),
+            };
+            messages.push(rest[..length].to_vec());
+            bytes = &rest[length..];
+        }
+        assert_eq!(bytes, b"");
+        messages
+    }
+
+    #[test]
+    fn small_packets_share_a_message() {
+        assert_eq!(written(&[Packet::PingResp, Packet::PingResp]), [BINARY, 4, 0xd0, 0, 0xd0, 0]);
+        let many: Vec<_> = (0..10_000).map(|_| publish(10)).collect();
+        let messages = messages(&written(&many));
+        assert!(messages.iter().all(|message| message.len() <= MESSAGE_BYTES));
+        assert_eq!(
+            messages.concat(),
+            [b"\x30\x0d\x00\x01t".as_slice(), &[b'x'; 10]].concat().repeat(10_000)
+        );
+        // The fourth ends early, with the write that it is part of.
+        assert_eq!(messages.len(), 6);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_not_written_to_another_client() {
+        let mut frames = ServerOutbound::new(MESSAGE_BYTES);
+        let mut output = OutputQueue::default();
+        output.post(&mut VecDeque::from([publish(10)]), 0);
+        let failed = output.write(Version::V3_1_1, &mut frames, |_| {}, |_| Err(()));
+        assert_eq!((failed, frames.len()), (Err(()), 0));
+    }
+
+    #[test]
+    fn large_packets_are_cut() {
+        for size in [121, 122, 123, 32_758, 32_759, 32_760, 32_761, 32_768, 65_536, 1_000_000] {
+            let mut expected = BytesMut::new();
+            publish(size).encode(Version::V3_1_1, &mut expected).unwrap();
+            let messages = messages(&written(&[publish(size)]));
+            assert_eq!(messages.concat(), expected, "{size}");
+            assert_eq!(messages.len(), expected.len().div_ceil(MESSAGE_BYTES), "{size}");
+        }
+    }
+
+    #[test]
+    fn control_frames_go_first_and_a_close_last() {
+        let mut output = OutputQueue::default();
+        output.post(&mut VecDeque::from([Packet::PingResp]), 0);
+        output.post_close(1000);
+        output.post_control(&[0x8a, 0]);
+        let expected = [0x8a, 0, BINARY, 2, 0xd0, 0, CLOSE, 2, 3, 232];
+        assert_eq!(all_of(&mut output, usize::MAX), expected);
+        assert_eq!(output.take_written(), packet_weight(&Packet::PingResp));
+    }
+}

@@ -1,0 +1,178 @@
+//! `mqttws-bench brokers`: `mqttws serve` beside mosquitto under load, in one run: memory of idle
+//! clients, throughput, fan-out, and readers that do not read.
+
+mod entrant;
+mod fleet;
+
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::Failure;
+use entrant::Entrant;
+use fleet::{Fleet, Plan, Role};
+
+/// What is done with a broker.
+#[derive(Debug, Clone, Copy)]
+enum Load {
+    /// So many clients connect, subscribe, and say nothing: KiB for each.
+    Idle(usize),
+    /// The same clients: CPU in percent while nothing happens.
+    IdleCpu(usize),
+    /// One message to so many subscribers: milliseconds until all have it.
+    FanOut(usize),
+    /// Publishers, subscribers, QoS, messages in all: messages a second that arrive.
+    Stream(usize, usize, u8, u64),
+    /// The same with one publisher and one subscriber, beside so many that do not read.
+    Stalled(usize, u64),
+}
+
+/// A row of the table.
+struct Case {
+    name: String,
+    unit: &'static str,
+    load: Load,
+    /// So many times.
+    repeat: usize,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name: &str, unit, load, repeat| Case { name: name.to_owned(), unit, load, repeat };
+    let mut cases = vec![
+        case("idle-1000", "KiB each", Load::Idle(1000), 1),
+        case("idle-10000", "KiB each", Load::Idle(10_000), 1),
+        case("idle-cpu-1000", "% CPU", Load::IdleCpu(1000), 1),
+        case("fan-out-1000", "ms", Load::FanOut(1000), 3),
+        case("fan-out-10000", "ms", Load::FanOut(10_000), 3),
+    ];
+    for (qos, count) in [(0, 1_000_000), (1, 200_000), (2, 100_000)] {
+        let stream = |from, to, count| Load::Stream(from, to, qos, count);
+        cases.push(case(&format!("1-to-1-q{qos}"), "msg/s", stream(1, 1, count), 3));
+        cases.push(case(&format!("1-to-100-q{qos}"), "msg/s", stream(1, 100, count / 50), 3));
+        cases.push(case(&format!("100-to-1-q{qos}"), "msg/s", stream(100, 1, count), 3));
+    }
+    cases.push(case("stalled-20", "msg/s", Load::Stalled(20, 300_000), 3));
+    cases
+}
+
+/// Runs the cases: `brokers NAME=PROGRAM... [mosquitto] [case=NAME]...`.
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    let (mut programs, mut wanted) = (Vec::new(), Vec::new());
+    for argument in arguments {
+        match argument.split_once('=') {
+            Some(("case", name)) => wanted.push(name.to_owned()),
+            Some((name, program)) => programs.push((name.to_owned(), Some(program.to_owned()))),
+            None if argument == "mosquitto" => programs.push(("mosquitto".to_owned(), None)),
+            None => return Err(format!("brokers: unknown argument {argument}").into()),
+        }
+    }
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    for case in cases() {
+        if !wanted.is_empty() && !wanted.iter().any(|name| case.name.starts_with(name.as_str())) {
+            continue;
+        }
+        let mut results: Vec<Vec<f64>> = vec![Vec::new(); programs.len()];
+        for _ in 0..case.repeat {
+            for ((name, program), results) in programs.iter().zip(&mut results) {
+                match start(program.as_deref()).and_then(|broker| measure(&broker, case.load)) {
+                    Ok(value) => results.push(value),
+                    Err(error) => eprintln!("{} {name}: {error}", case.name),
+                }
+            }
+        }
+        println!("{}", row(&case, &programs, &results));
+    }
+    Ok(())
+}
+
+fn start(program: Option<&str>) -> Result<Entrant, Failure> {
+    match program {
+        Some(program) => Entrant::serve(program),
+        None => {
+            let folder = std::env::temp_dir().join(format!("mqttws-bench-{}", std::process::id()));
+            std::fs::create_dir_all(&folder)?;
+            Entrant::mosquitto(&folder.display().to_string())
+        }
+    }
+}
+
+/// The medians of one case, and how each compares with the last.
+fn row(case: &Case, programs: &[(String, Option<String>)], results: &[Vec<f64>]) -> String {
+    let medians: Vec<f64> = results.iter().map(|values| median(values)).collect();
+    let last = medians.last().copied().unwrap_or(f64::NAN);
+    let mut text = format!("{:<16} {:<9}", case.name, case.unit);
+    for ((name, _), value) in programs.iter().zip(&medians) {
+        text.push_str(&format!("  {name} {value:.1} ({:.2})", value / last));
+    }
+    text
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^52")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+fn measure(broker: &Entrant, load: Load) -> Result<f64, Failure> {
+    let mut fleet = Fleet::new(broker.port())?;
+    match load {
+        Load::Idle(count) => {
+            let before = broker.memory()?;
+            fleet.connect(count, &subscriber("topic/of/nobody", 0))?;
+            Ok((broker.memory()? - before) / float(count as u64))
+        }
+        Load::IdleCpu(count) => {
+            fleet.connect(count, &subscriber("topic/of/nobody", 0))?;
+            let before = broker.cpu()?;
+            std::thread::sleep(Duration::from_secs(3));
+            Ok((broker.cpu()? - before) / 3.0 * 100.0)
+        }
+        Load::FanOut(count) => fan_out(&mut fleet, count),
+        Load::Stream(from, to, qos, count) => stream(&mut fleet, from, to, qos, count),
+        Load::Stalled(deaf, count) => {
+            let role = Role { is_deaf: true, ..subscriber("t", 0) };
+            fleet.connect(deaf, &role)?;
+            stream(&mut fleet, 1, 1, 0, count)
+        }
+    }
+}
+
+fn subscriber(filter: &str, qos: u8) -> Role {
+    Role { filter: Some(filter.to_owned()), qos, is_deaf: false }
+}
+
+/// The median over twenty messages, without the first.
+fn fan_out(fleet: &mut Fleet, count: usize) -> Result<f64, Failure> {
+    fleet.connect(count, &subscriber("t", 0))?;
+    let publisher = fleet.connect(1, &Role::default())?;
+    let mut times = Vec::new();
+    for _ in 0..=20 {
+        let wanted = fleet.seen.messages + count as u64;
+        let begin = Instant::now();
+        fleet.publish(publisher, Plan { topic: "t".to_owned(), qos: 0, size: 64, count: 1 })?;
+        fleet.run(|seen| seen.messages >= wanted)?;
+        times.push(begin.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(median(&times[1..]))
+}
+
+/// Messages a second that arrive, all subscribers together.
+fn stream(fleet: &mut Fleet, from: usize, to: usize, qos: u8, count: u64) -> Result<f64, Failure> {
+    fleet.connect(to, &subscriber("t", qos))?;
+    let first = fleet.connect(from, &Role::default())?;
+    let each = count / from as u64;
+    let wanted = each * from as u64 * to as u64;
+    let acknowledged = if qos > 0 { each * from as u64 } else { 0 };
+    let begin = Instant::now();
+    for publisher in first..first + from {
+        fleet.publish(publisher, Plan { topic: "t".to_owned(), qos, size: 64, count: each })?;
+    }
+    fleet.run(|seen| seen.messages >= wanted && seen.acknowledged >= acknowledged)?;
+    Ok(float(wanted) / begin.elapsed().as_secs_f64())
+}
