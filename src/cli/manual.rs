@@ -108,7 +108,13 @@ const PAGES: [(&str, &[PagePart]); 6] = [
     ),
     (
         "serve",
-        &[section!("description-serve"), section!("examples-serve"), Options, section!("broker")],
+        &[
+            section!("description-serve"),
+            section!("examples-serve"),
+            Options,
+            section!("command-serve"),
+            section!("broker"),
+        ],
     ),
 ];
 

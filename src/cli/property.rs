@@ -210,6 +210,20 @@ fn separate(words: &str) -> Vec<&str> {
     words.splitn(if is_pair { 4 } else { 3 }, ' ').collect()
 }
 
+/// Whether these words of `-D` are a property of CONNECT that may authenticate us.
+pub fn identifies(words: &str) -> bool {
+    let is_identity = |id| {
+        matches!(
+            id,
+            PropertyId::UserProperty
+                | PropertyId::AuthenticationMethod
+                | PropertyId::AuthenticationData
+        )
+    };
+    let parsed = parse(words);
+    parsed.is_ok_and(|(place, property)| place == Place::Connect && is_identity(property.id()))
+}
+
 fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {
     if let (ValueKind::Pair, [name, value]) = (id.kind(), values) {
         return Property::from_pair((*name).into(), (*value).into())

@@ -39,6 +39,8 @@ pub enum Config {
     Check(check::CheckConfig),
     /// `serve`
     Serve(serve::Config),
+    /// Become the command of `serve`.
+    StartCommand(serve::CommandStart),
     /// Print this text on stdout (`--print-config`).
     Print(String),
     /// `profile`
@@ -57,7 +59,8 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Subscribe(config) => subscribe::run(*config),
         Config::Ping(config) => ping::run(*config),
         Config::Check(config) => check::run(config),
-        Config::Serve(config) => serve::run(config),
+        Config::Serve(config) => serve::run(&config),
+        Config::StartCommand(start) => serve::start_command(&start),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
         Config::Profiles { listing, problems } => profiles(&listing, &problems),
     }

@@ -97,11 +97,14 @@ impl Place {
 /// The end of a script ends all that it has started.
 const PREFACE: &str = "trap 'code=$?; trap \"\" TERM; kill 0; wait; exit $code' EXIT\n";
 
-/// mqttws is on the `PATH`, and the folder is the user's own.
+/// mqttws, and the cargo that runs these tests, are on the `PATH`, and the folder is the user's own.
 fn enter() -> String {
-    let executable = Path::new(env!("CARGO_BIN_EXE_mqttws"));
-    let path = executable.parent().expect("a file stands in a folder").display();
-    format!("PATH='{path}':$PATH\ncd \"$HOME\"\n")
+    let folder =
+        |file: &Path| file.parent().expect("a file stands in a folder").display().to_string();
+    let ours = folder(Path::new(env!("CARGO_BIN_EXE_mqttws")));
+    let cargo = std::env::var_os("CARGO").map(|cargo| folder(Path::new(&cargo)));
+    let cargo = cargo.unwrap_or_default();
+    format!("PATH='{ours}':'{cargo}':$PATH\ncd \"$HOME\"\n")
 }
 
 /// The port of a URL of `serve`.
@@ -169,6 +172,16 @@ fn started_by(unit: &Example) -> Example {
     Example { text: format!("{command} -C 1"), notes }
 }
 
+/// The steps of a workflow that run mqttws, as the shell of the runner gets them.
+fn steps_of(workflow: &Example) -> Example {
+    let steps = workflow.text.lines().filter_map(|line| line.trim().strip_prefix("- run: mqttws "));
+    let steps: Vec<String> = steps.map(|step| format!("mqttws {step}")).collect();
+    assert!(!steps.is_empty(), "{workflow:#?}");
+    let test = ("test".to_owned(), String::new());
+    let notes = workflow.notes.iter().cloned().chain([test]).collect();
+    Example { text: steps.join("\n"), notes }
+}
+
 /// Every line of the units is one that systemd knows.
 #[test]
 fn systemd_understands_the_units() {
@@ -196,6 +209,11 @@ fn all_run(page: &str) {
             assert!(is_listed, "not in the list of what is not run: {example:#?}");
         } else if example.note("parsed").is_some() {
             Place::new().parse(&example.text);
+        } else if example.note("needs").is_some_and(|program| !is_here(program)) {
+            // Nor are its files needed.
+            place = None;
+        } else if example.note("workflow").is_some() {
+            Place::new().run(&steps_of(&example));
         } else if let Some(path) = example.note("elsewhere") {
             assert!(!file(path).is_empty());
         } else if let Some(name) = example.note("file") {
@@ -205,6 +223,8 @@ fn all_run(page: &str) {
                 new.run(&started_by(&example));
                 continue;
             }
+            let path = new.folder.path().join("home").join(name);
+            fs::create_dir_all(path.parent().expect("it is in a folder")).unwrap();
             new.folder.write(&format!("home/{name}"), format!("{}\n", example.text));
             place = Some(new);
         } else if example.note("test").is_some() && (!example.text.contains("jq ") || is_here("jq"))

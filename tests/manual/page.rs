@@ -8,7 +8,8 @@
 //! `.\" exit CODE`: its exit code, if that is not 0.
 //! `.\" file NAME`: a file for the examples after it. `.\" config NAME`: the configuration of a
 //! server, tested in `proxies.rs`. `.\" elsewhere FILE`: this file of the repository tests it.
-//! `.\" parsed`: a file of another program; the commands of ours in it are parsed.
+//! `.\" needs PROGRAM`: it is run where this program is not left out. `.\" workflow`: the commands of
+//! ours that are its steps are run. `.\" parsed`: a file of another program; the commands of ours in it are parsed.
 //! `.\" not-run REASON`: one of `NOT_RUN`.
 
 /// One example.
@@ -32,9 +33,10 @@ impl Example {
     }
 }
 
-/// The kinds of notes; one of the first six stands before every example.
-const KINDS: [&str; 11] = [
+/// The kinds of notes; one of the first seven stands before every example.
+const KINDS: [&str; 13] = [
     "test",
+    "workflow",
     "file",
     "config",
     "elsewhere",
@@ -45,6 +47,7 @@ const KINDS: [&str; 11] = [
     "prints",
     "matches",
     "exit",
+    "needs",
 ];
 
 /// The examples of a page, in their order.
@@ -60,7 +63,7 @@ pub fn examples(page: &str) -> Vec<Example> {
             let text: Vec<String> =
                 lines.by_ref().take_while(|line| *line != ".EE").map(plain).collect();
             let text = text.join("\n");
-            let is_tested = notes.iter().any(|(kind, _)| KINDS[..6].contains(&kind.as_str()));
+            let is_tested = notes.iter().any(|(kind, _)| KINDS[..7].contains(&kind.as_str()));
             assert!(is_tested, "no note says how this example is tested:\n{text}");
             found.push(Example { text, notes: std::mem::take(&mut notes) });
         }

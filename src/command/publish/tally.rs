@@ -20,6 +20,10 @@ pub const GAPS: &str =
 /// Why a message counts as refused whose session the broker has lost.
 pub const IN_DOUBT: &str = "in doubt: the broker has lost the session";
 
+/// Why a message of QoS 0 counts as refused whose texts hold a discouraged character.
+pub const NOT_PROVEN: &str =
+    "the connection ended at it, as some brokers end it at a control character";
+
 /// What is known of the messages of QoS 0, which are not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtMostOnce {
