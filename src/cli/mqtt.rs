@@ -174,6 +174,14 @@ pub struct Persistence {
     session_expiry_interval: Option<u32>,
 }
 
+impl Persistence {
+    /// The first of these flags that was given, which `check` decides itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        let expiry = self.session_expiry_interval.map(|_| "-x");
+        self.disable_clean_session.then_some("-c").or(expiry)
+    }
+}
+
 /// What a verb needs of its client.
 pub struct ClientNeeds {
     /// The flags that were given and need MQTT 5.

@@ -44,6 +44,13 @@ pub struct PropertyFlags {
     property: Vec<String>,
 }
 
+impl PropertyFlags {
+    /// `-D`, if it was given: `check` decides that itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        (!self.property.is_empty()).then_some("-D")
+    }
+}
+
 /// Properties, each where it belongs.
 #[derive(Debug, Default)]
 pub struct GivenProperties(Vec<(Place, Property)>);
