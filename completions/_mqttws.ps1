@@ -32,7 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell, to be put where that shell looks for them')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Print the version')
-            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print all flags of a command')
             break
         }
         'mqttws;pub' {
@@ -79,7 +79,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from a file')
             [CompletionResult]::new('--auth-method', '--auth-method', [CompletionResultType]::ParameterName, 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)')
             [CompletionResult]::new('--auth-data', '--auth-data', [CompletionResultType]::ParameterName, 'Authentication data of a method with a single step')
-            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file, byte for byte')
+            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file')
             [CompletionResult]::new('-L', '-L ', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Host to connect to')
@@ -217,7 +217,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from a file')
             [CompletionResult]::new('--auth-method', '--auth-method', [CompletionResultType]::ParameterName, 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)')
             [CompletionResult]::new('--auth-data', '--auth-data', [CompletionResultType]::ParameterName, 'Authentication data of a method with a single step')
-            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file, byte for byte')
+            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file')
             [CompletionResult]::new('-L', '-L ', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Host to connect to')
@@ -340,7 +340,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from a file')
             [CompletionResult]::new('--auth-method', '--auth-method', [CompletionResultType]::ParameterName, 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)')
             [CompletionResult]::new('--auth-data', '--auth-data', [CompletionResultType]::ParameterName, 'Authentication data of a method with a single step')
-            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file, byte for byte')
+            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file')
             [CompletionResult]::new('-L', '-L ', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Host to connect to')
@@ -423,7 +423,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--password-file', '--password-file', [CompletionResultType]::ParameterName, 'Read the password from a file')
             [CompletionResult]::new('--auth-method', '--auth-method', [CompletionResultType]::ParameterName, 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)')
             [CompletionResult]::new('--auth-data', '--auth-data', [CompletionResultType]::ParameterName, 'Authentication data of a method with a single step')
-            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file, byte for byte')
+            [CompletionResult]::new('--auth-data-file', '--auth-data-file', [CompletionResultType]::ParameterName, 'Read the authentication data from a file')
             [CompletionResult]::new('-L', '-L ', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The same as URL')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Host to connect to')
@@ -481,8 +481,11 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on, of this machine only')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on')
-            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Log what happens on stderr')
-            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Log what happens on stderr')
+            [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write that line, too, to this open file descriptor, and close it')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log them in this form')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print a JSON object with url, port, pid and ca, also before the output of a command')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
+            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
@@ -505,6 +508,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             break
         }
         'mqttws;help' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('pub', 'pub', [CompletionResultType]::ParameterValue, 'Publish messages: one, a file, or a stream of lines or records')
             [CompletionResult]::new('sub', 'sub', [CompletionResultType]::ParameterValue, 'Subscribe, and write the messages that come to stdout')
             [CompletionResult]::new('ping', 'ping', [CompletionResultType]::ParameterValue, 'Measure how fast a broker answers, and each step of the way to it')
@@ -514,37 +518,42 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell, to be put where that shell looks for them')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Print the version')
-            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'mqttws;help;pub' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;sub' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;ping' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;check' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;serve' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;profile' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;completions' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;man' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'mqttws;help;version' {
-            break
-        }
-        'mqttws;help;help' {
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
     })

@@ -29,7 +29,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand completions 'Print the completions for a shell, to be put where that shell looks for them'
             cand man 'Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -'
             cand version 'Print the version'
-            cand help 'Print this message or the help of the given subcommand(s)'
+            cand help 'Print all flags of a command'
         }
         &'mqttws;pub'= {
             cand -t 'Topic to publish to'
@@ -75,7 +75,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --password-file 'Read the password from a file'
             cand --auth-method 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)'
             cand --auth-data 'Authentication data of a method with a single step'
-            cand --auth-data-file 'Read the authentication data from a file, byte for byte'
+            cand --auth-data-file 'Read the authentication data from a file'
             cand -L 'The same as URL'
             cand --url 'The same as URL'
             cand -h 'Host to connect to'
@@ -212,7 +212,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --password-file 'Read the password from a file'
             cand --auth-method 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)'
             cand --auth-data 'Authentication data of a method with a single step'
-            cand --auth-data-file 'Read the authentication data from a file, byte for byte'
+            cand --auth-data-file 'Read the authentication data from a file'
             cand -L 'The same as URL'
             cand --url 'The same as URL'
             cand -h 'Host to connect to'
@@ -334,7 +334,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --password-file 'Read the password from a file'
             cand --auth-method 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)'
             cand --auth-data 'Authentication data of a method with a single step'
-            cand --auth-data-file 'Read the authentication data from a file, byte for byte'
+            cand --auth-data-file 'Read the authentication data from a file'
             cand -L 'The same as URL'
             cand --url 'The same as URL'
             cand -h 'Host to connect to'
@@ -416,7 +416,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --password-file 'Read the password from a file'
             cand --auth-method 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)'
             cand --auth-data 'Authentication data of a method with a single step'
-            cand --auth-data-file 'Read the authentication data from a file, byte for byte'
+            cand --auth-data-file 'Read the authentication data from a file'
             cand -L 'The same as URL'
             cand --url 'The same as URL'
             cand -h 'Host to connect to'
@@ -473,8 +473,11 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --host 'Address to listen on, of this machine only'
             cand -p 'Port to listen on'
             cand --port 'Port to listen on'
-            cand -d 'Log what happens on stderr'
-            cand --debug 'Log what happens on stderr'
+            cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'
+            cand --log 'Log them in this form'
+            cand --json 'Print a JSON object with url, port, pid and ca, also before the output of a command'
+            cand -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
+            cand --debug 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
             cand --help 'Print help'
         }
         &'mqttws;profile'= {
@@ -492,6 +495,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --help 'Print help'
         }
         &'mqttws;help'= {
+            cand --help 'Print help'
             cand pub 'Publish messages: one, a file, or a stream of lines or records'
             cand sub 'Subscribe, and write the messages that come to stdout'
             cand ping 'Measure how fast a broker answers, and each step of the way to it'
@@ -501,27 +505,33 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand completions 'Print the completions for a shell, to be put where that shell looks for them'
             cand man 'Print a page of the manual, as the source that man(1) reads: mqttws man pub | man -l -'
             cand version 'Print the version'
-            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mqttws;help;pub'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;sub'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;ping'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;check'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;serve'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;profile'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;completions'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;man'= {
+            cand --help 'Print help'
         }
         &'mqttws;help;version'= {
-        }
-        &'mqttws;help;help'= {
+            cand --help 'Print help'
         }
     ]
     $completions[$command]

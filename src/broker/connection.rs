@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use super::BrokerLog;
+use super::event::BrokerEvent;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
@@ -23,7 +24,7 @@ pub struct Service {
     pub router: Router,
     /// The only path that is upgraded.
     pub path: String,
-    /// Where lines go.
+    /// Who is told of what happens.
     pub log: BrokerLog,
     /// What one read fills.
     pub buffer: Vec<u8>,
@@ -212,12 +213,20 @@ impl ServerConnection {
     fn lose(&mut self, error: &io::Error, service: &mut Service, now: Instant) {
         self.has_ended = true;
         if self.is_before_upgrade() {
-            service.log.debug(|| format!("{} did not ask for anything: {error}", self.address));
+            service.log.note(|| format!("{} did not ask for anything: {error}", self.address));
         } else if self.input.is_websocket() {
-            service.log.debug(|| format!("{} is gone", self.address));
             service.router.lost(self.id, now);
         }
+        self.tell_end(&service.log);
         self.sending.end(None, now);
+    }
+
+    /// Tells of the end of an open WebSocket; nothing that still comes counts any more.
+    pub fn tell_end(&mut self, log: &BrokerLog) {
+        if self.input.is_websocket() {
+            log.tell(&BrokerEvent::Closed(self.address));
+            self.input.discard();
+        }
     }
 
     /// Answers with a refusal, and ends the connection.
@@ -246,8 +255,7 @@ impl ServerConnection {
         let Self { socket, sending, address, .. } = self;
         let SendingSide { queue, blocked_since, .. } = sending;
         let Service { frames, log, .. } = service;
-        let tell =
-            |packet: &Packet| log.debug(|| format!("{address} is sent {}", packet.describe()));
+        let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
             let count = write_once(socket, bytes)?;
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
@@ -307,16 +315,20 @@ impl SendingSide {
     }
 }
 
-/// Writes the debug line about what a client sent, if there is one.
+/// Tells of what a client sent.
 fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
-    log.debug(|| match input {
-        ClientInput::Upgrade(_) => format!("{address} is connected"),
-        ClientInput::Refused(refusal) => format!("{address} was refused: {}", refusal.sentence),
-        ClientInput::Packet(packet) => format!("{address} sent {}", packet.describe()),
-        ClientInput::Malformed(error) => format!("{address} sent what is not MQTT: {error}"),
-        ClientInput::Answers(_) => format!("{address} sent a ping of WebSocket"),
-        ClientInput::Closed(_) => format!("{address} is gone"),
-    });
+    match input {
+        ClientInput::Upgrade(_) => log.tell(&BrokerEvent::Opened(address)),
+        ClientInput::Refused(refusal) => {
+            log.note(|| format!("{address} was refused: {}", refusal.sentence));
+        }
+        ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
+        ClientInput::Malformed(error) => {
+            log.note(|| format!("{address} sent what is not MQTT: {error}"));
+        }
+        ClientInput::Answers(_) => log.note(|| format!("{address} sent a ping of WebSocket")),
+        ClientInput::Closed(_) => log.tell(&BrokerEvent::Closed(address)),
+    }
 }
 
 /// Writes once; `None` if the socket takes nothing now.

@@ -25,7 +25,7 @@ pub struct ConnectionTable {
 struct Entry {
     connection: ServerConnection,
     alarm: Option<Instant>,
-    place: LinePlace,
+    place: QueuePlace,
     /// While nothing is read from this publisher.
     held_back: Option<HeldBack>,
     /// The publishers that wait for this subscriber.
@@ -34,7 +34,7 @@ struct Entry {
 
 /// Whether a connection is in the line of those that are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LinePlace {
+enum QueuePlace {
     InLine,
     NotInLine,
 }
@@ -77,7 +77,7 @@ impl ConnectionTable {
         let entry = Entry {
             connection,
             alarm: None,
-            place: LinePlace::NotInLine,
+            place: QueuePlace::NotInLine,
             held_back: None,
             publishers: Vec::new(),
         };
@@ -130,9 +130,9 @@ impl ConnectionTable {
     /// Puts a connection at the end of that line, if something should be read from it.
     pub fn queue_read(&mut self, id: ConnectionId) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let is_free = entry.place == LinePlace::NotInLine && entry.held_back.is_none();
+        let is_free = entry.place == QueuePlace::NotInLine && entry.held_back.is_none();
         if is_free && entry.connection.wants_to_read() {
-            entry.place = LinePlace::InLine;
+            entry.place = QueuePlace::InLine;
             self.to_read.push_back(id);
         }
     }
@@ -141,7 +141,7 @@ impl ConnectionTable {
     pub fn next_to_read(&mut self) -> Option<ConnectionId> {
         let id = self.to_read.pop_front()?;
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.place = LinePlace::NotInLine;
+            entry.place = QueuePlace::NotInLine;
         }
         Some(id)
     }

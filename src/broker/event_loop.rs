@@ -218,7 +218,7 @@ impl EventLoop {
             self.obey(step);
         }
         for note in self.service.router.notes() {
-            self.service.log.debug(|| note);
+            self.service.log.note(|| note);
         }
     }
 
@@ -240,7 +240,9 @@ impl EventLoop {
     /// Closes the socket of a connection.
     fn close(&mut self, id: ConnectionId, now: Instant) {
         self.service.router.lost(id, now);
-        drop(self.connections.remove(id));
+        if let Some(mut connection) = self.connections.remove(id) {
+            connection.tell_end(&self.service.log);
+        }
     }
 
     /// Does what is due for one connection.
@@ -303,7 +305,7 @@ impl EventLoop {
         let id = self.next_id;
         self.next_id += 1;
         if let Err(error) = self.register(id, &mut socket) {
-            return self.service.log.debug(|| format!("{address} failed at once: {error}"));
+            return self.service.log.note(|| format!("{address} failed at once: {error}"));
         }
         let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
         let mut connection = ServerConnection::new(id, socket, address, self.max_packet);

@@ -1,13 +1,15 @@
 //! The local broker of `mqttws serve`. The router is pure; one thread does the I/O of all
 //! connections.
 
-pub mod child;
+#[cfg_attr(not(test), expect(dead_code, reason = "the event loop will ask it"))]
+mod access;
 mod connection;
 mod connections;
 mod descriptors;
+pub mod event;
+mod event_loop;
 #[allow(dead_code)]
 pub mod fault;
-mod event_loop;
 mod handshake;
 mod input;
 mod limits;
@@ -24,6 +26,7 @@ use std::thread::{self, JoinHandle};
 use mio::net::TcpListener;
 
 use connection::Service;
+use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
 use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
 use router::Router;
@@ -33,16 +36,16 @@ use crate::websocket::outbound::ServerOutbound;
 /// Descriptors that are needed for other things than connections.
 const OTHER_DESCRIPTORS: usize = 64;
 
-/// Takes lines, without a line end. It is called by the broker's thread.
-pub type LogLine = Arc<dyn Fn(&str) + Send + Sync>;
+/// Takes warnings, without a line end. It is called by the broker's thread.
+pub type WarningLine = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Where lines about what happens go.
+/// Who is told of what happens.
 #[derive(Clone)]
 pub struct BrokerLog {
     /// What the user should know in any case.
-    pub warning: LogLine,
-    /// A line for each packet, refusal and dropped message.
-    pub debug: Option<LogLine>,
+    pub warning: WarningLine,
+    /// Each packet, refusal and dropped message.
+    pub observer: Option<Observer>,
 }
 
 impl BrokerLog {
@@ -50,9 +53,15 @@ impl BrokerLog {
         (self.warning)(line);
     }
 
-    fn debug(&self, line: impl FnOnce() -> String) {
-        if let Some(log) = &self.debug {
-            log(&line());
+    fn tell(&self, event: &BrokerEvent<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(event);
+        }
+    }
+
+    fn note(&self, text: impl FnOnce() -> String) {
+        if let Some(observer) = &self.observer {
+            observer(&BrokerEvent::Note(&text()));
         }
     }
 }
@@ -65,7 +74,7 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
-    /// Where lines go.
+    /// Who is told of what happens.
     pub log: BrokerLog,
 }
 
@@ -102,7 +111,6 @@ impl Broker {
     }
 
     /// The address that it listens on.
-    #[cfg(test)]
     pub fn address(&self) -> SocketAddr {
         self.address
     }

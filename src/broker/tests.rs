@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use self::client::*;
 use super::Broker;
+use super::event::{BrokerEvent, Observer};
 use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -247,9 +248,17 @@ fn garbage_harms_nobody_else() {
 fn the_log_tells_what_happens() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
-    let log: super::LogLine =
-        Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned()));
-    let broker = start_with(1000, Some(log));
+    let observer: Observer = Arc::new(move |event: &BrokerEvent<'_>| {
+        let line = match event {
+            BrokerEvent::Opened(_) => "open".to_owned(),
+            BrokerEvent::Received(_, packet) => format!("received {}", packet.describe()),
+            BrokerEvent::Sent(_, packet) => format!("sent {}", packet.describe()),
+            BrokerEvent::Closed(_) => "closed".to_owned(),
+            BrokerEvent::Note(text) => format!("note {text}"),
+        };
+        sink.lock().unwrap().push(line);
+    });
+    let broker = start_with(1000, Some(observer));
     assert_eq!(broker.url(), format!("ws://127.0.0.1:{}/mqtt", broker.address().port()));
     let mut client = Client::connected(&broker, Version::V3_1_1, "id");
     client.send(&[Packet::PingReq]);
@@ -257,11 +266,9 @@ fn the_log_tells_what_happens() {
     drop(client);
     broker.stop();
     let lines = lines.lock().unwrap().join("\n");
-    for words in
-        ["is connected", "sent CONNECT", "is sent CONNACK", "sent PINGREQ", "is sent PINGRESP"]
-    {
-        assert!(lines.contains(words), "{lines}");
-    }
+    let expected = "open\nreceived CONNECT\nsent CONNACK (0)\nreceived PINGREQ\nsent PINGRESP\n\
+                    closed";
+    assert_eq!(lines, expected);
 }
 
 /// Not an assertion but a figure: `cargo test --release throughput -- --ignored --nocapture`.

@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use clap::{Arg, Args};
 
 use super::connection::ConnectionFlags;
-use super::mqtt::ClientNeeds;
-use super::property::GivenProperties;
+use super::mqtt::{ClientNeeds, Persistence};
+use super::property::{GivenProperties, PropertyFlags};
 use super::value;
 use crate::command::check::points::Set;
 use crate::command::check::select::{self, PointSelection};
@@ -49,7 +49,10 @@ use crate::report::Verbosity;
     mut_arg("no_reconnect", hidden),
     mut_arg("reconnect_delay", hidden),
     mut_arg("reconnect_tries", hidden),
-    mut_arg("wait", hidden)
+    mut_arg("wait", hidden),
+    mut_arg("disable_clean_session", hidden),
+    mut_arg("session_expiry_interval", hidden),
+    mut_arg("property", hidden)
 )]
 pub struct CheckFlags {
     /// Which points.
@@ -67,6 +70,14 @@ pub struct CheckFlags {
     /// Address and session.
     #[command(flatten)]
     pub connection: ConnectionFlags,
+
+    /// Flags of `sub` that have no meaning here.
+    #[command(flatten)]
+    persistence: Persistence,
+
+    /// The same.
+    #[command(flatten)]
+    properties: PropertyFlags,
 }
 
 /// Shared flags that have no meaning here.
@@ -222,7 +233,9 @@ impl CheckFlags {
         if self.choice.list {
             return Ok((CheckConfig::List(output.form), Vec::new()));
         }
-        if let Some(flag) = self.connection.given_against_check() {
+        let given = self.connection.given_against_check();
+        let given = given.or_else(|| self.persistence.given_against_check());
+        if let Some(flag) = given.or_else(|| self.properties.given_against_check()) {
             return Err(Usage::new(format!("{flag}: check decides this itself")).into());
         }
         let prefix = self.manner.prefix()?;

@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
+use super::help::ABOUT_HELP;
 use crate::command::check::points;
 
 /// What the words of a flag, or in the place of an argument, are.
@@ -98,7 +99,20 @@ fn visible(command: &Command) -> Command {
     if let Some(about) = command.get_about() {
         copy = copy.about(about.clone());
     }
+    if command.has_subcommands() {
+        let verbs = command.get_subcommands().map(|verb| {
+            Command::new(verb.get_name().to_owned()).about(about(verb)).disable_help_flag(true)
+        });
+        let help = Command::new("help").about(ABOUT_HELP).disable_help_flag(true);
+        let help = help.disable_help_subcommand(true).subcommands(verbs);
+        copy = copy.disable_help_subcommand(true).subcommand(help);
+    }
     copy
+}
+
+/// What a command does, in a sentence.
+fn about(verb: &Command) -> String {
+    if verb.get_name() == "help" { ABOUT_HELP.into() } else { summary(verb.get_about()) }
 }
 
 /// A flag without its relations to others.
@@ -126,12 +140,7 @@ fn verbs() -> Vec<CompletedVerb> {
             "help" => Words::These(names.clone()),
             _ => verb.get_positionals().next().map_or(Words::Unknown, words),
         };
-        CompletedVerb {
-            name: verb.get_name().to_owned(),
-            help: summary(verb.get_about()),
-            flags,
-            words,
-        }
+        CompletedVerb { name: verb.get_name().to_owned(), help: about(verb), flags, words }
     });
     verbs.collect()
 }

@@ -14,6 +14,10 @@ const OVERVIEW: &str = include_str!("help/mqttws.txt");
 /// The program and its version, as a line.
 pub const VERSION: &str = concat!("mqttws ", env!("CARGO_PKG_VERSION"), "\n");
 
+/// What `mqttws help` does; clap adds it with words of its own.
+#[cfg(test)]
+pub const ABOUT_HELP: &str = "Print all flags of a command";
+
 /// The short form of the help of a command, if there is one: `mqttws help COMMAND` prints all.
 pub fn short(verb: &str) -> Option<&'static str> {
     Some(match verb {
@@ -32,6 +36,7 @@ pub fn without_command(arguments: &[OsString]) -> Option<HelpText> {
     let word = match rest {
         [] => return Some(HelpText::Missing(OVERVIEW)),
         [word] => word.to_str()?,
+        [word, about] if word == "help" && (about == "help" || about == "--help") => "help",
         _ => return None,
     };
     match word {
@@ -39,6 +44,14 @@ pub fn without_command(arguments: &[OsString]) -> Option<HelpText> {
         "-V" | "--version" | "version" => Some(HelpText::Wanted(VERSION)),
         _ => None,
     }
+}
+
+/// `mqttws help COMMAND --help` is `mqttws help COMMAND`.
+pub fn without_repetition(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.len() == 4 && arguments[1] == "help" && arguments[3] == "--help" {
+        arguments.truncate(3);
+    }
+    arguments
 }
 
 /// What to print instead of what clap says about these arguments: the short form where help is
@@ -81,6 +94,8 @@ mod tests {
         }
         for (verb, text) in texts() {
             assert!(text.ends_with(&format!("\nmqttws help {verb}: all\n")), "{verb}");
+            let flags = text.lines().filter(|line| line.trim_start().starts_with('-'));
+            assert!(flags.count() <= 20, "{verb}");
             assert!(text.contains("\nExample: ") && text.starts_with("Usage: mqttws "), "{verb}");
         }
     }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 
+use super::help::ABOUT_HELP;
 use super::points_page;
 
 /// When the manual was last gone through.
@@ -108,7 +109,13 @@ const PAGES: [(&str, &[PagePart]); 6] = [
     ),
     (
         "serve",
-        &[section!("description-serve"), section!("examples-serve"), Options, section!("broker")],
+        &[
+            section!("description-serve"),
+            section!("examples-serve"),
+            Options,
+            section!("command-serve"),
+            section!("broker"),
+        ],
     ),
 ];
 
@@ -174,6 +181,7 @@ fn verbs(program: &Command) -> String {
             format!("\\fBmqttws {name}\\fR")
         };
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        let about = if name == "help" { ABOUT_HELP.to_owned() } else { about };
         write!(text, ".TP\n{term}\n{}.\n", prose(about.trim_end_matches('.')))
             .expect("writing to a string");
     }

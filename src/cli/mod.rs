@@ -44,6 +44,9 @@ use subscribe::SubscribeFlags;
 /// Reads the command line, the profiles and the environment: the `Config` of the verb, and warnings
 /// to print before it runs.
 pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
+    if let Some(start) = serve::command_start(std::env::args_os()) {
+        return Ok((Config::StartCommand(start), Vec::new()));
+    }
     let typed = || mosquitto::translated(property::joined(std::env::args_os().collect())).ok();
     Cli::from_environment()
         .and_then(Cli::resolve)
@@ -103,6 +106,7 @@ impl Cli {
         if let Some(text) = help::without_command(&typed) {
             return Err(text.into());
         }
+        let typed = help::without_repetition(typed);
         let (command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();
@@ -255,9 +259,9 @@ enum Command {
     Check(Box<CheckFlags>),
     /// Run a local broker, alone or for the time of one command.
     ///
-    /// It prints its URL on stdout once it listens. With a command it runs that command with
-    /// `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command ends, with its exit
-    /// code: 126 if it cannot be run, 127 if it is not found.
+    /// It prints its URL on stdout once it listens. With a command it listens at a free port, runs
+    /// that command with `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command
+    /// ends, with its exit code: 126 if it cannot be run, 127 if it is not found.
     Serve(ServeFlags),
     /// List the profiles, and check them: one line for each, with its address and its other flags.
     ///

@@ -31,7 +31,6 @@ use crate::mqtt::session::{
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
-use crate::transport::file;
 
 /// For how long a broker keeps the session of a run that has lost its connection, in seconds:
 /// longer than the restart of a server takes.
@@ -148,7 +147,7 @@ pub struct CredentialFlags {
     #[arg(long, value_name = "TEXT", requires = "auth_method", allow_hyphen_values = true)]
     auth_data: Option<String>,
 
-    /// Read the authentication data from a file, byte for byte
+    /// Read the authentication data from a file; one line end after it is not part of it
     #[arg(
         long,
         value_name = "FILE",
@@ -173,6 +172,14 @@ pub struct Persistence {
     #[arg(short = 'x', long, value_name = "SECS", value_parser = value::expiry,
           allow_hyphen_values = true)]
     session_expiry_interval: Option<u32>,
+}
+
+impl Persistence {
+    /// The first of these flags that was given, which `check` decides itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        let expiry = self.session_expiry_interval.map(|_| "-x");
+        self.disable_clean_session.then_some("-c").or(expiry)
+    }
 }
 
 /// What a verb needs of its client.
@@ -254,7 +261,7 @@ impl MqttFlags<'_> {
     ) -> Result<(session::Config, VersionsToTry)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint, secrets)?;
-        let authentication = self.credentials.authentication(&mut credentials)?;
+        let authentication = self.credentials.authentication(&mut credentials, secrets)?;
         let versions = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
         let will = session.will(properties)?;
@@ -517,21 +524,20 @@ impl CredentialFlags {
     fn authentication(
         &self,
         credentials: &mut packet::Credentials,
+        secrets: &mut SecretReader,
     ) -> Result<Option<Authentication>> {
         let Some(method) = &self.auth_method else { return Ok(None) };
         check_text("--auth-method", Some(method))?;
         if method == scram::METHOD {
             return scram(std::mem::take(credentials)).map(Some);
         }
-        let (method, data) = (method.as_str().into(), self.authentication_data()?);
+        let (method, data) = (method.as_str().into(), self.authentication_data(secrets)?);
         Ok(Some(Authentication::OneStep { method, data }))
     }
 
-    fn authentication_data(&self) -> Result<Option<Bytes>> {
+    fn authentication_data(&self, secrets: &mut SecretReader) -> Result<Option<Bytes>> {
         let data = match &self.auth_data_file {
-            Some(path) => {
-                Some(file::read(path).with_context(|| format!("reading {}", path.display()))?)
-            }
+            Some(path) => Some(secrets.read(path)?),
             None => self.auth_data.clone().map(String::into_bytes),
         };
         let fits = data.as_ref().is_none_or(|data| data.len() <= LONGEST_FIELD);

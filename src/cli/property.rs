@@ -44,6 +44,13 @@ pub struct PropertyFlags {
     property: Vec<String>,
 }
 
+impl PropertyFlags {
+    /// `-D`, if it was given: `check` decides that itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        (!self.property.is_empty()).then_some("-D")
+    }
+}
+
 /// Properties, each where it belongs.
 #[derive(Debug, Default)]
 pub struct GivenProperties(Vec<(Place, Property)>);
@@ -201,6 +208,20 @@ fn separate(words: &str) -> Vec<&str> {
     }
     let is_pair = words.split(' ').nth(1) == Some(PropertyId::UserProperty.name());
     words.splitn(if is_pair { 4 } else { 3 }, ' ').collect()
+}
+
+/// Whether these words of `-D` are a property of CONNECT that may authenticate us.
+pub fn identifies(words: &str) -> bool {
+    let is_identity = |id| {
+        matches!(
+            id,
+            PropertyId::UserProperty
+                | PropertyId::AuthenticationMethod
+                | PropertyId::AuthenticationData
+        )
+    };
+    let parsed = parse(words);
+    parsed.is_ok_and(|(place, property)| place == Place::Connect && is_identity(property.id()))
 }
 
 fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {

@@ -433,7 +433,9 @@ impl PublishFlags {
         } else if self.is_many() {
             InputSource::Records(self.messages.delimiter.unwrap_or(self.messages.end.0))
         } else {
-            InputSource::Text(self.messages.0.message.unwrap_or_default().into_encoded_bytes().into())
+            InputSource::Text(
+                self.messages.0.message.unwrap_or_default().into_encoded_bytes().into(),
+            )
         }
     }
 

@@ -4,17 +4,38 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::value;
-use crate::command::serve::Config;
+use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
+
+/// The port without `-p` and without a command: that of the URL that clients have without one.
+const USUAL_PORT: u16 = 8080;
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFlag {
+    /// Lines for people.
+    Text,
+    /// An object for each event.
+    Json,
+}
+
+impl From<LogFlag> for LogForm {
+    fn from(log: LogFlag) -> Self {
+        match log {
+            LogFlag::Text => Self::Text,
+            LogFlag::Json => Self::Json,
+        }
+    }
+}
 
 /// Run a local broker, alone or for the time of one command.
 ///
-/// It prints its URL on stdout once it listens. With a command it runs that command with
-/// `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command ends, with its exit
-/// code: 126 if it cannot be run, 127 if it is not found.
+/// It prints its URL on stdout once it listens. With a command it listens at a free port, runs that
+/// command with `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command ends, with
+/// its exit code: 126 if it cannot be run, 127 if it is not found.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
@@ -28,14 +49,26 @@ pub struct ServeFlags {
     )]
     host: String,
 
-    /// Port to listen on; 0 picks a free one
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080,
-          value_parser = value::port_to_listen, allow_hyphen_values = true)]
-    port: u16,
+    /// Port to listen on; 0 picks a free one [default: 8080; with a command a free one]
+    #[arg(short, long, value_name = "PORT", value_parser = value::port_to_listen,
+          allow_hyphen_values = true)]
+    port: Option<u16>,
 
-    /// Log what happens on stderr
+    /// Print a JSON object with url, port, pid and ca, also before the output of a command
+    #[arg(long)]
+    json: bool,
+
+    /// Write that line, too, to this open file descriptor, and close it
+    #[arg(long, value_name = "N", value_parser = value::descriptor, allow_hyphen_values = true)]
+    ready_fd: Option<u32>,
+
+    /// Log each connection and packet on stderr, as mosquitto -v does: --log text
     #[arg(short, long)]
     debug: bool,
+
+    /// Log them in this form; json: an object a line
+    #[arg(long, value_name = "FORM")]
+    log: Option<LogFlag>,
 
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
@@ -45,9 +78,21 @@ pub struct ServeFlags {
 impl ServeFlags {
     /// The `Config` that the flags mean.
     pub fn resolve(self) -> Result<Config> {
-        let address = SocketAddr::new(loopback(&self.host)?, self.port);
-        Ok(Config { address, debug: self.debug, command: self.command })
+        let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
+        Ok(Config {
+            address: SocketAddr::new(loopback(&self.host)?, port),
+            log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
+            start_form: if self.json { StartForm::Json } else { StartForm::Url },
+            ready_fd: self.ready_fd,
+            command: self.command,
+        })
     }
+}
+
+/// The command that this process is to become, if mqttws started itself for that.
+pub fn command_start(mut words: impl Iterator<Item = OsString>) -> Option<CommandStart> {
+    let is_start = words.nth(1).is_some_and(|word| word == START_WORD);
+    is_start.then(|| CommandStart::parse(words)).flatten()
 }
 
 /// The advice where a port stands beside the address.

@@ -87,6 +87,11 @@ pub fn port_to_listen(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "expected a number from 0 to 65535".to_owned())
 }
 
+/// A file descriptor that whoever starts us has opened.
+pub fn descriptor(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected the number of an open file descriptor".to_owned())
+}
+
 /// How long to wait: a [`duration`] that is not 0.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| match time {

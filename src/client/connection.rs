@@ -250,6 +250,11 @@ impl Connection {
         &self.transport.info().warnings
     }
 
+    /// Why the file of TLS secrets does not have all of them, if it does not.
+    pub fn key_log_failure(&self) -> Option<&str> {
+        self.transport.info().key_log_failure.as_deref()
+    }
+
     /// How the connection was made, once CONNACK has come.
     pub fn established(&self, version: Version) -> Established {
         Established {

@@ -307,6 +307,7 @@ impl Client {
                     connection.accepted();
                 }
                 self.warn_of_tolerated();
+                self.warn_of_key_log();
                 self.feed(ConnectionInput::Accepted(accepted));
                 Ok(None)
             }
@@ -333,6 +334,18 @@ impl Client {
             && !self.lifecycle.is_ending_session()
         {
             connection.warnings().iter().for_each(|line| self.warn(line));
+        }
+    }
+
+    /// Warns of TLS secrets that were not written, once for all connections.
+    fn warn_of_key_log(&mut self) {
+        let failure = self.connection.as_ref().and_then(Connection::key_log_failure);
+        if let Some(failure) = failure
+            && self.key_log_failure.is_none()
+        {
+            let failure = failure.to_owned();
+            self.warn(&failure);
+            self.key_log_failure = Some(failure);
         }
     }
 

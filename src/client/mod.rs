@@ -90,6 +90,8 @@ pub struct Client {
     /// The time of the latest wake-up: good enough for everything until the next wait.
     now: Instant,
     is_reading_paused: bool,
+    /// The warning about TLS secrets that were not written, once it was told.
+    key_log_failure: Option<String>,
 }
 
 impl Client {
@@ -112,6 +114,7 @@ impl Client {
             pending: VecDeque::new(),
             now,
             is_reading_paused: false,
+            key_log_failure: None,
         }))
     }
 

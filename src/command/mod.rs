@@ -39,6 +39,8 @@ pub enum Config {
     Check(check::CheckConfig),
     /// `serve`
     Serve(serve::Config),
+    /// Become the command of `serve`.
+    StartCommand(serve::CommandStart),
     /// Print this text on stdout (`--print-config`).
     Print(String),
     /// `profile`
@@ -57,7 +59,8 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Subscribe(config) => subscribe::run(*config),
         Config::Ping(config) => ping::run(*config),
         Config::Check(config) => check::run(config),
-        Config::Serve(config) => serve::run(config),
+        Config::Serve(config) => serve::run(&config),
+        Config::StartCommand(start) => serve::start_command(&start),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
         Config::Profiles { listing, problems } => profiles(&listing, &problems),
     }
@@ -82,7 +85,10 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 }
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
-fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Box<Client>, Established)> {
+fn connect(
+    options: Options,
+    limit: Option<(Instant, Duration)>,
+) -> Result<(Box<Client>, Established)> {
     connect_after(options, limit, |_| Ok(()))
 }
 

@@ -20,7 +20,8 @@ use self::closing::Ending;
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Opened, RecordInput};
-use self::tally::{AtMostOnce, GAPS, Tally, go_on};
+use self::message::Discouraged;
+use self::tally::{AtMostOnce, GAPS, NOT_PROVEN, Tally, go_on};
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
@@ -57,10 +58,8 @@ pub fn run(config: Config) -> Result<Exit> {
             let feed = Feed::new(input, messages);
             let tally = Tally::new(feed.context(), feed.input.has_several(), summary.is_wanted());
             let tells_loss = verbosity.warns();
-            let (large, input_error) = (None, None);
-            let publisher =
-                Publisher { client, feed, tally, progress, limit, large, input_error, tells_loss };
-            publisher.publish_all(&summary)
+            let publisher = Publisher::new(client, feed, tally, progress);
+            Publisher { limit, tells_loss, ..publisher }.publish_all(&summary)
         }
     }
 }
@@ -87,9 +86,29 @@ struct Publisher {
     input_error: Option<anyhow::Error>,
     /// The warning about properties that are left out is still due.
     tells_loss: bool,
+    /// The message after which a PINGREQ was sent, until the server has answered it.
+    proving: Option<Proving>,
+}
+
+/// A message of QoS 0 for which the server may end the connection. Nothing is sent after it until
+/// the server is known to have taken it.
+struct Proving {
+    /// The number of its record.
+    record: u64,
+    /// What is in doubt about it.
+    doubts: Vec<Discouraged>,
+    /// When a server that answers no PINGREQ is taken to have taken it.
+    until: Instant,
 }
 
 impl Publisher {
+    /// A publisher without a time limit that does not tell what is lost.
+    fn new(client: Box<Client>, feed: Feed, tally: Tally, progress: Progress) -> Self {
+        let (limit, large, input_error, proving) = (None, None, None, None);
+        let tells_loss = false;
+        Self { client, feed, tally, progress, limit, large, input_error, tells_loss, proving }
+    }
+
     fn attach_input(&mut self) -> Result<()> {
         if self.progress.is_on() {
             self.feed.look_for_end();
@@ -136,7 +155,7 @@ impl Publisher {
     /// Whether everything was handed over. What waits to be sent goes out with the DISCONNECT,
     /// where there is neither a time limit nor a bar for it.
     fn is_finished(&mut self) -> bool {
-        if !self.feed.is_done() || !self.client.is_settled() {
+        if !self.feed.is_done() || self.proving.is_some() || !self.client.is_settled() {
             return false;
         }
         if self.limit.is_none() && !self.progress.is_on() {
@@ -149,7 +168,7 @@ impl Publisher {
     /// Waits for an event. Where more can be published at once it only checks for events: signals
     /// and Pings are answered, and a message that is acknowledged early leaves the memory early.
     fn wait(&mut self) -> Result<Option<Event>> {
-        let goes_on = self.feed.can_go_on(&mut self.client);
+        let goes_on = self.proving.is_none() && self.feed.can_go_on(&mut self.client);
         if self.progress.is_on() {
             let position = self.position();
             self.progress.update(position, Instant::now());
@@ -157,7 +176,8 @@ impl Publisher {
         if goes_on {
             return Ok(self.client.turn()?);
         }
-        let alarms = [self.feed.alarm(), self.progress.deadline(), self.deadline()];
+        let proving = self.proving.as_ref().map(|proving| proving.until);
+        let alarms = [self.feed.alarm(), self.progress.deadline(), self.deadline(), proving];
         Ok(Some(self.client.next(alarms.into_iter().flatten().min())?))
     }
 
@@ -195,7 +215,10 @@ impl Publisher {
 
     /// Publishes as much as the window, the outgoing buffer and the clock allow.
     fn publish_what_is_due(&mut self) {
-        loop {
+        if self.proving.as_ref().is_some_and(|proving| proving.until <= Instant::now()) {
+            self.proven();
+        }
+        while self.proving.is_none() {
             self.feed.publish_runs(&mut self.client, &mut self.tally);
             let Some((publish, record)) = self.feed.next_due(&self.client) else { break };
             self.publish(publish, record);
@@ -213,10 +236,14 @@ impl Publisher {
         if !publish.properties.is_empty() {
             self.tell_loss();
         }
+        let unproven = self.feed.unproven(&publish);
         match self.client.publish(publish, record) {
             Ok(()) => {
                 self.tally.sent(1, bytes, qos);
                 self.tally.clock(qos).published(record);
+                if !unproven.is_empty() {
+                    self.prove(record, unproven);
+                }
             }
             Err(session::Unsendable::Encode(wrong)) => {
                 self.feed.tell_bad(&wrong.to_string());
@@ -225,6 +252,42 @@ impl Publisher {
                 self.tally.sent(1, bytes, qos);
                 self.tally.refuse(record, &unsendable.to_string());
             }
+        }
+    }
+
+    /// Asks for a sign that the server goes on after this message.
+    fn prove(&mut self, record: u64, doubts: Vec<Discouraged>) {
+        self.client.ping();
+        let until = Instant::now() + self.client.options().limits.timeout;
+        self.proving = Some(Proving { record, doubts, until });
+    }
+
+    /// The server went on after the message.
+    fn proven(&mut self) {
+        if let Some(proving) = self.proving.take() {
+            self.feed.proven(proving.doubts);
+        }
+    }
+
+    /// The connection was lost.
+    fn connection_lost(&mut self) {
+        self.tally.connection_lost();
+        if let Some(proving) = self.proving.take() {
+            self.tally.refuse(proving.record, NOT_PROVEN);
+        }
+    }
+
+    /// The error with how far it has come. If it came after a message which nothing has followed
+    /// yet, it is about that.
+    fn with_counts(&self, error: anyhow::Error) -> anyhow::Error {
+        let first = self.first_unfinished();
+        let in_doubt = self.client.session().in_flight() as u64;
+        let error = self.tally.with_counts(error, self.feed.template(), in_doubt, first);
+        match &self.proving {
+            Some(Proving { record, .. }) if self.tally.is_numbered => {
+                error.context(format!("message {record} refused; go on with number {}", record + 1))
+            }
+            Some(_) | None => error,
         }
     }
 
@@ -248,8 +311,9 @@ impl Publisher {
                     None
                 }));
             }
+            Event::Mqtt(session::Event::Pong) => self.proven(),
             Event::Mqtt(event) => self.tally.count(event),
-            Event::Reconnected => self.tally.connection_lost(),
+            Event::Reconnected => self.connection_lost(),
             Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
@@ -264,10 +328,7 @@ impl Publisher {
 
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
-        let first = self.first_unfinished();
-        let in_doubt = self.client.session().in_flight() as u64;
-        let result = result
-            .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
+        let result = result.map_err(|error| self.with_counts(error));
         if !self.client.session().is_online() {
             self.tally.connection_lost();
         }

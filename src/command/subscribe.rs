@@ -355,6 +355,7 @@ impl Subscriber {
         if is_due(self.times.ends) {
             // A message that is written as it comes must not be taken for a whole one.
             let is_cut = self.receiver.is_amidst();
+            self.tell_arriving();
             return Ok(Some(if is_cut { Exit::TimedOut } else { Exit::Done }));
         }
         let is_idle = is_due(self.idle_deadline());
@@ -377,18 +378,21 @@ impl Subscriber {
 
     /// The time of `--idle` is up: a message that has begun to arrive is not passed over.
     fn idle_is_over(&self) -> Exit {
+        let is_arriving = self.tell_arriving();
+        if is_arriving { Exit::TimedOut } else { Exit::Done }
+    }
+
+    /// Reports a message that has begun to arrive, if there is one. One that is written as it comes
+    /// is reported with what was written of it.
+    fn tell_arriving(&self) -> bool {
         let arrived = self.client.session().partial_packet();
-        if self.receiver.is_amidst() {
-            Exit::TimedOut
-        } else if arrived > 0 {
+        if arrived > 0 && !self.receiver.is_amidst() {
             report::line(&format!(
                 "subscribed: ended in the middle of a message of which {} had arrived",
                 count(arrived as u64, "byte")
             ));
-            Exit::TimedOut
-        } else {
-            Exit::Done
         }
+        arrived > 0 || self.receiver.is_amidst()
     }
 
     /// An endless subscription ends no other way.

@@ -52,15 +52,29 @@ pub enum TopicError {
     BadShare,
 }
 
-/// A character that a topic should not hold: a control character or a non-character. A server may
-/// end the connection of a client that sends it (MQTT 5 §1.5.4).
+/// A character that a topic, or any other text in a packet, should not hold: a control character or
+/// a non-character. A server may end the connection of a client that sends it (MQTT 5 §1.5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiscouragedCharacter(char);
 
 impl DiscouragedCharacter {
     /// The first one of this text.
     pub fn find(text: &str) -> Option<Self> {
-        text.chars().find(|&character| is_discouraged(character)).map(Self)
+        Self::all(text).next()
+    }
+
+    /// All of them.
+    pub fn all(text: &str) -> impl Iterator<Item = Self> {
+        // Most texts need no look at each of their characters.
+        let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let characters = if is_plain { "" } else { text }.chars();
+        characters.filter(|&character| is_discouraged(character)).map(Self)
+    }
+
+    /// Its kind and its number.
+    pub fn name(self) -> String {
+        let kind = if self.0.is_control() { "control character" } else { "non-character" };
+        format!("{kind} U+{:04X}", u32::from(self.0))
     }
 }
 
@@ -71,8 +85,7 @@ fn is_discouraged(character: char) -> bool {
 
 impl fmt::Display for DiscouragedCharacter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.0.is_control() { "control character" } else { "non-character" };
-        write!(f, "the topic holds the {kind} U+{:04X}", u32::from(self.0))
+        write!(f, "the topic holds the {}", self.name())
     }
 }
 

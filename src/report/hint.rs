@@ -17,6 +17,7 @@ use server::Server;
 
 use crate::client::{self, AtServer, Step};
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session::Violation;
 use crate::transport::dial::{DialError, FailedAttempt};
 use crate::transport::proxy::ProxyError;
 use crate::transport::tls::{CertificateFault, TlsError};
@@ -99,6 +100,10 @@ fn client_hint(error: &client::Error, server: Server<'_>) -> Option<&'static str
         Error::Disconnected(disconnect) => find(&DISCONNECTED, disconnect.code)
             .or_else(|| find(&REFUSED, disconnect.code).filter(|_| disconnect.code.is_error())),
         Error::NotMqtt(_) | Error::Echo => Some(OTHER_PATH),
+        Error::Violation(Violation::ReceiveMaximumExceeded) => Some(
+            "mosquitto 2.0 sends all that it has, whatever was announced: leave out -D connect \
+             receive-maximum, and --strict",
+        ),
         Error::Lost(transport::Error::WebSocket(error)) => websocket_hint(error),
         _ => None,
     }
@@ -223,6 +228,10 @@ fn websocket_hint(error: &WebSocketError) -> Option<&'static str> {
              smaller messages, and do not use --frame-per-packet",
         ),
         WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
+        WebSocketError::Closed { code: Some(1002 | 1007), .. } => Some(
+            "the broker takes what it was sent for a breach of the protocol: it may forbid the \
+             topic or filter, its QoS or size",
+        ),
         WebSocketError::TooLarge { .. } if !error.is_spoilt() => Some("raise --max-message-size"),
         WebSocketError::TextFrame(_) => {
             Some("another service may be at this path: try another path, such as /mqtt")

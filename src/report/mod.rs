@@ -40,8 +40,8 @@ pub fn error(error: &anyhow::Error) -> Exit {
         return plugin_misuse(error);
     }
     if let Some(misuse) = error.downcast_ref::<Misuse>() {
-        if misuse.is_help() {
-            return Exit::Done;
+        if let Some(printed) = misuse.print_help() {
+            return help_exit(printed);
         }
         line(&misuse.to_string());
         return Exit::Usage;
@@ -85,14 +85,24 @@ pub fn plugin_line(state: PluginState, text: &str) -> String {
 fn show(help: HelpText) -> Exit {
     match help {
         HelpText::Wanted(text) => {
-            // A closed stdout is no failure here.
-            let _ = io::stdout().write_all(text.as_bytes());
-            Exit::Done
+            let mut stdout = io::stdout().lock();
+            help_exit(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
         }
         HelpText::Missing(text) => {
             write(text);
             Exit::Usage
         }
+    }
+}
+
+/// The exit of help that was printed so. A reader that has seen enough is no failure.
+fn help_exit(printed: io::Result<()>) -> Exit {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            line(&format!("writing to stdout: {error}"));
+            Exit::Local
+        }
+        Ok(()) | Err(_) => Exit::Done,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io::{self, Write as _};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -58,14 +59,10 @@ impl Misuse {
         Self { instead: Some(instead), ..self }
     }
 
-    /// Prints help or the version, which clap returns as errors; false if the error is neither.
-    pub fn is_help(&self) -> bool {
-        if self.error.use_stderr() {
-            return false;
-        }
-        // A closed stdout is no failure here.
-        let _ = self.error.print();
-        true
+    /// Prints help or the version, which clap returns as errors; `None` if the error is neither.
+    pub fn print_help(&self) -> Option<io::Result<()>> {
+        let print = || self.error.print().and_then(|()| io::stdout().flush());
+        (!self.error.use_stderr()).then(print)
     }
 }
 

@@ -77,6 +77,8 @@ pub struct HandshakeInfo {
     pub subprotocol: Option<String>,
     /// Deviations of the server that were accepted, one sentence each.
     pub warnings: Vec<String>,
+    /// Why the file of TLS secrets does not have all of them, if it does not.
+    pub key_log_failure: Option<String>,
     /// The head of the request; empty until it was sent.
     pub request: String,
     /// The head of the response; empty until it is complete.
@@ -223,6 +225,7 @@ impl Transport {
             }
         }
         self.info.tls = self.stream.info();
+        self.info.key_log_failure = self.stream.key_log_failure();
         if let Some(info) = &self.info.tls {
             self.log.tls(info);
         }

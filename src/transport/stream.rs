@@ -103,6 +103,12 @@ impl Stream {
         self.top.tls.as_ref()?.presented()
     }
 
+    /// Why the file of secrets does not have all of them, if it does not.
+    pub fn key_log_failure(&self) -> Option<String> {
+        let failure = |tls: &Option<Box<tls::TlsConnection>>| tls.as_ref()?.key_log_failure();
+        failure(&self.top.below.tls).or_else(|| failure(&self.top.tls))
+    }
+
     /// The certificates that the server has sent, its own first; none without TLS.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         self.top.tls.as_ref().map_or(&[], |tls| tls.certificates())

@@ -83,6 +83,14 @@ fn the_host_is_no_help() {
 }
 
 #[test]
+fn help_of_help_is_help() {
+    for arguments in [&["help", "help"][..], &["help", "--help"]] {
+        assert_eq!(printed(arguments), printed(&["help"]), "{arguments:?}");
+    }
+    assert_eq!(printed(&["help", "pub", "--help"]), printed(&["help", "pub"]));
+}
+
+#[test]
 fn completions_and_pages_are_those_of_the_repository() {
     for (arguments, file) in [
         (&["completions", "bash"][..], "completions/mqttws.bash"),
@@ -106,4 +114,37 @@ fn completions_and_pages_are_those_of_the_repository() {
         "mqttws: invalid value 'csh' for '<SHELL>': expected bash, zsh, fish, powershell or elvish*",
     );
     fails(&Program::new(["man", "tcp"]).run(), 2, "mqttws: invalid value 'tcp' for '[PAGE]': *");
+}
+
+/// Help is output as messages are: a full disk is an error, and a reader that has gone is none.
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let program = env!("CARGO_BIN_EXE_mqttws");
+    let run = |words: &str, after: &str| {
+        let line = format!("'{program}' {words} {after}");
+        Program::of("sh", ["-c", &line]).run()
+    };
+    let line = "mqttws: writing to stdout: No space left on device\n";
+    for words in [
+        "--help",
+        "-h",
+        "help",
+        "help pub",
+        "pub --help",
+        "--version",
+        "version",
+        "completions bash",
+        "man pub",
+        "pub -t t -m m --print-config",
+        "check --list",
+    ] {
+        run(words, "> /dev/full").expect(1, "", line);
+        Program::new(words.split(' ')).stdout_closed().run().expect(0, "", "");
+    }
+}
+
+#[test]
+fn help_is_for_one_command() {
+    let line = "help is for one command at a time: leave out sub; see mqttws --help";
+    fails(&Program::new(["help", "pub", "sub"]).run(), 2, &format!("mqttws: {line}"));
 }

@@ -140,7 +140,7 @@ fn a_suback_must_answer_what_was_asked() {
         let script = connected([packet("82 id <t> 00"), Step::Send(suback), Step::Gone]);
         let outcome = sub(script, &["-V", "311"]);
         let words = format!(
-            "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}"
+            "mqttws: subscribing at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}"
         );
         fails(&outcome, 9, &words);
     };

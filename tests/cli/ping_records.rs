@@ -19,6 +19,29 @@ fn objects(outcome: &Outcome) -> Vec<Value> {
     objects.map(|object| object.unwrap_or_else(|error| panic!("{error}: {outcome}"))).collect()
 }
 
+/// The objects that the manual shows.
+fn printed() -> [Value; 3] {
+    let page = include_str!("../../src/cli/manual/monitoring.roff");
+    let (_, rest) = page.split_once(".EX\n").expect("an example");
+    let (sample, _) = rest.split_once(".EE\n").expect("its end");
+    let sample = sample.replace("\\-", "-");
+    let objects = serde_json::Deserializer::from_str(&sample).into_iter();
+    let objects: Vec<Value> = objects.map(Result::unwrap).collect();
+    objects.try_into().unwrap()
+}
+
+/// A value in which all numbers and texts are the same, because times and addresses differ.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect()
+        }
+        Value::Number(_) => 0.into(),
+        Value::String(_) => "".into(),
+        other => other.clone(),
+    }
+}
+
 fn ping(broker: &Broker, arguments: &[&str]) -> Program {
     let url = broker.url();
     Program::new([&["ping", &url, "-V", "311", "--interval", "0"], arguments].concat())
@@ -34,6 +57,8 @@ fn each_probe_and_the_summary_is_an_object() {
     assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
     let objects = objects(&outcome);
     let [first, second, summary] = &objects[..] else { panic!("{outcome}") };
+    let [answered, lost, _] = printed();
+    assert_eq!((shape(first), shape(second)), (shape(&answered), shape(&lost)));
     assert_eq!((&first["seq"], &first["answered"]), (&1.into(), &true.into()));
     assert!(first["round_trip_ms"].as_f64().unwrap() >= 50.0, "{outcome}");
     assert!(is_like(first["time"].as_str().unwrap(), "20*-*-*T*:*:*.*Z"), "{outcome}");
@@ -143,6 +168,7 @@ fn the_certificate_and_the_keep_alive_of_the_server_are_told() {
                 tls * ms, upgrade * ms, connack * ms";
     assert!(is_like(text.lines().next().unwrap(), head), "{outcome}");
     let summary = objects(&run(&["--json"])).pop().unwrap();
+    assert_eq!(shape(&summary), shape(&printed()[2]));
     assert_eq!((&summary["server_keep_alive"], &summary["mqtt"]), (&30.into(), &"5".into()));
     assert_eq!(summary["tls"]["version"], "TLSv1.3");
     let days = summary["tls"]["certificate_days"].as_i64().unwrap();

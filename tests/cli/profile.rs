@@ -125,6 +125,23 @@ fn a_password_comes_from_a_file() {
     connects_with("\u{feff}secret", &flags).expect(0, "", "");
 }
 
+/// It is a secret, too: one line end after it is not part of it.
+#[test]
+fn authentication_data_come_from_a_file() {
+    let folder = Folder::new();
+    for (content, sent) in [("data", "data"), ("data\n", "data"), ("data\r\n\r\n", "data\r\n")] {
+        let path = folder.write("data", content);
+        let length = 10 + sent.len();
+        let connect = format!("10 <MQTT> 05 00 00 2d {length:02x} 21 80 00 15 <m> 16 <{sent}> *");
+        let accept = Step::Send("20 00 00 04 15 <m>");
+        let steps = vec![Step::Upgrade, packet(&connect), accept, packet("30 <t> 00")];
+        let broker = Broker::start(until_goodbye(steps));
+        let url = broker.url();
+        let command = ["pub", &url, "-t", "t", "-n", "--auth-method", "m", "--auth-data-file"];
+        Program::new([&command[..], &[&path]].concat()).run().expect(0, "", "");
+    }
+}
+
 #[test]
 fn a_value_that_may_be_left_out_is_true() {
     for (value, expected) in

@@ -125,6 +125,8 @@ fn credentials_of_a_typed_profile_are_for_its_own_address() {
         ("basic-auth = 'u:secret'", "basic-auth"),
         ("bearer = 'secret'", "bearer"),
         ("cert = '/c'\nkey = '/k'", "cert, key"),
+        ("property = 'connect user-property token secret'", "property"),
+        ("property = ['publish content-type c', 'connect user-property t secret']", "property"),
     ] {
         for address in ["url = 'ws://lab/'", "host = 'lab'"] {
             let text = format!("[profile.lab]\n{address}\n{setting}\n");

@@ -139,7 +139,7 @@ fn an_unsuback_must_answer_what_was_asked() {
         let script =
             limited("20 00 00 00", [packet("a2 id 00 <a>"), Step::Send(unsuback), Step::Gone]);
         let line = format!(
-            "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}"
+            "mqttws: unsubscribing at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}"
         );
         fails(&sub5(script, &["-U", "a"]), 9, &line);
     };

@@ -222,7 +222,7 @@ fn latency_needs_mqtt_5() {
 fn latency_from_one_end_to_the_other() {
     let script = "mqttws sub -t t -q 1 -c -i me -E && printf 'a\\nb\\n' | mqttws pub -t t -q 1 -l --latency && \
                   mqttws sub -t t -q 1 -c -i me -C 2 --latency --summary=json";
-    let outcome = Program::new(["serve", "-p", "0", "--", "sh", "-c", script]).run();
+    let outcome = Program::new(["serve", "--", "sh", "-c", script]).run();
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     let expected = format!(
         "{{\"byte_rate\":*,\"bytes\":2,\"latency_ms\":{TIMES},\"rate\":*,\"received\":2,\"seconds\":*}}\n"

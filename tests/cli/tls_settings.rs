@@ -119,6 +119,21 @@ fn secrets_are_logged_when_told() {
     fails(&Program::new(command).run(), 1, "cannot write key log /no/such/file: no such file");
 }
 
+/// It is found out while it is written, and ends no connection.
+#[test]
+fn a_full_disk_under_the_key_log_is_told_once() {
+    let (authority, _folder, file) = trusted();
+    let certificate = authority.certify(&["127.0.0.1"], FAR_AWAY);
+    let line = "mqttws: warning: cannot write key log /dev/full: no space left on device: it lacks \
+                secrets\n";
+    for flags in [&["--tls-keylog", "/dev/full"][..], &[], &["--quiet"]] {
+        let broker = Server::showing(&certificate).good();
+        let program = publish(&broker, &[&["--cafile", &file], flags].concat());
+        let line = if flags == ["--quiet"] { "" } else { line };
+        program.env("SSLKEYLOGFILE", "/dev/full").run().expect(0, "", line);
+    }
+}
+
 #[test]
 fn a_variable_for_secrets_that_cannot_be_written_is_told() {
     let (authority, folder, file) = trusted();

@@ -25,7 +25,7 @@ mod format;
 mod mqtt;
 #[path = "../../src/report/mod.rs"]
 mod report;
-#[path = "../../src/signals.rs"]
+#[path = "../../src/signals/mod.rs"]
 mod signals;
 #[path = "../../src/stdio/mod.rs"]
 mod stdio;

@@ -153,3 +153,33 @@ fn a_line_leaves_before_the_next_is_typed() {
     publisher.signal("INT");
     assert_eq!(publisher.finish_within(Duration::from_secs(10)).code(), Some(130));
 }
+
+/// mosquitto ends the connection at a control character, in a topic or in a property. At QoS 0
+/// nothing else says so: the record is named, and what comes after it arrives.
+#[test]
+fn a_control_character_costs_no_other_message() {
+    let Some(broker) = mosquitto() else { return };
+    let records = [
+        ("311", r#"{"topic":"t/b\u0001","payload":"x"}"#),
+        ("5", r#"{"topic":"t/b","payload":"x","properties":{"content-type":"c\u0001"}}"#),
+        ("5", r#"{"topic":"t/b","payload":"x","properties":{"user-property":[["k","\n"]]}}"#),
+    ];
+    for (version, record) in records {
+        let subscriber = subscriber(&broker, &["-C", "2"]);
+        let [before, after] =
+            ["before", "after"].map(|text| format!(r#"{{"topic":"t/x","payload":"{text}"}}"#));
+        let command = ["pub", &broker.ws(), "-V", version, "--json", "--quiet"];
+        let flags = ["--reconnect-delay", "0.01,0.05"];
+        let program = Program::new([&command[..], &flags].concat());
+        let outcome = program.stdin(format!("{before}\n{record}\n{after}\n")).run();
+        outcome.expect(
+            7,
+            "",
+            "mqttws: publishing: message 2 refused: the connection ended at it, as some brokers \
+             end it at a control character\n\
+             mqttws: publishing: messages of QoS 0 may be missing: the connection was lost \
+             meanwhile\n",
+        );
+        subscriber.finish().expect(0, "before\nafter\n", "");
+    }
+}

@@ -45,7 +45,7 @@ const LINES: [(&str, Candidates); 33] = [
     ("mqttws sub --capath ", Exactly("folder")),
     ("mqttws sub --cafile ", Exactly("file folder")),
     ("mqttws serve -- only-h", Exactly("only-here")),
-    ("mqttws serve -p 0 -- only-h", Exactly("only-here")),
+    ("mqttws serve -- only-h", Exactly("only-here")),
     ("mqttws sub --exec only-h", Exactly("only-here")),
     ("mqttws sub --profile ", Exactly("lab prod")),
     ("mqttws pub --config other.toml --profile ", Exactly("other")),

@@ -3,12 +3,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::certificates::{Authority, FAR_AWAY};
 use crate::folder::Folder;
 use crate::page::{Example, examples};
 use crate::program::{Outcome, Program, Running};
+use crate::readme::without_numbers;
 use crate::{file, is_here, relay};
 
 /// How long one example may take, on a busy machine.
@@ -60,6 +63,18 @@ impl Place {
         assert!(expected.is_empty() || printed == expected, "{example:#?}\nbut {printed:#?}");
     }
 
+    /// What the command of its note prints has the form of an example.
+    fn compare(&self, example: &Example) {
+        let Some(command) = example.note("output") else { return };
+        let before = example.notes("before").collect::<Vec<_>>().join("\n");
+        let printed = self.shell(&format!("{before}\n{command}"));
+        let form = |text: &str| {
+            let text: String = text.split_whitespace().collect();
+            without_numbers(&without_numbers(&text).replace("#.#", "0"))
+        };
+        assert_eq!(form(&printed), form(&example.text), "{example:#?}\nbut {printed}");
+    }
+
     /// Parses the commands of ours in a file of another program.
     fn parse(&self, text: &str) {
         let text = text.replace("\\\n", "");
@@ -97,11 +112,14 @@ impl Place {
 /// The end of a script ends all that it has started.
 const PREFACE: &str = "trap 'code=$?; trap \"\" TERM; kill 0; wait; exit $code' EXIT\n";
 
-/// mqttws is on the `PATH`, and the folder is the user's own.
+/// mqttws, and the cargo that runs these tests, are on the `PATH`, and the folder is the user's own.
 fn enter() -> String {
-    let executable = Path::new(env!("CARGO_BIN_EXE_mqttws"));
-    let path = executable.parent().expect("a file stands in a folder").display();
-    format!("PATH='{path}':$PATH\ncd \"$HOME\"\n")
+    let folder =
+        |file: &Path| file.parent().expect("a file stands in a folder").display().to_string();
+    let ours = folder(Path::new(env!("CARGO_BIN_EXE_mqttws")));
+    let cargo = std::env::var_os("CARGO").map(|cargo| folder(Path::new(&cargo)));
+    let cargo = cargo.unwrap_or_default();
+    format!("PATH='{ours}':'{cargo}':$PATH\ncd \"$HOME\"\n")
 }
 
 /// The port of a URL of `serve`.
@@ -169,6 +187,16 @@ fn started_by(unit: &Example) -> Example {
     Example { text: format!("{command} -C 1"), notes }
 }
 
+/// The steps of a workflow that run mqttws, as the shell of the runner gets them.
+fn steps_of(workflow: &Example) -> Example {
+    let steps = workflow.text.lines().filter_map(|line| line.trim().strip_prefix("- run: mqttws "));
+    let steps: Vec<String> = steps.map(|step| format!("mqttws {step}")).collect();
+    assert!(!steps.is_empty(), "{workflow:#?}");
+    let test = ("test".to_owned(), String::new());
+    let notes = workflow.notes.iter().cloned().chain([test]).collect();
+    Example { text: steps.join("\n"), notes }
+}
+
 /// Every line of the units is one that systemd knows.
 #[test]
 fn systemd_understands_the_units() {
@@ -188,28 +216,69 @@ fn systemd_understands_the_units() {
     }
 }
 
-fn all_run(page: &str) {
-    let mut place = None;
+/// How many examples run at once; most of them wait.
+const AT_ONCE: usize = 4;
+
+/// The examples of a page, each with the files that stand before it.
+fn groups(page: &str) -> Vec<Vec<Example>> {
+    let mut groups = vec![Vec::new()];
     for example in examples(&file(&format!("man/{page}"))) {
+        let is_file = example.note("file").is_some_and(|name| !name.ends_with(".service"));
+        groups.last_mut().expect("there is one").push(example);
+        if !is_file {
+            groups.push(Vec::new());
+        }
+    }
+    groups
+}
+
+fn all_run(page: &str) {
+    let groups = groups(page);
+    let next = AtomicUsize::new(0);
+    let run = || {
+        while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run_group(group);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(run);
+        }
+    });
+}
+
+/// Runs an example, after the files for it.
+fn run_group(group: &[Example]) {
+    let mut place = None;
+    for example in group {
+        if example.note("output").is_some() {
+            Place::new().compare(example);
+        }
         if let Some(reason) = example.note("not-run") {
             let is_listed = NOT_RUN.contains(&(example.text.as_str(), reason));
             assert!(is_listed, "not in the list of what is not run: {example:#?}");
         } else if example.note("parsed").is_some() {
             Place::new().parse(&example.text);
+        } else if example.note("needs").is_some_and(|program| !is_here(program)) {
+            // Nor are its files needed.
+            place = None;
+        } else if example.note("workflow").is_some() {
+            Place::new().run(&steps_of(&example));
         } else if let Some(path) = example.note("elsewhere") {
             assert!(!file(path).is_empty());
         } else if let Some(name) = example.note("file") {
-            // A file is for the example after it.
             let new = place.take().unwrap_or_else(Place::new);
             if name.ends_with(".service") {
-                new.run(&started_by(&example));
+                new.run(&started_by(example));
                 continue;
             }
+            let path = new.folder.path().join("home").join(name);
+            fs::create_dir_all(path.parent().expect("it is in a folder")).unwrap();
             new.folder.write(&format!("home/{name}"), format!("{}\n", example.text));
             place = Some(new);
         } else if example.note("test").is_some() && (!example.text.contains("jq ") || is_here("jq"))
         {
-            place.take().unwrap_or_else(Place::new).run(&example);
+            place.take().unwrap_or_else(Place::new).run(example);
         }
     }
 }

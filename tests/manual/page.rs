@@ -6,9 +6,11 @@
 //! `.\" before COMMAND`, `.\" after COMMAND`: run before it and after it; they must succeed.
 //! `.\" prints LINE`: a line of its stdout; `.\" matches PATTERN`: the same as a pattern of sh.
 //! `.\" exit CODE`: its exit code, if that is not 0.
+//! `.\" output COMMAND`: what this command prints, but for its numbers and line ends.
 //! `.\" file NAME`: a file for the examples after it. `.\" config NAME`: the configuration of a
 //! server, tested in `proxies.rs`. `.\" elsewhere FILE`: this file of the repository tests it.
-//! `.\" parsed`: a file of another program; the commands of ours in it are parsed.
+//! `.\" needs PROGRAM`: it is run where this program is not left out. `.\" workflow`: the commands of
+//! ours that are its steps are run. `.\" parsed`: a file of another program; the commands of ours in it are parsed.
 //! `.\" not-run REASON`: one of `NOT_RUN`.
 
 /// One example.
@@ -32,9 +34,11 @@ impl Example {
     }
 }
 
-/// The kinds of notes; one of the first six stands before every example.
-const KINDS: [&str; 11] = [
+/// The kinds of notes; one of the first eight stands before every example.
+const KINDS: [&str; 14] = [
     "test",
+    "output",
+    "workflow",
     "file",
     "config",
     "elsewhere",
@@ -45,6 +49,7 @@ const KINDS: [&str; 11] = [
     "prints",
     "matches",
     "exit",
+    "needs",
 ];
 
 /// The examples of a page, in their order.
@@ -60,7 +65,7 @@ pub fn examples(page: &str) -> Vec<Example> {
             let text: Vec<String> =
                 lines.by_ref().take_while(|line| *line != ".EE").map(plain).collect();
             let text = text.join("\n");
-            let is_tested = notes.iter().any(|(kind, _)| KINDS[..6].contains(&kind.as_str()));
+            let is_tested = notes.iter().any(|(kind, _)| KINDS[..8].contains(&kind.as_str()));
             assert!(is_tested, "no note says how this example is tested:\n{text}");
             found.push(Example { text, notes: std::mem::take(&mut notes) });
         }

@@ -34,7 +34,7 @@ fn session(block: &String) -> Vec<(String, Vec<&str>)> {
 }
 
 /// Text in which each number is as good as any other, because times and ports differ.
-fn without_numbers(line: &str) -> String {
+pub fn without_numbers(line: &str) -> String {
     let mut text = String::new();
     for character in line.chars() {
         let is_digit = character.is_ascii_digit();
@@ -115,6 +115,39 @@ fn what_is_drawn_is_what_a_terminal_gets() {
         }
         assert_eq!(shown, drawn(&printed.join("\n")), "$ {command}\n{text}");
     }
+}
+
+/// Parts of what is printed, with dots where there is more.
+#[test]
+fn what_is_shown_of_check_is_what_it_prints() {
+    let (text, command) = (file("README.md"), "$ mqttws check ws://broker.example/mqtt\n");
+    let (_, shown) = text.split_once(command).expect("the README shows it");
+    let (shown, _) = shown.split_once("\n```").expect("the block ends");
+    let Some(printed) = crate::proxies::check_without_upgrade() else { return };
+    let printed: Vec<String> = printed.lines().map(without_numbers).collect();
+    let (mut rest, mut is_next) = (&printed[..], false);
+    for line in shown.lines().map(without_numbers) {
+        if line == "..." {
+            is_next = false;
+            continue;
+        }
+        let at = rest.iter().position(|other| *other == line);
+        let at = at.unwrap_or_else(|| panic!("{line:?} is not in {printed:#?}"));
+        assert!(!is_next || at == 0, "{line:?} comes later in {printed:#?}");
+        (rest, is_next) = (&rest[at + 1..], true);
+    }
+}
+
+#[test]
+fn it_is_set_up_as_it_says() {
+    let blocks = blocks("sh");
+    let [first, tests] = &blocks[..] else { panic!("there are two commands: {blocks:?}") };
+    let command = first.strip_prefix("cargo run --release -- ").expect("it is built first");
+    let printed = Place::new().shell(&format!("unset all_proxy\nmqttws {command}"));
+    let shown = "demo/greeting hello over WebSockets";
+    assert!(printed.lines().any(|line| line == shown), "{printed}");
+    assert!(file("README.md").contains(&format!("`{shown}`")));
+    assert_eq!(tests, "tests/run");
 }
 
 /// Text without what stands from these words up to the end that follows.

@@ -8,6 +8,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[allow(unused_imports)]
 pub use held::Held;
 
 use crate::mqtt::packet::PacketType;
@@ -172,16 +173,14 @@ impl DirectionFaults {
                 Fault::Drop(share) if self.random.f64() < share => copies = 0,
                 Fault::Duplicate(share) if self.random.f64() < share => copies *= 2,
                 Fault::Delay(shortest, longest) => {
-                    at += shortest + (longest - shortest).mul_f64(self.random.f64());
+                    at += shortest + longest.saturating_sub(shortest).mul_f64(self.random.f64());
                 }
                 Fault::Stall { time, after } if *seen == after + 1 => {
                     at += time;
                     self.stands_until = Some(at);
                 }
-                Fault::Drop(_)
-                | Fault::Duplicate(_)
-                | Fault::Stall { .. }
-                | Fault::CutAfter(_) => {}
+                Fault::Drop(_) | Fault::Duplicate(_) | Fault::Stall { .. } | Fault::CutAfter(_) => {
+                }
             }
         }
         let at = self.latest.map_or(at, |latest| latest.max(at));
@@ -203,7 +202,7 @@ impl FaultRule {
     }
 }
 
-/// A seed for each direction of each connection, far from those of its neighbours (SplitMix64).
+/// A seed for each direction of each connection, far from those of its neighbours (`SplitMix64`).
 fn seed(seed: u64, direction: Direction, number: u64) -> u64 {
     let place = number.wrapping_mul(2).wrapping_add(u64::from(direction == Direction::Out));
     let mut mixed = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));

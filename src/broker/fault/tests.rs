@@ -27,9 +27,8 @@ fn the_seed_decides() {
     assert_ne!(first, copies(&fates(&lossy(8), 0, 200, now)));
     assert_ne!(first, copies(&fates(&lossy(7), 1, 200, now)));
     let mut faults = lossy(7).of_connection(0).unwrap();
-    let outward: Vec<_> = (0..200)
-        .map(|_| faults.judge(Direction::Out, PacketType::Publish, now).copies)
-        .collect();
+    let outward: Vec<_> =
+        (0..200).map(|_| faults.judge(Direction::Out, PacketType::Publish, now).copies).collect();
     assert_ne!(first, outward);
 }
 
@@ -94,11 +93,8 @@ fn a_stall_holds_up_everything_once() {
 
 #[test]
 fn bytes_are_counted_to_the_cut() {
-    let rule = |direction, bytes| FaultRule {
-        direction,
-        packet: None,
-        fault: Fault::CutAfter(bytes),
-    };
+    let rule =
+        |direction, bytes| FaultRule { direction, packet: None, fault: Fault::CutAfter(bytes) };
     let plan = plan(1, vec![rule(None, 100), rule(Some(Direction::In), 10)]);
     let mut faults = plan.of_connection(5).unwrap();
     faults.pass(Direction::In, 4);

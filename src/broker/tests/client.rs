@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::broker::{Broker, BrokerLog, BrokerOptions, LogLine};
+use crate::broker::event::Observer;
+use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
 };
@@ -31,8 +32,8 @@ pub(super) fn start() -> Broker {
     start_with(1 << 20, None)
 }
 
-pub(super) fn start_with(max_packet: usize, debug: Option<LogLine>) -> Broker {
-    let log = BrokerLog { warning: Arc::new(|_| {}), debug };
+pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
+    let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
 }

@@ -6,7 +6,7 @@ mod file;
 mod overview;
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use anyhow::{Result, bail, ensure};
 use clap::parser::ValueSource;
@@ -15,6 +15,7 @@ use toml::{Table, Value};
 
 use super::print_config::Origins;
 use super::variable;
+use crate::cli::property::identifies;
 use crate::exit::Usage;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use file::{ProfileFile, usual_place, written_for};
@@ -229,6 +230,20 @@ impl ChosenAddress {
     }
 }
 
+/// Whether this flag of a profile authenticates us: one of [`CREDENTIALS`], or a property of
+/// CONNECT.
+fn is_credential(key: &str, flag: &OsStr) -> bool {
+    let property = flag.to_str().and_then(|flag| flag.strip_prefix("--property="));
+    CREDENTIALS.contains(&key) || property.is_some_and(identifies)
+}
+
+/// Leaves out those of these flags that authenticate us; whether there were any.
+fn withhold(key: &str, written: &mut Vec<OsString>) -> bool {
+    let all = written.len();
+    written.retain(|flag| !is_credential(key, flag));
+    written.len() < all
+}
+
 /// All that says which setting counts.
 struct Order<'a> {
     config: &'a ProfileFile,
@@ -257,13 +272,11 @@ impl Order<'_> {
                 continue;
             };
             let value = self.without_overruled_user(at, key, &self.config.located(key, value));
-            let written = written_for(flag, key, &value).ok_or_else(|| {
+            let mut written = written_for(flag, key, &value).ok_or_else(|| {
                 Usage::new(format!("{path}: profile {name}: {key}: not a value for --{key}"))
             })?;
-            let is_credential = CREDENTIALS.contains(&key.as_str()) && !written.is_empty();
-            if is_credential && self.is_for_another_address(at) {
+            if self.is_for_another_address(at) && withhold(key, &mut written) {
                 withheld.push(key.as_str());
-                continue;
             }
             flags.extend(written.into_iter().map(|written| (flag.get_id().to_string(), written)));
         }

@@ -22,6 +22,10 @@ const SHORT_SENDING: Duration = Duration::from_secs(1);
 /// The most time for reading then, even if the other side goes on.
 const SHORT_READING: Duration = Duration::from_millis(500);
 
+/// Close codes by which a server says that it does not take what it was sent. NATS sends 1002 for a
+/// topic that it does not allow.
+const ABOUT_DATA: [u16; 5] = [1002, 1003, 1007, 1008, 1009];
+
 /// Whether our session remains at the server although no client will take it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionRemains {
@@ -193,7 +197,7 @@ impl Closing {
             (
                 ClosingStage::Reading { .. },
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),
-            ) => matches!(code, Some(1008 | 1009)),
+            ) => code.is_some_and(|code| ABOUT_DATA.contains(&code)),
             (ClosingStage::Reading { .. }, _) => false,
             (ClosingStage::Sending(_), _) => true,
         };

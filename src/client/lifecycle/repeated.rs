@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::input::LossFacts;
 use crate::client::error::{Error, Unacknowledged};
+use crate::mqtt::reason::ReasonCode;
 use crate::transport;
 use crate::websocket::WebSocketError;
 
@@ -49,8 +50,8 @@ enum IdleLimit {
     Unknown,
     /// Nothing had been sent or received for this long when the latest connection ended.
     Possible(Duration),
-    /// The user was warned.
-    Reported,
+    /// The user was warned of this one.
+    Reported(Duration),
 }
 
 /// Counts connections in a row that ended in the same way.
@@ -84,43 +85,34 @@ impl Repeated {
         since: Instant,
         now: Instant,
     ) -> Option<Consequence> {
-        let kind = kind_of(error, facts, since, now);
+        let idle_time = idle_time(error, facts, now);
+        // What is explained already needs no second cause.
+        let kind = kind_of(error, facts, since, now)
+            .filter(|kind| *kind != CommonEnd::Short || !self.is_reported(idle_time));
         self.rounds = if kind.is_some() && kind == self.kind { self.rounds + 1 } else { 1 };
         self.kind = kind;
-        let idle = self.idle_limit(error, facts, now);
+        let idle = self.idle_limit(idle_time);
         if self.rounds != ROUNDS {
             return idle;
         }
         match kind? {
             CommonEnd::Message(_) => facts.unacknowledged.clone().map(Consequence::GiveUp),
-            CommonEnd::Short => {
-                let (when, forbids) = if facts.is_subscriber {
-                    ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
-                } else {
-                    ("CONNACK", "")
-                };
-                Some(Consequence::Warn(format!(
-                    "the server ended three connections in a row soon after {when}: another \
-                     client may use the same id (choose another id with -i){forbids}"
-                )))
-            }
+            CommonEnd::Short => Some(Consequence::Warn(short_ends(facts.is_subscriber))),
+        }
+    }
+
+    /// Whether a connection ended by the limit of which the user was warned.
+    fn is_reported(&self, idle: Option<Duration>) -> bool {
+        match (self.idle, idle) {
+            (IdleLimit::Reported(limit), Some(idle)) => limit.abs_diff(idle) <= SAME,
+            _ => false,
         }
     }
 
     /// The same time without traffic twice in a row, before the connection ended.
-    fn idle_limit(
-        &mut self,
-        error: &Error,
-        facts: &LossFacts,
-        now: Instant,
-    ) -> Option<Consequence> {
-        let idle = facts
-            .traffic
-            .filter(|_| matches!(error, Error::Lost(_)))
-            .map(|traffic| now.saturating_duration_since(traffic))
-            .filter(|idle| *idle >= SHORTEST_IDLE);
+    fn idle_limit(&mut self, idle: Option<Duration>) -> Option<Consequence> {
         let before = match self.idle {
-            IdleLimit::Reported => return None,
+            IdleLimit::Reported(_) => return None,
             IdleLimit::Unknown => None,
             IdleLimit::Possible(before) => Some(before),
         };
@@ -128,13 +120,32 @@ impl Repeated {
         if before?.abs_diff(idle?) > SAME {
             return None;
         }
-        self.idle = IdleLimit::Reported;
+        self.idle = IdleLimit::Reported(idle?);
         let seconds = idle?.as_secs_f64().round();
         Some(Consequence::Warn(format!(
             "the connection has ended twice {seconds} s after the last traffic: \
              an idle limit on the way? try -k with less than {seconds} s"
         )))
     }
+}
+
+/// The usual causes of short connections.
+fn short_ends(is_subscriber: bool) -> String {
+    let (when, forbids) = if is_subscriber {
+        ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
+    } else {
+        ("CONNACK", "")
+    };
+    format!(
+        "the server ended three connections in a row soon after {when}: another client may use the \
+         same id (choose another id with -i){forbids}"
+    )
+}
+
+/// For how long there was no traffic when a connection ended, if that is an idle limit's time.
+fn idle_time(error: &Error, facts: &LossFacts, now: Instant) -> Option<Duration> {
+    let traffic = facts.traffic.filter(|_| matches!(error, Error::Lost(_)))?;
+    Some(now.saturating_duration_since(traffic)).filter(|idle| *idle >= SHORTEST_IDLE)
 }
 
 fn kind_of(error: &Error, facts: &LossFacts, since: Instant, now: Instant) -> Option<CommonEnd> {
@@ -150,12 +161,20 @@ fn kind_of(error: &Error, facts: &LossFacts, since: Instant, now: Instant) -> Op
     }
 }
 
-/// The server ended the connection in order: FIN, Close, DISCONNECT; no reset.
+/// Close codes by which a server says that it restarts or is busy: what it was sent is not the
+/// reason. A gateway sends 1014 whatever has ended the connection behind it.
+const SERVICE_RESTART: u16 = 1012;
+const TRY_AGAIN_LATER: u16 = 1013;
+
+/// The server ended the connection in order, and may have done so because of what it was sent: FIN,
+/// Close, DISCONNECT; no reset, and no words about the state of the server.
 fn is_ended_by_server(error: &Error) -> bool {
     match error {
-        Error::Disconnected(_) => true,
-        Error::Lost(transport::Error::WebSocket(error)) => {
-            matches!(error, WebSocketError::Closed { .. })
+        Error::Disconnected(disconnect) => {
+            !matches!(disconnect.code, ReasonCode::SERVER_SHUTTING_DOWN | ReasonCode::SERVER_BUSY)
+        }
+        Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })) => {
+            !matches!(code, Some(SERVICE_RESTART | TRY_AGAIN_LATER))
         }
         Error::Lost(transport::Error::Ended { cause }) => cause.is_none(),
         _ => false,

@@ -45,9 +45,8 @@ pub enum Parsed {
 
 /// Reads the final head at the beginning of these bytes; interim ones (RFC 9110 §15.2) are skipped.
 pub fn parse(bytes: &[u8]) -> Parsed {
-    let start = b"HTTP/1.";
-    let shared = start.len().min(bytes.len());
-    if bytes[..shared] != start[..shared] || bytes.len() > LARGEST {
+    let shared = START.len().min(bytes.len());
+    if bytes[..shared] != START[..shared] || bytes.len() > LARGEST {
         return Parsed::Other;
     }
     let Some(length) = head_length(bytes) else { return Parsed::Partial };
@@ -79,6 +78,14 @@ fn head_length(bytes: &[u8]) -> Option<usize> {
         [b'\r', b'\n', ..] => Some(at + 3),
         _ => None,
     })
+}
+
+/// What every answer of HTTP/1 begins with.
+const START: &[u8] = b"HTTP/1.";
+
+/// Whether these bytes begin as HTTP/1 does.
+pub fn is_http(bytes: &[u8]) -> bool {
+    bytes.starts_with(START)
 }
 
 impl AnswerHead {
@@ -129,6 +136,12 @@ impl fmt::Display for Answer {
                 None => f.write_str("101 without a subprotocol"),
             },
             Self::Head(head) => write!(f, "{} {}", head.status, shortened(&head.reason)),
+            Self::Other(bytes) if is_http(bytes) && bytes.len() > LARGEST => {
+                write!(f, "an HTTP head of more than {} KiB", LARGEST / 1024)
+            }
+            Self::Other(bytes) if is_http(bytes) => {
+                write!(f, "a broken line of HTTP: {}", beginning(bytes))
+            }
             Self::Other(bytes) => write!(f, "no HTTP: {}", beginning(bytes)),
             Self::Ended(end) => match end.stream {
                 Some(StreamEnd::Fin) => f.write_str("no answer, but FIN"),
@@ -186,6 +199,10 @@ mod tests {
         };
         assert_eq!(head("HTTP/1.1 404 Not Found\r\n\r\n"), "404 Not Found");
         assert_eq!(head("HTTP/1.1 101 x\r\n\r\n"), "101 without a subprotocol");
+        let other = |bytes: &[u8]| Answer::Other(bytes.to_vec()).to_string();
+        let long = [b"HTTP/1.1 101 x\r\nA: ".to_vec(), vec![b'a'; LARGEST]].concat();
+        assert_eq!(other(&long), "an HTTP head of more than 64 KiB");
+        assert_eq!(other(b"HTTP/1.1 x\r\n\r\n"), "a broken line of HTTP: \"HTTP/1.1 x\"");
         assert_eq!(beginning(b"\x15\x03\x03\0\x02"), "a TLS alert: the port speaks TLS");
         assert_eq!(beginning(b"SSH-2.0-x\r\n"), "\"SSH-2.0-x\"");
         assert_eq!(Answer::Ended(End::default()).to_string(), "no answer, but the end");

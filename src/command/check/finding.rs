@@ -53,11 +53,13 @@ pub struct Finding {
     pub observed: String,
     /// Whether a failure is tried once more.
     pub doubt: Doubt,
+    /// What to do, where what was seen tells more than the table knows.
+    pub remedy: Option<&'static str>,
 }
 
 impl Finding {
     fn new(verdict: Verdict, observed: impl Into<String>) -> Self {
-        Self { verdict, observed: observed.into(), doubt: Doubt::None }
+        Self { verdict, observed: observed.into(), doubt: Doubt::None, remedy: None }
     }
 
     /// As the clause asks.
@@ -88,6 +90,11 @@ impl Finding {
     /// The same, where one of several tries is meant.
     pub fn of_try(self, tried: &str) -> Self {
         Self { observed: format!("{tried}: {}", self.observed), ..self }
+    }
+
+    /// The same, with something else to do about it than for other failures of the point.
+    pub fn with_remedy(self, remedy: &'static str) -> Self {
+        Self { remedy: Some(remedy), ..self }
     }
 
     /// The same, resting on silence or on an end: it is tried once more.

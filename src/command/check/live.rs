@@ -130,7 +130,8 @@ impl LiveView {
             group.warned += usize::from(result.verdict == Verdict::Warn);
         }
         let is_known = self.baseline.as_ref().is_some_and(|baseline| baseline.holds(result));
-        self.found += &text::deviation(result, is_known, self.detail);
+        let width = Region::size().columns.min(text::WIDEST);
+        self.found += &text::deviation(result, is_known, self.detail, width);
     }
 
     /// Shows what has changed, unless the terminal was stopped (Ctrl-S), which must not stop the

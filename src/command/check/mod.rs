@@ -33,6 +33,7 @@ use crate::exit::{Exit, Usage};
 use crate::mqtt::version::Version;
 use crate::report::Verbosity;
 use crate::stdio::stdout;
+use crate::terminal::screen;
 use crate::transport::dial;
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsOptions};
@@ -195,7 +196,7 @@ fn write(report: &Report, output: &Output, shown: Deviations) -> Result<Exit> {
         write_file(path, &junit::render(report))?;
     }
     let shown = match output.form {
-        ReportFormat::Text => text::render(report, detail, shown),
+        ReportFormat::Text => text::render(report, detail, shown, text_width()),
         ReportFormat::Json => json::render(report, detail),
         ReportFormat::Tap => tap::render(report),
     };
@@ -206,6 +207,15 @@ fn write(report: &Report, output: &Output, shown: Deviations) -> Result<Exit> {
         crate::report::line(&format!("connecting to {}: {words}", report.server.url));
     }
     Ok(report.exit())
+}
+
+/// How wide the text is: as the terminal that it goes to, if that is narrow.
+fn text_width() -> usize {
+    if screen::stdout_is_terminal() {
+        screen::size().columns.min(text::WIDEST)
+    } else {
+        text::WIDEST
+    }
 }
 
 /// Writes a file whole, then renames it: whoever reads it finds the old one or the new one.
@@ -243,9 +253,12 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
         )
     );
     if config.verbosity.warns() {
-        crate::report::note(
-            "--full sends broken bytes, retained messages and load, and takes about 3 minutes",
-        );
+        let words = if config.selection.set == points::Set::Full {
+            "--full sends broken bytes, retained messages and load, and takes about 3 minutes"
+        } else {
+            "points of --full are asked: they send broken bytes, retained messages or load"
+        };
+        crate::report::note(words);
     }
     Ok(())
 }

@@ -26,6 +26,8 @@ pub struct PointResult {
     pub verdict: Verdict,
     /// What was seen.
     pub observed: String,
+    /// What to do about it.
+    pub remedy: &'static str,
     /// How long it took.
     pub time: Duration,
     /// How often it was tried.
@@ -343,6 +345,7 @@ impl Runner<'_> {
             version: version.or(newest),
             verdict,
             observed: finding.observed,
+            remedy: finding.remedy.unwrap_or(point.remedy),
             time,
             tries,
             novelty: Novelty::New,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::config::{AfterBadRecord, FeedOptions, Pace};
 use super::input::RecordInput;
-use super::message::{MessageBuilder, PreparedMessage};
+use super::message::{Discouraged, MessageBuilder, PreparedMessage};
 use super::tally::Tally;
 use crate::client::{Client, Error};
 use crate::format::record::Record;
@@ -100,6 +100,16 @@ impl Feed {
     /// What records do not say of their messages.
     pub fn template(&self) -> &Publish {
         self.builder.template()
+    }
+
+    /// See [`MessageBuilder::unproven`].
+    pub fn unproven(&self, publish: &Publish) -> Vec<Discouraged> {
+        self.builder.unproven(publish)
+    }
+
+    /// See [`MessageBuilder::proven`].
+    pub fn proven(&mut self, doubts: Vec<Discouraged>) {
+        self.builder.proven(doubts);
     }
 
     /// The context of errors: publishing, and where to.

@@ -12,7 +12,6 @@ use super::input::LargeFile;
 use super::tally::{AtMostOnce, GAPS, IN_DOUBT, Tally};
 use crate::client::{Client, Event, Options};
 use crate::command;
-use crate::command::refusal;
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
 use crate::format::count::{count, count_of};
@@ -364,7 +363,7 @@ impl FilePublisher {
         match event {
             session::Event::Acknowledged { token: record, code, reason } => {
                 if code.is_error() {
-                    self.refuse(record, &refusal(code, reason.as_deref()));
+                    self.refuse(record, &self.tally.refusal(code, reason.as_deref()));
                 } else if let TransferState::Given(at) = self.state {
                     self.acknowledged.add(at.elapsed());
                 }

@@ -1,5 +1,6 @@
 //! Messages made of records: a payload, a topic and a payload (`--split`), or a line of JSON.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::config::{DiscouragedTopics, MessageFormat, RecordForm, prefixed};
 use crate::command::latency;
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
+use crate::mqtt::property::{PropertyId, Value};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 
@@ -33,13 +35,70 @@ pub struct MessageBuilder {
     /// The head of the messages of the current block.
     head: Rc<Publish>,
     /// The warning about the latest record.
-    warning: Option<DiscouragedCharacter>,
+    warning: Option<Discouraged>,
+    /// What the server has taken.
+    taken: Vec<Discouraged>,
+    /// What is in doubt about the template.
+    in_template: Vec<Discouraged>,
+}
+
+/// A character in a text of a message for which a server may end the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discouraged {
+    /// The property in whose text it stands; `None` is the topic.
+    property: Option<PropertyId>,
+    character: DiscouragedCharacter,
+}
+
+impl Discouraged {
+    /// All of them in the texts of this message, those of its topics first.
+    fn all(publish: &Publish) -> impl Iterator<Item = Self> {
+        let found = |property, text| {
+            DiscouragedCharacter::all(text).map(move |character| Self { property, character })
+        };
+        let texts = publish.properties.iter().flat_map(|property| {
+            match property.value() {
+                Value::Text(text) => [Some(text), None],
+                Value::Pair(name, value) => [Some(name), Some(value)],
+                Value::Number(_) | Value::Binary(_) => [None, None],
+            }
+            .into_iter()
+            .flatten()
+            .map(|text| (property.id(), &**text))
+        });
+        let in_properties = texts.flat_map(move |(id, text)| found(Some(id), text));
+        found(None, publish.topic_or_empty()).chain(in_properties)
+    }
+
+    /// Whether it stands in a topic, to which somebody publishes.
+    fn is_in_topic(self) -> bool {
+        self.property.is_none_or(|id| id == PropertyId::ResponseTopic)
+    }
+}
+
+impl fmt::Display for Discouraged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.property {
+            Some(id) if !self.is_in_topic() => {
+                write!(f, "{id} holds the {}", self.character.name())
+            }
+            Some(_) | None => self.character.fmt(f),
+        }
+    }
 }
 
 impl MessageBuilder {
     /// Messages of this format.
     pub fn new(format: MessageFormat) -> Self {
-        Self { format, head: Rc::default(), warning: None }
+        let mut builder = Self {
+            format,
+            head: Rc::default(),
+            warning: None,
+            taken: Vec::new(),
+            in_template: Vec::new(),
+        };
+        builder.in_template = builder.unproven(builder.template());
+        builder
     }
 
     /// What a message has unless its record says otherwise; a topic only if records need not name
@@ -48,9 +107,27 @@ impl MessageBuilder {
         &self.format.template
     }
 
-    /// Whether messages differ in their payloads only.
+    /// Whether messages differ in their payloads only, and may be sent one after the other.
     pub fn is_uniform(&self) -> bool {
-        self.format.form == RecordForm::Payload && !self.format.stamps
+        self.format.form == RecordForm::Payload
+            && !self.format.stamps
+            && self.in_template.is_empty()
+    }
+
+    /// Because of what the server may end the connection when it gets this message, without a word
+    /// that names it: a message of QoS 0 is not acknowledged.
+    pub fn unproven(&self, publish: &Publish) -> Vec<Discouraged> {
+        if publish.qos > QoS::AtMostOnce {
+            return Vec::new();
+        }
+        Discouraged::all(publish).filter(|found| !self.taken.contains(found)).collect()
+    }
+
+    /// The server has taken a message that holds these.
+    pub fn proven(&mut self, mut found: Vec<Discouraged>) {
+        found.retain(|one| !self.taken.contains(one));
+        self.taken.extend(found);
+        self.in_template = self.unproven(self.template());
     }
 
     /// What the messages of this block have in common, the block being its payload.
@@ -79,7 +156,7 @@ impl MessageBuilder {
     }
 
     /// The warning about the latest record, at most one for all of them.
-    pub fn take_warning(&mut self) -> Option<DiscouragedCharacter> {
+    pub fn take_warning(&mut self) -> Option<Discouraged> {
         self.warning.take()
     }
 
@@ -88,12 +165,12 @@ impl MessageBuilder {
         if self.format.characters == DiscouragedTopics::Taken {
             return Ok(());
         }
-        let in_topic = DiscouragedCharacter::find(publish.topic_or_empty());
-        let response_topic = publish.properties.response_topic();
-        let found =
-            in_topic.or_else(|| response_topic.and_then(|topic| DiscouragedCharacter::find(topic)));
-        let Some(found) = found else { return Ok(()) };
-        if self.format.characters == DiscouragedTopics::Refused {
+        let is_refused = self.format.characters == DiscouragedTopics::Refused;
+        let mut found = Discouraged::all(publish);
+        let Some(found) = found.find(|found| !is_refused || found.is_in_topic()) else {
+            return Ok(());
+        };
+        if is_refused {
             return Err(found.to_string());
         }
         self.format.characters = DiscouragedTopics::Taken;

@@ -20,6 +20,10 @@ pub const GAPS: &str =
 /// Why a message counts as refused whose session the broker has lost.
 pub const IN_DOUBT: &str = "in doubt: the broker has lost the session";
 
+/// Why a message of QoS 0 counts as refused whose texts hold a discouraged character.
+pub const NOT_PROVEN: &str =
+    "the connection ended at it, as some brokers end it at a control character";
+
 /// What is known of the messages of QoS 0, which are not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtMostOnce {
@@ -93,10 +97,19 @@ impl Tally {
         Clock(acknowledgements.map(|acknowledgements| (acknowledgements, Instant::now())))
     }
 
+    /// What the broker says about a message that it refuses; about the only one also what to do.
+    pub fn refusal(&self, code: ReasonCode, reason: Option<&str>) -> String {
+        let words = refusal(code, reason);
+        if code == ReasonCode::NOT_AUTHORIZED && !self.is_numbered {
+            return format!("{words}; choose another topic, or another user with -u");
+        }
+        words
+    }
+
     /// A message was acknowledged, by which it may be refused.
     pub fn acknowledged(&mut self, record: u64, code: ReasonCode, reason: Option<&str>) {
         if code.is_error() {
-            self.refuse(record, &refusal(code, reason));
+            self.refuse(record, &self.refusal(code, reason));
         } else if let Some(acknowledgements) = &mut self.acknowledgements {
             acknowledgements.acknowledged(record);
         }

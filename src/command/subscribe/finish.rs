@@ -88,10 +88,13 @@ impl Subscriber {
 
     /// Closes the connection, and prints the summary.
     pub(super) fn end(mut self, result: Result<Exit>, summary: SummaryPrinter) -> Result<Exit> {
+        let doing = match self.subscriptions.unanswered {
+            0 => "subscribed at",
+            _ if self.subscriptions.asked.subscribe.is_empty() => "unsubscribing at",
+            _ => "subscribing at",
+        };
         let result = result
-            .map_err(|error| {
-                crate::command::while_doing(error, || self.client.at_server("subscribed at"))
-            })
+            .map_err(|error| crate::command::while_doing(error, || self.client.at_server(doing)))
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
         if matches!(result, Ok(Exit::TimedOut)) {
             self.client.shorten_close();

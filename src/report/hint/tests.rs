@@ -192,8 +192,12 @@ fn connections_that_the_server_ends() {
         |look| WebSocketError::Garbled { words: "reserved bits".to_owned(), sent: None, look };
     let spoilt = "the frames may be compressed without agreement, or changed by a proxy on the way: \
                   -dd shows them";
+    let breach = "the broker takes what it was sent for a breach of the protocol: it may forbid the \
+                  topic or filter, its QoS or size";
     let table = [
         (closed(1000), ""),
+        (closed(1002), breach),
+        (closed(1007), breach),
         (closed(1008), "the server's rules forbid it: check credentials and permissions"),
         (
             closed(1009),
@@ -216,6 +220,9 @@ fn connections_that_the_server_ends() {
         (WebSocketError::TooLarge { size: 1 << 62, limit: 1 }, spoilt),
         (WebSocketError::Protocol("x".to_owned()), ""),
     ];
+    let too_many = "mosquitto 2.0 sends all that it has, whatever was announced: leave out -D \
+                    connect receive-maximum, and --strict";
+    check(vec![(client::Error::Violation(Violation::ReceiveMaximumExceeded), too_many)]);
     let lost = |error| client::Error::Lost(websocket(error));
     check(table.into_iter().map(|(error, hint)| (lost(error), hint)).collect());
 }

@@ -25,9 +25,16 @@ pub const CREDENTIALS: [&str; 2] = ["MQTTWS_USERNAME", "MQTTWS_PASSWORD"];
 
 /// Whether a variable that we have ourselves is not for a command: it would be taken for its
 /// message's, or it is a secret.
-pub fn is_ours(name: &OsStr) -> bool {
+pub fn is_ours(name: &OsStr, value: &OsStr) -> bool {
     let is_of_message = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-    is_of_message || CREDENTIALS.iter().any(|secret| name == *secret)
+    is_of_message
+        || CREDENTIALS.iter().any(|secret| name == *secret)
+        || (name == "MQTTWS_URL" && may_hold_secret(value))
+}
+
+/// Whether a URL has a user, a password or a query, in which tokens are sent.
+fn may_hold_secret(url: &OsStr) -> bool {
+    url.as_encoded_bytes().iter().any(|byte| matches!(byte, b'@' | b'?'))
 }
 
 /// The variables of a message.
@@ -146,9 +153,11 @@ mod tests {
 
     #[test]
     fn what_we_inherited_ourselves_is_not_passed_on() {
+        let is_ours = |name: &str, value: &str| is_ours(OsStr::new(name), OsStr::new(value));
         for name in ["MQTT_RESPONSE_TOPIC", "MQTTWS_USERNAME", "MQTTWS_PASSWORD"] {
-            assert!(is_ours(OsStr::new(name)), "{name}");
+            assert!(is_ours(name, "x"), "{name}");
         }
-        assert!(!is_ours(OsStr::new("MQTTWS_URL")) && !is_ours(OsStr::new("PATH")));
+        assert!(is_ours("MQTTWS_URL", "ws://u:secret@h/") && is_ours("MQTTWS_URL", "ws://h/?t=1"));
+        assert!(!is_ours("MQTTWS_URL", "ws://h:1/mqtt") && !is_ours("PATH", "/a@b?"));
     }
 }

@@ -137,7 +137,9 @@ impl Running {
             CommandStdout::Captured => Stdio::piped(),
             CommandStdout::Inherited => Stdio::inherit(),
         });
-        for (name, _) in std::env::vars_os().filter(|(name, _)| environment::is_ours(name)) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, value)| environment::is_ours(name, value))
+        {
             process.env_remove(name);
         }
         let child = process.envs(variables.iter().map(|(name, value)| (name, value))).spawn()?;

@@ -4,15 +4,20 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use data_encoding::HEXLOWER;
 use rustix::fs::OFlags;
 
+use super::super::text::io_words;
+
 /// A file in the format of NSS, with one secret on each line.
 #[derive(Debug)]
-pub struct KeyLog(Mutex<File>);
+pub struct KeyLog {
+    path: PathBuf,
+    written: Mutex<io::Result<File>>,
+}
 
 impl KeyLog {
     /// Opens the file to append to it. Only the owner can read a new file. Nothing waits for a
@@ -25,7 +30,16 @@ impl KeyLog {
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
         let mut options = OpenOptions::new();
         options.create(true).append(true).mode(0o600).custom_flags(nonblocking);
-        Ok(Self(Mutex::new(options.open(path)?)))
+        let written = Mutex::new(Ok(options.open(path)?));
+        Ok(Self { path: path.to_owned(), written })
+    }
+
+    /// Why it does not have every secret, if one could not be written.
+    pub fn failure(&self) -> Option<String> {
+        let written = self.written.lock().ok()?;
+        let error = written.as_ref().err()?;
+        let (path, error) = (self.path.display(), io_words(error));
+        Some(format!("cannot write key log {path}: {error}: it lacks secrets"))
     }
 }
 
@@ -38,10 +52,13 @@ impl rustls::KeyLog for KeyLog {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let [client_random, secret] = [client_random, secret].map(|bytes| HEXLOWER.encode(bytes));
         let line = format!("{label} {client_random} {secret}\n");
-        // A full disk or pipe must not end the connection, and the interface of rustls has no way
-        // to report it.
-        if let Ok(mut file) = self.0.lock() {
-            let _ = file.write_all(line.as_bytes());
+        // A full disk or pipe must not end the connection. What came after a line that is not whole
+        // could not be read.
+        if let Ok(mut written) = self.written.lock()
+            && let Ok(file) = &mut *written
+            && let Err(error) = file.write_all(line.as_bytes())
+        {
+            *written = Err(error);
         }
     }
 }

@@ -142,6 +142,7 @@ pub struct TlsConfig {
     verifier: Arc<Verifier>,
     certificate: Option<Arc<CertifiedKey>>,
     server_name: Option<String>,
+    key_log: Option<Arc<key_log::KeyLog>>,
 }
 
 impl TlsConfig {
@@ -160,12 +161,16 @@ impl TlsConfig {
             .with_no_client_auth();
         config.alpn_protocols =
             options.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        match options.key_log.as_ref().map(|file| (file, file.open())) {
-            Some((_, Ok(log))) => config.key_log = Arc::new(log),
+        let key_log = match options.key_log.as_ref().map(|file| (file, file.open())) {
+            Some((_, Ok(log))) => Some(Arc::new(log)),
             Some((KeyLogFile::Demanded(_), Err(error))) => return Err(error),
-            Some((KeyLogFile::Wished(_), Err(_))) | None => {}
+            Some((KeyLogFile::Wished(_), Err(_))) | None => None,
+        };
+        if let Some(log) = &key_log {
+            config.key_log = Arc::<key_log::KeyLog>::clone(log);
         }
-        Ok(Self { config, verifier, certificate, server_name: options.server_name.clone() })
+        let server_name = options.server_name.clone();
+        Ok(Self { config, verifier, certificate, server_name, key_log })
     }
 
     /// The same for a proxy, without what is for the server alone: client certificate, server name
@@ -209,7 +214,8 @@ impl TlsConfig {
         // Each write is one buffer of the WebSocket layer and is sent at once. The limit would only
         // cut it.
         session.set_buffer_limit(None);
-        Ok(TlsConnection { session, identity, witness })
+        let key_log = self.key_log.clone();
+        Ok(TlsConnection { session, identity, witness, key_log })
     }
 }
 
@@ -220,6 +226,7 @@ pub struct TlsConnection {
     pub session: ClientConnection,
     identity: Arc<Identity>,
     witness: Arc<Witness>,
+    key_log: Option<Arc<key_log::KeyLog>>,
 }
 
 impl TlsConnection {
@@ -231,6 +238,11 @@ impl TlsConnection {
     /// The certificates that the server has sent, its own first.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         self.witness.certificates()
+    }
+
+    /// Why the file of secrets does not have all of them, if it does not.
+    pub fn key_log_failure(&self) -> Option<String> {
+        self.key_log.as_ref()?.failure()
     }
 
     /// What the server has done about a client certificate so far.

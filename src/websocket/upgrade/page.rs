@@ -1,6 +1,8 @@
 //! What the body of a refusal says: a line for people, and the whole text to look for known
 //! phrases in.
 
+use std::borrow::Cow;
+
 use super::shortened;
 
 /// The form of a text body.
@@ -8,16 +10,68 @@ use super::shortened;
 pub enum BodyForm {
     /// A page.
     Html,
+    /// An answer of a service in XML.
+    Xml,
     /// Lines of text, or JSON.
     Lines,
 }
 
-/// The part of a body that is for people: the title of an HTML page, or the first line that is not
-/// empty. A text that only repeats status and reason has none.
+impl BodyForm {
+    /// The form of a text whose kind is said to be `kind` (Content-Type), which may be missing or
+    /// the server's usual one for everything.
+    pub fn of(text: &str, kind: &str) -> Self {
+        if kind.contains("json") {
+            Self::Lines
+        } else if kind.contains("html") || begins_as_page(text) {
+            Self::Html
+        } else if kind.contains("xml") || text.starts_with("<?xml") {
+            Self::Xml
+        } else {
+            Self::Lines
+        }
+    }
+}
+
+/// Whether a text begins as an HTML page does: with one of the tags that browsers look for
+/// (<https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type>).
+fn begins_as_page(text: &str) -> bool {
+    const TAGS: [&str; 17] = [
+        "!doctype html",
+        "html",
+        "head",
+        "script",
+        "iframe",
+        "h1",
+        "div",
+        "font",
+        "table",
+        "a",
+        "style",
+        "title",
+        "b",
+        "body",
+        "br",
+        "p",
+        "!--",
+    ];
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let Some(tag) = text.strip_prefix('<') else { return false };
+    TAGS.iter().any(|name| {
+        let (Some(start), rest) = (tag.get(..name.len()), tag.get(name.len()..)) else {
+            return false;
+        };
+        let ends = |rest: &str| *name == "!--" || rest.starts_with([' ', '>', '\t', '\r', '\n']);
+        start.eq_ignore_ascii_case(name) && rest.is_some_and(ends)
+    })
+}
+
+/// The part of a body that is for people: the title of an HTML page, the text of XML, or the first
+/// line that is not empty. A text that only repeats status and reason has none.
 pub fn words(body: &str, form: BodyForm, status: u16, reason: &str) -> Option<String> {
-    let line = match form {
-        BodyForm::Html => title(body)?,
-        BodyForm::Lines => body.lines().find(|line| !line.trim().is_empty())?,
+    let line: Cow<'_, str> = match form {
+        BodyForm::Html => title(body)?.into(),
+        BodyForm::Xml => single_blanks(&without_markup(body)).into(),
+        BodyForm::Lines => body.lines().find(|line| !line.trim().is_empty())?.into(),
     };
     let words = shortened(line.trim(), 200);
     (!words.is_empty() && !repeats(&words, status, reason)).then_some(words)
@@ -51,16 +105,20 @@ fn repeats(words: &str, status: u16, reason: &str) -> bool {
 
 /// The text of a body in lower case, without markup and with single blanks.
 pub fn plain_text(body: &str, form: BodyForm) -> String {
-    let text = match form {
-        BodyForm::Html => without_markup(body),
-        BodyForm::Lines => body.to_owned(),
-    };
+    match form {
+        BodyForm::Html | BodyForm::Xml => single_blanks(&without_markup(body)),
+        BodyForm::Lines => single_blanks(body),
+    }
+    .to_lowercase()
+}
+
+fn single_blanks(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !plain.is_empty() {
             plain.push(' ');
         }
-        plain.push_str(&word.to_lowercase());
+        plain.push_str(word);
     }
     plain
 }

@@ -48,10 +48,11 @@ pub struct Response {
 }
 
 /// How the body of a refusal is read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Body {
     end: BodyEnd,
-    form: BodyForm,
+    /// Its kind as Content-Type says it, in lower case; empty if that is missing.
+    kind: String,
 }
 
 /// How the end of a body is found (RFC 9112 §6.3).
@@ -133,7 +134,7 @@ impl Response {
                 // An interim response (RFC 9110 §15.2): the final one follows.
                 100..=199 => self.skipped += length,
                 _ => {
-                    let body = Body { end: body_end(&head), form: body_form(&head) };
+                    let body = Body { end: body_end(&head), kind: content_type(&head) };
                     self.refusal = Some((Box::new(response_of(&head, &self.echo)), body));
                 }
             }
@@ -204,9 +205,10 @@ impl Response {
             Some((mut refusal, body)) if condition(body.end, &self.bytes) => {
                 let content = self.echo.masked_bytes(&decoded(body.end, &self.bytes));
                 let text = String::from_utf8_lossy(&content);
+                let form = BodyForm::of(&text, &body.kind);
                 refusal.body = BodyText {
-                    title: page::words(&text, body.form, refusal.status, &refusal.reason),
-                    searched: page::plain_text(&text, body.form),
+                    title: page::words(&text, form, refusal.status, &refusal.reason),
+                    searched: page::plain_text(&text, form),
                 };
                 Err(UpgradeError::Status(refusal))
             }
@@ -290,6 +292,7 @@ fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
         reason: shortened(&echo.masked(&head.reason), 100),
         // It is followed as it is, and shown without our secrets.
         location: joined(&head.headers, "Location")
+            .filter(|target| !target.is_empty())
             .map(|target| Location { target, shown: text("Location").unwrap_or_default() }),
         www_authenticate: text("WWW-Authenticate").or_else(|| text("Proxy-Authenticate")),
         server: text("Server"),
@@ -313,10 +316,6 @@ fn body_end(head: &Head) -> BodyEnd {
     }
     let length = joined(&head.headers, "Content-Length").and_then(|length| length.parse().ok());
     length.map_or(BodyEnd::Close, BodyEnd::Length)
-}
-
-fn body_form(head: &Head) -> BodyForm {
-    if content_type(head).contains("html") { BodyForm::Html } else { BodyForm::Lines }
 }
 
 fn content_type(head: &Head) -> String {

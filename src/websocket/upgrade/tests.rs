@@ -269,6 +269,22 @@ fn bodies_are_told_in_one_line() {
             "HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nab".into(),
             Some("ab".into()),
         ),
+        (
+            "HTTP/1.1 400 Bad\r\n\r\n\n<!DOCTYPE html><title>Away</title>".into(),
+            Some("Away".into()),
+        ),
+        (
+            "HTTP/1.1 400 Bad\r\nContent-Type: text/plain\r\n\r\n<HTML\n><title>Off</title>".into(),
+            Some("Off".into()),
+        ),
+        ("HTTP/1.1 400 Bad\r\n\r\n\u{feff}<html><h1>Bad</h1>".into(), None),
+        ("HTTP/1.1 400 Bad\r\n\r\n<htmlish>".into(), Some("<htmlish>".into())),
+        (
+            "HTTP/1.1 400 Bad\r\n\r\n<?xml version=\"1.0\"?>\n<Error><Code>Denied</Code>\n\
+             <Message>No &amp; no</Message></Error>"
+                .into(),
+            Some("Denied No & no".into()),
+        ),
     ];
     for (answer, body) in rows {
         assert_eq!(refused(&answer).body.title, body, "{answer:.80}");

@@ -75,9 +75,19 @@ pub trait Deviation: Send {
         head
     }
 
+    /// Whether the connection ends behind the answer, on both sides.
+    fn ends_after_answer(&self) -> bool {
+        false
+    }
+
     /// Whether the whole head of the request is wanted in one read.
     fn wants_one_read(&self) -> bool {
         false
+    }
+
+    /// How many bytes are read at once, at most: on a busy machine TCP brings them together.
+    fn largest_read(&self) -> usize {
+        16 * 1024
     }
 
     /// Bytes of the client as TCP brought them; false ends the connection.
@@ -221,6 +231,9 @@ fn serve(
         return Ok(());
     }
     client.write_all(answer.as_bytes())?;
+    if deviation.ends_after_answer() {
+        return client.shutdown(Shutdown::Both);
+    }
     if !answer.starts_with("HTTP/1.1 101") {
         client.write_all(&first)?;
         std::io::copy(&mut server, &mut client)?;
@@ -273,7 +286,7 @@ fn relay(
     mut bytes: Vec<u8>,
     deviation: &Mutex<Box<dyn Deviation>>,
 ) -> std::io::Result<()> {
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; deviation.lock().unwrap().largest_read()];
     loop {
         while let Some(seen) = take_frame(&mut bytes) {
             let done = match side {

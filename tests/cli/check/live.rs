@@ -69,6 +69,12 @@ fn a_narrow_terminal_gets_no_bar_and_no_color_is_obeyed() {
     assert_eq!((ended.code, ended.column), (Some(0), 0), "{text}");
     assert_eq!(text.matches("offer-mqttv31 (upgrade").count(), 1, "{text}");
     assert!(!text.contains("\x1b[3"), "{text:?}");
+    // The report is wrapped at its width.
+    let (_, report) = text.split_once("The founding page").unwrap();
+    let is_wide = |line: &&str| line.trim_end().chars().count() > 40;
+    let wide: Vec<&str> = report.lines().filter(is_wide).collect();
+    assert!(wide.is_empty(), "{wide:?}");
+    assert!(report.contains("\n  WARN    subprotocol mqttv3.1\r\n          "), "{text}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `mqttws check`: against `serve`, against servers that deviate in one thing, and what it writes.
 
+mod every_byte;
 mod front;
 mod full;
 mod hostile;

@@ -42,6 +42,10 @@ fn flags_that_check_decides_itself_are_usage_errors() {
         let stderr = format!("mqttws: {}: check decides this itself\n", flag[0]);
         outcome.expect(2, "", &stderr);
     }
+    for flag in [&["-c"][..], &["-x", "5"], &["-D", "connect", "user-property", "a", "b"]] {
+        let outcome = Program::new([&["check", "ws://127.0.0.1:1/"], flag].concat()).run();
+        outcome.expect(2, "", &format!("mqttws: {}: check decides this itself\n", flag[0]));
+    }
     let outcome = Program::new(["check", "--only", "offer-mqt"]).run();
     assert_eq!(outcome.code(), Some(2));
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();

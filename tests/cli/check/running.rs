@@ -1,5 +1,6 @@
 //! How a run goes: limits of the server, how the user logs in, what is left behind, signals.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::front::{self, Deviation, Do, Request, Requests, Seen, frame};
 use super::relay::{Passing, Relay};
 use super::secure_front;
-use super::table::{serve, verdicts, verdicts_with};
+use super::table::{at_once, serve, verdicts, verdicts_with};
 use crate::support::folder::Folder;
 use crate::support::program::Program;
 
@@ -81,7 +82,7 @@ fn the_method_of_authentication_is_used_in_mqtt_5() {
 }
 
 /// What a new subscriber gets: the retained messages, in lines of topic and payload.
-fn retained(url: &str) -> String {
+pub fn retained(url: &str) -> String {
     let marker = ["pub", url, "-t", "end", "-m", "x", "-r"];
     assert_eq!(Program::new(marker).run().code(), Some(0));
     let outcome = Program::new(["sub", url, "-v", "-t", "#", "-W", "1"]).run();
@@ -225,12 +226,15 @@ fn no_order_of_the_points_changes_a_verdict() {
         .collect();
     let flags = ["--versions", "5"];
     let (expected, report) = verdicts_with(&url, &names.join(","), &flags);
+    let mut orders = Vec::new();
     for _ in 0..4 {
         random.shuffle(&mut names);
-        let only = names.join(",");
+        orders.push(names.join(","));
+    }
+    at_once(orders, |only| {
         let (found, shuffled) = verdicts_with(&url, &only, &flags);
         assert_eq!(found, expected, "seed {seed}, order {only}:\n{shuffled}\n{report}");
-    }
+    });
 }
 
 /// Whether the server keeps a session for this client id.
@@ -244,24 +248,60 @@ fn has_session(url: &str, id: &str) -> bool {
     stderr.contains("session present")
 }
 
+/// What is wrong with the messages that a subscriber to `#` got: one of another topic, or retained
+/// messages that were not cleared. Each line is the retain flag, the length and the topic.
+fn left_behind(seen: &str) -> Vec<String> {
+    let mut left = BTreeSet::new();
+    for line in seen.lines().filter(|line| !line.ends_with(" end")) {
+        let [retain, length, topic] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+            left.insert(line);
+            continue;
+        };
+        match (topic.starts_with("mqttws/check/"), retain, length) {
+            (true, "1", "0") => drop(left.remove(topic)),
+            (true, "0", _) => {}
+            (_, _, _) => drop(left.insert(topic)),
+        }
+    }
+    left.into_iter().map(str::to_owned).collect()
+}
+
+/// Interrupts a full run at this moment, while a subscriber to `#` listens.
+fn interrupt(moment: Duration, place: &str) {
+    let (_serve, url) = serve();
+    let watch = ["sub", &url, "-t", "#", "--retain-as-published", "-F", "%r %l %t", "-d"];
+    let mut watcher = Program::new(watch).spawn();
+    watcher.wait_for_words("SUBACK");
+    let flags = ["--full", "-i", "interrupted", "--versions", "5,311"];
+    let check = Program::new([&["check", &url], &flags[..]].concat()).spawn();
+    // Any moment is as good: the seed makes them the same in each run.
+    thread::sleep(moment);
+    check.signal("INT");
+    let outcome = check.finish();
+    assert_eq!(outcome.code(), Some(130), "{place}: {outcome}");
+    assert_eq!(retained(&url), "end x\n", "{place}: {outcome}");
+    for id in ["interrupted", "interrupted2"] {
+        assert!(!has_session(&url, id), "{place}: the session of {id} is left: {outcome}");
+    }
+    watcher.wait_for_line(|line| line.trim_end() == "1 1 end");
+    watcher.signal("INT");
+    let seen = String::from_utf8_lossy(&watcher.finish().stdout).into_owned();
+    assert!(seen.contains("mqttws/check/"), "{place}: nothing was seen: {outcome}");
+    assert_eq!(left_behind(&seen), Vec::<String>::new(), "{place}: {outcome}");
+}
+
 #[test]
 fn a_full_run_that_is_interrupted_leaves_no_message_and_no_session() {
     let seed = 15;
     let mut random = fastrand::Rng::with_seed(seed);
-    let (_serve, url) = serve();
-    for _ in 0..6 {
-        let moment = Duration::from_millis(random.u64(200..12_000));
-        let place = format!("after {moment:?}, seed {seed}");
-        let flags = ["--full", "-i", "interrupted", "--versions", "5,311"];
-        let check = Program::new([&["check", &url], &flags[..]].concat()).spawn();
-        // Any moment is as good: the seed makes them the same in each run.
-        thread::sleep(moment);
-        check.signal("INT");
-        let outcome = check.finish();
-        assert_eq!(outcome.code(), Some(130), "{place}: {outcome}");
-        assert_eq!(retained(&url), "end x\n", "{place}: {outcome}");
-        for id in ["interrupted", "interrupted2"] {
-            assert!(!has_session(&url, id), "{place}: the session of {id} is left: {outcome}");
-        }
-    }
+    let moments: Vec<_> = (0..8).map(|_| Duration::from_millis(random.u64(200..16_000))).collect();
+    at_once(moments, |moment| interrupt(moment, &format!("after {moment:?}, seed {seed}")));
+}
+
+#[test]
+fn what_is_left_behind_is_seen() {
+    let run = "1 4 mqttws/check/a/retain-stored/1\n1 0 mqttws/check/a/retain-stored/1\n1 1 end\n";
+    assert_eq!(left_behind(run), Vec::<String>::new());
+    assert_eq!(left_behind("1 4 mqttws/check/a/b/1\n0 0 mqttws/check/a/b/1\n").len(), 1);
+    assert_eq!(left_behind("0 4 elsewhere\n"), ["elsewhere"]);
 }

@@ -3,6 +3,7 @@
 
 use crate::support::broker::{Broker, Step, packet};
 use crate::support::folder::Folder;
+use crate::support::lines;
 use crate::support::program::Program;
 
 /// A `pub -q 2` of MQTT 5 or 3.1.1 whose connection breaks after these packets, with nothing
@@ -117,7 +118,7 @@ fn a_refusal_right_before_the_end_of_the_connection() {
     let refused = [packet("32 <t> id 00 'x'"), Step::Send("40 id 87"), Step::End];
     let broker = Broker::start(begin.into_iter().chain(refused).collect());
     let publish = Program::new(["pub", &broker.url(), "-V", "5", "-q", "1", "-t", "t", "-m", "x"]);
-    publish.run().expect(7, "", "mqttws: publishing to t: message refused: not authorized\n");
+    publish.run().expect(7, "", &format!("{}\n", lines::PUBLISH_REFUSED));
 }
 
 /// A request whose answer nobody will send, perhaps.

@@ -48,7 +48,8 @@ pub const NOT_AUTHORIZED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: t
 pub const NOT_AUTHORIZED_WITH_REASON: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized (shut); \
      check -u and -P";
 pub const SUBSCRIPTION_REFUSED: &str = "mqttws: subscribing to t: refused: unspecified error";
-pub const PUBLISH_REFUSED: &str = "mqttws: publishing to t: message refused: not authorized";
+pub const PUBLISH_REFUSED: &str = "mqttws: publishing to t: message refused: not authorized; \
+                                   choose another topic, or another user with -u";
 pub const LINE_REFUSED: &str = "mqttws: publishing to t: message 1 refused: not authorized";
 pub const CONNECTION_ENDED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the connection";
 pub const CONNECTION_RESET: &str =

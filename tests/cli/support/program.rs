@@ -184,6 +184,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name (`INT`, `TERM`).
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());

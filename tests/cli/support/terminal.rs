@@ -45,12 +45,31 @@ impl Session {
         environment: &[(&str, &str)],
         redirects: Vec<Redirect>,
     ) -> Self {
+        let words = [&[env!("CARGO_BIN_EXE_mqttws")], arguments].concat();
+        Self::start_program(size, &words, environment, redirects)
+    }
+
+    /// An interactive shell with job control, whose prompt is `$`; mqttws is on its `PATH`.
+    pub fn shell(size: (u16, u16)) -> Self {
+        let folder = std::path::Path::new(env!("CARGO_BIN_EXE_mqttws")).parent().unwrap();
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        let words = ["bash", "--norc", "--noprofile", "-i"];
+        let environment = [("PS1", "$ "), ("PATH", &path), ("HOME", "/nonexistent")];
+        Self::start_program(size, &words, &environment, Vec::new())
+    }
+
+    fn start_program(
+        size: (u16, u16),
+        words: &[&str],
+        environment: &[(&str, &str)],
+        redirects: Vec<Redirect>,
+    ) -> Self {
         let (master, slave) = open(size);
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait", "sh", "-c", "exec \"$@\" <\"${INPUT:-/dev/tty}\"", "sh"]);
-        command.arg(env!("CARGO_BIN_EXE_mqttws")).args(arguments);
         command
+            .args(words)
             .env_clear()
             .env("PATH", path)
             .env("TERM", "xterm")

@@ -87,6 +87,10 @@ pub(super) fn flags_before_the_command(
 pub(super) fn command(_: &Line, fault: &Fault, command: &clap::Command) -> Option<String> {
     let Fault::Command(typed) = fault else { return None };
     let verbs = commands(command);
+    // `mqttws help pub sub`
+    if verbs.iter().any(|verb| verb == typed) {
+        return Some(format!("help is for one command at a time: leave out {typed}"));
+    }
     let lower = typed.to_lowercase();
     let other = COMMANDS.iter().find(|(words, _)| words.contains(&lower.as_str()));
     let meant = other.map(|(_, verb)| *verb).filter(|verb| verbs.contains(verb));

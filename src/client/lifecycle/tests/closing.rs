@@ -132,7 +132,7 @@ fn an_end_before_all_was_said_is_a_loss() {
 fn a_reason_after_our_disconnect_counts() {
     let reported = ended(listening(), disconnected(0x97));
     assert!(reported.starts_with("closed: the broker disconnected us: "), "{reported}");
-    for code in [1008, 1009] {
+    for code in [1002, 1003, 1007, 1008, 1009] {
         assert!(ended(listening(), close_frame(code)).starts_with("closed: connection lost: "));
     }
 }

@@ -46,6 +46,27 @@ fn resets_do_not_count_and_begin_the_count_anew() {
     }
 }
 
+/// A rolling restart: what it was sent is not why a server ends the connection.
+#[test]
+fn a_server_that_says_that_it_restarts_or_is_busy_does_not_count() {
+    type End = fn() -> Error;
+    let ends: [End; 4] =
+        [|| close_frame(1012), || close_frame(1013), || disconnected(0x8b), || disconnected(0x89)];
+    for end in ends {
+        let mut world = World::online(policy());
+        for error in [end(), end(), end(), end(), fin(), fin(), end(), fin(), fin()] {
+            round(&mut world, Some(7), error, 10);
+            assert_eq!(world.state(), "Backoff");
+        }
+        assert_eq!(round(&mut world, Some(7), fin(), 10), ["drop", GIVEN_UP]);
+    }
+    let mut world = World::online(policy());
+    for code in [1001, 1014, 1011] {
+        round(&mut world, Some(7), close_frame(code), 10);
+    }
+    assert_eq!(world.state(), "Closed");
+}
+
 #[test]
 fn ends_that_come_later_do_not_count() {
     let mut world = World::online(policy());
@@ -167,4 +188,20 @@ fn the_same_silence_twice_is_an_idle_limit() {
 fn different_silences_are_none() {
     assert_eq!(idle(&[60_000, 30_000, 60_000]), 0);
     assert_eq!(idle(&[100, 100, 100]), 0, "that short is no silence");
+}
+
+/// A third end after the same silence is not blamed on another client.
+#[test]
+fn an_idle_limit_that_is_told_is_not_explained_otherwise() {
+    let mut world = World::online(policy());
+    for _ in 0..6 {
+        if world.state() == "Backoff" {
+            world.reconnect();
+        }
+        let traffic = Some(world.now);
+        let facts = LossFacts { traffic, is_subscriber: true, ..LossFacts::default() };
+        world.after(2_000).feed(ConnectionInput::Failed(fin(), facts));
+    }
+    let said = |words: &str| world.actions.iter().filter(|line| line.contains(words)).count();
+    assert_eq!((said("an idle limit on the way?"), said("three connections in a row")), (1, 0));
 }

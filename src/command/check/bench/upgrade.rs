@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use super::{Bench, Conn, StepResult, Stop};
-use crate::command::check::answer::{Answer, AnswerHead, Parsed};
+use crate::command::check::answer::{Answer, AnswerHead, Parsed, is_http};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Verdict;
 use crate::command::check::journal::{Direction, Fact, ProtocolLayer};
@@ -133,7 +133,7 @@ impl Bench {
             },
             Answer::Silence => {
                 self.close(conn);
-                let waited = self.patience().as_secs_f64();
+                let waited = self.patience().min(self.target.timeout).as_secs_f64();
                 let words = format!("no answer to the upgrade within {waited:.1} s");
                 return Err(self.failed(Exit::TimedOut, words));
             }
@@ -174,8 +174,9 @@ impl Bench {
                     link.open(head, journal);
                 }
             }
-            Answer::Other(_) => {
-                self.journal.observe("speaks-http", None, Verdict::Fail, answer.to_string());
+            Answer::Other(bytes) => {
+                let verdict = if is_http(bytes) { Verdict::Pass } else { Verdict::Fail };
+                self.journal.observe("speaks-http", None, verdict, answer.to_string());
             }
             Answer::Ended(_) | Answer::Silence => {}
         }

@@ -10,7 +10,7 @@ use super::super::journal::{Evidence, Fact};
 use super::super::points::{Point, Set};
 use super::super::run::{Novelty, PointResult};
 use super::{Report, text};
-use crate::format::json;
+use crate::format::{escape, json};
 
 /// Facts that stand under `reached` and not among the facts.
 const REACHED: [&str; 10] = [
@@ -78,11 +78,22 @@ impl Writer {
     }
 }
 
-/// A JSON string.
+/// A JSON string, harmless for a terminal.
 fn quoted(text: &str) -> String {
     let mut out = BytesMut::new();
     json::string(text, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    let mut harmless = String::with_capacity(out.len());
+    for c in String::from_utf8_lossy(&out).chars() {
+        if escape::is_harmless(c) {
+            harmless.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a `String` cannot fail.
+                let _ = write!(harmless, "\\u{unit:04x}");
+            }
+        }
+    }
+    harmless
 }
 
 /// A JSON array of what is JSON already.
@@ -188,7 +199,7 @@ fn points(report: &Report, detail: text::Detail) -> String {
 }
 
 fn point(result: &PointResult, detail: text::Detail) -> String {
-    let Point { name, clauses, severity, set, expected, remedy, .. } = result.point;
+    let Point { name, clauses, severity, set, expected, .. } = result.point;
     let mut object = Writer::object();
     object.text("name", name).text("group", result.point.group());
     object.texts("clause", clauses.iter().copied());
@@ -197,7 +208,7 @@ fn point(result: &PointResult, detail: text::Detail) -> String {
         object.text("version", &version.to_string());
     }
     object.text("verdict", verdict_name(result.verdict)).text("expected", expected);
-    object.text("observed", &result.observed).text("remedy", remedy);
+    object.text("observed", &result.observed).text("remedy", result.remedy);
     object
         .seconds("seconds", result.time)
         .raw("tries", result.tries)

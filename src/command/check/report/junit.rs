@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::finding::Verdict;
 use super::super::points::groups;
 use super::super::run::PointResult;
-use super::{Report, case_name, text};
+use super::{Report, case_name, sanitised, text};
 
 /// What a case counts as.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,7 +90,7 @@ fn case(result: &PointResult, group: &str, counts: &mut CaseCounts, out: &mut St
 
 /// What stands in a case, if anything does.
 fn inside(result: &PointResult, counts: &mut CaseCounts) -> Option<String> {
-    let (observed, details) = (escaped(&result.observed), details(result));
+    let (observed, details) = (escaped(&sanitised(&result.observed)), details(result));
     let is_error = result.point.name == "still-alive" && result.verdict == Verdict::Fail;
     Some(match result.verdict {
         _ if is_error => {
@@ -117,8 +117,12 @@ fn inside(result: &PointResult, counts: &mut CaseCounts) -> Option<String> {
 
 /// Clauses, what to do, and the evidence.
 fn details(result: &PointResult) -> String {
-    let clauses = result.point.clauses.join(", ");
-    let mut text = format!("{clauses}; to do: {}\n", result.point.remedy);
+    let mut text = result.point.clauses.join(", ");
+    if !text.is_empty() {
+        text.push_str("; ");
+    }
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(text, "to do: {}", result.remedy);
     for line in &result.evidence {
         text += &text::evidence_line(line);
         text.push('\n');

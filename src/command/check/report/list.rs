@@ -14,11 +14,13 @@ pub fn text() -> String {
         for point in &group.points {
             let Point { name, set, severity, versions, expected, .. } = point;
             let (set, severity, versions) = (set.name(), severity.name(), versions.name());
-            let clauses = point.clauses.join(", ");
+            let mut more = point.clauses.join(", ");
+            more.extend(needs(point).map(|needs| format!("; needs {needs}")));
+            let more = more.trim_start_matches("; ");
+            let divider = if more.is_empty() { "" } else { "; " };
             let _ = writeln!(
                 out,
-                "  {name:<30} {set:<8} {severity:<9} {versions:<8} {expected}; {clauses}{}",
-                needs(point).map_or_else(String::new, |needs| format!("; needs {needs}"))
+                "  {name:<30} {set:<8} {severity:<9} {versions:<8} {expected}{divider}{more}"
             );
         }
     }

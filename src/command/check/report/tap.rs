@@ -40,7 +40,7 @@ fn case(number: usize, result: &PointResult, out: &mut String) {
         for (key, value) in [
             ("clause", result.point.clauses.join(", ")),
             ("observed", result.observed.clone()),
-            ("remedy", result.point.remedy.to_owned()),
+            ("remedy", result.remedy.to_owned()),
         ] {
             let _ = writeln!(out, "  {key}: {}", quoted(&value));
         }

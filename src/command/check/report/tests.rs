@@ -4,6 +4,9 @@ use super::super::finding::Verdict;
 use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
 use super::super::points::{self, Set};
 use super::*;
+use unicode_width::UnicodeWidthStr;
+
+mod xml;
 
 fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str) -> PointResult {
     let evidence = Evidence {
@@ -13,8 +16,10 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
         note: "text\u{1b}[2J".to_owned(),
         bytes: "8101".to_owned(),
     };
+    let point = points::find(name).unwrap();
     PointResult {
-        point: points::find(name).unwrap(),
+        point,
+        remedy: point.remedy,
         version,
         verdict,
         observed: observed.to_owned(),
@@ -59,7 +64,7 @@ fn report() -> Report {
 
 #[test]
 fn the_text_names_deviations_and_what_to_do() {
-    let text = text::render(&report(), text::Detail::Usual, text::Deviations::Here);
+    let text = text::render(&report(), text::Detail::Usual, text::Deviations::Here, text::WIDEST);
     for part in [
         "ws://h:1/mqtt (192.0.2.7:1), MQTT 5 3.1.1\n",
         "  FAIL    binary frames only      taken as data <\\u{0}&\"\\u{1b}[2J>\n",
@@ -74,8 +79,34 @@ fn the_text_names_deviations_and_what_to_do() {
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(!text.contains(['\u{1b}', '\0']));
-    let little = text::render(&report(), text::Detail::Little, text::Deviations::Here);
+    let little =
+        text::render(&report(), text::Detail::Little, text::Deviations::Here, text::WIDEST);
     assert!(little.starts_with("The founding page") && !little.contains("deviation"), "{little}");
+}
+
+#[test]
+fn the_text_fits_a_narrow_terminal() {
+    let text = text::render(&report(), text::Detail::Usual, text::Deviations::Here, 40);
+    let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 40).collect();
+    assert!(wide.is_empty(), "{wide:?}");
+    let headline =
+        "  FAIL    binary frames only\n          taken as data\n          <\\u{0}&\"\\u{1b}[2J>\n";
+    assert!(text.contains(headline), "{text}");
+    // A word that is longer than a line is cut.
+    let mut long = report();
+    long.results[1].observed = "x".repeat(200);
+    let text = text::render(&long, text::Detail::Usual, text::Deviations::Here, text::WIDEST);
+    assert!(text.lines().all(|line| line.len() <= text::WIDEST), "{text}");
+    let long = text.lines().filter(|line| line.contains("xxx")).map(str::trim);
+    let told: usize = long.map(|line| line.matches('x').count()).sum();
+    // Twice as a headline, once as the deviation.
+    assert_eq!(told, 3 * 200, "{text}");
+    // Characters that take two columns count twice.
+    let mut wide = report();
+    wide.results[1].observed = "日本 ".repeat(40);
+    let text = text::render(&wide, text::Detail::Usual, text::Deviations::Here, text::WIDEST);
+    let longest = text.lines().filter(|line| line.contains('日')).map(UnicodeWidthStr::width).max();
+    assert!(longest.is_some_and(|longest| (76..=80).contains(&longest)), "{text}");
 }
 
 #[test]
@@ -106,6 +137,104 @@ fn the_others_count_each_version() {
         tap.contains("ok 8 - limits/latency-steps (MQTT 5) # SKIP unknown: the times"),
         "{tap}"
     );
+}
+
+/// Text that a server may have sent.
+fn hostile() -> String {
+    "\u{0}\u{1b}]0;x\u{7}\u{9b}31m\r\n\t]]> --> # SKIP \\ \" ' & < \u{fffe}\u{fffd}".to_owned()
+        + &"x".repeat(1 << 20)
+}
+
+fn hostile_report() -> Report {
+    let mut report = report();
+    for result in &mut report.results {
+        result.observed = hostile();
+        result.evidence[0].note = hostile();
+    }
+    report.results[5].novelty = Novelty::Known;
+    report.results[5].verdict = Verdict::Fail;
+    report.results.push(result("still-alive", None, Verdict::Fail, "gone"));
+    report
+}
+
+#[test]
+fn junit_is_strict_xml_of_the_elements_that_ci_systems_read() {
+    let root = xml::parse(&junit::render(&hostile_report())).unwrap();
+    let (mut cases, counts) = (0, ["tests", "failures", "errors", "skipped"]);
+    assert_eq!(root.name, "testsuites");
+    for suite in &root.children {
+        assert_eq!(suite.name, "testsuite");
+        for name in ["name", "time", "timestamp", "hostname"].iter().chain(&counts) {
+            assert!(suite.attributes.contains_key(*name), "{name}");
+        }
+        for case in &suite.children {
+            cases += 1;
+            let attributes: Vec<&str> = case.attributes.keys().map(String::as_str).collect();
+            assert_eq!((case.name.as_str(), &attributes[..]), ("testcase", &CASE[..]));
+            let inside: Vec<&str> = case.children.iter().map(|one| one.name.as_str()).collect();
+            let is_known =
+                matches!(inside[..], [] | ["failure" | "error" | "skipped" | "system-out"]);
+            assert!(is_known, "{inside:?}");
+        }
+    }
+    assert_eq!(root.attributes["tests"], cases.to_string());
+    let of = |name: &str| root.attributes[name].as_str();
+    assert_eq!(counts.map(of), ["9", "1", "1", "3"]);
+    assert!(xml::parse("<a b='1' b='2'/>").is_err() && xml::parse("<a>&x;</a>").is_err());
+    assert!(xml::parse("<a>\u{1}</a>").is_err() && xml::parse("<a><b></a></b>").is_err());
+}
+
+/// The attributes of a case.
+const CASE: [&str; 3] = ["classname", "name", "time"];
+
+#[test]
+fn tap_is_read_back() {
+    let text = tap::render(&hostile_report());
+    let mut lines = text.lines();
+    assert_eq!((lines.next(), lines.next()), (Some("TAP version 14"), Some("1..9")));
+    let (mut number, mut is_in_block) = (0, false);
+    for line in lines {
+        if is_in_block {
+            is_in_block = line != "  ...";
+            let pair = line.strip_prefix("  ").and_then(|line| line.split_once(": "));
+            let is_quoted =
+                pair.is_some_and(|(key, value)| key == "verdict" || serde_yaml_string(value));
+            assert!(is_quoted || line == "  ...", "{line}");
+            continue;
+        }
+        if line == "  ---" {
+            is_in_block = true;
+            continue;
+        }
+        number += 1;
+        let rest = line.strip_prefix("not ").unwrap_or(line);
+        assert!(rest.starts_with(&format!("ok {number} - ")), "{line}");
+        // What stands before the first directive is ours.
+        let described = rest.split(" # ").next().unwrap();
+        assert!(!described.contains(['#', '\\']), "{line}");
+    }
+    assert_eq!((number, is_in_block), (9, false), "{text}");
+    assert!(!text.contains(['\u{1b}', '\0', '\r', '\u{9b}']));
+    assert!(text.len() < 64 * 1024, "{} bytes", text.len());
+}
+
+/// Whether this is a string in double quotes that ends with the line: of its escapes JSON knows
+/// those that we write.
+fn serde_yaml_string(value: &str) -> bool {
+    serde_json::from_str::<String>(value).is_ok()
+}
+
+#[test]
+fn hostile_text_is_harmless_in_every_form() {
+    let report = hostile_report();
+    let text = text::render(&report, text::Detail::Much, text::Deviations::Here, text::WIDEST);
+    let json = json::render(&report, text::Detail::Much);
+    for text in [text, json.clone(), junit::render(&report), tap::render(&report)] {
+        let is_bad = |c: char| c.is_control() && c != '\n';
+        assert!(!text.contains(is_bad), "{:?}", text.chars().find(|c| is_bad(*c)));
+    }
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["points"][1]["observed"], hostile());
 }
 
 #[test]

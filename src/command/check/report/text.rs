@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use super::super::finding::Verdict;
 use super::super::journal::Evidence;
 use super::super::points::{self, Point, Set};
@@ -10,8 +12,56 @@ use super::headlines::Headline;
 use super::{Report, ServerVerdict, sanitised};
 use crate::terminal::screen;
 
-/// How wide a line may be, in characters.
-const WIDTH: usize = 80;
+/// How wide a line is where there is no terminal, and at most, in columns.
+pub const WIDEST: usize = 80;
+
+/// On a narrower terminal observations stand below the title of their headline, in columns.
+const NARROW: usize = 60;
+
+/// Text that is being written, in lines that fit.
+struct Page {
+    text: String,
+    /// How wide a line may be, in columns.
+    width: usize,
+}
+
+impl Page {
+    fn new(width: usize) -> Self {
+        Self { text: String::new(), width }
+    }
+
+    /// Adds a line as it is.
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// Adds `text` after `indent` blanks, wrapped at blanks.
+    fn wrapped(&mut self, indent: usize, text: &str) {
+        self.hanging(&" ".repeat(indent), indent, text);
+    }
+
+    /// Adds `start` and `text`, wrapped at blanks, the later lines after `indent` blanks.
+    fn hanging(&mut self, start: &str, indent: usize, text: &str) {
+        let mut line = start.to_owned();
+        let mut is_empty = true;
+        let room = self.width.saturating_sub(indent).max(1);
+        for word in text.split(' ').flat_map(|word| pieces(word, room)) {
+            let width = line.width() + usize::from(!is_empty) + word.width();
+            if !is_empty && width > self.width {
+                self.line(line.trim_end());
+                line = " ".repeat(indent);
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_empty = false;
+        }
+        self.line(line.trim_end());
+    }
+}
 
 /// How much of it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +83,12 @@ pub enum Deviations {
     Above,
 }
 
-/// The whole text.
-pub fn render(report: &Report, detail: Detail, shown: Deviations) -> String {
-    let mut out = String::new();
+/// The whole text, in lines of so many columns.
+pub fn render(report: &Report, detail: Detail, shown: Deviations, width: usize) -> String {
+    let mut out = Page::new(width);
     if detail != Detail::Little {
         head(report, &mut out);
-    }
-    if !out.is_empty() {
-        out.push('\n');
+        out.line("");
     }
     headlines(&report.headlines(), &mut out);
     if detail != Detail::Little {
@@ -53,41 +101,32 @@ pub fn render(report: &Report, detail: Detail, shown: Deviations) -> String {
         summary(report, &mut out);
     }
     verdict(report, &mut out);
-    out
+    out.text
 }
 
-/// Adds `text` after `indent` blanks, wrapped at blanks.
-pub fn wrapped(indent: usize, text: &str, out: &mut String) {
-    hanging(&" ".repeat(indent), indent, text, out);
-}
-
-/// Adds `start` and `text`, wrapped at blanks, the later lines after `indent` blanks.
-pub fn hanging(start: &str, indent: usize, text: &str, out: &mut String) {
-    let mut line = start.to_owned();
-    let mut is_empty = true;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let width = line.chars().count() + usize::from(!is_empty) + word.chars().count();
-        if !is_empty && width > WIDTH {
-            out.push_str(line.trim_end());
-            out.push('\n');
-            line = " ".repeat(indent);
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_empty = false;
+/// The pieces of a word that fit into so many columns.
+fn pieces(mut word: &str, columns: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while !word.is_empty() {
+        let mut width = 0;
+        let mut fits = |character: char| {
+            width += character.width().unwrap_or(0);
+            width <= columns
+        };
+        let first = word.chars().next().map_or(0, char::len_utf8);
+        let taken: usize = word.chars().take_while(|c| fits(*c)).map(char::len_utf8).sum();
+        let (piece, rest) = word.split_at(taken.max(first));
+        pieces.push(piece);
+        word = rest;
     }
-    out.push_str(line.trim_end());
-    out.push('\n');
+    pieces
 }
 
-fn head(report: &Report, out: &mut String) {
-    hanging("", 2, &reached(report), out);
-    hanging("  ", 4, &limits(report), out);
+fn head(report: &Report, out: &mut Page) {
+    out.hanging("", 2, &reached(report));
+    out.hanging("  ", 4, &limits(report));
     if let Some(tls) = tls(report) {
-        hanging("  ", 4, &tls, out);
+        out.hanging("  ", 4, &tls);
     }
     let pings = fact(report, "server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
         format!("{count} WebSocket pings seen")
@@ -96,7 +135,7 @@ fn head(report: &Report, out: &mut String) {
         .map_or("none with packets seen".to_owned(), |most| format!("at most {most} packets each"));
     let seconds = report.course.time.as_secs_f64();
     let frames = format!("frames: {most}; {pings} in {seconds:.1} s");
-    hanging("  ", 4, &frames, out);
+    out.hanging("  ", 4, &frames);
 }
 
 /// A fact, harmless for a terminal.
@@ -151,16 +190,22 @@ const ANNOUNCED: [(&str, &str); 5] = [
     ("server_keep_alive", "server keep alive"),
 ];
 
-fn headlines(headlines: &[Headline], out: &mut String) {
+fn headlines(headlines: &[Headline], out: &mut Page) {
     for (number, headline) in headlines.iter().enumerate() {
         if number == 0 {
-            out.push_str("The founding page (Eclipse Paho)\n");
+            out.line("The founding page (Eclipse Paho)");
         } else if number == 4 {
-            out.push_str("MQTT over WebSocket (OASIS, section 6)\n");
+            out.line("MQTT over WebSocket (OASIS, section 6)");
         }
         let (verdict, title) = (headline.verdict.name(), headline.mark.title());
-        let start = format!("  {verdict:<7} {title:<23} ");
-        hanging(&start, start.len(), &sanitised(&headline.observed), out);
+        let observed = sanitised(&headline.observed);
+        if out.width < NARROW {
+            out.line(&format!("  {verdict:<7} {title}"));
+            out.wrapped(10, &observed);
+        } else {
+            let start = format!("  {verdict:<7} {title:<23} ");
+            out.hanging(&start, start.len(), &observed);
+        }
     }
 }
 
@@ -177,7 +222,7 @@ fn with(
     points
 }
 
-fn deviations(report: &Report, detail: Detail, shown: Deviations, out: &mut String) {
+fn deviations(report: &Report, detail: Detail, shown: Deviations, out: &mut Page) {
     let failed = with(report, PointResult::is_new_failure);
     let warned = with(report, |result| result.verdict == Verdict::Warn);
     let known = with(report, |result| result.verdict == Verdict::Fail && !result.is_new_failure());
@@ -185,7 +230,7 @@ fn deviations(report: &Report, detail: Detail, shown: Deviations, out: &mut Stri
     if count > 0 {
         let plural = if count == 1 { "" } else { "s" };
         let place = if shown == Deviations::Above { ", told above" } else { "" };
-        let _ = writeln!(out, "\n{count} deviation{plural}{place}");
+        out.line(&format!("\n{count} deviation{plural}{place}"));
     }
     let told = [("FAIL", failed), ("WARN", warned), ("known", known)];
     for (word, points) in told.into_iter().filter(|_| shown == Deviations::Here) {
@@ -194,20 +239,20 @@ fn deviations(report: &Report, detail: Detail, shown: Deviations, out: &mut Stri
         }
     }
     for fixed in &report.fixed {
-        hanging("  fixed ", 8, fixed, out);
+        out.hanging("  fixed ", 8, fixed);
     }
 }
 
 /// A deviation by itself; nothing if the result is none.
-pub fn deviation(result: &PointResult, is_known: bool, detail: Detail) -> String {
-    let mut out = String::new();
+pub fn deviation(result: &PointResult, is_known: bool, detail: Detail, width: usize) -> String {
+    let mut out = Page::new(width);
     let word = match result.verdict {
         Verdict::Fail if is_known => "known",
         Verdict::Fail | Verdict::Warn => result.verdict.name(),
-        Verdict::Pass | Verdict::NotApplicable | Verdict::Unknown => return out,
+        Verdict::Pass | Verdict::NotApplicable | Verdict::Unknown => return String::new(),
     };
     deviation_lines(word, result.point, &[result], detail, &mut out);
-    out
+    out.text
 }
 
 fn deviation_lines(
@@ -215,10 +260,11 @@ fn deviation_lines(
     point: &Point,
     results: &[&PointResult],
     detail: Detail,
-    out: &mut String,
+    out: &mut Page,
 ) {
     point_lines(word, point, results, detail, out);
-    hanging("        ", 8, &format!("to do: {}", point.remedy), out);
+    // Results of one point come with the worst first.
+    out.wrapped(8, &format!("to do: {}", results[0].remedy));
 }
 
 /// The same text with the words of verdicts in colour, where stdout wants colour. They stand at the
@@ -246,23 +292,19 @@ fn point_lines(
     point: &Point,
     results: &[&PointResult],
     detail: Detail,
-    out: &mut String,
+    out: &mut Page,
 ) {
     let clauses = point.clauses.join(", ");
     let clauses = if clauses.is_empty() { String::new() } else { format!("; {clauses}") };
-    hanging(
-        &format!("  {word:<5} "),
-        8,
-        &format!("{} ({}{clauses})", point.name, point.group()),
-        out,
-    );
+    let title = format!("{} ({}{clauses})", point.name, point.group());
+    out.hanging(&format!("  {word:<5} "), 8, &title);
     for (observed, versions) in seen(results) {
         let versions = if versions.is_empty() {
             String::new()
         } else {
             format!(" (MQTT {})", versions.join(" and "))
         };
-        wrapped(8, &format!("{}{versions}", sanitised(observed)), out);
+        out.wrapped(8, &format!("{}{versions}", sanitised(observed)));
     }
     if detail == Detail::Much {
         results.iter().flat_map(|result| &result.evidence).for_each(|line| evidence(line, out));
@@ -290,14 +332,14 @@ pub fn evidence_line(line: &Evidence) -> String {
     format!("{at:.3} {direction} {layer} {} {bytes}", sanitised(note)).trim_end().to_owned()
 }
 
-fn evidence(line: &Evidence, out: &mut String) {
-    let _ = writeln!(out, "          {}", evidence_line(line));
+fn evidence(line: &Evidence, out: &mut Page) {
+    out.line(&format!("          {}", evidence_line(line)));
 }
 
-fn unknown(report: &Report, out: &mut String) {
+fn unknown(report: &Report, out: &mut Page) {
     let points = with(report, |result| result.verdict == Verdict::Unknown);
     if !points.is_empty() {
-        let _ = writeln!(out, "\n{} unknown", points.len());
+        out.line(&format!("\n{} unknown", points.len()));
     }
     // The same reason once, with all its points.
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -309,12 +351,12 @@ fn unknown(report: &Report, out: &mut String) {
         }
     }
     for (reason, names) in reasons {
-        hanging("  ", 4, &format!("{}: {}", names.join(", "), sanitised(reason)), out);
+        out.hanging("  ", 4, &format!("{}: {}", names.join(", "), sanitised(reason)));
     }
 }
 
-fn passed(report: &Report, out: &mut String) {
-    out.push('\n');
+fn passed(report: &Report, out: &mut Page) {
+    out.line("");
     for verdict in [Verdict::Pass, Verdict::NotApplicable] {
         for (point, results) in with(report, |result| result.verdict == verdict) {
             point_lines(verdict.name(), point, &results, Detail::Much, out);
@@ -322,7 +364,7 @@ fn passed(report: &Report, out: &mut String) {
     }
 }
 
-fn groups(report: &Report, out: &mut String) {
+fn groups(report: &Report, out: &mut Page) {
     let (mut counts, mut without) = (Vec::new(), Vec::new());
     let points = report.by_point();
     for group in points::groups() {
@@ -340,13 +382,13 @@ fn groups(report: &Report, out: &mut String) {
             (all, _) => counts.push(format!("{} {good}/{all}", group.name)),
         }
     }
-    out.push('\n');
+    out.line("");
     let without =
         if without.is_empty() { String::new() } else { format!(" ({})", without.join("; ")) };
-    hanging("", 0, &format!("{}{without}", counts.join(", ")), out);
+    out.hanging("", 0, &format!("{}{without}", counts.join(", ")));
 }
 
-fn summary(report: &Report, out: &mut String) {
+fn summary(report: &Report, out: &mut Page) {
     let counts = report.counts();
     let known = match counts.known {
         0 => String::new(),
@@ -365,16 +407,16 @@ fn summary(report: &Report, out: &mut String) {
         report.course.traffic.0 + report.course.traffic.1,
         report.course.time.as_secs_f64()
     );
-    hanging("", 0, &line, out);
+    out.hanging("", 0, &line);
 }
 
-fn verdict(report: &Report, out: &mut String) {
+fn verdict(report: &Report, out: &mut Page) {
     let (verdict, point) = report.verdict();
     let title = verdict.title();
     let scope = if report.selection.is_partial() { " (of the points asked for)" } else { "" };
     let point = point.and_then(super::super::points::find);
     let reason = reason(report, verdict, point);
-    hanging("", 0, &format!("{title}{scope}{reason}"), out);
+    out.hanging("", 0, &format!("{title}{scope}{reason}"));
 }
 
 /// Why the verdict is as it is.
@@ -389,7 +431,9 @@ fn reason(report: &Report, verdict: ServerVerdict, point: Option<&Point>) -> Str
             point.name, point.why
         ),
         (ServerVerdict::NotUsable, Some(point)) => {
-            format!(": {} fails. To do: {}", point.name, point.remedy)
+            let failed = report.of(point.name).find(|one| one.verdict == Verdict::Fail);
+            let remedy = failed.map_or(point.remedy, |one| one.remedy);
+            format!(": {} fails. To do: {remedy}", point.name)
         }
         (ServerVerdict::Undecided, Some(point)) => {
             let seen = report.of(point.name).find(|one| one.verdict == Verdict::Unknown);

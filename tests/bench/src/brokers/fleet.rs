@@ -13,8 +13,9 @@ use crate::websocket::{self, Deframer, Mask};
 
 const MASK: Mask = [0x55, 0xaa, 0x33, 0xcc];
 
-/// A publisher at QoS 1 or 2 has at most so many messages in flight.
-const WINDOW: u64 = 500;
+/// A publisher has at most so many messages of QoS 1, and of QoS 2, in flight: mosquitto ends a
+/// connection with more than twenty of QoS 2.
+const WINDOWS: [u64; 2] = [500, 20];
 /// So many bytes of small packets share one frame.
 const FRAME: usize = 16 * 1024;
 /// A publisher has at most so many bytes ready to be written.
@@ -149,7 +150,9 @@ impl Fleet {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !until(self.seen) {
             if Instant::now() >= deadline {
-                return Err(format!("the broker did not do its work in a minute: {:?}", self.seen).into());
+                return Err(
+                    format!("the broker did not do its work in a minute: {:?}", self.seen).into()
+                );
             }
             self.poll.poll(&mut self.events, Some(Duration::from_millis(500)))?;
             for event in &self.events {
@@ -189,7 +192,9 @@ impl Client {
         let mut bytes: &mut [u8] = bytes;
         if let Some(head) = &mut self.head {
             head.extend_from_slice(bytes);
-            let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(()) };
+            let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
+                return Ok(());
+            };
             if !head.starts_with(b"HTTP/1.1 101 ") {
                 return Err(format!("no upgrade: {}", String::from_utf8_lossy(head)).into());
             }
@@ -270,7 +275,7 @@ impl Client {
             while self.plan.count > 0 && packets.len() < FRAME {
                 let Plan { topic, qos, size, count } = &mut self.plan;
                 if *qos > 0 {
-                    if self.in_flight >= WINDOW {
+                    if self.in_flight >= WINDOWS[usize::from(*qos) - 1] {
                         break;
                     }
                     self.in_flight += 1;

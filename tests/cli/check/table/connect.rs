@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use super::{Row, play, serve, verdicts};
+use super::{Row, at_once, play, serve, verdicts};
 use crate::check::front::{self, Deviation, Do, Seen, frame};
 use crate::support::program::Program;
 
@@ -395,9 +395,8 @@ fn wrong_passwords() {
         || Box::new(Connects(|parts| (!parts.rest.ends_with(b"right")).then(Vec::new)));
     let taken: fn() -> Box<dyn Deviation> = || Box::new(Connects(|_| None));
     let (_serve, url) = serve();
-    for (deviation, verdict) in
-        [(refused, "PASS"), (mute, "WARN"), (silent, "FAIL"), (taken, "WARN")]
-    {
+    let cases = [(refused, "PASS"), (mute, "WARN"), (silent, "FAIL"), (taken, "WARN")];
+    at_once(cases, |(deviation, verdict)| {
         let front = front::start(&url, deviation);
         let flags = ["--only", "bad-password", "--json", "--quiet", "-u", "user", "-P", "right"];
         let outcome = Program::new([&["check", &front][..], &flags].concat()).run();
@@ -409,5 +408,5 @@ fn wrong_passwords() {
             assert_eq!(point["verdict"], verdict, "{outcome}");
             assert_eq!(point["tries"], 1, "{outcome}");
         }
-    }
+    });
 }

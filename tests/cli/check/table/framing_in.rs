@@ -72,13 +72,24 @@ impl Deviation for FirstOnly {
 }
 
 /// Ends the connection at a read that ends inside the header of a frame.
-#[derive(Default)]
 struct HeaderInOneRead {
     /// Bytes of the frame that are not read yet.
     left: usize,
+    /// How many are read at once, at most.
+    largest: usize,
+}
+
+impl HeaderInOneRead {
+    fn new(largest: usize) -> Self {
+        Self { left: 0, largest }
+    }
 }
 
 impl Deviation for HeaderInOneRead {
+    fn largest_read(&self) -> usize {
+        self.largest
+    }
+
     fn client_bytes(&mut self, mut bytes: &[u8]) -> bool {
         loop {
             let taken = self.left.min(bytes.len());
@@ -160,6 +171,10 @@ const PACKETS: &str =
 const FRAMES: &str = "header-cut,continuation-frames,ping-between-fragments,odd-fragments,ping,\
                       pong-unasked,empty-message,small-frame-flood";
 
+/// Those that write little at once.
+const WHOLE: &str = "header-cut,continuation-frames,ping-between-fragments,odd-fragments,ping,\
+                     pong-unasked,empty-message";
+
 const REFUSED: &str = "text-frame,text-frame-first,unmasked,reserved-bits,reserved-opcode,\
                        length-top-bit,fragment-order,control-frames-checked";
 
@@ -212,8 +227,15 @@ const ALIGNMENT: &[Row] = &[
 
 const LEGAL: &[Row] = &[
     Row {
-        fails: &["header-cut", "small-frame-flood"],
-        ..row("header-in-one-read", FRAMES, || Box::new(HeaderInOneRead::default()))
+        fails: &["header-cut"],
+        ..row("header-in-one-read", WHOLE, || Box::new(HeaderInOneRead::new(16 * 1024)))
+    },
+    Row {
+        fails: &["small-frame-flood"],
+        // In reads as large as what it writes at once.
+        ..row("header-in-one-read-of-many", "small-frame-flood,ping,pong-unasked", || {
+            Box::new(HeaderInOneRead::new(1448))
+        })
     },
     Row {
         fails: &["continuation-frames", "ping-between-fragments", "odd-fragments"],

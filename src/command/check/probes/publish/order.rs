@@ -1,5 +1,7 @@
 //! `order`: a hundred messages at each QoS.
 
+use std::time::Duration;
+
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Ack, Packet};
@@ -9,11 +11,15 @@ use crate::mqtt::version::Version;
 /// How many messages are sent at each QoS.
 const COUNT: usize = 100;
 
+/// How long they may take where each round trip takes a second.
+const ROUND_TRIPS: Duration = Duration::from_secs(40);
+
 /// How many of them may be unacknowledged.
 const WINDOW: u64 = 10;
 
 /// None lost, twice or out of order; at QoS 0 some may be lost.
 pub fn order(bench: &mut Bench) -> Probed {
+    bench.allow(ROUND_TRIPS);
     let conn = bench.shared()?;
     let (mut judged, mut lost) = (Vec::new(), None);
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {

@@ -1,7 +1,7 @@
 //! Which subprotocols are agreed to.
 
 use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
-use crate::command::check::answer::Answer;
+use crate::command::check::answer::{Answer, is_http};
 use crate::command::check::bench::{Asked, Bench, Conn, Spoken};
 use crate::command::check::finding::{Finding, Probed, StepResult};
 use crate::command::check::request::UpgradeRequest;
@@ -15,21 +15,34 @@ const UNKNOWN: &str = "x-check";
 
 const HEADER: &str = "Sec-WebSocket-Protocol";
 
+/// What to do where no HTTP is spoken.
+const PORT_REMEDY: &str = "give the port of the WebSocket listener: see speaks-http";
+
+/// What to do where a proxy seems to drop the headers that ask for the upgrade.
+const PROXY_REMEDY: &str = "a proxy must pass the headers: nginx proxy_http_version 1.1, \
+    proxy_set_header Upgrade $http_upgrade, proxy_set_header Connection \"upgrade\"; apache \
+    ProxyPass ... upgrade=websocket; Cloudflare: Network, WebSockets on; without a proxy give the \
+    port and path of the WebSocket listener";
+
 pub fn mqtt(bench: &mut Bench) -> Probed {
     let answer = bench.answer_to_plain()?;
-    let Answer::Head(head) = &answer else {
-        return Ok(Finding::fail(elsewhere(bench, &answer)?).in_doubt());
+    let head = match &answer {
+        Answer::Head(head) => head,
+        Answer::Other(bytes) if !is_http(bytes) => {
+            return Ok(Finding::fail(answer.to_string()).with_remedy(PORT_REMEDY));
+        }
+        answer => return Ok(elsewhere(bench, answer)?.in_doubt()),
     };
     Ok(match (head.status, &head.subprotocols()[..]) {
         (101, [name]) if name == "mqtt" => Finding::pass("answered mqtt"),
         (101, []) => Finding::fail("101 without a subprotocol: browsers end the connection"),
         (101, _) => Finding::fail(answer.to_string()),
-        _ => Finding::fail(elsewhere(bench, &answer)?),
+        _ => elsewhere(bench, &answer)?,
     })
 }
 
 /// A refusal, and the usual paths that are upgraded instead.
-fn elsewhere(bench: &mut Bench, answer: &Answer) -> StepResult<String> {
+fn elsewhere(bench: &mut Bench, answer: &Answer) -> StepResult<Finding> {
     let mut found = Vec::new();
     let asked_for = bench.target.access.endpoint.target.clone();
     let path = asked_for.split('?').next().unwrap_or_default();
@@ -47,11 +60,12 @@ fn elsewhere(bench: &mut Bench, answer: &Answer) -> StepResult<String> {
     };
     Ok(match &found[..] {
         // This is what a proxy does that is not told about WebSocket.
-        [] if plain.is_some() && plain == answer.status() => format!(
+        [] if plain.is_some() && plain == answer.status() => Finding::fail(format!(
             "{path}: {answer}, as for a plain GET: the Upgrade header may not reach the server"
-        ),
-        [] => format!("{path}: {answer}; nor are /mqtt, /ws and / upgraded"),
-        found => format!("{path}: {answer}; upgraded at {}", found.join(" and ")),
+        ))
+        .with_remedy(PROXY_REMEDY),
+        [] => Finding::fail(format!("{path}: {answer}; nor are /mqtt, /ws and / upgraded")),
+        found => Finding::fail(format!("{path}: {answer}; upgraded at {}", found.join(" and "))),
     })
 }
 

@@ -46,4 +46,6 @@ fn a_proxy_that_drops_upgrade_is_named_once() {
     let words = "426 Upgrade Required, as for a plain GET: the Upgrade header may not reach";
     assert!(report.contains(words), "{report}");
     assert_eq!(found.get("key-checked").map(String::as_str), Some("unknown"), "{report}");
+    // A proxy is the likely cause here, and is named first.
+    assert!(report.contains(r#""remedy":"a proxy must pass the headers: nginx"#), "{report}");
 }

@@ -6,6 +6,8 @@
 //! thread, which [`Signals::guard`] starts, is needed only to end the process while the main thread
 //! hangs in a write to a pipe that is not read.
 
+mod watch;
+
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,9 +17,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::{exit, pipe};
+
+pub use watch::{ReceivedSignal, SignalSource, SignalWatch};
 
 /// The signals that are watched; each a second time in the type that `register_usize` takes.
 const SIGNALS: [(i32, usize); 3] = [(SIGINT, 2), (SIGTERM, 15), (SIGHUP, 1)];
@@ -170,45 +174,6 @@ impl QuitWatch {
     /// Whether it has come since the last call.
     pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::SeqCst)
-    }
-}
-
-/// Watches the signals and SIGCHLD, for `serve`, which waits for its command.
-#[derive(Debug)]
-pub struct SignalWatch {
-    /// Receives a byte for each signal, after its flag was set.
-    reader: UnixStream,
-    flags: Vec<(i32, Arc<AtomicBool>)>,
-}
-
-impl SignalWatch {
-    /// Watches signals from now on.
-    pub fn begin() -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
-        let mut flags = Vec::new();
-        for (signal, _) in handled() {
-            // Handlers run in the order of their registration: first the flag, then the byte.
-            let flag = Arc::default();
-            flag::register(signal, Arc::clone(&flag))?;
-            pipe::register(signal, writer.try_clone()?)?;
-            flags.push((signal, flag));
-        }
-        pipe::register(SIGCHLD, writer)?;
-        Ok(Self { reader, flags })
-    }
-
-    /// A signal that has come and was not taken before.
-    pub fn take(&self) -> Option<i32> {
-        let came = self.flags.iter().find(|(_, flag)| flag.swap(false, Ordering::SeqCst));
-        came.map(|(signal, _)| *signal)
-    }
-
-    /// Waits for a signal or for the end of a command; it may also return without either.
-    pub fn wait(&mut self) -> io::Result<()> {
-        match self.reader.read(&mut [0; 64]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            result => result.map(drop),
-        }
     }
 }
 

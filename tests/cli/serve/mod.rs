@@ -1,5 +1,11 @@
 //! `mqttws serve`: the embedded broker, used as the README does.
 
+mod command;
+mod log;
+mod ready;
+mod signals;
+mod terminal;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -23,10 +29,12 @@ fn stop(serve: Running) {
 
 #[test]
 fn it_prints_its_url_and_nothing_else() {
-    let (serve, url) = serve();
-    assert!(url.ends_with("/mqtt"), "{url}");
-    serve.signal("TERM");
-    serve.finish().expect(0, format!("{url}\n"), "");
+    for signal in ["INT", "TERM", "HUP", "QUIT"] {
+        let (serve, url) = serve();
+        assert!(url.ends_with("/mqtt"), "{url}");
+        serve.signal(signal);
+        serve.finish().expect(0, format!("{url}\n"), "");
+    }
 }
 
 #[test]
@@ -68,36 +76,6 @@ fn it_can_be_pinged() {
     let outcome = Program::new(["ping", &url, "-c", "2", "--interval", "0.01"]).run();
     assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
     stop(serve);
-}
-
-#[test]
-fn a_command_runs_with_the_broker_and_ends_it() {
-    let script = "mqttws pub -t t -r -m hello && mqttws sub -t t -C 1; echo $MQTTWS_URL; exit 7";
-    let outcome = Program::new(["serve", "-p", "0", "--", "sh", "-c", script]).run();
-    let text = String::from_utf8_lossy(&outcome.stdout);
-    assert_eq!(outcome.code(), Some(7), "{outcome}");
-    assert!(text.contains("hello\nws://127.0.0.1:"), "{outcome}");
-    assert!(outcome.stderr.is_empty(), "{outcome}");
-}
-
-#[test]
-fn a_command_does_not_get_the_credentials() {
-    let words =
-        ["serve", "-p", "0", "--", "sh", "-c", "echo ${MQTTWS_USERNAME-}${MQTTWS_PASSWORD-}"];
-    let program = Program::new(words).env("MQTTWS_USERNAME", "ann");
-    program.env("MQTTWS_PASSWORD", "s3cret").run().expect(0, "\n", "");
-}
-
-#[test]
-fn a_command_that_is_not_found() {
-    let outcome = Program::new(["serve", "-p", "0", "--", "/no-such-file"]).run();
-    fails(&outcome, 127, lines::NO_SUCH_COMMAND);
-}
-
-#[test]
-fn a_command_that_cannot_be_run() {
-    let outcome = Program::new(["serve", "-p", "0", "--", "/"]).run();
-    fails(&outcome, 126, "mqttws: running /: Permission denied");
 }
 
 #[test]

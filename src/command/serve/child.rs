@@ -1,0 +1,116 @@
+//! The command that `serve` runs: started with what it has to know of the broker, told of signals,
+//! and waited for.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process};
+
+use super::notify;
+use super::start;
+use crate::exit::CommandNotStarted;
+use crate::signals::{ReceivedSignal, SignalSource, SignalWatch};
+
+/// Where commands are looked for if nothing says where; an empty entry would be the folder that one
+/// is in.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// How a client of the command reaches the broker: a variable of its environment each.
+#[derive(Debug)]
+pub struct BrokerAccess {
+    /// `$MQTTWS_URL`
+    pub url: String,
+    /// `$MQTTWS_CAFILE`: the authority of the broker's certificate.
+    ca_file: Option<OsString>,
+    /// `$MQTTWS_USERNAME` and `$MQTTWS_PASSWORD`.
+    login: Option<(String, String)>,
+}
+
+impl BrokerAccess {
+    /// A broker without TLS that asks for no password.
+    pub fn at(url: String) -> Self {
+        Self { url, ca_file: None, login: None }
+    }
+
+    /// The variables; those without a value are removed: what was inherited is for another broker.
+    fn variables(&self) -> [(&'static str, Option<&OsStr>); 4] {
+        let login = self.login.as_ref();
+        [
+            ("MQTTWS_URL", Some(self.url.as_ref())),
+            ("MQTTWS_CAFILE", self.ca_file.as_deref()),
+            ("MQTTWS_USERNAME", login.map(|(name, _)| name.as_ref())),
+            ("MQTTWS_PASSWORD", login.map(|(_, password)| password.as_ref())),
+        ]
+    }
+}
+
+/// The command, which runs.
+#[derive(Debug)]
+pub struct ServedCommand(Child);
+
+impl ServedCommand {
+    /// Starts the command, if there is one. It has our stdin, stdout and stderr, and finds the
+    /// broker in its environment and mqttws on its `$PATH`.
+    pub fn start(words: &[OsString], access: &BrokerAccess) -> Result<Option<Self>> {
+        let Some((name, arguments)) = words.split_first() else { return Ok(None) };
+        let mut command = start::guarded(name, arguments);
+        command.env("PATH", path()?).env_remove(notify::SOCKET);
+        for (variable, value) in access.variables() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        start_by(&mut command, name).map(Some)
+    }
+
+    /// Waits for its end, and passes each signal on to it; returns its exit code, which is 128 and
+    /// the signal's number if a signal ended it.
+    pub fn wait(mut self, signals: &mut SignalWatch) -> io::Result<u8> {
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(code(status));
+            }
+            for signal in signals.wait() {
+                self.pass_on(signal);
+            }
+        }
+    }
+
+    fn pass_on(&self, received: ReceivedSignal) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(received.number)) else {
+            return;
+        };
+        // The terminal has sent it to the command, too, unless that has a process group of its own.
+        if received.source == SignalSource::Terminal && getpgid(Some(pid)) == Ok(getpgrp()) {
+            return;
+        }
+        // It fails only if the command has just ended by itself.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn start_by(command: &mut Command, name: &OsStr) -> Result<ServedCommand> {
+    let child = command.spawn().map_err(CommandNotStarted);
+    child.with_context(|| start::running(name)).map(ServedCommand)
+}
+
+/// `$PATH` with the folder of this program in front, unless the name of that folder cannot stand
+/// there.
+fn path() -> Result<OsString> {
+    let program = env::current_exe().context("looking for mqttws itself")?;
+    let inherited = env::var_os("PATH").filter(|path| !path.is_empty());
+    let path = inherited.unwrap_or_else(|| USUAL_PATH.into());
+    let folders = program.parent().map(Into::into).into_iter().chain(env::split_paths(&path));
+    Ok(env::join_paths(folders).unwrap_or(path))
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,122 @@
+//! The log as `mosquitto -v` writes it, with properties and failures added.
+
+use std::net::SocketAddr;
+
+use super::clients::Clients;
+use crate::broker::event::BrokerEvent;
+use crate::mqtt::packet::{Ack, ConnAck, Connect, Packet};
+use crate::mqtt::version::Version;
+
+/// The lines for an event.
+pub fn lines(event: &BrokerEvent<'_>, clients: &Clients) -> Vec<String> {
+    match event {
+        BrokerEvent::Opened(address) => vec![format!("New connection from {address}.")],
+        BrokerEvent::Received(address, packet) => received(packet, &clients.name(*address)),
+        BrokerEvent::Sent(address, packet) => sent(packet, *address, clients),
+        BrokerEvent::Closed(address) => {
+            let name = clients.name(*address);
+            let line = match clients.get(*address) {
+                Some(client) if client.disconnect.is_some() => {
+                    format!("Client {name} disconnected.")
+                }
+                Some(_) => format!("Client {name} closed its connection."),
+                None => format!("{name} closed its connection."),
+            };
+            vec![line]
+        }
+        BrokerEvent::Note(text) => vec![(*text).to_owned()],
+    }
+}
+
+fn received(packet: &Packet, name: &str) -> Vec<String> {
+    let first = |kind: &str| vec![format!("Received {kind} from {name}")];
+    match packet {
+        // It is told with its answer.
+        Packet::Connect(_) => Vec::new(),
+        Packet::Subscribe(subscribe) => {
+            let filters = subscribe.subscriptions.iter();
+            let filters = filters.map(|one| format!("    {} (QoS {})", one.filter, one.qos));
+            first("SUBSCRIBE").into_iter().chain(filters).collect()
+        }
+        Packet::Unsubscribe(unsubscribe) => {
+            let filters = unsubscribe.filters.iter().map(|filter| format!("    {filter}"));
+            first("UNSUBSCRIBE").into_iter().chain(filters).collect()
+        }
+        Packet::Disconnect(packet) if packet.code.0 == 0 => first("DISCONNECT"),
+        packet => vec![placed("Received", "from", packet, name)],
+    }
+}
+
+fn sent(packet: &Packet, address: SocketAddr, clients: &Clients) -> Vec<String> {
+    let name = clients.name(address);
+    let ack = |kind: &str, ack: &Ack, code: &str| {
+        vec![format!("Sending {kind} to {name} (m{}{code})", ack.packet_id)]
+    };
+    match packet {
+        Packet::ConnAck(connack) => accepted(connack, address, clients),
+        Packet::PubAck(puback) if is_plain(puback) => ack("PUBACK", puback, ", rc0"),
+        Packet::PubRec(pubrec) if is_plain(pubrec) => ack("PUBREC", pubrec, ", rc0"),
+        Packet::PubRel(pubrel) if is_plain(pubrel) => ack("PUBREL", pubrel, ""),
+        Packet::PubComp(pubcomp) if is_plain(pubcomp) => ack("PUBCOMP", pubcomp, ""),
+        packet => vec![placed("Sending", "to", packet, &name)],
+    }
+}
+
+fn is_plain(ack: &Ack) -> bool {
+    ack.code.0 == 0 && ack.properties.is_empty()
+}
+
+/// The line of the packet log of clients, with the client after the name of the packet.
+fn placed(what: &str, direction: &str, packet: &Packet, name: &str) -> String {
+    let text = packet.describe();
+    let (kind, rest) = text.split_at(text.find([' ', ',']).unwrap_or(text.len()));
+    format!("{what} {kind} {direction} {name}{rest}")
+}
+
+/// CONNACK, after what the client has asked for.
+fn accepted(connack: &ConnAck, address: SocketAddr, clients: &Clients) -> Vec<String> {
+    let name = clients.name(address);
+    let client = clients.get(address).filter(|_| !connack.code.is_error() && connack.code.0 == 0);
+    let mut lines = Vec::new();
+    if let Some(client) = client {
+        let asked = connect(&client.connect);
+        lines.push(format!("New client connected from {address} as {name} {asked}."));
+        lines.extend(will(&client.connect));
+    }
+    let present = u8::from(connack.session_present);
+    let text = Packet::ConnAck(Box::new(connack.clone())).describe();
+    let properties =
+        text.split_once(", ").map(|(_, rest)| rest.trim_start_matches("session present"));
+    let properties = properties.map(|rest| rest.trim_start_matches(", ")).unwrap_or_default();
+    let properties = if properties.is_empty() { String::new() } else { format!(", {properties}") };
+    lines.push(format!("Sending CONNACK to {name} ({present}, {}){properties}", connack.code.0));
+    lines
+}
+
+/// Version, clean start, keep alive and user name, as mosquitto has them, and properties.
+fn connect(connect: &Connect) -> String {
+    let version = match connect.version {
+        Version::V3_1 => 1,
+        Version::V3_1_1 => 2,
+        Version::V5 => 5,
+    };
+    let user = connect.credentials.username.as_ref();
+    let user = user.map(|user| format!(", u'{user}'")).unwrap_or_default();
+    let text = Packet::Connect(Box::new(connect.clone())).describe();
+    let properties = text.strip_prefix("CONNECT").unwrap_or_default();
+    let (clean, keep_alive) = (u8::from(connect.clean_start), connect.keep_alive);
+    format!("(p{version}, c{clean}, k{keep_alive}{user}){properties}")
+}
+
+fn will(connect: &Connect) -> Vec<String> {
+    match &connect.will {
+        None => vec!["No will message specified.".to_owned()],
+        Some(will) => {
+            let (length, retain) = (will.payload.len(), u8::from(will.retain));
+            vec![
+                format!("Will message specified ({length} bytes) (r{retain}, q{}).", will.qos),
+                format!("    {}", will.topic),
+            ]
+        }
+    }
+}

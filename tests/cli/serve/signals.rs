@@ -1,0 +1,98 @@
+//! Signals to `mqttws serve -- COMMAND`, whoever sends them, and the end of one of the two.
+
+use crate::support::program::{Program, Running};
+
+/// The signals that are passed on.
+const PASSED_ON: [&str; 4] = ["INT", "TERM", "HUP", "QUIT"];
+
+/// `serve` with a script that has said it is ready, and that ends with its stdin.
+fn start(script: &str) -> Running {
+    let mut running = Program::new(["serve", "--", "sh", "-c", script]).stdin_held_open().spawn();
+    running.wait_for_line(|line| line == "ready\n");
+    running
+}
+
+#[test]
+fn they_are_passed_on_and_the_end_of_the_command_is_waited_for() {
+    for name in PASSED_ON {
+        let running = start(&format!(
+            "trap 'echo got {name}; mqttws ping -c 1 --quiet >&2 || exit 9; exit 3' {name}; \
+             echo ready; while :; do read line; done"
+        ));
+        running.signal(name);
+        let outcome = running.finish();
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        assert_eq!(outcome.stdout, format!("ready\ngot {name}\n").as_bytes(), "{outcome}");
+    }
+}
+
+#[test]
+fn a_command_that_a_signal_ends_ends_us_with_128_and_its_number() {
+    for (name, code) in PASSED_ON.into_iter().zip([130, 143, 129, 131]) {
+        let running = start("ulimit -c 0; echo ready; read line");
+        running.signal(name);
+        running.finish().expect(code, "ready\n", "");
+    }
+}
+
+#[test]
+fn a_command_may_ignore_them_and_gets_each_once() {
+    let mut running = start(
+        "n=0; trap 'n=$((n+1)); echo interrupt $n' INT; trap 'echo $n; exit 0' TERM; \
+         echo ready; while :; do read line; done",
+    );
+    for number in 1..=3 {
+        running.signal("INT");
+        let expected = format!("interrupt {number}\n");
+        running.wait_for_line(|line| line == expected);
+    }
+    running.signal("TERM");
+    running.finish().expect(0, "ready\ninterrupt 1\ninterrupt 2\ninterrupt 3\n3\n", "");
+}
+
+/// One that is in a process group of its own does not get the keys of the terminal.
+#[test]
+fn a_command_in_a_session_of_its_own_gets_them_too() {
+    let script = "trap 'echo got it; exit 5' INT; echo ready; while :; do read line; done";
+    let words = ["serve", "--", "setsid", "sh", "-c", script];
+    let mut running = Program::new(words).stdin_held_open().spawn();
+    running.wait_for_line(|line| line == "ready\n");
+    running.signal("INT");
+    running.finish().expect(5, "ready\ngot it\n", "");
+}
+
+/// nohup's way: who is started to ignore it goes on, and so does the command.
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let text = "trap '' HUP; exec \"$0\" serve -- sh -c 'echo ready; read line; exit 4'";
+    let words = ["-c", text, env!("CARGO_BIN_EXE_mqttws")];
+    let mut running = Program::of("sh", words).stdin_held_open().spawn();
+    running.wait_for_line(|line| line == "ready\n");
+    running.signal("HUP");
+    running.end_stdin();
+    running.finish().expect(4, "ready\n", "");
+}
+
+/// The outputs end when the last process that has them is gone: the command does not outlive us,
+/// though it ignores every signal that can be ignored.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_command_does_not_outlive_us() {
+    for script in ["echo ready; read line", "trap '' INT TERM HUP QUIT; echo ready; read line"] {
+        let running = start(script);
+        running.signal("KILL");
+        let outcome = running.finish();
+        assert_eq!((outcome.code(), &outcome.stdout[..]), (None, &b"ready\n"[..]), "{outcome}");
+    }
+}
+
+/// Nothing is started for a process that is dead before the kernel was asked to watch it.
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_started_after_our_death() {
+    let words = ["start-command-of-serve", "1", "echo", "started"];
+    Program::new(words).run().expect(137, "", "");
+    let ours = std::process::id().to_string();
+    let words = ["start-command-of-serve", &ours, "echo", "started"];
+    Program::new(words).run().expect(0, "started\n", "");
+}
