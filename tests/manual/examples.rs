@@ -263,7 +263,7 @@ fn run_group(group: &[Example]) {
             // Nor are its files needed.
             place = None;
         } else if example.note("workflow").is_some() {
-            Place::new().run(&steps_of(&example));
+            Place::new().run(&steps_of(example));
         } else if let Some(path) = example.note("elsewhere") {
             assert!(!file(path).is_empty());
         } else if let Some(name) = example.note("file") {
