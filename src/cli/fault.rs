@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::value;
-use crate::broker::fault::{Direction, Fault, FaultPlan, FaultRule};
+use crate::command::serve::{Direction, Fault, FaultPlan, FaultRule};
 use crate::mqtt::packet::PacketType;
 
 /// What may stand before `=`.

@@ -1,3 +1,5 @@
+//! What a plan of faults does to packets, in virtual time.
+
 use super::*;
 
 fn plan(seed: u64, rules: Vec<FaultRule>) -> Arc<FaultPlan> {
@@ -36,10 +38,10 @@ fn the_seed_decides() {
 fn shares_are_kept() {
     let now = Instant::now();
     for (fault, fate) in [(Fault::Drop(0.01), 0), (Fault::Duplicate(0.01), 2)] {
-        let all = copies(&fates(&plan(1, vec![always(fault)]), 0, 100_000, now));
-        let count = all.iter().filter(|copies| **copies == fate).count();
+        let all = fates(&plan(1, vec![always(fault)]), 0, 100_000, now);
+        let count = all.iter().filter(|each| each.copies == fate).count();
         assert!((800..1200).contains(&count), "{count}");
-        assert!(all.iter().all(|copies| *copies == fate || *copies == 1));
+        assert!(all.iter().all(|each| each.copies == fate || each.copies == 1));
     }
     let never = copies(&fates(&plan(1, vec![always(Fault::Drop(0.0))]), 0, 1000, now));
     assert!(never.iter().all(|copies| *copies == 1));

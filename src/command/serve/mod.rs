@@ -22,6 +22,7 @@ use child::{BrokerAccess, ServedCommand};
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
+pub use crate::broker::fault::{Direction, Fault, FaultPlan, FaultRule};
 pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
 
