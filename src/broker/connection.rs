@@ -24,7 +24,7 @@ pub struct Service {
     pub router: Router,
     /// The only path that is upgraded.
     pub path: String,
-    /// Who is told of what happens.
+    /// What is called when something happens.
     pub log: BrokerLog,
     /// What one read fills.
     pub buffer: Vec<u8>,

@@ -202,7 +202,9 @@ impl ConnectionTable {
         if slow.connection.is_stuck(STUCK, now) {
             return HoldBackStep::GoOn(subscriber);
         }
-        slow.publishers.push(publisher);
+        if !slow.publishers.contains(&publisher) {
+            slow.publishers.push(publisher);
+        }
         let until = now + HOLD_BACK;
         if let Some(entry) = self.entries.get_mut(&publisher)
             && entry.held_back.is_none()

@@ -1,4 +1,4 @@
-//! What happens in the broker, for whoever looks on.
+//! What happens in the broker, for a log.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,5 +20,5 @@ pub enum BrokerEvent<'a> {
     Note(&'a str),
 }
 
-/// Is told of each event, at once and in order.
+/// Is called with each event, at once and in order.
 pub type Observer = Arc<dyn Fn(&BrokerEvent<'_>) + Send + Sync>;

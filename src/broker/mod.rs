@@ -1,8 +1,6 @@
 //! The local broker of `mqttws serve`. The router is pure; one thread does the I/O of all
 //! connections.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the event loop will ask it"))]
-mod access;
 mod connection;
 mod connections;
 mod descriptors;
@@ -39,7 +37,7 @@ const OTHER_DESCRIPTORS: usize = 64;
 /// Takes warnings, without a line end. It is called by the broker's thread.
 pub type WarningLine = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Who is told of what happens.
+/// What is called when something happens.
 #[derive(Clone)]
 pub struct BrokerLog {
     /// What the user should know in any case.
@@ -74,8 +72,14 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
-    /// Who is told of what happens.
+    /// What is called when something happens.
     pub log: BrokerLog,
+}
+
+/// Raises the soft limit of descriptors of this process for many clients. Commands that are started
+/// after it inherit the limit.
+pub fn raise_limit() {
+    descriptors::raise(CONNECTIONS + OTHER_DESCRIPTORS);
 }
 
 /// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
@@ -95,7 +99,6 @@ impl Broker {
         let BrokerOptions { address, path, max_packet, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        descriptors::raise(CONNECTIONS + OTHER_DESCRIPTORS);
         let service = Service {
             router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
             path: path.clone(),

@@ -23,6 +23,7 @@ use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 
+pub use self::environment::CREDENTIALS;
 pub use self::process::{CommandOutcome, CommandStdout};
 
 /// Which commands, and how.

@@ -9,8 +9,9 @@
 //! `.\" output COMMAND`: what this command prints, but for its numbers and line ends.
 //! `.\" file NAME`: a file for the examples after it. `.\" config NAME`: the configuration of a
 //! server, tested in `proxies.rs`. `.\" elsewhere FILE`: this file of the repository tests it.
-//! `.\" needs PROGRAM`: it is run where this program is not left out. `.\" workflow`: the commands of
-//! ours that are its steps are run. `.\" parsed`: a file of another program; the commands of ours in it are parsed.
+//! `.\" needs PROGRAM`: it is run where this program is not left out. `.\" workflow`: a file of GitHub
+//! Actions, of which each step that runs mqttws is run. `.\" parsed`: a file of another program, in
+//! which each command line of mqttws is parsed.
 //! `.\" not-run REASON`: one of `NOT_RUN`.
 
 /// One example.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::input::LossFacts;
 use crate::client::error::{Error, Unacknowledged};
-use crate::mqtt::reason::ReasonCode;
 use crate::transport;
 use crate::websocket::WebSocketError;
 
@@ -161,20 +160,12 @@ fn kind_of(error: &Error, facts: &LossFacts, since: Instant, now: Instant) -> Op
     }
 }
 
-/// Close codes by which a server says that it restarts or is busy: what it was sent is not the
-/// reason. A gateway sends 1014 whatever has ended the connection behind it.
-const SERVICE_RESTART: u16 = 1012;
-const TRY_AGAIN_LATER: u16 = 1013;
-
-/// The server ended the connection in order, and may have done so because of what it was sent: FIN,
-/// Close, DISCONNECT; no reset, and no words about the state of the server.
+/// The server ended the connection in order: FIN, Close, DISCONNECT; no reset.
 fn is_ended_by_server(error: &Error) -> bool {
     match error {
-        Error::Disconnected(disconnect) => {
-            !matches!(disconnect.code, ReasonCode::SERVER_SHUTTING_DOWN | ReasonCode::SERVER_BUSY)
-        }
-        Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })) => {
-            !matches!(code, Some(SERVICE_RESTART | TRY_AGAIN_LATER))
+        Error::Disconnected(_) => true,
+        Error::Lost(transport::Error::WebSocket(error)) => {
+            matches!(error, WebSocketError::Closed { .. })
         }
         Error::Lost(transport::Error::Ended { cause }) => cause.is_none(),
         _ => false,

@@ -115,12 +115,18 @@ impl MessageBuilder {
     }
 
     /// Because of what the server may end the connection when it gets this message, without a word
-    /// that names it: a message of QoS 0 is not acknowledged.
+    /// that names it: a message of QoS 0 is not acknowledged. Each is named once.
     pub fn unproven(&self, publish: &Publish) -> Vec<Discouraged> {
         if publish.qos > QoS::AtMostOnce {
             return Vec::new();
         }
-        Discouraged::all(publish).filter(|found| !self.taken.contains(found)).collect()
+        let mut unproven = Vec::new();
+        for found in Discouraged::all(publish) {
+            if !self.taken.contains(&found) && !unproven.contains(&found) {
+                unproven.push(found);
+            }
+        }
+        unproven
     }
 
     /// The server has taken a message that holds these.
@@ -246,5 +252,29 @@ impl PreparedMessage {
             Self::Payload(_) => None,
             Self::Whole { time, .. } => *time,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message has many characters, and what is kept of it has few entries.
+    #[test]
+    fn what_is_in_doubt_is_kept_once() {
+        let template = Publish::new(TopicName::new("t").unwrap(), Bytes::new());
+        let mut builder = MessageBuilder::new(MessageFormat {
+            template,
+            topic_prefix: String::new(),
+            form: RecordForm::Json,
+            stamps: false,
+            characters: DiscouragedTopics::Taken,
+        });
+        let topic = TopicName::new("\u{1}\u{2}".repeat(30_000)).unwrap();
+        let publish = Publish::new(topic, Bytes::new());
+        let doubts = builder.unproven(&publish);
+        assert_eq!(doubts.len(), 2);
+        builder.proven(doubts);
+        assert_eq!((builder.taken.len(), builder.unproven(&publish)), (2, Vec::new()));
     }
 }

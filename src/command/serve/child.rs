@@ -14,39 +14,14 @@ use super::notify;
 use super::start;
 use crate::exit::CommandNotStarted;
 use crate::signals::{ReceivedSignal, SignalSource, SignalWatch};
+use crate::stdio::exec::CREDENTIALS;
 
 /// Where commands are looked for if nothing says where; an empty entry would be the folder that one
 /// is in.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// How a client of the command reaches the broker: a variable of its environment each.
-#[derive(Debug)]
-pub struct BrokerAccess {
-    /// `$MQTTWS_URL`
-    pub url: String,
-    /// `$MQTTWS_CAFILE`: the authority of the broker's certificate.
-    ca_file: Option<OsString>,
-    /// `$MQTTWS_USERNAME` and `$MQTTWS_PASSWORD`.
-    login: Option<(String, String)>,
-}
-
-impl BrokerAccess {
-    /// A broker without TLS that asks for no password.
-    pub fn at(url: String) -> Self {
-        Self { url, ca_file: None, login: None }
-    }
-
-    /// The variables; those without a value are removed: what was inherited is for another broker.
-    fn variables(&self) -> [(&'static str, Option<&OsStr>); 4] {
-        let login = self.login.as_ref();
-        [
-            ("MQTTWS_URL", Some(self.url.as_ref())),
-            ("MQTTWS_CAFILE", self.ca_file.as_deref()),
-            ("MQTTWS_USERNAME", login.map(|(name, _)| name.as_ref())),
-            ("MQTTWS_PASSWORD", login.map(|(_, password)| password.as_ref())),
-        ]
-    }
-}
+/// The variable with the authority of a broker's certificate.
+const CA_FILE: &str = "MQTTWS_CAFILE";
 
 /// The command, which runs.
 #[derive(Debug)]
@@ -54,16 +29,14 @@ pub struct ServedCommand(Child);
 
 impl ServedCommand {
     /// Starts the command, if there is one. It has our stdin, stdout and stderr, and finds the
-    /// broker in its environment and mqttws on its `$PATH`.
-    pub fn start(words: &[OsString], access: &BrokerAccess) -> Result<Option<Self>> {
+    /// broker in `$MQTTWS_URL` and mqttws on its `$PATH`.
+    pub fn start(words: &[OsString], url: &str) -> Result<Option<Self>> {
         let Some((name, arguments)) = words.split_first() else { return Ok(None) };
         let mut command = start::guarded(name, arguments);
-        command.env("PATH", path()?).env_remove(notify::SOCKET);
-        for (variable, value) in access.variables() {
-            match value {
-                Some(value) => command.env(variable, value),
-                None => command.env_remove(variable),
-            };
+        command.env("PATH", path()?).env("MQTTWS_URL", url).env_remove(notify::SOCKET);
+        // They are meant for another broker.
+        for variable in CREDENTIALS.into_iter().chain([CA_FILE]) {
+            command.env_remove(variable);
         }
         start_by(&mut command, name).map(Some)
     }

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::broker::{Broker, BrokerLog, BrokerOptions};
+use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
 use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
-use child::{BrokerAccess, ServedCommand};
+use child::ServedCommand;
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
@@ -64,10 +64,11 @@ pub fn run(config: &Config) -> Result<Exit> {
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let broker = start_broker(config)?;
-    let access = BrokerAccess::at(broker.url());
     announce(config, &broker, ready_file)?;
-    manager.ready(&access.url);
-    let exit = if let Some(command) = ServedCommand::start(&config.command, &access)? {
+    manager.ready(&broker.url());
+    let command = ServedCommand::start(&config.command, &broker.url())?;
+    raise_limit();
+    let exit = if let Some(command) = command {
         Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
     } else {
         while signals.wait().is_empty() {}

@@ -24,7 +24,7 @@ impl Packet {
     pub fn describe(&self) -> String {
         let name = self.packet_type().name();
         match self {
-            Self::Connect(packet) => describe_connect(packet),
+            Self::Connect(packet) => packet.describe_properties(name.to_owned()),
             Self::ConnAck(packet) => describe_connack(packet),
             Self::Publish(packet) => packet.describe(packet.payload.len()),
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
@@ -54,8 +54,11 @@ impl Packet {
 
 fn describe_connack(packet: &ConnAck) -> String {
     let present = if packet.session_present { ", session present" } else { "" };
-    let line = format!("{} ({}){present}", PacketType::ConnAck.name(), packet.code.0);
-    with_properties(line, &packet.properties)
+    packet.describe_properties(format!(
+        "{} ({}){present}",
+        PacketType::ConnAck.name(),
+        packet.code.0
+    ))
 }
 
 impl Ack {
@@ -87,14 +90,23 @@ impl Publish {
     }
 }
 
-/// CONNECT and its will. Its user properties may hold a token.
-fn describe_connect(packet: &Connect) -> String {
-    let name = PacketType::Connect.name().to_owned();
-    let mut line = add_properties(name, &packet.properties, Secrets::UserProperties);
-    if let Some(will) = packet.will.as_ref().filter(|will| !will.properties.is_empty()) {
-        line = add_properties(line + "; will", &will.properties, Secrets::Authentication);
+impl Connect {
+    /// Its properties and those of its will as the packet log has them, after `line`. Its user
+    /// properties may hold a token.
+    pub fn describe_properties(&self, line: String) -> String {
+        let mut line = add_properties(line, &self.properties, Secrets::UserProperties);
+        if let Some(will) = self.will.as_ref().filter(|will| !will.properties.is_empty()) {
+            line = add_properties(line + "; will", &will.properties, Secrets::Authentication);
+        }
+        line
     }
-    line
+}
+
+impl ConnAck {
+    /// Its properties as the packet log has them, after `line`.
+    pub fn describe_properties(&self, line: String) -> String {
+        with_properties(line, &self.properties)
+    }
 }
 
 fn describe_subscribe(packet: &Subscribe) -> String {

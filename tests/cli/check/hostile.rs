@@ -130,6 +130,27 @@ fn a_server_that_ends_a_connection_at_any_byte_is_asked_on() {
     }
 }
 
+/// The last connection of this selection asks whether the server is alive after the text frame. That
+/// it is cut once does not mean that the server was away.
+#[test]
+fn a_cut_while_the_server_is_asked_whether_it_is_alive_is_tried_again() {
+    let (_serve, url) = serve();
+    let only = ["--json", "--only", "text-frame,still-alive"];
+    let healthy = Relay::start(&url, Passing::All);
+    let run = |url: &str| Program::new([&["check", url], &only[..]].concat()).run();
+    let outcome = run(&healthy.url);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let all = healthy.counts().bytes;
+    for before_end in [300, 200, 150, 100] {
+        let relay = Relay::start(&url, Passing::CutAfter(all - before_end));
+        let outcome = run(&relay.url);
+        let report: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
+        let points = report["points"].as_array().unwrap();
+        let alive = points.iter().find(|point| point["name"] == "still-alive").unwrap();
+        assert_eq!(alive["verdict"], "PASS", "{before_end} bytes before the end: {outcome}");
+    }
+}
+
 /// How many connections were made to the front that takes ten.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 

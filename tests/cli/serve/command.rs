@@ -52,6 +52,15 @@ fn a_port_that_is_asked_for_counts() {
     Program::new(words).run().expect(0, format!("{url}\n"), "");
 }
 
+/// The broker takes more descriptors for its clients; a command keeps its limit.
+#[test]
+fn it_has_our_limit_of_descriptors() {
+    let words = "ulimit -Sn 256; exec mqttws serve -- sh -c 'ulimit -Sn'";
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_mqttws")).parent().unwrap();
+    let words = format!("PATH={}:$PATH; {words}", folder.display());
+    Program::of("sh", ["-c", &words]).run().expect(0, "256\n", "");
+}
+
 #[test]
 fn it_has_our_stdin_stdout_and_stderr() {
     let words = ["serve", "--", "sh", "-c", "cat; echo said >&2"];

@@ -61,7 +61,7 @@ fn a_command_in_a_session_of_its_own_gets_them_too() {
     running.finish().expect(5, "ready\ngot it\n", "");
 }
 
-/// nohup's way: who is started to ignore it goes on, and so does the command.
+/// As under nohup: a program that was started with SIGHUP ignored goes on, and so does its command.
 #[test]
 fn a_hangup_that_is_ignored_stays_ignored() {
     let text = "trap '' HUP; exec \"$0\" serve -- sh -c 'echo ready; read line; exit 4'";

@@ -28,7 +28,13 @@ const GIVEN_UP: &str =
 #[test]
 fn a_message_that_ends_three_connections_is_given_up() {
     type End = fn() -> Error;
-    let ends: [End; 3] = [fin, || close_frame(1000), || disconnected(0x83)];
+    let ends: [End; 5] = [
+        fin,
+        || close_frame(1000),
+        || close_frame(1012),
+        || disconnected(0x83),
+        || disconnected(0x8b),
+    ];
     for end in ends {
         let mut world = World::online(policy());
         round(&mut world, Some(7), end(), 10);
@@ -44,27 +50,6 @@ fn resets_do_not_count_and_begin_the_count_anew() {
         round(&mut world, Some(7), error, 10);
         assert_eq!(world.state(), "Backoff");
     }
-}
-
-/// A rolling restart: what it was sent is not why a server ends the connection.
-#[test]
-fn a_server_that_says_that_it_restarts_or_is_busy_does_not_count() {
-    type End = fn() -> Error;
-    let ends: [End; 4] =
-        [|| close_frame(1012), || close_frame(1013), || disconnected(0x8b), || disconnected(0x89)];
-    for end in ends {
-        let mut world = World::online(policy());
-        for error in [end(), end(), end(), end(), fin(), fin(), end(), fin(), fin()] {
-            round(&mut world, Some(7), error, 10);
-            assert_eq!(world.state(), "Backoff");
-        }
-        assert_eq!(round(&mut world, Some(7), fin(), 10), ["drop", GIVEN_UP]);
-    }
-    let mut world = World::online(policy());
-    for code in [1001, 1014, 1011] {
-        round(&mut world, Some(7), close_frame(code), 10);
-    }
-    assert_eq!(world.state(), "Closed");
 }
 
 #[test]

@@ -26,27 +26,32 @@ impl Clients {
     /// Learns from an event, before it is written.
     pub fn begin(&mut self, event: &BrokerEvent<'_>) {
         match event {
-            BrokerEvent::Received(address, Packet::Connect(connect)) => {
-                let connect = Connect::clone(connect);
-                // A second CONNECT is an error, and changes nothing.
-                self.0.entry(*address).or_insert(LoggedClient {
-                    connect,
-                    assigned: None,
-                    disconnect: None,
-                });
-            }
-            BrokerEvent::Sent(address, Packet::ConnAck(connack)) => {
-                let assigned = connack.properties.assigned_client_identifier();
-                if let Some((client, id)) = self.0.get_mut(address).zip(assigned) {
-                    client.assigned = Some(id.to_string());
-                }
-            }
-            BrokerEvent::Received(address, Packet::Disconnect(disconnect)) => {
-                if let Some(client) = self.0.get_mut(address) {
-                    client.disconnect = Some(disconnect.code);
-                }
-            }
-            _ => {}
+            BrokerEvent::Received(address, packet) => self.received(*address, packet),
+            BrokerEvent::Sent(address, packet) => self.sent(*address, packet),
+            // They say nothing about a client.
+            BrokerEvent::Opened(_) | BrokerEvent::Closed(_) | BrokerEvent::Note(_) => {}
+        }
+    }
+
+    fn received(&mut self, address: SocketAddr, packet: &Packet) {
+        if let Packet::Connect(connect) = packet {
+            let connect = Connect::clone(connect);
+            let client = LoggedClient { connect, assigned: None, disconnect: None };
+            // A second CONNECT is an error, and changes nothing.
+            self.0.entry(address).or_insert(client);
+        } else if let Packet::Disconnect(disconnect) = packet
+            && let Some(client) = self.0.get_mut(&address)
+        {
+            client.disconnect = Some(disconnect.code);
+        }
+    }
+
+    fn sent(&mut self, address: SocketAddr, packet: &Packet) {
+        if let Packet::ConnAck(connack) = packet
+            && let Some(id) = connack.properties.assigned_client_identifier()
+            && let Some(client) = self.0.get_mut(&address)
+        {
+            client.assigned = Some(id.to_string());
         }
     }
 

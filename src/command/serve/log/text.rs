@@ -68,8 +68,8 @@ fn is_plain(ack: &Ack) -> bool {
 
 /// The line of the packet log of clients, with the client after the name of the packet.
 fn placed(what: &str, direction: &str, packet: &Packet, name: &str) -> String {
-    let text = packet.describe();
-    let (kind, rest) = text.split_at(text.find([' ', ',']).unwrap_or(text.len()));
+    let (text, kind) = (packet.describe(), packet.packet_type().name());
+    let rest = text.strip_prefix(kind).unwrap_or_default();
     format!("{what} {kind} {direction} {name}{rest}")
 }
 
@@ -84,12 +84,8 @@ fn accepted(connack: &ConnAck, address: SocketAddr, clients: &Clients) -> Vec<St
         lines.extend(will(&client.connect));
     }
     let present = u8::from(connack.session_present);
-    let text = Packet::ConnAck(Box::new(connack.clone())).describe();
-    let properties =
-        text.split_once(", ").map(|(_, rest)| rest.trim_start_matches("session present"));
-    let properties = properties.map(|rest| rest.trim_start_matches(", ")).unwrap_or_default();
-    let properties = if properties.is_empty() { String::new() } else { format!(", {properties}") };
-    lines.push(format!("Sending CONNACK to {name} ({present}, {}){properties}", connack.code.0));
+    let line = format!("Sending CONNACK to {name} ({present}, {})", connack.code.0);
+    lines.push(connack.describe_properties(line));
     lines
 }
 
@@ -102,10 +98,8 @@ fn connect(connect: &Connect) -> String {
     };
     let user = connect.credentials.username.as_ref();
     let user = user.map(|user| format!(", u'{user}'")).unwrap_or_default();
-    let text = Packet::Connect(Box::new(connect.clone())).describe();
-    let properties = text.strip_prefix("CONNECT").unwrap_or_default();
     let (clean, keep_alive) = (u8::from(connect.clean_start), connect.keep_alive);
-    format!("(p{version}, c{clean}, k{keep_alive}{user}){properties}")
+    connect.describe_properties(format!("(p{version}, c{clean}, k{keep_alive}{user})"))
 }
 
 fn will(connect: &Connect) -> Vec<String> {
