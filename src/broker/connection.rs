@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
+use rustix::net::sockopt::set_socket_linger;
 
 use super::BrokerLog;
 use super::event::BrokerEvent;
+use super::fault::{Direction, FaultEvent, FaultPlan, FaultyTraffic};
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
@@ -26,6 +29,8 @@ pub struct Service {
     pub path: String,
     /// What is called when something happens.
     pub log: BrokerLog,
+    /// What goes wrong on purpose.
+    pub faults: Option<Arc<FaultPlan>>,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -64,6 +69,8 @@ pub struct ServerConnection {
     input: InputDecoder,
     readiness: Readiness,
     sending: SendingSide,
+    /// What goes wrong on purpose, if something can.
+    faults: Option<Box<FaultyTraffic>>,
     /// Whether the client has ended its side, or the connection is broken.
     has_ended: bool,
 }
@@ -86,6 +93,7 @@ impl ServerConnection {
         socket: TcpStream,
         address: SocketAddr,
         max_packet: usize,
+        faults: Option<FaultyTraffic>,
     ) -> Self {
         Self {
             id,
@@ -99,8 +107,14 @@ impl ServerConnection {
                 stage: EndStage::Open,
                 close_answer: None,
             },
+            faults: faults.map(Box::new),
             has_ended: false,
         }
+    }
+
+    /// Where the client is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The system has reported that there is something to read, perhaps the end.
@@ -112,7 +126,8 @@ impl ServerConnection {
     /// read from either.
     pub fn wants_to_read(&self) -> bool {
         let has_room = self.sending.queue.unsent() <= DEAF_BYTES
-            && self.sending.queue.control_len() <= CONTROL_BYTES;
+            && self.sending.queue.control_len() <= CONTROL_BYTES
+            && self.faults.as_ref().is_none_or(|faults| faults.takes_input());
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }
 
@@ -168,11 +183,15 @@ impl ServerConnection {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
-        match self.socket.read(&mut buffer) {
+        let room = self.room(Direction::In, buffer.len());
+        match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
-                if count < buffer.len() && self.readiness == Readiness::Some {
+                if count < room && self.readiness == Readiness::Some {
                     self.readiness = Readiness::Empty;
+                }
+                if let Some(faults) = &mut self.faults {
+                    faults.pass(Direction::In, count);
                 }
                 service.router.heard(self.id, now);
                 self.understand(&buffer[..count], service, now);
@@ -187,26 +206,42 @@ impl ServerConnection {
         service.buffer = buffer;
     }
 
+    /// How many of so many bytes may pass in this direction.
+    fn room(&self, direction: Direction, bytes: usize) -> usize {
+        let left = self.faults.as_ref().and_then(|faults| faults.bytes_left(direction));
+        left.map_or(bytes, |left| usize::try_from(left).map_or(bytes, |left| left.min(bytes)))
+    }
+
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
         let Service { router, path, log, .. } = service;
-        let Self { id, address, input, sending, .. } = self;
-        input.feed(arrived, path, &mut |part| {
-            log_input(log, *address, &part);
-            match part {
-                ClientInput::Upgrade(answer) => {
-                    sending.queue.post_bytes(answer);
-                    router.open(*id, now);
-                }
-                ClientInput::Refused(refusal) => sending.refuse(&refusal, now),
-                ClientInput::Packet(packet) => router.receive(*id, packet, now),
-                ClientInput::Malformed(error) => router.malformed(*id, &error, now),
-                ClientInput::Answers(frames) => sending.answer(&frames),
-                ClientInput::Closed(code) => {
-                    sending.close_answer = Some(code);
-                    router.lost(*id, now);
-                }
+        let Self { id, address, input, sending, faults, .. } = self;
+        let is_open = sending.stage == EndStage::Open;
+        let mut faults = faults.as_mut().filter(|_| is_open);
+        input.feed(arrived, path, &mut |part| match &mut faults {
+            // Faults are those of MQTT: Pings are answered at once.
+            Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
+                let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
+                faults.hold_input(part, now, tell);
+            }
+            _ => {
+                log_input(log, *address, &part);
+                sending.take_input(part, *id, router, now);
             }
         });
+        self.take_held_input(service, now);
+    }
+
+    /// Takes what has arrived by now of what a fault held.
+    fn take_held_input(&mut self, service: &mut Service, now: Instant) {
+        let Self { id, address, sending, faults, has_ended, .. } = self;
+        let Some(faults) = faults else { return };
+        while let Some(part) = faults.next_input(now) {
+            log_input(&service.log, *address, &part);
+            sending.take_input(part, *id, &mut service.router, now);
+        }
+        if *has_ended && !faults.holds_input() && sending.stage == EndStage::Open {
+            self.finish_loss(service, now);
+        }
     }
 
     /// The client has ended its side, or the connection is broken.
@@ -214,7 +249,19 @@ impl ServerConnection {
         self.has_ended = true;
         if self.is_before_upgrade() {
             service.log.note(|| format!("{} did not ask for anything: {error}", self.address));
-        } else if self.input.is_websocket() {
+        }
+        if let Some(faults) = &mut self.faults {
+            faults.discard_packets();
+            if faults.holds_input() {
+                return;
+            }
+        }
+        self.finish_loss(service, now);
+    }
+
+    /// All that the client has sent was taken.
+    fn finish_loss(&mut self, service: &mut Service, now: Instant) {
+        if self.input.is_websocket() {
             service.router.lost(self.id, now);
         }
         self.tell_end(&service.log);
@@ -231,39 +278,97 @@ impl ServerConnection {
 
     /// Answers with a refusal, and ends the connection.
     pub fn refuse(&mut self, refusal: Refusal, log: &BrokerLog, now: Instant) {
-        self.input.discard();
-        self.sending.refuse(&refusal, now);
+        self.refuse_untold(&refusal, now);
         log_input(log, self.address, &ClientInput::Refused(refusal));
     }
 
+    /// The same, without a line in the log.
+    pub fn refuse_untold(&mut self, refusal: &Refusal, now: Instant) {
+        self.input.discard();
+        self.sending.refuse(refusal, now);
+    }
+
     /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
-    pub fn post(&mut self, packets: &mut VecDeque<Packet>, unsent: usize) {
-        if self.is_closing() {
+    pub fn post(
+        &mut self,
+        packets: &mut VecDeque<Packet>,
+        unsent: usize,
+        log: &BrokerLog,
+        now: Instant,
+    ) {
+        let Self { address, sending, faults, has_ended, .. } = self;
+        if sending.stage != EndStage::Open {
             packets.clear();
+        } else if let Some(faults) = faults {
+            if *has_ended {
+                // What it has sent still arrives; nothing reaches it.
+                return packets.clear();
+            }
+            let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
+            faults.hold_packets(packets, now, tell);
+            let unsent = unsent.saturating_sub(faults.lost());
+            sending.queue.post(&mut faults.arrived_packets(now), unsent);
         } else {
-            self.sending.queue.post(packets, unsent);
+            sending.queue.post(packets, unsent);
         }
     }
 
     /// Ends the connection after what was posted.
     pub fn end(&mut self, reason: EndReason, now: Instant) {
+        if let Some(faults) = &mut self.faults {
+            if reason == EndReason::Stopped || self.has_ended {
+                let unsent = self.sending.queue.unsent();
+                self.sending.queue.post(&mut faults.all_packets(), unsent);
+            } else if faults.defer_end(reason) {
+                return;
+            }
+        }
         self.sending.end(close_code(reason), now);
+    }
+
+    /// When something that a fault holds arrives.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.faults.as_ref().and_then(|faults| faults.due())
+    }
+
+    /// Lets arrive what is due of what a fault holds.
+    pub fn release(&mut self, service: &mut Service, now: Instant) {
+        self.take_held_input(service, now);
+        let Some(faults) = &mut self.faults else { return };
+        let unsent = self.sending.queue.unsent();
+        self.sending.queue.post(&mut faults.arrived_packets(now), unsent);
+        if let Some(reason) = faults.take_end() {
+            self.sending.end(close_code(reason), now);
+        }
+    }
+
+    /// The cut that is due, if one is.
+    pub fn cut(&self) -> Option<FaultEvent<'static>> {
+        self.faults.as_ref().and_then(|faults| faults.cut())
+    }
+
+    /// Closing the socket resets the connection from now on: what was not delivered is lost.
+    pub fn reset(&self) {
+        // If it fails, the client sees an end that is not a reset.
+        let _ = set_socket_linger(&self.socket, Some(Duration::ZERO));
     }
 
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
-        let Self { socket, sending, address, .. } = self;
+        let Self { socket, sending, address, faults, .. } = self;
         let SendingSide { queue, blocked_since, .. } = sending;
         let Service { frames, log, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
-            let count = write_once(socket, bytes)?;
+            let count = write_once(socket, allowed(bytes, faults))?;
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
+            if let Some(faults) = faults {
+                faults.pass(Direction::Out, count.unwrap_or(0));
+            }
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
         if written.is_err() {
-            self.has_ended = true;
-            self.sending.give_up(now);
+            self.give_up(now);
         }
         if self.sending.is_written() {
             // It fails when the client is gone, which the next read finds.
@@ -271,10 +376,29 @@ impl ServerConnection {
             self.sending.stage = EndStage::Written(now + LINGER);
         }
         let weight = self.sending.queue.take_written();
+        let weight = self.faults.as_mut().map_or(weight, |faults| faults.written(weight));
         if weight > 0 {
             service.router.written(self.id, weight, now);
         }
     }
+
+    /// Nothing can be written any more.
+    fn give_up(&mut self, now: Instant) {
+        self.has_ended = true;
+        self.sending.discard();
+        match &mut self.faults {
+            // What the client has sent arrives before its end.
+            Some(faults) if faults.holds_input() => faults.discard_packets(),
+            _ => self.sending.end(None, now),
+        }
+    }
+}
+
+/// The part of these bytes that may pass before the connection is cut.
+fn allowed<'a>(bytes: &'a [u8], faults: &Option<Box<FaultyTraffic>>) -> &'a [u8] {
+    let left = faults.as_ref().and_then(|faults| faults.bytes_left(Direction::Out));
+    let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(bytes.len());
+    &bytes[..left.min(bytes.len())]
 }
 
 impl SendingSide {
@@ -303,10 +427,33 @@ impl SendingSide {
     }
 
     /// Nothing can be written any more.
-    fn give_up(&mut self, now: Instant) {
+    fn discard(&mut self) {
         self.queue = OutputQueue::default();
         self.blocked_since = None;
-        self.end(None, now);
+    }
+
+    /// Gives the router what a client has sent, or answers it.
+    fn take_input(
+        &mut self,
+        input: ClientInput,
+        id: ConnectionId,
+        router: &mut Router,
+        now: Instant,
+    ) {
+        match input {
+            ClientInput::Upgrade(answer) => {
+                self.queue.post_bytes(answer);
+                router.open(id, now);
+            }
+            ClientInput::Refused(refusal) => self.refuse(&refusal, now),
+            ClientInput::Packet(packet) => router.receive(id, packet, now),
+            ClientInput::Malformed(error) => router.malformed(id, &error, now),
+            ClientInput::Answers(frames) => self.answer(&frames),
+            ClientInput::Closed(code) => {
+                self.close_answer = Some(code);
+                router.lost(id, now);
+            }
+        }
     }
 
     /// Whether all was written and our side is to be ended.

@@ -10,8 +10,11 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::io::Errno;
 
+use super::alarms::Alarms;
 use super::connection::{ServerConnection, Service};
 use super::connections::{ConnectionTable, HoldBackStep};
+use super::event::BrokerEvent;
+use super::fault::{FaultEvent, FaultyTraffic};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER, PATIENCE, SLOW_BYTES};
 use super::router::{ConnectionId, Outgoing};
@@ -70,6 +73,8 @@ pub struct EventLoop {
     max_packet: usize,
     service: Service,
     connections: ConnectionTable,
+    /// When something that a fault holds arrives.
+    arrivals: Alarms,
 }
 
 impl EventLoop {
@@ -89,6 +94,7 @@ impl EventLoop {
             max_packet,
             service,
             connections: ConnectionTable::default(),
+            arrivals: Alarms::default(),
         })
     }
 
@@ -131,7 +137,7 @@ impl EventLoop {
             Accepting::Idle | Accepting::Stopped => None,
         };
         let (alarm, deadline) = (self.connections.next_alarm(), self.service.router.deadline());
-        let due = [alarm, deadline, accept_at, self.ends_at];
+        let due = [alarm, deadline, accept_at, self.ends_at, self.arrivals.next()];
         due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
     }
 
@@ -145,6 +151,9 @@ impl EventLoop {
             if let Some(id) = self.connections.next_to_read() {
                 self.read(id, now);
             }
+        }
+        while let Some(id) = self.arrivals.due(now) {
+            self.release(id, now);
         }
         self.service.router.tick(now);
         while let Some(id) = self.connections.due(now) {
@@ -197,16 +206,41 @@ impl EventLoop {
             self.connections.queue_write(id);
         }
         self.connections.queue_read(id);
+        self.look_for_faults(id, now);
+    }
+
+    /// Lets arrive what a fault has held.
+    fn release(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.release(&mut self.service, now);
+        self.connections.queue_write(id);
+        self.connections.queue_read(id);
+        self.look_for_faults(id, now);
+    }
+
+    /// Resets a connection that is to be cut; notes when the next arrives that is held.
+    fn look_for_faults(&mut self, id: ConnectionId, now: Instant) {
+        if self.service.faults.is_none() {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(cut) = connection.cut() else {
+            return self.arrivals.set(id, connection.held_until());
+        };
+        self.service.log.tell(&BrokerEvent::Fault(connection.address(), cut));
+        connection.reset();
+        self.close(id, now);
     }
 
     /// Hands the packets and ends that the router has to the connections.
     fn hand_over(&mut self, now: Instant) {
         let Self { service, connections, .. } = self;
         let mut slow = Vec::new();
-        service.router.drain(|outgoing| {
+        let Service { router, log, .. } = service;
+        router.drain(|outgoing| {
             let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
             let Some(connection) = connections.get_mut(id) else { return packets.clear() };
-            connection.post(packets, unsent);
+            connection.post(packets, unsent, log, now);
             if let Some(reason) = end {
                 connection.end(reason, now);
             }
@@ -235,10 +269,12 @@ impl EventLoop {
         {
             self.connections.release_publishers(id);
         }
+        self.look_for_faults(id, now);
     }
 
     /// Closes the socket of a connection.
     fn close(&mut self, id: ConnectionId, now: Instant) {
+        self.arrivals.set(id, None);
         self.service.router.lost(id, now);
         if let Some(mut connection) = self.connections.remove(id) {
             connection.tell_end(&self.service.log);
@@ -308,9 +344,19 @@ impl EventLoop {
             return self.service.log.note(|| format!("{address} failed at once: {error}"));
         }
         let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
-        let mut connection = ServerConnection::new(id, socket, address, self.max_packet);
+        let faults = self.service.faults.as_ref();
+        let traffic = faults.and_then(|plan| plan.of_connection(id - FIRST));
+        let traffic = traffic.map(FaultyTraffic::new);
+        let is_refused = faults.is_some_and(|plan| plan.refuses(id - FIRST));
+        let mut connection = ServerConnection::new(id, socket, address, self.max_packet, traffic);
+        let log = &self.service.log;
         if is_full {
-            connection.refuse(handshake::busy(), &self.service.log, now);
+            connection.refuse(handshake::busy(), log, now);
+        } else if is_refused {
+            log.tell(&BrokerEvent::Fault(address, FaultEvent::Refused));
+            connection.refuse_untold(&handshake::refused_on_purpose(), now);
+        }
+        if is_full || is_refused {
             self.connections.queue_write(id);
         }
         self.connections.insert(id, connection, now + PATIENCE);

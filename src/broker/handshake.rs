@@ -49,3 +49,9 @@ pub fn busy() -> Refusal {
     let sentence = "mqttws serve has too many connections".to_owned();
     Refusal { status: "503 Service Unavailable", sentence }
 }
+
+/// The answer to a connection that `--fault refuse` concerns.
+pub fn refused_on_purpose() -> Refusal {
+    let sentence = "refused on purpose, by --fault refuse".to_owned();
+    Refusal { status: "503 Service Unavailable", sentence }
+}

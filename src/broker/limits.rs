@@ -54,6 +54,10 @@ pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
 /// Bytes of control frames (Pongs) that a client leaves unread above which we stop reading from it.
 pub const CONTROL_BYTES: usize = 16 * KIB;
 
+/// Bytes that a client has sent and that a fault holds (`--fault delay`, `stall`), above which we
+/// stop reading from it.
+pub const HELD_BYTES: usize = MIB;
+
 /// QoS 1 and 2 messages that wait in one session; newer ones are dropped.
 pub const QUEUED_MESSAGES: usize = 100_000;
 /// Their bytes.

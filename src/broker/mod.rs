@@ -1,12 +1,12 @@
 //! The local broker of `mqttws serve`. The router is pure; one thread does the I/O of all
 //! connections.
 
+mod alarms;
 mod connection;
 mod connections;
 mod descriptors;
 pub mod event;
 mod event_loop;
-#[allow(dead_code)]
 pub mod fault;
 mod handshake;
 mod input;
@@ -26,6 +26,7 @@ use mio::net::TcpListener;
 use connection::Service;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
+use fault::FaultPlan;
 use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
 use router::Router;
 
@@ -74,6 +75,8 @@ pub struct BrokerOptions {
     pub max_packet: usize,
     /// What is called when something happens.
     pub log: BrokerLog,
+    /// What goes wrong on purpose.
+    pub faults: Option<FaultPlan>,
 }
 
 /// Raises the soft limit of descriptors of this process for many clients. Commands that are started
@@ -96,13 +99,14 @@ impl Broker {
     /// # Errors
     /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, log } = options;
+        let BrokerOptions { address, path, max_packet, log, faults } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let service = Service {
             router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
             path: path.clone(),
             log,
+            faults: faults.map(Arc::new),
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };

@@ -114,6 +114,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("examples-serve"),
             Options,
             section!("command-serve"),
+            section!("faults"),
             section!("broker"),
         ],
     ),

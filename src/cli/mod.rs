@@ -5,7 +5,6 @@ mod check;
 mod choice;
 mod connection;
 mod exec;
-mod fault;
 mod help;
 mod layout;
 mod mqtt;

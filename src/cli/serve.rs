@@ -1,5 +1,7 @@
 //! `mqttws serve`.
 
+mod fault;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
@@ -70,6 +72,9 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FORM")]
     log: Option<LogFlag>,
 
+    #[command(flatten)]
+    fault: fault::FaultFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -84,6 +89,7 @@ impl ServeFlags {
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
+            faults: self.fault.resolve()?,
             command: self.command,
         })
     }

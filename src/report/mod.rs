@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 pub use self::usage::{HelpText, Misuse};
-use crate::exit::{Exit, PluginMisuse, PluginState};
+use crate::exit::{Exit, MarkedPlace, PluginMisuse, PluginState, Usage};
 use crate::format::escape;
 use crate::terminal::status_line;
 
@@ -50,7 +50,17 @@ pub fn error(error: &anyhow::Error) -> Exit {
         return show(*help);
     }
     line(&described(error));
+    if let Some(place) = error.downcast_ref::<Usage>().and_then(Usage::place) {
+        mark(place);
+    }
     Exit::of(error)
+}
+
+/// Shows a word of the command line with a caret below a place in it.
+fn mark(place: &MarkedPlace) {
+    let (before, after) = (one_line(&place.before), one_line(&place.after));
+    let column = before.chars().count();
+    write(&format!("  {before}{after}\n  {:column$}^\n", ""));
 }
 
 /// An error and its hint in one line.

@@ -2,22 +2,24 @@
 //! held up, and when the connection is cut. The same seed does the same to the same packets.
 
 mod held;
+mod random;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-#[allow(unused_imports)]
-pub use held::Held;
+pub use traffic::FaultyTraffic;
 
-use crate::mqtt::packet::PacketType;
+use crate::mqtt::packet::{Packet, PacketType};
+use random::RandomSeries;
 
 /// What `--fault` asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FaultPlan {
-    /// What the random numbers are made of.
-    pub seed: u64,
+    /// What the random numbers are made of; without one they are those of 0.
+    pub seed: Option<u64>,
     /// So many connections, the first, are refused.
     pub refused: u64,
     /// What happens to the packets of the others.
@@ -64,6 +66,30 @@ pub enum Fault {
     CutAfter(u64),
 }
 
+/// What happened on purpose.
+#[derive(Debug, Clone, Copy)]
+pub enum FaultEvent<'a> {
+    /// This, to a packet.
+    Packet(PacketFault, Direction, &'a Packet),
+    /// The connection was reset after so many bytes in this direction.
+    Cut(Direction, u64),
+    /// The connection was refused.
+    Refused,
+}
+
+/// What happened to a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketFault {
+    /// It is lost.
+    Drop,
+    /// It comes twice.
+    Duplicate,
+    /// It comes so much later.
+    Delay(Duration),
+    /// It, and what follows, waits for so long.
+    Stall(Duration),
+}
+
 /// What becomes of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fate {
@@ -71,6 +97,10 @@ pub struct Fate {
     pub copies: u8,
     /// When it arrives.
     pub at: Instant,
+    /// By how much it was delayed.
+    delay: Duration,
+    /// For how long everything from it on is held up.
+    stall: Duration,
 }
 
 /// The faults of one connection.
@@ -84,21 +114,34 @@ pub struct ConnectionFaults {
 #[derive(Debug)]
 struct DirectionFaults {
     direction: Direction,
-    random: fastrand::Rng,
+    random: RandomSeries,
+    /// How many packets there were of each type.
+    packets: [u64; 16],
     /// How many packets each rule has seen.
     seen: Vec<u64>,
     /// When the direction goes on that stands still.
     stands_until: Option<Instant>,
     /// When the latest packet arrives: none overtakes another.
     latest: Option<Instant>,
-    /// How many bytes may pass before the connection is cut.
-    bytes_left: Option<u64>,
+    /// After how many bytes the connection is cut.
+    cut_after: Option<u64>,
+    /// How many bytes have passed.
+    passed: u64,
 }
 
 impl FaultPlan {
     /// Whether the connection with this number, from 0, is refused.
     pub fn refuses(&self, number: u64) -> bool {
         number < self.refused
+    }
+
+    /// Whether the seed makes a difference.
+    pub fn is_random(&self) -> bool {
+        self.rules.iter().any(|rule| match rule.fault {
+            Fault::Drop(share) | Fault::Duplicate(share) => share > 0.0 && share < 1.0,
+            Fault::Delay(shortest, longest) => shortest < longest,
+            Fault::Stall { .. } | Fault::CutAfter(_) => false,
+        })
     }
 
     /// The faults of the connection with this number, from 0; `None` if nothing can happen to it.
@@ -117,26 +160,39 @@ impl ConnectionFaults {
     /// What becomes of a packet of this type.
     pub fn judge(&mut self, direction: Direction, packet: PacketType, now: Instant) -> Fate {
         let plan = Arc::clone(&self.plan);
-        self.side(direction).judge(&plan, packet, now)
+        self.side_mut(direction).judge(&plan, packet, now)
+    }
+
+    /// When something arrives that no fault concerns, and that must not overtake packets.
+    pub fn arrival(&self, direction: Direction, now: Instant) -> Instant {
+        self.side(direction).after_all(now)
     }
 
     /// How many bytes may still pass in this direction before the connection is reset; `None` is
     /// any number.
     pub fn bytes_left(&self, direction: Direction) -> Option<u64> {
-        match direction {
-            Direction::In => self.inward.bytes_left,
-            Direction::Out => self.outward.bytes_left,
-        }
+        let side = self.side(direction);
+        side.cut_after.map(|bytes| bytes.saturating_sub(side.passed))
+    }
+
+    /// How many bytes have passed.
+    pub fn passed(&self, direction: Direction) -> u64 {
+        self.side(direction).passed
     }
 
     /// So many bytes have passed.
     pub fn pass(&mut self, direction: Direction, bytes: usize) {
-        if let Some(left) = &mut self.side(direction).bytes_left {
-            *left = left.saturating_sub(bytes as u64);
+        self.side_mut(direction).passed += bytes as u64;
+    }
+
+    fn side(&self, direction: Direction) -> &DirectionFaults {
+        match direction {
+            Direction::In => &self.inward,
+            Direction::Out => &self.outward,
         }
     }
 
-    fn side(&mut self, direction: Direction) -> &mut DirectionFaults {
+    fn side_mut(&mut self, direction: Direction) -> &mut DirectionFaults {
         match direction {
             Direction::In => &mut self.inward,
             Direction::Out => &mut self.outward,
@@ -153,39 +209,75 @@ impl DirectionFaults {
         });
         Self {
             direction,
-            random: fastrand::Rng::with_seed(seed(plan.seed, direction, number)),
+            random: RandomSeries::new(plan.seed.unwrap_or_default(), number, direction as u64),
+            packets: [0; 16],
             seen: vec![0; plan.rules.len()],
             stands_until: None,
             latest: None,
-            bytes_left: cut.min(),
+            cut_after: cut.min(),
+            passed: 0,
         }
     }
 
     fn judge(&mut self, plan: &FaultPlan, packet: PacketType, now: Instant) -> Fate {
-        let (mut copies, mut at) = (1, self.stands_until.map_or(now, |until| until.max(now)));
-        for (rule, seen) in plan.rules.iter().zip(&mut self.seen) {
+        let count = &mut self.packets[usize::from(packet as u8 & 15)];
+        *count += 1;
+        let mut fate = Fate { copies: 1, at: now, delay: Duration::ZERO, stall: Duration::ZERO };
+        for (number, rule) in plan.rules.iter().enumerate() {
             if !rule.concerns(self.direction) || !rule.is_about(packet) {
                 continue;
             }
-            *seen += 1;
-            match rule.fault {
-                // A number is drawn in any case: what one rule does changes nothing for the next.
-                Fault::Drop(share) if self.random.f64() < share => copies = 0,
-                Fault::Duplicate(share) if self.random.f64() < share => copies *= 2,
-                Fault::Delay(shortest, longest) => {
-                    at += shortest + longest.saturating_sub(shortest).mul_f64(self.random.f64());
-                }
-                Fault::Stall { time, after } if *seen == after + 1 => {
-                    at += time;
-                    self.stands_until = Some(at);
-                }
-                Fault::Drop(_) | Fault::Duplicate(_) | Fault::Stall { .. } | Fault::CutAfter(_) => {
-                }
-            }
+            let random = || self.random.number(number, packet, *count);
+            fate.apply(&rule.fault, self.seen[number], random);
+            self.seen[number] += 1;
         }
-        let at = self.latest.map_or(at, |latest| latest.max(at));
-        self.latest = Some(at);
-        Fate { copies, at }
+        let goes_on = self.not_before(now) + fate.stall;
+        if fate.stall > Duration::ZERO {
+            self.stands_until = Some(goes_on);
+        }
+        let at = goes_on + fate.delay;
+        fate.at = self.latest.map_or(at, |latest| latest.max(at));
+        if fate.copies > 0 {
+            self.latest = Some(fate.at);
+        }
+        fate
+    }
+
+    /// The earliest time at which a packet arrives that is sent now.
+    fn not_before(&self, now: Instant) -> Instant {
+        self.stands_until.map_or(now, |until| until.max(now))
+    }
+
+    /// The same for what must not overtake a packet.
+    fn after_all(&self, now: Instant) -> Instant {
+        self.latest.map_or_else(|| self.not_before(now), |latest| latest.max(self.not_before(now)))
+    }
+}
+
+impl Fate {
+    /// What a rule does to the packet, of which it has seen so many others.
+    fn apply(&mut self, fault: &Fault, seen: u64, random: impl Fn() -> f64) {
+        match *fault {
+            Fault::Drop(share) if random() < share => self.copies = 0,
+            Fault::Duplicate(share) if random() < share => self.copies = self.copies.min(1) * 2,
+            Fault::Delay(shortest, longest) => {
+                self.delay += shortest + longest.saturating_sub(shortest).mul_f64(random());
+            }
+            Fault::Stall { time, after } if seen == after => self.stall += time,
+            Fault::Drop(_) | Fault::Duplicate(_) | Fault::Stall { .. } | Fault::CutAfter(_) => {}
+        }
+    }
+
+    /// What has happened to the packet.
+    pub fn faults(&self) -> impl Iterator<Item = PacketFault> {
+        let delay = (self.copies > 0 && self.delay > Duration::ZERO).then_some(self.delay);
+        let all = [
+            (self.stall > Duration::ZERO).then_some(PacketFault::Stall(self.stall)),
+            (self.copies == 0).then_some(PacketFault::Drop),
+            (self.copies > 1).then_some(PacketFault::Duplicate),
+            delay.map(PacketFault::Delay),
+        ];
+        all.into_iter().flatten()
     }
 }
 
@@ -200,13 +292,4 @@ impl FaultRule {
             None => !matches!(packet, PacketType::Connect | PacketType::ConnAck),
         }
     }
-}
-
-/// A seed for each direction of each connection, far from those of its neighbours (`SplitMix64`).
-fn seed(seed: u64, direction: Direction, number: u64) -> u64 {
-    let place = number.wrapping_mul(2).wrapping_add(u64::from(direction == Direction::Out));
-    let mut mixed = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

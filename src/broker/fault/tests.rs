@@ -1,9 +1,18 @@
 //! What a plan of faults does to packets, in virtual time.
 
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
 use super::*;
+use crate::broker::input::ClientInput;
+use crate::broker::router::{EndReason, packet_weight};
+use crate::mqtt::packet::Publish;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicName;
 
 fn plan(seed: u64, rules: Vec<FaultRule>) -> Arc<FaultPlan> {
-    Arc::new(FaultPlan { seed, refused: 0, rules })
+    Arc::new(FaultPlan { seed: Some(seed), refused: 0, rules })
 }
 
 fn always(fault: Fault) -> FaultRule {
@@ -107,7 +116,100 @@ fn bytes_are_counted_to_the_cut() {
 
 #[test]
 fn the_first_connections_are_refused() {
-    let plan = Arc::new(FaultPlan { seed: 0, refused: 2, rules: Vec::new() });
+    let plan = Arc::new(FaultPlan { seed: None, refused: 2, rules: Vec::new() });
     assert_eq!([0, 1, 2, 3].map(|number| plan.refuses(number)), [true, true, false, false]);
     assert!(plan.of_connection(2).is_none());
+}
+
+/// The traffic of connection 0 under these rules.
+fn traffic(rules: Vec<FaultRule>) -> FaultyTraffic {
+    FaultyTraffic::new(plan(1, rules).of_connection(0).unwrap())
+}
+
+fn message(qos: QoS) -> Packet {
+    let publish = Publish::new(TopicName::new("t").unwrap(), Bytes::from_static(&[0; 1000]));
+    Packet::Publish(Publish { qos, ..publish })
+}
+
+/// Whatever happens to packets, the router learns in the end that all that it handed over is gone.
+#[test]
+fn the_router_gets_back_what_it_has_handed_over() {
+    let now = Instant::now();
+    let mut traffic = traffic(vec![always(Fault::Drop(0.3)), always(Fault::Duplicate(0.5))]);
+    let (mut handed_over, mut given_back) = (0, 0);
+    for _ in 0..1000 {
+        let mut packets = VecDeque::from(vec![message(QoS::AtLeastOnce), Packet::PingResp]);
+        handed_over += packets.iter().map(packet_weight).sum::<usize>();
+        traffic.hold_packets(&mut packets, now, |_| {});
+        let written = traffic.arrived_packets(now).iter().map(packet_weight).sum();
+        given_back += traffic.written(written);
+        assert!(given_back <= handed_over);
+    }
+    assert_eq!((given_back, traffic.lost()), (handed_over, 0));
+}
+
+#[test]
+fn a_second_copy_says_that_it_is_one() {
+    let now = Instant::now();
+    for (qos, dup) in [(QoS::AtMostOnce, false), (QoS::AtLeastOnce, true), (QoS::ExactlyOnce, true)]
+    {
+        let mut traffic = traffic(vec![always(Fault::Duplicate(1.0))]);
+        traffic.hold_packets(&mut VecDeque::from([message(qos)]), now, |_| {});
+        let copies = traffic.arrived_packets(now);
+        let dups = copies.iter().map(|packet| match packet {
+            Packet::Publish(publish) => publish.dup,
+            _ => panic!("{packet:?}"),
+        });
+        assert_eq!(dups.collect::<Vec<_>>(), [false, dup]);
+    }
+}
+
+#[test]
+fn nothing_overtakes_what_is_held() {
+    let now = Instant::now();
+    let hour = Duration::from_secs(3600);
+    let mut traffic = traffic(vec![always(Fault::Delay(hour, hour))]);
+    traffic.hold_input(ClientInput::Packet(Packet::PingReq), now, |_| {});
+    traffic.hold_input(ClientInput::Closed(1000), now, |_| {});
+    assert!(traffic.next_input(now).is_none() && traffic.holds_input());
+    assert_eq!(traffic.due(), Some(now + hour));
+    assert!(matches!(traffic.next_input(now + hour), Some(ClientInput::Packet(_))));
+    assert!(matches!(traffic.next_input(now + hour), Some(ClientInput::Closed(1000))));
+    traffic.hold_packets(&mut VecDeque::from([Packet::PingResp]), now, |_| {});
+    assert!(traffic.defer_end(EndReason::Done));
+    assert!(traffic.arrived_packets(now).is_empty() && traffic.take_end().is_none());
+    assert_eq!(traffic.arrived_packets(now + hour), [Packet::PingResp]);
+    assert_eq!(traffic.take_end(), Some(EndReason::Done));
+    assert!(!traffic.defer_end(EndReason::Done) && traffic.take_end().is_none());
+}
+
+#[test]
+fn what_is_held_of_a_client_is_bounded() {
+    let now = Instant::now();
+    let hour = Duration::from_secs(3600);
+    let mut traffic = traffic(vec![always(Fault::Delay(hour, hour))]);
+    let mut count = 0;
+    while traffic.takes_input() {
+        traffic.hold_input(ClientInput::Packet(message(QoS::AtMostOnce)), now, |_| {});
+        count += 1;
+    }
+    assert!((900..1100).contains(&count), "{count}");
+    while traffic.next_input(now + hour).is_some() {}
+    assert!(traffic.takes_input());
+}
+
+/// What happens to packets of one type does not depend on those of another.
+#[test]
+fn each_type_of_packet_has_chances_of_its_own() {
+    let now = Instant::now();
+    let plan = plan(5, vec![always(Fault::Drop(0.5))]);
+    let alone = copies(&fates(&plan, 0, 100, now));
+    let mut faults = plan.of_connection(0).unwrap();
+    let mut among_others = Vec::new();
+    for _ in 0..100 {
+        faults.judge(Direction::In, PacketType::PingReq, now);
+        among_others.push(faults.judge(Direction::In, PacketType::Publish, now).copies);
+        faults.judge(Direction::Out, PacketType::Publish, now);
+    }
+    assert_eq!(alone, among_others);
 }

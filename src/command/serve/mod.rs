@@ -42,6 +42,8 @@ pub struct Config {
     pub start_form: StartForm,
     /// The file descriptor that is told when the broker listens.
     pub ready_fd: Option<u32>,
+    /// What goes wrong on purpose.
+    pub faults: Option<FaultPlan>,
     /// The command to run, with its arguments; empty is none.
     pub command: Vec<OsString>,
 }
@@ -86,8 +88,20 @@ fn start_broker(config: &Config) -> Result<Broker> {
         path: PATH.to_owned(),
         max_packet: MAXIMUM_PACKET,
         log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
+        faults: config.faults.clone().map(seeded),
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
+}
+
+/// With a seed, which is told where it was not given and makes a difference: so the same can be
+/// asked for again.
+fn seeded(mut plan: FaultPlan) -> FaultPlan {
+    if plan.seed.is_none() && plan.is_random() {
+        let seed = u64::from(fastrand::u32(..));
+        report::line(&format!("--fault: seed={seed}"));
+        plan.seed = Some(seed);
+    }
+    plan
 }
 
 /// Says where the broker listens: on stdout unless that is the command's, to the file descriptor of

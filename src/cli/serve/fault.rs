@@ -1,12 +1,32 @@
-//! The language of `--fault`: settings and their scopes, separated by commas.
-#![allow(dead_code)]
+//! `--fault` and its language: settings and their scopes, separated by commas.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::value;
+use clap::Args;
+
+use crate::cli::value;
 use crate::command::serve::{Direction, Fault, FaultPlan, FaultRule};
+use crate::exit::{MarkedPlace, Usage};
 use crate::mqtt::packet::PacketType;
+
+/// What goes wrong on purpose.
+#[derive(Debug, Args)]
+pub struct FaultFlags {
+    /// Lose, double, delay packets, cut connections on purpose: drop=0.01,delay=50ms,... (see FAULTS)
+    #[arg(long, value_name = "FAULTS", allow_hyphen_values = true)]
+    fault: Vec<String>,
+}
+
+impl FaultFlags {
+    /// The plan that all of them make.
+    pub fn resolve(&self) -> Result<Option<FaultPlan>, Usage> {
+        let mut plan = FaultPlan::default();
+        for text in &self.fault {
+            parse_into(&mut plan, text)?;
+        }
+        Ok((!self.fault.is_empty()).then_some(plan))
+    }
+}
 
 /// What may stand before `=`.
 const NAMES: &str = "drop, dup, delay, stall, cut-after, refuse or seed";
@@ -29,24 +49,6 @@ const PACKETS: [PacketType; 15] = [
     PacketType::Disconnect,
     PacketType::Auth,
 ];
-
-/// What is wrong with a `--fault`. It shows the text with a caret below the place.
-#[derive(Debug, PartialEq, Eq)]
-pub struct FaultError {
-    sentence: String,
-    text: String,
-    /// The place in `text`, in characters.
-    column: usize,
-}
-
-impl fmt::Display for FaultError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sentence, text, column } = self;
-        write!(f, "--fault: {sentence}\n  {text}\n  {:>width$}", '^', width = column + 1)
-    }
-}
-
-impl std::error::Error for FaultError {}
 
 /// A part of the text, and where it begins, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -76,12 +78,12 @@ impl<'a> Piece<'a> {
 }
 
 /// Reads what `--fault` was given, and adds it to `plan`.
-pub fn parse_into(plan: &mut FaultPlan, text: &str) -> Result<(), FaultError> {
+fn parse_into(plan: &mut FaultPlan, text: &str) -> Result<(), Usage> {
     for item in (Piece { text, start: 0 }).items() {
-        setting(plan, item).map_err(|(sentence, place)| FaultError {
-            sentence,
-            text: text.to_owned(),
-            column: text[..place].chars().count(),
+        setting(plan, item).map_err(|(sentence, place)| {
+            let (before, after) = text.split_at(place);
+            let place = MarkedPlace { before: before.to_owned(), after: after.to_owned() };
+            Usage::at(format!("--fault: {sentence}"), place)
         })?;
     }
     Ok(())
@@ -138,7 +140,7 @@ fn number(
         return Err((format!("{}: expected a whole number", name.text), value.start));
     };
     match name.text {
-        "seed" => plan.seed = number,
+        "seed" => plan.seed = Some(number),
         _ => plan.refused = number,
     }
     Ok(())
@@ -205,9 +207,9 @@ fn fault_time(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn plan(text: &str) -> Result<FaultPlan, String> {
+    fn plan(text: &str) -> Result<FaultPlan, Usage> {
         let mut plan = FaultPlan::default();
-        parse_into(&mut plan, text).map_err(|error| error.to_string())?;
+        parse_into(&mut plan, text)?;
         Ok(plan)
     }
 
@@ -219,7 +221,7 @@ mod tests {
     fn every_setting() {
         let text = "drop=0.01, delay=50ms,dup=1,cut-after=64KiB,refuse=3,stall=2s@100,seed=7";
         let expected = FaultPlan {
-            seed: 7,
+            seed: Some(7),
             refused: 3,
             rules: vec![
                 rule(Fault::Drop(0.01)),
@@ -229,7 +231,7 @@ mod tests {
                 rule(Fault::Stall { time: Duration::from_secs(2), after: 100 }),
             ],
         };
-        assert_eq!(plan(text), Ok(expected));
+        assert_eq!(plan(text).unwrap(), expected);
     }
 
     #[test]
@@ -246,21 +248,17 @@ mod tests {
 
     #[test]
     fn a_caret_shows_the_place() {
-        let wrong = |text: &str| plan(text).unwrap_err();
-        assert_eq!(
-            wrong("drop=0.01,delay=fast"),
-            "--fault: delay: expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h\n  \
-             drop=0.01,delay=fast\n                  ^"
-        );
-        assert_eq!(
-            wrong("drop=0.1, loss=1"),
-            "--fault: there is no 'loss': expected drop, dup, delay, stall, cut-after, refuse or \
-             seed\n  drop=0.1, loss=1\n            ^"
-        );
-        let column = |text: &str| {
-            let shown = wrong(text);
-            shown.lines().last().map(|line| line.len() - 3)
+        let wrong = |text: &str| {
+            let usage = plan(text).unwrap_err();
+            let place = usage.place().unwrap();
+            assert_eq!(format!("{}{}", place.before, place.after), text);
+            (usage.to_string(), place.before.chars().count())
         };
+        let expected = "--fault: delay: expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h";
+        assert_eq!(wrong("drop=0.01,delay=fast"), (expected.to_owned(), 16));
+        let expected = "--fault: there is no 'loss': expected drop, dup, delay, stall, cut-after, \
+                        refuse or seed";
+        assert_eq!(wrong("drop=0.1, loss=1"), (expected.to_owned(), 10));
         for (text, place) in [
             ("", 0),
             ("drop", 0),
@@ -281,7 +279,7 @@ mod tests {
             ("puback/pubrec:drop=1", 7),
             ("drop=0.1,ü=1", 9),
         ] {
-            assert_eq!(column(text), Some(place), "{text}");
+            assert_eq!(wrong(text).1, place, "{text}");
         }
     }
 }
