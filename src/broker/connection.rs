@@ -1,13 +1,15 @@
 //! One connection: carries bytes between its socket and the router. Nothing here waits.
 
+mod faulty;
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use faulty::room;
 use mio::net::TcpStream;
-use rustix::net::sockopt::set_socket_linger;
 
 use super::BrokerLog;
 use super::event::BrokerEvent;
@@ -133,7 +135,7 @@ impl ServerConnection {
 
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
-        !self.sending.queue.is_empty() || self.is_closing()
+        !self.sending.queue.is_empty() || self.is_closing() || self.cut().is_some()
     }
 
     /// Whether the socket did not take all that it was given.
@@ -183,7 +185,7 @@ impl ServerConnection {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
-        let room = self.room(Direction::In, buffer.len());
+        let room = room(self.faults.as_deref(), Direction::In, buffer.len());
         match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
@@ -206,12 +208,6 @@ impl ServerConnection {
         service.buffer = buffer;
     }
 
-    /// How many of so many bytes may pass in this direction.
-    fn room(&self, direction: Direction, bytes: usize) -> usize {
-        let left = self.faults.as_ref().and_then(|faults| faults.bytes_left(direction));
-        left.map_or(bytes, |left| usize::try_from(left).map_or(bytes, |left| left.min(bytes)))
-    }
-
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
         let Service { router, path, log, .. } = service;
         let Self { id, address, input, sending, faults, .. } = self;
@@ -229,19 +225,6 @@ impl ServerConnection {
             }
         });
         self.take_held_input(service, now);
-    }
-
-    /// Takes what has arrived by now of what a fault held.
-    fn take_held_input(&mut self, service: &mut Service, now: Instant) {
-        let Self { id, address, sending, faults, has_ended, .. } = self;
-        let Some(faults) = faults else { return };
-        while let Some(part) = faults.next_input(now) {
-            log_input(&service.log, *address, &part);
-            sending.take_input(part, *id, &mut service.router, now);
-        }
-        if *has_ended && !faults.holds_input() && sending.stage == EndStage::Open {
-            self.finish_loss(service, now);
-        }
     }
 
     /// The client has ended its side, or the connection is broken.
@@ -326,41 +309,16 @@ impl ServerConnection {
         self.sending.end(close_code(reason), now);
     }
 
-    /// When something that a fault holds arrives.
-    pub fn held_until(&self) -> Option<Instant> {
-        self.faults.as_ref().and_then(|faults| faults.due())
-    }
-
-    /// Lets arrive what is due of what a fault holds.
-    pub fn release(&mut self, service: &mut Service, now: Instant) {
-        self.take_held_input(service, now);
-        let Some(faults) = &mut self.faults else { return };
-        let unsent = self.sending.queue.unsent();
-        self.sending.queue.post(&mut faults.arrived_packets(now), unsent);
-        if let Some(reason) = faults.take_end() {
-            self.sending.end(close_code(reason), now);
-        }
-    }
-
-    /// The cut that is due, if one is.
-    pub fn cut(&self) -> Option<FaultEvent<'static>> {
-        self.faults.as_ref().and_then(|faults| faults.cut())
-    }
-
-    /// Closing the socket resets the connection from now on: what was not delivered is lost.
-    pub fn reset(&self) {
-        // If it fails, the client sees an end that is not a reset.
-        let _ = set_socket_linger(&self.socket, Some(Duration::ZERO));
-    }
-
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
+        self.release_before_cut();
         let Self { socket, sending, address, faults, .. } = self;
         let SendingSide { queue, blocked_since, .. } = sending;
         let Service { frames, log, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
-            let count = write_once(socket, allowed(bytes, faults))?;
+            let count =
+                write_once(socket, &bytes[..room(faults.as_deref(), Direction::Out, bytes.len())])?;
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             if let Some(faults) = faults {
                 faults.pass(Direction::Out, count.unwrap_or(0));
@@ -370,7 +328,7 @@ impl ServerConnection {
         if written.is_err() {
             self.give_up(now);
         }
-        if self.sending.is_written() {
+        if self.sending.is_written() && self.cut().is_none() {
             // It fails when the client is gone, which the next read finds.
             let _ = self.socket.shutdown(Shutdown::Write);
             self.sending.stage = EndStage::Written(now + LINGER);
@@ -392,13 +350,6 @@ impl ServerConnection {
             _ => self.sending.end(None, now),
         }
     }
-}
-
-/// The part of these bytes that may pass before the connection is cut.
-fn allowed<'a>(bytes: &'a [u8], faults: &Option<Box<FaultyTraffic>>) -> &'a [u8] {
-    let left = faults.as_ref().and_then(|faults| faults.bytes_left(Direction::Out));
-    let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(bytes.len());
-    &bytes[..left.min(bytes.len())]
 }
 
 impl SendingSide {

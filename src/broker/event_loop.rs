@@ -206,7 +206,7 @@ impl EventLoop {
             self.connections.queue_write(id);
         }
         self.connections.queue_read(id);
-        self.look_for_faults(id, now);
+        self.watch_arrivals(id);
     }
 
     /// Lets arrive what a fault has held.
@@ -215,21 +215,26 @@ impl EventLoop {
         connection.release(&mut self.service, now);
         self.connections.queue_write(id);
         self.connections.queue_read(id);
-        self.look_for_faults(id, now);
+        self.watch_arrivals(id);
     }
 
-    /// Resets a connection that is to be cut; notes when the next arrives that is held.
-    fn look_for_faults(&mut self, id: ConnectionId, now: Instant) {
-        if self.service.faults.is_none() {
-            return;
+    /// Notes when the next arrives that a fault holds.
+    fn watch_arrivals(&mut self, id: ConnectionId) {
+        if self.service.faults.is_some()
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            self.arrivals.set(id, connection.held_until());
         }
+    }
+
+    /// Resets a connection that is to be cut.
+    fn cut(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let Some(cut) = connection.cut() else {
-            return self.arrivals.set(id, connection.held_until());
-        };
-        self.service.log.tell(&BrokerEvent::Fault(connection.address(), cut));
-        connection.reset();
-        self.close(id, now);
+        if let Some(cut) = connection.cut() {
+            self.service.log.tell(&BrokerEvent::Fault(connection.address(), cut));
+            connection.reset();
+            self.close(id, now);
+        }
     }
 
     /// Hands the packets and ends that the router has to the connections.
@@ -269,7 +274,8 @@ impl EventLoop {
         {
             self.connections.release_publishers(id);
         }
-        self.look_for_faults(id, now);
+        self.watch_arrivals(id);
+        self.cut(id, now);
     }
 
     /// Closes the socket of a connection.

@@ -16,8 +16,8 @@ impl RandomSeries {
     /// `count`th of its type.
     pub fn number(self, rule: usize, packet: PacketType, count: u64) -> f64 {
         let bits = mixed(mixed(mixed(self.0, rule as u64), packet as u64), count);
-        // As many bits as an f64 holds.
-        (bits >> 11) as f64 / (1_u64 << 53) as f64
+        let [a, b, c, d, ..] = bits.to_be_bytes();
+        f64::from(u32::from_be_bytes([a, b, c, d])) / 4_294_967_296.0
     }
 }
 

@@ -167,7 +167,8 @@ fn connections_that_are_refused() {
 #[test]
 fn qos_2_through_cuts_delays_and_packets_that_come_twice() {
     let (serve, url) = serve("dup=0.2,delay=1ms-5ms,cut-after=8KiB,seed=7");
-    let lines: String = (0..24).map(|number| format!("{number:0>500}\n")).collect();
+    let lines: Vec<String> = (0..24).map(|number| format!("{number:0>500}\n")).collect();
+    let lines = lines.concat();
     let session = ["-i", "me", "-c", "-C", "24", "--quiet"];
     let subscriber = subscriber(&url, "2", &session);
     let words = ["pub", &url, "-t", "a", "-q", "2", "-l", "--quiet"];
