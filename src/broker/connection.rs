@@ -13,7 +13,7 @@ use mio::net::TcpStream;
 
 use super::BrokerLog;
 use super::event::BrokerEvent;
-use super::fault::{Direction, FaultEvent, FaultPlan, FaultyTraffic};
+use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
@@ -135,7 +135,7 @@ impl ServerConnection {
 
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
-        !self.sending.queue.is_empty() || self.is_closing() || self.cut().is_some()
+        !self.sending.queue.is_empty() || self.is_closing() || self.is_at_end_of_input()
     }
 
     /// Whether the socket did not take all that it was given.
@@ -185,7 +185,7 @@ impl ServerConnection {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
-        let room = room(self.faults.as_deref(), Direction::In, buffer.len());
+        let room = room(self.faults.as_deref(), PacketDirection::In, buffer.len());
         match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
@@ -193,7 +193,7 @@ impl ServerConnection {
                     self.readiness = Readiness::Empty;
                 }
                 if let Some(faults) = &mut self.faults {
-                    faults.pass(Direction::In, count);
+                    faults.pass(PacketDirection::In, count, now);
                 }
                 service.router.heard(self.id, now);
                 self.understand(&buffer[..count], service, now);
@@ -317,18 +317,18 @@ impl ServerConnection {
         let Service { frames, log, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
-            let count =
-                write_once(socket, &bytes[..room(faults.as_deref(), Direction::Out, bytes.len())])?;
+            let bytes = &bytes[..room(faults.as_deref(), PacketDirection::Out, bytes.len())];
+            let count = write_once(socket, bytes)?;
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             if let Some(faults) = faults {
-                faults.pass(Direction::Out, count.unwrap_or(0));
+                faults.pass(PacketDirection::Out, count.unwrap_or(0), now);
             }
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
         if written.is_err() {
             self.give_up(now);
         }
-        if self.sending.is_written() && self.cut().is_none() {
+        if self.sending.is_written() && !self.is_at_end_of_input() {
             // It fails when the client is gone, which the next read finds.
             let _ = self.socket.shutdown(Shutdown::Write);
             self.sending.stage = EndStage::Written(now + LINGER);
@@ -429,8 +429,11 @@ fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     }
 }
 
-/// Writes once; `None` if the socket takes nothing now.
+/// Writes once; `None` if the socket takes nothing now, or there is nothing that it may be given.
 fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
     loop {
         match socket.write(bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

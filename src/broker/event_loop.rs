@@ -230,7 +230,7 @@ impl EventLoop {
     /// Resets a connection that is to be cut.
     fn cut(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if let Some(cut) = connection.cut() {
+        if let Some(cut) = connection.cut(now) {
             self.service.log.tell(&BrokerEvent::Fault(connection.address(), cut));
             connection.reset();
             self.close(id, now);

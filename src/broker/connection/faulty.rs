@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::net::sockopt::set_socket_linger;
 
 use super::{EndStage, ServerConnection, Service, close_code, log_input};
-use crate::broker::fault::{Direction, FaultEvent, FaultyTraffic};
+use crate::broker::fault::{FaultEvent, FaultyTraffic, PacketDirection};
 
 impl ServerConnection {
     /// Takes what has arrived by now of what a fault held.
@@ -38,8 +38,13 @@ impl ServerConnection {
     }
 
     /// The cut that is due, if one is.
-    pub fn cut(&self) -> Option<FaultEvent<'static>> {
-        self.faults.as_ref().and_then(|faults| faults.cut())
+    pub fn cut(&self, now: Instant) -> Option<FaultEvent<'static>> {
+        self.faults.as_ref().and_then(|faults| faults.cut(now))
+    }
+
+    /// Whether the connection is cut as soon as what came before was answered.
+    pub(super) fn is_at_end_of_input(&self) -> bool {
+        self.faults.as_ref().is_some_and(|faults| faults.is_at_end_of_input())
     }
 
     /// Closing the socket resets the connection from now on: what was not delivered is lost.
@@ -51,7 +56,7 @@ impl ServerConnection {
     /// Before the connection is cut, the client is sent what is held for it: otherwise one that
     /// sends more in one go than may pass would never get an answer.
     pub(super) fn release_before_cut(&mut self) {
-        if let Some(faults) = self.faults.as_mut().filter(|faults| faults.cut().is_some()) {
+        if let Some(faults) = self.faults.as_mut().filter(|faults| faults.is_at_end_of_input()) {
             let unsent = self.sending.queue.unsent();
             self.sending.queue.post(&mut faults.all_packets(), unsent);
         }
@@ -59,7 +64,7 @@ impl ServerConnection {
 }
 
 /// How many of so many bytes may pass in this direction before the connection is cut.
-pub fn room(faults: Option<&FaultyTraffic>, direction: Direction, bytes: usize) -> usize {
+pub fn room(faults: Option<&FaultyTraffic>, direction: PacketDirection, bytes: usize) -> usize {
     let left = faults.and_then(|faults| faults.bytes_left(direction));
     left.map_or(bytes, |left| usize::try_from(left).map_or(bytes, |left| left.min(bytes)))
 }

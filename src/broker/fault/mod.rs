@@ -30,16 +30,16 @@ pub struct FaultPlan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultRule {
     /// In which direction; `None` is both.
-    pub direction: Option<Direction>,
+    pub direction: Option<PacketDirection>,
     /// To packets of which type; `None` is every type but CONNECT and CONNACK.
     pub packet: Option<PacketType>,
     /// What happens.
-    pub fault: Fault,
+    pub fault: FaultKind,
 }
 
 /// Where packets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub enum PacketDirection {
     /// From a client to the broker.
     In,
     /// From the broker to a client.
@@ -48,7 +48,7 @@ pub enum Direction {
 
 /// What happens to packets.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fault {
+pub enum FaultKind {
     /// A packet is lost with this probability.
     Drop(f64),
     /// A packet comes twice with this probability.
@@ -70,9 +70,9 @@ pub enum Fault {
 #[derive(Debug, Clone, Copy)]
 pub enum FaultEvent<'a> {
     /// This, to a packet.
-    Packet(PacketFault, Direction, &'a Packet),
+    Packet(PacketFault, PacketDirection, &'a Packet),
     /// The connection was reset after so many bytes in this direction.
-    Cut(Direction, u64),
+    Cut(PacketDirection, u64),
     /// The connection was refused.
     Refused,
 }
@@ -113,7 +113,7 @@ pub struct ConnectionFaults {
 
 #[derive(Debug)]
 struct DirectionFaults {
-    direction: Direction,
+    direction: PacketDirection,
     random: RandomSeries,
     /// How many packets there were of each type.
     packets: [u64; 16],
@@ -138,16 +138,16 @@ impl FaultPlan {
     /// Whether the seed makes a difference.
     pub fn is_random(&self) -> bool {
         self.rules.iter().any(|rule| match rule.fault {
-            Fault::Drop(share) | Fault::Duplicate(share) => share > 0.0 && share < 1.0,
-            Fault::Delay(shortest, longest) => shortest < longest,
-            Fault::Stall { .. } | Fault::CutAfter(_) => false,
+            FaultKind::Drop(share) | FaultKind::Duplicate(share) => share > 0.0 && share < 1.0,
+            FaultKind::Delay(shortest, longest) => shortest < longest,
+            FaultKind::Stall { .. } | FaultKind::CutAfter(_) => false,
         })
     }
 
     /// The faults of the connection with this number, from 0; `None` if nothing can happen to it.
     pub fn of_connection(self: &Arc<Self>, number: u64) -> Option<ConnectionFaults> {
         let of = |direction| DirectionFaults::new(self, direction, number);
-        let (inward, outward) = (of(Direction::In), of(Direction::Out));
+        let (inward, outward) = (of(PacketDirection::In), of(PacketDirection::Out));
         (!self.rules.is_empty()).then(|| ConnectionFaults {
             plan: Arc::clone(self),
             inward,
@@ -158,53 +158,53 @@ impl FaultPlan {
 
 impl ConnectionFaults {
     /// What becomes of a packet of this type.
-    pub fn judge(&mut self, direction: Direction, packet: PacketType, now: Instant) -> Fate {
+    pub fn judge(&mut self, direction: PacketDirection, packet: PacketType, now: Instant) -> Fate {
         let plan = Arc::clone(&self.plan);
         self.side_mut(direction).judge(&plan, packet, now)
     }
 
     /// When something arrives that no fault concerns, and that must not overtake packets.
-    pub fn arrival(&self, direction: Direction, now: Instant) -> Instant {
+    pub fn arrival(&self, direction: PacketDirection, now: Instant) -> Instant {
         self.side(direction).after_all(now)
     }
 
     /// How many bytes may still pass in this direction before the connection is reset; `None` is
     /// any number.
-    pub fn bytes_left(&self, direction: Direction) -> Option<u64> {
+    pub fn bytes_left(&self, direction: PacketDirection) -> Option<u64> {
         let side = self.side(direction);
         side.cut_after.map(|bytes| bytes.saturating_sub(side.passed))
     }
 
     /// How many bytes have passed.
-    pub fn passed(&self, direction: Direction) -> u64 {
+    pub fn passed(&self, direction: PacketDirection) -> u64 {
         self.side(direction).passed
     }
 
     /// So many bytes have passed.
-    pub fn pass(&mut self, direction: Direction, bytes: usize) {
+    pub fn pass(&mut self, direction: PacketDirection, bytes: usize) {
         self.side_mut(direction).passed += bytes as u64;
     }
 
-    fn side(&self, direction: Direction) -> &DirectionFaults {
+    fn side(&self, direction: PacketDirection) -> &DirectionFaults {
         match direction {
-            Direction::In => &self.inward,
-            Direction::Out => &self.outward,
+            PacketDirection::In => &self.inward,
+            PacketDirection::Out => &self.outward,
         }
     }
 
-    fn side_mut(&mut self, direction: Direction) -> &mut DirectionFaults {
+    fn side_mut(&mut self, direction: PacketDirection) -> &mut DirectionFaults {
         match direction {
-            Direction::In => &mut self.inward,
-            Direction::Out => &mut self.outward,
+            PacketDirection::In => &mut self.inward,
+            PacketDirection::Out => &mut self.outward,
         }
     }
 }
 
 impl DirectionFaults {
-    fn new(plan: &FaultPlan, direction: Direction, number: u64) -> Self {
+    fn new(plan: &FaultPlan, direction: PacketDirection, number: u64) -> Self {
         let rules = plan.rules.iter().filter(|rule| rule.concerns(direction));
         let cut = rules.filter_map(|rule| match rule.fault {
-            Fault::CutAfter(bytes) => Some(bytes),
+            FaultKind::CutAfter(bytes) => Some(bytes),
             _ => None,
         });
         Self {
@@ -256,15 +256,18 @@ impl DirectionFaults {
 
 impl Fate {
     /// What a rule does to the packet, of which it has seen so many others.
-    fn apply(&mut self, fault: &Fault, seen: u64, random: impl Fn() -> f64) {
+    fn apply(&mut self, fault: &FaultKind, seen: u64, random: impl Fn() -> f64) {
         match *fault {
-            Fault::Drop(share) if random() < share => self.copies = 0,
-            Fault::Duplicate(share) if random() < share => self.copies = self.copies.min(1) * 2,
-            Fault::Delay(shortest, longest) => {
+            FaultKind::Drop(share) if random() < share => self.copies = 0,
+            FaultKind::Duplicate(share) if random() < share => self.copies = self.copies.min(1) * 2,
+            FaultKind::Delay(shortest, longest) => {
                 self.delay += shortest + longest.saturating_sub(shortest).mul_f64(random());
             }
-            Fault::Stall { time, after } if seen == after => self.stall += time,
-            Fault::Drop(_) | Fault::Duplicate(_) | Fault::Stall { .. } | Fault::CutAfter(_) => {}
+            FaultKind::Stall { time, after } if seen == after => self.stall += time,
+            FaultKind::Drop(_)
+            | FaultKind::Duplicate(_)
+            | FaultKind::Stall { .. }
+            | FaultKind::CutAfter(_) => {}
         }
     }
 
@@ -282,7 +285,7 @@ impl Fate {
 }
 
 impl FaultRule {
-    fn concerns(&self, direction: Direction) -> bool {
+    fn concerns(&self, direction: PacketDirection) -> bool {
         self.direction.is_none_or(|one| one == direction)
     }
 

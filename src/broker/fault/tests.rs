@@ -15,14 +15,14 @@ fn plan(seed: u64, rules: Vec<FaultRule>) -> Arc<FaultPlan> {
     Arc::new(FaultPlan { seed: Some(seed), refused: 0, rules })
 }
 
-fn always(fault: Fault) -> FaultRule {
+fn always(fault: FaultKind) -> FaultRule {
     FaultRule { direction: None, packet: None, fault }
 }
 
 /// What becomes of `count` messages from the client of connection `number`.
 fn fates(plan: &Arc<FaultPlan>, number: u64, count: usize, now: Instant) -> Vec<Fate> {
     let mut faults = plan.of_connection(number).unwrap();
-    (0..count).map(|_| faults.judge(Direction::In, PacketType::Publish, now)).collect()
+    (0..count).map(|_| faults.judge(PacketDirection::In, PacketType::Publish, now)).collect()
 }
 
 fn copies(fates: &[Fate]) -> Vec<u8> {
@@ -32,29 +32,30 @@ fn copies(fates: &[Fate]) -> Vec<u8> {
 #[test]
 fn the_seed_decides() {
     let now = Instant::now();
-    let lossy = |seed| plan(seed, vec![always(Fault::Drop(0.5))]);
+    let lossy = |seed| plan(seed, vec![always(FaultKind::Drop(0.5))]);
     let first = copies(&fates(&lossy(7), 0, 200, now));
     assert_eq!(first, copies(&fates(&lossy(7), 0, 200, now)));
     assert_ne!(first, copies(&fates(&lossy(8), 0, 200, now)));
     assert_ne!(first, copies(&fates(&lossy(7), 1, 200, now)));
     let mut faults = lossy(7).of_connection(0).unwrap();
-    let outward: Vec<_> =
-        (0..200).map(|_| faults.judge(Direction::Out, PacketType::Publish, now).copies).collect();
+    let outward: Vec<_> = (0..200)
+        .map(|_| faults.judge(PacketDirection::Out, PacketType::Publish, now).copies)
+        .collect();
     assert_ne!(first, outward);
 }
 
 #[test]
 fn shares_are_kept() {
     let now = Instant::now();
-    for (fault, fate) in [(Fault::Drop(0.01), 0), (Fault::Duplicate(0.01), 2)] {
+    for (fault, fate) in [(FaultKind::Drop(0.01), 0), (FaultKind::Duplicate(0.01), 2)] {
         let all = fates(&plan(1, vec![always(fault)]), 0, 100_000, now);
         let count = all.iter().filter(|each| each.copies == fate).count();
         assert!((800..1200).contains(&count), "{count}");
         assert!(all.iter().all(|each| each.copies == fate || each.copies == 1));
     }
-    let never = copies(&fates(&plan(1, vec![always(Fault::Drop(0.0))]), 0, 1000, now));
+    let never = copies(&fates(&plan(1, vec![always(FaultKind::Drop(0.0))]), 0, 1000, now));
     assert!(never.iter().all(|copies| *copies == 1));
-    let ever = copies(&fates(&plan(1, vec![always(Fault::Drop(1.0))]), 0, 1000, now));
+    let ever = copies(&fates(&plan(1, vec![always(FaultKind::Drop(1.0))]), 0, 1000, now));
     assert!(ever.iter().all(|copies| *copies == 0));
 }
 
@@ -62,28 +63,28 @@ fn shares_are_kept() {
 fn a_rule_concerns_its_packets_alone() {
     let now = Instant::now();
     let rule = FaultRule {
-        direction: Some(Direction::Out),
+        direction: Some(PacketDirection::Out),
         packet: Some(PacketType::PubAck),
-        fault: Fault::Drop(1.0),
+        fault: FaultKind::Drop(1.0),
     };
     let mut faults = plan(1, vec![rule]).of_connection(0).unwrap();
     let mut copies = |direction, packet| faults.judge(direction, packet, now).copies;
-    assert_eq!(copies(Direction::Out, PacketType::PubAck), 0);
-    assert_eq!(copies(Direction::In, PacketType::PubAck), 1);
-    assert_eq!(copies(Direction::Out, PacketType::Publish), 1);
+    assert_eq!(copies(PacketDirection::Out, PacketType::PubAck), 0);
+    assert_eq!(copies(PacketDirection::In, PacketType::PubAck), 1);
+    assert_eq!(copies(PacketDirection::Out, PacketType::Publish), 1);
     // What is not named is not lost on the way to a session.
-    let mut faults = plan(1, vec![always(Fault::Drop(1.0))]).of_connection(0).unwrap();
+    let mut faults = plan(1, vec![always(FaultKind::Drop(1.0))]).of_connection(0).unwrap();
     let mut copies = |direction, packet| faults.judge(direction, packet, now).copies;
-    assert_eq!(copies(Direction::In, PacketType::Connect), 1);
-    assert_eq!(copies(Direction::Out, PacketType::ConnAck), 1);
-    assert_eq!(copies(Direction::In, PacketType::Disconnect), 0);
+    assert_eq!(copies(PacketDirection::In, PacketType::Connect), 1);
+    assert_eq!(copies(PacketDirection::Out, PacketType::ConnAck), 1);
+    assert_eq!(copies(PacketDirection::In, PacketType::Disconnect), 0);
 }
 
 #[test]
 fn delays_keep_the_order() {
     let now = Instant::now();
     let (shortest, longest) = (Duration::from_millis(10), Duration::from_millis(500));
-    let fates = fates(&plan(3, vec![always(Fault::Delay(shortest, longest))]), 0, 1000, now);
+    let fates = fates(&plan(3, vec![always(FaultKind::Delay(shortest, longest))]), 0, 1000, now);
     assert!(fates.iter().all(|fate| (shortest..=longest).contains(&(fate.at - now))));
     assert!(fates.is_sorted_by_key(|fate| fate.at));
 }
@@ -91,12 +92,12 @@ fn delays_keep_the_order() {
 #[test]
 fn a_stall_holds_up_everything_once() {
     let now = Instant::now();
-    let stall = Fault::Stall { time: Duration::from_secs(2), after: 3 };
+    let stall = FaultKind::Stall { time: Duration::from_secs(2), after: 3 };
     let plan = plan(1, vec![always(stall)]);
     let mut faults = plan.of_connection(0).unwrap();
     let mut at = |seconds| {
         let now = now + Duration::from_secs(seconds);
-        faults.judge(Direction::In, PacketType::Publish, now).at - now
+        faults.judge(PacketDirection::In, PacketType::Publish, now).at - now
     };
     let waits = [0, 0, 0, 0, 1, 2, 3].map(&mut at);
     assert_eq!(waits.map(|wait| wait.as_secs()), [0, 0, 0, 2, 1, 0, 0]);
@@ -105,13 +106,13 @@ fn a_stall_holds_up_everything_once() {
 #[test]
 fn bytes_are_counted_to_the_cut() {
     let rule =
-        |direction, bytes| FaultRule { direction, packet: None, fault: Fault::CutAfter(bytes) };
-    let plan = plan(1, vec![rule(None, 100), rule(Some(Direction::In), 10)]);
+        |direction, bytes| FaultRule { direction, packet: None, fault: FaultKind::CutAfter(bytes) };
+    let plan = plan(1, vec![rule(None, 100), rule(Some(PacketDirection::In), 10)]);
     let mut faults = plan.of_connection(5).unwrap();
-    faults.pass(Direction::In, 4);
-    faults.pass(Direction::Out, 400);
-    assert_eq!(faults.bytes_left(Direction::In), Some(6));
-    assert_eq!(faults.bytes_left(Direction::Out), Some(0));
+    faults.pass(PacketDirection::In, 4);
+    faults.pass(PacketDirection::Out, 400);
+    assert_eq!(faults.bytes_left(PacketDirection::In), Some(6));
+    assert_eq!(faults.bytes_left(PacketDirection::Out), Some(0));
 }
 
 #[test]
@@ -135,7 +136,8 @@ fn message(qos: QoS) -> Packet {
 #[test]
 fn the_router_gets_back_what_it_has_handed_over() {
     let now = Instant::now();
-    let mut traffic = traffic(vec![always(Fault::Drop(0.3)), always(Fault::Duplicate(0.5))]);
+    let mut traffic =
+        traffic(vec![always(FaultKind::Drop(0.3)), always(FaultKind::Duplicate(0.5))]);
     let (mut handed_over, mut given_back) = (0, 0);
     for _ in 0..1000 {
         let mut packets = VecDeque::from(vec![message(QoS::AtLeastOnce), Packet::PingResp]);
@@ -153,7 +155,7 @@ fn a_second_copy_says_that_it_is_one() {
     let now = Instant::now();
     for (qos, dup) in [(QoS::AtMostOnce, false), (QoS::AtLeastOnce, true), (QoS::ExactlyOnce, true)]
     {
-        let mut traffic = traffic(vec![always(Fault::Duplicate(1.0))]);
+        let mut traffic = traffic(vec![always(FaultKind::Duplicate(1.0))]);
         traffic.hold_packets(&mut VecDeque::from([message(qos)]), now, |_| {});
         let copies = traffic.arrived_packets(now);
         let dups = copies.iter().map(|packet| match packet {
@@ -168,7 +170,7 @@ fn a_second_copy_says_that_it_is_one() {
 fn nothing_overtakes_what_is_held() {
     let now = Instant::now();
     let hour = Duration::from_secs(3600);
-    let mut traffic = traffic(vec![always(Fault::Delay(hour, hour))]);
+    let mut traffic = traffic(vec![always(FaultKind::Delay(hour, hour))]);
     traffic.hold_input(ClientInput::Packet(Packet::PingReq), now, |_| {});
     traffic.hold_input(ClientInput::Closed(1000), now, |_| {});
     assert!(traffic.next_input(now).is_none() && traffic.holds_input());
@@ -187,7 +189,7 @@ fn nothing_overtakes_what_is_held() {
 fn what_is_held_of_a_client_is_bounded() {
     let now = Instant::now();
     let hour = Duration::from_secs(3600);
-    let mut traffic = traffic(vec![always(Fault::Delay(hour, hour))]);
+    let mut traffic = traffic(vec![always(FaultKind::Delay(hour, hour))]);
     let mut count = 0;
     while traffic.takes_input() {
         traffic.hold_input(ClientInput::Packet(message(QoS::AtMostOnce)), now, |_| {});
@@ -202,14 +204,14 @@ fn what_is_held_of_a_client_is_bounded() {
 #[test]
 fn each_type_of_packet_has_chances_of_its_own() {
     let now = Instant::now();
-    let plan = plan(5, vec![always(Fault::Drop(0.5))]);
+    let plan = plan(5, vec![always(FaultKind::Drop(0.5))]);
     let alone = copies(&fates(&plan, 0, 100, now));
     let mut faults = plan.of_connection(0).unwrap();
     let mut among_others = Vec::new();
     for _ in 0..100 {
-        faults.judge(Direction::In, PacketType::PingReq, now);
-        among_others.push(faults.judge(Direction::In, PacketType::Publish, now).copies);
-        faults.judge(Direction::Out, PacketType::Publish, now);
+        faults.judge(PacketDirection::In, PacketType::PingReq, now);
+        among_others.push(faults.judge(PacketDirection::In, PacketType::Publish, now).copies);
+        faults.judge(PacketDirection::Out, PacketType::Publish, now);
     }
     assert_eq!(alone, among_others);
 }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::held::Held;
-use super::{ConnectionFaults, Direction, FaultEvent};
+use super::{ConnectionFaults, FaultEvent, PacketDirection};
 use crate::broker::input::ClientInput;
-use crate::broker::limits::{HELD_BYTES, MESSAGE_OVERHEAD};
+use crate::broker::limits::{HELD_BYTES, MESSAGE_OVERHEAD, TIME_TO_ANSWER};
 use crate::broker::router::{EndReason, packet_weight};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
@@ -21,6 +21,8 @@ pub struct FaultyTraffic {
     inward: Held<ClientInput>,
     /// On its way to the client.
     outward: Held<Packet>,
+    /// When the connection is cut because as much has been sent to the client as may be.
+    cut_at: Option<Instant>,
     /// Why the connection ends once `outward` is empty.
     end: Option<EndReason>,
     /// What the packets weigh that were lost on their way to the client, in bytes, and that the
@@ -35,34 +37,41 @@ impl FaultyTraffic {
     /// The traffic of a new connection.
     pub fn new(faults: ConnectionFaults) -> Self {
         let (inward, outward) = (Held::default(), Held::default());
-        Self { faults, inward, outward, end: None, lost: 0, added: 0 }
+        Self { faults, inward, outward, cut_at: None, end: None, lost: 0, added: 0 }
     }
 
-    /// When something that is held arrives next.
+    /// When something that is held arrives next, or the connection is cut.
     pub fn due(&self) -> Option<Instant> {
-        let due = [self.inward.due(), self.outward.due()];
+        let due = [self.inward.due(), self.outward.due(), self.cut_at];
         due.into_iter().flatten().min()
     }
 
     /// How many bytes may still pass before the connection is cut; `None` is any number.
-    pub fn bytes_left(&self, direction: Direction) -> Option<u64> {
+    pub fn bytes_left(&self, direction: PacketDirection) -> Option<u64> {
         self.faults.bytes_left(direction)
     }
 
     /// So many bytes have passed.
-    pub fn pass(&mut self, direction: Direction, bytes: usize) {
+    pub fn pass(&mut self, direction: PacketDirection, bytes: usize, now: Instant) {
         self.faults.pass(direction, bytes);
+        if self.bytes_left(PacketDirection::Out) == Some(0) {
+            self.cut_at.get_or_insert(now + TIME_TO_ANSWER);
+        }
     }
 
-    /// Where the connection is cut now, and after how many bytes: all that came before has arrived.
-    pub fn cut(&self) -> Option<FaultEvent<'static>> {
-        let is_cut = |direction| self.faults.bytes_left(direction) == Some(0);
-        let cut = |direction| FaultEvent::Cut(direction, self.faults.passed(direction));
-        if is_cut(Direction::Out) {
-            Some(cut(Direction::Out))
+    /// Whether all has arrived that may come from the client before the connection is cut.
+    pub fn is_at_end_of_input(&self) -> bool {
+        self.bytes_left(PacketDirection::In) == Some(0) && self.inward.is_empty()
+    }
+
+    /// Where the connection is cut now, and after how many bytes.
+    pub fn cut(&self, now: Instant) -> Option<FaultEvent<'static>> {
+        let direction = if self.cut_at.is_some_and(|at| at <= now) {
+            PacketDirection::Out
         } else {
-            (is_cut(Direction::In) && self.inward.is_empty()).then(|| cut(Direction::In))
-        }
+            self.is_at_end_of_input().then_some(PacketDirection::In)?
+        };
+        Some(FaultEvent::Cut(direction, self.faults.passed(direction)))
     }
 }
 
@@ -70,7 +79,7 @@ impl FaultyTraffic {
 impl FaultyTraffic {
     /// Whether more is to be read.
     pub fn takes_input(&self) -> bool {
-        self.inward.weight() <= HELD_BYTES && self.bytes_left(Direction::In) != Some(0)
+        self.inward.weight() <= HELD_BYTES && self.bytes_left(PacketDirection::In) != Some(0)
     }
 
     /// Whether something is held.
@@ -81,12 +90,12 @@ impl FaultyTraffic {
     /// Judges what a client has sent, and holds it.
     pub fn hold_input(&mut self, input: ClientInput, now: Instant, tell: impl Fn(FaultEvent<'_>)) {
         let ClientInput::Packet(packet) = input else {
-            let at = self.faults.arrival(Direction::In, now);
+            let at = self.faults.arrival(PacketDirection::In, now);
             return self.inward.push(at, input, 0);
         };
-        let fate = self.faults.judge(Direction::In, packet.packet_type(), now);
+        let fate = self.faults.judge(PacketDirection::In, packet.packet_type(), now);
         for fault in fate.faults() {
-            tell(FaultEvent::Packet(fault, Direction::In, &packet));
+            tell(FaultEvent::Packet(fault, PacketDirection::In, &packet));
         }
         let weight = packet.encoded_len(Version::V5) + MESSAGE_OVERHEAD;
         for copy in copies(packet, fate.copies) {
@@ -110,9 +119,9 @@ impl FaultyTraffic {
         tell: impl Fn(FaultEvent<'_>),
     ) {
         for packet in packets.drain(..) {
-            let fate = self.faults.judge(Direction::Out, packet.packet_type(), now);
+            let fate = self.faults.judge(PacketDirection::Out, packet.packet_type(), now);
             for fault in fate.faults() {
-                tell(FaultEvent::Packet(fault, Direction::Out, &packet));
+                tell(FaultEvent::Packet(fault, PacketDirection::Out, &packet));
             }
             let weight = packet_weight(&packet);
             match fate.copies {

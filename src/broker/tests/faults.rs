@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::client::*;
 use super::{stop, wait_for};
 use crate::broker::Broker;
-use crate::broker::fault::{Direction, Fault, FaultPlan, FaultRule};
+use crate::broker::fault::{FaultKind, FaultPlan, FaultRule, PacketDirection};
 use crate::mqtt::packet::{Ack, Connect, Packet, PacketId, PacketType, Will};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -23,13 +23,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(100);
 
 /// A broker where this happens to packets of one type, or to all.
-fn broker(direction: Direction, packet: Option<PacketType>, fault: Fault) -> Broker {
+fn broker(direction: PacketDirection, packet: Option<PacketType>, fault: FaultKind) -> Broker {
     let rules = vec![FaultRule { direction: Some(direction), packet, fault }];
     start_with_faults(FaultPlan { seed: Some(7), refused: 0, rules })
 }
 
-fn delay(time: Duration) -> Fault {
-    Fault::Delay(time, time)
+fn delay(time: Duration) -> FaultKind {
+    FaultKind::Delay(time, time)
 }
 
 fn ping(client: &mut Client) {
@@ -54,7 +54,7 @@ fn answer(qos: QoS) -> Option<Packet> {
 #[test]
 fn a_lost_message_is_neither_delivered_nor_answered() {
     for qos in ALL_QOS {
-        let broker = broker(Direction::In, Some(PacketType::Publish), Fault::Drop(1.0));
+        let broker = broker(PacketDirection::In, Some(PacketType::Publish), FaultKind::Drop(1.0));
         let mut to = Client::subscribed(&broker, "to", "a", qos);
         let mut from = Client::connected(&broker, Version::V3_1_1, "from");
         from.send(&[publish("a", "x".into(), qos)]);
@@ -68,7 +68,7 @@ fn a_lost_answer_does_not_take_the_message_with_it() {
     for (qos, packet) in
         [(QoS::AtLeastOnce, PacketType::PubAck), (QoS::ExactlyOnce, PacketType::PubRec)]
     {
-        let broker = broker(Direction::Out, Some(packet), Fault::Drop(1.0));
+        let broker = broker(PacketDirection::Out, Some(packet), FaultKind::Drop(1.0));
         let mut to = Client::subscribed(&broker, "to", "a", QoS::AtMostOnce);
         let mut from = Client::connected(&broker, Version::V3_1_1, "from");
         from.send(&[publish("a", "x".into(), qos)]);
@@ -81,7 +81,8 @@ fn a_lost_answer_does_not_take_the_message_with_it() {
 #[test]
 fn a_message_that_comes_twice_is_delivered_as_its_qos_says() {
     for qos in ALL_QOS {
-        let broker = broker(Direction::In, Some(PacketType::Publish), Fault::Duplicate(1.0));
+        let broker =
+            broker(PacketDirection::In, Some(PacketType::Publish), FaultKind::Duplicate(1.0));
         let mut to = Client::subscribed(&broker, "to", "a", QoS::AtMostOnce);
         let mut from = Client::connected(&broker, Version::V3_1_1, "from");
         from.send(&[publish("a", "x".into(), qos)]);
@@ -107,7 +108,7 @@ fn a_message_that_comes_twice_is_delivered_as_its_qos_says() {
 #[test]
 fn a_delivery_that_comes_twice_has_dup_the_second_time() {
     for qos in ALL_QOS {
-        let broker = broker(Direction::Out, None, Fault::Duplicate(1.0));
+        let broker = broker(PacketDirection::Out, None, FaultKind::Duplicate(1.0));
         let mut to = Client::connected(&broker, Version::V3_1_1, "to");
         to.send(&[subscribe("a", qos)]);
         for _ in 0..2 {
@@ -126,8 +127,8 @@ fn a_delivery_that_comes_twice_has_dup_the_second_time() {
 
 #[test]
 fn delayed_packets_come_later_and_in_order() {
-    for direction in [Direction::In, Direction::Out] {
-        let broker = broker(direction, None, Fault::Delay(SHORT / 4, SHORT));
+    for direction in [PacketDirection::In, PacketDirection::Out] {
+        let broker = broker(direction, None, FaultKind::Delay(SHORT / 4, SHORT));
         let mut client = Client::connected(&broker, Version::V3_1_1, "id");
         client.send(&[subscribe("a", QoS::AtMostOnce)]);
         assert!(matches!(client.packet(), Packet::SubAck(_)));
@@ -146,8 +147,8 @@ fn delayed_packets_come_later_and_in_order() {
 
 #[test]
 fn a_direction_stands_still_once() {
-    for direction in [Direction::In, Direction::Out] {
-        let broker = broker(direction, None, Fault::Stall { time: SHORT, after: 2 });
+    for direction in [PacketDirection::In, PacketDirection::Out] {
+        let broker = broker(direction, None, FaultKind::Stall { time: SHORT, after: 2 });
         let mut client = Client::connected(&broker, Version::V3_1_1, "id");
         ping(&mut client);
         ping(&mut client);
@@ -176,7 +177,7 @@ fn bytes_until_reset(client: &mut Client) -> usize {
 #[test]
 fn a_connection_is_cut_after_so_many_bytes_to_the_client() {
     for limit in [1000, 40_000] {
-        let broker = broker(Direction::Out, None, Fault::CutAfter(limit));
+        let broker = broker(PacketDirection::Out, None, FaultKind::CutAfter(limit));
         let mut from = Client::connected(&broker, Version::V3_1_1, "from");
         let retained = Packet::Publish(crate::mqtt::packet::Publish {
             retain: true,
@@ -199,7 +200,7 @@ fn a_connection_is_cut_after_so_many_bytes_to_the_client() {
 /// Of a message that was cut nothing is delivered; all before it is.
 #[test]
 fn a_connection_is_cut_after_so_many_bytes_from_the_client() {
-    let broker = broker(Direction::In, None, Fault::CutAfter(1500));
+    let broker = broker(PacketDirection::In, None, FaultKind::CutAfter(1500));
     let mut to = Client::subscribed(&broker, "to", "a", QoS::AtMostOnce);
     let mut from = Client::connected(&broker, Version::V3_1_1, "from");
     let message = publish("a", vec![b'x'; 900].into(), QoS::AtMostOnce);
@@ -229,9 +230,9 @@ fn survivors(seed: u64, qos: QoS) -> Vec<Bytes> {
         fault,
     };
     let rules = vec![
-        rule(Direction::In, Fault::Drop(0.2)),
-        rule(Direction::Out, Fault::Drop(0.2)),
-        rule(Direction::Out, Fault::Duplicate(0.2)),
+        rule(PacketDirection::In, FaultKind::Drop(0.2)),
+        rule(PacketDirection::Out, FaultKind::Drop(0.2)),
+        rule(PacketDirection::Out, FaultKind::Duplicate(0.2)),
     ];
     let broker = start_with_faults(FaultPlan { seed: Some(seed), refused: 0, rules });
     let mut to = Client::subscribed(&broker, "to", "a", qos);
@@ -262,7 +263,7 @@ fn the_same_seed_does_the_same_to_the_same_packets() {
 #[test]
 fn a_flood_that_is_held_fills_no_memory() {
     let rule = FaultRule {
-        direction: Some(Direction::In),
+        direction: Some(PacketDirection::In),
         packet: Some(PacketType::Publish),
         fault: delay(HOUR),
     };
@@ -285,7 +286,7 @@ fn a_flood_that_is_held_fills_no_memory() {
 
 #[test]
 fn a_stop_does_not_wait_for_what_is_held() {
-    for direction in [Direction::In, Direction::Out] {
+    for direction in [PacketDirection::In, PacketDirection::Out] {
         let broker = broker(direction, None, delay(HOUR));
         let mut client = Client::connected(&broker, Version::V5, "id");
         client.send(&[Packet::PingReq, Packet::PingReq]);
@@ -306,8 +307,8 @@ fn a_stop_does_not_wait_for_what_is_held() {
 /// What a client had sent arrives before its end is noted: first its message, then its will.
 #[test]
 fn a_client_that_is_killed_while_its_packets_are_held() {
-    for fault in [delay(SHORT), Fault::Stall { time: SHORT, after: 0 }] {
-        let broker = broker(Direction::In, Some(PacketType::Publish), fault);
+    for fault in [delay(SHORT), FaultKind::Stall { time: SHORT, after: 0 }] {
+        let broker = broker(PacketDirection::In, Some(PacketType::Publish), fault);
         let mut to = Client::subscribed(&broker, "to", "#", QoS::AtMostOnce);
         let mut from = Client::new(&broker, Version::V3_1_1);
         let Packet::Connect(connect) = connect(Version::V3_1_1, "from") else { unreachable!() };
@@ -332,7 +333,7 @@ fn a_client_that_is_killed_while_its_packets_are_held() {
 /// What is held for a client that goes does not keep its connection.
 #[test]
 fn a_client_that_goes_while_packets_for_it_are_held() {
-    let broker = broker(Direction::Out, Some(PacketType::Publish), delay(HOUR));
+    let broker = broker(PacketDirection::Out, Some(PacketType::Publish), delay(HOUR));
     let mut client = Client::subscribed(&broker, "id", "a", QoS::AtMostOnce);
     client.send(&[publish("a", "x".into(), QoS::AtMostOnce)]);
     drop(client);
@@ -342,7 +343,7 @@ fn a_client_that_goes_while_packets_for_it_are_held() {
 /// The end of a connection comes after what was sent before it.
 #[test]
 fn an_end_waits_for_what_is_held() {
-    let broker = broker(Direction::Out, None, delay(SHORT));
+    let broker = broker(PacketDirection::Out, None, delay(SHORT));
     let mut first = Client::connected(&broker, Version::V5, "id");
     first.send(&[Packet::PingReq]);
     Client::connected(&broker, Version::V5, "id");

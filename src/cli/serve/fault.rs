@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::value;
-use crate::command::serve::{Direction, Fault, FaultPlan, FaultRule};
+use crate::command::serve::{FaultKind, FaultPlan, FaultRule, PacketDirection};
 use crate::exit::{MarkedPlace, Usage};
 use crate::mqtt::packet::PacketType;
 
@@ -52,12 +52,12 @@ const PACKETS: [PacketType; 15] = [
 
 /// A part of the text, and where it begins, in bytes.
 #[derive(Debug, Clone, Copy)]
-struct Piece<'a> {
+struct TermPiece<'a> {
     text: &'a str,
     start: usize,
 }
 
-impl<'a> Piece<'a> {
+impl<'a> TermPiece<'a> {
     /// What lies before and after the first `separator`.
     fn split_once(self, separator: char) -> Option<(Self, Self)> {
         let (before, after) = self.text.split_once(separator)?;
@@ -79,7 +79,7 @@ impl<'a> Piece<'a> {
 
 /// Reads what `--fault` was given, and adds it to `plan`.
 fn parse_into(plan: &mut FaultPlan, text: &str) -> Result<(), Usage> {
-    for item in (Piece { text, start: 0 }).items() {
+    for item in (TermPiece { text, start: 0 }).items() {
         setting(plan, item).map_err(|(sentence, place)| {
             let (before, after) = text.split_at(place);
             let place = MarkedPlace { before: before.to_owned(), after: after.to_owned() };
@@ -90,16 +90,16 @@ fn parse_into(plan: &mut FaultPlan, text: &str) -> Result<(), Usage> {
 }
 
 /// What is wrong, and where, in bytes.
-type Wrong = (String, usize);
+type WrongTerm = (String, usize);
 
 /// Which packets a setting is about.
 #[derive(Debug, Clone, Copy, Default)]
 struct Scope {
-    direction: Option<Direction>,
+    direction: Option<PacketDirection>,
     packet: Option<PacketType>,
 }
 
-fn setting(plan: &mut FaultPlan, item: Piece<'_>) -> Result<(), Wrong> {
+fn setting(plan: &mut FaultPlan, item: TermPiece<'_>) -> Result<(), WrongTerm> {
     // Times hold no colon, so that the first one ends a scope.
     let (scope, rest) = match item.split_once(':') {
         Some((words, rest)) => (scope(words)?, rest),
@@ -110,15 +110,15 @@ fn setting(plan: &mut FaultPlan, item: Piece<'_>) -> Result<(), Wrong> {
     };
     let at = |sentence: String| (format!("{}: {sentence}", name.text), value.start);
     let fault = match name.text {
-        "drop" => Fault::Drop(probability(value.text).map_err(at)?),
-        "dup" => Fault::Duplicate(probability(value.text).map_err(at)?),
+        "drop" => FaultKind::Drop(probability(value.text).map_err(at)?),
+        "dup" => FaultKind::Duplicate(probability(value.text).map_err(at)?),
         "delay" => delay(value.text).map_err(at)?,
         "stall" => stall(value.text).map_err(at)?,
-        "cut-after" => Fault::CutAfter(value::size(value.text).map_err(at)? as u64),
+        "cut-after" => FaultKind::CutAfter(value::size(value.text).map_err(at)? as u64),
         "refuse" | "seed" => return number(plan, scope, name, value),
         other => return Err((format!("there is no '{other}': expected {NAMES}"), name.start)),
     };
-    if matches!(fault, Fault::CutAfter(_)) && scope.packet.is_some() {
+    if matches!(fault, FaultKind::CutAfter(_)) && scope.packet.is_some() {
         return Err(("cut-after counts bytes, not packets of one type".to_owned(), item.start));
     }
     let Scope { direction, packet } = scope;
@@ -130,9 +130,9 @@ fn setting(plan: &mut FaultPlan, item: Piece<'_>) -> Result<(), Wrong> {
 fn number(
     plan: &mut FaultPlan,
     scope: Scope,
-    name: Piece<'_>,
-    value: Piece<'_>,
-) -> Result<(), Wrong> {
+    name: TermPiece<'_>,
+    value: TermPiece<'_>,
+) -> Result<(), WrongTerm> {
     if scope.direction.is_some() || scope.packet.is_some() {
         return Err((format!("{} has no scope", name.text), name.start));
     }
@@ -147,7 +147,7 @@ fn number(
 }
 
 /// `in`, `out`, the name of a packet, or `in/publish`.
-fn scope(words: Piece<'_>) -> Result<Scope, Wrong> {
+fn scope(words: TermPiece<'_>) -> Result<Scope, WrongTerm> {
     let mut scope = Scope::default();
     let mut rest = Some(words);
     while let Some(piece) = rest {
@@ -156,8 +156,8 @@ fn scope(words: Piece<'_>) -> Result<Scope, Wrong> {
             None => (piece, None),
         };
         match word.text {
-            "in" if scope.direction.is_none() => scope.direction = Some(Direction::In),
-            "out" if scope.direction.is_none() => scope.direction = Some(Direction::Out),
+            "in" if scope.direction.is_none() => scope.direction = Some(PacketDirection::In),
+            "out" if scope.direction.is_none() => scope.direction = Some(PacketDirection::Out),
             name if scope.packet.is_none() => scope.packet = Some(packet(name, word.start)?),
             _ => return Err(("expected one direction and one packet".to_owned(), word.start)),
         }
@@ -166,7 +166,7 @@ fn scope(words: Piece<'_>) -> Result<Scope, Wrong> {
     Ok(scope)
 }
 
-fn packet(name: &str, place: usize) -> Result<PacketType, Wrong> {
+fn packet(name: &str, place: usize) -> Result<PacketType, WrongTerm> {
     let found = PACKETS.into_iter().find(|packet| packet.name().eq_ignore_ascii_case(name));
     let what = || format!("'{name}' is neither in, nor out, nor the name of a packet");
     found.ok_or_else(|| (what(), place))
@@ -178,20 +178,20 @@ fn probability(text: &str) -> Result<f64, String> {
 }
 
 /// A time, or the shortest and the longest.
-fn delay(text: &str) -> Result<Fault, String> {
+fn delay(text: &str) -> Result<FaultKind, String> {
     let (shortest, longest) = text.split_once('-').unwrap_or((text, text));
     let (shortest, longest) = (fault_time(shortest)?, fault_time(longest)?);
     if longest < shortest {
         return Err("the shortest delay comes first, as in 10ms-50ms".to_owned());
     }
-    Ok(Fault::Delay(shortest, longest))
+    Ok(FaultKind::Delay(shortest, longest))
 }
 
-fn stall(text: &str) -> Result<Fault, String> {
+fn stall(text: &str) -> Result<FaultKind, String> {
     let (time, after) = text.split_once('@').unwrap_or((text, "0"));
     let expected = |_| "expected a time, and after @ a number of packets: 2s@100".to_owned();
     let after = after.parse().map_err(expected)?;
-    Ok(Fault::Stall { time: fault_time(time)?, after })
+    Ok(FaultKind::Stall { time: fault_time(time)?, after })
 }
 
 /// A time of at most a day: nobody waits for longer, and no clock overflows.
@@ -213,7 +213,7 @@ mod tests {
         Ok(plan)
     }
 
-    fn rule(fault: Fault) -> FaultRule {
+    fn rule(fault: FaultKind) -> FaultRule {
         FaultRule { direction: None, packet: None, fault }
     }
 
@@ -224,11 +224,11 @@ mod tests {
             seed: Some(7),
             refused: 3,
             rules: vec![
-                rule(Fault::Drop(0.01)),
-                rule(Fault::Delay(Duration::from_millis(50), Duration::from_millis(50))),
-                rule(Fault::Duplicate(1.0)),
-                rule(Fault::CutAfter(65_536)),
-                rule(Fault::Stall { time: Duration::from_secs(2), after: 100 }),
+                rule(FaultKind::Drop(0.01)),
+                rule(FaultKind::Delay(Duration::from_millis(50), Duration::from_millis(50))),
+                rule(FaultKind::Duplicate(1.0)),
+                rule(FaultKind::CutAfter(65_536)),
+                rule(FaultKind::Stall { time: Duration::from_secs(2), after: 100 }),
             ],
         };
         assert_eq!(plan(text).unwrap(), expected);
@@ -240,9 +240,9 @@ mod tests {
             let rules = plan(&format!("{text}:drop=1")).unwrap().rules;
             (rules[0].direction, rules[0].packet)
         };
-        assert_eq!(of("in"), (Some(Direction::In), None));
-        assert_eq!(of("out/puback"), (Some(Direction::Out), Some(PacketType::PubAck)));
-        assert_eq!(of("PUBREC/in"), (Some(Direction::In), Some(PacketType::PubRec)));
+        assert_eq!(of("in"), (Some(PacketDirection::In), None));
+        assert_eq!(of("out/puback"), (Some(PacketDirection::Out), Some(PacketType::PubAck)));
+        assert_eq!(of("PUBREC/in"), (Some(PacketDirection::In), Some(PacketType::PubRec)));
         assert_eq!(of("publish"), (None, Some(PacketType::Publish)));
     }
 

@@ -22,7 +22,7 @@ use child::ServedCommand;
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
-pub use crate::broker::fault::{Direction, Fault, FaultPlan, FaultRule};
+pub use crate::broker::fault::{FaultKind, FaultPlan, FaultRule, PacketDirection};
 pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::clients::Clients;
 use crate::broker::event::BrokerEvent;
-use crate::broker::fault::{Direction, FaultEvent, PacketFault};
+use crate::broker::fault::{FaultEvent, PacketDirection, PacketFault};
 use crate::mqtt::packet::{Ack, Connect, Packet, Publish};
 use crate::mqtt::reason::ReasonCode;
 
@@ -66,10 +66,10 @@ fn of_fault(fault: &FaultEvent<'_>) -> JsonMembers {
     }
 }
 
-fn direction(direction: Direction) -> (&'static str, Value) {
+fn direction(direction: PacketDirection) -> (&'static str, Value) {
     let name = match direction {
-        Direction::In => "in",
-        Direction::Out => "out",
+        PacketDirection::In => "in",
+        PacketDirection::Out => "out",
     };
     ("direction", json!(name))
 }

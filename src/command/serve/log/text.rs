@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::clients::Clients;
 use crate::broker::event::BrokerEvent;
-use crate::broker::fault::{Direction, FaultEvent, PacketFault};
+use crate::broker::fault::{FaultEvent, PacketDirection, PacketFault};
 use crate::mqtt::packet::{Ack, ConnAck, Connect, Packet};
 use crate::mqtt::version::Version;
 
@@ -50,10 +50,10 @@ fn of_fault(fault: &FaultEvent<'_>, name: &str) -> String {
     }
 }
 
-fn preposition(direction: Direction) -> &'static str {
+fn preposition(direction: PacketDirection) -> &'static str {
     match direction {
-        Direction::In => "from",
-        Direction::Out => "to",
+        PacketDirection::In => "from",
+        PacketDirection::Out => "to",
     }
 }
 
