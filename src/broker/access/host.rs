@@ -33,9 +33,8 @@ fn is_port(text: &str) -> bool {
 /// Why such a Host is refused.
 pub fn refusal(host: &str) -> String {
     format!(
-        "the Host of this request, {}, is neither an address nor localhost, as when a page gets \
-         around its browser's rules (DNS rebinding): connect to localhost, or start mqttws serve \
-         with --allow-remote",
+        "start mqttws serve with --allow-remote to let in clients that call it {}, which is \
+         neither an address nor localhost (DNS rebinding)",
         quoted(host)
     )
 }

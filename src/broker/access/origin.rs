@@ -39,6 +39,13 @@ impl FromStr for Origin {
         if text == "null" {
             return Ok(Self::Null);
         }
+        if text == "*" {
+            return Err(
+                "every page that a browser of this machine shows could use the broker: name \
+                        the origins one by one"
+                    .to_owned(),
+            );
+        }
         parse_site(text).ok_or_else(|| {
             "expected an origin such as https://app.example or http://10.0.0.7:3000, or null"
                 .to_owned()
@@ -85,15 +92,12 @@ fn is_host(host: &str) -> bool {
 /// Why a page of this origin is refused.
 pub fn refusal(origin: &str) -> String {
     if origin == "null" {
-        return "this page has no origin of its own (null), as a file or a sandboxed frame of any \
-                page: --allow-origin null lets all of them in"
+        return "start mqttws serve with --allow-origin null to let in pages without an origin of \
+                their own: files, and sandboxed frames of any page"
             .to_owned();
     }
     let origin = quoted(origin);
-    format!(
-        "the origin of this page, {origin}, is not allowed: start mqttws serve with \
-         --allow-origin {origin}"
-    )
+    format!("start mqttws serve with --allow-origin {origin} to let in pages of this origin")
 }
 
 #[cfg(test)]
