@@ -12,6 +12,7 @@ use faulty::room;
 use mio::net::TcpStream;
 
 use super::BrokerLog;
+use super::access::UpgradeRules;
 use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::input::{ClientInput, InputDecoder};
@@ -29,6 +30,8 @@ pub struct Service {
     pub router: Router,
     /// The only path that is upgraded.
     pub path: String,
+    /// Which upgrades are accepted.
+    pub upgrades: UpgradeRules,
     /// What is called when something happens.
     pub log: BrokerLog,
     /// What goes wrong on purpose.
@@ -209,11 +212,11 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { router, path, log, .. } = service;
+        let Service { router, path, upgrades, log, .. } = service;
         let Self { id, address, input, sending, faults, .. } = self;
         let is_open = sending.stage == EndStage::Open;
         let mut faults = faults.as_mut().filter(|_| is_open);
-        input.feed(arrived, path, &mut |part| match &mut faults {
+        input.feed(arrived, path, upgrades, &mut |part| match &mut faults {
             // Faults are those of MQTT: Pings are answered at once.
             Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
                 let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));

@@ -213,9 +213,9 @@ impl EventLoop {
     fn release(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.release(&mut self.service, now);
+        // What comes next is noted after it.
         self.connections.queue_write(id);
         self.connections.queue_read(id);
-        self.watch_arrivals(id);
     }
 
     /// Notes when the next arrives that a fault holds.

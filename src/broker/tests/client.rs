@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::broker::access::Access;
 use crate::broker::event::Observer;
 use crate::broker::fault::FaultPlan;
 use crate::broker::{Broker, BrokerLog, BrokerOptions};
@@ -46,7 +47,8 @@ fn start_as(max_packet: usize, observer: Option<Observer>, faults: Option<FaultP
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let path = "/mqtt".to_owned();
-    Broker::start(BrokerOptions { address, path, max_packet, log, faults }).unwrap()
+    let access = Access::default();
+    Broker::start(BrokerOptions { address, path, max_packet, access, log, faults }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.
