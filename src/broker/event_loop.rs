@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -21,8 +21,8 @@ use super::router::{ConnectionId, Outgoing};
 
 /// The token of the listener.
 const LISTENER: Token = Token(0);
-/// The token of [`StopHandle`].
-const STOP: Token = Token(1);
+/// The token of [`LoopControl`].
+const CONTROL: Token = Token(1);
 /// The number of the first connection, and its token.
 const FIRST: ConnectionId = 2;
 
@@ -32,17 +32,29 @@ const BURST: usize = 64;
 /// How long the loop waits before it accepts again when that has failed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Stops the loop from another thread.
+/// What another thread asks the loop for.
 #[derive(Debug, Clone)]
-pub struct StopHandle {
+pub struct LoopControl {
     waker: Arc<Waker>,
     is_stopping: Arc<AtomicBool>,
+    /// How often all connections were to be reset.
+    resets: Arc<AtomicU64>,
 }
 
-impl StopHandle {
+impl LoopControl {
     /// Stops the loop within two seconds.
     pub fn stop(&self) {
         self.is_stopping.store(true, SeqCst);
+        self.wake();
+    }
+
+    /// Resets every connection that there is.
+    pub fn reset_connections(&self) {
+        self.resets.fetch_add(1, SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         // It fails only when the loop is gone already.
         let _ = self.waker.wake();
     }
@@ -64,7 +76,9 @@ enum Accepting {
 /// The loop.
 pub struct EventLoop {
     poll: Poll,
-    stop: StopHandle,
+    control: LoopControl,
+    /// How many of the resets that were asked for are done.
+    resets: u64,
     /// When the loop ends, whatever waits.
     ends_at: Option<Instant>,
     listener: TcpListener,
@@ -82,11 +96,12 @@ impl EventLoop {
     /// bytes.
     pub fn new(mut listener: TcpListener, max_packet: usize, service: Service) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
+        let waker = Arc::new(Waker::new(poll.registry(), CONTROL)?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
-            stop: StopHandle { waker, is_stopping: Arc::default() },
+            control: LoopControl { waker, is_stopping: Arc::default(), resets: Arc::default() },
+            resets: 0,
             ends_at: None,
             listener,
             accepting: Accepting::Idle,
@@ -98,9 +113,9 @@ impl EventLoop {
         })
     }
 
-    /// What stops it.
-    pub fn stop_handle(&self) -> StopHandle {
-        self.stop.clone()
+    /// What another thread asks it with.
+    pub fn control(&self) -> LoopControl {
+        self.control.clone()
     }
 
     /// Serves until it is stopped.
@@ -168,7 +183,7 @@ impl EventLoop {
     /// Notes what the system reports.
     fn note(&mut self, event: &mio::event::Event, now: Instant) {
         let id = match event.token() {
-            STOP => return self.begin_to_stop(now),
+            CONTROL => return self.obey_control(now),
             LISTENER if self.accepting == Accepting::Stopped => return,
             LISTENER => return self.accepting = Accepting::Due,
             Token(id) => id as ConnectionId,
@@ -185,9 +200,30 @@ impl EventLoop {
         }
     }
 
+    /// Does what another thread has asked for.
+    fn obey_control(&mut self, now: Instant) {
+        let resets = self.control.resets.load(SeqCst);
+        if std::mem::replace(&mut self.resets, resets) != resets {
+            self.reset_connections(now);
+        }
+        self.begin_to_stop(now);
+    }
+
+    /// Resets every connection.
+    fn reset_connections(&mut self, now: Instant) {
+        let ids = self.connections.ids();
+        self.service.log.note(|| format!("{} connections are reset on demand", ids.len()));
+        for id in ids {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.reset();
+                self.close(id, now);
+            }
+        }
+    }
+
     /// Ends every connection; those that have not been upgraded are not told.
     fn begin_to_stop(&mut self, now: Instant) {
-        if !self.stop.is_stopping.load(SeqCst) || self.ends_at.is_some() {
+        if !self.control.is_stopping.load(SeqCst) || self.ends_at.is_some() {
             return;
         }
         self.ends_at = Some(now + LINGER + LINGER / 4);

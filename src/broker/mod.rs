@@ -27,7 +27,7 @@ use mio::net::TcpListener;
 use access::Access;
 use connection::Service;
 use event::{BrokerEvent, Observer};
-use event_loop::{EventLoop, StopHandle};
+use event_loop::{EventLoop, LoopControl};
 use fault::FaultPlan;
 use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
 use router::Router;
@@ -93,7 +93,7 @@ pub fn raise_limit() {
 pub struct Broker {
     address: SocketAddr,
     path: String,
-    stop: StopHandle,
+    control: LoopControl,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -116,10 +116,10 @@ impl Broker {
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
         let event_loop = EventLoop::new(listener, max_packet, service)?;
-        let stop = event_loop.stop_handle();
+        let control = event_loop.control();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
-        Ok(Self { address, path, stop, thread })
+        Ok(Self { address, path, control, thread })
     }
 
     /// The address that it listens on.
@@ -132,6 +132,12 @@ impl Broker {
         format!("ws://{}{}", reachable(self.address), self.path)
     }
 
+    /// Resets every TCP connection, soon. Sessions, retained messages and the listener stay; wills
+    /// are published.
+    pub fn reset_connections(&self) {
+        self.control.reset_connections();
+    }
+
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns
     /// within two seconds.
     pub fn stop(self) {
@@ -142,7 +148,7 @@ impl Broker {
 /// Stops the broker.
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.stop.stop();
+        self.control.stop();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has ended, which is all that matters here.
             let _ = thread.join();

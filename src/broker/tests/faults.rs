@@ -357,3 +357,20 @@ fn an_end_waits_for_what_is_held() {
     assert!(matches!(&last, Packet::Disconnect(packet) if packet.code == code), "{last:?}");
     first.expect_close(1000);
 }
+
+/// Before the upgrade, before CONNECT, and while packets are held.
+#[test]
+fn all_connections_are_reset_at_once() {
+    for broker in [start(), broker(PacketDirection::In, None, delay(HOUR))] {
+        let mut sockets = vec![dial(&broker), Client::new(&broker, Version::V5).socket];
+        let mut client = Client::connected(&broker, Version::V5, "id");
+        client.send(&[Packet::PingReq]);
+        sockets.push(client.socket);
+        broker.reset_connections();
+        for mut socket in sockets {
+            let error = socket.read(&mut [0]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+        }
+        Client::connected(&broker, Version::V5, "other");
+    }
+}

@@ -17,7 +17,7 @@ use crate::broker::access::Access;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
 use crate::report;
-use crate::signals::SignalWatch;
+use crate::signals::{ReceivedSignal, SignalWatch};
 use crate::terminal::screen;
 use child::ServedCommand;
 use notify::ServiceManager;
@@ -74,15 +74,24 @@ pub fn run(config: &Config) -> Result<Exit> {
     manager.ready(&broker.url());
     let command = ServedCommand::start(&config.command, &broker.url())?;
     raise_limit();
+    let obey = |signal| obey(signal, &broker);
     let exit = if let Some(command) = command {
-        Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
+        Exit::Command(command.wait(&mut signals, obey).context("waiting for the command")?)
     } else {
-        while signals.wait().is_empty() {}
+        while signals.wait().into_iter().all(obey) {}
         Exit::Done
     };
     manager.stopping();
     broker.stop();
     Ok(exit)
+}
+
+/// Does what a signal asks the broker for. False if it asks for the end.
+fn obey(signal: ReceivedSignal, broker: &Broker) -> bool {
+    if signal.is_request() {
+        broker.reset_connections();
+    }
+    signal.is_request()
 }
 
 fn start_broker(config: &Config) -> Result<Broker> {
