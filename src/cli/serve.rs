@@ -1,5 +1,7 @@
 //! `mqttws serve`.
 
+mod limits;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,6 +11,7 @@ use clap::{Args, ValueEnum};
 use super::value;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
+use limits::LimitFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
@@ -70,6 +73,9 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FORM")]
     log: Option<LogFlag>,
 
+    #[command(flatten)]
+    limits: LimitFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -81,6 +87,7 @@ impl ServeFlags {
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         Ok(Config {
             address: SocketAddr::new(loopback(&self.host)?, port),
+            limits: self.limits.resolve(),
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,

@@ -3,6 +3,7 @@
 
 mod connect;
 mod copies;
+mod lesser;
 mod message;
 mod outbound;
 mod peer;
@@ -20,7 +21,7 @@ use std::time::Instant;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
-use crate::broker::limits::PATIENCE;
+use crate::broker::limits::{Limits, PATIENCE};
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -113,8 +114,7 @@ impl Timers {
 /// Sessions, subscriptions, retained messages and connections.
 #[derive(Debug)]
 pub struct Router {
-    /// Announced as Maximum Packet Size (§3.2.2.3.6), in bytes.
-    maximum_packet: u32,
+    limits: Limits,
     peers: HashMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
@@ -131,10 +131,10 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that announces this Maximum Packet Size, in bytes.
-    pub fn new(maximum_packet: u32) -> Self {
+    /// A router with these limits.
+    pub fn new(limits: Limits) -> Self {
         Self {
-            maximum_packet,
+            limits,
             peers: HashMap::new(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),

@@ -6,8 +6,8 @@ use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
-use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
-use crate::broker::limits::{READ_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
+use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
+use crate::broker::limits::{Limit, Limits, READ_BYTES};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
@@ -25,7 +25,10 @@ impl Router {
         now: Instant,
     ) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let topic = match resolve(peer, &mut publish) {
+        if let Some(code) = lesser::refused(&self.limits, publish.qos, publish.retain) {
+            return self.shut(id, code, EndReason::Misbehaved, now);
+        }
+        let topic = match resolve(peer, &mut publish, self.limits.get_u16(Limit::TopicAliases)) {
             Ok(topic) => topic,
             Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
         };
@@ -76,7 +79,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let mut code = ReasonCode::SUCCESS;
         if session.inbound.insert(packet_id) {
-            let excess = session.inbound.len() > usize::from(RECEIVE_MAXIMUM);
+            let excess = session.inbound.len() > self.limits.get(Limit::ReceiveMaximum);
             if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
                 session.inbound.remove(&packet_id);
                 return self.shut(
@@ -142,7 +145,7 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
-        if message.retain && !self.retained.store(message) {
+        if message.retain && !self.retained.store(message, &self.limits) {
             self.notes
                 .push(format!("not retained, too many already: {:?}", message.topic.as_str()));
         }
@@ -170,7 +173,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
-            let lost = !queue_for_absent(session, message, grant);
+            let lost = !queue_for_absent(session, message, grant, &self.limits);
             return self.count_dropped(key, lost);
         };
         if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
@@ -178,7 +181,7 @@ impl Router {
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
-        let lost = !send_or_queue(session, peer, delivery, now);
+        let lost = !send_or_queue(session, peer, delivery, &self.limits, now);
         let slow = peer.backlog.is_slow(session.outbound.queued());
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
@@ -225,12 +228,17 @@ impl Router {
 }
 
 /// Queues a message for a client that is not connected; false when there is no room for it.
-fn queue_for_absent(session: &mut ClientSession, message: &mut AppMessage, grant: &Grant) -> bool {
+fn queue_for_absent(
+    session: &mut ClientSession,
+    message: &mut AppMessage,
+    grant: &Grant,
+    limits: &Limits,
+) -> bool {
     if message.qos.min(grant.qos) == QoS::AtMostOnce {
         return true;
     }
     message.detach();
-    session.outbound.push(message.delivery(grant))
+    session.outbound.push(message.delivery(grant), limits)
 }
 
 /// Delivers a message to a client that is connected; false when there is no room for it.
@@ -238,6 +246,7 @@ fn send_or_queue(
     session: &mut ClientSession,
     peer: &mut Peer,
     delivery: AddressedMessage,
+    limits: &Limits,
     now: Instant,
 ) -> bool {
     if delivery.publish.qos == QoS::AtMostOnce {
@@ -247,7 +256,7 @@ fn send_or_queue(
         }
         return room;
     }
-    let queued = session.outbound.push(delivery);
+    let queued = session.outbound.push(delivery, limits);
     fill(session, peer, now);
     queued
 }
@@ -290,7 +299,7 @@ pub(super) fn is_reserved(topic: &TopicName) -> bool {
 }
 
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
-fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
+fn resolve(peer: &mut Peer, publish: &mut Publish, maximum: u16) -> Result<TopicName, ReasonCode> {
     // `[MQTT-3.3.4-6]`
     if publish.properties.has(PropertyId::SubscriptionIdentifier) {
         return Err(ReasonCode::PROTOCOL_ERROR);
@@ -301,9 +310,9 @@ fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCo
     let alias = publish.properties.topic_alias();
     match (publish.topic.take(), alias) {
         (Some(topic), None) => Ok(topic),
-        (Some(topic), Some(alias)) if peer.set_alias(alias, &topic) => Ok(topic),
+        (Some(topic), Some(alias)) if peer.set_alias(alias, &topic, maximum) => Ok(topic),
         (Some(_), Some(_)) => Err(ReasonCode::TOPIC_ALIAS_INVALID),
-        (None, Some(alias)) if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM => {
+        (None, Some(alias)) if alias == 0 || alias > maximum => {
             Err(ReasonCode::TOPIC_ALIAS_INVALID)
         }
         (None, alias) => {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::time::Instant;
 
 use super::message::AppMessage;
-use crate::broker::limits::{RETAINED_BYTES, RETAINED_MESSAGES};
+use crate::broker::limits::{Limit, Limits};
 use crate::mqtt::topic::TopicFilter;
 
 /// All retained messages, in the order of their topics.
@@ -19,7 +19,7 @@ impl Retained {
     /// Stores a message in place of the previous one, or only removes that one if the payload is
     /// empty `[MQTT-3.3.1-6]`. False when there is no room.
     #[must_use]
-    pub fn store(&mut self, message: &mut AppMessage) -> bool {
+    pub fn store(&mut self, message: &mut AppMessage, limits: &Limits) -> bool {
         let topic = message.topic.as_str();
         if let Some(old) = self.messages.remove(topic) {
             self.weight -= old.weight();
@@ -27,8 +27,8 @@ impl Retained {
         if message.payload.is_empty() {
             return true;
         }
-        if self.messages.len() >= RETAINED_MESSAGES
-            || self.weight + message.weight() > RETAINED_BYTES
+        if self.messages.len() >= limits.get(Limit::RetainedMessages)
+            || self.weight + message.weight() > limits.get(Limit::RetainedBytes)
         {
             return false;
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::broker::event::Observer;
+use crate::broker::limits::{Limit, Limits};
 use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
@@ -35,7 +36,8 @@ pub(super) fn start() -> Broker {
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
+    let limits = Limits::default().with(Limit::Packet, max_packet);
+    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), limits, log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

@@ -66,6 +66,12 @@ pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: No such file or d
 pub const NO_SUCH_COMMAND: &str = "mqttws: running /no-such-file: No such file or directory";
 pub const NOT_LOOPBACK: &str =
     "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0";
+pub const NO_SUCH_LIMIT: &str = "mqttws: --limit: *";
+pub const LIMIT_WITHOUT_VALUE: &str = "mqttws: --limit: *";
+pub const LIMIT_IN_BYTES: &str = "mqttws: --limit: *";
+pub const LIMIT_FROM_TO: &str = "mqttws: --limit: *";
+pub const LIMIT_YES_OR_NO: &str = "mqttws: --limit: *";
+pub const QOS_ABOVE_LIMIT: &str = "mqttws: publishing at ws://127.0.0.1:*/mqtt: *";
 pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: Address already in use";
 /// The line of an answered probe.
 pub const PING_PROBE: &str = "answer from *: seq=* time=* ms";
