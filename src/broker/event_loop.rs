@@ -216,6 +216,9 @@ impl EventLoop {
             let step = self.connections.hold_back(publisher, subscriber, now);
             self.obey(step);
         }
+        for warning in self.service.router.warnings() {
+            self.service.log.warn(&warning);
+        }
         for note in self.service.router.notes() {
             self.service.log.note(|| note);
         }

@@ -124,6 +124,8 @@ pub struct Router {
     touched: Vec<ConnectionId>,
     /// Lines for the debug log.
     notes: Vec<String>,
+    /// Lines that the user should see in any case: what was lost.
+    warnings: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
     /// The memory of `publish::route`.
@@ -142,6 +144,7 @@ impl Router {
             timers: Timers::default(),
             touched: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             assigned: 0,
             matches: Matches::default(),
         }
@@ -308,6 +311,11 @@ impl Router {
     /// Lines for the debug log: what was refused, dropped or malformed since the last call.
     pub fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Lines that the user should see in any case: what was lost since the last call.
+    pub fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Sends a packet.

@@ -39,6 +39,8 @@ pub struct ClientSession {
     pub inbound: HashSet<PacketId>,
     /// Messages lost because the client was too slow, and not yet reported.
     pub dropped: u64,
+    /// Messages lost because the queue was full, and not yet reported.
+    pub overflowed: u64,
 }
 
 impl ClientSession {
@@ -55,6 +57,7 @@ impl ClientSession {
             outbound: OutboundMessages::default(),
             inbound: HashSet::new(),
             dropped: 0,
+            overflowed: 0,
         }
     }
 }

@@ -26,7 +26,7 @@ fn a_wrong_limit_is_told_what_is_allowed() {
 }
 
 #[test]
-fn a_client_is_told_of_the_limits_and_kept_to_them() {
+fn a_client_is_kept_to_the_limits() {
     let (serve, url) = serve(&["max-qos=1", "retain=no", "packet=1KiB", "wildcards=no"]);
     let publish = |flags: &[&str]| {
         Program::new([&["pub", &url, "--no-reconnect", "-t", "t"][..], flags].concat()).run()
@@ -34,4 +34,19 @@ fn a_client_is_told_of_the_limits_and_kept_to_them() {
     publish(&["-q", "1", "-m", "x"]).expect(0, "", "");
     fails(&publish(&["-V", "311", "-q", "2", "-m", "x"]), 8, lines::QOS_ABOVE_LIMIT);
     stop(serve);
+}
+
+#[test]
+fn what_is_lost_is_a_line_on_stderr() {
+    let (mut serve, url) = serve(&["retained-messages=1"]);
+    for topic in ["a", "b"] {
+        Program::new(["pub", &url, "-V", "311", "-q", "1", "-r", "-t", topic, "-m", "x"])
+            .run()
+            .expect(0, "", "");
+    }
+    serve.wait_for_words("is delivered, but not retained");
+    serve.signal("INT");
+    let line = "mqttws: warning: there is no room for more retained messages (see --limit): \"b\" is \
+                delivered, but not retained\n";
+    serve.finish().expect(0, format!("{url}\n"), line);
 }

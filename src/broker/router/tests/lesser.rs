@@ -141,3 +141,76 @@ fn a_subscription_is_granted_the_highest_qos_there_is() {
         assert_eq!(packets, [Packet::SubAck(granted)]);
     }
 }
+
+/// Publishes, and returns the code of the acknowledgement.
+fn code_of(world: &mut World, id: ConnectionId, message: Publish) -> Option<ReasonCode> {
+    world.send(id, Packet::Publish(message));
+    match world.got(id).pop() {
+        Some(Packet::PubAck(ack) | Packet::PubRec(ack)) => Some(ack.code),
+        None => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_retained_message_without_room_leaves_the_old_one() {
+    let quota = ReasonCode::QUOTA_EXCEEDED;
+    for (version, qos, told) in [
+        (Version::V5, QoS::ExactlyOnce, Some(quota)),
+        (Version::V5, QoS::AtLeastOnce, Some(quota)),
+        (Version::V5, QoS::AtMostOnce, None),
+        (Version::V3_1_1, QoS::AtLeastOnce, Some(ReasonCode::SUCCESS)),
+    ] {
+        let limits = Limits::default().with(Limit::RetainedMessages, 2);
+        let mut world = World::within(limits.with(Limit::RetainedBytes, 300));
+        let to = world.subscriber(version, "to", "#", QoS::AtLeastOnce);
+        let from = world.client(version, "from");
+        let long: &'static str = Box::leak("x".repeat(300).into_boxed_str());
+        let mut code = |topic, payload, id| {
+            let packet_id = PacketId::new(id).filter(|_| qos != QoS::AtMostOnce);
+            let message = Publish { retain: true, packet_id, ..publish(topic, payload, qos) };
+            code_of(&mut world, from, message)
+        };
+        let taken = told.map(|_| ReasonCode::SUCCESS);
+        assert_eq!([code("a", "1", 1), code("b", "1", 2)], [taken, taken]);
+        assert_eq!([code("c", "1", 3), code("a", long, 4)], [told, told]);
+        // One that is refused reaches nobody, and the others are delivered.
+        let is_refused = told == Some(quota);
+        assert_eq!(world.messages(to).len(), if is_refused { 2 } else { 4 });
+        assert_eq!(world.router.warnings().len(), usize::from(!is_refused));
+        let reader = world.subscriber(version, "reader", "#", QoS::AtMostOnce);
+        assert_eq!(world.messages(reader), ["a 1 0 r", "b 1 0 r"]);
+    }
+}
+
+#[test]
+fn a_full_queue_is_not_answered_with_success() {
+    for version in VERSIONS {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let mut world = World::within(Limits::default().with(Limit::QueueMessages, 2));
+            let (away, _) = world.join(persistent(Version::V3_1_1, "away"));
+            world.subscribe(away, subscription("a", qos));
+            world.lose(away);
+            let to = world.subscriber(Version::V3_1_1, "to", "a", QoS::AtMostOnce);
+            let from = world.client(version, "from");
+            let codes: Vec<_> = (1..=4)
+                .map(|number| {
+                    let packet_id = PacketId::new(number);
+                    let message = Publish { packet_id, ..publish("a", "x", qos) };
+                    code_of(&mut world, from, message).unwrap().0
+                })
+                .collect();
+            let full = if version == Version::V5 { 0x97 } else { 0 };
+            assert_eq!(codes, [0, 0, full, full], "{version:?} {qos}");
+            // The others get it.
+            assert_eq!(world.messages(to).len(), 4);
+            let told = world.router.warnings();
+            assert!(told.len() == 1 && told[0].starts_with("the queue of \"away\" is full"));
+            world.join(persistent(Version::V3_1_1, "away"));
+            assert_eq!(
+                world.router.warnings(),
+                ["the queue of \"away\" was full: 2 messages lost"]
+            );
+        }
+    }
+}
