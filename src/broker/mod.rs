@@ -1,6 +1,7 @@
 //! The local broker of `mqttws serve`. The router is pure; one thread does the I/O of all
 //! connections.
 
+pub mod access;
 mod connection;
 mod connections;
 mod descriptors;
@@ -21,6 +22,7 @@ use std::thread::{self, JoinHandle};
 
 use mio::net::TcpListener;
 
+use access::Access;
 use connection::Service;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
@@ -70,6 +72,8 @@ pub struct BrokerOptions {
     pub path: String,
     /// What it offers at most.
     pub limits: Limits,
+    /// Who may come in, and who may do what.
+    pub access: Access,
     /// What is called when something happens.
     pub log: BrokerLog,
 }
@@ -94,12 +98,13 @@ impl Broker {
     /// # Errors
     /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, limits, log } = options;
+        let BrokerOptions { address, path, limits, access, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let service = Service {
             router: Router::new(limits.clone()),
             path: path.clone(),
+            upgrades: access.upgrades,
             log,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),

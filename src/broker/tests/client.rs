@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::broker::access::Access;
 use crate::broker::event::Observer;
 use crate::broker::limits::{Limit, Limits};
 use crate::broker::{Broker, BrokerLog, BrokerOptions};
@@ -37,7 +38,8 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let limits = Limits::default().with(Limit::Packet, max_packet);
-    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), limits, log }).unwrap()
+    let path = "/mqtt".to_owned();
+    Broker::start(BrokerOptions { address, path, limits, access: Access::default(), log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::broker::access::Access;
 use crate::broker::limits::Limits;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
@@ -23,6 +24,7 @@ use child::ServedCommand;
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
+pub use crate::broker::access;
 pub use crate::broker::limits;
 pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
@@ -36,6 +38,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// What it offers at most.
     pub limits: Limits,
+    /// Who may come in, and who may do what.
+    pub access: Access,
     /// How what happens is logged, if it is.
     pub log: Option<LogForm>,
     /// How the broker is announced.
@@ -85,6 +89,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
         address,
         path: PATH.to_owned(),
         limits: config.limits.clone(),
+        access: config.access.clone(),
         log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))

@@ -64,8 +64,6 @@ pub const PINGING_LOST: &str =
 pub const PING_UNANSWERED: &str = "mqttws: pinging ws://127.0.0.1:*/mqtt: no probe was answered";
 pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: No such file or directory";
 pub const NO_SUCH_COMMAND: &str = "mqttws: running /no-such-file: No such file or directory";
-pub const NOT_LOOPBACK: &str =
-    "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0";
 pub const NO_SUCH_LIMIT: &str = "mqttws: invalid value 'speed=9' for '--limit <NAME=VALUE>': there is no such limit; the names are \
      connections, sessions, subscriptions, queue-messages, queue-bytes, retained-messages, \
      retained-bytes, packet, receive-maximum, topic-aliases, keep-alive, max-qos, retain, wildcards, \
@@ -83,6 +81,8 @@ pub const LIMIT_YES_OR_NO: &str = "mqttws: invalid value 'retain=maybe' for '--l
 pub const QOS_ABOVE_LIMIT: &str = "mqttws: publishing to t at ws://127.0.0.1:*/mqtt: connection lost: the server closed \
      the WebSocket with code 1002 (protocol error); the broker takes what it was sent for a breach of the \
      protocol: it may forbid the topic or filter, its QoS or size";
+pub const NOT_LOOPBACK: &str = "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0, \
+     without --allow-remote";
 pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: Address already in use";
 /// The line of an answered probe.
 pub const PING_PROBE: &str = "answer from *: seq=* time=* ms";
