@@ -5,6 +5,7 @@
 
 mod carries;
 mod chromium;
+mod hot_reload;
 mod site;
 mod wills;
 
