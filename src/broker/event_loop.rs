@@ -16,7 +16,7 @@ use super::connections::{ConnectionTable, HoldBackStep};
 use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultyTraffic};
 use super::handshake;
-use super::limits::{CONNECTIONS, LINGER, PATIENCE, SLOW_BYTES};
+use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
 use super::router::{ConnectionId, Outgoing};
 
 /// The token of the listener.
@@ -84,7 +84,7 @@ pub struct EventLoop {
     listener: TcpListener,
     accepting: Accepting,
     next_id: ConnectionId,
-    max_packet: usize,
+    limits: Limits,
     service: Service,
     connections: ConnectionTable,
     /// When something that a fault holds arrives.
@@ -92,9 +92,8 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// A loop that accepts the connections of `listener`, and packets of at most `max_packet`
-    /// bytes.
-    pub fn new(mut listener: TcpListener, max_packet: usize, service: Service) -> io::Result<Self> {
+    /// A loop that accepts the connections of `listener`, within these limits.
+    pub fn new(mut listener: TcpListener, limits: Limits, service: Service) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), CONTROL)?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -106,7 +105,7 @@ impl EventLoop {
             listener,
             accepting: Accepting::Idle,
             next_id: FIRST,
-            max_packet,
+            limits,
             service,
             connections: ConnectionTable::default(),
             arrivals: Alarms::default(),
@@ -292,6 +291,9 @@ impl EventLoop {
             let step = self.connections.hold_back(publisher, subscriber, now);
             self.obey(step);
         }
+        for warning in self.service.router.warnings() {
+            self.service.log.warn(&warning);
+        }
         for note in self.service.router.notes() {
             self.service.log.note(|| note);
         }
@@ -385,12 +387,14 @@ impl EventLoop {
         if let Err(error) = self.register(id, &mut socket) {
             return self.service.log.note(|| format!("{address} failed at once: {error}"));
         }
-        let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
+        let is_full =
+            self.connections.len() >= self.limits.get(Limit::Connections) && !self.make_room(now);
         let faults = self.service.faults.as_ref();
         let traffic = faults.and_then(|plan| plan.of_connection(id - FIRST));
         let traffic = traffic.map(FaultyTraffic::new);
         let is_refused = faults.is_some_and(|plan| plan.refuses(id - FIRST));
-        let mut connection = ServerConnection::new(id, socket, address, self.max_packet, traffic);
+        let max_packet = self.limits.get(Limit::Packet);
+        let mut connection = ServerConnection::new(id, socket, address, max_packet, traffic);
         let log = &self.service.log;
         if is_full {
             connection.refuse(handshake::busy(), log, now);

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use crate::broker::access::Access;
 use crate::broker::event::Observer;
 use crate::broker::fault::FaultPlan;
+use crate::broker::limits::{Limit, Limits};
 use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
@@ -46,9 +47,10 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
 fn start_as(max_packet: usize, observer: Option<Observer>, faults: Option<FaultPlan>) -> Broker {
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
+    let limits = Limits::default().with(Limit::Packet, max_packet);
     let path = "/mqtt".to_owned();
     let access = Access::default();
-    Broker::start(BrokerOptions { address, path, max_packet, access, log, faults }).unwrap()
+    Broker::start(BrokerOptions { address, path, limits, access, log, faults }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

@@ -3,6 +3,7 @@
 mod access;
 mod command;
 mod fault;
+mod limits;
 mod log;
 mod ready;
 mod signals;
