@@ -13,12 +13,14 @@ use mio::net::TcpStream;
 
 use super::BrokerLog;
 use super::access::UpgradeRules;
+use super::brokers::{Brokers, TooManyBrokers};
 use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
+use super::handshake;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
-use super::router::{ConnectionId, EndReason, Router};
+use super::router::{ConnectionId, EndReason};
 use crate::mqtt::packet::Packet;
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
 use crate::websocket::outbound::ServerOutbound;
@@ -27,7 +29,7 @@ use crate::websocket::upgrade::accept::Refusal;
 /// What every connection is served with.
 pub struct Service {
     /// Where its packets go.
-    pub router: Router,
+    pub brokers: Brokers,
     /// The only path that is upgraded.
     pub path: String,
     /// Which upgrades are accepted.
@@ -198,7 +200,7 @@ impl ServerConnection {
                 if let Some(faults) = &mut self.faults {
                     faults.pass(PacketDirection::In, count, now);
                 }
-                service.router.heard(self.id, now);
+                service.brokers.heard(self.id, now);
                 self.understand(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -212,7 +214,7 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { router, path, upgrades, log, .. } = service;
+        let Service { brokers, path, upgrades, log, .. } = service;
         let Self { id, address, input, sending, faults, .. } = self;
         let is_open = sending.stage == EndStage::Open;
         let mut faults = faults.as_mut().filter(|_| is_open);
@@ -224,7 +226,7 @@ impl ServerConnection {
             }
             _ => {
                 log_input(log, *address, &part);
-                sending.take_input(part, *id, router, now);
+                sending.take_input(part, *id, brokers, now);
             }
         });
         self.take_held_input(service, now);
@@ -248,7 +250,7 @@ impl ServerConnection {
     /// All that the client has sent was taken.
     fn finish_loss(&mut self, service: &mut Service, now: Instant) {
         if self.input.is_websocket() {
-            service.router.lost(self.id, now);
+            service.brokers.lost(self.id, now);
         }
         self.tell_end(&service.log);
         self.sending.end(None, now);
@@ -339,7 +341,7 @@ impl ServerConnection {
         let weight = self.sending.queue.take_written();
         let weight = self.faults.as_mut().map_or(weight, |faults| faults.written(weight));
         if weight > 0 {
-            service.router.written(self.id, weight, now);
+            service.brokers.written(self.id, weight, now);
         }
     }
 
@@ -386,26 +388,26 @@ impl SendingSide {
         self.blocked_since = None;
     }
 
-    /// Gives the router what a client has sent, or answers it.
+    /// Gives the broker what a client has sent, or answers it.
     fn take_input(
         &mut self,
         input: ClientInput,
         id: ConnectionId,
-        router: &mut Router,
+        brokers: &mut Brokers,
         now: Instant,
     ) {
         match input {
-            ClientInput::Upgrade(answer) => {
-                self.queue.post_bytes(answer);
-                router.open(id, now);
-            }
+            ClientInput::Upgrade(answer, name) => match brokers.open(id, name, now) {
+                Ok(()) => self.queue.post_bytes(answer),
+                Err(TooManyBrokers) => self.refuse(&handshake::too_many_brokers(), now),
+            },
             ClientInput::Refused(refusal) => self.refuse(&refusal, now),
-            ClientInput::Packet(packet) => router.receive(id, packet, now),
-            ClientInput::Malformed(error) => router.malformed(id, &error, now),
+            ClientInput::Packet(packet) => brokers.receive(id, packet, now),
+            ClientInput::Malformed(error) => brokers.malformed(id, &error, now),
             ClientInput::Answers(frames) => self.answer(&frames),
             ClientInput::Closed(code) => {
                 self.close_answer = Some(code);
-                router.lost(id, now);
+                brokers.lost(id, now);
             }
         }
     }
@@ -419,7 +421,7 @@ impl SendingSide {
 /// Tells of what a client sent.
 fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     match input {
-        ClientInput::Upgrade(_) => log.tell(&BrokerEvent::Opened(address)),
+        ClientInput::Upgrade(..) => log.tell(&BrokerEvent::Opened(address)),
         ClientInput::Refused(refusal) => {
             log.note(|| format!("{address} was refused: {}", refusal.sentence));
         }

@@ -142,7 +142,7 @@ impl EventLoop {
 
     /// How long nothing is due, if nothing comes.
     fn longest_wait(&self, now: Instant) -> Option<Duration> {
-        if self.connections.has_work() || self.service.router.has_output() {
+        if self.connections.has_work() || self.service.brokers.has_output() {
             return Some(Duration::ZERO);
         }
         let accept_at = match self.accepting {
@@ -150,7 +150,7 @@ impl EventLoop {
             Accepting::Failed(until) => Some(until),
             Accepting::Idle | Accepting::Stopped => None,
         };
-        let (alarm, deadline) = (self.connections.next_alarm(), self.service.router.deadline());
+        let (alarm, deadline) = (self.connections.next_alarm(), self.service.brokers.deadline());
         let due = [alarm, deadline, accept_at, self.ends_at, self.arrivals.next()];
         due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
     }
@@ -169,7 +169,7 @@ impl EventLoop {
         while let Some(id) = self.arrivals.due(now) {
             self.release(id, now);
         }
-        self.service.router.tick(now);
+        self.service.brokers.tick(now);
         while let Some(id) = self.connections.due(now) {
             self.look_after(id, now);
         }
@@ -227,7 +227,7 @@ impl EventLoop {
         }
         self.ends_at = Some(now + LINGER + LINGER / 4);
         self.accepting = Accepting::Stopped;
-        self.service.router.stop(now);
+        self.service.brokers.stop(now);
         for id in self.connections.before_upgrade() {
             self.close(id, now);
         }
@@ -272,12 +272,12 @@ impl EventLoop {
         }
     }
 
-    /// Hands the packets and ends that the router has to the connections.
+    /// Hands the packets and ends that the brokers have to the connections.
     fn hand_over(&mut self, now: Instant) {
         let Self { service, connections, .. } = self;
         let mut slow = Vec::new();
-        let Service { router, log, .. } = service;
-        router.drain(|outgoing| {
+        let Service { brokers, log, .. } = service;
+        let hand_over = |outgoing: Outgoing<'_>| {
             let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
             let Some(connection) = connections.get_mut(id) else { return packets.clear() };
             connection.post(packets, unsent, log, now);
@@ -286,16 +286,14 @@ impl EventLoop {
             }
             connections.queue_write(id);
             slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
+        };
+        brokers.drain(hand_over, |warnings, notes| {
+            warnings.iter().for_each(|warning| log.warn(warning));
+            notes.into_iter().for_each(|note| log.note(|| note));
         });
         for (publisher, subscriber) in slow {
             let step = self.connections.hold_back(publisher, subscriber, now);
             self.obey(step);
-        }
-        for warning in self.service.router.warnings() {
-            self.service.log.warn(&warning);
-        }
-        for note in self.service.router.notes() {
-            self.service.log.note(|| note);
         }
     }
 
@@ -308,7 +306,7 @@ impl EventLoop {
         }
         self.connections.watch_closing(id);
         self.connections.queue_read(id);
-        if self.connections.has_publishers(id) && self.service.router.backlog(id) <= SLOW_BYTES / 2
+        if self.connections.has_publishers(id) && self.service.brokers.backlog(id) <= SLOW_BYTES / 2
         {
             self.connections.release_publishers(id);
         }
@@ -319,7 +317,7 @@ impl EventLoop {
     /// Closes the socket of a connection.
     fn close(&mut self, id: ConnectionId, now: Instant) {
         self.arrivals.set(id, None);
-        self.service.router.lost(id, now);
+        self.service.brokers.lost(id, now);
         if let Some(mut connection) = self.connections.remove(id) {
             connection.tell_end(&self.service.log);
         }
@@ -341,7 +339,7 @@ impl EventLoop {
 
     fn obey(&mut self, step: HoldBackStep) {
         if let HoldBackStep::GoOn(stuck) = step {
-            self.service.router.set_stuck(stuck);
+            self.service.brokers.set_stuck(stuck);
         }
     }
 }

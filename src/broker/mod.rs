@@ -3,6 +3,7 @@
 
 pub mod access;
 mod alarms;
+mod brokers;
 mod connection;
 mod connections;
 mod descriptors;
@@ -25,12 +26,12 @@ use std::thread::{self, JoinHandle};
 use mio::net::TcpListener;
 
 use access::Access;
+use brokers::Brokers;
 use connection::Service;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, LoopControl};
 use fault::FaultPlan;
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
-use router::Router;
 
 use crate::websocket::outbound::ServerOutbound;
 
@@ -71,7 +72,7 @@ impl BrokerLog {
 pub struct BrokerOptions {
     /// Where it listens; port 0 takes any that is free.
     pub address: SocketAddr,
-    /// The only path that is upgraded, for example `/mqtt`.
+    /// The path that is upgraded, alone or after the name of a broker, for example `/mqtt`.
     pub path: String,
     /// What it offers at most.
     pub limits: Limits,
@@ -107,7 +108,7 @@ impl Broker {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let service = Service {
-            router: Router::new(limits.clone()),
+            brokers: Brokers::new(limits.clone()),
             path: path.clone(),
             upgrades: access.upgrades,
             log,

@@ -14,7 +14,7 @@ impl ServerConnection {
         let Some(faults) = faults else { return };
         while let Some(part) = faults.next_input(now) {
             log_input(&service.log, *address, &part);
-            sending.take_input(part, *id, &mut service.router, now);
+            sending.take_input(part, *id, &mut service.brokers, now);
         }
         if *has_ended && !faults.holds_input() && sending.stage == EndStage::Open {
             self.finish_loss(service, now);

@@ -151,6 +151,12 @@ impl Router {
         }
     }
 
+    /// Whether nothing would be lost with it: there are no connections, sessions and retained
+    /// messages.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty() && self.sessions.len() == 0 && self.retained.is_empty()
+    }
+
     /// A WebSocket was opened; CONNECT must follow.
     pub fn open(&mut self, id: ConnectionId, now: Instant) {
         let mut peer = Peer::new(now);

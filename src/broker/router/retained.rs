@@ -18,6 +18,11 @@ pub struct Retained {
 }
 
 impl Retained {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     /// Whether a message can be stored in place of the previous one of its topic.
     pub fn has_room(&self, message: &AppMessage, limits: &Limits) -> bool {
         if message.payload.is_empty() {

@@ -5,6 +5,7 @@ mod command;
 mod fault;
 mod limits;
 mod log;
+mod named;
 mod ready;
 mod signals;
 mod terminal;
