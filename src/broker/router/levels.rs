@@ -18,10 +18,6 @@ const NONE: NodeId = ROOT;
 const PLUS: LevelId = 0;
 const HASH: LevelId = 1;
 
-/// What a node weighs in memory, in bytes: itself, its places in the tables, and what they leave
-/// free for others.
-const NODE_BYTES: usize = 128;
-
 /// Values of type `T` under topic filters.
 #[derive(Debug)]
 pub struct LevelTree<T> {
@@ -69,11 +65,6 @@ impl<T> LevelTree<T> {
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.children.is_empty() && self.names.by_name.is_empty()
-    }
-
-    /// What the tree weighs besides its values, in bytes.
-    pub fn weight(&self) -> usize {
-        self.children.len() * NODE_BYTES + self.names.bytes
     }
 
     /// The value of a filter, if it has one.
@@ -220,8 +211,6 @@ struct LevelNames {
     /// The name with each number, and how many nodes have it.
     used: Vec<Option<(Arc<str>, u32)>>,
     free: Vec<usize>,
-    /// What the names weigh.
-    bytes: usize,
 }
 
 /// The first number that is not a wildcard's.
@@ -251,7 +240,6 @@ impl LevelNames {
             self.used.len() - 1
         });
         let id = number(at + FIRST_NAME);
-        self.bytes += NODE_BYTES + name.len();
         self.used[at] = Some((name.clone(), 1));
         self.by_name.insert(name, id);
         id
@@ -267,7 +255,6 @@ impl LevelNames {
         }
         let name = name.clone();
         *slot = None;
-        self.bytes -= NODE_BYTES + name.len();
         self.by_name.remove(&name);
         self.free.push(index(id) - FIRST_NAME);
     }
@@ -344,7 +331,7 @@ mod tests {
                 assert!(tree.get_mut(filter.as_str()).is_none());
             }
         }
-        assert!(tree.is_empty() && tree.weight() == 0);
+        assert!(tree.is_empty());
     }
 
     #[test]

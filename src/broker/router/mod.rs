@@ -16,13 +16,14 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
 use crate::broker::limits::{Limits, PATIENCE};
+use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -116,7 +117,7 @@ impl Timers {
 #[derive(Debug)]
 pub struct Router {
     limits: Limits,
-    peers: HashMap<ConnectionId, Peer>,
+    peers: IdMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
     retained: Retained,
@@ -138,7 +139,7 @@ impl Router {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            peers: HashMap::new(),
+            peers: IdMap::default(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
             retained: Retained::default(),
