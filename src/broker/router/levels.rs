@@ -166,15 +166,12 @@ impl<T> LevelTree<T> {
     fn add(&mut self, parent: NodeId, level: &str) -> NodeId {
         let level = self.names.take(level);
         let node = Node::new(parent, level);
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.nodes[index(id)] = node;
-                id
-            }
-            None => {
-                self.nodes.push(node);
-                number(self.nodes.len() - 1)
-            }
+        let id = if let Some(id) = self.free.pop() {
+            self.nodes[index(id)] = node;
+            id
+        } else {
+            self.nodes.push(node);
+            number(self.nodes.len() - 1)
         };
         self.children.insert((parent, level), id);
         let above = &mut self.nodes[index(parent)];
@@ -270,13 +267,15 @@ struct PairHasher(u64);
 
 impl Hasher for PairHasher {
     fn write_u32(&mut self, value: u32) {
-        const ODD: u128 = 0x9E37_79B9_7F4A_7C15;
-        let mixed = u128::from(self.0 ^ u64::from(value) ^ 0xA5A5_5A5A_0000_0000) * ODD;
-        self.0 = (mixed as u64) ^ ((mixed >> 64) as u64);
+        let mixed = (self.0.rotate_left(32) ^ u64::from(value)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // The tables look at the lowest bits, which multiplying mixes least.
+        self.0 = mixed ^ (mixed >> 32);
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
+        for &byte in bytes {
+            self.write_u32(byte.into());
+        }
     }
 
     fn finish(&self) -> u64 {
