@@ -117,15 +117,15 @@ impl Router {
         (Some(self.sessions.insert(ClientSession::new(client_id.clone()))), false)
     }
 
-    /// Ends the session of an absent client, so that old sessions do not lock new clients out. False
-    /// if all are there.
+    /// Ends the session of an absent client, so that old sessions do not lock new clients out.
+    /// False if all are there.
     fn make_room_for_session(&mut self, now: Instant) -> bool {
         let Some(key) = self.sessions.least_missed() else { return false };
         if let Some(session) = self.sessions.get(key) {
             let (client_id, messages) = (&*session.client_id, session.outbound.len());
             let line = format!(
-                "there are too many sessions (see --limit): that of {client_id:?}, whose client has \
-                 been absent longest, is ended, with {messages} messages for it"
+                "there are too many sessions (see --limit): that of {client_id:?}, whose client \
+                 has been absent longest, is ended, with {messages} messages for it"
             );
             // Only what is lost must be seen; there may be many.
             let lines = if messages > 0 { &mut self.warnings } else { &mut self.notes };
