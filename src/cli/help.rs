@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_whole_help_has_80_columns_and_its_groups_in_order() {
-        const ORDER: [&str; 14] = [
+        const ORDER: [&str; 15] = [
             "Messages",
             "Requests",
             "Points",
@@ -132,6 +132,7 @@ mod tests {
             "Broker",
             "Output",
             "Commands",
+            "Tests",
             "When to stop",
             "Delivery",
             "MQTT",

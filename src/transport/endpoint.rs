@@ -216,6 +216,25 @@ impl Endpoint {
         Described(self)
     }
 
+    /// The whole URL, with user name, password and query: a secret.
+    pub fn secret_url(&self) -> String {
+        let mut url = format!("{}://", self.scheme);
+        if let Some((name, password)) = &self.user {
+            url.push_str(&encoded(name));
+            if let Some(password) = password {
+                url.push(':');
+                url.push_str(&encoded(password));
+            }
+            url.push('@');
+        }
+        if self.host.contains(':') {
+            url.push_str(&format!("[{}]", self.host));
+        } else {
+            url.push_str(&self.host);
+        }
+        format!("{url}:{}{}", self.port, self.target)
+    }
+
     /// Whether the host is an address, which TLS sends no server name for (RFC 6066 §3).
     pub fn is_address(&self) -> bool {
         is_ipv6(&self.host) || self.host.parse::<Ipv4Addr>().is_ok()
@@ -230,6 +249,20 @@ impl Endpoint {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
     }
+}
+
+/// User name or password as it stands in a URL.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 impl fmt::Display for Endpoint {
