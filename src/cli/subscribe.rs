@@ -363,6 +363,14 @@ impl SubscribeFlags {
             Usage::new("-t is missing: a test needs a topic filter to subscribe to")
         );
         let limits = &self.limits;
+        ensure!(
+            !is_test || !limits.exit_after_subscribe,
+            Usage::new("-E exits before a message comes: it cannot be used in a test")
+        );
+        ensure!(
+            start.command.is_empty() || !self.display.watch,
+            Usage::new("--watch draws over what a command writes: it cannot be used with one")
+        );
         let ends = limits.timeout.is_some() || limits.after.is_some() || limits.idle.is_some();
         ensure!(
             criteria.expectation == Expectation::Messages || ends,

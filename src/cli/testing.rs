@@ -1,5 +1,5 @@
-//! The flags of `sub` for tests in scripts: which messages count, which end the run, and the command
-//! that is run meanwhile.
+//! The flags of `sub` for tests in scripts: which messages count, which end the run, and the
+//! command that is run meanwhile.
 
 use std::ffi::OsString;
 
@@ -21,24 +21,23 @@ pub struct TestFlags {
     /// Only messages whose payload matches this regular expression count; the others are left out
     /// (repeatable: all must match)
     #[arg(long = "match", value_name = "REGEX", value_parser = value::pattern, group = "matching",
-          conflicts_with = "exit_after_subscribe", allow_hyphen_values = true)]
+          allow_hyphen_values = true)]
     payload: Vec<Regex>,
 
     /// Only messages whose topic matches this regular expression count
     #[arg(long, value_name = "REGEX", value_parser = value::pattern, group = "matching",
-          conflicts_with = "exit_after_subscribe", allow_hyphen_values = true)]
+          allow_hyphen_values = true)]
     match_topic: Vec<Regex>,
 
     /// Only messages whose payload is JSON with this value at this path count: door.state=open,
     /// list.0=1
     #[arg(long, value_name = "PATH=VALUE", value_parser = value::json_condition,
-          group = "matching", conflicts_with = "exit_after_subscribe",
-          allow_hyphen_values = true)]
+          group = "matching", allow_hyphen_values = true)]
     match_json: Vec<JsonCondition>,
 
     /// Exit with code 1 at the first message whose payload matches this regular expression
     #[arg(long, value_name = "REGEX", value_parser = value::pattern,
-          conflicts_with = "exit_after_subscribe", allow_hyphen_values = true)]
+          allow_hyphen_values = true)]
     fail_on: Vec<Regex>,
 
     /// `--expect-none`
@@ -65,8 +64,7 @@ pub struct TestCommandFlags {
     /// If it fails before this program ends, the exit code is 1; if it still runs then, it gets
     /// SIGTERM, and SIGKILL after 3 s. It finds the broker in `$MQTTWS_URL`, and mqttws on its
     /// `$PATH`.
-    #[arg(last = true, value_name = "COMMAND",
-          conflicts_with_all = ["watch", "exit_after_subscribe"])]
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -83,7 +81,7 @@ impl Choice for ExpectNone {
         long: Some("expect-none"),
         help: "Exit with code 1 at the first message that counts, and with 0 when the time of -W, \
                --for or --idle has passed without one",
-        conflicts: &["count", "exit_after_subscribe"],
+        conflicts: &["count"],
         value: Expectation::Nothing,
     }];
 }

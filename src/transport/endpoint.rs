@@ -218,21 +218,16 @@ impl Endpoint {
 
     /// The whole URL, with user name, password and query: a secret.
     pub fn secret_url(&self) -> String {
-        let mut url = format!("{}://", self.scheme);
-        if let Some((name, password)) = &self.user {
-            url.push_str(&encoded(name));
-            if let Some(password) = password {
-                url.push(':');
-                url.push_str(&encoded(password));
-            }
-            url.push('@');
-        }
-        if self.host.contains(':') {
-            url.push_str(&format!("[{}]", self.host));
+        let user = self.user.as_ref().map_or(String::new(), |(name, password)| {
+            let password = password.as_ref().map(|password| format!(":{}", encoded(password)));
+            format!("{}{}@", encoded(name), password.unwrap_or_default())
+        });
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host.replace('%', "%25"))
         } else {
-            url.push_str(&self.host);
-        }
-        format!("{url}:{}{}", self.port, self.target)
+            self.host.clone()
+        };
+        format!("{}://{user}{host}:{}{}", self.scheme, self.port, self.target)
     }
 
     /// Whether the host is an address, which TLS sends no server name for (RFC 6066 §3).
@@ -253,16 +248,8 @@ impl Endpoint {
 
 /// User name or password as it stands in a URL.
 fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    text.chars().map(|c| if is_plain(c) { c.to_string() } else { percent_encoded(c) }).collect()
 }
 
 impl fmt::Display for Endpoint {

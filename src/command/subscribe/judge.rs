@@ -1,5 +1,5 @@
-//! Which messages count and which end the run (`--match`, `--fail-on`, `--expect-none`), and what is
-//! said about it at the end.
+//! Which messages count and which end the run (`--match`, `--fail-on`, `--expect-none`), and what
+//! is said about it at the end.
 
 use super::config::{Criteria, Criterion, Expectation, OtherMessages};
 use crate::format::count::{count, count_of};

@@ -69,8 +69,8 @@ impl Subscriber {
         if all || (refused > 0 && self.needs_all()) { Some(Exit::Denied) } else { self.answered() }
     }
 
-    /// Whether nothing can be said any more when one subscription is refused: of a test, and of what
-    /// begins when all are granted.
+    /// Whether nothing can be said any more when one subscription is refused: of a test, and of
+    /// what begins when all are granted.
     fn needs_all(&self) -> bool {
         self.start.needs_all() || self.options.criteria.are_given()
     }
