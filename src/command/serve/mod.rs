@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::ready::{ReadyFile, ServiceManager};
+use crate::broker::access::Access;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
 use crate::report;
@@ -20,6 +21,7 @@ use crate::terminal::screen;
 use child::ServedCommand;
 use ready::StartLine;
 
+pub use crate::broker::access;
 pub use log::LogForm;
 
 /// The usual path of MQTT over WebSockets.
@@ -32,6 +34,8 @@ const MAXIMUM_PACKET: usize = 268_435_455 + 5;
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// Who may come in, and who may do what.
+    pub access: Access,
     /// How what happens is logged, if it is.
     pub log: Option<LogForm>,
     /// How the broker is announced.
@@ -81,6 +85,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
         address,
         path: PATH.to_owned(),
         max_packet: MAXIMUM_PACKET,
+        access: config.access.clone(),
         log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
