@@ -288,8 +288,12 @@ impl EventLoop {
             slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
         };
         brokers.drain(hand_over, |warnings, notes| {
-            warnings.iter().for_each(|warning| log.warn(warning));
-            notes.into_iter().for_each(|note| log.note(|| note));
+            for warning in warnings {
+                log.warn(&warning);
+            }
+            for note in notes {
+                log.note(|| note);
+            }
         });
         for (publisher, subscriber) in slow {
             let step = self.connections.hold_back(publisher, subscriber, now);

@@ -56,8 +56,8 @@ fn judge(
         return Ok((answer(request, path)?, None));
     };
     let refusal = || {
-        let sentence = "a broker has a name of 1 to 64 letters, digits, '-', '.', '_' and '~', which \
-                        begins with a letter or digit, as in /NAME/mqtt";
+        let sentence = "a broker has a name of 1 to 64 letters, digits, '-', '.', '_' and '~', \
+                        which begins with a letter or digit, as in /NAME/mqtt";
         Refusal { status: "404 Not Found", sentence: sentence.to_owned() }
     };
     let name = BrokerName::new(name).ok_or_else(refusal)?;
