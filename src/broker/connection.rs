@@ -12,9 +12,10 @@ use super::event::BrokerEvent;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
+use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason, Router};
 use crate::mqtt::packet::Packet;
-use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
+use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::upgrade::accept::Refusal;
 
@@ -26,6 +27,8 @@ pub struct Service {
     pub path: String,
     /// What is called when something happens.
     pub log: BrokerLog,
+    /// Which refusals it is told of.
+    pub refusals: RefusalLines,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -188,7 +191,7 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { router, path, log, .. } = service;
+        let Service { router, path, log, refusals, .. } = service;
         let Self { id, address, input, sending, .. } = self;
         input.feed(arrived, path, &mut |part| {
             log_input(log, *address, &part);
@@ -197,7 +200,10 @@ impl ServerConnection {
                     sending.queue.post_bytes(answer);
                     router.open(*id, now);
                 }
-                ClientInput::Refused(refusal) => sending.refuse(&refusal, now),
+                ClientInput::Refused(refusal) => {
+                    tell_refusal(log, refusals, *address, &refusal, now);
+                    sending.refuse(&refusal, now);
+                }
                 ClientInput::Packet(packet) => router.receive(*id, packet, now),
                 ClientInput::Malformed(error) => router.malformed(*id, &error, now),
                 ClientInput::Answers(frames) => sending.answer(&frames),
@@ -229,11 +235,15 @@ impl ServerConnection {
         }
     }
 
-    /// Answers with a refusal, and ends the connection.
-    pub fn refuse(&mut self, refusal: Refusal, log: &BrokerLog, now: Instant) {
+    /// Answers with a refusal, and ends the connection. A client that has not asked for anything is
+    /// not worth a line: browsers open connections in advance.
+    pub fn refuse(&mut self, refusal: &Refusal, service: &mut Service, now: Instant) {
+        let Service { log, refusals, .. } = service;
+        if !self.input.is_untouched() {
+            tell_refusal(log, refusals, self.address, refusal, now);
+        }
         self.input.discard();
-        self.sending.refuse(&refusal, now);
-        log_input(log, self.address, &ClientInput::Refused(refusal));
+        self.sending.refuse(refusal, now);
     }
 
     /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
@@ -319,15 +329,30 @@ impl SendingSide {
 fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     match input {
         ClientInput::Upgrade(_) => log.tell(&BrokerEvent::Opened(address)),
-        ClientInput::Refused(refusal) => {
-            log.note(|| format!("{address} was refused: {}", refusal.sentence));
-        }
+        // It has a line of its own.
+        ClientInput::Refused(_) => {}
         ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
         ClientInput::Malformed(error) => {
             log.note(|| format!("{address} sent what is not MQTT: {error}"));
         }
         ClientInput::Answers(_) => log.note(|| format!("{address} sent a ping of WebSocket")),
         ClientInput::Closed(_) => log.tell(&BrokerEvent::Closed(address)),
+    }
+}
+
+/// Tells of a request that was refused: a browser tells its page nothing of the answer.
+fn tell_refusal(
+    log: &BrokerLog,
+    refusals: &mut RefusalLines,
+    address: SocketAddr,
+    Refusal { status, sentence }: &Refusal,
+    now: Instant,
+) {
+    let line = || format!("{address} was refused with {status}: {sentence}");
+    if log.observer.is_some() {
+        log.note(line);
+    } else if refusals.count(now) {
+        log.warn(&line());
     }
 }
 
@@ -350,6 +375,7 @@ fn close_code(reason: EndReason) -> Option<u16> {
             Some(NORMAL)
         }
         EndReason::Misbehaved => Some(PROTOCOL_ERROR),
+        EndReason::TooLarge => Some(TOO_BIG),
         EndReason::Stopped => Some(GOING_AWAY),
     }
 }

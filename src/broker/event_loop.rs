@@ -103,7 +103,7 @@ impl EventLoop {
         loop {
             let now = Instant::now();
             if self.is_over(now) {
-                return;
+                return self.summarise_refusals(None);
             }
             match self.poll.poll(&mut events, self.longest_wait(now)) {
                 Ok(()) => self.turn(&events, Instant::now()),
@@ -112,6 +112,13 @@ impl EventLoop {
                     return self.service.log.warn(&format!("waiting for clients: {error}"));
                 }
             }
+        }
+    }
+
+    /// Tells of the refusals that got no line, if that is due at `now`; with `None` it is due.
+    fn summarise_refusals(&mut self, now: Option<Instant>) {
+        if let Some(line) = self.service.refusals.summary(now) {
+            self.service.log.warn(&line);
         }
     }
 
@@ -131,7 +138,8 @@ impl EventLoop {
             Accepting::Idle | Accepting::Stopped => None,
         };
         let (alarm, deadline) = (self.connections.next_alarm(), self.service.router.deadline());
-        let due = [alarm, deadline, accept_at, self.ends_at];
+        let refusals = self.service.refusals.deadline();
+        let due = [alarm, deadline, accept_at, refusals, self.ends_at];
         due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
     }
 
@@ -147,6 +155,7 @@ impl EventLoop {
             }
         }
         self.service.router.tick(now);
+        self.summarise_refusals(Some(now));
         while let Some(id) = self.connections.due(now) {
             self.look_after(id, now);
         }
@@ -252,7 +261,7 @@ impl EventLoop {
             return self.close(id, now);
         }
         if connection.is_before_upgrade() {
-            connection.refuse(handshake::too_late(), &self.service.log, now);
+            connection.refuse(&handshake::too_late(), &mut self.service, now);
             return self.connections.queue_write(id);
         }
         let step = self.connections.review(id, now);
@@ -310,7 +319,7 @@ impl EventLoop {
         let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
         let mut connection = ServerConnection::new(id, socket, address, self.max_packet);
         if is_full {
-            connection.refuse(handshake::busy(), &self.service.log, now);
+            connection.refuse(&handshake::busy(), &mut self.service, now);
             self.connections.queue_write(id);
         }
         self.connections.insert(id, connection, now + PATIENCE);

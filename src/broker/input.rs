@@ -75,6 +75,11 @@ impl InputDecoder {
         matches!(self.stage, InputStage::Request(_))
     }
 
+    /// Whether nothing has come at all.
+    pub fn is_untouched(&self) -> bool {
+        matches!(&self.stage, InputStage::Request(head) if head.is_empty())
+    }
+
     /// Whether a WebSocket is open.
     pub fn is_websocket(&self) -> bool {
         matches!(self.stage, InputStage::Frames(_))

@@ -10,6 +10,7 @@ mod handshake;
 mod input;
 mod limits;
 mod output;
+mod refusals;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use connection::Service;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
 use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
+use refusals::RefusalLines;
 use router::Router;
 
 use crate::websocket::outbound::ServerOutbound;
@@ -101,6 +103,7 @@ impl Broker {
             router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
             path: path.clone(),
             log,
+            refusals: RefusalLines::default(),
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };

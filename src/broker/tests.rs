@@ -24,10 +24,12 @@ fn requests_that_are_refused() {
     let broker = start();
     let table = [
         (UPGRADE.replace("/mqtt ", "/x "), "404", "mqttws serve listens at /mqtt, not at /x\n"),
-        ("GET /mqtt HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "426", "WebSocket upgrades only\n"),
+        ("GET /mqtt HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "426", "WebSocket upgrades only, "),
+        (UPGRADE.replace("Host: localhost\r\n", ""), "400", "no Host header\n"),
         (UPGRADE.replace(": 13", ": 8"), "426", "Sec-WebSocket-Version: 13\r\n"),
         (UPGRADE.replace("Protocol: mqtt", "Protocol: soap"), "400", "not soap\n"),
-        ("\u{10}\u{0c}\0\u{4}MQTT\u{4}\u{2}\0\0\0\0".to_owned(), "400", "\n"),
+        ("\u{10}\u{0c}\0\u{4}MQTT\u{4}\u{2}\0\0\0\0".to_owned(), "400", "MQTT without"),
+        ("\u{16}\u{3}\u{1}\0".to_owned(), "400", "this is TLS"),
         (format!("GET /mqtt HTTP/1.1\r\nX: {}", "x".repeat(20_000)), "431", "16 KiB\n"),
     ];
     for (request, status, words) in table {
@@ -141,8 +143,15 @@ fn mqtt_5_clients_are_told_why() {
         let mut client = Client::connected(&broker, Version::V5, "large");
         client.send(&[publish("t", vec![0; size].into(), QoS::AtMostOnce)]);
         told(&mut client, ReasonCode::PACKET_TOO_LARGE);
-        client.expect_close(1002);
+        client.expect_close(1009);
     }
+    // Before CONNECT, and the header of a frame alone.
+    let mut client = Client::new(&broker, Version::V5);
+    client.write(&frame(BINARY, &[0x10, 0xff, 0xff, 0x7f]));
+    client.expect_close(1009);
+    let mut client = Client::connected(&broker, Version::V3_1_1, "large");
+    client.write(&[BINARY, 0xff, 0, 0, 0, 0, 0x10, 0, 0, 0, 1, 2, 3, 4]);
+    client.expect_close(1009);
     let mut last = Client::connected(&broker, Version::V5, "last");
     let address = broker.address();
     let stopped = stop(broker);

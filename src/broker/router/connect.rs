@@ -8,7 +8,7 @@ use super::publish::is_reserved;
 use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
-use crate::broker::router::message::{AppMessage, is_answerable};
+use crate::broker::router::message::{AddressedMessage, AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
@@ -232,6 +232,23 @@ impl Router {
         self.timers.cancel(session.expires_at, Alarm::Expiry(key));
         for filter in &session.filters {
             self.subscriptions.remove(key, filter);
+        }
+        for delivery in session.outbound.into_undelivered() {
+            self.pass_on(delivery, now);
+        }
+    }
+
+    /// Gives a message of a shared subscription to another member (§4.8.2).
+    fn pass_on(&mut self, delivery: AddressedMessage, now: Instant) {
+        let Some((filter, mut message)) = AppMessage::taken_back(delivery) else { return };
+        if message.is_expired(now) {
+            return;
+        }
+        let sessions = &self.sessions;
+        let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
+        let next = self.subscriptions.next_member(&filter, message.retain, connected);
+        if let Some((key, grant)) = next {
+            self.deliver(key, &mut message, &grant, None, now);
         }
     }
 }

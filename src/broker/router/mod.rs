@@ -21,7 +21,7 @@ pub use peer::packet_weight;
 pub use session::SessionKey;
 
 use crate::broker::limits::PATIENCE;
-use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
+use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -45,6 +45,8 @@ pub enum EndReason {
     Refused,
     /// The client broke the protocol.
     Misbehaved,
+    /// It sent a packet that is larger than those that are taken.
+    TooLarge,
     /// The client was silent for too long.
     Silent,
     /// Another connection took over its session `[MQTT-3.1.4-3]`.
@@ -209,19 +211,14 @@ impl Router {
         let Some(peer) = self.peers.get(&id).filter(|peer| peer.end.is_none()) else { return };
         let connected = peer.session.is_some();
         self.notes.push(format!("{}: {error}", self.name(id)));
-        let code = match error {
-            Malformed::UnsupportedVersion { .. } if !connected => {
-                return self.refuse_version(id, now);
-            }
-            Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
-            // Well formed, but not allowed.
-            Malformed::Property(PropertyError::Duplicate { .. } | PropertyError::Value { .. })
-            | Malformed::NoLocalShared
-            | Malformed::NoTopic
-            | Malformed::NoTopicFilter { .. } => ReasonCode::PROTOCOL_ERROR,
-            _ => ReasonCode::MALFORMED_PACKET,
+        if matches!(error, Malformed::UnsupportedVersion { .. }) && !connected {
+            return self.refuse_version(id, now);
+        }
+        let end = match error {
+            Malformed::PacketTooLarge { .. } => EndReason::TooLarge,
+            _ => EndReason::Misbehaved,
         };
-        self.shut(id, code, EndReason::Misbehaved, now);
+        self.shut(id, error.reason_code(), end, now);
     }
 
     /// The connection ended without DISCONNECT.
@@ -272,6 +269,8 @@ impl Router {
 
     /// Ends every connection; wills are not published.
     pub fn stop(&mut self, now: Instant) {
+        // Nothing is passed on to clients that are about to go.
+        self.subscriptions = Subscriptions::default();
         let ids: Vec<_> = self.peers.keys().copied().collect();
         for id in ids {
             let session = self.peers.get(&id).and_then(|peer| peer.session);

@@ -53,8 +53,12 @@ impl Router {
         identifier: Option<u32>,
         now: Instant,
     ) {
-        let grant =
-            Grant { qos: wanted.qos, retain: true, identifiers: identifier.into_iter().collect() };
+        let grant = Grant {
+            qos: wanted.qos,
+            retain: true,
+            identifiers: identifier.into_iter().collect(),
+            shared: None,
+        };
         for mut message in self.retained.matching(&wanted.filter, now) {
             self.deliver(key, &mut message, &grant, None, now);
         }

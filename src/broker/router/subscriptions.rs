@@ -1,9 +1,10 @@
 //! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::SessionKey;
 use super::message::Grant;
+use super::{SessionKey, copies};
 use crate::broker::limits::FILTER_LEVELS;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
@@ -32,7 +33,7 @@ struct Subscribers {
 
 #[derive(Debug)]
 struct Group {
-    name: Box<str>,
+    filter: Arc<TopicFilter>,
     members: Vec<SubscribedSession>,
     /// Whose turn it is.
     turn: usize,
@@ -52,7 +53,14 @@ struct SubscribedSession {
 #[derive(Debug, Default)]
 pub struct Matches {
     plain: Vec<SubscribedSession>,
-    shared: Vec<SubscribedSession>,
+    shared: Vec<SharedMember>,
+}
+
+/// The member of a group whose turn it is.
+#[derive(Debug)]
+struct SharedMember {
+    member: SubscribedSession,
+    filter: Arc<TopicFilter>,
 }
 
 impl Subscriptions {
@@ -77,14 +85,14 @@ impl Subscriptions {
             retain_as_published: *retain_as_published,
             identifier,
         };
-        let (group, path) = split(filter);
-        replace(self.0.subscribers(path).members(group), subscriber)
+        let (_, path) = split(filter);
+        replace(self.0.subscribers(path).members(filter), subscriber)
     }
 
     /// Removes a subscription; false if there was none.
     pub fn remove(&mut self, session: SessionKey, filter: &TopicFilter) -> bool {
-        let (group, path) = split(filter);
-        self.0.remove(path, group, session)
+        let (_, path) = split(filter);
+        self.0.remove(path, filter, session)
     }
 
     /// Whether there is none.
@@ -108,6 +116,22 @@ impl Subscriptions {
         let hidden = topic.starts_with('$');
         self.0.find(Some(topic), hidden, &connected, found);
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
+    }
+
+    /// The member of a shared subscription whose turn it is, for a message that another one did not
+    /// take.
+    pub fn next_member(
+        &mut self,
+        filter: &TopicFilter,
+        retain: bool,
+        connected: impl Fn(SessionKey) -> bool,
+    ) -> Option<(SessionKey, Grant)> {
+        let (name, path) = split(filter);
+        let mut groups = self.0.existing(path)?.groups.iter_mut();
+        let group = groups.find(|group| split(&group.filter).0 == name)?;
+        let SharedMember { member, filter } = group.choose(&connected)?;
+        let grant = merged(std::iter::once(&member), retain)?;
+        Some((member.session, Grant { shared: Some(filter), ..grant }))
     }
 }
 
@@ -133,9 +157,9 @@ impl Matches {
                 deliver(session, &grant);
             }
         }
-        for subscriber in &self.shared {
-            if let Some(grant) = merged(std::iter::once(subscriber), retain) {
-                deliver(subscriber.session, &grant);
+        for SharedMember { member, filter } in &self.shared {
+            if let Some(grant) = merged(std::iter::once(member), retain) {
+                deliver(member.session, &Grant { shared: Some(filter.clone()), ..grant });
             }
         }
     }
@@ -200,11 +224,27 @@ impl Node {
         &mut node.here
     }
 
+    /// The subscribers of a filter that has some.
+    fn existing(&mut self, path: &str) -> Option<&mut Subscribers> {
+        let mut node = self;
+        let mut rest = Some(path);
+        while let Some(path) = rest {
+            let (level, next) = first_level(path);
+            rest = next;
+            node = match level {
+                "#" => return Some(&mut node.rest),
+                "+" => node.single.as_deref_mut()?,
+                _ => node.children.get_mut(level)?,
+            };
+        }
+        Some(&mut node.here)
+    }
+
     /// Removes a subscription and the nodes that are empty without it.
-    fn remove(&mut self, path: &str, group: Option<&str>, session: SessionKey) -> bool {
+    fn remove(&mut self, path: &str, filter: &TopicFilter, session: SessionKey) -> bool {
         let (level, rest) = first_level(path);
         if level == "#" {
-            return self.rest.remove(group, session);
+            return self.rest.remove(filter, session);
         }
         let child = match level {
             "+" => self.single.as_deref_mut(),
@@ -212,8 +252,8 @@ impl Node {
         };
         let Some(child) = child else { return false };
         let removed = match rest {
-            Some(rest) => child.remove(rest, group, session),
-            None => child.here.remove(group, session),
+            Some(rest) => child.remove(rest, filter, session),
+            None => child.here.remove(filter, session),
         };
         if child.is_empty() {
             match level {
@@ -253,18 +293,23 @@ impl Node {
 }
 
 impl Subscribers {
-    /// The list of the subscribers of a group, or of none; it is created if it does not exist.
-    fn members(&mut self, group: Option<&str>) -> &mut Vec<SubscribedSession> {
-        let Some(name) = group else { return &mut self.plain };
-        let at = self.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
-            self.groups.push(Group { name: name.into(), members: Vec::new(), turn: 0 });
+    /// The list of the subscribers that share this filter, or of those that share none; it is
+    /// created if it does not exist.
+    fn members(&mut self, filter: &TopicFilter) -> &mut Vec<SubscribedSession> {
+        if filter.share().is_none() {
+            return &mut self.plain;
+        }
+        let at = self.groups.iter().position(|group| *group.filter == *filter);
+        let at = at.unwrap_or_else(|| {
+            let filter = Arc::new(copies::filter(filter));
+            self.groups.push(Group { filter, members: Vec::new(), turn: 0 });
             self.groups.len() - 1
         });
         &mut self.groups[at].members
     }
 
-    fn remove(&mut self, group: Option<&str>, session: SessionKey) -> bool {
-        let members = self.members(group);
+    fn remove(&mut self, filter: &TopicFilter, session: SessionKey) -> bool {
+        let members = self.members(filter);
         let before = members.len();
         members.retain(|member| member.session != session);
         let removed = members.len() < before;
@@ -284,13 +329,14 @@ impl Subscribers {
 
 impl Group {
     /// The member whose turn it is; members that are not connected are skipped, unless all are.
-    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SubscribedSession> {
+    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SharedMember> {
         let count = self.members.len();
         let candidates = || (0..count).map(|step| (self.turn + step) % count);
         let at = candidates()
             .find(|at| connected(self.members[*at].session))
             .or_else(|| candidates().next())?;
         self.turn = at + 1;
-        self.members.get(at).copied()
+        let member = *self.members.get(at)?;
+        Some(SharedMember { member, filter: self.filter.clone() })
     }
 }

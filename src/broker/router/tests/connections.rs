@@ -155,10 +155,11 @@ fn packets_that_only_servers_send() {
 #[test]
 fn malformed_packets() {
     let too_large = Malformed::PacketTooLarge { size: 2, maximum: 1 };
-    for (error, code) in [
-        (Malformed::PacketIdZero, ReasonCode::MALFORMED_PACKET),
-        (Malformed::NoLocalShared, ReasonCode::PROTOCOL_ERROR),
-        (too_large, ReasonCode::PACKET_TOO_LARGE),
+    for (error, code, end) in [
+        (Malformed::PacketIdZero, ReasonCode::MALFORMED_PACKET, EndReason::Misbehaved),
+        (Malformed::NoLocalShared, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved),
+        (Malformed::RetainHandling3, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved),
+        (too_large, ReasonCode::PACKET_TOO_LARGE, EndReason::TooLarge),
     ] {
         for version in VERSIONS {
             let mut world = World::new();
@@ -166,7 +167,7 @@ fn malformed_packets() {
             world.router.malformed(id, &error, world.now);
             world.settle();
             let told = if version == Version::V5 { vec![goodbye(code)] } else { vec![] };
-            assert_eq!((world.got(id), world.end(id)), (told, Some(EndReason::Misbehaved)));
+            assert_eq!((world.got(id), world.end(id)), (told, Some(end)));
         }
     }
 }
