@@ -205,7 +205,9 @@ impl ServerConnection {
                     sending.refuse(&refusal, now);
                 }
                 ClientInput::Packet(packet) => router.receive(*id, packet, now),
-                ClientInput::Malformed(error) => router.malformed(*id, &error, now),
+                ClientInput::Malformed(error, version) => {
+                    router.malformed(*id, &error, version, now);
+                }
                 ClientInput::Answers(frames) => sending.answer(&frames),
                 ClientInput::Closed(code) => {
                     sending.close_answer = Some(code);
@@ -332,7 +334,7 @@ fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
         // It has a line of its own.
         ClientInput::Refused(_) => {}
         ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
-        ClientInput::Malformed(error) => {
+        ClientInput::Malformed(error, _) => {
             log.note(|| format!("{address} sent what is not MQTT: {error}"));
         }
         ClientInput::Answers(_) => log.note(|| format!("{address} sent a ping of WebSocket")),

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::message::weight;
+use super::reason::ReasonStrings;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, TOPIC_ALIAS_MAXIMUM, UNSENT_BYTES};
-use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
+use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
@@ -37,6 +38,8 @@ pub struct Peer {
     pub version: Version,
     /// The largest packet that the client takes, in bytes (§3.1.2.11.4).
     pub maximum_packet: usize,
+    /// Which packets to it say why.
+    pub reason_strings: ReasonStrings,
     /// Silence after which the connection is closed: one and a half times its Keep Alive
     /// `[MQTT-3.1.2-22]`.
     pub silence: Option<Duration>,
@@ -65,6 +68,7 @@ impl Peer {
             session: None,
             version: Version::V3_1_1,
             maximum_packet: MAXIMUM_REMAINING_LENGTH + 5,
+            reason_strings: ReasonStrings::Everywhere,
             silence: None,
             heard: now,
             alarm: None,
@@ -74,6 +78,19 @@ impl Peer {
             end: None,
             hold_back_for: None,
             touched: false,
+        }
+    }
+
+    /// Learns from CONNECT in which form the client wants to be answered.
+    pub fn introduce(&mut self, connect: &Connect) {
+        let properties = &connect.properties;
+        self.version = connect.version;
+        if let Some(maximum) = properties.maximum_packet_size() {
+            let maximum = usize::try_from(maximum).unwrap_or(usize::MAX);
+            self.maximum_packet = self.maximum_packet.min(maximum);
+        }
+        if properties.request_problem_information() == Some(false) {
+            self.reason_strings = ReasonStrings::AtTheEnds;
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
+use super::reason::Reason;
 use super::session::ClientSession;
 use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
 use crate::broker::limits::{READ_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
@@ -14,6 +15,9 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
+
+/// Why an acknowledgement ends the connection.
+const WRONG_ACK: &str = "an acknowledgement that does not fit the QoS of its message (§4.3)";
 
 impl Router {
     /// PUBLISH from a client (§3.3.4).
@@ -27,7 +31,7 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let topic = match resolve(peer, &mut publish) {
             Ok(topic) => topic,
-            Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
+            Err(reason) => return self.shut(id, &reason, EndReason::Misbehaved, now),
         };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if is_reserved(&topic) {
@@ -51,16 +55,17 @@ impl Router {
     fn deny(&mut self, id: ConnectionId, key: SessionKey, qos: QoS, packet_id: Option<PacketId>) {
         self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
         let Some(packet_id) = packet_id else { return };
-        let code = ReasonCode::NOT_AUTHORIZED;
+        let string = "clients do not publish to $SYS";
+        let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
         if qos == QoS::AtLeastOnce {
-            return self.send_ack(id, Packet::PubAck, packet_id, code);
+            return self.send_ack(id, Packet::PubAck, packet_id, reason);
         }
         // In MQTT 5 the code ends the flow; otherwise PUBREL follows.
         let ends = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
         if let Some(session) = self.sessions.get_mut(key).filter(|_| !ends) {
             session.inbound.insert(packet_id);
         }
-        self.send_ack(id, Packet::PubRec, packet_id, code);
+        self.send_ack(id, Packet::PubRec, packet_id, reason);
     }
 
     /// A QoS 2 message is routed when it comes, and its identifier stored until PUBREL (§4.3.3,
@@ -79,12 +84,10 @@ impl Router {
             let excess = session.inbound.len() > usize::from(RECEIVE_MAXIMUM);
             if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
                 session.inbound.remove(&packet_id);
-                return self.shut(
-                    id,
-                    ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
-                    EndReason::Misbehaved,
-                    now,
-                );
+                let string =
+                    format!("more than {RECEIVE_MAXIMUM} unfinished messages [MQTT-3.3.4-7]");
+                let reason = Reason::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, string);
+                return self.shut(id, &reason, EndReason::Misbehaved, now);
             }
             code = self.route(message, Some(key), Some(id), now);
         }
@@ -95,9 +98,8 @@ impl Router {
     pub(super) fn released(&mut self, id: ConnectionId, key: SessionKey, packet_id: PacketId) {
         let known =
             self.sessions.get_mut(key).is_some_and(|session| session.inbound.remove(&packet_id));
-        let code =
-            if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
-        self.send_ack(id, Packet::PubComp, packet_id, code);
+        let reason = if known { ReasonCode::SUCCESS.into() } else { unknown_identifier() };
+        self.send_ack(id, Packet::PubComp, packet_id, reason);
     }
 
     /// PUBREC: PUBREL is the answer, unless the client refused the message (§4.3.3).
@@ -107,13 +109,8 @@ impl Router {
         match session.outbound.received(ack.packet_id, refused) {
             Ok(_) if refused => {}
             Ok(true) => self.send_ack(id, Packet::PubRel, ack.packet_id, ReasonCode::SUCCESS),
-            Ok(false) => {
-                let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-                self.send_ack(id, Packet::PubRel, ack.packet_id, code);
-            }
-            Err(WrongAck) => {
-                return self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
-            }
+            Ok(false) => self.send_ack(id, Packet::PubRel, ack.packet_id, unknown_identifier()),
+            Err(WrongAck) => return self.misbehaved(id, WRONG_ACK, now),
         }
         self.pump(key, now);
     }
@@ -129,7 +126,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match end(&mut session.outbound) {
             Ok(()) => self.pump(key, now),
-            Err(WrongAck) => self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now),
+            Err(WrongAck) => self.misbehaved(id, WRONG_ACK, now),
         }
     }
 
@@ -289,25 +286,36 @@ pub(super) fn is_reserved(topic: &TopicName) -> bool {
     topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/")
 }
 
+/// The answer to an acknowledgement of a message that is not there.
+fn unknown_identifier() -> Reason {
+    let string = "no message with this packet identifier is unfinished";
+    Reason::new(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, string)
+}
+
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
-fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
-    // `[MQTT-3.3.4-6]`
+fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, Reason> {
     if publish.properties.has(PropertyId::SubscriptionIdentifier) {
-        return Err(ReasonCode::PROTOCOL_ERROR);
+        let string = "PUBLISH of a client with a subscription identifier [MQTT-3.3.4-6]";
+        return Err(Reason::protocol_error(string));
     }
     if !is_answerable(&publish.properties) {
-        return Err(ReasonCode::PROTOCOL_ERROR);
+        return Err(Reason::protocol_error("a response topic with a wildcard [MQTT-3.3.2-14]"));
     }
-    let alias = publish.properties.topic_alias();
-    match (publish.topic.take(), alias) {
-        (Some(topic), None) => Ok(topic),
-        (Some(topic), Some(alias)) if peer.set_alias(alias, &topic) => Ok(topic),
-        (Some(_), Some(_)) => Err(ReasonCode::TOPIC_ALIAS_INVALID),
-        (None, Some(alias)) if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM => {
-            Err(ReasonCode::TOPIC_ALIAS_INVALID)
-        }
-        (None, alias) => {
-            alias.and_then(|alias| peer.alias(alias)).cloned().ok_or(ReasonCode::PROTOCOL_ERROR)
+    let Some(alias) = publish.properties.topic_alias() else {
+        let no_topic = || Reason::protocol_error("PUBLISH without a topic");
+        return publish.topic.take().ok_or_else(no_topic);
+    };
+    let out_of_range = || {
+        let string = format!("topic alias {alias}, at most {TOPIC_ALIAS_MAXIMUM} are taken");
+        Reason::new(ReasonCode::TOPIC_ALIAS_INVALID, string)
+    };
+    match publish.topic.take() {
+        Some(topic) if peer.set_alias(alias, &topic) => Ok(topic),
+        Some(_) => Err(out_of_range()),
+        None if alias > TOPIC_ALIAS_MAXIMUM => Err(out_of_range()),
+        None => {
+            let unknown = || Reason::protocol_error("a topic alias that has no topic yet");
+            peer.alias(alias).cloned().ok_or_else(unknown)
         }
     }
 }

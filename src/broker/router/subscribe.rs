@@ -3,15 +3,19 @@
 use std::time::Instant;
 
 use super::message::Grant;
+use super::reason::Reason;
 use super::subscriptions::Subscriptions;
 use super::{ConnectionId, Router, SessionKey, copies};
-use crate::broker::limits::SUBSCRIPTIONS;
+use crate::broker::limits::{FILTER_LEVELS, SUBSCRIPTIONS};
 use crate::mqtt::packet::{
     Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
+
+/// The Reason String of a SUBACK names no more filters once it has so many bytes.
+const LONGEST_STRING: usize = 1000;
 
 impl Router {
     /// SUBSCRIBE: SUBACK, then the retained messages.
@@ -24,22 +28,36 @@ impl Router {
     ) {
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
+        let mut string = String::new();
         let mut replays = Vec::new();
         for wanted in &subscribe.subscriptions {
             let added = self.add(key, wanted, identifier);
-            if added.is_ok_and(|new| replays_retained(wanted, new)) {
+            if added.as_ref().is_ok_and(|new| replays_retained(wanted, *new)) {
                 replays.push(wanted);
             }
-            codes.push(added.map_or_else(|code| code, |_| ReasonCode(wanted.qos.bits())));
+            codes.push(match added {
+                Ok(_) => ReasonCode(wanted.qos.bits()),
+                Err(reason) => {
+                    let separator = if string.is_empty() { "" } else { "; " };
+                    if string.len() < LONGEST_STRING {
+                        string.extend([separator, wanted.filter.as_str(), ": ", &reason.string]);
+                    }
+                    reason.code
+                }
+            });
         }
-        if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        if peer.version != Version::V5 {
             codes
                 .iter_mut()
                 .filter(|code| code.is_error())
                 .for_each(|code| *code = ReasonCode::UNSPECIFIED_ERROR);
         }
-        let (packet_id, properties) = (subscribe.packet_id, Properties::default());
-        self.send(id, Packet::SubAck(SubAck { packet_id, properties, codes }));
+        let packet_id = subscribe.packet_id;
+        let suback =
+            |properties| Packet::SubAck(SubAck { packet_id, properties, codes: codes.clone() });
+        let suback = peer.explained(&string, suback);
+        self.send(id, suback);
         for wanted in replays {
             self.replay(key, wanted, identifier, now);
         }
@@ -70,13 +88,15 @@ impl Router {
         key: SessionKey,
         wanted: &Subscription,
         identifier: Option<u32>,
-    ) -> Result<bool, ReasonCode> {
+    ) -> Result<bool, Reason> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
         if Subscriptions::is_too_deep(&wanted.filter) {
-            return Err(ReasonCode::TOPIC_FILTER_INVALID);
+            let string = format!("more than {FILTER_LEVELS} levels");
+            return Err(Reason::new(ReasonCode::TOPIC_FILTER_INVALID, string));
         }
         if session.filters.len() >= SUBSCRIPTIONS && !session.filters.contains(&wanted.filter) {
-            return Err(ReasonCode::QUOTA_EXCEEDED);
+            let string = format!("the session has {SUBSCRIPTIONS} subscriptions already");
+            return Err(Reason::new(ReasonCode::QUOTA_EXCEEDED, string));
         }
         if !session.filters.contains(&wanted.filter) {
             session.filters.insert(copies::filter(&wanted.filter));

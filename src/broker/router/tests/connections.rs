@@ -75,7 +75,7 @@ fn versions_that_we_do_not_speak() {
     let mut world = World::new();
     let id = world.open(Version::V3_1_1);
     let error = Malformed::UnsupportedVersion { name: "MQTT".into(), level: 6 };
-    world.router.malformed(id, &error, world.now);
+    world.router.malformed(id, &error, version, world.now);
     world.settle();
     assert_eq!((world.got(id), world.end(id)), (connack(1), Some(EndReason::Refused)));
 }
