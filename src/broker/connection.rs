@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use super::BrokerLog;
+use super::access::UpgradeRules;
 use super::event::BrokerEvent;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
@@ -19,12 +20,17 @@ use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::upgrade::accept::Refusal;
 
+/// How much of the reason of a refusal is written, in characters.
+const LONGEST_SENTENCE: usize = 500;
+
 /// What every connection is served with.
 pub struct Service {
     /// Where its packets go.
     pub router: Router,
     /// The only path that is upgraded.
     pub path: String,
+    /// Which upgrades are accepted.
+    pub upgrades: UpgradeRules,
     /// What is called when something happens.
     pub log: BrokerLog,
     /// Which refusals it is told of.
@@ -177,7 +183,7 @@ impl ServerConnection {
                 if count < buffer.len() && self.readiness == Readiness::Some {
                     self.readiness = Readiness::Empty;
                 }
-                service.router.heard(self.id, now);
+                service.router.heard(self.id, count, now);
                 self.understand(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -191,9 +197,9 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { router, path, log, refusals, .. } = service;
+        let Service { router, path, upgrades, log, refusals, .. } = service;
         let Self { id, address, input, sending, .. } = self;
-        input.feed(arrived, path, &mut |part| {
+        input.feed(arrived, path, upgrades, &mut |part| {
             log_input(log, *address, &part);
             match part {
                 ClientInput::Upgrade(answer) => {
@@ -266,10 +272,11 @@ impl ServerConnection {
     pub fn write(&mut self, service: &mut Service, now: Instant) {
         let Self { socket, sending, address, .. } = self;
         let SendingSide { queue, blocked_since, .. } = sending;
-        let Service { frames, log, .. } = service;
+        let Service { frames, log, router, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
             let count = write_once(socket, bytes)?;
+            router.wrote(count.unwrap_or(0));
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
@@ -350,6 +357,8 @@ fn tell_refusal(
     Refusal { status, sentence }: &Refusal,
     now: Instant,
 ) {
+    // What it repeats of a request may be long.
+    let sentence: String = sentence.chars().take(LONGEST_SENTENCE).collect();
     let line = || format!("{address} was refused with {status}: {sentence}");
     if log.observer.is_some() {
         log.note(line);

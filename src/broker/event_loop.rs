@@ -100,6 +100,7 @@ impl EventLoop {
     /// Serves until it is stopped.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(1024);
+        self.service.router.start(Instant::now());
         loop {
             let now = Instant::now();
             if self.is_over(now) {

@@ -59,6 +59,7 @@ impl Router {
             seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
         };
         session.connection = Some(id);
+        self.statistics.connected();
         session.expiry = match connect.version {
             Version::V5 => properties.session_expiry_interval().unwrap_or(0),
             _ if connect.clean_start => 0,
@@ -185,6 +186,7 @@ impl Router {
         self.report_dropped(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.connection = None;
+        self.statistics.disconnected();
         session.outbound.detach();
         let expiry = session.expiry;
         let delay = |will: &Will| will.properties.will_delay_interval().unwrap_or(0);

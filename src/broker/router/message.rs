@@ -81,6 +81,19 @@ impl AppMessage {
         Self { topic, payload, qos, retain, properties, expires_at, memory: MessageBytes::Read }
     }
 
+    /// A retained message of the broker itself.
+    pub fn own(topic: TopicName, payload: Bytes) -> Self {
+        Self {
+            topic,
+            payload,
+            qos: QoS::ExactlyOnce,
+            retain: true,
+            properties: Properties::default(),
+            expires_at: None,
+            memory: MessageBytes::Own,
+        }
+    }
+
     /// The message in a will, at the time it is published.
     pub fn willed(will: Will, now: Instant) -> Self {
         let Will { topic, payload, qos, retain, properties } = will;

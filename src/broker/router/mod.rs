@@ -10,6 +10,7 @@ mod publish;
 mod reason;
 mod retained;
 mod session;
+mod statistics;
 mod subscribe;
 mod subscriptions;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use peer::{Peer, ReaderState};
 use reason::Reason;
 use retained::Retained;
 use session::{NEVER, Sessions};
+use statistics::Statistics;
 use subscriptions::{Matches, Subscriptions};
 
 /// The number of one connection, never used twice.
@@ -81,6 +83,8 @@ enum Alarm {
     Will(SessionKey),
     /// Remove this session (§3.1.2.11.2).
     Expiry(SessionKey),
+    /// Publish what has changed below `$SYS`.
+    Statistics,
 }
 
 /// The alarms in the order of their time.
@@ -130,6 +134,7 @@ pub struct Router {
     notes: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
+    statistics: Statistics,
     /// The memory of `publish::route`.
     matches: Matches,
 }
@@ -147,8 +152,14 @@ impl Router {
             touched: Vec::new(),
             notes: Vec::new(),
             assigned: 0,
+            statistics: Statistics::default(),
             matches: Matches::default(),
         }
+    }
+
+    /// The broker starts.
+    pub fn start(&mut self, now: Instant) {
+        self.statistics.start(now);
     }
 
     /// A WebSocket was opened; CONNECT must follow.
@@ -159,16 +170,23 @@ impl Router {
         self.watch(id, now);
     }
 
-    /// The client sent something, perhaps only a part of a packet.
-    pub fn heard(&mut self, id: ConnectionId, now: Instant) {
+    /// The client sent so many bytes, perhaps only a part of a packet.
+    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
+        self.statistics.received.bytes += bytes as u64;
         // A slow CONNECT does not extend the time that a connection has for it.
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.session.is_some()) {
             peer.heard = now;
         }
     }
 
+    /// So many bytes were written to clients.
+    pub fn wrote(&mut self, bytes: usize) {
+        self.statistics.sent.bytes += bytes as u64;
+    }
+
     /// A packet came in.
     pub fn receive(&mut self, id: ConnectionId, packet: Packet, now: Instant) {
+        self.statistics.received.packets += 1;
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let Some(session) = peer.session else {
             return match packet {
@@ -271,7 +289,11 @@ impl Router {
             match alarm {
                 Alarm::Silence(id) => self.watch(id, now),
                 Alarm::Will(key) => self.publish_will(key, now),
-                Alarm::Expiry(key) => self.end_session(key, now),
+                Alarm::Expiry(key) => {
+                    self.statistics.expired();
+                    self.end_session(key, now);
+                }
+                Alarm::Statistics => self.publish_statistics(now),
             }
         }
     }
@@ -301,6 +323,8 @@ impl Router {
         for id in self.touched.drain(..) {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
+            self.statistics.sent.packets += peer.packets.len() as u64;
+            self.statistics.sent.messages += std::mem::take(&mut peer.published);
             hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,

@@ -51,6 +51,8 @@ pub struct Peer {
     aliases: Vec<Option<TopicName>>,
     /// The packets that wait to be written.
     pub backlog: Backlog,
+    /// How many of `packets` are PUBLISH.
+    pub published: u64,
     /// The packets to be sent, in order.
     pub packets: VecDeque<Packet>,
     /// Nothing is sent after `packets`.
@@ -74,6 +76,7 @@ impl Peer {
             alarm: None,
             aliases: Vec::new(),
             backlog: Backlog { unsent: 0, reader: ReaderState::Reading },
+            published: 0,
             packets: VecDeque::new(),
             end: None,
             hold_back_for: None,

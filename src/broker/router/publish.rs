@@ -33,6 +33,7 @@ impl Router {
             Ok(topic) => topic,
             Err(reason) => return self.shut(id, &reason, EndReason::Misbehaved, now),
         };
+        self.statistics.received.messages += 1;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if is_reserved(&topic) {
             return self.deny(id, key, qos, packet_id);
@@ -143,6 +144,17 @@ impl Router {
             self.notes
                 .push(format!("not retained, too many already: {:?}", message.topic.as_str()));
         }
+        self.distribute(message, publisher, from, now)
+    }
+
+    /// Delivers a message to every matching subscription.
+    pub(super) fn distribute(
+        &mut self,
+        message: &mut AppMessage,
+        publisher: Option<SessionKey>,
+        from: Option<ConnectionId>,
+        now: Instant,
+    ) -> ReasonCode {
         let mut matches = std::mem::take(&mut self.matches);
         let sessions = &self.sessions;
         let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
@@ -204,6 +216,7 @@ impl Router {
     fn count_dropped(&mut self, key: SessionKey, lost: bool) {
         let Some(session) = self.sessions.get_mut(key).filter(|_| lost) else { return };
         session.dropped += 1;
+        self.statistics.dropped += 1;
         if session.dropped == 1 {
             self.notes.push(format!("{:?} is too slow: messages are dropped", &*session.client_id));
         }
@@ -275,6 +288,7 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
     let packet = Packet::Publish(publish);
     let fits = peer.takes(&packet);
     if fits {
+        peer.published += 1;
         peer.push(packet);
     }
     fits

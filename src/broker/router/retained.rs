@@ -16,6 +16,11 @@ pub struct Retained {
 }
 
 impl Retained {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Stores a message in place of the previous one, or only removes that one if the payload is
     /// empty `[MQTT-3.3.1-6]`. False when there is no room.
     #[must_use]

@@ -32,6 +32,9 @@ impl Router {
         let mut replays = Vec::new();
         for wanted in &subscribe.subscriptions {
             let added = self.add(key, wanted, identifier);
+            if added.is_ok() {
+                self.watch_statistics(&wanted.filter, now);
+            }
             if added.as_ref().is_ok_and(|new| replays_retained(wanted, *new)) {
                 replays.push(wanted);
             }
@@ -77,7 +80,9 @@ impl Router {
             identifiers: identifier.into_iter().collect(),
             shared: None,
         };
-        for mut message in self.retained.matching(&wanted.filter, now) {
+        let mut messages = self.retained.matching(&wanted.filter, now);
+        messages.extend(self.statistics_matching(&wanted.filter, now));
+        for mut message in messages {
             self.deliver(key, &mut message, &grant, None, now);
         }
     }

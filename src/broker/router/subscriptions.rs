@@ -95,6 +95,11 @@ impl Subscriptions {
         self.0.remove(path, filter, session)
     }
 
+    /// Whether there is a filter with this first level.
+    pub fn has_first_level(&self, level: &str) -> bool {
+        self.0.children.contains_key(level)
+    }
+
     /// Whether there is none.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {

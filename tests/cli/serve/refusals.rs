@@ -48,7 +48,7 @@ fn each_says_what_was_asked_and_what_to_change() {
             "400 Bad Request: the request has no Host header",
         ),
         (
-            UPGRADE.replace("Host", "Host: a\r\nHost"),
+            UPGRADE.replace("Host", "Host: [::1]\r\nHost"),
             "400 *: the request has 2 Host headers, one is allowed",
         ),
         (

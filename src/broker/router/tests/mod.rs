@@ -6,6 +6,7 @@ mod delivery;
 mod quality;
 mod reasons;
 mod sessions;
+mod statistics;
 mod subscriptions;
 
 use std::collections::HashMap;

@@ -55,7 +55,7 @@ fn a_client_that_asks_for_none_gets_them_at_the_ends_alone() {
 #[test]
 fn they_are_left_out_where_the_packet_would_be_too_large() {
     let mut world = World::new();
-    let id = client_with(&mut world, PropertyId::MaximumPacketSize, 36);
+    let id = client_with(&mut world, PropertyId::MaximumPacketSize, 38);
     let reasons = misbehave(&mut world, id);
     assert_eq!(reasons.len(), 1, "{reasons:?}");
     for version in [Version::V3_1, Version::V3_1_1] {
