@@ -16,12 +16,12 @@ use super::handshake;
 use super::limits::{CONNECTIONS, LINGER, PATIENCE, SLOW_BYTES};
 use super::router::{ConnectionId, Outgoing};
 
-/// The token of the listener.
-const LISTENER: Token = Token(0);
 /// The token of [`StopHandle`].
-const STOP: Token = Token(1);
+const STOP: Token = Token(0);
+/// The token of the first listener; the others follow.
+const LISTENER: usize = 1;
 /// The number of the first connection, and its token.
-const FIRST: ConnectionId = 2;
+const FIRST: ConnectionId = 8;
 
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
@@ -64,7 +64,7 @@ pub struct EventLoop {
     stop: StopHandle,
     /// When the loop ends, whatever waits.
     ends_at: Option<Instant>,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     accepting: Accepting,
     next_id: ConnectionId,
     max_packet: usize,
@@ -73,17 +73,23 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// A loop that accepts the connections of `listener`, and packets of at most `max_packet`
+    /// A loop that accepts the connections of a few listeners, and packets of at most `max_packet`
     /// bytes.
-    pub fn new(mut listener: TcpListener, max_packet: usize, service: Service) -> io::Result<Self> {
+    pub fn new(
+        mut listeners: Vec<TcpListener>,
+        max_packet: usize,
+        service: Service,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            poll.registry().register(listener, Token(LISTENER + index), Interest::READABLE)?;
+        }
         Ok(Self {
             poll,
             stop: StopHandle { waker, is_stopping: Arc::default() },
             ends_at: None,
-            listener,
+            listeners,
             accepting: Accepting::Idle,
             next_id: FIRST,
             max_packet,
@@ -170,8 +176,12 @@ impl EventLoop {
     fn note(&mut self, event: &mio::event::Event, now: Instant) {
         let id = match event.token() {
             STOP => return self.begin_to_stop(now),
-            LISTENER if self.accepting == Accepting::Stopped => return,
-            LISTENER => return self.accepting = Accepting::Due,
+            Token(id) if (id as ConnectionId) < FIRST => {
+                if self.accepting != Accepting::Stopped {
+                    self.accepting = Accepting::Due;
+                }
+                return;
+            }
             Token(id) => id as ConnectionId,
         };
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -285,18 +295,29 @@ impl EventLoop {
             Accepting::Failed(until) if until <= now => {}
             _ => return,
         }
-        for _ in 0..BURST {
-            match self.listener.accept() {
-                Ok((socket, address)) => self.begin(socket, address, now),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return self.accepting = Accepting::Idle;
-                }
-                Err(error) if is_of_one(&error) => {}
-                Err(error) if is_lack_of_descriptors(&error) && self.make_room(now) => {}
+        let mut accepting = Accepting::Idle;
+        for index in 0..self.listeners.len() {
+            match self.accept_at(index, now) {
+                Ok(Accepting::Idle) => {}
+                Ok(due) => accepting = due,
                 Err(error) => return self.fail_to_accept(&error, now),
             }
         }
-        self.accepting = Accepting::Due;
+        self.accepting = accepting;
+    }
+
+    /// Accepts a burst of those that wait at one listener; returns whether more may wait.
+    fn accept_at(&mut self, index: usize, now: Instant) -> io::Result<Accepting> {
+        for _ in 0..BURST {
+            match self.listeners[index].accept() {
+                Ok((socket, address)) => self.begin(socket, address, now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Accepting::Idle),
+                Err(error) if is_of_one(&error) => {}
+                Err(error) if is_lack_of_descriptors(&error) && self.make_room(now) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Accepting::Due)
     }
 
     fn fail_to_accept(&mut self, error: &io::Error, now: Instant) {

@@ -10,6 +10,7 @@ mod event_loop;
 mod handshake;
 mod input;
 mod limits;
+mod listeners;
 mod output;
 mod refusals;
 mod router;
@@ -70,6 +71,8 @@ impl BrokerLog {
 pub struct BrokerOptions {
     /// Where it listens; port 0 takes any that is free.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// The only path that is upgraded, for example `/mqtt`.
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
@@ -100,9 +103,12 @@ impl Broker {
     /// # Errors
     /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, access, log } = options;
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
+        let BrokerOptions { address, also, path, max_packet, access, log } = options;
+        let (listeners, address) = listeners::bind(address, also, |address| {
+            let listener = TcpListener::bind(address)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        })?;
         let service = Service {
             router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
             path: path.clone(),
@@ -112,14 +118,14 @@ impl Broker {
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
-        let event_loop = EventLoop::new(listener, max_packet, service)?;
+        let event_loop = EventLoop::new(listeners, max_packet, service)?;
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
         Ok(Self { address, path, stop, thread })
     }
 
-    /// The address that it listens on.
+    /// The address that it listens on, the first of two.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -7,7 +7,7 @@ mod ready;
 mod start;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ const MAXIMUM_PACKET: usize = 268_435_455 + 5;
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// Who may come in, and who may do what.
     pub access: Access,
     /// How what happens is logged, if it is.
@@ -86,6 +88,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
         address,
+        also: config.also,
         path: PATH.to_owned(),
         max_packet: MAXIMUM_PACKET,
         access: config.access.clone(),

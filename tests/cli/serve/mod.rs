@@ -2,6 +2,7 @@
 
 mod access;
 mod command;
+mod listeners;
 mod log;
 mod ready;
 mod refusals;
