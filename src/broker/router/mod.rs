@@ -16,13 +16,14 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
 use crate::broker::limits::PATIENCE;
+use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -123,7 +124,7 @@ impl Timers {
 pub struct Router {
     /// Announced as Maximum Packet Size (§3.2.2.3.6), in bytes.
     maximum_packet: u32,
-    peers: HashMap<ConnectionId, Peer>,
+    peers: IdMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
     retained: Retained,
@@ -144,7 +145,7 @@ impl Router {
     pub fn new(maximum_packet: u32) -> Self {
         Self {
             maximum_packet,
-            peers: HashMap::new(),
+            peers: IdMap::default(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
             retained: Retained::default(),
