@@ -3,6 +3,7 @@
 
 mod connect;
 mod copies;
+mod lesser;
 mod message;
 mod outbound;
 mod peer;
@@ -22,7 +23,7 @@ use std::time::Instant;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
-use crate::broker::limits::PATIENCE;
+use crate::broker::limits::{Limits, PATIENCE};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
 use crate::mqtt::reason::ReasonCode;
@@ -122,8 +123,7 @@ impl Timers {
 /// Sessions, subscriptions, retained messages and connections.
 #[derive(Debug)]
 pub struct Router {
-    /// Announced as Maximum Packet Size (§3.2.2.3.6), in bytes.
-    maximum_packet: u32,
+    limits: Limits,
     peers: IdMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
@@ -133,6 +133,8 @@ pub struct Router {
     touched: Vec<ConnectionId>,
     /// Lines for the debug log.
     notes: Vec<String>,
+    /// Lines that the user should see in any case: what was lost.
+    warnings: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
     statistics: Statistics,
@@ -141,10 +143,10 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that announces this Maximum Packet Size, in bytes.
-    pub fn new(maximum_packet: u32) -> Self {
+    /// A router with these limits.
+    pub fn new(limits: Limits) -> Self {
         Self {
-            maximum_packet,
+            limits,
             peers: IdMap::default(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
@@ -152,6 +154,7 @@ impl Router {
             timers: Timers::default(),
             touched: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             assigned: 0,
             statistics: Statistics::default(),
             matches: Matches::default(),
@@ -342,6 +345,11 @@ impl Router {
     /// Lines for the debug log: what was refused, dropped or malformed since the last call.
     pub fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Lines that the user should see in any case: what was lost since the last call.
+    pub fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Sends a packet.

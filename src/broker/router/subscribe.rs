@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::message::Grant;
 use super::reason::Reason;
 use super::subscriptions::Subscriptions;
-use super::{ConnectionId, Router, SessionKey, copies};
-use crate::broker::limits::{FILTER_LEVELS, SUBSCRIPTIONS};
+use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
+use crate::broker::limits::{FILTER_LEVELS, Limit};
 use crate::mqtt::packet::{
     Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
@@ -26,20 +26,24 @@ impl Router {
         subscribe: &Subscribe,
         now: Instant,
     ) {
+        let is_v5 = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
+        if let Some(reason) = lesser::refused_subscribe(&self.limits, subscribe).filter(|_| is_v5) {
+            return self.shut(id, &reason, EndReason::Misbehaved, now);
+        }
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
         let mut string = String::new();
         let mut replays = Vec::new();
         for wanted in &subscribe.subscriptions {
-            let added = self.add(key, wanted, identifier);
+            // `[MQTT-3.2.2-10]`
+            let qos = wanted.qos.min(self.limits.max_qos());
+            let wanted = Subscription { qos, ..wanted.clone() };
+            let added = self.add(key, &wanted, identifier);
             if added.is_ok() {
                 self.watch_statistics(&wanted.filter, now);
             }
-            if added.as_ref().is_ok_and(|new| replays_retained(wanted, *new)) {
-                replays.push(wanted);
-            }
-            codes.push(match added {
-                Ok(_) => ReasonCode(wanted.qos.bits()),
+            codes.push(match &added {
+                Ok(_) => ReasonCode(qos.bits()),
                 Err(reason) => {
                     let separator = if string.is_empty() { "" } else { "; " };
                     if string.len() < LONGEST_STRING {
@@ -48,9 +52,12 @@ impl Router {
                     reason.code
                 }
             });
+            if added.is_ok_and(|new| replays_retained(&wanted, new)) {
+                replays.push(wanted);
+            }
         }
         let Some(peer) = self.peers.get(&id) else { return };
-        if peer.version != Version::V5 {
+        if !is_v5 {
             codes
                 .iter_mut()
                 .filter(|code| code.is_error())
@@ -61,7 +68,7 @@ impl Router {
             |properties| Packet::SubAck(SubAck { packet_id, properties, codes: codes.clone() });
         let suback = peer.explained(&string, suback);
         self.send(id, suback);
-        for wanted in replays {
+        for wanted in &replays {
             self.replay(key, wanted, identifier, now);
         }
     }
@@ -99,8 +106,13 @@ impl Router {
             let string = format!("more than {FILTER_LEVELS} levels");
             return Err(Reason::new(ReasonCode::TOPIC_FILTER_INVALID, string));
         }
-        if session.filters.len() >= SUBSCRIPTIONS && !session.filters.contains(&wanted.filter) {
-            let string = format!("the session has {SUBSCRIPTIONS} subscriptions already");
+        if let Some(reason) = lesser::refused_subscription(&self.limits, wanted) {
+            return Err(reason);
+        }
+        let maximum = self.limits.get(Limit::Subscriptions);
+        let is_full = session.filters.len() >= maximum;
+        if is_full && !session.filters.contains(&wanted.filter) {
+            let string = format!("the session has {maximum} subscriptions already");
             return Err(Reason::new(ReasonCode::QUOTA_EXCEEDED, string));
         }
         if !session.filters.contains(&wanted.filter) {

@@ -2,6 +2,7 @@
 
 mod access;
 mod command;
+mod limits;
 mod listeners;
 mod log;
 mod ready;

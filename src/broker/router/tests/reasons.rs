@@ -1,7 +1,7 @@
 //! Reason Strings (§3.1.2.11.7, §3.2.2.3.9): in each refusal, where the client takes them.
 
 use super::*;
-use crate::broker::limits::{FILTER_LEVELS, RECEIVE_MAXIMUM};
+use crate::broker::limits::{FILTER_LEVELS, Limit, Limits};
 
 /// A client whose CONNECT has this property.
 fn client_with(world: &mut World, id: PropertyId, value: u32) -> ConnectionId {
@@ -97,12 +97,13 @@ fn what_ends_a_connection_is_told() {
     assert_eq!(world.end(id), Some(EndReason::TakenOver));
     assert_eq!(world.reasons, ["another connection has the same client identifier"]);
     let id = world.client(Version::V5, "many");
-    for number in 0..=RECEIVE_MAXIMUM {
+    let maximum = Limits::default().get_u16(Limit::ReceiveMaximum);
+    for number in 0..=maximum {
         let packet_id = Some(packet_id(number + 1));
         let publish = Publish { packet_id, ..publish("a", "x", QoS::ExactlyOnce) };
         world.send(id, Packet::Publish(publish));
     }
-    let string = format!("more than {RECEIVE_MAXIMUM} unfinished messages [MQTT-3.3.4-7]");
+    let string = format!("more than {maximum} unfinished messages [MQTT-3.3.4-7]");
     assert_eq!(world.reasons.last(), Some(&string));
     let (id, _) = world.join(Connect { keep_alive: 3, ..connect(Version::V5, "silent") });
     world.wait(Duration::from_secs(5));
