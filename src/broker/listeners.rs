@@ -46,7 +46,7 @@ mod tests {
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-    /// A machine whose free ports begin at 1; `second` says why it does not have a port at ::1.
+    /// A machine whose free ports begin at 1; `second` says why it does not have one at `::1`.
     fn bound(
         port: u16,
         second: impl Fn(u16) -> Option<ErrorKind>,

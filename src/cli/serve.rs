@@ -45,7 +45,7 @@ impl From<LogFlag> for LogForm {
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
     /// Address to listen on, of this machine only without --allow-remote [default: 127.0.0.1, and
-    /// ::1 if the machine has IPv6]
+    /// `::1` if the machine has IPv6]
     #[arg(short = 'h', long, value_name = "ADDRESS", allow_hyphen_values = true)]
     host: Option<String>,
 

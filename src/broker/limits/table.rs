@@ -76,7 +76,9 @@ pub struct LimitRow {
 }
 
 macro_rules! rows {
-    ($($limit:ident $name:literal $default:literal, $unit:ident $range:expr, $meaning:literal;)*) => {
+    ($(
+        $limit:ident $name:literal $default:literal, $unit:ident $range:expr, $meaning:literal;
+    )*) => {
         /// All limits.
         pub const TABLE: &[LimitRow] = &[$(LimitRow {
             limit: Limit::$limit,
@@ -89,8 +91,8 @@ macro_rules! rows {
         /// All limits with their defaults, what they limit, and what becomes of that which exceeds
         /// them.
         pub const HELP: &str = concat!(
-            "Change a limit, for example packet=64KiB; repeatable. The limits, with the values that \
-             they have if nobody changes them:",
+            "Change a limit, for example packet=64KiB; repeatable. The limits, with the values \
+             that they have if nobody changes them:",
             $("\n\n", $name, "=", $default, ": ", $meaning,)*
         );
     };

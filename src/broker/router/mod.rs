@@ -34,7 +34,7 @@ use peer::{Peer, ReaderState};
 use reason::Reason;
 use retained::Retained;
 use session::{NEVER, Sessions};
-use statistics::Statistics;
+use statistics::BrokerStatistics;
 use subscriptions::{Matches, Subscriptions};
 
 /// The number of one connection, never used twice.
@@ -137,7 +137,7 @@ pub struct Router {
     warnings: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
-    statistics: Statistics,
+    statistics: BrokerStatistics,
     /// The memory of `publish::route`.
     matches: Matches,
 }
@@ -156,7 +156,7 @@ impl Router {
             notes: Vec::new(),
             warnings: Vec::new(),
             assigned: 0,
-            statistics: Statistics::default(),
+            statistics: BrokerStatistics::default(),
             matches: Matches::default(),
         }
     }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::message::weight;
-use super::reason::ReasonStrings;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, UNSENT_BYTES};
 use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
@@ -27,6 +27,15 @@ pub struct Backlog {
     pub unsent: usize,
     /// Whether the client takes them.
     pub reader: ReaderState,
+}
+
+/// Which packets to a client have a Reason String (§3.1.2.11.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasonStrings {
+    /// Each that may have one.
+    Everywhere,
+    /// CONNACK and DISCONNECT alone: the client has not asked for more `[MQTT-3.1.2-29]`.
+    AtTheEnds,
 }
 
 /// A connection, from its opening until its end was handed over.
@@ -100,6 +109,20 @@ impl Peer {
     /// Whether the client would take this packet.
     pub fn takes(&self, packet: &Packet) -> bool {
         packet.encoded_len(self.version) <= self.maximum_packet
+    }
+
+    /// The packet that `packet` makes of its properties, with a Reason String if there is one that
+    /// the client takes `[MQTT-3.2.2-19]`.
+    pub fn explained(&self, string: &str, packet: impl Fn(Properties) -> Packet) -> Packet {
+        let plain = packet(Properties::default());
+        let is_end = matches!(plain, Packet::ConnAck(_) | Packet::Disconnect(_));
+        let is_wanted = is_end || self.reason_strings == ReasonStrings::Everywhere;
+        if string.is_empty() || !is_wanted || !self.version.has_properties() {
+            return plain;
+        }
+        let string = Property::text(PropertyId::ReasonString, string.into());
+        let explained = packet(Properties(vec![string]));
+        if self.takes(&explained) { explained } else { plain }
     }
 
     /// Adds a packet to be sent, unless the connection has ended.

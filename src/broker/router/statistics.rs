@@ -17,7 +17,7 @@ const FIRST_LEVEL: &str = "$SYS";
 
 /// What was counted since the start.
 #[derive(Debug, Default)]
-pub struct Statistics {
+pub struct BrokerStatistics {
     started: Option<Instant>,
     /// What clients have sent.
     pub received: Traffic,
@@ -52,7 +52,7 @@ struct ClientCount {
     expired: u64,
 }
 
-impl Statistics {
+impl BrokerStatistics {
     /// The broker starts.
     pub fn start(&mut self, now: Instant) {
         self.started.get_or_insert(now);
@@ -79,7 +79,7 @@ impl Statistics {
 impl Router {
     /// The values by their topics, in an order that does not change.
     fn statistics(&self, now: Instant) -> Vec<(&'static str, String)> {
-        let Statistics { started, received, sent, dropped, clients, .. } = &self.statistics;
+        let BrokerStatistics { started, received, sent, dropped, clients, .. } = &self.statistics;
         let uptime = started.map_or(0, |started| now.duration_since(started).as_secs());
         let total = self.sessions.len() as u64;
         let numbers = [

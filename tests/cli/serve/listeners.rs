@@ -10,7 +10,7 @@ fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
-/// Publishes at 127.0.0.1 and at ::1; the exit codes.
+/// Publishes at 127.0.0.1 and at `::1`; the exit codes.
 fn publish_at_both(url: &str) -> [Option<i32>; 2] {
     let other = url.replace("127.0.0.1", "[::1]");
     [url, &other].map(|url| Program::new(["pub", url, "-t", "t", "-n"]).run().code())
