@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::limits::{Limits, NAMED_BROKERS};
 use super::router::{ConnectionId, Outgoing, Router};
 use crate::mqtt::packet::{Malformed, Packet};
+use crate::mqtt::version::Version;
 
 /// The name of a broker: the first part of a path such as `/NAME/mqtt`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +75,8 @@ impl Brokers {
         if let Some(name) = name {
             if !self.named.contains_key(&name) {
                 self.make_room()?;
-                let router = Router::new(self.limits.clone());
+                let mut router = Router::new(self.limits.clone());
+                router.start(now);
                 self.named.insert(name.clone(), NamedBroker { router, alarm: None });
             }
             self.names.insert(id, name);
@@ -116,9 +118,9 @@ impl Brokers {
 
 /// What a router does, for the router of a connection.
 impl Brokers {
-    /// The client sent something, perhaps only a part of a packet.
-    pub fn heard(&mut self, id: ConnectionId, now: Instant) {
-        self.of(id).heard(id, now);
+    /// The client sent so many bytes, perhaps only a part of a packet.
+    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
+        self.of(id).heard(id, bytes, now);
     }
 
     /// A packet came in.
@@ -127,13 +129,24 @@ impl Brokers {
     }
 
     /// The client sent what is not MQTT.
-    pub fn malformed(&mut self, id: ConnectionId, error: &Malformed, now: Instant) {
-        self.of(id).malformed(id, error, now);
+    pub fn malformed(
+        &mut self,
+        id: ConnectionId,
+        error: &Malformed,
+        version: Version,
+        now: Instant,
+    ) {
+        self.of(id).malformed(id, error, version, now);
     }
 
     /// The connection ended without DISCONNECT.
     pub fn lost(&mut self, id: ConnectionId, now: Instant) {
         self.of(id).lost(id, now);
+    }
+
+    /// So many bytes were written to a client.
+    pub fn wrote(&mut self, id: ConnectionId, bytes: usize) {
+        self.of(id).wrote(bytes);
     }
 
     /// Packets of this weight in bytes, which were handed over for a connection, were written.
@@ -154,6 +167,11 @@ impl Brokers {
 
 /// What the loop asks of all of them.
 impl Brokers {
+    /// The one without a name starts.
+    pub fn start(&mut self, now: Instant) {
+        self.unnamed.start(now);
+    }
+
     /// When `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let named = self.alarms.first().map(|(at, _)| *at);

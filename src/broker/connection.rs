@@ -20,11 +20,15 @@ use super::handshake;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
+use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason};
 use crate::mqtt::packet::Packet;
-use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
+use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::upgrade::accept::Refusal;
+
+/// How much of the reason of a refusal is written, in characters.
+const LONGEST_SENTENCE: usize = 500;
 
 /// What every connection is served with.
 pub struct Service {
@@ -38,6 +42,8 @@ pub struct Service {
     pub log: BrokerLog,
     /// What goes wrong on purpose.
     pub faults: Option<Arc<FaultPlan>>,
+    /// Which refusals it is told of.
+    pub refusals: RefusalLines,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -200,7 +206,7 @@ impl ServerConnection {
                 if let Some(faults) = &mut self.faults {
                     faults.pass(PacketDirection::In, count, now);
                 }
-                service.brokers.heard(self.id, now);
+                service.brokers.heard(self.id, count, now);
                 self.understand(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -214,7 +220,7 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { brokers, path, upgrades, log, .. } = service;
+        let Service { brokers, path, upgrades, log, refusals, .. } = service;
         let Self { id, address, input, sending, faults, .. } = self;
         let is_open = sending.stage == EndStage::Open;
         let mut faults = faults.as_mut().filter(|_| is_open);
@@ -226,7 +232,9 @@ impl ServerConnection {
             }
             _ => {
                 log_input(log, *address, &part);
-                sending.take_input(part, *id, brokers, now);
+                if let Err(refusal) = sending.take_input(part, *id, brokers, now) {
+                    tell_refusal(log, refusals, *address, &refusal, now);
+                }
             }
         });
         self.take_held_input(service, now);
@@ -264,10 +272,14 @@ impl ServerConnection {
         }
     }
 
-    /// Answers with a refusal, and ends the connection.
-    pub fn refuse(&mut self, refusal: Refusal, log: &BrokerLog, now: Instant) {
-        self.refuse_untold(&refusal, now);
-        log_input(log, self.address, &ClientInput::Refused(refusal));
+    /// Answers with a refusal, and ends the connection. A client that has not asked for anything is
+    /// not worth a line: browsers open connections in advance.
+    pub fn refuse(&mut self, refusal: &Refusal, service: &mut Service, now: Instant) {
+        let Service { log, refusals, .. } = service;
+        if !self.input.is_untouched() {
+            tell_refusal(log, refusals, self.address, refusal, now);
+        }
+        self.refuse_untold(refusal, now);
     }
 
     /// The same, without a line in the log.
@@ -317,13 +329,14 @@ impl ServerConnection {
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
         self.release_before_cut();
-        let Self { socket, sending, address, faults, .. } = self;
+        let Self { id, socket, sending, address, faults, .. } = self;
         let SendingSide { queue, blocked_since, .. } = sending;
-        let Service { frames, log, .. } = service;
+        let Service { frames, log, brokers, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
             let bytes = &bytes[..room(faults.as_deref(), PacketDirection::Out, bytes.len())];
             let count = write_once(socket, bytes)?;
+            brokers.wrote(*id, count.unwrap_or(0));
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             if let Some(faults) = faults {
                 faults.pass(PacketDirection::Out, count.unwrap_or(0), now);
@@ -388,28 +401,36 @@ impl SendingSide {
         self.blocked_since = None;
     }
 
-    /// Gives the broker what a client has sent, or answers it.
+    /// Gives the broker what a client has sent, or answers it. What is refused has its answer.
     fn take_input(
         &mut self,
         input: ClientInput,
         id: ConnectionId,
         brokers: &mut Brokers,
         now: Instant,
-    ) {
+    ) -> Result<(), Refusal> {
         match input {
             ClientInput::Upgrade(answer, name) => match brokers.open(id, name, now) {
                 Ok(()) => self.queue.post_bytes(answer),
-                Err(TooManyBrokers) => self.refuse(&handshake::too_many_brokers(), now),
+                Err(TooManyBrokers) => {
+                    let refusal = handshake::too_many_brokers();
+                    self.refuse(&refusal, now);
+                    return Err(refusal);
+                }
             },
-            ClientInput::Refused(refusal) => self.refuse(&refusal, now),
+            ClientInput::Refused(refusal) => {
+                self.refuse(&refusal, now);
+                return Err(refusal);
+            }
             ClientInput::Packet(packet) => brokers.receive(id, packet, now),
-            ClientInput::Malformed(error) => brokers.malformed(id, &error, now),
+            ClientInput::Malformed(error, version) => brokers.malformed(id, &error, version, now),
             ClientInput::Answers(frames) => self.answer(&frames),
             ClientInput::Closed(code) => {
                 self.close_answer = Some(code);
                 brokers.lost(id, now);
             }
         }
+        Ok(())
     }
 
     /// Whether all was written and our side is to be ended.
@@ -422,15 +443,32 @@ impl SendingSide {
 fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     match input {
         ClientInput::Upgrade(..) => log.tell(&BrokerEvent::Opened(address)),
-        ClientInput::Refused(refusal) => {
-            log.note(|| format!("{address} was refused: {}", refusal.sentence));
-        }
+        // It has a line of its own.
+        ClientInput::Refused(_) => {}
         ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
-        ClientInput::Malformed(error) => {
+        ClientInput::Malformed(error, _) => {
             log.note(|| format!("{address} sent what is not MQTT: {error}"));
         }
         ClientInput::Answers(_) => log.note(|| format!("{address} sent a ping of WebSocket")),
         ClientInput::Closed(_) => log.tell(&BrokerEvent::Closed(address)),
+    }
+}
+
+/// Tells of a request that was refused: a browser tells its page nothing of the answer.
+fn tell_refusal(
+    log: &BrokerLog,
+    refusals: &mut RefusalLines,
+    address: SocketAddr,
+    Refusal { status, sentence }: &Refusal,
+    now: Instant,
+) {
+    // What it repeats of a request may be long.
+    let sentence: String = sentence.chars().take(LONGEST_SENTENCE).collect();
+    let line = || format!("{address} was refused with {status}: {sentence}");
+    if log.observer.is_some() {
+        log.note(line);
+    } else if refusals.count(now) {
+        log.warn(&line());
     }
 }
 
@@ -456,6 +494,7 @@ fn close_code(reason: EndReason) -> Option<u16> {
             Some(NORMAL)
         }
         EndReason::Misbehaved => Some(PROTOCOL_ERROR),
+        EndReason::TooLarge => Some(TOO_BIG),
         EndReason::Stopped => Some(GOING_AWAY),
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 
-use super::{EndStage, ServerConnection, Service, close_code, log_input};
+use super::{EndStage, ServerConnection, Service, close_code, log_input, tell_refusal};
 use crate::broker::fault::{FaultEvent, FaultyTraffic, PacketDirection};
 
 impl ServerConnection {
@@ -14,7 +14,9 @@ impl ServerConnection {
         let Some(faults) = faults else { return };
         while let Some(part) = faults.next_input(now) {
             log_input(&service.log, *address, &part);
-            sending.take_input(part, *id, &mut service.brokers, now);
+            if let Err(refusal) = sending.take_input(part, *id, &mut service.brokers, now) {
+                tell_refusal(&service.log, &mut service.refusals, *address, &refusal, now);
+            }
         }
         if *has_ended && !faults.holds_input() && sending.stage == EndStage::Open {
             self.finish_loss(service, now);

@@ -18,9 +18,9 @@ pub struct Retained {
 }
 
 impl Retained {
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
     }
 
     /// Whether a message can be stored in place of the previous one of its topic.

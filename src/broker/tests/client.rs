@@ -49,8 +49,8 @@ fn start_as(max_packet: usize, observer: Option<Observer>, faults: Option<FaultP
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let limits = Limits::default().with(Limit::Packet, max_packet);
     let path = "/mqtt".to_owned();
-    let access = Access::default();
-    Broker::start(BrokerOptions { address, path, limits, access, log, faults }).unwrap()
+    let (also, access) = (None, Access::default());
+    Broker::start(BrokerOptions { address, also, path, limits, access, log, faults }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.
