@@ -410,14 +410,14 @@ impl SendingSide {
         now: Instant,
     ) -> Result<(), Refusal> {
         match input {
-            ClientInput::Upgrade(answer, name) => match brokers.open(id, name, now) {
-                Ok(()) => self.queue.post_bytes(answer),
-                Err(TooManyBrokers) => {
+            ClientInput::Upgrade(answer, name) => {
+                if let Err(TooManyBrokers) = brokers.open(id, name, now) {
                     let refusal = handshake::too_many_brokers();
                     self.refuse(&refusal, now);
                     return Err(refusal);
                 }
-            },
+                self.queue.post_bytes(answer);
+            }
             ClientInput::Refused(refusal) => {
                 self.refuse(&refusal, now);
                 return Err(refusal);
