@@ -76,6 +76,12 @@ impl InputDecoder {
         matches!(self.stage, InputStage::Request(_))
     }
 
+    /// The memory that is held for a packet that is incomplete, in bytes.
+    pub fn incomplete(&self) -> usize {
+        let InputStage::Frames(frames) = &self.stage else { return 0 };
+        frames.decoder.as_ref().map_or(0, Decoder::memory)
+    }
+
     /// Whether a WebSocket is open.
     pub fn is_websocket(&self) -> bool {
         matches!(self.stage, InputStage::Frames(_))

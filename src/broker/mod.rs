@@ -10,6 +10,7 @@ mod event_loop;
 mod handshake;
 mod input;
 pub mod limits;
+mod memory;
 mod output;
 mod router;
 #[cfg(test)]

@@ -6,8 +6,9 @@ use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
-use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
+use super::{Admission, ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
 use crate::broker::limits::{Limit, Limits, READ_BYTES};
+use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
@@ -28,6 +29,10 @@ impl Router {
         if let Some(code) = lesser::refused(&self.limits, publish.qos, publish.retain) {
             return self.shut(id, code, EndReason::Misbehaved, now);
         }
+        let sets_alias = publish.topic.is_some() && publish.properties.topic_alias().is_some();
+        if sets_alias && self.memory.level == MemoryLevel::Out {
+            return self.out_of_memory(id, now);
+        }
         let topic = match resolve(peer, &mut publish, self.limits.get_u16(Limit::TopicAliases)) {
             Ok(topic) => topic,
             Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
@@ -38,8 +43,15 @@ impl Router {
             return self.deny(id, key, qos, packet_id, ReasonCode::NOT_AUTHORIZED);
         }
         let mut message = AppMessage::published(publish, topic, now);
-        if let Some(code) = self.quota_exceeded(id, key, packet_id, &message) {
+        if let Some(code) = self.quota_exceeded(id, key, packet_id, &message, now) {
             return self.deny(id, key, qos, packet_id, code);
+        }
+        let cannot_be_told = packet_id.is_none() || !self.speaks_v5(id);
+        if cannot_be_told
+            && self.lacks_memory(&message, now)
+            && self.admit(id, qos, now) == Admission::Refused
+        {
+            return;
         }
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
@@ -77,18 +89,22 @@ impl Router {
 
     /// Why there is no room for a message whose publisher can be told so.
     fn quota_exceeded(
-        &self,
+        &mut self,
         id: ConnectionId,
         key: SessionKey,
         packet_id: Option<PacketId>,
         message: &AppMessage,
+        now: Instant,
     ) -> Option<ReasonCode> {
         let packet_id = packet_id.filter(|_| self.speaks_v5(id))?;
         // It was accepted when it came for the first time.
         let is_repeated =
             self.sessions.get(key).is_some_and(|session| session.inbound.contains(&packet_id));
+        if is_repeated {
+            return None;
+        }
         let lacks_room = message.retain && !self.retained.has_room(message, &self.limits);
-        (lacks_room && !is_repeated).then_some(ReasonCode::QUOTA_EXCEEDED)
+        (lacks_room || self.lacks_memory(message, now)).then_some(ReasonCode::QUOTA_EXCEEDED)
     }
 
     fn speaks_v5(&self, id: ConnectionId) -> bool {
@@ -227,6 +243,7 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> Delivery {
+        let memory = self.memory.level;
         let Some(session) = self.sessions.get_mut(key) else { return Delivery::Done };
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
@@ -238,7 +255,7 @@ impl Router {
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
-        let delivery = send_or_queue(session, peer, delivery, &self.limits, now);
+        let delivery = send_or_queue(session, peer, delivery, &self.limits, memory, now);
         let slow = peer.backlog.is_slow(session.outbound.queued());
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
@@ -251,7 +268,8 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(id) = session.connection else { return };
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        fill(session, peer, now);
+        let memory = self.memory.level;
+        fill(session, peer, memory, now);
         touch(&mut self.touched, id, peer);
     }
 
@@ -342,23 +360,24 @@ fn send_or_queue(
     peer: &mut Peer,
     delivery: AddressedMessage,
     limits: &Limits,
+    memory: MemoryLevel,
     now: Instant,
 ) -> Delivery {
     if delivery.publish.qos == QoS::AtMostOnce {
-        if peer.backlog.is_full() {
+        if peer.backlog.is_full(memory) {
             return Delivery::Dropped;
         }
         push_publish(peer, delivery.into_publish(now));
         return Delivery::Done;
     }
     let has_room = session.outbound.push(delivery, limits);
-    fill(session, peer, now);
+    fill(session, peer, memory, now);
     queued(has_room)
 }
 
 /// Moves messages from a session to its connection, as far as both allow.
-fn fill(session: &mut ClientSession, peer: &mut Peer, now: Instant) {
-    while !peer.backlog.is_full() {
+fn fill(session: &mut ClientSession, peer: &mut Peer, memory: MemoryLevel, now: Instant) {
+    while !peer.backlog.is_full(memory) {
         let Some(packet) = session.outbound.next(now) else { break };
         let Packet::Publish(publish) = packet else {
             peer.push(packet);

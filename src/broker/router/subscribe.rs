@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::message::Grant;
 use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
 use crate::broker::limits::Limit;
+use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{
     Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
@@ -77,7 +78,8 @@ impl Router {
         if let Some(code) = lesser::refused_subscription(&self.limits, wanted) {
             return Err(code);
         }
-        let is_full = session.filters.len() >= self.limits.get(Limit::Subscriptions);
+        let is_full = session.filters.len() >= self.limits.get(Limit::Subscriptions)
+            || self.memory.level >= MemoryLevel::Low;
         if is_full && !session.filters.contains(&wanted.filter) {
             return Err(ReasonCode::QUOTA_EXCEEDED);
         }

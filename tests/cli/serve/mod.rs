@@ -4,6 +4,7 @@ mod access;
 mod command;
 mod limits;
 mod log;
+mod memory;
 mod ready;
 mod signals;
 mod terminal;
