@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::message::AppMessage;
+use super::reason::Reason;
 use super::{ConnectionId, EndReason, Router, touch};
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::qos::QoS;
@@ -73,7 +74,8 @@ impl Router {
     pub fn out_of_memory(&mut self, id: ConnectionId, now: Instant) {
         self.tell_of_memory(now);
         self.notes.push(format!("{}: no memory for its packet", self.name(id)));
-        self.shut(id, ReasonCode::QUOTA_EXCEEDED, EndReason::Refused, now);
+        let reason = Reason::new(ReasonCode::QUOTA_EXCEEDED, "the broker has no memory left");
+        self.shut(id, &reason, EndReason::Refused, now);
     }
 
     /// Ends a connection if it has been silent for so long in the middle of a packet, while others
