@@ -203,6 +203,7 @@ fn the_will_is_published_after_an_abort() {
     // What was published before is there, however much of it is on its way.
     let all = ["sub", &url, "-t", "t", "-W", "60", "-C", "500", "--", "sh", "-c"];
     let words = [&all[..], &["seq 500 | mqttws pub -t t -l --abort"]].concat();
-    let lines: String = (1..=500).map(|number| format!("{number}\n")).collect();
-    Program::new(words).run().expect(0, lines, "");
+    let mut lines: Vec<String> = (1..=500).map(|number| number.to_string()).collect();
+    lines.push(String::new());
+    Program::new(words).run().expect(0, lines.join("\n"), "");
 }
