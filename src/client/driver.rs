@@ -34,25 +34,15 @@ impl Client {
                     self.send();
                 }
                 Action::Disconnect => self.begin_disconnect(),
-                Action::AskForAnswer => {
-                    self.session.ping();
-                    self.continue_disconnect();
-                }
-                Action::Reset => {
-                    if let Some(connection) = self.connection.take() {
-                        connection.reset();
-                    }
-                }
+                Action::AskForAnswer => self.ask_for_answer(),
+                Action::Reset => self.reset(),
                 Action::Drop => self.drop_connection(),
                 Action::Expire => self.expired(),
                 Action::GiveUpSending => self.give_up_sending(),
                 Action::Connected => self.connected(),
                 Action::Event(event) => self.pending.push_back(Ok(event)),
                 Action::Warn(line) => self.warn(&line),
-                Action::Note(line) => {
-                    self.guard();
-                    (self.options.lines.note)(&line);
-                }
+                Action::Note(line) => self.note(&line),
                 Action::Trace(line) => {
                     if self.options.session.reports.trace {
                         (self.options.lines.trace)(&line);
@@ -526,6 +516,23 @@ impl Client {
             }
         }
         Error::Violation(violation)
+    }
+
+    /// A PINGREQ follows what waits: its answer means that the server has got everything.
+    fn ask_for_answer(&mut self) {
+        self.session.ping();
+        self.continue_disconnect();
+    }
+
+    fn reset(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.reset();
+        }
+    }
+
+    fn note(&self, line: &str) {
+        self.guard();
+        (self.options.lines.note)(line);
     }
 
     /// Writing a warning may block: stderr may be a pipe that is not read.
