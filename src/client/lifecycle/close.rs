@@ -4,7 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Reading, Replacing, State};
+use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Online, Reading, Replacing, State};
 use crate::client::Event;
 use crate::client::error::{Error, Step};
 use crate::client::options::Leaving;
@@ -248,22 +248,7 @@ impl Lifecycle {
     /// The caller wants to end. What waits is sent first, if there is a connection.
     pub(super) fn close(&mut self, remains: SessionRemains, now: Instant) {
         match self.take() {
-            State::Online(online) => {
-                let (mut closing, action) = match self.policy.leaving {
-                    Leaving::Reset => {
-                        (Closing::before_reset(self.closing_time, now), Action::AskForAnswer)
-                    }
-                    Leaving::Disconnect | Leaving::DisconnectWithWill => {
-                        let closing = Closing::by_caller(remains, self.closing_time, now);
-                        (closing, Action::Disconnect)
-                    }
-                };
-                self.actions.push_back(action);
-                if let Some(error) = online.into_write_error() {
-                    closing.write_failed(error, now);
-                }
-                self.state = State::Closing(closing);
-            }
+            State::Online(online) => self.leave(online, remains, now),
             // DISCONNECT was given to the transport already.
             State::ReplacingSession(attempt, mut closing) => {
                 closing.then = Then::Report(attempt.purpose.remains(remains));
@@ -277,6 +262,21 @@ impl Lifecycle {
             State::Idle => self.finish(None),
             State::Closing(closing) => self.state = State::Closing(closing),
         }
+    }
+
+    /// Begins to end a connection, after all that waits.
+    fn leave(&mut self, online: Online, remains: SessionRemains, now: Instant) {
+        let (mut closing, action) = match self.policy.leaving {
+            Leaving::Reset => (Closing::before_reset(self.closing_time, now), Action::AskForAnswer),
+            Leaving::Disconnect | Leaving::DisconnectWithWill => {
+                (Closing::by_caller(remains, self.closing_time, now), Action::Disconnect)
+            }
+        };
+        self.actions.push_back(action);
+        if let Some(error) = online.into_write_error() {
+            closing.write_failed(error, now);
+        }
+        self.state = State::Closing(closing);
     }
 
     /// Gives up a try to connect.
