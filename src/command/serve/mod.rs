@@ -5,7 +5,7 @@ mod log;
 mod ready;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process;
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ const PATH: &str = "/mqtt";
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// What it offers at most.
     pub limits: Limits,
     /// Who may come in, and who may do what.
@@ -84,6 +86,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
         address,
+        also: config.also,
         path: PATH.to_owned(),
         limits: config.limits.clone(),
         access: config.access.clone(),
