@@ -15,6 +15,7 @@ use super::connections::{ConnectionTable, HoldBackStep};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER, PATIENCE, SLOW_BYTES};
 use super::router::{ConnectionId, Outgoing};
+use crate::mqtt::packet::Publish;
 
 /// The token of the listener.
 const LISTENER: Token = Token(0);
@@ -97,8 +98,13 @@ impl EventLoop {
         self.stop.clone()
     }
 
-    /// Serves until it is stopped.
-    pub fn run(mut self) {
+    /// Serves until it is stopped; returns the retained messages.
+    pub fn run(mut self) -> Vec<Publish> {
+        self.serve();
+        self.service.router.retained_messages(Instant::now())
+    }
+
+    fn serve(&mut self) {
         let mut events = Events::with_capacity(1024);
         loop {
             let now = Instant::now();

@@ -18,6 +18,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use mio::net::TcpListener;
 
@@ -27,6 +28,7 @@ use event_loop::{EventLoop, StopHandle};
 use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
 use router::Router;
 
+use crate::mqtt::packet::Publish;
 use crate::websocket::outbound::ServerOutbound;
 
 /// Descriptors that are needed for other things than connections.
@@ -70,6 +72,8 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
+    /// The messages that are retained from the beginning.
+    pub retained: Vec<Publish>,
     /// What is called when something happens.
     pub log: BrokerLog,
 }
@@ -85,20 +89,23 @@ pub struct Broker {
     address: SocketAddr,
     path: String,
     stop: StopHandle,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Vec<Publish>>>,
 }
 
 impl Broker {
     /// Starts to listen.
     ///
     /// # Errors
-    /// When the address cannot be bound or the thread cannot be started.
+    /// When the address cannot be bound, the thread cannot be started, or there is no room for the
+    /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, log } = options;
+        let BrokerOptions { address, path, max_packet, retained, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
+        let mut router = Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX));
+        retain_all(&mut router, retained)?;
         let service = Service {
-            router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
+            router,
             path: path.clone(),
             log,
             buffer: vec![0; READ_BYTES],
@@ -122,20 +129,34 @@ impl Broker {
     }
 
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns
-    /// within two seconds.
-    pub fn stop(self) {
-        drop(self);
+    /// the retained messages, within two seconds.
+    pub fn stop(mut self) -> Vec<Publish> {
+        self.end()
     }
+
+    fn end(&mut self) -> Vec<Publish> {
+        self.stop.stop();
+        // A thread that panicked has ended, and what it held is gone.
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+/// Retains messages before the first client connects.
+fn retain_all(router: &mut Router, messages: Vec<Publish>) -> io::Result<()> {
+    let now = Instant::now();
+    for (at, message) in messages.into_iter().enumerate() {
+        if !router.retain(message, now) {
+            let text = format!("there is no room for more than {at} retained messages");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
+        }
+    }
+    Ok(())
 }
 
 /// Stops the broker.
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.stop.stop();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has ended, which is all that matters here.
-            let _ = thread.join();
-        }
+        drop(self.end());
     }
 }
 

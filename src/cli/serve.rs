@@ -1,5 +1,9 @@
 //! `mqttws serve`.
 
+mod expect;
+mod expectations;
+mod files;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,6 +11,8 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::value;
+use expectations::ExpectFlags;
+use files::FileFlags;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
 
@@ -70,6 +76,12 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FORM")]
     log: Option<LogFlag>,
 
+    #[command(flatten)]
+    files: FileFlags,
+
+    #[command(flatten)]
+    expectations: ExpectFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -84,6 +96,8 @@ impl ServeFlags {
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
+            files: self.files.into(),
+            expected: self.expectations.resolve()?,
             command: self.command,
         })
     }

@@ -158,6 +158,22 @@ impl Router {
         if nobody { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
     }
 
+    /// Retains a message that no client has published; false when there is no room for it.
+    #[must_use]
+    pub fn retain(&mut self, mut publish: Publish, now: Instant) -> bool {
+        let Some(topic) = publish.topic.take() else { return false };
+        self.retained.store(&mut AppMessage::published(publish, topic, now))
+    }
+
+    /// All retained messages, with the time that they have left.
+    pub fn retained_messages(&self, now: Instant) -> Vec<Publish> {
+        let publish = |message: &AppMessage| {
+            let grant = Grant { qos: message.qos, retain: true, identifiers: Vec::new() };
+            message.delivery(&grant).into_publish(now)
+        };
+        self.retained.all(now).map(publish).collect()
+    }
+
     /// Delivers a message to one session: now, or when its client can take it.
     pub(super) fn deliver(
         &mut self,

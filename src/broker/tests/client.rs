@@ -35,7 +35,8 @@ pub(super) fn start() -> Broker {
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
+    let (path, retained) = ("/mqtt".to_owned(), Vec::new());
+    Broker::start(BrokerOptions { address, path, max_packet, retained, log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

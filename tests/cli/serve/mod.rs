@@ -1,8 +1,11 @@
 //! `mqttws serve`: the embedded broker, used as the README does.
 
 mod command;
+mod expect;
 mod log;
 mod ready;
+mod record;
+mod retained;
 mod signals;
 mod terminal;
 
