@@ -408,6 +408,10 @@ complete -c mqttws -n '__mqttws_verb serve' -l json -d 'Print a JSON object with
 complete -c mqttws -n '__mqttws_verb serve' -l ready-fd -x -d 'Write that line, too, to this open file descriptor, and close it'
 complete -c mqttws -n '__mqttws_verb serve' -s d -l debug -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
 complete -c mqttws -n '__mqttws_verb serve' -l log -x -a 'json' -d 'Log them in this form'
+complete -c mqttws -n '__mqttws_verb serve' -l load -r -F -d 'Retain the messages of this file from the beginning: records as `sub --json` writes them'
+complete -c mqttws -n '__mqttws_verb serve' -l save -r -F -d 'Write the retained messages to this file when the broker ends, for `--load` or `pub --json`'
+complete -c mqttws -n '__mqttws_verb serve' -l record -r -F -d 'Write every PUBLISH of every client to this file, for `pub --json --replay`'
+complete -c mqttws -n '__mqttws_verb serve' -l expect -x -d 'Exit with 1 if no client has sent this packet: \'pub t=a/b q=1 payload~^ok\' (repeatable)'
 complete -c mqttws -n '__mqttws_verb serve' -l help -d 'Print help'
 
 # profile

@@ -11,10 +11,10 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::value;
-use expectations::ExpectFlags;
-use files::FileFlags;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
+use expectations::ExpectFlags;
+use files::FileFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;

@@ -60,10 +60,7 @@ fn as_of_folder(error: io::Error) -> io::Error {
     }
 }
 
-fn written(
-    file: File,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<File> {
+fn written(file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
     let mut writer = BufWriter::new(file);
     write(&mut writer)?;
     writer.into_inner().map_err(io::IntoInnerError::into_error)

@@ -107,7 +107,9 @@ fn messages_are_saved_when_a_signal_ends_the_broker() {
         let words = ["serve", "-p", "0", "--save", &file];
         let mut serve: Running = Program::new(words).spawn();
         let url = serve.wait_for_line(|line| line.starts_with("ws://"));
-        Program::new(["pub", &url, "-r", "-q", "1", "-t", "t", "-m", signal]).run().expect(0, "", "");
+        Program::new(["pub", &url, "-r", "-q", "1", "-t", "t", "-m", signal])
+            .run()
+            .expect(0, "", "");
         serve.signal(signal);
         serve.finish().expect(0, format!("{url}\n"), "");
         assert!(records(&file)[0].contains(&format!("\"payload\":\"{signal}\"")));

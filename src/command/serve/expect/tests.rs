@@ -41,10 +41,7 @@ fn one_packet_must_meet_all() {
 
 #[test]
 fn the_nearest_is_told() {
-    assert_eq!(
-        missing(&[Packet::PingReq]),
-        ["--expect 'pub ...' did not come; there was no pub"]
-    );
+    assert_eq!(missing(&[Packet::PingReq]), ["--expect 'pub ...' did not come; there was no pub"]);
     let far = publish("b", QoS::AtMostOnce, b"");
     let near = publish("a/b", QoS::AtMostOnce, b"ok");
     assert_eq!(
