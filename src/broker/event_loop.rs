@@ -314,7 +314,8 @@ impl EventLoop {
             return self.service.log.note(|| format!("{address} failed at once: {error}"));
         }
         let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
-        let mut connection = ServerConnection::new(id, socket, address, self.max_packet);
+        let mut connection = ServerConnection::new(id, socket, address, self.max_packet)
+            .deviating(&self.service.deviations);
         if is_full {
             connection.refuse(handshake::busy(), &self.service.log, now);
             self.connections.queue_write(id);

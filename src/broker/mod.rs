@@ -4,6 +4,7 @@
 mod connection;
 mod connections;
 mod descriptors;
+pub mod deviation;
 pub mod event;
 mod event_loop;
 mod handshake;
@@ -23,6 +24,7 @@ use std::time::Instant;
 use mio::net::TcpListener;
 
 use connection::Service;
+use deviation::Deviation;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
 use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
@@ -74,6 +76,8 @@ pub struct BrokerOptions {
     pub max_packet: usize,
     /// The messages that are retained from the beginning.
     pub retained: Vec<Publish>,
+    /// What is done otherwise than the standards say.
+    pub deviations: Vec<&'static Deviation>,
     /// What is called when something happens.
     pub log: BrokerLog,
 }
@@ -99,7 +103,7 @@ impl Broker {
     /// When the address cannot be bound, the thread cannot be started, or there is no room for the
     /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, retained, log } = options;
+        let BrokerOptions { address, path, max_packet, retained, deviations, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let mut router = Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX));
@@ -108,6 +112,7 @@ impl Broker {
             router,
             path: path.clone(),
             log,
+            deviations,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };

@@ -330,6 +330,8 @@ fn printed(text: &str) -> Config {
 #[cfg(test)]
 mod completions;
 #[cfg(test)]
+mod deviations_page;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod manual;

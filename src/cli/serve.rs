@@ -1,5 +1,6 @@
 //! `mqttws serve`.
 
+mod deviate;
 mod expect;
 mod expectations;
 mod files;
@@ -13,6 +14,7 @@ use clap::{Args, ValueEnum};
 use super::value;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
+use deviate::DeviateFlags;
 use expectations::ExpectFlags;
 use files::FileFlags;
 
@@ -82,6 +84,9 @@ pub struct ServeFlags {
     #[command(flatten)]
     expectations: ExpectFlags,
 
+    #[command(flatten)]
+    deviate: DeviateFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -97,6 +102,7 @@ impl ServeFlags {
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
             files: self.files.into(),
+            deviations: self.deviate.resolve()?,
             expected: self.expectations.resolve()?,
             command: self.command,
         })

@@ -36,7 +36,8 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let (path, retained) = ("/mqtt".to_owned(), Vec::new());
-    Broker::start(BrokerOptions { address, path, max_packet, retained, log }).unwrap()
+    let deviations = Vec::new();
+    Broker::start(BrokerOptions { address, path, max_packet, retained, deviations, log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

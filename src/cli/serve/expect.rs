@@ -155,7 +155,7 @@ mod tests {
             ("pub t~a", "pub: expected t=, q=, r=, client=, payload= or payload~", 4),
             ("pub t=a q=3", "q= expected 0, 1 or 2", 10),
             ("pub r=true", "r= expected 0 or 1", 6),
-            ("pub t=a#", "t= # is not the whole last level", 6),
+            ("pub t=a#", "t= '#' must stand alone after the last slash, as in 'a/#'", 6),
             ("pub payload='a b", "the quote has no end", 12),
             ("pub payload='a'b", "expected a blank after the quote", 15),
             ("pub payload~(", "payload~ unclosed group", 12),

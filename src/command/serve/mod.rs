@@ -1,6 +1,7 @@
 //! `serve`: the local broker, alone or for the time of one command.
 
 mod child;
+mod deviations;
 mod expect;
 mod log;
 mod notify;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::broker::deviation::Deviation;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Publish;
@@ -31,6 +33,9 @@ use ready::{ReadyFile, StartLine};
 use retained::MissingFile;
 use witness::Witness;
 
+#[cfg(test)]
+pub use deviations::all_deviations;
+pub use deviations::{Deviations, find_deviation};
 pub use expect::{Expectation, ExpectedField, ExpectedPacket};
 pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
@@ -53,6 +58,8 @@ pub struct Config {
     pub ready_fd: Option<u32>,
     /// The files of messages.
     pub files: ServeFiles,
+    /// What the broker does otherwise than the standards say.
+    pub deviations: Deviations,
     /// What clients are expected to send.
     pub expected: Vec<Expectation>,
     /// The command to run, with its arguments; empty is none.
@@ -96,13 +103,17 @@ pub enum StartForm {
 // Not part of the caller, whose frame would hold what this one needs.
 #[inline(never)]
 pub fn run(config: &Config) -> Result<Exit> {
+    let deviations = match &config.deviations {
+        Deviations::These(deviations) => deviations,
+        Deviations::List => return list_deviations(config.start_form),
+    };
     // First of all: later a file of our own could have this descriptor.
     let ready_file = config.ready_fd.map(ReadyFile::take).transpose()?;
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let retained = config.files.loaded()?;
     let mut witness = Witness::start(config)?;
-    let broker = start_broker(config, retained, &witness)?;
+    let broker = start_broker(config, retained, deviations, &witness)?;
     announce(config, &broker, ready_file)?;
     manager.ready(&broker.url());
     let command = ServedCommand::start(&config.command, &broker.url())?;
@@ -129,13 +140,27 @@ fn ended(config: &Config, exit: Exit, messages: &[Publish], witness: &mut Witnes
     if matches!(exit, Exit::Done | Exit::Command(0)) { own } else { exit }
 }
 
-fn start_broker(config: &Config, retained: Vec<Publish>, witness: &Witness) -> Result<Broker> {
+fn list_deviations(form: StartForm) -> Result<Exit> {
+    super::print(&match form {
+        StartForm::Url => deviations::text(),
+        StartForm::Json => deviations::json(),
+    })?;
+    Ok(Exit::Done)
+}
+
+fn start_broker(
+    config: &Config,
+    retained: Vec<Publish>,
+    deviations: &[&'static Deviation],
+    witness: &Witness,
+) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
         address,
         path: PATH.to_owned(),
         max_packet: MAXIMUM_PACKET,
         retained,
+        deviations: deviations.to_vec(),
         log: BrokerLog { warning: Arc::new(report::warn), observer: witness.observer() },
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))

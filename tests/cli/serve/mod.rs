@@ -1,6 +1,7 @@
 //! `mqttws serve`: the embedded broker, used as the README does.
 
 mod command;
+mod deviate;
 mod expect;
 mod log;
 mod ready;

@@ -80,10 +80,9 @@ fn what_sub_prints_can_be_loaded_and_what_is_saved_published() {
 fn a_file_to_save_to_may_be_missing_the_first_time() {
     let folder = Folder::new();
     let file = folder.path().join("state").display().to_string();
-    for number in 1..=3 {
+    for (number, expected) in [(1, "1\n"), (2, "1\n2\n"), (3, "1\n2\n3\n")] {
         let script = format!("mqttws pub -r -t {number} -m x; mqttws sub -t '#' -C {number} -F %t");
         let outcome = served(&["--load", &file, "--save", &file], &script);
-        let expected: String = (1..=number).map(|number| format!("{number}\n")).collect();
         outcome.expect(0, expected, "");
     }
     let line = format!("mqttws: reading {file}x: No such file or directory");

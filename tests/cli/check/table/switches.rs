@@ -1,0 +1,98 @@
+//! The deviations of `serve --deviate`: each changes exactly the points that its list names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Verdicts, at_once, differing, verdicts};
+use crate::support::program::{Program, Running};
+
+/// Points that hardly anything changes.
+const OTHERS: [&str; 4] = ["offer-mqtt", "qos0-round-trip", "second-connect", "suback-each"];
+
+/// Deviations after which no other point can be asked.
+const ALONE: [&str; 6] = [
+    "page-instead-of-upgrade",
+    "no-upgrade-header",
+    "wrong-accept-key",
+    "origin-wanted",
+    "pingreq-unanswered",
+    "keep-alive-not-enforced",
+];
+
+/// A deviation as the list has it.
+struct Listed {
+    name: String,
+    fails: Vec<String>,
+    warns: Vec<String>,
+}
+
+impl Listed {
+    /// What `--only` gets.
+    fn scope(&self) -> String {
+        let own = self.fails.iter().chain(&self.warns).map(String::as_str);
+        let others = OTHERS.into_iter().filter(|_| !ALONE.contains(&self.name.as_str()));
+        let points: BTreeSet<&str> = own.chain(others).collect();
+        points.into_iter().collect::<Vec<_>>().join(",")
+    }
+}
+
+fn listed() -> Vec<Listed> {
+    let outcome = Program::new(["serve", "--deviate", "list", "--json"]).run();
+    let text = String::from_utf8(outcome.stdout).unwrap();
+    let row = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let points = |name: &str| {
+            let points = row[name].as_array().unwrap().iter();
+            points.map(|point| point.as_str().unwrap().to_owned()).collect()
+        };
+        let name = row["name"].as_str().unwrap().to_owned();
+        Listed { name, fails: points("fail"), warns: points("warn") }
+    };
+    text.lines().map(row).collect()
+}
+
+/// What is not applicable is no deviation.
+fn settled(verdicts: Verdicts) -> Verdicts {
+    let settled = |(point, verdict): (String, String)| {
+        (point, if verdict == "n.a." { "PASS".to_owned() } else { verdict })
+    };
+    verdicts.into_iter().map(settled).collect()
+}
+
+fn deviating(flags: &[&str]) -> (Running, String) {
+    let mut running = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
+    let url = running.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    (running, url)
+}
+
+fn words(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
+}
+
+fn differs(row: &Listed, good: &Verdicts) -> Option<String> {
+    let scope = row.scope();
+    let (_serve, url) = deviating(&["--deviate", &row.name]);
+    let (found, report) = verdicts(&url, &scope);
+    let points: Vec<&str> = scope.split(',').collect();
+    let good = good.iter().filter(|(point, _)| points.contains(&point.as_str()));
+    let good = good.map(|(point, verdict)| (point.clone(), verdict.clone())).collect();
+    let found: BTreeMap<_, _> =
+        settled(found).into_iter().filter(|(point, _)| points.contains(&point.as_str())).collect();
+    let differing = differing(&good, &found, &words(&row.fails), &words(&row.warns));
+    let line = format!("{}: {}", row.name, differing.join("; "));
+    (!differing.is_empty()).then(|| format!("{line}\n{report}"))
+}
+
+#[test]
+fn each_deviation_changes_its_points() {
+    let rows = listed();
+    let scopes = rows.iter().map(Listed::scope).collect::<Vec<_>>().join(",");
+    let points: BTreeSet<&str> = scopes.split(',').collect();
+    let (_serve, url) = deviating(&[]);
+    let all = at_once(points, |point| settled(verdicts(&url, point).0));
+    let good: Verdicts = all.into_iter().flatten().collect();
+    let bad: Vec<_> = good.iter().filter(|(_, verdict)| *verdict != "PASS").collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    let wrong: Vec<String> =
+        at_once(&rows, |row| differs(row, &good)).into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
