@@ -477,8 +477,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             break
         }
         'mqttws;serve' {
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Address to listen on, of this machine only')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on, of this machine only')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Address to listen on')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write that line, too, to this open file descriptor, and close it')
@@ -487,9 +487,13 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--save', '--save', [CompletionResultType]::ParameterName, 'Write the retained messages to this file when the broker ends, for `--load` or `pub --json`')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write every PUBLISH of every client to this file, for `pub --json --replay`')
             [CompletionResult]::new('--expect', '--expect', [CompletionResultType]::ParameterName, 'Exit with 1 if no client has sent this packet: ''pub t=a/b q=1 payload~^ok'' (repeatable)')
+            [CompletionResult]::new('--deviate', '--deviate', [CompletionResultType]::ParameterName, 'Deviate from the standards as real servers do')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Change a limit')
+            [CompletionResult]::new('--allow-origin', '--allow-origin', [CompletionResultType]::ParameterName, 'Let in pages of this origin, too, such as `https://app.example` (repeatable)')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print a JSON object with url, port, pid and ca, also before the output of a command')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
             [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Let in other machines: -h may be any address, and clients may use any name for it')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }

@@ -469,8 +469,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --help 'Print help'
         }
         &'mqttws;serve'= {
-            cand -h 'Address to listen on, of this machine only'
-            cand --host 'Address to listen on, of this machine only'
+            cand -h 'Address to listen on'
+            cand --host 'Address to listen on'
             cand -p 'Port to listen on'
             cand --port 'Port to listen on'
             cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'
@@ -479,9 +479,13 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --save 'Write the retained messages to this file when the broker ends, for `--load` or `pub --json`'
             cand --record 'Write every PUBLISH of every client to this file, for `pub --json --replay`'
             cand --expect 'Exit with 1 if no client has sent this packet: ''pub t=a/b q=1 payload~^ok'' (repeatable)'
+            cand --deviate 'Deviate from the standards as real servers do'
+            cand --limit 'Change a limit'
+            cand --allow-origin 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
             cand --json 'Print a JSON object with url, port, pid and ca, also before the output of a command'
             cand -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
             cand --debug 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
+            cand --allow-remote 'Let in other machines: -h may be any address, and clients may use any name for it'
             cand --help 'Print help'
         }
         &'mqttws;profile'= {

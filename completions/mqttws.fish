@@ -402,7 +402,7 @@ complete -c mqttws -n '__mqttws_verb check' -l quiet -d 'No warnings and no prog
 complete -c mqttws -n '__mqttws_verb check' -l help -d 'Print help'
 
 # serve
-complete -c mqttws -n '__mqttws_verb serve' -s h -l host -x -d 'Address to listen on, of this machine only'
+complete -c mqttws -n '__mqttws_verb serve' -s h -l host -x -d 'Address to listen on'
 complete -c mqttws -n '__mqttws_verb serve' -s p -l port -x -d 'Port to listen on'
 complete -c mqttws -n '__mqttws_verb serve' -l json -d 'Print a JSON object with url, port, pid and ca, also before the output of a command'
 complete -c mqttws -n '__mqttws_verb serve' -l ready-fd -x -d 'Write that line, too, to this open file descriptor, and close it'
@@ -412,6 +412,10 @@ complete -c mqttws -n '__mqttws_verb serve' -l load -r -F -d 'Retain the message
 complete -c mqttws -n '__mqttws_verb serve' -l save -r -F -d 'Write the retained messages to this file when the broker ends, for `--load` or `pub --json`'
 complete -c mqttws -n '__mqttws_verb serve' -l record -r -F -d 'Write every PUBLISH of every client to this file, for `pub --json --replay`'
 complete -c mqttws -n '__mqttws_verb serve' -l expect -x -d 'Exit with 1 if no client has sent this packet: \'pub t=a/b q=1 payload~^ok\' (repeatable)'
+complete -c mqttws -n '__mqttws_verb serve' -l deviate -x -d 'Deviate from the standards as real servers do'
+complete -c mqttws -n '__mqttws_verb serve' -l limit -x -d 'Change a limit'
+complete -c mqttws -n '__mqttws_verb serve' -l allow-origin -x -d 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
+complete -c mqttws -n '__mqttws_verb serve' -l allow-remote -d 'Let in other machines: -h may be any address, and clients may use any name for it'
 complete -c mqttws -n '__mqttws_verb serve' -l help -d 'Print help'
 
 # profile

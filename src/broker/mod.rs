@@ -1,6 +1,7 @@
 //! The local broker of `mqttws serve`. The router is pure; one thread does the I/O of all
 //! connections.
 
+pub mod access;
 mod connection;
 mod connections;
 mod descriptors;
@@ -9,7 +10,7 @@ pub mod event;
 mod event_loop;
 mod handshake;
 mod input;
-mod limits;
+pub mod limits;
 mod output;
 mod router;
 #[cfg(test)]
@@ -23,11 +24,12 @@ use std::time::Instant;
 
 use mio::net::TcpListener;
 
+use access::Access;
 use connection::Service;
 use deviation::Deviation;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
-use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
+use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
 use router::Router;
 
 use crate::mqtt::packet::Publish;
@@ -72,8 +74,10 @@ pub struct BrokerOptions {
     pub address: SocketAddr,
     /// The only path that is upgraded, for example `/mqtt`.
     pub path: String,
-    /// The largest MQTT packet that it takes, in bytes.
-    pub max_packet: usize,
+    /// What it offers at most.
+    pub limits: Limits,
+    /// Who may come in, and who may do what.
+    pub access: Access,
     /// The messages that are retained from the beginning.
     pub retained: Vec<Publish>,
     /// What is done otherwise than the standards say.
@@ -84,8 +88,8 @@ pub struct BrokerOptions {
 
 /// Raises the soft limit of descriptors of this process for many clients. Commands that are started
 /// after it inherit the limit.
-pub fn raise_limit() {
-    descriptors::raise(CONNECTIONS + OTHER_DESCRIPTORS);
+pub fn raise_limit(limits: &Limits) {
+    descriptors::raise(limits.get(Limit::Connections) + OTHER_DESCRIPTORS);
 }
 
 /// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
@@ -103,20 +107,21 @@ impl Broker {
     /// When the address cannot be bound, the thread cannot be started, or there is no room for the
     /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, retained, deviations, log } = options;
+        let BrokerOptions { address, path, limits, access, retained, deviations, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        let mut router = Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX));
+        let mut router = Router::new(limits.clone());
         retain_all(&mut router, retained)?;
         let service = Service {
             router,
             path: path.clone(),
+            upgrades: access.upgrades,
             log,
             deviations,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
-        let event_loop = EventLoop::new(listener, max_packet, service)?;
+        let event_loop = EventLoop::new(listener, limits, service)?;
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
@@ -150,7 +155,7 @@ impl Broker {
 fn retain_all(router: &mut Router, messages: Vec<Publish>) -> io::Result<()> {
     let now = Instant::now();
     for (at, message) in messages.into_iter().enumerate() {
-        if !router.retain(message, now) {
+        if !router.load_retained(message, now) {
             let text = format!("there is no room for more than {at} retained messages");
             return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }

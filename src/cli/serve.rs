@@ -1,22 +1,26 @@
 //! `mqttws serve`.
 
+mod access;
 mod deviate;
 mod expect;
 mod expectations;
 mod files;
+mod limits;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::value;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
+use access::AccessFlags;
 use deviate::DeviateFlags;
 use expectations::ExpectFlags;
 use files::FileFlags;
+use limits::LimitFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
@@ -47,7 +51,7 @@ impl From<LogFlag> for LogForm {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
-    /// Address to listen on, of this machine only
+    /// Address to listen on; of this machine only, without --allow-remote
     #[arg(
         short = 'h',
         long,
@@ -87,17 +91,29 @@ pub struct ServeFlags {
     #[command(flatten)]
     deviate: DeviateFlags,
 
+    #[command(flatten)]
+    limits: LimitFlags,
+
+    /// Who may come in.
+    #[command(flatten)]
+    access: AccessFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 impl ServeFlags {
-    /// The `Config` that the flags mean.
-    pub fn resolve(self) -> Result<Config> {
+    /// The `Config` that the flags mean, and warnings about them.
+    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        let ip = address(&self.host)?;
+        self.access.check_address(ip)?;
+        let warnings = self.access.warnings();
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
-        Ok(Config {
-            address: SocketAddr::new(loopback(&self.host)?, port),
+        let config = Config {
+            address: SocketAddr::new(ip, port),
+            limits: self.limits.resolve(),
+            access: self.access.resolve(),
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
@@ -105,7 +121,8 @@ impl ServeFlags {
             deviations: self.deviate.resolve()?,
             expected: self.expectations.resolve()?,
             command: self.command,
-        })
+        };
+        Ok((config, warnings))
     }
 }
 
@@ -122,19 +139,12 @@ fn port(host: &str) -> &'static str {
     if is_port { "; the port goes to -p" } else { "" }
 }
 
-/// The broker is for one developer's machine.
-fn loopback(host: &str) -> Result<IpAddr> {
-    let address = match host {
-        "localhost" => IpAddr::from([127, 0, 0, 1]),
+/// The address to listen on.
+fn address(host: &str) -> Result<IpAddr> {
+    match host {
+        "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
         _ => host.parse().map_err(|_| {
-            Usage::new(format!("-h: expected an IP address, not {host}{}", port(host)))
-        })?,
-    };
-    ensure!(
-        address.is_loopback(),
-        Usage::new(format!(
-            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on {address}"
-        ))
-    );
-    Ok(address)
+            Usage::new(format!("-h: expected an IP address, not {host}{}", port(host))).into()
+        }),
+    }
 }

@@ -29,6 +29,9 @@
 //! | | | | `$share` is a plain filter |
 //! | | | | every path is served |
 //!
+//! Pages of Chromium use MQTT.js 5.16.0 and paho-mqtt 1.1.0 at `mqttws serve`; vite 6.4.6 loads one
+//! again when it changes.
+//!
 //! The completions are tried in bash 5.2, zsh 5.9 and fish 3.6.
 //!
 //! Proxies: nginx 1.22.1, haproxy 2.6.12, Apache 2.4, squid 5.7, tinyproxy 1.11.1 and
@@ -40,6 +43,7 @@ mod blocked;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
 mod brokers;
+mod browser;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
 mod check;
@@ -49,6 +53,8 @@ mod folder;
 mod haproxy;
 mod nginx;
 mod nginx_tls;
+#[path = "../manual/page.rs"]
+mod page;
 #[expect(dead_code, reason = "tests/cli ends an input that was held open")]
 #[path = "../cli/support/program.rs"]
 mod program;

@@ -221,8 +221,15 @@ struct Filter {
 struct Flow {
     frame: Vec<u8>,
     packet: Vec<u8>,
-    /// FIN of the last data frame was 0.
-    is_fragmented: bool,
+    message: MessageState,
+}
+
+/// Whether a message has begun and not ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum MessageState {
+    #[default]
+    Between,
+    Begun,
 }
 
 impl Filter {
@@ -262,14 +269,15 @@ impl Filter {
     fn packets_of(&mut self, side: Side, frame: &Frame) -> Vec<Step> {
         let flow = &mut self.flows[side as usize];
         let is_expected = match frame.opcode() {
-            BINARY => !flow.is_fragmented,
-            CONTINUATION => flow.is_fragmented,
+            BINARY => flow.message == MessageState::Between,
+            CONTINUATION => flow.message == MessageState::Begun,
             _ => false,
         };
         if !frame.is_data() || !is_expected || frame.key.is_some() != (side == Side::Client) {
             return pass();
         }
-        flow.is_fragmented = frame.first & FINAL == 0;
+        let ends = frame.first & FINAL != 0;
+        flow.message = if ends { MessageState::Between } else { MessageState::Begun };
         flow.packet.extend_from_slice(&frame.payload);
         let mut onward = Vec::new();
         let mut others = Vec::new();

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::broker::access::Access;
 use crate::broker::event::Observer;
+use crate::broker::limits::{Limit, Limits};
 use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
@@ -35,9 +37,17 @@ pub(super) fn start() -> Broker {
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    let (path, retained) = ("/mqtt".to_owned(), Vec::new());
-    let deviations = Vec::new();
-    Broker::start(BrokerOptions { address, path, max_packet, retained, deviations, log }).unwrap()
+    let limits = Limits::default().with(Limit::Packet, max_packet);
+    Broker::start(BrokerOptions {
+        address,
+        path: "/mqtt".to_owned(),
+        limits,
+        access: Access::default(),
+        retained: Vec::new(),
+        deviations: Vec::new(),
+        log,
+    })
+    .unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

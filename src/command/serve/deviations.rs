@@ -42,9 +42,15 @@ pub fn json() -> String {
         let of = if servers.is_empty() { json!(null) } else { json!(servers) };
         let (name, sentence, fails, warns) =
             (json!(name), json!(sentence), json!(fails), json!(warns));
-        format!(
-            r#"{{"name":{name},"deviation":{sentence},"servers":{of},"fail":{fails},"warn":{warns}}}"#
-        )
+        let members = [
+            ("name", name),
+            ("deviation", sentence),
+            ("servers", of),
+            ("fail", fails),
+            ("warn", warns),
+        ];
+        let members = members.map(|(name, value)| format!("\"{name}\":{value}"));
+        format!("{{{}}}", members.join(","))
     };
     all_deviations().map(line).collect::<Vec<_>>().join("\n")
 }

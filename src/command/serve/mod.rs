@@ -20,7 +20,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::broker::access::Access;
 use crate::broker::deviation::Deviation;
+use crate::broker::limits::Limits;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Publish;
@@ -33,6 +35,8 @@ use ready::{ReadyFile, StartLine};
 use retained::MissingFile;
 use witness::Witness;
 
+pub use crate::broker::access;
+pub use crate::broker::limits;
 #[cfg(test)]
 pub use deviations::all_deviations;
 pub use deviations::{Deviations, find_deviation};
@@ -43,13 +47,14 @@ pub use start::{CommandStart, START_WORD, run as start_command};
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
 
-/// The largest packet there can be (MQTT 5 §2.1.4).
-const MAXIMUM_PACKET: usize = 268_435_455 + 5;
-
 /// What `serve` is asked to do.
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// What it offers at most.
+    pub limits: Limits,
+    /// Who may come in, and who may do what.
+    pub access: Access,
     /// How what happens is logged, if it is.
     pub log: Option<LogForm>,
     /// How the broker is announced.
@@ -117,7 +122,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     announce(config, &broker, ready_file)?;
     manager.ready(&broker.url());
     let command = ServedCommand::start(&config.command, &broker.url())?;
-    raise_limit();
+    raise_limit(&config.limits);
     let exit = if let Some(command) = command {
         Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
     } else {
@@ -158,10 +163,11 @@ fn start_broker(
     let options = BrokerOptions {
         address,
         path: PATH.to_owned(),
-        max_packet: MAXIMUM_PACKET,
         retained,
         deviations: deviations.to_vec(),
         log: BrokerLog { warning: Arc::new(report::warn), observer: witness.observer() },
+        limits: config.limits.clone(),
+        access: config.access.clone(),
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
 }
