@@ -1,6 +1,7 @@
 //! The deviations of `serve --deviate`: each changes exactly the points that its list names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::thread;
 
 use super::{Verdicts, at_once, differing, verdicts};
 use crate::support::program::{Program, Running};
@@ -68,15 +69,30 @@ fn words(list: &[String]) -> Vec<&str> {
     list.iter().map(String::as_str).collect()
 }
 
-fn differs(row: &Listed, good: &Verdicts) -> Option<String> {
-    let scope = row.scope();
+/// The verdicts about a broker with this deviation, and the report.
+fn found_with(row: &Listed) -> (Verdicts, String) {
     let (_serve, url) = deviating(&["--deviate", &row.name]);
-    let (found, report) = verdicts(&url, &scope);
+    let (found, report) = verdicts(&url, &row.scope());
+    (settled(found), report)
+}
+
+/// The verdicts about a broker that keeps to the standards, each point alone.
+fn found_without(points: BTreeSet<&str>) -> Verdicts {
+    let (_serve, url) = deviating(&[]);
+    let all = at_once(points, |point| settled(verdicts(&url, point).0));
+    all.into_iter().flatten().collect()
+}
+
+/// What differs from what the list says.
+fn differs(row: &Listed, good: &Verdicts, (found, report): &(Verdicts, String)) -> Option<String> {
+    let scope = row.scope();
     let points: Vec<&str> = scope.split(',').collect();
-    let good = good.iter().filter(|(point, _)| points.contains(&point.as_str()));
-    let good = good.map(|(point, verdict)| (point.clone(), verdict.clone())).collect();
-    let found: BTreeMap<_, _> =
-        settled(found).into_iter().filter(|(point, _)| points.contains(&point.as_str())).collect();
+    let of_scope = |all: &Verdicts| -> Verdicts {
+        let mut all = all.clone();
+        all.retain(|point, _| points.contains(&point.as_str()));
+        all
+    };
+    let (good, found) = (of_scope(good), of_scope(found));
     let differing = differing(&good, &found, &words(&row.fails), &words(&row.warns));
     let line = format!("{}: {}", row.name, differing.join("; "));
     (!differing.is_empty()).then(|| format!("{line}\n{report}"))
@@ -86,13 +102,15 @@ fn differs(row: &Listed, good: &Verdicts) -> Option<String> {
 fn each_deviation_changes_its_points() {
     let rows = listed();
     let scopes = rows.iter().map(Listed::scope).collect::<Vec<_>>().join(",");
-    let points: BTreeSet<&str> = scopes.split(',').collect();
-    let (_serve, url) = deviating(&[]);
-    let all = at_once(points, |point| settled(verdicts(&url, point).0));
-    let good: Verdicts = all.into_iter().flatten().collect();
+    let (good, found) = thread::scope(|scope| {
+        let good = scope.spawn(|| found_without(scopes.split(',').collect()));
+        let found = at_once(&rows, found_with);
+        (good.join().unwrap(), found)
+    });
     let bad: Vec<_> = good.iter().filter(|(_, verdict)| *verdict != "PASS").collect();
     assert!(bad.is_empty(), "{bad:?}");
+    let compared = rows.iter().zip(&found);
     let wrong: Vec<String> =
-        at_once(&rows, |row| differs(row, &good)).into_iter().flatten().collect();
+        compared.filter_map(|(row, found)| differs(row, &good, found)).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
