@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::message::Grant;
-use super::subscriptions::Subscriptions;
 use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
 use crate::broker::limits::Limit;
 use crate::mqtt::packet::{
@@ -75,9 +74,6 @@ impl Router {
         identifier: Option<u32>,
     ) -> Result<bool, ReasonCode> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
-        if Subscriptions::is_too_deep(&wanted.filter) {
-            return Err(ReasonCode::TOPIC_FILTER_INVALID);
-        }
         if let Some(code) = lesser::refused_subscription(&self.limits, wanted) {
             return Err(code);
         }

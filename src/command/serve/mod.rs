@@ -4,11 +4,9 @@ mod child;
 mod deviations;
 mod expect;
 mod log;
-mod notify;
 mod ready;
 mod recorder;
 mod retained;
-mod start;
 mod traffic;
 mod witness;
 
@@ -20,6 +18,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
 use crate::broker::deviation::Deviation;
 use crate::broker::limits::Limits;
@@ -30,8 +29,7 @@ use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
 use child::ServedCommand;
-use notify::ServiceManager;
-use ready::{ReadyFile, StartLine};
+use ready::StartLine;
 use retained::MissingFile;
 use witness::Witness;
 
@@ -42,7 +40,6 @@ pub use deviations::all_deviations;
 pub use deviations::{Deviations, find_deviation};
 pub use expect::{Expectation, ExpectedField, ExpectedPacket};
 pub use log::LogForm;
-pub use start::{CommandStart, START_WORD, run as start_command};
 
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
@@ -120,7 +117,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     let mut witness = Witness::start(config)?;
     let broker = start_broker(config, retained, deviations, &witness)?;
     announce(config, &broker, ready_file)?;
-    manager.ready(&broker.url());
+    manager.ready(&format!("Listening at {}", broker.url()));
     let command = ServedCommand::start(&config.command, &broker.url())?;
     raise_limit(&config.limits);
     let exit = if let Some(command) = command {
