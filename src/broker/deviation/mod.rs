@@ -1,6 +1,6 @@
 //! Deviations of real servers on purpose, pure: between the bytes of a client and those of a broker
-//! that keeps to the standards stands a [`DeviantTraffic`], which changes what passes. So the broker
-//! knows of none of them, and each is a row in a table.
+//! that keeps to the standards stands a [`DeviantTraffic`], which changes what passes. So the
+//! broker knows of none of them, and each is a row in a table.
 
 mod connect;
 mod frames_in;
