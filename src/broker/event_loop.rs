@@ -122,7 +122,7 @@ impl EventLoop {
 
     /// How long nothing is due, if nothing comes.
     fn longest_wait(&self, now: Instant) -> Option<Duration> {
-        if self.connections.has_work() || self.service.router.has_output() {
+        if self.connections.has_work() || self.service.router.has_work() {
             return Some(Duration::ZERO);
         }
         let accept_at = match self.accepting {

@@ -101,8 +101,10 @@ impl Broker {
         let BrokerOptions { address, path, max_packet, access, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
+        let mut router = Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX));
+        router.set_access(access.users, access.acl);
         let service = Service {
-            router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
+            router,
             path: path.clone(),
             upgrades: access.upgrades,
             log,

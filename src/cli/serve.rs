@@ -87,11 +87,12 @@ impl ServeFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let ip = address(&self.host)?;
         self.access.check_address(ip)?;
-        let warnings = self.access.warnings();
+        let (warnings, login) = (self.access.warnings(), self.access.login());
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
             address: SocketAddr::new(ip, port),
-            access: self.access.resolve(),
+            access: self.access.resolve()?,
+            login,
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,

@@ -225,7 +225,8 @@ fn a_command_for_serve() {
         ("serve|ws://localhost:9001/mqtt", port),
         (
             "serve|-h|0.0.0.0|--|./x",
-            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0",
+            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0, \
+                 without --allow-remote",
         ),
     ]);
 }

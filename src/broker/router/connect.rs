@@ -7,6 +7,7 @@ use bytestring::ByteString;
 use super::publish::is_reserved;
 use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies};
+use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
 use crate::broker::router::message::{AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
@@ -18,6 +19,10 @@ use crate::mqtt::version::Version;
 const UNACCEPTABLE_VERSION: ReasonCode = ReasonCode(1);
 const IDENTIFIER_REJECTED: ReasonCode = ReasonCode(2);
 const SERVER_UNAVAILABLE: ReasonCode = ReasonCode(3);
+/// The user name or the password is wrong.
+pub const BAD_CREDENTIALS: ReasonCode = ReasonCode(4);
+/// The client may not connect.
+pub const NOT_AUTHORIZED: ReasonCode = ReasonCode(5);
 
 impl Router {
     /// CONNECT (§3.1.4).
@@ -31,11 +36,16 @@ impl Router {
         if connect.will.as_ref().is_some_and(|will| !is_answerable(&will.properties)) {
             return self.refuse(id, ReasonCode::PROTOCOL_ERROR, SERVER_UNAVAILABLE, now);
         }
-        let anonymous = connect.client_id.is_empty();
-        if anonymous && !may_be_anonymous(connect) {
+        if connect.client_id.is_empty() && !may_be_anonymous(connect) {
             let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
             return self.refuse(id, code, IDENTIFIER_REJECTED, now);
         }
+        self.log_in(id, connect, now);
+    }
+
+    /// A client that may connect gets its session.
+    pub(super) fn admit(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
+        let anonymous = connect.client_id.is_empty();
         let client_id =
             if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };
         self.take_over(&client_id, now);
@@ -68,6 +78,7 @@ impl Router {
                 peer.maximum_packet.min(usize::try_from(maximum).unwrap_or(usize::MAX));
         }
         session.connection = Some(id);
+        session.rights = self.logins.rights(&session.client_id, connect);
         session.expiry = match connect.version {
             Version::V5 => properties.session_expiry_interval().unwrap_or(0),
             _ if connect.clean_start => 0,
@@ -145,7 +156,13 @@ impl Router {
     }
 
     /// Refuses a CONNECT with the code of its version, and closes the connection.
-    fn refuse(&mut self, id: ConnectionId, code: ReasonCode, older: ReasonCode, now: Instant) {
+    pub(super) fn refuse(
+        &mut self,
+        id: ConnectionId,
+        code: ReasonCode,
+        older: ReasonCode,
+        now: Instant,
+    ) {
         let version = self.peers.get(&id).map_or(Version::V3_1_1, |peer| peer.version);
         let code = if version == Version::V5 { code } else { older };
         let properties = Properties::default();
@@ -220,9 +237,13 @@ impl Router {
     pub(super) fn publish_will(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
-        if let Some(will) = session.will.take().filter(|will| !is_reserved(&will.topic)) {
-            self.route(&mut AppMessage::willed(will, now), Some(key), None, now);
+        let Some(will) = session.will.take() else { return };
+        if is_reserved(&will.topic) || !session.may(TopicAccess::Write, &will.topic) {
+            let (client_id, topic) = (&*session.client_id, will.topic.as_str());
+            let note = format!("{client_id:?} may not publish its will to {topic:?}");
+            return self.notes.push(note);
         }
+        self.route(&mut AppMessage::willed(will, now), Some(key), None, now);
     }
 
     /// Removes a session; a will that was delayed until its end is published.

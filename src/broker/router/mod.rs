@@ -3,6 +3,7 @@
 
 mod connect;
 mod copies;
+mod login;
 mod message;
 mod outbound;
 mod peer;
@@ -20,11 +21,14 @@ use std::time::Instant;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
+use crate::broker::access::acl::Acl;
+use crate::broker::access::users::Users;
 use crate::broker::limits::PATIENCE;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
+use login::Logins;
 use outbound::WrongAck;
 use peer::{Peer, ReaderState};
 use retained::Retained;
@@ -120,6 +124,7 @@ pub struct Router {
     subscriptions: Subscriptions,
     retained: Retained,
     timers: Timers,
+    logins: Logins,
     /// Connections with packets or an end to hand over.
     touched: Vec<ConnectionId>,
     /// Lines for the debug log.
@@ -140,11 +145,18 @@ impl Router {
             subscriptions: Subscriptions::default(),
             retained: Retained::default(),
             timers: Timers::default(),
+            logins: Logins::default(),
             touched: Vec::new(),
             notes: Vec::new(),
             assigned: 0,
             matches: Matches::default(),
         }
+    }
+
+    /// From now on lets in these users alone, and these topics; `None` is everybody, and all.
+    pub fn set_access(&mut self, users: Option<Users>, acl: Option<Acl>) {
+        self.logins.users = users;
+        self.logins.acl = acl;
     }
 
     /// A WebSocket was opened; CONNECT must follow.
@@ -167,11 +179,7 @@ impl Router {
     pub fn receive(&mut self, id: ConnectionId, packet: Packet, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let Some(session) = peer.session else {
-            return match packet {
-                Packet::Connect(connect) => self.connect(id, &connect, now),
-                // `[MQTT-3.1.0-1]`
-                _ => self.end(id, EndReason::Misbehaved, now),
-            };
+            return self.receive_first(id, packet, now);
         };
         peer.heard = now;
         self.receive_in(id, session, packet, now);
@@ -261,6 +269,7 @@ impl Router {
 
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) {
+        self.check_passwords(now);
         while let Some(alarm) = self.timers.due(now) {
             match alarm {
                 Alarm::Silence(id) => self.watch(id, now),
@@ -282,9 +291,10 @@ impl Router {
         }
     }
 
-    /// Whether [`drain`](Self::drain) would hand something over.
-    pub fn has_output(&self) -> bool {
-        !self.touched.is_empty()
+    /// Whether [`drain`](Self::drain) would hand something over, or [`tick`](Self::tick) has
+    /// something to compute.
+    pub fn has_work(&self) -> bool {
+        !self.touched.is_empty() || self.logins.is_busy()
     }
 
     /// Hands over everything that is to be sent or closed.
@@ -345,6 +355,7 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         peer.end = Some(end);
         touch(&mut self.touched, id, peer);
+        self.logins.forget(id);
         self.timers.cancel(peer.alarm.take(), Alarm::Silence(id));
         if let Some(key) = peer.session.take() {
             self.part(key, now);

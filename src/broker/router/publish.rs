@@ -7,6 +7,7 @@ use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
 use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
+use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::{READ_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
@@ -30,7 +31,11 @@ impl Router {
             Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
         };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        if is_reserved(&topic) {
+        let may_write =
+            self.sessions.get(key).is_some_and(|session| session.may(TopicAccess::Write, &topic));
+        if is_reserved(&topic) || !may_write {
+            let (name, topic) = (self.name(id), topic.as_str());
+            self.notes.push(format!("{name}: not allowed to publish to {topic:?}"));
             return self.deny(id, key, qos, packet_id);
         }
         let mut message = AppMessage::published(publish, topic, now);
@@ -49,7 +54,6 @@ impl Router {
     /// A message that is not taken: MQTT 5 says so, the older versions acknowledge it (3.1.1
     /// §3.3.5).
     fn deny(&mut self, id: ConnectionId, key: SessionKey, qos: QoS, packet_id: Option<PacketId>) {
-        self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
         let Some(packet_id) = packet_id else { return };
         let code = ReasonCode::NOT_AUTHORIZED;
         if qos == QoS::AtLeastOnce {
@@ -148,7 +152,11 @@ impl Router {
         }
         let mut matches = std::mem::take(&mut self.matches);
         let sessions = &self.sessions;
-        let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
+        let topic = &message.topic;
+        let takes = |session: &ClientSession| {
+            session.connection.is_some() && session.may(TopicAccess::Read, topic)
+        };
+        let connected = |key| sessions.get(key).is_some_and(takes);
         self.subscriptions.find(&message.topic, connected, &mut matches);
         let nobody = matches.is_empty();
         matches.for_each(publisher, message.retain, |key, grant| {
@@ -168,6 +176,9 @@ impl Router {
         now: Instant,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        if !session.may(TopicAccess::Read, &message.topic) {
+            return;
+        }
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
             let lost = !queue_for_absent(session, message, grant);

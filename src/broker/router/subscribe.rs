@@ -68,6 +68,10 @@ impl Router {
         identifier: Option<u32>,
     ) -> Result<bool, ReasonCode> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
+        let rights = session.rights.as_ref();
+        if rights.is_some_and(|rights| !rights.may_read_some(&wanted.filter)) {
+            return Err(ReasonCode::NOT_AUTHORIZED);
+        }
         if Subscriptions::is_too_deep(&wanted.filter) {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
         }

@@ -20,8 +20,22 @@ use crate::stdio::exec::CREDENTIALS;
 /// is in.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// The variables with the address of a broker, and with what to log in with.
+const URL: &str = "MQTTWS_URL";
+const USERNAME: &str = "MQTTWS_USERNAME";
+const PASSWORD: &str = "MQTTWS_PASSWORD";
+
 /// The variable with the authority of a broker's certificate.
 const CA_FILE: &str = "MQTTWS_CAFILE";
+
+/// What the command has to know of the broker.
+#[derive(Debug)]
+pub struct KnownBroker<'a> {
+    /// Where it is.
+    pub url: &'a str,
+    /// What to log in with: name and password.
+    pub login: Option<&'a (String, String)>,
+}
 
 /// The command, which runs.
 #[derive(Debug)]
@@ -30,13 +44,16 @@ pub struct ServedCommand(Child);
 impl ServedCommand {
     /// Starts the command, if there is one. It has our stdin, stdout and stderr, and finds the
     /// broker in `$MQTTWS_URL` and mqttws on its `$PATH`.
-    pub fn start(words: &[OsString], url: &str) -> Result<Option<Self>> {
+    pub fn start(words: &[OsString], broker: &KnownBroker<'_>) -> Result<Option<Self>> {
         let Some((name, arguments)) = words.split_first() else { return Ok(None) };
         let mut command = start::guarded(name, arguments);
-        command.env("PATH", path()?).env("MQTTWS_URL", url).env_remove(notify::SOCKET);
+        command.env("PATH", path()?).env(URL, broker.url).env_remove(notify::SOCKET);
         // They are meant for another broker.
         for variable in CREDENTIALS.into_iter().chain([CA_FILE]) {
             command.env_remove(variable);
+        }
+        if let Some((name, password)) = broker.login {
+            command.env(USERNAME, name).env(PASSWORD, password);
         }
         start_by(&mut command, name).map(Some)
     }

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
-use child::ServedCommand;
+use child::{KnownBroker, ServedCommand};
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub start_form: StartForm,
     /// The file descriptor that is told when the broker listens.
     pub ready_fd: Option<u32>,
+    /// What the command is to log in with: name and password.
+    pub login: Option<(String, String)>,
     /// The command to run, with its arguments; empty is none.
     pub command: Vec<OsString>,
 }
@@ -69,7 +71,9 @@ pub fn run(config: &Config) -> Result<Exit> {
     let broker = start_broker(config)?;
     announce(config, &broker, ready_file)?;
     manager.ready(&broker.url());
-    let command = ServedCommand::start(&config.command, &broker.url())?;
+    let login = config.login.as_ref();
+    let command =
+        ServedCommand::start(&config.command, &KnownBroker { url: &broker.url(), login })?;
     raise_limit();
     let exit = if let Some(command) = command {
         Exit::Command(command.wait(&mut signals).context("waiting for the command")?)

@@ -6,6 +6,7 @@ mod log;
 mod ready;
 mod signals;
 mod terminal;
+mod users;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
