@@ -410,6 +410,9 @@ complete -c mqttws -n '__mqttws_verb serve' -s d -l debug -d 'Log each connectio
 complete -c mqttws -n '__mqttws_verb serve' -l log -x -a 'json' -d 'Log them in this form'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-origin -x -d 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-remote -d 'Let in other machines: -h may be any address, and clients may use any name for it'
+complete -c mqttws -n '__mqttws_verb serve' -l user -x -d 'Let in this user, and none that is not named (repeatable)'
+complete -c mqttws -n '__mqttws_verb serve' -l users -r -F -d 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them'
+complete -c mqttws -n '__mqttws_verb serve' -l acl -r -F -d 'Who may read and write which topics, by a file as mosquitto\'s `acl_file`'
 complete -c mqttws -n '__mqttws_verb serve' -l help -d 'Print help'
 
 # profile

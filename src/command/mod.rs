@@ -38,7 +38,7 @@ pub enum Config {
     /// `check`
     Check(check::CheckConfig),
     /// `serve`
-    Serve(serve::Config),
+    Serve(Box<serve::Config>),
     /// Become the command of `serve`.
     StartCommand(serve::CommandStart),
     /// Print this text on stdout (`--print-config`).

@@ -36,7 +36,7 @@ pub enum LoginVerdict {
     /// It gave neither a name nor a password.
     Missing,
     /// That takes a while to compute.
-    Undecided(PasswordProof),
+    Undecided(Box<PasswordProof>),
 }
 
 /// A password that is being compared with a hash that takes long to compute.
@@ -195,7 +195,7 @@ impl Password {
             Self::Derived { iterations, salt, hash } => {
                 let derivation = Derivation::new(password, salt, *iterations);
                 let expected = hash.clone();
-                return LoginVerdict::Undecided(PasswordProof { derivation, expected });
+                return LoginVerdict::Undecided(Box::new(PasswordProof { derivation, expected }));
             }
         };
         if is_right { LoginVerdict::Right } else { LoginVerdict::Wrong }

@@ -31,7 +31,7 @@ pub struct Logins {
 #[derive(Debug)]
 struct PendingLogin {
     connect: Connect,
-    proof: PasswordProof,
+    proof: Box<PasswordProof>,
     /// What the client has sent since: it need not wait for CONNACK (§3.1.4).
     packets: Vec<Packet>,
     /// What these weigh, in bytes.

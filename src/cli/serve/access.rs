@@ -37,7 +37,7 @@ pub struct AccessFlags {
     #[arg(long = "user", value_name = "NAME:PASSWORD", allow_hyphen_values = true)]
     users: Vec<User>,
 
-    /// Let in the users of this file, a line each: NAME:PASSWORD, or as `mosquitto_passwd` writes it
+    /// Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them
     #[arg(long = "users", value_name = "FILE", allow_hyphen_values = true)]
     users_file: Option<PathBuf>,
 

@@ -82,8 +82,8 @@ fn other_machines_come_with_a_flag_and_a_warning() {
         "start mqttws serve with --allow-origin *",
     );
     program.signal("TERM");
-    let warning =
-        "mqttws: warning: --allow-remote: everybody who reaches this machine can connect\n";
+    let warning = "mqttws: warning: --allow-remote: everybody who reaches this machine can connect: name \
+         those who may with --user or --users\n";
     program.finish().expect(0, format!("{url}\n"), warning);
 }
 
