@@ -15,7 +15,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 pub use peer::packet_weight;
@@ -24,6 +24,7 @@ pub use session::SessionKey;
 use crate::broker::access::acl::Acl;
 use crate::broker::access::users::Users;
 use crate::broker::limits::PATIENCE;
+use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -119,7 +120,7 @@ impl Timers {
 pub struct Router {
     /// Announced as Maximum Packet Size (§3.2.2.3.6), in bytes.
     maximum_packet: u32,
-    peers: HashMap<ConnectionId, Peer>,
+    peers: IdMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
     retained: Retained,
@@ -140,7 +141,7 @@ impl Router {
     pub fn new(maximum_packet: u32) -> Self {
         Self {
             maximum_packet,
-            peers: HashMap::new(),
+            peers: IdMap::default(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
             retained: Retained::default(),
