@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-use mio::net::TcpStream;
 
 use super::BrokerLog;
 use super::access::UpgradeRules;
 use super::event::BrokerEvent;
+use super::handshake;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
 use super::router::{ConnectionId, EndReason, Router};
+use super::socket::{ClientSocket, PlainRequest};
+use super::tls::ServerTls;
 use crate::mqtt::packet::Packet;
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
 use crate::websocket::outbound::ServerOutbound;
@@ -27,6 +28,8 @@ pub struct Service {
     pub path: String,
     /// Which upgrades are accepted.
     pub upgrades: UpgradeRules,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
     /// What one read fills.
@@ -63,7 +66,7 @@ enum EndStage {
 pub struct ServerConnection {
     id: ConnectionId,
     address: SocketAddr,
-    socket: TcpStream,
+    socket: ClientSocket,
     input: InputDecoder,
     readiness: Readiness,
     sending: SendingSide,
@@ -86,7 +89,7 @@ impl ServerConnection {
     /// A connection that was just accepted. Packets of at most `max_packet` bytes are taken.
     pub fn new(
         id: ConnectionId,
-        socket: TcpStream,
+        socket: ClientSocket,
         address: SocketAddr,
         max_packet: usize,
     ) -> Self {
@@ -121,7 +124,7 @@ impl ServerConnection {
 
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
-        !self.sending.queue.is_empty() || self.is_closing()
+        !self.sending.queue.is_empty() || self.is_closing() || self.socket.has_to_write()
     }
 
     /// Whether the socket did not take all that it was given.
@@ -174,7 +177,7 @@ impl ServerConnection {
         match self.socket.read(&mut buffer) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
-                if count < buffer.len() && self.readiness == Readiness::Some {
+                if self.socket.is_drained() && self.readiness == Readiness::Some {
                     self.readiness = Readiness::Empty;
                 }
                 service.router.heard(self.id, now);
@@ -183,6 +186,11 @@ impl ServerConnection {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readiness = Readiness::Empty;
+            }
+            Err(error) if error.get_ref().is_some_and(|error| error.is::<PlainRequest>()) => {
+                self.socket.make_plain();
+                warn_of_refusal(&service.log, self.address, &handshake::not_tls());
+                self.refuse(handshake::not_tls(), &service.log, now);
             }
             Ok(_) => self.lose(&ErrorKind::UnexpectedEof.into(), service, now),
             Err(error) => self.lose(&error, service, now),
@@ -200,7 +208,12 @@ impl ServerConnection {
                     sending.queue.post_bytes(answer);
                     router.open(*id, now);
                 }
-                ClientInput::Refused(refusal) => sending.refuse(&refusal, now),
+                ClientInput::Refused(refusal) => {
+                    if refusal == handshake::tls() {
+                        warn_of_refusal(log, *address, &refusal);
+                    }
+                    sending.refuse(&refusal, now);
+                }
                 ClientInput::Packet(packet) => router.receive(*id, packet, now),
                 ClientInput::Malformed(error) => router.malformed(*id, &error, now),
                 ClientInput::Answers(frames) => sending.answer(&frames),
@@ -215,7 +228,10 @@ impl ServerConnection {
     /// The client has ended its side, or the connection is broken.
     fn lose(&mut self, error: &io::Error, service: &mut Service, now: Instant) {
         self.has_ended = true;
-        if self.is_before_upgrade() {
+        if self.socket.is_handshaking() && error.kind() == ErrorKind::InvalidData {
+            let line = format!("no TLS with {}: {error}", self.address);
+            service.log.warn(&line);
+        } else if self.is_before_upgrade() {
             service.log.note(|| format!("{} did not ask for anything: {error}", self.address));
         } else if self.input.is_websocket() {
             service.router.lost(self.id, now);
@@ -264,13 +280,18 @@ impl ServerConnection {
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
-        if written.is_err() {
+        let flushed = self.socket.flush();
+        if is_blocked(&flushed) {
+            self.sending.blocked_since.get_or_insert(now);
+        } else if self.sending.queue.is_empty() {
+            self.sending.blocked_since = None;
+        }
+        if written.is_err() || (flushed.is_err() && !is_blocked(&flushed)) {
             self.has_ended = true;
             self.sending.give_up(now);
         }
         if self.sending.is_written() {
-            // It fails when the client is gone, which the next read finds.
-            let _ = self.socket.shutdown(Shutdown::Write);
+            self.socket.end();
             self.sending.stage = EndStage::Written(now + LINGER);
         }
         let weight = self.sending.queue.take_written();
@@ -334,8 +355,19 @@ fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     }
 }
 
+/// Whether the system takes nothing now.
+fn is_blocked(result: &io::Result<()>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Tells of a client that cannot read the answer.
+fn warn_of_refusal(log: &BrokerLog, address: SocketAddr, refusal: &Refusal) {
+    let Refusal { status, sentence } = refusal;
+    log.warn(&format!("{address} was refused with {status}: {sentence}"));
+}
+
 /// Writes once; `None` if the socket takes nothing now.
-fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
+fn write_once(socket: &mut ClientSocket, bytes: &[u8]) -> io::Result<Option<usize>> {
     loop {
         match socket.write(bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -15,6 +15,7 @@ use super::connections::{ConnectionTable, HoldBackStep};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER, PATIENCE, SLOW_BYTES};
 use super::router::{ConnectionId, Outgoing};
+use super::socket::ClientSocket;
 
 /// The token of the listener.
 const LISTENER: Token = Token(0);
@@ -308,12 +309,25 @@ impl EventLoop {
             return self.service.log.note(|| format!("{address} failed at once: {error}"));
         }
         let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
+        let socket = match self.protect(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                return self.service.log.note(|| format!("{address} failed at once: {error}"));
+            }
+        };
         let mut connection = ServerConnection::new(id, socket, address, self.max_packet);
         if is_full {
             connection.refuse(handshake::busy(), &self.service.log, now);
             self.connections.queue_write(id);
         }
         self.connections.insert(id, connection, now + PATIENCE);
+    }
+
+    /// The socket of a new connection, with TLS if it is spoken.
+    fn protect(&self, socket: TcpStream) -> io::Result<ClientSocket> {
+        let Some(tls) = &self.service.tls else { return Ok(ClientSocket::plain(socket)) };
+        let state = tls.connection().map_err(io::Error::other)?;
+        Ok(ClientSocket::secure(socket, state))
     }
 
     fn register(&self, id: ConnectionId, socket: &mut TcpStream) -> io::Result<()> {

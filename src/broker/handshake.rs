@@ -23,6 +23,10 @@ pub enum Upgraded {
 
 /// Judges what has come of a request. Upgrades are granted at `path` alone, and as `rules` say.
 pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
+    // The beginning of a record of the handshake (RFC 8446 §5.1).
+    if arrived.starts_with(&[22, 3]) {
+        return Upgraded::No(tls());
+    }
     match parse_request(arrived) {
         Ok(None) if arrived.len() > HEAD_BYTES => {
             let sentence = format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
@@ -39,6 +43,19 @@ pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
             Upgraded::No(Refusal { status: "400 Bad Request", sentence: error.to_string() })
         }
     }
+}
+
+/// The answer to a plain request where TLS is spoken.
+pub fn not_tls() -> Refusal {
+    let sentence = "TLS is spoken at this port: connect by wss:// or https://".to_owned();
+    Refusal { status: "400 Bad Request", sentence }
+}
+
+/// The answer to TLS where none is spoken; such a client can make nothing of it.
+pub fn tls() -> Refusal {
+    let sentence = "no TLS is spoken at this port: connect by ws:// or http://, or start mqttws \
+                    serve with --tls";
+    Refusal { status: "400 Bad Request", sentence: sentence.to_owned() }
 }
 
 /// The answer to a request that did not come in time.

@@ -12,8 +12,10 @@ mod input;
 mod limits;
 mod output;
 mod router;
+mod socket;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,6 +30,7 @@ use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
 use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
 use router::Router;
+use tls::ServerTls;
 
 use crate::websocket::outbound::ServerOutbound;
 
@@ -74,6 +77,8 @@ pub struct BrokerOptions {
     pub max_packet: usize,
     /// Who may come in, and who may do what.
     pub access: Access,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
 }
@@ -88,6 +93,7 @@ pub fn raise_limit() {
 pub struct Broker {
     address: SocketAddr,
     path: String,
+    scheme: &'static str,
     stop: StopHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -98,15 +104,17 @@ impl Broker {
     /// # Errors
     /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, access, log } = options;
+        let BrokerOptions { address, path, max_packet, access, tls, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut router = Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX));
         router.set_access(access.users, access.acl);
         let service = Service {
             router,
             path: path.clone(),
             upgrades: access.upgrades,
+            tls,
             log,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
@@ -115,7 +123,7 @@ impl Broker {
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
-        Ok(Self { address, path, stop, thread })
+        Ok(Self { address, path, scheme, stop, thread })
     }
 
     /// The address that it listens on.
@@ -125,7 +133,7 @@ impl Broker {
 
     /// What a client on this machine connects to.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", reachable(self.address), self.path)
+        format!("{}://{}{}", self.scheme, reachable(self.address), self.path)
     }
 
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns

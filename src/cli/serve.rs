@@ -1,6 +1,7 @@
 //! `mqttws serve`.
 
 mod access;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -12,6 +13,7 @@ use super::value;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
 use access::AccessFlags;
+use tls::ServeTlsFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
@@ -77,6 +79,10 @@ pub struct ServeFlags {
     #[command(flatten)]
     access: AccessFlags,
 
+    /// How connections are encrypted.
+    #[command(flatten)]
+    tls: ServeTlsFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -87,12 +93,13 @@ impl ServeFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let ip = address(&self.host)?;
         self.access.check_address(ip)?;
-        let (warnings, login) = (self.access.warnings(), self.access.login());
+        let (warnings, login) = (self.access.warnings(&self.tls), self.access.login());
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
             address: SocketAddr::new(ip, port),
             access: self.access.resolve()?,
             login,
+            tls: self.tls.resolve()?,
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,

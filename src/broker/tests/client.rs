@@ -37,8 +37,15 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let path = "/mqtt".to_owned();
-    Broker::start(BrokerOptions { address, path, max_packet, access: Access::default(), log })
-        .unwrap()
+    Broker::start(BrokerOptions {
+        address,
+        path,
+        max_packet,
+        access: Access::default(),
+        tls: None,
+        log,
+    })
+    .unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use super::tls::ServeTlsFlags;
 use crate::command::serve::access::acl::Acl;
 use crate::command::serve::access::origin::Origin;
 use crate::command::serve::access::users::Users;
@@ -110,8 +111,8 @@ impl AccessFlags {
     }
 
     /// What the user should know about the flags.
-    pub fn warnings(&self) -> Vec<String> {
-        let is_open = self.reach() == Reach::Remote && !self.has_users();
+    pub fn warnings(&self, tls: &ServeTlsFlags) -> Vec<String> {
+        let is_open = self.reach() == Reach::Remote && !self.has_users() && !tls.asks_clients();
         let warning = "--allow-remote: everybody who reaches this machine can connect: name those \
                        who may with --user or --users";
         is_open.then(|| warning.to_owned()).into_iter().collect()

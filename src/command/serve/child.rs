@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 
 use anyhow::{Context, Result};
@@ -33,6 +34,8 @@ const CA_FILE: &str = "MQTTWS_CAFILE";
 pub struct KnownBroker<'a> {
     /// Where it is.
     pub url: &'a str,
+    /// By what it is trusted.
+    pub ca_file: Option<&'a Path>,
     /// What to log in with: name and password.
     pub login: Option<&'a (String, String)>,
 }
@@ -51,6 +54,9 @@ impl ServedCommand {
         // They are meant for another broker.
         for variable in CREDENTIALS.into_iter().chain([CA_FILE]) {
             command.env_remove(variable);
+        }
+        if let Some(file) = broker.ca_file {
+            command.env(CA_FILE, file);
         }
         if let Some((name, password)) = broker.login {
             command.env(USERNAME, name).env(PASSWORD, password);

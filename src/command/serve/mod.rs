@@ -5,15 +5,18 @@ mod log;
 mod notify;
 mod ready;
 mod start;
+pub mod tls;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
 use crate::broker::access::Access;
+use crate::broker::tls::ServerTls;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
 use crate::report;
@@ -22,6 +25,7 @@ use crate::terminal::screen;
 use child::{KnownBroker, ServedCommand};
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
+use tls::{CaFile, PreparedTls, TlsConfig};
 
 pub use crate::broker::access;
 pub use log::LogForm;
@@ -45,6 +49,8 @@ pub struct Config {
     pub start_form: StartForm,
     /// The file descriptor that is told when the broker listens.
     pub ready_fd: Option<u32>,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<TlsConfig>,
     /// What the command is to log in with: name and password.
     pub login: Option<(String, String)>,
     /// The command to run, with its arguments; empty is none.
@@ -68,12 +74,15 @@ pub fn run(config: &Config) -> Result<Exit> {
     let ready_file = config.ready_fd.map(ReadyFile::take).transpose()?;
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
-    let broker = start_broker(config)?;
-    announce(config, &broker, ready_file)?;
+    let tls = config.tls.as_ref().map(|tls| tls::prepare(tls, config.address.ip())).transpose()?;
+    let (server, ca_file) = tls.map(|PreparedTls { server, ca_file }| (server, ca_file)).unzip();
+    let ca_file = ca_file.as_ref().map(CaFile::path);
+    let broker = start_broker(config, server)?;
+    announce(config, &broker, ca_file, ready_file)?;
     manager.ready(&broker.url());
     let login = config.login.as_ref();
-    let command =
-        ServedCommand::start(&config.command, &KnownBroker { url: &broker.url(), login })?;
+    let known = KnownBroker { url: &broker.url(), ca_file, login };
+    let command = ServedCommand::start(&config.command, &known)?;
     raise_limit();
     let exit = if let Some(command) = command {
         Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
@@ -86,13 +95,14 @@ pub fn run(config: &Config) -> Result<Exit> {
     Ok(exit)
 }
 
-fn start_broker(config: &Config) -> Result<Broker> {
+fn start_broker(config: &Config, tls: Option<ServerTls>) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
         address,
         path: PATH.to_owned(),
         max_packet: MAXIMUM_PACKET,
         access: config.access.clone(),
+        tls,
         log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
@@ -100,10 +110,16 @@ fn start_broker(config: &Config) -> Result<Broker> {
 
 /// Says where the broker listens: on stdout unless that is the command's, to the file descriptor of
 /// `--ready-fd`, and to a person who looks on.
-fn announce(config: &Config, broker: &Broker, ready_file: Option<ReadyFile>) -> Result<()> {
+fn announce(
+    config: &Config,
+    broker: &Broker,
+    ca_file: Option<&Path>,
+    ready_file: Option<ReadyFile>,
+) -> Result<()> {
     let url = broker.url();
-    let start =
-        StartLine { url: &url, port: broker.address().port(), pid: process::id(), ca: None };
+    let ca = ca_file.map(Path::to_string_lossy);
+    let (port, pid) = (broker.address().port(), process::id());
+    let start = StartLine { url: &url, port, pid, ca: ca.as_deref() };
     let line = match config.start_form {
         StartForm::Url => url.clone(),
         StartForm::Json => start.json(),
@@ -116,7 +132,10 @@ fn announce(config: &Config, broker: &Broker, ready_file: Option<ReadyFile>) -> 
         file.write(&line)?;
     }
     if is_alone && screen::stderr_is_terminal() {
-        report::line(&format!("listening; try mqttws sub {url} -t '#'; Ctrl-C ends the broker"));
+        let trust = ca.map(|ca| format!(" --cafile {ca}")).unwrap_or_default();
+        report::line(&format!(
+            "listening; try mqttws sub {url}{trust} -t '#'; Ctrl-C ends the broker"
+        ));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod log;
 mod ready;
 mod signals;
 mod terminal;
+mod tls;
 mod users;
 
 use std::io::{Read, Write};
