@@ -475,6 +475,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --port 'Port to listen on'
             cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'
             cand --log 'Log them in this form'
+            cand --limit 'Change a limit'
             cand --allow-origin 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
             cand --user 'Let in this user, and none that is not named (repeatable)'
             cand --users 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them'

@@ -1,6 +1,7 @@
 //! `mqttws serve`.
 
 mod access;
+mod limits;
 mod tls;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use super::value;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
 use access::AccessFlags;
+use limits::LimitFlags;
 use tls::ServeTlsFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
@@ -75,6 +77,9 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FORM")]
     log: Option<LogFlag>,
 
+    #[command(flatten)]
+    limits: LimitFlags,
+
     /// Who may come in.
     #[command(flatten)]
     access: AccessFlags,
@@ -97,6 +102,7 @@ impl ServeFlags {
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
             address: SocketAddr::new(ip, port),
+            limits: self.limits.resolve(),
             access: self.access.resolve()?,
             login,
             tls: self.tls.resolve()?,

@@ -3,6 +3,7 @@
 
 mod connect;
 mod copies;
+mod lesser;
 mod login;
 mod message;
 mod outbound;
@@ -23,7 +24,7 @@ pub use session::SessionKey;
 
 use crate::broker::access::acl::Acl;
 use crate::broker::access::users::Users;
-use crate::broker::limits::PATIENCE;
+use crate::broker::limits::{Limits, PATIENCE};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
@@ -118,8 +119,7 @@ impl Timers {
 /// Sessions, subscriptions, retained messages and connections.
 #[derive(Debug)]
 pub struct Router {
-    /// Announced as Maximum Packet Size (§3.2.2.3.6), in bytes.
-    maximum_packet: u32,
+    limits: Limits,
     peers: IdMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
@@ -130,6 +130,8 @@ pub struct Router {
     touched: Vec<ConnectionId>,
     /// Lines for the debug log.
     notes: Vec<String>,
+    /// Lines that the user should see in any case: what was lost.
+    warnings: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
     /// The memory of `publish::route`.
@@ -137,10 +139,10 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that announces this Maximum Packet Size, in bytes.
-    pub fn new(maximum_packet: u32) -> Self {
+    /// A router with these limits.
+    pub fn new(limits: Limits) -> Self {
         Self {
-            maximum_packet,
+            limits,
             peers: IdMap::default(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
@@ -149,6 +151,7 @@ impl Router {
             logins: Logins::default(),
             touched: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             assigned: 0,
             matches: Matches::default(),
         }
@@ -319,6 +322,11 @@ impl Router {
     /// Lines for the debug log: what was refused, dropped or malformed since the last call.
     pub fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Lines that the user should see in any case: what was lost since the last call.
+    pub fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Sends a packet.

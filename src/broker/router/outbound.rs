@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::message::AddressedMessage;
-use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, QUEUED_BYTES, QUEUED_MESSAGES};
+use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, Limit, Limits};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
@@ -67,9 +67,11 @@ impl Default for OutboundMessages {
 impl OutboundMessages {
     /// Queues a message; false when the queue is full and the message is lost.
     #[must_use]
-    pub fn push(&mut self, delivery: AddressedMessage) -> bool {
+    pub fn push(&mut self, delivery: AddressedMessage, limits: &Limits) -> bool {
         let weight = delivery.weight();
-        if self.queue.len() >= QUEUED_MESSAGES || self.queue_weight + weight > QUEUED_BYTES {
+        if self.queue.len() >= limits.get(Limit::QueueMessages)
+            || self.queue_weight + weight > limits.get(Limit::QueueBytes)
+        {
             return false;
         }
         self.queue_weight += weight;

@@ -43,6 +43,8 @@ pub struct ClientSession {
     pub inbound: IdSet<PacketId>,
     /// Messages lost because the client was too slow, and not yet reported.
     pub dropped: u64,
+    /// Messages lost because the queue was full, and not yet reported.
+    pub overflowed: u64,
 }
 
 impl ClientSession {
@@ -60,6 +62,7 @@ impl ClientSession {
             outbound: OutboundMessages::default(),
             inbound: IdSet::default(),
             dropped: 0,
+            overflowed: 0,
         }
     }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::broker::access::Access;
+use crate::broker::limits::Limits;
 use crate::broker::tls::ServerTls;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
@@ -28,19 +29,19 @@ use ready::{ReadyFile, StartLine};
 use tls::{CaFile, PreparedTls, TlsConfig};
 
 pub use crate::broker::access;
+pub use crate::broker::limits;
 pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
 
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
 
-/// The largest packet there can be (MQTT 5 §2.1.4).
-const MAXIMUM_PACKET: usize = 268_435_455 + 5;
-
 /// What `serve` is asked to do.
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// What it offers at most.
+    pub limits: Limits,
     /// Who may come in, and who may do what.
     pub access: Access,
     /// How what happens is logged, if it is.
@@ -83,7 +84,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     let login = config.login.as_ref();
     let known = KnownBroker { url: &broker.url(), ca_file, login };
     let command = ServedCommand::start(&config.command, &known)?;
-    raise_limit();
+    raise_limit(&config.limits);
     let exit = if let Some(command) = command {
         Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
     } else {
@@ -100,7 +101,7 @@ fn start_broker(config: &Config, tls: Option<ServerTls>) -> Result<Broker> {
     let options = BrokerOptions {
         address,
         path: PATH.to_owned(),
-        max_packet: MAXIMUM_PACKET,
+        limits: config.limits.clone(),
         access: config.access.clone(),
         tls,
         log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
