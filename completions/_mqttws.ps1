@@ -488,10 +488,16 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Let in this user, and none that is not named (repeatable)')
             [CompletionResult]::new('--users', '--users', [CompletionResultType]::ParameterName, 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them')
             [CompletionResult]::new('--acl', '--acl', [CompletionResultType]::ParameterName, 'Who may read and write which topics, by a file as mosquitto''s `acl_file`')
+            [CompletionResult]::new('--ca-out', '--ca-out', [CompletionResultType]::ParameterName, 'Write the certificate of that authority to this file (PEM), for clients to trust')
+            [CompletionResult]::new('--cert', '--cert', [CompletionResultType]::ParameterName, 'Speak TLS with this certificate (PEM)')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'The private key (PEM) of the certificate')
+            [CompletionResult]::new('--key-password-file', '--key-password-file', [CompletionResultType]::ParameterName, 'The password of an encrypted private key is the first line of this file')
+            [CompletionResult]::new('--client-ca', '--client-ca', [CompletionResultType]::ParameterName, 'Demand a certificate of each client, by an authority in this file (PEM)')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print a JSON object with url, port, pid and ca, also before the output of a command')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
             [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
             [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Let in other machines: -h may be any address, and clients may use any name for it')
+            [CompletionResult]::new('--tls', '--tls', [CompletionResultType]::ParameterName, 'Speak TLS (wss), with a certificate that is made on the spot, and an authority for it')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }

@@ -480,10 +480,16 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --user 'Let in this user, and none that is not named (repeatable)'
             cand --users 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them'
             cand --acl 'Who may read and write which topics, by a file as mosquitto''s `acl_file`'
+            cand --ca-out 'Write the certificate of that authority to this file (PEM), for clients to trust'
+            cand --cert 'Speak TLS with this certificate (PEM)'
+            cand --key 'The private key (PEM) of the certificate'
+            cand --key-password-file 'The password of an encrypted private key is the first line of this file'
+            cand --client-ca 'Demand a certificate of each client, by an authority in this file (PEM)'
             cand --json 'Print a JSON object with url, port, pid and ca, also before the output of a command'
             cand -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
             cand --debug 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
             cand --allow-remote 'Let in other machines: -h may be any address, and clients may use any name for it'
+            cand --tls 'Speak TLS (wss), with a certificate that is made on the spot, and an authority for it'
             cand --help 'Print help'
         }
         &'mqttws;profile'= {

@@ -115,7 +115,7 @@ fn write_authority(ca_out: Option<&Path>, pem: &str) -> Result<CaFile> {
     Ok(CaFile::Ours(path))
 }
 
-/// Writes a file whole, then renames it: whoever waits for it finds all of it. What is no file, such
+/// Writes a file whole, then renames it: who waits for it finds all of it. What is no file, such
 /// as a pipe, is written to.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
