@@ -13,7 +13,7 @@ use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
 use super::router::{ConnectionId, EndReason, Router};
-use super::socket::{ClientSocket, PlainRequest};
+use super::socket::{self, ClientSocket};
 use super::tls::ServerTls;
 use crate::mqtt::packet::Packet;
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
@@ -187,7 +187,7 @@ impl ServerConnection {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readiness = Readiness::Empty;
             }
-            Err(error) if error.get_ref().is_some_and(|error| error.is::<PlainRequest>()) => {
+            Err(error) if socket::is_plain_request(&error) => {
                 self.socket.make_plain();
                 warn_of_refusal(&service.log, self.address, &handshake::not_tls());
                 self.refuse(handshake::not_tls(), &service.log, now);

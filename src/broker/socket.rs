@@ -45,9 +45,14 @@ enum ClientSpeech {
     Tls,
 }
 
-/// The client has sent a plain HTTP request where TLS is spoken.
+/// Whether reading has failed because the client has sent a plain request where TLS is spoken.
+pub fn is_plain_request(error: &io::Error) -> bool {
+    error.get_ref().and_then(|error| error.downcast_ref::<PlainRequest>()).is_some()
+}
+
+/// The client has sent a plain request where TLS is spoken.
 #[derive(Debug)]
-pub struct PlainRequest;
+struct PlainRequest;
 
 impl fmt::Display for PlainRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

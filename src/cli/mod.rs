@@ -19,6 +19,7 @@ mod secret;
 mod serve;
 pub mod source;
 mod subscribe;
+mod testing;
 mod tls;
 mod upgrade;
 pub mod value;
@@ -28,6 +29,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::Config;
+use crate::command::start::{CommandStart, START_WORD};
 use crate::report::Misuse;
 use check::CheckFlags;
 use connection::ConnectionFlags;
@@ -43,7 +45,7 @@ use subscribe::SubscribeFlags;
 /// Reads the command line, the profiles and the environment: the `Config` of the verb, and warnings
 /// to print before it runs.
 pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
-    if let Some(start) = serve::command_start(std::env::args_os()) {
+    if let Some(start) = command_start(std::env::args_os()) {
         return Ok((Config::StartCommand(start), Vec::new()));
     }
     let typed = || mosquitto::translated(property::joined(std::env::args_os().collect())).ok();
@@ -169,6 +171,12 @@ impl Cli {
     }
 }
 
+/// The command that this process is to become, if mqttws started itself for that.
+fn command_start(mut words: impl Iterator<Item = OsString>) -> Option<CommandStart> {
+    let is_start = words.nth(1).is_some_and(|word| word == START_WORD);
+    is_start.then(|| CommandStart::parse(words)).flatten()
+}
+
 /// What to say about a command line that clap does not accept.
 fn refused(
     error: clap::Error,
@@ -261,7 +269,7 @@ enum Command {
     /// It prints its URL on stdout once it listens. With a command it listens at a free port, runs
     /// that command with `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command
     /// ends, with its exit code: 126 if it cannot be run, 127 if it is not found.
-    Serve(ServeFlags),
+    Serve(Box<ServeFlags>),
     /// List the profiles, and check them: one line for each, with its address and its other flags.
     ///
     /// What is wrong in the file is printed on stderr, and the exit code is 2 then.

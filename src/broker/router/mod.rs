@@ -4,6 +4,7 @@
 mod connect;
 mod copies;
 mod lesser;
+mod levels;
 mod login;
 mod message;
 mod outbound;

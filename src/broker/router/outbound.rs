@@ -86,6 +86,11 @@ impl OutboundMessages {
         }
     }
 
+    /// How many messages wait or are in flight.
+    pub fn len(&self) -> usize {
+        self.queue.len() + self.in_flight.len()
+    }
+
     /// The queued bytes.
     pub fn queued(&self) -> usize {
         self.queue_weight

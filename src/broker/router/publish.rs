@@ -290,8 +290,8 @@ impl Router {
                 session.overflowed += 1;
                 if session.overflowed == 1 {
                     self.warnings.push(format!(
-                        "the queue of {client_id:?} is full (see --limit): messages for it are lost; \
-                         their publishers are told only in MQTT 5"
+                        "the queue of {client_id:?} is full (see --limit): messages for it are \
+                         lost; their publishers are told only in MQTT 5"
                     ));
                 }
             }

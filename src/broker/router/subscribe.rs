@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::message::Grant;
-use super::subscriptions::Subscriptions;
 use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
 use crate::broker::limits::Limit;
 use crate::mqtt::packet::{
@@ -78,9 +77,6 @@ impl Router {
         let rights = session.rights.as_ref();
         if rights.is_some_and(|rights| !rights.may_read_some(&wanted.filter)) {
             return Err(ReasonCode::NOT_AUTHORIZED);
-        }
-        if Subscriptions::is_too_deep(&wanted.filter) {
-            return Err(ReasonCode::TOPIC_FILTER_INVALID);
         }
         if let Some(code) = lesser::refused_subscription(&self.limits, wanted) {
             return Err(code);

@@ -14,7 +14,7 @@ use crate::transport::tls::{TlsOptions, TlsSetupError, server};
 pub struct ServeTlsFlags {
     /// Speak TLS (wss), with a certificate that is made on the spot, and an authority for it
     ///
-    /// It is for localhost, 127.0.0.1, ::1 and the address of -h. All flags of TLS imply this one.
+    /// It is for localhost, 127.0.0.1, `::1` and the address of -h. Each flag of TLS implies it.
     #[arg(long, action = ArgAction::Count)]
     tls: u8,
 
@@ -58,7 +58,7 @@ impl ServeTlsFlags {
                     key_password_file: self.key_password_file,
                     ..TlsOptions::default()
                 };
-                let identity = server::certificate(&options).map_err(of_server)?;
+                let identity = server::certificate(&options).map_err(|error| of_server(&error))?;
                 TlsIdentity::Given { identity, file: certificate }
             }
             None => TlsIdentity::Made { ca_out: self.ca_out },
@@ -73,6 +73,6 @@ impl ServeTlsFlags {
 }
 
 /// The words are those of a client, whose certificate it mostly is.
-fn of_server(error: TlsSetupError) -> anyhow::Error {
+fn of_server(error: &TlsSetupError) -> anyhow::Error {
     anyhow!("{}", error.to_string().replace("client certificate", "certificate"))
 }

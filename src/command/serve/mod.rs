@@ -2,9 +2,7 @@
 
 mod child;
 mod log;
-mod notify;
 mod ready;
-mod start;
 pub mod tls;
 
 use std::ffi::OsString;
@@ -15,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
 use crate::broker::limits::Limits;
 use crate::broker::tls::ServerTls;
@@ -24,14 +23,12 @@ use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
 use child::{KnownBroker, ServedCommand};
-use notify::ServiceManager;
-use ready::{ReadyFile, StartLine};
+use ready::StartLine;
 use tls::{CaFile, PreparedTls, TlsConfig};
 
 pub use crate::broker::access;
 pub use crate::broker::limits;
 pub use log::LogForm;
-pub use start::{CommandStart, START_WORD, run as start_command};
 
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
@@ -80,7 +77,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     let ca_file = ca_file.as_ref().map(CaFile::path);
     let broker = start_broker(config, server)?;
     announce(config, &broker, ca_file, ready_file)?;
-    manager.ready(&broker.url());
+    manager.ready(&format!("Listening at {}", broker.url()));
     let login = config.login.as_ref();
     let known = KnownBroker { url: &broker.url(), ca_file, login };
     let command = ServedCommand::start(&config.command, &known)?;
