@@ -23,10 +23,6 @@ pub enum Upgraded {
 
 /// Judges what has come of a request. Upgrades are granted at `path` alone, and as `rules` say.
 pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
-    // The beginning of a record of the handshake (RFC 8446 §5.1).
-    if arrived.starts_with(&[22, 3]) {
-        return Upgraded::No(tls());
-    }
     match parse_request(arrived) {
         Ok(None) if arrived.len() > HEAD_BYTES => {
             let sentence = format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
@@ -40,22 +36,25 @@ pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
             }
         }
         Err(error) => {
-            Upgraded::No(Refusal { status: "400 Bad Request", sentence: error.to_string() })
+            let sentence = other_protocol(arrived).map_or_else(|| error.to_string(), str::to_owned);
+            Upgraded::No(Refusal { status: "400 Bad Request", sentence })
         }
     }
+}
+
+/// What a client speaks that has sent no HTTP: the first byte of a handshake of TLS, or of CONNECT.
+fn other_protocol(arrived: &[u8]) -> Option<&'static str> {
+    Some(match arrived.first()? {
+        0x16 => "this is TLS, which is not spoken here: the URL begins with ws://, not with wss://",
+        0x10 => "this is MQTT without WebSocket: the client must be given a URL with ws://",
+        _ => return None,
+    })
 }
 
 /// The answer to a plain request where TLS is spoken.
 pub fn not_tls() -> Refusal {
     let sentence = "TLS is spoken at this port: connect by wss:// or https://".to_owned();
     Refusal { status: "400 Bad Request", sentence }
-}
-
-/// The answer to TLS where none is spoken; such a client can make nothing of it.
-pub fn tls() -> Refusal {
-    let sentence = "no TLS is spoken at this port: connect by ws:// or http://, or start mqttws \
-                    serve with --tls";
-    Refusal { status: "400 Bad Request", sentence: sentence.to_owned() }
 }
 
 /// The answer to a request that did not come in time.

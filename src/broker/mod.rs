@@ -10,7 +10,9 @@ mod event_loop;
 mod handshake;
 mod input;
 pub mod limits;
+mod listeners;
 mod output;
+mod refusals;
 mod router;
 mod socket;
 #[cfg(test)]
@@ -29,6 +31,7 @@ use connection::Service;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
+use refusals::RefusalLines;
 use router::Router;
 use tls::ServerTls;
 
@@ -71,6 +74,8 @@ impl BrokerLog {
 pub struct BrokerOptions {
     /// Where it listens; port 0 takes any that is free.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// The only path that is upgraded, for example `/mqtt`.
     pub path: String,
     /// What it offers at most.
@@ -104,9 +109,12 @@ impl Broker {
     /// # Errors
     /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, limits, access, tls, log } = options;
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
+        let BrokerOptions { address, also, path, limits, access, tls, log } = options;
+        let (listeners, address) = listeners::bind(address, also, |address| {
+            let listener = TcpListener::bind(address)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        })?;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut router = Router::new(limits.clone());
         router.set_access(access.users, access.acl);
@@ -116,17 +124,18 @@ impl Broker {
             upgrades: access.upgrades,
             tls,
             log,
+            refusals: RefusalLines::default(),
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
-        let event_loop = EventLoop::new(listener, limits, service)?;
+        let event_loop = EventLoop::new(listeners, limits, service)?;
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
         Ok(Self { address, path, scheme, stop, thread })
     }
 
-    /// The address that it listens on.
+    /// The address that it listens on, the first of two.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use super::connect::{BAD_CREDENTIALS, NOT_AUTHORIZED};
-use super::{ConnectionId, EndReason, Router, packet_weight};
+use super::reason::Reason;
+use super::{ConnectionId, Router, packet_weight};
 use crate::broker::access::acl::{Acl, AclClient, ClientRights};
 use crate::broker::access::users::{LoginVerdict, PasswordProof, Users};
 use crate::broker::limits::FIRST_PACKET_BYTES;
@@ -82,7 +83,9 @@ impl Router {
             LoginVerdict::Right => self.admit(id, connect, now),
             LoginVerdict::Wrong => self.refuse_login(id, now),
             LoginVerdict::Missing => {
-                self.refuse(id, ReasonCode::NOT_AUTHORIZED, NOT_AUTHORIZED, now);
+                let string = "a user name and a password are needed (--user, --users)";
+                let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
+                self.refuse(id, &reason, NOT_AUTHORIZED, now);
             }
             LoginVerdict::Undecided(proof) => {
                 let connect = connect.clone();
@@ -94,7 +97,9 @@ impl Router {
     }
 
     fn refuse_login(&mut self, id: ConnectionId, now: Instant) {
-        self.refuse(id, ReasonCode::BAD_USER_NAME_OR_PASSWORD, BAD_CREDENTIALS, now);
+        let string = "no user of --user or --users has this name and this password";
+        let reason = Reason::new(ReasonCode::BAD_USER_NAME_OR_PASSWORD, string);
+        self.refuse(id, &reason, BAD_CREDENTIALS, now);
     }
 
     /// Goes on with the logins that are being checked, in turn.
@@ -128,8 +133,10 @@ impl Router {
         match self.logins.keep(id, packet) {
             Ok(Some(Packet::Connect(connect))) => self.connect(id, &connect, now),
             Ok(None) => {}
-            // `[MQTT-3.1.0-1]`
-            Ok(Some(_)) | Err(TooMuch) => self.end(id, EndReason::Misbehaved, now),
+            Ok(Some(_)) => {
+                self.misbehaved(id, "the first packet is not CONNECT [MQTT-3.1.0-1]", now);
+            }
+            Err(TooMuch) => self.misbehaved(id, "too much is sent before CONNACK", now),
         }
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
     let limits = Limits::default().with(Limit::Packet, max_packet);
     let path = "/mqtt".to_owned();
     let access = Access::default();
-    Broker::start(BrokerOptions { address, path, limits, access, tls: None, log }).unwrap()
+    let options = BrokerOptions { address, also: None, path, limits, access, tls: None, log };
+    Broker::start(options).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

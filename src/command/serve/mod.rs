@@ -6,7 +6,7 @@ mod ready;
 pub mod tls;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ const PATH: &str = "/mqtt";
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// What it offers at most.
     pub limits: Limits,
     /// Who may come in, and who may do what.
@@ -97,6 +99,7 @@ fn start_broker(config: &Config, tls: Option<ServerTls>) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
         address,
+        also: config.also,
         path: PATH.to_owned(),
         limits: config.limits.clone(),
         access: config.access.clone(),

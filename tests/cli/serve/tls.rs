@@ -163,8 +163,8 @@ fn who_speaks_the_other_language_is_told() {
     assert_eq!(outcome.code(), Some(4), "{outcome}");
     ends_with(
         broker,
-        &["mqttws: warning: 127.0.0.1:* was refused*: no TLS is spoken at this port: connect by \
-           ws:// or http://, or start mqttws serve with --tls"],
+        &["mqttws: warning: 127.0.0.1:* was refused*: this is TLS, which is not spoken here: \
+           the URL begins with ws://, not with wss://"],
     );
 }
 
