@@ -102,6 +102,11 @@ impl Router {
         identifier: Option<u32>,
     ) -> Result<bool, Reason> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
+        let rights = session.rights.as_ref();
+        if rights.is_some_and(|rights| !rights.may_read_some(&wanted.filter)) {
+            let string = "no line of --acl lets this client read any of these topics";
+            return Err(Reason::new(ReasonCode::NOT_AUTHORIZED, string));
+        }
         if let Some(reason) = lesser::refused_subscription(&self.limits, wanted) {
             return Err(reason);
         }

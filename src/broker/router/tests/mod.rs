@@ -1,5 +1,6 @@
 //! The router in virtual time: a world of clients that only exist as packets.
 
+mod access;
 mod chaos;
 mod connections;
 mod delivery;

@@ -130,6 +130,7 @@ const ROWS: &[Row] = &[
             "upgrade-missing",
             "key-checked",
             "version-checked",
+            "origin-foreign",
         ],
     },
     Row {
