@@ -308,7 +308,7 @@ impl Command {
             }
             Self::Serve(serve) => {
                 let (config, warnings) = serve.resolve()?;
-                (Config::Serve(config), warnings)
+                (Config::Serve(Box::new(config)), warnings)
             }
             Self::Profile(profile) => profile.resolve(&Cli::command())?,
             Self::Completions(flags) => (printed(flags.text()), Vec::new()),
