@@ -9,14 +9,14 @@ fn client_with(world: &mut World, id: PropertyId, value: u32) -> ConnectionId {
     world.join(Connect { properties, ..connect(Version::V5, "id") }).0
 }
 
-/// A broker without shared subscriptions.
+/// A broker in which nobody may subscribe.
 fn world() -> World {
-    World::within(Limits::default().with(Limit::Shared, 0))
+    World::within(Limits::default().with(Limit::Subscriptions, 0))
 }
 
 /// What is refused: by PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, and at last by DISCONNECT.
 fn misbehave(world: &mut World, id: ConnectionId) -> Vec<String> {
-    let shared = TopicFilter::new("$share/g/a").unwrap();
+    let filter = TopicFilter::new("a").unwrap();
     let packets = [
         Packet::Publish(publish("$SYS/a", "x", QoS::AtLeastOnce)),
         Packet::Publish(publish("$SYS/a", "x", QoS::ExactlyOnce)),
@@ -25,7 +25,7 @@ fn misbehave(world: &mut World, id: ConnectionId) -> Vec<String> {
         Packet::Subscribe(Subscribe {
             packet_id: packet_id(1),
             properties: Properties::default(),
-            subscriptions: vec![Subscription::new(shared, QoS::AtMostOnce)],
+            subscriptions: vec![Subscription::new(filter, QoS::AtMostOnce)],
         }),
         Packet::PingResp,
     ];
@@ -43,7 +43,7 @@ fn each_refusal_says_why() {
     let reasons = misbehave(&mut world, id);
     assert_eq!(reasons.len(), 6);
     assert_eq!(reasons[0], "clients do not publish to $SYS");
-    assert!(reasons[4].ends_with("the broker has no shared subscriptions, as CONNACK says"));
+    assert!(reasons[4].ends_with("the session has 0 subscriptions already"));
     assert_eq!(reasons[5], "a packet that only servers send");
     assert_eq!(world.notes.last().unwrap(), "\"id\": a packet that only servers send");
 }
