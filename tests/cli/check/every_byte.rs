@@ -1,6 +1,7 @@
 //! A server that ends connections at every byte of a healthy run, or alters bytes. Whole runs for
 //! each byte would take hours: each run has one such fault in every conversation, and a conversation
-//! is what one point makes the server say.
+//! is what one point makes the server say. Where a conversation repeats itself, each byte that differs
+//! from the others is meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,11 +18,14 @@ use crate::support::program::{Outcome, Program};
 const WORKERS: usize = 4;
 const WAITERS: usize = 16;
 
-/// Points that repeat one packet, or send a large one: the bytes of one packet are enough.
+/// Points that repeat some packets, or send a large one. There bytes that are at the same place of
+/// packets of the same kind and length are alike: the first and the last of them are tried.
 const REPEATING: [&str; 4] = ["hundred-packets", "order", "latency-steps", "large-packet"];
 
-/// How many bytes of those are tried.
-const OF_REPEATING: usize = 200;
+/// How many bytes at the beginning of a piece are each of a kind of its own, and how many at its end;
+/// what is between them is payload.
+const BEGINNING: usize = 120;
+const END: usize = 16;
 
 /// How many bytes of a conversation may be missing at its end: PINGRESP and a Close frame, which the
 /// client may not have waited for.
@@ -36,40 +40,103 @@ enum Fault {
     Bits(u8),
 }
 
+/// After how many bytes of a conversation its fault comes.
+#[derive(Clone)]
+enum Place {
+    /// It has none.
+    Nowhere,
+    /// After so many bytes of each conversation.
+    At(usize),
+    /// After so many bytes of the conversations of these names.
+    Of(Arc<BTreeMap<String, usize>>),
+}
+
 /// Where a run goes wrong.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Plan {
     fault: Fault,
-    /// After how many bytes of each conversation, if at all.
-    after: Option<usize>,
+    after: Place,
     /// Only the first connection is meant, also within CONNACK.
     is_first_alone: bool,
 }
 
+impl Plan {
+    /// After how many bytes of this conversation.
+    fn place(&self, name: &str) -> Option<usize> {
+        match &self.after {
+            Place::Nowhere => None,
+            Place::At(place) => Some(*place),
+            Place::Of(places) => places.get(name).copied(),
+        }
+    }
+}
+
 /// Nothing goes wrong.
-const HEALTHY: Plan = Plan { fault: Fault::End, after: None, is_first_alone: false };
+const HEALTHY: Plan = Plan { fault: Fault::End, after: Place::Nowhere, is_first_alone: false };
+
+/// What a byte is alike with: others at this place of a piece that begins with these bytes and is of
+/// this length.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ByteKind {
+    start: Vec<u8>,
+    length: usize,
+    at: usize,
+}
+
+/// The kinds of the bytes of a piece: of a frame, its first byte, and the first of the packet in it.
+fn kinds(bytes: &[u8]) -> impl Iterator<Item = ByteKind> + '_ {
+    let length = bytes.len();
+    let header = match bytes.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    let start: Vec<u8> =
+        [bytes.first(), bytes.get(header)].into_iter().flatten().copied().collect();
+    (0..length).map(move |at| {
+        let at = if at < BEGINNING || at + END >= length { at } else { BEGINNING };
+        ByteKind { start: start.clone(), length, at }
+    })
+}
+
+/// The places of the first and of the last byte of each kind.
+fn distinct(kinds: &[ByteKind]) -> Vec<usize> {
+    let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+    for (place, kind) in kinds.iter().enumerate() {
+        first.entry(kind).or_insert(place);
+        last.insert(kind, place);
+    }
+    let places: BTreeSet<usize> = first.into_values().chain(last.into_values()).collect();
+    places.into_iter().collect()
+}
 
 /// What the server says in one run.
 struct Conversations {
     plan: Plan,
     /// How many bytes each has.
     said: BTreeMap<String, usize>,
+    /// Of which kinds they are, in a healthy run.
+    kinds: BTreeMap<String, Vec<ByteKind>>,
     /// Which had their fault.
     spoilt: BTreeSet<String>,
 }
 
 impl Conversations {
     fn new(plan: Plan) -> Self {
-        Self { plan, said: BTreeMap::new(), spoilt: BTreeSet::new() }
+        let (said, kinds, spoilt) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { plan, said, kinds, spoilt }
     }
 
     /// How many of these bytes are as they should be, if the fault is in them.
-    fn take(&mut self, name: &str, bytes: usize) -> Option<usize> {
+    fn take(&mut self, name: &str, bytes: &[u8]) -> Option<usize> {
         let said = self.said.entry(name.to_owned()).or_default();
         let before = *said;
-        *said += bytes;
-        let place = self.plan.after.and_then(|after| after.checked_sub(before));
-        let place = place.filter(|place| *place < bytes)?;
+        *said += bytes.len();
+        if matches!(self.plan.after, Place::Nowhere) {
+            self.kinds.entry(name.to_owned()).or_default().extend(kinds(bytes));
+        }
+        let place = self.plan.place(name).and_then(|after| after.checked_sub(before));
+        let place = place.filter(|place| *place < bytes.len())?;
         self.spoilt.insert(name.to_owned()).then_some(place)
     }
 }
@@ -98,10 +165,10 @@ impl Spoiling {
     /// What becomes of these bytes.
     fn spoil(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         let mut run = self.run.lock().unwrap();
-        let plan = run.plan;
-        let name = self.name.as_ref().filter(|_| self.is_first == plan.is_first_alone);
-        let place = name.and_then(|name| run.take(name, bytes.len()));
-        match (place, plan.fault) {
+        let is_meant = self.is_first == run.plan.is_first_alone;
+        let name = self.name.as_ref().filter(|_| is_meant);
+        let place = name.and_then(|name| run.take(name, &bytes));
+        match (place, run.plan.fault) {
             (Some(place), Fault::End) => {
                 bytes.truncate(place);
                 self.has_ended = true;
@@ -211,12 +278,12 @@ fn the_first_connection_may_end_at_every_byte() {
     let only = ["--only", "qos0-round-trip", "--versions", "5"];
     let worker = Worker::start(&url);
     let plan = Plan { is_first_alone: true, ..HEALTHY };
-    let outcome = worker.run(plan, &only);
+    let outcome = worker.run(plan.clone(), &only);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let all = worker.run.lock().unwrap().said[FIRST];
     assert!(all > 400, "the answer, CONNACK, SUBACK, two messages: {all} bytes");
     each(&url, WORKERS, all, |worker, byte| {
-        let outcome = worker.run(Plan { after: Some(byte), ..plan }, &only);
+        let outcome = worker.run(Plan { after: Place::At(byte), ..plan.clone() }, &only);
         let place = format!("byte {byte} of {all}: {outcome}");
         assert!(worker.run.lock().unwrap().spoilt.contains(FIRST), "{place}");
         assert!(matches!(outcome.code(), Some(0 | 1 | 5 | 6)), "{place}");
@@ -237,54 +304,59 @@ fn default_set() -> Vec<String> {
         .collect()
 }
 
-/// How many bytes each conversation of a healthy run has.
-fn healthy(url: &str) -> BTreeMap<String, usize> {
+/// At which places each conversation is cut, and how many bytes it has in a healthy run.
+fn healthy(url: &str) -> BTreeMap<String, (Vec<usize>, usize)> {
     let worker = Worker::start(url);
     let outcome = worker.run(HEALTHY, &[]);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
-    let mut said = std::mem::take(&mut worker.run.lock().unwrap().said);
-    said.remove(FIRST);
-    for name in REPEATING {
-        said.entry(name.to_owned()).and_modify(|said| *said = (*said).min(OF_REPEATING));
-    }
-    said
+    let mut kinds = std::mem::take(&mut worker.run.lock().unwrap().kinds);
+    kinds.remove(FIRST);
+    let places = |name: &str, kinds: &[ByteKind]| match REPEATING.contains(&name) {
+        true => distinct(kinds),
+        false => (0..kinds.len()).collect(),
+    };
+    let all = kinds.into_iter();
+    all.map(|(name, kinds)| (name.clone(), (places(&name, &kinds), kinds.len()))).collect()
 }
 
 #[test]
 fn every_conversation_may_end_at_every_byte() {
     let (_serve, url) = serve();
     let names = default_set();
-    let said = healthy(&url);
-    let longest = *said.values().max().unwrap();
+    let conversations = healthy(&url);
+    assert!(REPEATING.iter().all(|name| conversations.contains_key(*name)));
+    let most = conversations.values().map(|(places, _)| places.len()).max().unwrap();
     let missing = Mutex::new(Vec::new());
-    each(&url, WORKERS, longest, |worker, byte| {
-        let long: BTreeSet<&String> =
-            said.iter().filter(|(_, said)| **said > byte).map(|(name, _)| name).collect();
+    each(&url, WORKERS, most, |worker, number| {
+        let place = |(name, (places, _)): (&String, &(Vec<usize>, usize))| {
+            Some((name.clone(), *places.get(number)?))
+        };
+        let cut: Arc<BTreeMap<_, _>> = Arc::new(conversations.iter().filter_map(place).collect());
         // What has no name of a point is short, and then all points are asked.
-        let is_whole = long.iter().any(|name| !names.contains(name));
-        let is_left_out = |name: &&String| !is_whole && !long.contains(name);
+        let is_whole = cut.keys().any(|name| !names.contains(name));
+        let is_left_out = |name: &&String| !is_whole && !cut.contains_key(*name);
         let skip: Vec<_> = names.iter().filter(is_left_out).map(String::as_str).collect();
         let skip = skip.iter().flat_map(|name| ["--skip", name]).collect::<Vec<_>>();
-        let outcome = worker.run(Plan { after: Some(byte), ..HEALTHY }, &skip);
-        judge(&outcome, byte);
-        let cut = &worker.run.lock().unwrap().spoilt;
-        let not_cut = long.into_iter().filter(|name| !cut.contains(*name));
-        let not_cut = not_cut.filter(|name| byte + LAST < said[*name]);
-        missing.lock().unwrap().extend(not_cut.map(|name| format!("{name}: byte {byte}")));
+        let outcome = worker.run(Plan { after: Place::Of(Arc::clone(&cut)), ..HEALTHY }, &skip);
+        judge(&outcome, number);
+        let spoilt = &worker.run.lock().unwrap().spoilt;
+        let not_cut = cut.iter().filter(|(name, _)| !spoilt.contains(*name));
+        let not_cut = not_cut.filter(|(name, place)| **place + LAST < conversations[*name].1);
+        missing.lock().unwrap().extend(not_cut.map(|(name, place)| format!("{name}: {place}")));
     });
     assert_eq!(missing.into_inner().unwrap(), Vec::<String>::new());
     assert_eq!(retained(&url), "end x\n");
 }
 
 /// A conversation that was cut once is tried again: no point fails, and the server is alive.
-fn judge(outcome: &Outcome, byte: usize) {
-    let place = format!("byte {byte}: {outcome}");
+fn judge(outcome: &Outcome, number: usize) {
+    let place = format!("run {number}: {outcome}");
     assert!(matches!(outcome.code(), Some(0 | 1)), "{place}");
     let report: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
     let points = report["points"].as_array().unwrap().iter();
     let failed = points.filter(|point| point["verdict"] == "FAIL");
     let failed: Vec<String> = failed.map(ToString::to_string).collect();
-    assert!(failed.is_empty(), "byte {byte}: {}", failed.join("\n"));
+    assert!(failed.is_empty(), "run {number}: {}", failed.join("\n"));
 }
 
 /// A probe that panics would end the program as a whole: none does, whatever byte is wrong in what
@@ -301,9 +373,10 @@ fn a_byte_that_is_altered_ends_no_run_by_a_fault() {
         // Headers of frames and packets are most worth it.
         let after = if number % 2 == 0 { number / 2 } else { random.usize(0..200) };
         let bits = if number % 2 == 0 { 1 << random.u8(0..8) } else { random.u8(1..) };
-        let plan = Plan { fault: Fault::Bits(bits), after: Some(after), ..HEALTHY };
+        let plan = Plan { fault: Fault::Bits(bits), after: Place::At(after), ..HEALTHY };
         // A machine that is busy may be late for the first connection.
-        let outcome = (0..5).map(|_| worker.run(plan, &flags)).find(|one| one.code() != Some(27));
+        let outcome =
+            (0..5).map(|_| worker.run(plan.clone(), &flags)).find(|one| one.code() != Some(27));
         let outcome = outcome.expect("a first connection");
         let place = format!("byte {after} altered by {bits:02x}: {outcome}");
         assert!(matches!(outcome.code(), Some(0 | 1)), "{place}");

@@ -3,6 +3,7 @@
 use super::super::finding::Verdict;
 use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
 use super::super::points::{self, Set};
+use super::super::run::FindingOrigin;
 use super::*;
 use unicode_width::UnicodeWidthStr;
 
@@ -22,6 +23,7 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
         remedy: point.remedy,
         version,
         verdict,
+        origin: FindingOrigin::Probe,
         observed: observed.to_owned(),
         time: Duration::from_millis(41),
         tries: 1,

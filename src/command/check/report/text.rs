@@ -417,6 +417,12 @@ fn verdict(report: &Report, out: &mut Page) {
     let point = point.and_then(super::super::points::find);
     let reason = reason(report, verdict, point);
     out.hanging("", 0, &format!("{title}{scope}{reason}"));
+    let faults: Vec<&str> = report.faults().map(|result| result.point.name).collect();
+    if !faults.is_empty() {
+        let names = faults.join(", ");
+        let words = "A fault in mqttws kept points from being decided; please report it";
+        out.hanging("", 0, &format!("{words}: {names}."));
+    }
 }
 
 /// Why the verdict is as it is.
