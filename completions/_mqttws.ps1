@@ -477,15 +477,17 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             break
         }
         'mqttws;serve' {
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Address to listen on, of this machine only')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on, of this machine only')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Address to listen on')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write that line, too, to this open file descriptor, and close it')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log them in this form')
+            [CompletionResult]::new('--allow-origin', '--allow-origin', [CompletionResultType]::ParameterName, 'Let in pages of this origin, too, such as `https://app.example` (repeatable)')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print a JSON object with url, port, pid and ca, also before the output of a command')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
             [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Let in other machines: -h may be any address, and clients may use any name for it')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }

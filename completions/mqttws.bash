@@ -478,7 +478,9 @@ _mqttws_value() {
         'serve --port ' | \
         'serve --port =' | \
         'serve --ready-fd ' | \
-        'serve --ready-fd =')
+        'serve --ready-fd =' | \
+        'serve --allow-origin ' | \
+        'serve --allow-origin =')
             : ;;
         'pub --capath ' | \
         'pub --capath =' | \
@@ -727,7 +729,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'serve -'*)
-            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --help' ;;
+            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --allow-origin --allow-remote --help' ;;
         'profile -'*)
             _mqttws_of -W '--config --names --help' ;;
         'completions -'*)

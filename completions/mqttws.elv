@@ -469,15 +469,17 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --help 'Print help'
         }
         &'mqttws;serve'= {
-            cand -h 'Address to listen on, of this machine only'
-            cand --host 'Address to listen on, of this machine only'
+            cand -h 'Address to listen on'
+            cand --host 'Address to listen on'
             cand -p 'Port to listen on'
             cand --port 'Port to listen on'
             cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'
             cand --log 'Log them in this form'
+            cand --allow-origin 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
             cand --json 'Print a JSON object with url, port, pid and ca, also before the output of a command'
             cand -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
             cand --debug 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
+            cand --allow-remote 'Let in other machines: -h may be any address, and clients may use any name for it'
             cand --help 'Print help'
         }
         &'mqttws;profile'= {

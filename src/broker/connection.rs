@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use super::BrokerLog;
+use super::access::UpgradeRules;
 use super::event::BrokerEvent;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
@@ -24,6 +25,8 @@ pub struct Service {
     pub router: Router,
     /// The only path that is upgraded.
     pub path: String,
+    /// Which upgrades are accepted.
+    pub upgrades: UpgradeRules,
     /// What is called when something happens.
     pub log: BrokerLog,
     /// What one read fills.
@@ -188,9 +191,9 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { router, path, log, .. } = service;
+        let Service { router, path, upgrades, log, .. } = service;
         let Self { id, address, input, sending, .. } = self;
-        input.feed(arrived, path, &mut |part| {
+        input.feed(arrived, path, upgrades, &mut |part| {
             log_input(log, *address, &part);
             match part {
                 ClientInput::Upgrade(answer) => {

@@ -1,5 +1,6 @@
 //! The upgrade of a new connection, pure: takes the bytes of the request; returns the answer.
 
+use super::access::UpgradeRules;
 use super::limits::{HEAD_BYTES, PATIENCE};
 use crate::websocket::upgrade::accept::{Refusal, answer};
 use crate::websocket::upgrade::parse_request;
@@ -20,18 +21,20 @@ pub enum Upgraded {
     No(Refusal),
 }
 
-/// Judges what has come of a request.
-pub fn upgrade(arrived: &[u8], path: &str) -> Upgraded {
+/// Judges what has come of a request. Upgrades are granted at `path` alone, and as `rules` say.
+pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
     match parse_request(arrived) {
         Ok(None) if arrived.len() > HEAD_BYTES => {
             let sentence = format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
             Upgraded::No(Refusal { status: "431 Request Header Fields Too Large", sentence })
         }
         Ok(None) => Upgraded::NotYet,
-        Ok(Some((request, head))) => match answer(&request, path) {
-            Ok(answer) => Upgraded::Yes { answer, head },
-            Err(refusal) => Upgraded::No(refusal),
-        },
+        Ok(Some((request, head))) => {
+            match rules.judge(&request).and_then(|()| answer(&request, path)) {
+                Ok(answer) => Upgraded::Yes { answer, head },
+                Err(refusal) => Upgraded::No(refusal),
+            }
+        }
         Err(error) => {
             Upgraded::No(Refusal { status: "400 Bad Request", sentence: error.to_string() })
         }

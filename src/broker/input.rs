@@ -1,6 +1,7 @@
 //! What a client sends, pure: takes its bytes; returns the packets in them, and what else must be
 //! answered.
 
+use super::access::UpgradeRules;
 use super::handshake::{self, Upgraded};
 use super::limits::{FIRST_PACKET_BYTES, MESSAGE_BYTES};
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
@@ -90,21 +91,33 @@ impl InputDecoder {
         self.stage = InputStage::Discarded;
     }
 
-    /// Passes what these bytes mean to `take`. Upgrades are granted at `path` alone.
-    pub fn feed(&mut self, arrived: &[u8], path: &str, take: &mut dyn FnMut(ClientInput)) {
+    /// Passes what these bytes mean to `take`. Upgrades are granted at `path` alone, and as `rules`
+    /// say.
+    pub fn feed(
+        &mut self,
+        arrived: &[u8],
+        path: &str,
+        rules: &UpgradeRules,
+        take: &mut dyn FnMut(ClientInput),
+    ) {
         match &mut self.stage {
             InputStage::Request(head) => {
                 head.extend_from_slice(arrived);
-                self.judge_request(path, take);
+                self.judge_request(path, rules, take);
             }
             InputStage::Frames(_) => self.read_frames(arrived, take),
             InputStage::Discarded => {}
         }
     }
 
-    fn judge_request(&mut self, path: &str, take: &mut dyn FnMut(ClientInput)) {
+    fn judge_request(
+        &mut self,
+        path: &str,
+        rules: &UpgradeRules,
+        take: &mut dyn FnMut(ClientInput),
+    ) {
         let InputStage::Request(arrived) = &mut self.stage else { return };
-        match handshake::upgrade(arrived, path) {
+        match handshake::upgrade(arrived, path, rules) {
             Upgraded::NotYet => {}
             Upgraded::No(refusal) => {
                 self.discard();

@@ -1,6 +1,7 @@
 //! The local broker of `mqttws serve`. The router is pure; one thread does the I/O of all
 //! connections.
 
+pub mod access;
 mod connection;
 mod connections;
 mod descriptors;
@@ -21,6 +22,7 @@ use std::thread::{self, JoinHandle};
 
 use mio::net::TcpListener;
 
+use access::Access;
 use connection::Service;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
@@ -70,6 +72,8 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
+    /// Who may come in, and who may do what.
+    pub access: Access,
     /// What is called when something happens.
     pub log: BrokerLog,
 }
@@ -94,12 +98,13 @@ impl Broker {
     /// # Errors
     /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, log } = options;
+        let BrokerOptions { address, path, max_packet, access, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let service = Service {
             router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
             path: path.clone(),
+            upgrades: access.upgrades,
             log,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),

@@ -24,7 +24,11 @@ fn requests_that_are_refused() {
     let broker = start();
     let table = [
         (UPGRADE.replace("/mqtt ", "/x "), "404", "mqttws serve listens at /mqtt, not at /x\n"),
-        ("GET /mqtt HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "426", "WebSocket upgrades only\n"),
+        (
+            "GET /mqtt HTTP/1.1\r\nHost: [::1]\r\n\r\n".to_owned(),
+            "426",
+            "WebSocket upgrades only\n",
+        ),
         (UPGRADE.replace(": 13", ": 8"), "426", "Sec-WebSocket-Version: 13\r\n"),
         (UPGRADE.replace("Protocol: mqtt", "Protocol: soap"), "400", "not soap\n"),
         ("\u{10}\u{0c}\0\u{4}MQTT\u{4}\u{2}\0\0\0\0".to_owned(), "400", "\n"),

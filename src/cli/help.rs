@@ -124,12 +124,13 @@ mod tests {
 
     #[test]
     fn the_whole_help_has_80_columns_and_its_groups_in_order() {
-        const ORDER: [&str; 14] = [
+        const ORDER: [&str; 15] = [
             "Messages",
             "Requests",
             "Points",
             "Probes",
             "Broker",
+            "Access",
             "Output",
             "Commands",
             "When to stop",

@@ -298,7 +298,10 @@ impl Command {
                 let (config, warnings) = check.resolve()?;
                 (Config::Check(config), warnings)
             }
-            Self::Serve(serve) => (Config::Serve(serve.resolve()?), Vec::new()),
+            Self::Serve(serve) => {
+                let (config, warnings) = serve.resolve()?;
+                (Config::Serve(config), warnings)
+            }
             Self::Profile(profile) => profile.resolve(&Cli::command())?,
             Self::Completions(flags) => (printed(flags.text()), Vec::new()),
             Self::Man(flags) => (printed(flags.text()), Vec::new()),

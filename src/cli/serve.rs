@@ -1,14 +1,17 @@
 //! `mqttws serve`.
 
+mod access;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::value;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
+use access::AccessFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
@@ -39,7 +42,7 @@ impl From<LogFlag> for LogForm {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
-    /// Address to listen on, of this machine only
+    /// Address to listen on; of this machine only, without --allow-remote
     #[arg(
         short = 'h',
         long,
@@ -70,22 +73,31 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FORM")]
     log: Option<LogFlag>,
 
+    /// Who may come in.
+    #[command(flatten)]
+    access: AccessFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 impl ServeFlags {
-    /// The `Config` that the flags mean.
-    pub fn resolve(self) -> Result<Config> {
+    /// The `Config` that the flags mean, and warnings about them.
+    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        let ip = address(&self.host)?;
+        self.access.check_address(ip)?;
+        let warnings = self.access.warnings();
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
-        Ok(Config {
-            address: SocketAddr::new(loopback(&self.host)?, port),
+        let config = Config {
+            address: SocketAddr::new(ip, port),
+            access: self.access.resolve(),
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
             command: self.command,
-        })
+        };
+        Ok((config, warnings))
     }
 }
 
@@ -102,19 +114,12 @@ fn port(host: &str) -> &'static str {
     if is_port { "; the port goes to -p" } else { "" }
 }
 
-/// The broker is for one developer's machine.
-fn loopback(host: &str) -> Result<IpAddr> {
-    let address = match host {
-        "localhost" => IpAddr::from([127, 0, 0, 1]),
+/// The address to listen on.
+fn address(host: &str) -> Result<IpAddr> {
+    match host {
+        "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
         _ => host.parse().map_err(|_| {
-            Usage::new(format!("-h: expected an IP address, not {host}{}", port(host)))
-        })?,
-    };
-    ensure!(
-        address.is_loopback(),
-        Usage::new(format!(
-            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on {address}"
-        ))
-    );
-    Ok(address)
+            Usage::new(format!("-h: expected an IP address, not {host}{}", port(host))).into()
+        }),
+    }
 }

@@ -20,6 +20,8 @@ pub const TEXT: u8 = 0x1;
 pub const BINARY: u8 = 0x2;
 /// The opcode of Close, the first of the control frames.
 pub const CLOSE: u8 = 0x8;
+/// The first byte of a whole message of binary data: no reserved bits.
+pub const WHOLE_BINARY: u8 = FINAL | BINARY;
 
 /// Close code: a normal end (§7.4.1).
 pub const NORMAL: u16 = 1000;

@@ -14,6 +14,11 @@ impl FrameLog {
         Self(is_wanted.then(VecDeque::new))
     }
 
+    /// Whether lines are wanted.
+    pub fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Adds the header of a frame that was received.
     #[inline]
     pub fn received(&mut self, header: FrameHeader) {

@@ -8,12 +8,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::frame::{BINARY, CLOSE, CONTINUATION, FINAL, FrameHeader, Key, TEXT, unmask};
+use super::frame::{BINARY, CLOSE, CONTINUATION, FrameHeader, Key, TEXT, WHOLE_BINARY, unmask};
 use super::frame_log::FrameLog;
+use super::small;
 use super::{Look, Role, WebSocketError};
-
-/// FIN and the opcode of binary data, no reserved bits.
-const WHOLE_BINARY: u8 = FINAL | BINARY;
 
 /// The most payload bytes that are joined, and the size of each allocation for them.
 const BLOCK: usize = 64 * 1024;
@@ -166,7 +164,14 @@ impl Inbound {
         let mut rest = arrived;
         while !rest.is_empty() && self.fault.is_none() {
             match self.current {
-                Current::Header => rest = self.begin(rest, log),
+                Current::Header => {
+                    if self.expects_small_frames() && !log.is_wanted() {
+                        rest = &rest[small::join(rest, self.max_message, &mut self.block)..];
+                    }
+                    if !rest.is_empty() {
+                        rest = self.begin(rest, log);
+                    }
+                }
                 Current::Binary { left, key } => {
                     let (payload, after) = rest.split_at(part_of(left, rest));
                     let start = self.block.len();
@@ -329,6 +334,14 @@ impl Inbound {
             return Ok(FrameFor::Us);
         }
         self.judge_unusual(header)
+    }
+
+    /// Whether a frame begins that may be a small one of a server that has sent others before.
+    fn expects_small_frames(&self) -> bool {
+        self.peer == PeerState::Speaking
+            && self.role == Role::Client
+            && self.header.is_empty()
+            && self.fragmented.is_none()
     }
 
     /// Whether the frames of the other side must be masked.

@@ -9,6 +9,7 @@ mod frame_log;
 mod inbound;
 pub mod outbound;
 pub mod reader;
+mod small;
 pub mod upgrade;
 
 use std::fmt;

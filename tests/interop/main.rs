@@ -29,6 +29,8 @@
 //! | | | | `$share` is a plain filter |
 //! | | | | every path is served |
 //!
+//! Pages of Chromium use MQTT.js 5.16.0 and paho-mqtt 1.1.0 at `mqttws serve`.
+//!
 //! The completions are tried in bash 5.2, zsh 5.9 and fish 3.6.
 //!
 //! Proxies: nginx 1.22.1, haproxy 2.6.12, Apache 2.4, squid 5.7, tinyproxy 1.11.1 and
@@ -40,6 +42,7 @@ mod blocked;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
 mod brokers;
+mod browser;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
 mod check;

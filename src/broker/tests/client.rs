@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::broker::access::Access;
 use crate::broker::event::Observer;
 use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::mqtt::packet::{
@@ -35,7 +36,9 @@ pub(super) fn start() -> Broker {
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
+    let path = "/mqtt".to_owned();
+    Broker::start(BrokerOptions { address, path, max_packet, access: Access::default(), log })
+        .unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

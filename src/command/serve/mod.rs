@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::broker::access::Access;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
 use crate::report;
@@ -22,6 +23,7 @@ use child::ServedCommand;
 use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
+pub use crate::broker::access;
 pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
 
@@ -35,6 +37,8 @@ const MAXIMUM_PACKET: usize = 268_435_455 + 5;
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// Who may come in, and who may do what.
+    pub access: Access,
     /// How what happens is logged, if it is.
     pub log: Option<LogForm>,
     /// How the broker is announced.
@@ -84,6 +88,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
         address,
         path: PATH.to_owned(),
         max_packet: MAXIMUM_PACKET,
+        access: config.access.clone(),
         log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))

@@ -1,5 +1,6 @@
 //! `mqttws serve`: the embedded broker, used as the README does.
 
+mod access;
 mod command;
 mod log;
 mod ready;
@@ -15,7 +16,12 @@ use crate::support::program::{Program, Running};
 
 /// A broker of our own, and its URL.
 fn serve() -> (Running, String) {
-    let mut running = Program::new(["serve", "-p", "0"]).spawn();
+    serve_with(&[])
+}
+
+/// One with these flags.
+fn serve_with(flags: &[&str]) -> (Running, String) {
+    let mut running = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
     let url = running.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
     (running, url)
 }

@@ -64,8 +64,8 @@ pub const PINGING_LOST: &str =
 pub const PING_UNANSWERED: &str = "mqttws: pinging ws://127.0.0.1:*/mqtt: no probe was answered";
 pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: No such file or directory";
 pub const NO_SUCH_COMMAND: &str = "mqttws: running /no-such-file: No such file or directory";
-pub const NOT_LOOPBACK: &str =
-    "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0";
+pub const NOT_LOOPBACK: &str = "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0, \
+     without --allow-remote";
 pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: Address already in use";
 /// The line of an answered probe.
 pub const PING_PROBE: &str = "answer from *: seq=* time=* ms";

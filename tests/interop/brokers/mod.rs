@@ -4,7 +4,7 @@ mod aedes;
 mod amqtt;
 mod common;
 mod ejabberd;
-mod kept;
+pub mod kept;
 mod nats;
 mod rabbitmq;
 mod reports;

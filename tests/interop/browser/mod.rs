@@ -1,0 +1,96 @@
+//! Pages in Chromium, with the two MQTT libraries of npm that browsers use, at `mqttws serve`. It
+//! must never know how `serve` does it.
+//!
+//! A page publishes to NAME/out what it receives on NAME/in, and tells the test what happens.
+
+mod carries;
+mod chromium;
+mod site;
+mod wills;
+
+use std::sync::OnceLock;
+
+use chromium::{Chromium, Page};
+
+use crate::is_here;
+use crate::program::{Program, Running};
+
+/// The libraries, and the versions of MQTT (as they are numbered in CONNECT) that each speaks.
+const LIBRARIES: [(&str, &[u8]); 2] = [("mqttjs", &[3, 4, 5]), ("paho", &[3, 4])];
+
+/// The browser that all tests share; none when `tests/run` was told to do without.
+fn chromium() -> Option<&'static Chromium> {
+    static CHROMIUM: OnceLock<Chromium> = OnceLock::new();
+    let is_here = is_here("chromium-headless-shell") && is_here("browser-libraries");
+    is_here.then(|| CHROMIUM.get_or_init(Chromium::start))
+}
+
+/// Where `tests/run` puts a library.
+fn library_file(library: &str) -> String {
+    let file = match library {
+        "mqttjs" => "mqtt/dist/mqtt.min.js",
+        "paho" => "paho-mqtt/paho-mqtt-min.js",
+        other => panic!("what is {other}?"),
+    };
+    format!("{}/target/interop/browser/node_modules/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A broker, and its URL.
+fn serve() -> (Running, String) {
+    let mut serve = Program::new(["serve", "-p", "0"]).spawn();
+    let url = serve.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    (serve, url)
+}
+
+/// What a page is to do.
+struct Task<'a> {
+    library: &'a str,
+    version: u8,
+    /// The broker.
+    url: &'a str,
+    /// Whether it leaves a will.
+    will: bool,
+}
+
+impl Task<'_> {
+    /// The name of its page, which its topics begin with; each test has a broker of its own.
+    fn name(&self) -> String {
+        let (_, address) = self.url.split_once("://").unwrap();
+        let port = address.split(['/', ':']).nth(1).unwrap();
+        format!("{}-{}-{port}", self.library, self.version)
+    }
+
+    /// The address of its page, on a site of this origin.
+    fn address(&self, origin: &str, site: u16) -> String {
+        let Self { library, version, url, .. } = self;
+        let (name, will) = (self.name(), if self.will { "1" } else { "" });
+        format!(
+            "{origin}/{library}.html?library={library}&version={version}&url={url}&name={name}\
+             &will={will}&site=http://127.0.0.1:{site}"
+        )
+    }
+
+    /// Opens its page, and waits until it has connected and subscribed.
+    fn open(&self, chromium: &'static Chromium) -> Page {
+        let site = chromium.site.port;
+        let address = self.address(&format!("http://localhost:{site}"), site);
+        let mut page = chromium.open(&address, &self.name());
+        let subprotocol = if self.version == 3 { "mqttv3.1" } else { "mqtt" };
+        page.tells(&format!("upgraded {subprotocol}"));
+        page.tells("subscribed");
+        page
+    }
+}
+
+/// A subscriber whose subscription stands.
+fn subscribe(url: &str, arguments: &[&str]) -> Running {
+    let mut running = Program::new([&["sub", url, "-d"], arguments].concat()).spawn();
+    running.wait_for_words("received SUBACK");
+    running
+}
+
+/// Waits for the end of a subscriber, and compares what it wrote.
+fn receives(subscriber: Running, stdout: &str) {
+    let outcome = subscriber.finish();
+    assert!(outcome.code() == Some(0) && outcome.stdout == stdout.as_bytes(), "{outcome}");
+}
