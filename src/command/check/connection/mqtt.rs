@@ -12,6 +12,11 @@ use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 
+/// How many packets may wait to be taken, and how many bytes they may have: of a server that sends
+/// more than any probe asks for, nothing more is read on this connection.
+const MOST_PACKETS: usize = 20_000;
+const MOST_BYTES: usize = 40 * 1024 * 1024;
+
 /// Whether messages are acknowledged as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
@@ -41,6 +46,8 @@ pub struct MqttSide {
     pub conduct: Conduct,
     /// Packets that nobody has taken yet, and those that are malformed.
     pub inbox: VecDeque<ReceivedPacket>,
+    /// How many bytes have come since the inbox was empty.
+    inbox_bytes: usize,
     /// The keep alive that holds, in seconds: ours, or the server's.
     pub keep_alive: u16,
     /// Whether messages are acknowledged as they come.
@@ -62,6 +69,7 @@ impl MqttSide {
             reader: PayloadReader::new(version),
             conduct: Conduct::new(version),
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             keep_alive: 0,
             acks: Acks::Automatic,
             aliases: Aliases::default(),
@@ -98,10 +106,19 @@ impl MqttSide {
     /// about the end of the connection goes into `end`.
     pub fn take(&mut self, piece: &[u8], end: &mut End, journal: &mut Journal) -> Vec<Packet> {
         let mut answers = Vec::new();
+        if self.is_flooded() {
+            return answers;
+        }
         for received in self.reader.feed(piece) {
             answers.extend(self.receive(received, end, journal));
         }
         answers
+    }
+
+    /// Whether more has come than any probe asks for.
+    fn is_flooded(&self) -> bool {
+        let bytes = if self.inbox.is_empty() { 0 } else { self.inbox_bytes };
+        self.inbox.len() >= MOST_PACKETS || bytes >= MOST_BYTES
     }
 
     /// The message has ended.
@@ -132,7 +149,15 @@ impl MqttSide {
             let words = format!("{} ({shown})", received.words());
             journal.observe("packets-wellformed", version, Verdict::Fail, words);
         }
+        if self.inbox.is_empty() {
+            self.inbox_bytes = 0;
+        }
+        self.inbox_bytes += received.raw.len();
         self.inbox.push_back(received);
+        if self.is_flooded() {
+            let words = || "more packets than were asked for: what follows is not read".to_owned();
+            journal.note(Direction::In, ProtocolLayer::Packet, words, &[]);
+        }
         answer
     }
 
@@ -200,5 +225,31 @@ fn acknowledgement(packet: &Packet) -> Option<Packet> {
         | Packet::Subscribe(_)
         | Packet::Unsubscribe(_)
         | Packet::PingReq => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds this piece again and again; what is in the inbox then, and in how many bytes.
+    fn inbox_after(piece: &[u8], times: usize) -> (usize, usize) {
+        let mut side = MqttSide::new(Version::V5);
+        let (mut end, mut journal) = (End::default(), Journal::new(0, |_| {}));
+        for _ in 0..times {
+            side.take(piece, &mut end, &mut journal);
+        }
+        (side.inbox.len(), side.inbox.iter().map(|packet| packet.raw.len()).sum())
+    }
+
+    #[test]
+    fn a_flood_of_packets_is_not_kept() {
+        assert_eq!(inbox_after(b"\xd0\0", 50_000), (MOST_PACKETS, 2 * MOST_PACKETS));
+        let mut large = vec![0x30, 0xff, 0xff, 0x3f];
+        large.extend([0, 1, b't', 0]);
+        large.resize(4 + 0x000f_ffff, b'x');
+        let (packets, bytes) = inbox_after(&large, 100);
+        assert_eq!(packets, MOST_BYTES.div_ceil(large.len()));
+        assert!(bytes < MOST_BYTES + large.len());
     }
 }
