@@ -483,6 +483,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write that line, too, to this open file descriptor, and close it')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Log them in this form')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Change a limit')
             [CompletionResult]::new('--allow-origin', '--allow-origin', [CompletionResultType]::ParameterName, 'Let in pages of this origin, too, such as `https://app.example` (repeatable)')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print a JSON object with url, port, pid and ca, also before the output of a command')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Log each connection and packet on stderr, as mosquitto -v does: --log text')

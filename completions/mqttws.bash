@@ -479,6 +479,8 @@ _mqttws_value() {
         'serve --port =' | \
         'serve --ready-fd ' | \
         'serve --ready-fd =' | \
+        'serve --limit ' | \
+        'serve --limit =' | \
         'serve --allow-origin ' | \
         'serve --allow-origin =')
             : ;;
@@ -729,7 +731,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'serve -'*)
-            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --allow-origin --allow-remote --help' ;;
+            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --allow-origin --allow-remote --help' ;;
         'profile -'*)
             _mqttws_of -W '--config --names --help' ;;
         'completions -'*)

@@ -475,6 +475,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --port 'Port to listen on'
             cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'
             cand --log 'Log them in this form'
+            cand --limit 'Change a limit'
             cand --allow-origin 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
             cand --json 'Print a JSON object with url, port, pid and ca, also before the output of a command'
             cand -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'

@@ -408,6 +408,7 @@ complete -c mqttws -n '__mqttws_verb serve' -l json -d 'Print a JSON object with
 complete -c mqttws -n '__mqttws_verb serve' -l ready-fd -x -d 'Write that line, too, to this open file descriptor, and close it'
 complete -c mqttws -n '__mqttws_verb serve' -s d -l debug -d 'Log each connection and packet on stderr, as mosquitto -v does: --log text'
 complete -c mqttws -n '__mqttws_verb serve' -l log -x -a 'json' -d 'Log them in this form'
+complete -c mqttws -n '__mqttws_verb serve' -l limit -x -d 'Change a limit'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-origin -x -d 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-remote -d 'Let in other machines: -h may be any address, and clients may use any name for it'
 complete -c mqttws -n '__mqttws_verb serve' -l help -d 'Print help'

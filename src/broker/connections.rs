@@ -1,17 +1,18 @@
 //! All connections by their numbers: in which order they are served, which publishers wait for a
 //! slow subscriber, and when each connection is looked after.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::connection::ServerConnection;
 use super::limits::{HOLD_BACK, STUCK};
 use super::router::ConnectionId;
+use crate::mqtt::id_map::IdMap;
 
 /// The table of connections.
 #[derive(Debug, Default)]
 pub struct ConnectionTable {
-    entries: HashMap<ConnectionId, Entry>,
+    entries: IdMap<ConnectionId, Entry>,
     alarms: BTreeSet<(Instant, ConnectionId)>,
     /// Those that may have something to read.
     to_read: VecDeque<ConnectionId>,

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::connection::{ServerConnection, Service};
 use super::connections::{ConnectionTable, HoldBackStep};
 use super::handshake;
-use super::limits::{CONNECTIONS, LINGER, PATIENCE, SLOW_BYTES};
+use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
 use super::router::{ConnectionId, Outgoing};
 
 /// The token of the listener.
@@ -67,15 +67,14 @@ pub struct EventLoop {
     listener: TcpListener,
     accepting: Accepting,
     next_id: ConnectionId,
-    max_packet: usize,
+    limits: Limits,
     service: Service,
     connections: ConnectionTable,
 }
 
 impl EventLoop {
-    /// A loop that accepts the connections of `listener`, and packets of at most `max_packet`
-    /// bytes.
-    pub fn new(mut listener: TcpListener, max_packet: usize, service: Service) -> io::Result<Self> {
+    /// A loop that accepts the connections of `listener`, within these limits.
+    pub fn new(mut listener: TcpListener, limits: Limits, service: Service) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -86,7 +85,7 @@ impl EventLoop {
             listener,
             accepting: Accepting::Idle,
             next_id: FIRST,
-            max_packet,
+            limits,
             service,
             connections: ConnectionTable::default(),
         })
@@ -217,6 +216,9 @@ impl EventLoop {
             let step = self.connections.hold_back(publisher, subscriber, now);
             self.obey(step);
         }
+        for warning in self.service.router.warnings() {
+            self.service.log.warn(&warning);
+        }
         for note in self.service.router.notes() {
             self.service.log.note(|| note);
         }
@@ -307,8 +309,10 @@ impl EventLoop {
         if let Err(error) = self.register(id, &mut socket) {
             return self.service.log.note(|| format!("{address} failed at once: {error}"));
         }
-        let is_full = self.connections.len() >= CONNECTIONS && !self.make_room(now);
-        let mut connection = ServerConnection::new(id, socket, address, self.max_packet);
+        let is_full =
+            self.connections.len() >= self.limits.get(Limit::Connections) && !self.make_room(now);
+        let max_packet = self.limits.get(Limit::Packet);
+        let mut connection = ServerConnection::new(id, socket, address, max_packet);
         if is_full {
             connection.refuse(handshake::busy(), &self.service.log, now);
             self.connections.queue_write(id);

@@ -1,6 +1,10 @@
-//! The limits of the broker.
+//! The limits of the broker: those that are fixed, and the table of those that can be changed.
+
+mod table;
 
 use std::time::Duration;
+
+pub use table::{HELP, Limit, LimitSetting, Limits};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -20,20 +24,9 @@ pub const HEAD_BYTES: usize = 16 * KIB;
 /// A subscriber whose socket took nothing for so long is stuck: no publisher waits for it.
 pub const STUCK: Duration = Duration::from_millis(250);
 
-/// Open connections.
-pub const CONNECTIONS: usize = 20_000;
-/// Sessions, connected or not.
-pub const SESSIONS: usize = 100_000;
-/// Subscriptions of one session.
-pub const SUBSCRIPTIONS: usize = 10_000;
 /// Levels of a topic filter. The tree of subscriptions is walked recursively.
 pub const FILTER_LEVELS: usize = 128;
 
-/// Receive Maximum (§3.2.2.3.3) that we announce: QoS 2 messages that a client may leave
-/// unreleased.
-pub const RECEIVE_MAXIMUM: u16 = 1_024;
-/// Topic Alias Maximum (§3.2.2.3.8) that we announce.
-pub const TOPIC_ALIAS_MAXIMUM: u16 = 16;
 /// QoS 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
 pub const IN_FLIGHT: u16 = 1_024;
 
@@ -53,15 +46,6 @@ pub const SLOW_BYTES: usize = 8 * MIB;
 pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
 /// Bytes of control frames (Pongs) that a client leaves unread above which we stop reading from it.
 pub const CONTROL_BYTES: usize = 16 * KIB;
-
-/// QoS 1 and 2 messages that wait in one session; newer ones are dropped.
-pub const QUEUED_MESSAGES: usize = 100_000;
-/// Their bytes.
-pub const QUEUED_BYTES: usize = 256 * MIB;
-/// Retained messages; further topics are not retained.
-pub const RETAINED_MESSAGES: usize = 100_000;
-/// Their bytes.
-pub const RETAINED_BYTES: usize = 256 * MIB;
 
 /// The largest WebSocket message that we send (limits of 64 KiB are common).
 pub const MESSAGE_BYTES: usize = 32 * KIB;

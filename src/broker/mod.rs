@@ -9,7 +9,7 @@ pub mod event;
 mod event_loop;
 mod handshake;
 mod input;
-mod limits;
+pub mod limits;
 mod output;
 mod router;
 #[cfg(test)]
@@ -26,7 +26,7 @@ use access::Access;
 use connection::Service;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
-use limits::{CONNECTIONS, MESSAGE_BYTES, READ_BYTES};
+use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
 use router::Router;
 
 use crate::websocket::outbound::ServerOutbound;
@@ -70,8 +70,8 @@ pub struct BrokerOptions {
     pub address: SocketAddr,
     /// The only path that is upgraded, for example `/mqtt`.
     pub path: String,
-    /// The largest MQTT packet that it takes, in bytes.
-    pub max_packet: usize,
+    /// What it offers at most.
+    pub limits: Limits,
     /// Who may come in, and who may do what.
     pub access: Access,
     /// What is called when something happens.
@@ -80,8 +80,8 @@ pub struct BrokerOptions {
 
 /// Raises the soft limit of descriptors of this process for many clients. Commands that are started
 /// after it inherit the limit.
-pub fn raise_limit() {
-    descriptors::raise(CONNECTIONS + OTHER_DESCRIPTORS);
+pub fn raise_limit(limits: &Limits) {
+    descriptors::raise(limits.get(Limit::Connections) + OTHER_DESCRIPTORS);
 }
 
 /// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
@@ -98,18 +98,18 @@ impl Broker {
     /// # Errors
     /// When the address cannot be bound or the thread cannot be started.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, max_packet, access, log } = options;
+        let BrokerOptions { address, path, limits, access, log } = options;
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let service = Service {
-            router: Router::new(u32::try_from(max_packet).unwrap_or(u32::MAX)),
+            router: Router::new(limits.clone()),
             path: path.clone(),
             upgrades: access.upgrades,
             log,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
-        let event_loop = EventLoop::new(listener, max_packet, service)?;
+        let event_loop = EventLoop::new(listener, limits, service)?;
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);

@@ -1,6 +1,7 @@
 //! `mqttws serve`.
 
 mod access;
+mod limits;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -12,6 +13,7 @@ use super::value;
 use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
 use crate::exit::Usage;
 use access::AccessFlags;
+use limits::LimitFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
@@ -73,6 +75,9 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FORM")]
     log: Option<LogFlag>,
 
+    #[command(flatten)]
+    limits: LimitFlags,
+
     /// Who may come in.
     #[command(flatten)]
     access: AccessFlags,
@@ -91,6 +96,7 @@ impl ServeFlags {
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
             address: SocketAddr::new(ip, port),
+            limits: self.limits.resolve(),
             access: self.access.resolve(),
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },

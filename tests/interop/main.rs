@@ -29,7 +29,8 @@
 //! | | | | `$share` is a plain filter |
 //! | | | | every path is served |
 //!
-//! Pages of Chromium use MQTT.js 5.16.0 and paho-mqtt 1.1.0 at `mqttws serve`.
+//! Pages of Chromium use MQTT.js 5.16.0 and paho-mqtt 1.1.0 at `mqttws serve`; vite 6.4.6 loads one
+//! again when it changes.
 //!
 //! The completions are tried in bash 5.2, zsh 5.9 and fish 3.6.
 //!
@@ -52,6 +53,8 @@ mod folder;
 mod haproxy;
 mod nginx;
 mod nginx_tls;
+#[path = "../manual/page.rs"]
+mod page;
 #[expect(dead_code, reason = "tests/cli ends an input that was held open")]
 #[path = "../cli/support/program.rs"]
 mod program;

@@ -24,6 +24,9 @@ const NOT_RUN: [(&str, &str); 3] = [
     ("mqttws sub -t 'lab/#' --watch", "it needs a terminal; tests/cli/terminal_watch.rs has one"),
 ];
 
+/// A broker that clients may call by a name in `.example`.
+const SERVE: [&str; 4] = ["serve", "-p", "0", "--allow-remote"];
+
 /// Two brokers, and the world in which they are `.example`.
 pub struct Place {
     folder: Folder,
@@ -36,7 +39,7 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
-        let mut second = Program::new(["serve", "-p", "0"]).spawn();
+        let mut second = Program::new(SERVE).spawn();
         let url = second.wait_for_line(|line| line.starts_with("ws"));
         let mut place = Self::with_second(port(&url));
         place.brokers.push(second);
@@ -46,7 +49,7 @@ impl Place {
     /// One in which the second broker is at this port.
     pub fn with_second(second: u16) -> Self {
         let (folder, authority) = (Folder::new(), Authority::new());
-        let mut first = Program::new(["serve", "-p", "0"]).spawn();
+        let mut first = Program::new(SERVE).spawn();
         let url = first.wait_for_line(|line| line.starts_with("ws"));
         let proxy = relay::start([port(&url), second], &authority);
         write_credentials(&folder, &authority);

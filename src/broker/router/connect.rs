@@ -6,11 +6,11 @@ use bytestring::ByteString;
 
 use super::publish::is_reserved;
 use super::session::ClientSession;
-use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies};
-use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
+use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies, lesser};
+use crate::broker::limits::{IN_FLIGHT, Limit};
 use crate::broker::router::message::{AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
-use crate::mqtt::property::{Properties, Property, PropertyId};
+use crate::mqtt::property::{Properties, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
@@ -31,6 +31,10 @@ impl Router {
         if connect.will.as_ref().is_some_and(|will| !is_answerable(&will.properties)) {
             return self.refuse(id, ReasonCode::PROTOCOL_ERROR, SERVER_UNAVAILABLE, now);
         }
+        let refused = |will| lesser::refused_will(&self.limits, will);
+        if let Some(code) = connect.will.as_ref().and_then(refused) {
+            return self.refuse(id, code, SERVER_UNAVAILABLE, now);
+        }
         let anonymous = connect.client_id.is_empty();
         if anonymous && !may_be_anonymous(connect) {
             let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
@@ -44,7 +48,10 @@ impl Router {
             return self.refuse(id, ReasonCode::SERVER_BUSY, SERVER_UNAVAILABLE, now);
         };
         self.join(id, key, connect, now);
-        let properties = self.connack_properties(id, anonymous.then_some(client_id));
+        let properties = match connect.version {
+            Version::V5 => lesser::announced(&self.limits, connect, anonymous.then_some(client_id)),
+            _ => Properties::default(),
+        };
         let code = ReasonCode::SUCCESS;
         let connack = ConnAck { session_present: present, code, properties };
         self.send(id, Packet::ConnAck(Box::new(connack)));
@@ -59,7 +66,7 @@ impl Router {
         };
         let properties = &connect.properties;
         peer.session = Some(key);
-        peer.silence = match connect.keep_alive {
+        peer.silence = match lesser::keep_alive(&self.limits, connect) {
             0 => None,
             seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
         };
@@ -101,7 +108,7 @@ impl Router {
             }
             self.end_session(key, now);
         }
-        if self.sessions.len() >= SESSIONS {
+        if self.sessions.len() >= self.limits.get(Limit::Sessions) {
             return (None, false);
         }
         (Some(self.sessions.insert(ClientSession::new(client_id.clone()))), false)
@@ -115,22 +122,6 @@ impl Router {
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
         self.timers.cancel(session.expires_at.take(), Alarm::Expiry(key));
         session.will = None;
-    }
-
-    /// What we announce to an MQTT 5 client (§3.2.2.3).
-    fn connack_properties(&self, id: ConnectionId, assigned: Option<ByteString>) -> Properties {
-        if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
-            return Properties::default();
-        }
-        let mut properties = vec![
-            Property::number(PropertyId::ReceiveMaximum, RECEIVE_MAXIMUM.into()),
-            Property::number(PropertyId::TopicAliasMaximum, TOPIC_ALIAS_MAXIMUM.into()),
-            Property::number(PropertyId::MaximumPacketSize, self.maximum_packet),
-        ];
-        properties.extend(
-            assigned.map(|value| Property::text(PropertyId::AssignedClientIdentifier, value)),
-        );
-        Properties(properties)
     }
 
     /// A client identifier that no session has `[MQTT-3.1.3-6]`.

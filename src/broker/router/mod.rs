@@ -3,6 +3,7 @@
 
 mod connect;
 mod copies;
+mod lesser;
 mod message;
 mod outbound;
 mod peer;
@@ -14,13 +15,14 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
-use crate::broker::limits::PATIENCE;
+use crate::broker::limits::{Limits, PATIENCE};
+use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -113,9 +115,8 @@ impl Timers {
 /// Sessions, subscriptions, retained messages and connections.
 #[derive(Debug)]
 pub struct Router {
-    /// Announced as Maximum Packet Size (§3.2.2.3.6), in bytes.
-    maximum_packet: u32,
-    peers: HashMap<ConnectionId, Peer>,
+    limits: Limits,
+    peers: IdMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
     retained: Retained,
@@ -124,6 +125,8 @@ pub struct Router {
     touched: Vec<ConnectionId>,
     /// Lines for the debug log.
     notes: Vec<String>,
+    /// Lines that the user should see in any case: what was lost.
+    warnings: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
     /// The memory of `publish::route`.
@@ -131,17 +134,18 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that announces this Maximum Packet Size, in bytes.
-    pub fn new(maximum_packet: u32) -> Self {
+    /// A router with these limits.
+    pub fn new(limits: Limits) -> Self {
         Self {
-            maximum_packet,
-            peers: HashMap::new(),
+            limits,
+            peers: IdMap::default(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
             retained: Retained::default(),
             timers: Timers::default(),
             touched: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             assigned: 0,
             matches: Matches::default(),
         }
@@ -308,6 +312,11 @@ impl Router {
     /// Lines for the debug log: what was refused, dropped or malformed since the last call.
     pub fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Lines that the user should see in any case: what was lost since the last call.
+    pub fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Sends a packet.

@@ -1,11 +1,12 @@
 //! The QoS 1 and 2 messages on their way to one client: those that wait, those in flight, and in
 //! which order they are sent again (§4.4, §4.6).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::message::AddressedMessage;
-use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, QUEUED_BYTES, QUEUED_MESSAGES};
+use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, Limit, Limits};
+use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
 
@@ -14,7 +15,7 @@ use crate::mqtt::qos::QoS;
 pub struct OutboundMessages {
     queue: VecDeque<AddressedMessage>,
     queue_weight: usize,
-    in_flight: HashMap<PacketId, InFlight>,
+    in_flight: IdMap<PacketId, InFlight>,
     /// The messages to be sent again on this connection, oldest first.
     resend: VecDeque<PacketId>,
     /// Exchanges begun or resumed on this connection and not ended.
@@ -53,7 +54,7 @@ impl Default for OutboundMessages {
         Self {
             queue: VecDeque::new(),
             queue_weight: 0,
-            in_flight: HashMap::new(),
+            in_flight: IdMap::default(),
             resend: VecDeque::new(),
             outstanding: 0,
             window: usize::from(IN_FLIGHT),
@@ -66,9 +67,11 @@ impl Default for OutboundMessages {
 impl OutboundMessages {
     /// Queues a message; false when the queue is full and the message is lost.
     #[must_use]
-    pub fn push(&mut self, delivery: AddressedMessage) -> bool {
+    pub fn push(&mut self, delivery: AddressedMessage, limits: &Limits) -> bool {
         let weight = delivery.weight();
-        if self.queue.len() >= QUEUED_MESSAGES || self.queue_weight + weight > QUEUED_BYTES {
+        if self.queue.len() >= limits.get(Limit::QueueMessages)
+            || self.queue_weight + weight > limits.get(Limit::QueueBytes)
+        {
             return false;
         }
         self.queue_weight += weight;

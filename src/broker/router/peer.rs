@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::message::weight;
 use super::{ConnectionId, EndReason, SessionKey, copies};
-use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, TOPIC_ALIAS_MAXIMUM, UNSENT_BYTES};
+use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, UNSENT_BYTES};
 use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
@@ -95,10 +95,10 @@ impl Peer {
         self.aliases.get(usize::from(alias).checked_sub(1)?)?.as_ref()
     }
 
-    /// Sets the topic of an alias; false if the alias is out of range.
+    /// Sets the topic of an alias; false if the alias is above `maximum`, or 0.
     #[must_use]
-    pub fn set_alias(&mut self, alias: u16, topic: &TopicName) -> bool {
-        if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM {
+    pub fn set_alias(&mut self, alias: u16, topic: &TopicName, maximum: u16) -> bool {
+        if alias == 0 || alias > maximum {
             return false;
         }
         let at = usize::from(alias) - 1;

@@ -6,8 +6,8 @@ use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
-use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
-use crate::broker::limits::{READ_BYTES, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
+use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
+use crate::broker::limits::{Limit, Limits, READ_BYTES};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
@@ -25,15 +25,22 @@ impl Router {
         now: Instant,
     ) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let topic = match resolve(peer, &mut publish) {
+        if let Some(code) = lesser::refused(&self.limits, publish.qos, publish.retain) {
+            return self.shut(id, code, EndReason::Misbehaved, now);
+        }
+        let topic = match resolve(peer, &mut publish, self.limits.get_u16(Limit::TopicAliases)) {
             Ok(topic) => topic,
             Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
         };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if is_reserved(&topic) {
-            return self.deny(id, key, qos, packet_id);
+            self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
+            return self.deny(id, key, qos, packet_id, ReasonCode::NOT_AUTHORIZED);
         }
         let mut message = AppMessage::published(publish, topic, now);
+        if let Some(code) = self.quota_exceeded(id, key, packet_id, &message) {
+            return self.deny(id, key, qos, packet_id, code);
+        }
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
                 self.publish_once(id, key, packet_id, &mut message, now);
@@ -48,10 +55,15 @@ impl Router {
 
     /// A message that is not taken: MQTT 5 says so, the older versions acknowledge it (3.1.1
     /// §3.3.5).
-    fn deny(&mut self, id: ConnectionId, key: SessionKey, qos: QoS, packet_id: Option<PacketId>) {
-        self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
+    fn deny(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        qos: QoS,
+        packet_id: Option<PacketId>,
+        code: ReasonCode,
+    ) {
         let Some(packet_id) = packet_id else { return };
-        let code = ReasonCode::NOT_AUTHORIZED;
         if qos == QoS::AtLeastOnce {
             return self.send_ack(id, Packet::PubAck, packet_id, code);
         }
@@ -61,6 +73,26 @@ impl Router {
             session.inbound.insert(packet_id);
         }
         self.send_ack(id, Packet::PubRec, packet_id, code);
+    }
+
+    /// Why there is no room for a message whose publisher can be told so.
+    fn quota_exceeded(
+        &self,
+        id: ConnectionId,
+        key: SessionKey,
+        packet_id: Option<PacketId>,
+        message: &AppMessage,
+    ) -> Option<ReasonCode> {
+        let packet_id = packet_id.filter(|_| self.speaks_v5(id))?;
+        // It was accepted when it came for the first time.
+        let is_repeated =
+            self.sessions.get(key).is_some_and(|session| session.inbound.contains(&packet_id));
+        let lacks_room = message.retain && !self.retained.has_room(message, &self.limits);
+        (lacks_room && !is_repeated).then_some(ReasonCode::QUOTA_EXCEEDED)
+    }
+
+    fn speaks_v5(&self, id: ConnectionId) -> bool {
+        self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5)
     }
 
     /// A QoS 2 message is routed when it comes, and its identifier stored until PUBREL (§4.3.3,
@@ -76,7 +108,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let mut code = ReasonCode::SUCCESS;
         if session.inbound.insert(packet_id) {
-            let excess = session.inbound.len() > usize::from(RECEIVE_MAXIMUM);
+            let excess = session.inbound.len() > self.limits.get(Limit::ReceiveMaximum);
             if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
                 session.inbound.remove(&packet_id);
                 return self.shut(
@@ -87,6 +119,10 @@ impl Router {
                 );
             }
             code = self.route(message, Some(key), Some(id), now);
+            // In MQTT 5 an error ends the flow.
+            if code.is_error() && self.speaks_v5(id) {
+                self.sessions.get_mut(key).map(|session| session.inbound.remove(&packet_id));
+            }
         }
         self.send_ack(id, Packet::PubRec, packet_id, code);
     }
@@ -142,20 +178,44 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
-        if message.retain && !self.retained.store(message) {
-            self.notes
-                .push(format!("not retained, too many already: {:?}", message.topic.as_str()));
+        if message.retain {
+            self.retain(message);
         }
         let mut matches = std::mem::take(&mut self.matches);
         let sessions = &self.sessions;
         let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
         self.subscriptions.find(&message.topic, connected, &mut matches);
-        let nobody = matches.is_empty();
+        let mut code = ReasonCode::SUCCESS;
+        if matches.is_empty() {
+            code = ReasonCode::NO_MATCHING_SUBSCRIBERS;
+        }
         matches.for_each(publisher, message.retain, |key, grant| {
-            self.deliver(key, message, grant, from, now);
+            if self.deliver(key, message, grant, from, now) == Delivery::Overflowed {
+                code = ReasonCode::QUOTA_EXCEEDED;
+            }
         });
         self.matches = matches;
-        if nobody { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
+        code
+    }
+
+    /// Retains a message if there is room for it.
+    fn retain(&mut self, message: &mut AppMessage) {
+        let topic = message.topic.as_str();
+        if !self.retained.has_room(message, &self.limits) {
+            if self.retained.count_lost() {
+                self.warnings.push(format!(
+                    "there is no room for more retained messages (see --limit): {topic:?} is \
+                     delivered, but not retained"
+                ));
+            }
+            return;
+        }
+        let lost = self.retained.take_lost();
+        if lost > 0 {
+            let messages = if lost == 1 { "message was" } else { "messages were" };
+            self.warnings.push(format!("{lost} {messages} not retained"));
+        }
+        self.retained.store(message);
     }
 
     /// Delivers a message to one session: now, or when its client can take it.
@@ -166,24 +226,24 @@ impl Router {
         grant: &Grant,
         from: Option<ConnectionId>,
         now: Instant,
-    ) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
+    ) -> Delivery {
+        let Some(session) = self.sessions.get_mut(key) else { return Delivery::Done };
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
-            let lost = !queue_for_absent(session, message, grant);
-            return self.count_dropped(key, lost);
+            let delivery = queue_for_absent(session, message, grant, &self.limits);
+            return self.count_lost(key, delivery);
         };
         if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
             message.detach();
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
-        let lost = !send_or_queue(session, peer, delivery, now);
+        let delivery = send_or_queue(session, peer, delivery, &self.limits, now);
         let slow = peer.backlog.is_slow(session.outbound.queued());
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
         }
-        self.count_dropped(key, lost);
+        self.count_lost(key, delivery)
     }
 
     /// Sends what may be sent of the messages that wait in a session.
@@ -203,53 +263,97 @@ impl Router {
         }
     }
 
-    /// Counts a message that a session lost; the first is noted, the rest when it ends.
-    fn count_dropped(&mut self, key: SessionKey, lost: bool) {
-        let Some(session) = self.sessions.get_mut(key).filter(|_| lost) else { return };
-        session.dropped += 1;
-        if session.dropped == 1 {
-            self.notes.push(format!("{:?} is too slow: messages are dropped", &*session.client_id));
+    /// Counts a message that a session lost; the first is told of, the rest when it ends.
+    fn count_lost(&mut self, key: SessionKey, delivery: Delivery) -> Delivery {
+        let Some(session) = self.sessions.get_mut(key) else { return delivery };
+        let client_id = &*session.client_id;
+        match delivery {
+            Delivery::Done => {}
+            Delivery::Dropped => {
+                session.dropped += 1;
+                if session.dropped == 1 {
+                    self.notes.push(format!("{client_id:?} is too slow: messages are dropped"));
+                }
+            }
+            Delivery::Overflowed => {
+                session.overflowed += 1;
+                if session.overflowed == 1 {
+                    self.warnings.push(format!(
+                        "the queue of {client_id:?} is full (see --limit): messages for it are lost; \
+                         their publishers are told only in MQTT 5"
+                    ));
+                }
+            }
+        }
+        delivery
+    }
+
+    /// Tells how many messages a session lost.
+    pub(super) fn report_dropped(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let client_id = &*session.client_id;
+        let messages = |count| if count == 1 { "message" } else { "messages" };
+        let dropped = std::mem::take(&mut session.dropped);
+        if dropped > 0 {
+            let messages = messages(dropped);
+            self.notes.push(format!("{client_id:?} was too slow: {dropped} {messages} dropped"));
+        }
+        let lost = std::mem::take(&mut session.overflowed);
+        if lost > 0 {
+            let messages = messages(lost);
+            self.warnings
+                .push(format!("the queue of {client_id:?} was full: {lost} {messages} lost"));
         }
     }
-
-    /// Notes how many messages a session lost.
-    pub(super) fn report_dropped(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key).filter(|session| session.dropped > 0) else {
-            return;
-        };
-        let dropped = std::mem::take(&mut session.dropped);
-        let messages = if dropped == 1 { "message" } else { "messages" };
-        let client_id = &*session.client_id;
-        self.notes.push(format!("{client_id:?} was too slow: {dropped} {messages} dropped"));
-    }
 }
 
-/// Queues a message for a client that is not connected; false when there is no room for it.
-fn queue_for_absent(session: &mut ClientSession, message: &mut AppMessage, grant: &Grant) -> bool {
+/// What became of a message for one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// It was sent or queued, or the session gets none.
+    Done,
+    /// It was lost, as those of QoS 0 may be.
+    Dropped,
+    /// It was lost because the queue is full.
+    Overflowed,
+}
+
+/// Queues a message for a client that is not connected.
+fn queue_for_absent(
+    session: &mut ClientSession,
+    message: &mut AppMessage,
+    grant: &Grant,
+    limits: &Limits,
+) -> Delivery {
     if message.qos.min(grant.qos) == QoS::AtMostOnce {
-        return true;
+        return Delivery::Done;
     }
     message.detach();
-    session.outbound.push(message.delivery(grant))
+    queued(session.outbound.push(message.delivery(grant), limits))
 }
 
-/// Delivers a message to a client that is connected; false when there is no room for it.
+fn queued(has_room: bool) -> Delivery {
+    if has_room { Delivery::Done } else { Delivery::Overflowed }
+}
+
+/// Delivers a message to a client that is connected.
 fn send_or_queue(
     session: &mut ClientSession,
     peer: &mut Peer,
     delivery: AddressedMessage,
+    limits: &Limits,
     now: Instant,
-) -> bool {
+) -> Delivery {
     if delivery.publish.qos == QoS::AtMostOnce {
-        let room = !peer.backlog.is_full();
-        if room {
-            push_publish(peer, delivery.into_publish(now));
+        if peer.backlog.is_full() {
+            return Delivery::Dropped;
         }
-        return room;
+        push_publish(peer, delivery.into_publish(now));
+        return Delivery::Done;
     }
-    let queued = session.outbound.push(delivery);
+    let has_room = session.outbound.push(delivery, limits);
     fill(session, peer, now);
-    queued
+    queued(has_room)
 }
 
 /// Moves messages from a session to its connection, as far as both allow.
@@ -290,7 +394,7 @@ pub(super) fn is_reserved(topic: &TopicName) -> bool {
 }
 
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
-fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
+fn resolve(peer: &mut Peer, publish: &mut Publish, maximum: u16) -> Result<TopicName, ReasonCode> {
     // `[MQTT-3.3.4-6]`
     if publish.properties.has(PropertyId::SubscriptionIdentifier) {
         return Err(ReasonCode::PROTOCOL_ERROR);
@@ -301,9 +405,9 @@ fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCo
     let alias = publish.properties.topic_alias();
     match (publish.topic.take(), alias) {
         (Some(topic), None) => Ok(topic),
-        (Some(topic), Some(alias)) if peer.set_alias(alias, &topic) => Ok(topic),
+        (Some(topic), Some(alias)) if peer.set_alias(alias, &topic, maximum) => Ok(topic),
         (Some(_), Some(_)) => Err(ReasonCode::TOPIC_ALIAS_INVALID),
-        (None, Some(alias)) if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM => {
+        (None, Some(alias)) if alias == 0 || alias > maximum => {
             Err(ReasonCode::TOPIC_ALIAS_INVALID)
         }
         (None, alias) => {

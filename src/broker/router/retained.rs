@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::time::Instant;
 
 use super::message::AppMessage;
-use crate::broker::limits::{RETAINED_BYTES, RETAINED_MESSAGES};
+use crate::broker::limits::{Limit, Limits};
 use crate::mqtt::topic::TopicFilter;
 
 /// All retained messages, in the order of their topics.
@@ -13,29 +13,44 @@ use crate::mqtt::topic::TopicFilter;
 pub struct Retained {
     messages: BTreeMap<Box<str>, AppMessage>,
     weight: usize,
+    /// Messages that were not stored because there was no room, and not yet reported.
+    lost: u64,
 }
 
 impl Retained {
-    /// Stores a message in place of the previous one, or only removes that one if the payload is
-    /// empty `[MQTT-3.3.1-6]`. False when there is no room.
-    #[must_use]
-    pub fn store(&mut self, message: &mut AppMessage) -> bool {
-        let topic = message.topic.as_str();
-        if let Some(old) = self.messages.remove(topic) {
-            self.weight -= old.weight();
-        }
+    /// Whether a message can be stored in place of the previous one of its topic.
+    pub fn has_room(&self, message: &AppMessage, limits: &Limits) -> bool {
         if message.payload.is_empty() {
             return true;
         }
-        if self.messages.len() >= RETAINED_MESSAGES
-            || self.weight + message.weight() > RETAINED_BYTES
-        {
-            return false;
+        let old = self.messages.get(message.topic.as_str()).map(AppMessage::weight);
+        let count = self.messages.len() + usize::from(old.is_none());
+        let weight = self.weight - old.unwrap_or(0) + message.weight();
+        count <= limits.get(Limit::RetainedMessages) && weight <= limits.get(Limit::RetainedBytes)
+    }
+
+    /// Stores a message in place of the previous one, or only removes that one if the payload is
+    /// empty `[MQTT-3.3.1-6]`.
+    pub fn store(&mut self, message: &mut AppMessage) {
+        if let Some(old) = self.messages.remove(message.topic.as_str()) {
+            self.weight -= old.weight();
         }
-        self.weight += message.weight();
-        message.detach();
-        self.messages.insert(message.topic.as_str().into(), message.clone());
-        true
+        if !message.payload.is_empty() {
+            self.weight += message.weight();
+            message.detach();
+            self.messages.insert(message.topic.as_str().into(), message.clone());
+        }
+    }
+
+    /// Counts a message that was not stored; true if the one before it was.
+    pub fn count_lost(&mut self) -> bool {
+        self.lost += 1;
+        self.lost == 1
+    }
+
+    /// How many messages were not stored since the last call.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// The messages that a filter matches. Expired ones are removed.

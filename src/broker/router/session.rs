@@ -7,6 +7,7 @@ use bytestring::ByteString;
 
 use super::ConnectionId;
 use super::outbound::OutboundMessages;
+use crate::mqtt::id_map::IdSet;
 use crate::mqtt::packet::{PacketId, Will};
 use crate::mqtt::topic::TopicFilter;
 
@@ -36,9 +37,11 @@ pub struct ClientSession {
     /// QoS 1 and 2 messages for the client.
     pub outbound: OutboundMessages,
     /// QoS 2 messages of the client that were routed and not yet released.
-    pub inbound: HashSet<PacketId>,
+    pub inbound: IdSet<PacketId>,
     /// Messages lost because the client was too slow, and not yet reported.
     pub dropped: u64,
+    /// Messages lost because the queue was full, and not yet reported.
+    pub overflowed: u64,
 }
 
 impl ClientSession {
@@ -53,8 +56,9 @@ impl ClientSession {
             will_at: None,
             filters: HashSet::new(),
             outbound: OutboundMessages::default(),
-            inbound: HashSet::new(),
+            inbound: IdSet::default(),
             dropped: 0,
+            overflowed: 0,
         }
     }
 }

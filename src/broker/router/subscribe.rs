@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::message::Grant;
 use super::subscriptions::Subscriptions;
-use super::{ConnectionId, Router, SessionKey, copies};
-use crate::broker::limits::SUBSCRIPTIONS;
+use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
+use crate::broker::limits::Limit;
 use crate::mqtt::packet::{
     Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
@@ -22,17 +22,24 @@ impl Router {
         subscribe: &Subscribe,
         now: Instant,
     ) {
+        let is_v5 = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
+        if let Some(code) = lesser::refused_subscribe(&self.limits, subscribe).filter(|_| is_v5) {
+            return self.shut(id, code, EndReason::Misbehaved, now);
+        }
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
         let mut replays = Vec::new();
         for wanted in &subscribe.subscriptions {
-            let added = self.add(key, wanted, identifier);
-            if added.is_ok_and(|new| replays_retained(wanted, new)) {
+            // `[MQTT-3.2.2-10]`
+            let qos = wanted.qos.min(self.limits.max_qos());
+            let wanted = Subscription { qos, ..wanted.clone() };
+            let added = self.add(key, &wanted, identifier);
+            codes.push(added.map_or_else(|code| code, |_| ReasonCode(qos.bits())));
+            if added.is_ok_and(|new| replays_retained(&wanted, new)) {
                 replays.push(wanted);
             }
-            codes.push(added.map_or_else(|code| code, |_| ReasonCode(wanted.qos.bits())));
         }
-        if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
+        if !is_v5 {
             codes
                 .iter_mut()
                 .filter(|code| code.is_error())
@@ -40,7 +47,7 @@ impl Router {
         }
         let (packet_id, properties) = (subscribe.packet_id, Properties::default());
         self.send(id, Packet::SubAck(SubAck { packet_id, properties, codes }));
-        for wanted in replays {
+        for wanted in &replays {
             self.replay(key, wanted, identifier, now);
         }
     }
@@ -71,7 +78,11 @@ impl Router {
         if Subscriptions::is_too_deep(&wanted.filter) {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
         }
-        if session.filters.len() >= SUBSCRIPTIONS && !session.filters.contains(&wanted.filter) {
+        if let Some(code) = lesser::refused_subscription(&self.limits, wanted) {
+            return Err(code);
+        }
+        let is_full = session.filters.len() >= self.limits.get(Limit::Subscriptions);
+        if is_full && !session.filters.contains(&wanted.filter) {
             return Err(ReasonCode::QUOTA_EXCEEDED);
         }
         if !session.filters.contains(&wanted.filter) {

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::broker::access::Access;
 use crate::broker::event::Observer;
+use crate::broker::limits::{Limit, Limits};
 use crate::broker::{Broker, BrokerLog, BrokerOptions};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
@@ -36,9 +37,9 @@ pub(super) fn start() -> Broker {
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
     let log = BrokerLog { warning: Arc::new(|_| {}), observer };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
+    let limits = Limits::default().with(Limit::Packet, max_packet);
     let path = "/mqtt".to_owned();
-    Broker::start(BrokerOptions { address, path, max_packet, access: Access::default(), log })
-        .unwrap()
+    Broker::start(BrokerOptions { address, path, limits, access: Access::default(), log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

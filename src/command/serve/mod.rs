@@ -14,6 +14,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::broker::access::Access;
+use crate::broker::limits::Limits;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
 use crate::exit::Exit;
 use crate::report;
@@ -24,19 +25,19 @@ use notify::ServiceManager;
 use ready::{ReadyFile, StartLine};
 
 pub use crate::broker::access;
+pub use crate::broker::limits;
 pub use log::LogForm;
 pub use start::{CommandStart, START_WORD, run as start_command};
 
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
 
-/// The largest packet there can be (MQTT 5 §2.1.4).
-const MAXIMUM_PACKET: usize = 268_435_455 + 5;
-
 /// What `serve` is asked to do.
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// What it offers at most.
+    pub limits: Limits,
     /// Who may come in, and who may do what.
     pub access: Access,
     /// How what happens is logged, if it is.
@@ -70,7 +71,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     announce(config, &broker, ready_file)?;
     manager.ready(&broker.url());
     let command = ServedCommand::start(&config.command, &broker.url())?;
-    raise_limit();
+    raise_limit(&config.limits);
     let exit = if let Some(command) = command {
         Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
     } else {
@@ -87,7 +88,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
     let options = BrokerOptions {
         address,
         path: PATH.to_owned(),
-        max_packet: MAXIMUM_PACKET,
+        limits: config.limits.clone(),
         access: config.access.clone(),
         log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
     };

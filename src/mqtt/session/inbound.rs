@@ -2,8 +2,8 @@
 //! messages, topic aliases.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
@@ -48,34 +48,12 @@ struct Receipt {
     connection: u64,
 }
 
-/// Hashes packet identifiers. There are so few that a server cannot slow the client down by
-/// choosing them. The hash of the standard library would take half of the time of a QoS 2 message.
-#[derive(Debug, Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0 << 8 | u64::from(byte);
-        }
-    }
-
-    fn write_u16(&mut self, id: u16) {
-        self.0 = u64::from(id);
-    }
-
-    /// Fibonacci hashing: it spreads consecutive identifiers.
-    fn finish(&self) -> u64 {
-        self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-}
-
 /// The unfinished messages from the server.
 #[derive(Debug, Default)]
 pub struct InboundMessages {
     delivered: u64,
     due: VecDeque<DueAcknowledgement>,
-    receipts: HashMap<PacketId, Receipt, BuildHasherDefault<IdHasher>>,
+    receipts: IdMap<PacketId, Receipt>,
     /// The number of the connection, from 0.
     connection: u64,
     /// How many of the receipts belong to this connection. A new connection begins with the whole

@@ -2,6 +2,7 @@
 
 mod access;
 mod command;
+mod limits;
 mod log;
 mod ready;
 mod signals;

@@ -64,6 +64,23 @@ pub const PINGING_LOST: &str =
 pub const PING_UNANSWERED: &str = "mqttws: pinging ws://127.0.0.1:*/mqtt: no probe was answered";
 pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: No such file or directory";
 pub const NO_SUCH_COMMAND: &str = "mqttws: running /no-such-file: No such file or directory";
+pub const NO_SUCH_LIMIT: &str = "mqttws: invalid value 'speed=9' for '--limit <NAME=VALUE>': there is no such limit; the names are \
+     connections, sessions, subscriptions, queue-messages, queue-bytes, retained-messages, \
+     retained-bytes, packet, receive-maximum, topic-aliases, keep-alive, max-qos, retain, wildcards, \
+     subscription-identifiers, shared; see mqttws help serve";
+pub const LIMIT_WITHOUT_VALUE: &str = "mqttws: invalid value 'packet' for '--limit <NAME=VALUE>': expected NAME=VALUE; the names are \
+     connections, sessions, subscriptions, queue-messages, queue-bytes, retained-messages, \
+     retained-bytes, packet, receive-maximum, topic-aliases, keep-alive, max-qos, retain, wildcards, \
+     subscription-identifiers, shared; see mqttws help serve";
+pub const LIMIT_IN_BYTES: &str = "mqttws: invalid value 'packet=1KB' for '--limit <NAME=VALUE>': expected \
+     bytes from 32 to 268435460, such as 64KiB or 16MiB; see mqttws help serve";
+pub const LIMIT_FROM_TO: &str = "mqttws: invalid value 'max-qos=3' for '--limit <NAME=VALUE>': expected \
+     a number from 0 to 2; see mqttws help serve";
+pub const LIMIT_YES_OR_NO: &str = "mqttws: invalid value 'retain=maybe' for '--limit <NAME=VALUE>': expected \
+     yes or no; see mqttws help serve";
+pub const QOS_ABOVE_LIMIT: &str = "mqttws: publishing to t at ws://127.0.0.1:*/mqtt: connection lost: the server closed \
+     the WebSocket with code 1002 (protocol error); the broker takes what it was sent for a breach of the \
+     protocol: it may forbid the topic or filter, its QoS or size";
 pub const NOT_LOOPBACK: &str = "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0, \
      without --allow-remote";
 pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: Address already in use";

@@ -5,6 +5,8 @@
 
 mod carries;
 mod chromium;
+mod hot_reload;
+mod origins;
 mod site;
 mod wills;
 
@@ -37,7 +39,12 @@ fn library_file(library: &str) -> String {
 
 /// A broker, and its URL.
 fn serve() -> (Running, String) {
-    let mut serve = Program::new(["serve", "-p", "0"]).spawn();
+    serve_with(&[])
+}
+
+/// The same with these flags.
+fn serve_with(flags: &[&str]) -> (Running, String) {
+    let mut serve = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
     let url = serve.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
     (serve, url)
 }
@@ -60,12 +67,13 @@ impl Task<'_> {
         format!("{}-{}-{port}", self.library, self.version)
     }
 
-    /// The address of its page, on a site of this origin.
-    fn address(&self, origin: &str, site: u16) -> String {
+    /// The address of its page in a place; it tells its lines under this name to the site at this
+    /// port.
+    fn address(&self, place: &str, site: u16, name: &str) -> String {
         let Self { library, version, url, .. } = self;
-        let (name, will) = (self.name(), if self.will { "1" } else { "" });
+        let will = if self.will { "1" } else { "" };
         format!(
-            "{origin}/{library}.html?library={library}&version={version}&url={url}&name={name}\
+            "{place}/{library}.html?library={library}&version={version}&url={url}&name={name}\
              &will={will}&site=http://127.0.0.1:{site}"
         )
     }
@@ -73,8 +81,8 @@ impl Task<'_> {
     /// Opens its page, and waits until it has connected and subscribed.
     fn open(&self, chromium: &'static Chromium) -> Page {
         let site = chromium.site.port;
-        let address = self.address(&format!("http://localhost:{site}"), site);
-        let mut page = chromium.open(&address, &self.name());
+        let (place, name) = (format!("http://localhost:{site}"), self.name());
+        let mut page = chromium.open(&self.address(&place, site, &name), &name);
         let subprotocol = if self.version == 3 { "mqttv3.1" } else { "mqtt" };
         page.tells(&format!("upgraded {subprotocol}"));
         page.tells("subscribed");

@@ -11,6 +11,13 @@ use std::thread;
 
 use super::library_file;
 
+/// The script of the page.
+pub const SCRIPT: &str = include_str!("page.js");
+
+/// A page around the page, which has no origin of its own there.
+const FRAME: &str = "<!DOCTYPE html><iframe sandbox=allow-scripts></iframe>\
+                     <script>frames[0].location = '/mqttjs.html' + location.search</script>";
+
 /// Who waits for the lines of a page, by the name of the page.
 type Listeners = Arc<Mutex<HashMap<String, Sender<String>>>>;
 
@@ -95,16 +102,17 @@ fn file(name: &str) -> Option<(&'static str, String)> {
     let (html, script) = ("text/html; charset=utf-8", "text/javascript; charset=utf-8");
     let library = |name| (script, fs::read_to_string(library_file(name)).unwrap());
     match name {
-        "page.js" => Some((script, include_str!("page.js").to_owned())),
+        "page.js" => Some((script, SCRIPT.to_owned())),
         "mqttjs.js" => Some(library("mqttjs")),
         "paho.js" => Some(library("paho")),
         "mqttjs.html" => Some((html, page("mqttjs.js"))),
+        "framed/mqttjs.html" => Some((html, FRAME.to_owned())),
         "paho.html" => Some((html, page("paho.js"))),
         _ => None,
     }
 }
 
 /// The page, with the library at this address.
-fn page(library: &str) -> String {
+pub fn page(library: &str) -> String {
     include_str!("page.html").replace("LIBRARY", library)
 }

@@ -1,7 +1,7 @@
 //! CONNECT, keep alive, and what a client must not do (§3.1, §3.1.2.10, §4.13).
 
 use super::*;
-use crate::broker::limits::{PATIENCE, RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
+use crate::broker::limits::PATIENCE;
 use crate::mqtt::packet::{Auth, ConnAck, Malformed, SubAck, UnsubAck};
 
 fn connack(code: u8) -> Vec<Packet> {
@@ -25,9 +25,9 @@ fn what_is_announced() {
             assert!(answer.properties.is_empty());
             continue;
         }
-        assert_eq!(answer.properties.receive_maximum(), Some(RECEIVE_MAXIMUM));
-        assert_eq!(answer.properties.topic_alias_maximum(), Some(TOPIC_ALIAS_MAXIMUM));
-        assert_eq!(answer.properties.maximum_packet_size(), Some(1 << 20));
+        assert_eq!(answer.properties.receive_maximum(), Some(1024));
+        assert_eq!(answer.properties.topic_alias_maximum(), Some(16));
+        assert_eq!(answer.properties.maximum_packet_size(), Some(16 << 20));
         assert_eq!(answer.properties.assigned_client_identifier(), None);
     }
 }

@@ -378,5 +378,6 @@ fn the_queue_of_an_absent_client_is_bounded() {
     let (to, _) = world.join(persistent(Version::V3_1_1, "to"));
     let seen = world.clients[&to].inbox.len();
     assert_eq!(seen, 7, "eight would be 256 MiB and their topics");
-    assert_eq!(world.notes.last().unwrap(), "\"to\" was too slow: 3 messages dropped");
+    let told = world.router.warnings();
+    assert_eq!(told.last().unwrap(), "the queue of \"to\" was full: 3 messages lost");
 }

@@ -3,6 +3,7 @@
 mod chaos;
 mod connections;
 mod delivery;
+mod lesser;
 mod quality;
 mod sessions;
 mod subscriptions;
@@ -14,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
 use super::{ConnectionId, EndReason, Router, packet_weight};
+use crate::broker::limits::Limits;
 use crate::mqtt::packet::{
     Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe,
     Subscription, Will,
@@ -47,8 +49,12 @@ struct Client {
 
 impl World {
     fn new() -> Self {
+        Self::within(Limits::default())
+    }
+
+    fn within(limits: Limits) -> Self {
         Self {
-            router: Router::new(1 << 20),
+            router: Router::new(limits),
             now: Instant::now(),
             clients: HashMap::new(),
             held_back: Vec::new(),

@@ -1,7 +1,7 @@
 //! SUBSCRIBE, UNSUBSCRIBE and shared subscriptions (§3.8 to §3.11, §4.8.2).
 
 use super::*;
-use crate::broker::limits::{FILTER_LEVELS, SUBSCRIPTIONS};
+use crate::broker::limits::{FILTER_LEVELS, Limit, Limits};
 use crate::mqtt::packet::{SubAck, UnsubAck, Unsubscribe};
 
 fn unsubscribe(filters: &[&'static str]) -> Packet {
@@ -121,9 +121,9 @@ fn groups_get_no_retained_messages_on_subscribing() {
 
 #[test]
 fn subscriptions_are_bounded_and_leave_nothing_behind() {
-    let mut world = World::new();
+    let mut world = World::within(Limits::default().with(Limit::Subscriptions, 100));
     let id = world.client(Version::V5, "id");
-    for number in 0..SUBSCRIPTIONS {
+    for number in 0..100 {
         let filter = TopicFilter::new(format!("{number}/a/+/#")).unwrap();
         world.subscribe(id, Subscription::new(filter, QoS::AtMostOnce));
     }
