@@ -340,9 +340,8 @@ fn healthy(url: &str) -> BTreeMap<String, (Vec<usize>, usize)> {
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let mut kinds = std::mem::take(&mut worker.run.lock().unwrap().kinds);
     kinds.remove(FIRST);
-    let places = |name: &str, kinds: &[ByteKind]| match REPEATING.contains(&name) {
-        true => distinct(kinds),
-        false => (0..kinds.len()).collect(),
+    let places = |name: &str, kinds: &[ByteKind]| {
+        if REPEATING.contains(&name) { distinct(kinds) } else { (0..kinds.len()).collect() }
     };
     let all = kinds.into_iter();
     all.map(|(name, kinds)| (name.clone(), (places(&name, &kinds), kinds.len()))).collect()
