@@ -186,6 +186,11 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--shell', '--shell', [CompletionResultType]::ParameterName, 'Run the command of --exec with this shell')
             [CompletionResult]::new('--exec-argv', '--exec-argv', [CompletionResultType]::ParameterName, 'Run a command without a shell for each message: its program, and then each of its arguments (repeatable)')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Run up to this many commands at once')
+            [CompletionResult]::new('--match', '--match', [CompletionResultType]::ParameterName, 'Only messages whose payload matches this regular expression count')
+            [CompletionResult]::new('--match-topic', '--match-topic', [CompletionResultType]::ParameterName, 'Only messages whose topic matches this regular expression count')
+            [CompletionResult]::new('--match-json', '--match-json', [CompletionResultType]::ParameterName, 'Only messages whose payload is JSON with this value at this path count: door.state=open, list.0=1')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Exit with code 1 at the first message whose payload matches this regular expression')
+            [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write a line feed to this open file descriptor, and close it, when all subscriptions are granted')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Exit after this many messages')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'Exit after this many messages')
             [CompletionResult]::new('-W', '-W ', [CompletionResultType]::ParameterName, 'Exit with code 27 after this time, unless the messages of -C came before')
@@ -279,6 +284,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)')
             [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'Go on after a command has failed')
             [CompletionResult]::new('--reply', '--reply', [CompletionResultType]::ParameterName, 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)')
+            [CompletionResult]::new('--expect-none', '--expect-none', [CompletionResultType]::ParameterName, 'Exit with code 1 at the first message that counts, and with 0 when the time of -W, --for or --idle has passed without one')
+            [CompletionResult]::new('--show-others', '--show-others', [CompletionResultType]::ParameterName, 'Show messages that do not count on stderr')
             [CompletionResult]::new('-E', '-E ', [CompletionResultType]::ParameterName, 'Exit as soon as the broker has answered the subscriptions')
             [CompletionResult]::new('--exit-after-subscribe', '--exit-after-subscribe', [CompletionResultType]::ParameterName, 'Exit as soon as the broker has answered the subscriptions')
             [CompletionResult]::new('--allow-control-characters', '--allow-control-characters', [CompletionResultType]::ParameterName, 'Take control characters in topics')
@@ -477,8 +484,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             break
         }
         'mqttws;serve' {
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Address to listen on')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Address to listen on, of this machine only without --allow-remote')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on, of this machine only without --allow-remote')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on')
             [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write that line, too, to this open file descriptor, and close it')

@@ -1,28 +1,17 @@
-//! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2).
+//! All subscriptions by their filters, with shared ones (§4.8.2).
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::SessionKey;
+use super::levels::LevelTree;
 use super::message::Grant;
-use crate::broker::limits::FILTER_LEVELS;
+use super::{SessionKey, copies};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 
-/// The tree: one node per level of a filter.
+/// The subscribers of each filter.
 #[derive(Debug, Default)]
-pub struct Subscriptions(Node);
-
-#[derive(Debug, Default)]
-struct Node {
-    children: HashMap<Box<str>, Node>,
-    /// Below `+`.
-    single: Option<Box<Node>>,
-    /// Filters that end here.
-    here: Subscribers,
-    /// Filters that end here with `#`.
-    rest: Subscribers,
-}
+pub struct Subscriptions(LevelTree<Subscribers>);
 
 #[derive(Debug, Default)]
 struct Subscribers {
@@ -32,7 +21,7 @@ struct Subscribers {
 
 #[derive(Debug)]
 struct Group {
-    name: Box<str>,
+    filter: Arc<TopicFilter>,
     members: Vec<SubscribedSession>,
     /// Whose turn it is.
     turn: usize,
@@ -52,15 +41,17 @@ struct SubscribedSession {
 #[derive(Debug, Default)]
 pub struct Matches {
     plain: Vec<SubscribedSession>,
-    shared: Vec<SubscribedSession>,
+    shared: Vec<SharedMember>,
+}
+
+/// The member of a group whose turn it is.
+#[derive(Debug)]
+struct SharedMember {
+    member: SubscribedSession,
+    filter: Arc<TopicFilter>,
 }
 
 impl Subscriptions {
-    /// Whether a filter is too deep for the tree.
-    pub fn is_too_deep(filter: &TopicFilter) -> bool {
-        filter.as_str().split('/').count() > FILTER_LEVELS
-    }
-
     /// Adds a subscription or replaces the one with the same filter `[MQTT-3.8.4-3]`; true if it is
     /// new.
     pub fn insert(
@@ -77,14 +68,24 @@ impl Subscriptions {
             retain_as_published: *retain_as_published,
             identifier,
         };
-        let (group, path) = split(filter);
-        replace(self.0.subscribers(path).members(group), subscriber)
+        let (_, path) = split(filter);
+        replace(self.0.entry(path).members(filter), subscriber)
     }
 
     /// Removes a subscription; false if there was none.
     pub fn remove(&mut self, session: SessionKey, filter: &TopicFilter) -> bool {
-        let (group, path) = split(filter);
-        self.0.remove(path, group, session)
+        let (_, path) = split(filter);
+        let Some(subscribers) = self.0.get_mut(path) else { return false };
+        let removed = subscribers.remove(filter, session);
+        if subscribers.is_empty() {
+            self.0.remove(path);
+        }
+        removed
+    }
+
+    /// Whether there is a filter with this first level.
+    pub fn has_first_level(&self, level: &str) -> bool {
+        self.0.has_first_level(level)
     }
 
     /// Whether there is none.
@@ -103,11 +104,24 @@ impl Subscriptions {
     ) {
         found.plain.clear();
         found.shared.clear();
-        let topic = topic.as_str();
-        // `[MQTT-4.7.2-1]`: a leading wildcard does not match a topic that begins with `$`.
-        let hidden = topic.starts_with('$');
-        self.0.find(Some(topic), hidden, &connected, found);
+        self.0.find(topic.as_str(), |subscribers| subscribers.collect(&connected, found));
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
+    }
+
+    /// The member of a shared subscription whose turn it is, for a message that another one did not
+    /// take.
+    pub fn next_member(
+        &mut self,
+        filter: &TopicFilter,
+        retain: bool,
+        connected: impl Fn(SessionKey) -> bool,
+    ) -> Option<(SessionKey, Grant)> {
+        let (name, path) = split(filter);
+        let mut groups = self.0.get_mut(path)?.groups.iter_mut();
+        let group = groups.find(|group| split(&group.filter).0 == name)?;
+        let SharedMember { member, filter } = group.choose(&connected)?;
+        let grant = merged(std::iter::once(&member), retain)?;
+        Some((member.session, Grant { shared: Some(filter), ..grant }))
     }
 }
 
@@ -133,9 +147,9 @@ impl Matches {
                 deliver(session, &grant);
             }
         }
-        for subscriber in &self.shared {
-            if let Some(grant) = merged(std::iter::once(subscriber), retain) {
-                deliver(subscriber.session, &grant);
+        for SharedMember { member, filter } in &self.shared {
+            if let Some(grant) = merged(std::iter::once(member), retain) {
+                deliver(member.session, &Grant { shared: Some(filter.clone()), ..grant });
             }
         }
     }
@@ -164,14 +178,6 @@ fn split(filter: &TopicFilter) -> (Option<&str>, &str) {
     }
 }
 
-/// The first level of a filter or topic, and what follows it.
-fn first_level(path: &str) -> (&str, Option<&str>) {
-    match memchr::memchr(b'/', path.as_bytes()) {
-        Some(at) => (&path[..at], Some(&path[at + 1..])),
-        None => (path, None),
-    }
-}
-
 /// True if the subscriber is new.
 fn replace(members: &mut Vec<SubscribedSession>, subscriber: SubscribedSession) -> bool {
     let old = members.iter_mut().find(|member| member.session == subscriber.session);
@@ -183,88 +189,24 @@ fn replace(members: &mut Vec<SubscribedSession>, subscriber: SubscribedSession) 
     true
 }
 
-impl Node {
-    /// The subscribers of a filter; missing nodes on the path are created.
-    fn subscribers(&mut self, path: &str) -> &mut Subscribers {
-        let mut node = self;
-        let mut rest = Some(path);
-        while let Some(path) = rest {
-            let (level, next) = first_level(path);
-            rest = next;
-            node = match level {
-                "#" => return &mut node.rest,
-                "+" => node.single.get_or_insert_default(),
-                _ => node.children.entry(level.into()).or_default(),
-            };
-        }
-        &mut node.here
-    }
-
-    /// Removes a subscription and the nodes that are empty without it.
-    fn remove(&mut self, path: &str, group: Option<&str>, session: SessionKey) -> bool {
-        let (level, rest) = first_level(path);
-        if level == "#" {
-            return self.rest.remove(group, session);
-        }
-        let child = match level {
-            "+" => self.single.as_deref_mut(),
-            _ => self.children.get_mut(level),
-        };
-        let Some(child) = child else { return false };
-        let removed = match rest {
-            Some(rest) => child.remove(rest, group, session),
-            None => child.here.remove(group, session),
-        };
-        if child.is_empty() {
-            match level {
-                "+" => self.single = None,
-                _ => drop(self.children.remove(level)),
-            }
-        }
-        removed
-    }
-
-    fn is_empty(&self) -> bool {
-        self.children.is_empty()
-            && self.single.is_none()
-            && self.here.is_empty()
-            && self.rest.is_empty()
-    }
-
-    fn find(
-        &mut self,
-        path: Option<&str>,
-        hidden: bool,
-        connected: &impl Fn(SessionKey) -> bool,
-        found: &mut Matches,
-    ) {
-        if !hidden {
-            self.rest.collect(connected, found);
-        }
-        let Some(path) = path else { return self.here.collect(connected, found) };
-        let (level, rest) = first_level(path);
-        if let Some(child) = self.children.get_mut(level) {
-            child.find(rest, false, connected, found);
-        }
-        if let Some(child) = self.single.as_mut().filter(|_| !hidden) {
-            child.find(rest, false, connected, found);
-        }
-    }
-}
-
 impl Subscribers {
-    /// The list of the subscribers of a group, or of none; it is created if it does not exist.
-    fn members(&mut self, group: Option<&str>) -> &mut Vec<SubscribedSession> {
-        let Some(name) = group else { return &mut self.plain };
-        let at = self.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
-            self.groups.push(Group { name: name.into(), members: Vec::new(), turn: 0 });
+    /// The list of the subscribers that share this filter, or of those that share none; it is
+    /// created if it does not exist.
+    fn members(&mut self, filter: &TopicFilter) -> &mut Vec<SubscribedSession> {
+        if filter.share().is_none() {
+            return &mut self.plain;
+        }
+        let at = self.groups.iter().position(|group| *group.filter == *filter);
+        let at = at.unwrap_or_else(|| {
+            let filter = Arc::new(copies::filter(filter));
+            self.groups.push(Group { filter, members: Vec::new(), turn: 0 });
             self.groups.len() - 1
         });
         &mut self.groups[at].members
     }
 
-    fn remove(&mut self, group: Option<&str>, session: SessionKey) -> bool {
-        let members = self.members(group);
+    fn remove(&mut self, filter: &TopicFilter, session: SessionKey) -> bool {
+        let members = self.members(filter);
         let before = members.len();
         members.retain(|member| member.session != session);
         let removed = members.len() < before;
@@ -284,13 +226,14 @@ impl Subscribers {
 
 impl Group {
     /// The member whose turn it is; members that are not connected are skipped, unless all are.
-    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SubscribedSession> {
+    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SharedMember> {
         let count = self.members.len();
         let candidates = || (0..count).map(|step| (self.turn + step) % count);
         let at = candidates()
             .find(|at| connected(self.members[*at].session))
             .or_else(|| candidates().next())?;
         self.turn = at + 1;
-        self.members.get(at).copied()
+        let member = *self.members.get(at)?;
+        Some(SharedMember { member, filter: self.filter.clone() })
     }
 }

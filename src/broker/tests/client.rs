@@ -39,7 +39,8 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let limits = Limits::default().with(Limit::Packet, max_packet);
     let path = "/mqtt".to_owned();
-    Broker::start(BrokerOptions { address, path, limits, access: Access::default(), log }).unwrap()
+    let access = Access::default();
+    Broker::start(BrokerOptions { address, also: None, path, limits, access, log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

@@ -2,17 +2,16 @@
 
 mod child;
 mod log;
-mod notify;
 mod ready;
-mod start;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
 use crate::broker::limits::Limits;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
@@ -21,13 +20,11 @@ use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
 use child::ServedCommand;
-use notify::ServiceManager;
-use ready::{ReadyFile, StartLine};
+use ready::StartLine;
 
 pub use crate::broker::access;
 pub use crate::broker::limits;
 pub use log::LogForm;
-pub use start::{CommandStart, START_WORD, run as start_command};
 
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
@@ -36,6 +33,8 @@ const PATH: &str = "/mqtt";
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// What it offers at most.
     pub limits: Limits,
     /// Who may come in, and who may do what.
@@ -69,7 +68,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let broker = start_broker(config)?;
     announce(config, &broker, ready_file)?;
-    manager.ready(&broker.url());
+    manager.ready(&format!("Listening at {}", broker.url()));
     let command = ServedCommand::start(&config.command, &broker.url())?;
     raise_limit(&config.limits);
     let exit = if let Some(command) = command {
@@ -87,6 +86,7 @@ fn start_broker(config: &Config) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
         address,
+        also: config.also,
         path: PATH.to_owned(),
         limits: config.limits.clone(),
         access: config.access.clone(),

@@ -144,6 +144,7 @@ const ROWS: &[Row] = &[
             "upgrade-missing",
             "key-checked",
             "version-checked",
+            "origin-foreign",
         ],
     },
     Row {
