@@ -476,8 +476,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --help 'Print help'
         }
         &'mqttws;serve'= {
-            cand -h 'Address to listen on'
-            cand --host 'Address to listen on'
+            cand -h 'Address to listen on, of this machine only without --allow-remote'
+            cand --host 'Address to listen on, of this machine only without --allow-remote'
             cand -p 'Port to listen on'
             cand --port 'Port to listen on'
             cand --ready-fd 'Write that line, too, to this open file descriptor, and close it'

@@ -409,7 +409,7 @@ complete -c mqttws -n '__mqttws_verb check' -l quiet -d 'No warnings and no prog
 complete -c mqttws -n '__mqttws_verb check' -l help -d 'Print help'
 
 # serve
-complete -c mqttws -n '__mqttws_verb serve' -s h -l host -x -d 'Address to listen on'
+complete -c mqttws -n '__mqttws_verb serve' -s h -l host -x -d 'Address to listen on, of this machine only without --allow-remote'
 complete -c mqttws -n '__mqttws_verb serve' -s p -l port -x -d 'Port to listen on'
 complete -c mqttws -n '__mqttws_verb serve' -l json -d 'Print a JSON object with url, port, pid and ca, also before the output of a command'
 complete -c mqttws -n '__mqttws_verb serve' -l ready-fd -x -d 'Write that line, too, to this open file descriptor, and close it'

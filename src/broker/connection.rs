@@ -16,11 +16,15 @@ use super::event::BrokerEvent;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
 use super::output::OutputQueue;
+use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason, Router};
 use crate::mqtt::packet::Packet;
-use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
+use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::upgrade::accept::Refusal;
+
+/// How much of the reason of a refusal is written, in characters.
+const LONGEST_SENTENCE: usize = 500;
 
 /// What every connection is served with.
 pub struct Service {
@@ -34,6 +38,8 @@ pub struct Service {
     pub log: BrokerLog,
     /// What is done otherwise than the standards say.
     pub deviations: Vec<&'static Deviation>,
+    /// Which refusals it is told of.
+    pub refusals: RefusalLines,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -192,7 +198,7 @@ impl ServerConnection {
                 if count < buffer.len() && self.readiness == Readiness::Some {
                     self.readiness = Readiness::Empty;
                 }
-                service.router.heard(self.id, now);
+                service.router.heard(self.id, count, now);
                 self.arrive(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -206,7 +212,7 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { router, path, upgrades, log, .. } = service;
+        let Service { router, path, upgrades, log, refusals, .. } = service;
         let Self { id, address, input, sending, .. } = self;
         input.feed(arrived, path, upgrades, &mut |part| {
             log_input(log, *address, &part);
@@ -215,9 +221,14 @@ impl ServerConnection {
                     sending.queue.post_bytes(answer);
                     router.open(*id, now);
                 }
-                ClientInput::Refused(refusal) => sending.refuse(&refusal, now),
+                ClientInput::Refused(refusal) => {
+                    tell_refusal(log, refusals, *address, &refusal, now);
+                    sending.refuse(&refusal, now);
+                }
                 ClientInput::Packet(packet) => router.receive(*id, packet, now),
-                ClientInput::Malformed(error) => router.malformed(*id, &error, now),
+                ClientInput::Malformed(error, version) => {
+                    router.malformed(*id, &error, version, now);
+                }
                 ClientInput::Answers(frames) => sending.answer(&frames),
                 ClientInput::Closed(code) => {
                     sending.close_answer = Some(code);
@@ -247,11 +258,15 @@ impl ServerConnection {
         }
     }
 
-    /// Answers with a refusal, and ends the connection.
-    pub fn refuse(&mut self, refusal: Refusal, log: &BrokerLog, now: Instant) {
+    /// Answers with a refusal, and ends the connection. A client that has not asked for anything is
+    /// not worth a line: browsers open connections in advance.
+    pub fn refuse(&mut self, refusal: &Refusal, service: &mut Service, now: Instant) {
+        let Service { log, refusals, .. } = service;
+        if !self.input.is_untouched() {
+            tell_refusal(log, refusals, self.address, refusal, now);
+        }
         self.input.discard();
-        self.sending.refuse(&refusal, now);
-        log_input(log, self.address, &ClientInput::Refused(refusal));
+        self.sending.refuse(refusal, now);
     }
 
     /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
@@ -273,10 +288,11 @@ impl ServerConnection {
         let Self { socket, sending, address, deviant, .. } = self;
         let mut deviant = deviant.as_deref_mut();
         let SendingSide { queue, blocked_since, .. } = sending;
-        let Service { frames, log, .. } = service;
+        let Service { frames, log, router, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
             let count = deviant::put(socket, deviant.as_deref_mut(), bytes)?;
+            router.wrote(count.unwrap_or(0));
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
@@ -339,15 +355,32 @@ impl SendingSide {
 fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     match input {
         ClientInput::Upgrade(_) => log.tell(&BrokerEvent::Opened(address)),
-        ClientInput::Refused(refusal) => {
-            log.note(|| format!("{address} was refused: {}", refusal.sentence));
-        }
+        // It has a line of its own.
+        ClientInput::Refused(_) => {}
         ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
-        ClientInput::Malformed(error) => {
+        ClientInput::Malformed(error, _) => {
             log.note(|| format!("{address} sent what is not MQTT: {error}"));
         }
         ClientInput::Answers(_) => log.note(|| format!("{address} sent a ping of WebSocket")),
         ClientInput::Closed(_) => log.tell(&BrokerEvent::Closed(address)),
+    }
+}
+
+/// Tells of a request that was refused: a browser tells its page nothing of the answer.
+fn tell_refusal(
+    log: &BrokerLog,
+    refusals: &mut RefusalLines,
+    address: SocketAddr,
+    Refusal { status, sentence }: &Refusal,
+    now: Instant,
+) {
+    // What it repeats of a request may be long.
+    let sentence: String = sentence.chars().take(LONGEST_SENTENCE).collect();
+    let line = || format!("{address} was refused with {status}: {sentence}");
+    if log.observer.is_some() {
+        log.note(line);
+    } else if refusals.count(now) {
+        log.warn(&line());
     }
 }
 
@@ -370,6 +403,7 @@ fn close_code(reason: EndReason) -> Option<u16> {
             Some(NORMAL)
         }
         EndReason::Misbehaved => Some(PROTOCOL_ERROR),
+        EndReason::TooLarge => Some(TOO_BIG),
         EndReason::Stopped => Some(GOING_AWAY),
     }
 }

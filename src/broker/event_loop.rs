@@ -17,12 +17,12 @@ use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
 use super::router::{ConnectionId, Outgoing};
 use crate::mqtt::packet::Publish;
 
-/// The token of the listener.
-const LISTENER: Token = Token(0);
 /// The token of [`StopHandle`].
-const STOP: Token = Token(1);
+const STOP: Token = Token(0);
+/// The token of the first listener; the others follow.
+const LISTENER: usize = 1;
 /// The number of the first connection, and its token.
-const FIRST: ConnectionId = 2;
+const FIRST: ConnectionId = 8;
 
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
@@ -65,7 +65,7 @@ pub struct EventLoop {
     stop: StopHandle,
     /// When the loop ends, whatever waits.
     ends_at: Option<Instant>,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     accepting: Accepting,
     next_id: ConnectionId,
     limits: Limits,
@@ -74,16 +74,22 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// A loop that accepts the connections of `listener`, within these limits.
-    pub fn new(mut listener: TcpListener, limits: Limits, service: Service) -> io::Result<Self> {
+    /// A loop that accepts the connections of a few listeners, within these limits.
+    pub fn new(
+        mut listeners: Vec<TcpListener>,
+        limits: Limits,
+        service: Service,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            poll.registry().register(listener, Token(LISTENER + index), Interest::READABLE)?;
+        }
         Ok(Self {
             poll,
             stop: StopHandle { waker, is_stopping: Arc::default() },
             ends_at: None,
-            listener,
+            listeners,
             accepting: Accepting::Idle,
             next_id: FIRST,
             limits,
@@ -105,10 +111,11 @@ impl EventLoop {
 
     fn serve(&mut self) {
         let mut events = Events::with_capacity(1024);
+        self.service.router.start(Instant::now());
         loop {
             let now = Instant::now();
             if self.is_over(now) {
-                return;
+                return self.summarise_refusals(None);
             }
             match self.poll.poll(&mut events, self.longest_wait(now)) {
                 Ok(()) => self.turn(&events, Instant::now()),
@@ -117,6 +124,13 @@ impl EventLoop {
                     return self.service.log.warn(&format!("waiting for clients: {error}"));
                 }
             }
+        }
+    }
+
+    /// Tells of the refusals that got no line, if that is due at `now`; with `None` it is due.
+    fn summarise_refusals(&mut self, now: Option<Instant>) {
+        if let Some(line) = self.service.refusals.summary(now) {
+            self.service.log.warn(&line);
         }
     }
 
@@ -136,7 +150,8 @@ impl EventLoop {
             Accepting::Idle | Accepting::Stopped => None,
         };
         let (alarm, deadline) = (self.connections.next_alarm(), self.service.router.deadline());
-        let due = [alarm, deadline, accept_at, self.ends_at];
+        let refusals = self.service.refusals.deadline();
+        let due = [alarm, deadline, accept_at, refusals, self.ends_at];
         due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
     }
 
@@ -152,6 +167,7 @@ impl EventLoop {
             }
         }
         self.service.router.tick(now);
+        self.summarise_refusals(Some(now));
         while let Some(id) = self.connections.due(now) {
             self.look_after(id, now);
         }
@@ -165,8 +181,12 @@ impl EventLoop {
     fn note(&mut self, event: &mio::event::Event, now: Instant) {
         let id = match event.token() {
             STOP => return self.begin_to_stop(now),
-            LISTENER if self.accepting == Accepting::Stopped => return,
-            LISTENER => return self.accepting = Accepting::Due,
+            Token(id) if (id as ConnectionId) < FIRST => {
+                if self.accepting != Accepting::Stopped {
+                    self.accepting = Accepting::Due;
+                }
+                return;
+            }
             Token(id) => id as ConnectionId,
         };
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -260,7 +280,7 @@ impl EventLoop {
             return self.close(id, now);
         }
         if connection.is_before_upgrade() {
-            connection.refuse(handshake::too_late(), &self.service.log, now);
+            connection.refuse(&handshake::too_late(), &mut self.service, now);
             return self.connections.queue_write(id);
         }
         let step = self.connections.review(id, now);
@@ -283,18 +303,29 @@ impl EventLoop {
             Accepting::Failed(until) if until <= now => {}
             _ => return,
         }
-        for _ in 0..BURST {
-            match self.listener.accept() {
-                Ok((socket, address)) => self.begin(socket, address, now),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return self.accepting = Accepting::Idle;
-                }
-                Err(error) if is_of_one(&error) => {}
-                Err(error) if is_lack_of_descriptors(&error) && self.make_room(now) => {}
+        let mut accepting = Accepting::Idle;
+        for index in 0..self.listeners.len() {
+            match self.accept_at(index, now) {
+                Ok(Accepting::Idle) => {}
+                Ok(due) => accepting = due,
                 Err(error) => return self.fail_to_accept(&error, now),
             }
         }
-        self.accepting = Accepting::Due;
+        self.accepting = accepting;
+    }
+
+    /// Accepts a burst of those that wait at one listener; returns whether more may wait.
+    fn accept_at(&mut self, index: usize, now: Instant) -> io::Result<Accepting> {
+        for _ in 0..BURST {
+            match self.listeners[index].accept() {
+                Ok((socket, address)) => self.begin(socket, address, now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Accepting::Idle),
+                Err(error) if is_of_one(&error) => {}
+                Err(error) if is_lack_of_descriptors(&error) && self.make_room(now) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Accepting::Due)
     }
 
     fn fail_to_accept(&mut self, error: &io::Error, now: Instant) {
@@ -321,7 +352,7 @@ impl EventLoop {
         let mut connection = ServerConnection::new(id, socket, address, max_packet)
             .deviating(&self.service.deviations);
         if is_full {
-            connection.refuse(handshake::busy(), &self.service.log, now);
+            connection.refuse(&handshake::busy(), &mut self.service, now);
             self.connections.queue_write(id);
         }
         self.connections.insert(id, connection, now + PATIENCE);

@@ -36,9 +36,19 @@ pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
             }
         }
         Err(error) => {
-            Upgraded::No(Refusal { status: "400 Bad Request", sentence: error.to_string() })
+            let sentence = other_protocol(arrived).map_or_else(|| error.to_string(), str::to_owned);
+            Upgraded::No(Refusal { status: "400 Bad Request", sentence })
         }
     }
+}
+
+/// What a client speaks that has sent no HTTP: the first byte of a handshake of TLS, or of CONNECT.
+fn other_protocol(arrived: &[u8]) -> Option<&'static str> {
+    Some(match arrived.first()? {
+        0x16 => "this is TLS, which is not spoken here: the URL begins with ws://, not with wss://",
+        0x10 => "this is MQTT without WebSocket: the client must be given a URL with ws://",
+        _ => return None,
+    })
 }
 
 /// The answer to a request that did not come in time.

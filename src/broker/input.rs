@@ -23,8 +23,9 @@ pub enum ClientInput {
     Refused(Refusal),
     /// A packet.
     Packet(Packet),
-    /// Something that is not MQTT. No packets follow.
-    Malformed(Malformed),
+    /// Something that is not MQTT, and the version in which a CONNECT like that is answered. No
+    /// packets follow.
+    Malformed(Malformed, Version),
     /// Pings: these frames answer them.
     Answers(Vec<u8>),
     /// The end of the WebSocket, which a Close of this code answers. Nothing follows.
@@ -74,6 +75,11 @@ impl InputDecoder {
     /// Whether the request for the upgrade has not come, or not the whole of it.
     pub fn is_request(&self) -> bool {
         matches!(self.stage, InputStage::Request(_))
+    }
+
+    /// Whether nothing has come at all.
+    pub fn is_untouched(&self) -> bool {
+        matches!(&self.stage, InputStage::Request(head) if head.is_empty())
     }
 
     /// Whether a WebSocket is open.
@@ -175,8 +181,10 @@ impl InputDecoder {
                 }
                 Ok(None) => return,
                 Err(error) => {
+                    let version = answered_in(&error).unwrap_or(decoder.version());
                     frames.decoder = None;
-                    take(ClientInput::Malformed(error));
+                    let version = *self.version.get_or_insert(version);
+                    take(ClientInput::Malformed(error, version));
                 }
             }
         }
@@ -184,15 +192,29 @@ impl InputDecoder {
 
     /// The WebSocket ends, by a Close or by a breach of its protocol.
     fn end_websocket(&mut self, error: WebSocketError, take: &mut dyn FnMut(ClientInput)) {
+        let version = self.version();
         self.discard();
         take(match error {
             WebSocketError::TooLarge { size, limit } => {
                 let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
                 let (size, maximum) = (bytes(size), bytes(limit));
-                ClientInput::Malformed(Malformed::PacketTooLarge { size, maximum })
+                ClientInput::Malformed(Malformed::PacketTooLarge { size, maximum }, version)
             }
             WebSocketError::Closed { code, .. } => ClientInput::Closed(code.unwrap_or(NORMAL)),
             error => ClientInput::Closed(error.answer().unwrap_or(PROTOCOL_ERROR)),
         });
+    }
+}
+
+/// The version that answers a CONNECT of a version that we do not speak: newer ones know the newest
+/// that we do.
+fn answered_in(error: &Malformed) -> Option<Version> {
+    match error {
+        Malformed::UnsupportedVersion { name, level }
+            if &**name == Version::V5.protocol_name() && *level > Version::V5.level() =>
+        {
+            Some(Version::V5)
+        }
+        _ => None,
     }
 }

@@ -11,7 +11,9 @@ mod event_loop;
 mod handshake;
 mod input;
 pub mod limits;
+mod listeners;
 mod output;
+mod refusals;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ use deviation::Deviation;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
+use refusals::RefusalLines;
 use router::Router;
 
 use crate::mqtt::packet::Publish;
@@ -72,6 +75,8 @@ impl BrokerLog {
 pub struct BrokerOptions {
     /// Where it listens; port 0 takes any that is free.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// The only path that is upgraded, for example `/mqtt`.
     pub path: String,
     /// What it offers at most.
@@ -107,9 +112,13 @@ impl Broker {
     /// When the address cannot be bound, the thread cannot be started, or there is no room for the
     /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, path, limits, access, retained, deviations, log } = options;
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
+        let BrokerOptions { address, also, path, limits, access, retained, deviations, log } =
+            options;
+        let (listeners, address) = listeners::bind(address, also, |address| {
+            let listener = TcpListener::bind(address)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        })?;
         let mut router = Router::new(limits.clone());
         retain_all(&mut router, retained)?;
         let service = Service {
@@ -118,17 +127,18 @@ impl Broker {
             upgrades: access.upgrades,
             log,
             deviations,
+            refusals: RefusalLines::default(),
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
-        let event_loop = EventLoop::new(listener, limits, service)?;
+        let event_loop = EventLoop::new(listeners, limits, service)?;
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
         Ok(Self { address, path, stop, thread })
     }
 
-    /// The address that it listens on.
+    /// The address that it listens on, the first of two.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

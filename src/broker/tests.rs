@@ -14,7 +14,7 @@ use self::client::*;
 use super::Broker;
 use super::event::{BrokerEvent, Observer};
 use crate::mqtt::packet::{Disconnect, Packet};
-use crate::mqtt::property::Properties;
+use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -27,11 +27,13 @@ fn requests_that_are_refused() {
         (
             "GET /mqtt HTTP/1.1\r\nHost: [::1]\r\n\r\n".to_owned(),
             "426",
-            "WebSocket upgrades only\n",
+            "WebSocket upgrades only, ",
         ),
+        (UPGRADE.replace("Host: localhost\r\n", ""), "400", "no Host header\n"),
         (UPGRADE.replace(": 13", ": 8"), "426", "Sec-WebSocket-Version: 13\r\n"),
         (UPGRADE.replace("Protocol: mqtt", "Protocol: soap"), "400", "not soap\n"),
-        ("\u{10}\u{0c}\0\u{4}MQTT\u{4}\u{2}\0\0\0\0".to_owned(), "400", "\n"),
+        ("\u{10}\u{0c}\0\u{4}MQTT\u{4}\u{2}\0\0\0\0".to_owned(), "400", "MQTT without"),
+        ("\u{16}\u{3}\u{1}\0".to_owned(), "400", "this is TLS"),
         (format!("GET /mqtt HTTP/1.1\r\nX: {}", "x".repeat(20_000)), "431", "16 KiB\n"),
     ];
     for (request, status, words) in table {
@@ -121,7 +123,7 @@ fn how_connections_end() {
     client.expect_close(1002);
 
     let mut client = Client::new(&broker, version);
-    client.write(&frame(BINARY, b"\x10\x0c\0\x04MQTT\x06\x02\0\0\0\0"));
+    client.write(&frame(BINARY, b"\x10\x0c\0\x04MQTT\x03\x02\0\0\0\0"));
     assert!(matches!(client.packet(), Packet::ConnAck(answer) if answer.code == ReasonCode(1)));
     client.expect_close(1000);
 }
@@ -130,8 +132,8 @@ fn how_connections_end() {
 fn mqtt_5_clients_are_told_why() {
     let broker = start_with(1000, None);
     let told = |client: &mut Client, code| {
-        let properties = Properties::default();
-        assert_eq!(client.packet(), Packet::Disconnect(Disconnect { code, properties }));
+        let Packet::Disconnect(last) = client.packet() else { panic!("no DISCONNECT") };
+        assert_eq!((last.code, last.properties.has(PropertyId::ReasonString)), (code, true));
     };
     let mut first = Client::connected(&broker, Version::V5, "id");
     let mut second = Client::connected(&broker, Version::V5, "id");
@@ -145,8 +147,15 @@ fn mqtt_5_clients_are_told_why() {
         let mut client = Client::connected(&broker, Version::V5, "large");
         client.send(&[publish("t", vec![0; size].into(), QoS::AtMostOnce)]);
         told(&mut client, ReasonCode::PACKET_TOO_LARGE);
-        client.expect_close(1002);
+        client.expect_close(1009);
     }
+    // Before CONNECT, and the header of a frame alone.
+    let mut client = Client::new(&broker, Version::V5);
+    client.write(&frame(BINARY, &[0x10, 0xff, 0xff, 0x7f]));
+    client.expect_close(1009);
+    let mut client = Client::connected(&broker, Version::V3_1_1, "large");
+    client.write(&[BINARY, 0xff, 0, 0, 0, 0, 0x10, 0, 0, 0, 1, 2, 3, 4]);
+    client.expect_close(1009);
     let mut last = Client::connected(&broker, Version::V5, "last");
     let address = broker.address();
     let stopped = stop(broker);
@@ -154,6 +163,33 @@ fn mqtt_5_clients_are_told_why() {
     last.expect_close(1001);
     wait_for(&stopped);
     assert!(TcpStream::connect(address).is_err());
+}
+
+/// Each is refused in CONNACK of MQTT 5, with a reason; before MQTT 5 the connection just ends.
+#[test]
+fn a_malformed_connect_is_told_why() {
+    let broker = start();
+    let table: [(&[u8], u8, &str); 7] = [
+        (b"\x10\x0d\0\x04MQTT\x05\x03\0\0\0\0\0", 0x81, "CONNECT with the reserved flag "),
+        (b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\0\x01", 0x81, "CONNECT with a field that goes"),
+        (b"\x10\x0f\0\x04MQTT\x05\x02\0\0\0\0\x02\xff\xff", 0x81, "a string that is not UTF-8"),
+        (b"\x10\x10\0\x04MQTT\x05\x02\0\0\x03\x21\0\0\0\0", 0x82, "receive-maximum has an inva"),
+        (b"\x10\x11\0\x04MQTT\x05\x02\0\0\x04\x17\x01\x17\x01\0\0", 0x82, "request-problem-info"),
+        (b"\x10\x0d\0\x04MQTT\x06\x02\0\0\0\0\0", 0x84, "CONNECT with protocol \"MQTT\" le"),
+        (b"\x10\x8d\xff\x7f\0\x04MQTT\x05\x02\0\0", 0x95, "a packet of 2097041 bytes, at m"),
+    ];
+    for (bytes, code, string) in table {
+        let mut client = Client::new(&broker, Version::V5);
+        client.write(&frame(BINARY, bytes));
+        let Packet::ConnAck(answer) = client.packet() else { panic!("no CONNACK") };
+        assert_eq!((answer.code, answer.session_present), (ReasonCode(code), false));
+        let reason = answer.properties.reason_string().unwrap();
+        assert!(reason.starts_with(string), "{reason}");
+        client.expect_close(1000);
+    }
+    let mut client = Client::new(&broker, Version::V3_1_1);
+    client.write(&frame(BINARY, b"\x10\x0c\0\x04MQTT\x04\x03\0\0\0\0"));
+    client.expect_close(1002);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod files;
 mod limits;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -51,15 +51,10 @@ impl From<LogFlag> for LogForm {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
-    /// Address to listen on; of this machine only, without --allow-remote
-    #[arg(
-        short = 'h',
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1",
-        allow_hyphen_values = true
-    )]
-    host: String,
+    /// Address to listen on, of this machine only without --allow-remote [default: 127.0.0.1, and
+    /// `::1` if the machine has IPv6]
+    #[arg(short = 'h', long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    host: Option<String>,
 
     /// Port to listen on; 0 picks a free one [default: 8080; with a command a free one]
     #[arg(short, long, value_name = "PORT", value_parser = value::port_to_listen,
@@ -106,12 +101,13 @@ pub struct ServeFlags {
 impl ServeFlags {
     /// The `Config` that the flags mean, and warnings about them.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
-        let ip = address(&self.host)?;
+        let (ip, also) = addresses(self.host.as_deref().unwrap_or("localhost"))?;
         self.access.check_address(ip)?;
         let warnings = self.access.warnings();
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
             address: SocketAddr::new(ip, port),
+            also,
             limits: self.limits.resolve(),
             access: self.access.resolve(),
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
@@ -133,12 +129,11 @@ fn port(host: &str) -> &'static str {
     if is_port { "; the port goes to -p" } else { "" }
 }
 
-/// The address to listen on.
-fn address(host: &str) -> Result<IpAddr> {
-    match host {
-        "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
-        _ => host.parse().map_err(|_| {
-            Usage::new(format!("-h: expected an IP address, not {host}{}", port(host))).into()
-        }),
+/// The address to listen on, and one to listen on, too, where there is one.
+fn addresses(host: &str) -> Result<(IpAddr, Option<IpAddr>)> {
+    if host == "localhost" {
+        return Ok((Ipv4Addr::LOCALHOST.into(), Some(Ipv6Addr::LOCALHOST.into())));
     }
+    let no_address = || Usage::new(format!("-h: expected an IP address, not {host}{}", port(host)));
+    Ok((host.parse().map_err(|_| no_address())?, None))
 }

@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 use bytestring::ByteString;
 
 use super::publish::is_reserved;
+use super::reason::Reason;
 use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies, lesser};
 use crate::broker::limits::{IN_FLIGHT, Limit};
-use crate::broker::router::message::{AppMessage, is_answerable};
+use crate::broker::router::message::{AddressedMessage, AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
 use crate::mqtt::property::{Properties, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
 /// CONNACK return codes of the older versions (3.1.1 Table 3.1).
-const UNACCEPTABLE_VERSION: ReasonCode = ReasonCode(1);
+pub(super) const UNACCEPTABLE_VERSION: ReasonCode = ReasonCode(1);
 const IDENTIFIER_REJECTED: ReasonCode = ReasonCode(2);
 const SERVER_UNAVAILABLE: ReasonCode = ReasonCode(3);
 
@@ -23,29 +24,23 @@ impl Router {
     /// CONNECT (§3.1.4).
     pub(super) fn connect(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.version = connect.version;
+        peer.introduce(connect);
         peer.heard = now;
-        if connect.properties.has(PropertyId::AuthenticationMethod) {
-            return self.refuse(id, ReasonCode::BAD_AUTHENTICATION_METHOD, SERVER_UNAVAILABLE, now);
-        }
-        if connect.will.as_ref().is_some_and(|will| !is_answerable(&will.properties)) {
-            return self.refuse(id, ReasonCode::PROTOCOL_ERROR, SERVER_UNAVAILABLE, now);
+        if let Err((reason, older)) = check(connect) {
+            return self.refuse(id, &reason, older, now);
         }
         let refused = |will| lesser::refused_will(&self.limits, will);
-        if let Some(code) = connect.will.as_ref().and_then(refused) {
-            return self.refuse(id, code, SERVER_UNAVAILABLE, now);
+        if let Some(reason) = connect.will.as_ref().and_then(refused) {
+            return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
         }
         let anonymous = connect.client_id.is_empty();
-        if anonymous && !may_be_anonymous(connect) {
-            let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
-            return self.refuse(id, code, IDENTIFIER_REJECTED, now);
-        }
         let client_id =
             if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };
         self.take_over(&client_id, now);
         let (key, present) = self.begin_session(&client_id, connect.clean_start, now);
         let Some(key) = key else {
-            return self.refuse(id, ReasonCode::SERVER_BUSY, SERVER_UNAVAILABLE, now);
+            let reason = Reason::new(ReasonCode::SERVER_BUSY, "the broker has too many sessions");
+            return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
         };
         self.join(id, key, connect, now);
         let properties = match connect.version {
@@ -70,11 +65,8 @@ impl Router {
             0 => None,
             seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
         };
-        if let Some(maximum) = properties.maximum_packet_size() {
-            peer.maximum_packet =
-                peer.maximum_packet.min(usize::try_from(maximum).unwrap_or(usize::MAX));
-        }
         session.connection = Some(id);
+        self.statistics.connected();
         self.sessions.set_present(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.expiry = match connect.version {
@@ -91,7 +83,9 @@ impl Router {
     fn take_over(&mut self, client_id: &ByteString, now: Instant) {
         let session = self.sessions.find(client_id).and_then(|key| self.sessions.get(key));
         if let Some(old) = session.and_then(|session| session.connection) {
-            self.shut(old, ReasonCode::SESSION_TAKEN_OVER, EndReason::TakenOver, now);
+            let string = "another connection has the same client identifier";
+            let reason = Reason::new(ReasonCode::SESSION_TAKEN_OVER, string);
+            self.shut(old, &reason, EndReason::TakenOver, now);
         }
     }
 
@@ -157,21 +151,21 @@ impl Router {
     }
 
     /// Refuses a CONNECT with the code of its version, and closes the connection.
-    fn refuse(&mut self, id: ConnectionId, code: ReasonCode, older: ReasonCode, now: Instant) {
-        let version = self.peers.get(&id).map_or(Version::V3_1_1, |peer| peer.version);
-        let code = if version == Version::V5 { code } else { older };
-        let properties = Properties::default();
-        self.send(
-            id,
-            Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties })),
-        );
+    pub(super) fn refuse(
+        &mut self,
+        id: ConnectionId,
+        Reason { code, string }: &Reason,
+        older: ReasonCode,
+        now: Instant,
+    ) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let code = if peer.version == Version::V5 { *code } else { older };
+        let connack = |properties| {
+            Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties }))
+        };
+        peer.push(peer.explained(string, connack));
+        self.notes.push(format!("{}: {string}", self.name(id)));
         self.end(id, EndReason::Refused, now);
-    }
-
-    /// Refuses a version that we do not speak, in words that every version understands
-    /// (3.1.1 `[MQTT-3.1.2-2]`).
-    pub(super) fn refuse_version(&mut self, id: ConnectionId, now: Instant) {
-        self.refuse(id, UNACCEPTABLE_VERSION, UNACCEPTABLE_VERSION, now);
     }
 
     /// DISCONNECT (§3.14.4).
@@ -186,7 +180,9 @@ impl Router {
         if let Some(expiry) = disconnect.properties.session_expiry_interval() {
             // §3.14.2.2.2: a session that ends with the connection cannot get an expiry now.
             if session.expiry == 0 && expiry != 0 {
-                return self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
+                let string =
+                    "DISCONNECT sets a session expiry interval, CONNECT had 0 (§3.14.2.2.2)";
+                return self.misbehaved(id, string, now);
             }
             session.expiry = expiry;
         }
@@ -202,6 +198,7 @@ impl Router {
         self.report_dropped(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.connection = None;
+        self.statistics.disconnected();
         session.outbound.detach();
         self.sessions.set_absent(key, now);
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -247,7 +244,47 @@ impl Router {
         for filter in &session.filters {
             self.subscriptions.remove(key, filter);
         }
+        for delivery in session.outbound.into_undelivered() {
+            self.pass_on(delivery, now);
+        }
     }
+
+    /// Gives a message of a shared subscription to another member (§4.8.2).
+    fn pass_on(&mut self, delivery: AddressedMessage, now: Instant) {
+        let Some((filter, mut message)) = AppMessage::taken_back(delivery) else { return };
+        if message.is_expired(now) {
+            return;
+        }
+        let sessions = &self.sessions;
+        let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
+        let next = self.subscriptions.next_member(&filter, message.retain, connected);
+        if let Some((key, grant)) = next {
+            self.deliver(key, &mut message, &grant, None, now);
+        }
+    }
+}
+
+/// The reasons to refuse a CONNECT, for MQTT 5 and for the older versions.
+fn check(connect: &Connect) -> Result<(), (Reason, ReasonCode)> {
+    let refused = |code, string| Err((Reason::new(code, string), SERVER_UNAVAILABLE));
+    if connect.properties.has(PropertyId::AuthenticationMethod) {
+        let string = "the broker has no enhanced authentication";
+        return refused(ReasonCode::BAD_AUTHENTICATION_METHOD, string);
+    }
+    if connect.properties.has(PropertyId::AuthenticationData) {
+        let string = "authentication data without an authentication method (§3.1.2.11.10)";
+        return refused(ReasonCode::PROTOCOL_ERROR, string);
+    }
+    if connect.will.as_ref().is_some_and(|will| !is_answerable(&will.properties)) {
+        let string = "the response topic of the will has a wildcard [MQTT-3.3.2-14]";
+        return refused(ReasonCode::PROTOCOL_ERROR, string);
+    }
+    if connect.client_id.is_empty() && !may_be_anonymous(connect) {
+        let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
+        let string = "an empty client identifier needs a clean session";
+        return Err((Reason::new(code, string), IDENTIFIER_REJECTED));
+    }
+    Ok(())
 }
 
 /// Whether a CONNECT may have an empty client id: in MQTT 3.1 it may not, and in 3.1.1 only with a

@@ -3,6 +3,7 @@
 
 use bytestring::ByteString;
 
+use super::reason::Reason;
 use crate::broker::limits::{Limit, Limits};
 use crate::mqtt::packet::{Connect, Subscribe, Subscription, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -50,34 +51,43 @@ pub fn keep_alive(limits: &Limits, connect: &Connect) -> u16 {
 }
 
 /// Why a will is refused `[MQTT-3.2.2-12]` `[MQTT-3.2.2-13]`.
-pub fn refused_will(limits: &Limits, will: &Will) -> Option<ReasonCode> {
+pub fn refused_will(limits: &Limits, will: &Will) -> Option<Reason> {
     refused(limits, will.qos, will.retain)
 }
 
 /// Why a message of this QoS and retain flag ends the connection `[MQTT-3.2.2-11]`
 /// `[MQTT-3.2.2-14]`.
-pub fn refused(limits: &Limits, qos: QoS, retain: bool) -> Option<ReasonCode> {
+pub fn refused(limits: &Limits, qos: QoS, retain: bool) -> Option<Reason> {
     if qos > limits.max_qos() {
-        return Some(ReasonCode::QOS_NOT_SUPPORTED);
+        let string = format!("QoS {qos}, CONNACK allows {} at most", limits.max_qos());
+        return Some(Reason::new(ReasonCode::QOS_NOT_SUPPORTED, string));
     }
-    (retain && !limits.has(Limit::Retain)).then_some(ReasonCode::RETAIN_NOT_SUPPORTED)
+    let is_refused = retain && !limits.has(Limit::Retain);
+    is_refused.then(|| because(ReasonCode::RETAIN_NOT_SUPPORTED, "retained messages"))
 }
 
 /// Why a SUBSCRIBE of MQTT 5 ends the connection (§3.2.2.3.11 to §3.2.2.3.13).
-pub fn refused_subscribe(limits: &Limits, subscribe: &Subscribe) -> Option<ReasonCode> {
+pub fn refused_subscribe(limits: &Limits, subscribe: &Subscribe) -> Option<Reason> {
     let has_identifier = subscribe.properties.has(PropertyId::SubscriptionIdentifier);
     if has_identifier && !limits.has(Limit::SubscriptionIdentifiers) {
-        return Some(ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED);
+        let code = ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
+        return Some(because(code, "subscription identifiers"));
     }
     subscribe.subscriptions.iter().find_map(|wanted| refused_subscription(limits, wanted))
 }
 
 /// Why one subscription is refused.
-pub fn refused_subscription(limits: &Limits, wanted: &Subscription) -> Option<ReasonCode> {
+pub fn refused_subscription(limits: &Limits, wanted: &Subscription) -> Option<Reason> {
     let filter = &wanted.filter;
     if filter.share().is_some() && !limits.has(Limit::Shared) {
-        return Some(ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED);
+        let code = ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+        return Some(because(code, "shared subscriptions"));
     }
     let is_wild = filter.has_wildcard() && !limits.has(Limit::Wildcards);
-    is_wild.then_some(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED)
+    is_wild.then(|| because(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, "wildcards"))
+}
+
+/// The reason for which something is refused that CONNACK has said is not there.
+fn because(code: ReasonCode, what: &'static str) -> Reason {
+    Reason::new(code, format!("the broker has no {what}, as CONNACK says"))
 }

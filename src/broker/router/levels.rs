@@ -67,6 +67,11 @@ impl<T> LevelTree<T> {
         self.children.is_empty() && self.names.by_name.is_empty()
     }
 
+    /// Whether a filter begins with this level.
+    pub fn has_first_level(&self, level: &str) -> bool {
+        self.names.find(level).is_some_and(|name| self.children.contains_key(&(ROOT, name)))
+    }
+
     /// The value of a filter, if it has one.
     pub fn get_mut(&mut self, filter: &str) -> Option<&mut T> {
         let node = self.node(filter)?;

@@ -1,5 +1,6 @@
 //! One application message on its way from its publisher to its subscribers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use crate::broker::limits::{MESSAGE_OVERHEAD, PROPERTY_OVERHEAD};
 use crate::mqtt::packet::{Publish, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::mqtt::version::Version;
 
 /// Where the bytes of a message are.
@@ -48,6 +49,17 @@ pub struct Grant {
     pub retain: bool,
     /// The subscription identifiers of all its subscriptions that match (§3.3.2.3.8).
     pub identifiers: Vec<u32>,
+    /// The shared subscription through which it gets the message, if it does.
+    pub shared: Option<Arc<TopicFilter>>,
+}
+
+/// Where a message goes if its subscriber does not take it (§4.8.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedOrigin {
+    /// The shared subscription.
+    pub filter: Arc<TopicFilter>,
+    /// The QoS at which the message was published.
+    qos: QoS,
 }
 
 /// A message addressed to one subscriber.
@@ -57,6 +69,8 @@ pub struct AddressedMessage {
     pub publish: Publish,
     /// When it is no longer worth delivering.
     pub expires_at: Option<Instant>,
+    /// The shared subscription that it came through.
+    pub shared: Option<SharedOrigin>,
 }
 
 impl AppMessage {
@@ -65,6 +79,19 @@ impl AppMessage {
         let Publish { qos, retain, properties, payload, .. } = publish;
         let (properties, expires_at) = forwarded(properties, now);
         Self { topic, payload, qos, retain, properties, expires_at, memory: MessageBytes::Read }
+    }
+
+    /// A retained message of the broker itself.
+    pub fn own(topic: TopicName, payload: Bytes) -> Self {
+        Self {
+            topic,
+            payload,
+            qos: QoS::ExactlyOnce,
+            retain: true,
+            properties: Properties::default(),
+            expires_at: None,
+            memory: MessageBytes::Own,
+        }
     }
 
     /// The message in a will, at the time it is published.
@@ -89,7 +116,19 @@ impl AppMessage {
             properties,
             ..Publish::new(self.topic.clone(), self.payload.clone())
         };
-        AddressedMessage { publish, expires_at: self.expires_at }
+        let shared = grant.shared.as_ref();
+        let shared = shared.map(|filter| SharedOrigin { filter: filter.clone(), qos: self.qos });
+        AddressedMessage { publish, expires_at: self.expires_at, shared }
+    }
+
+    /// The message that one member of a shared subscription did not take, for another.
+    pub fn taken_back(delivery: AddressedMessage) -> Option<(Arc<TopicFilter>, Self)> {
+        let AddressedMessage { publish, expires_at, shared } = delivery;
+        let SharedOrigin { filter, qos } = shared?;
+        let Publish { topic, payload, retain, mut properties, .. } = publish;
+        properties.remove(PropertyId::SubscriptionIdentifier);
+        let (topic, memory) = (topic?, MessageBytes::Read);
+        Some((filter, Self { topic, payload, qos, retain, properties, expires_at, memory }))
     }
 
     /// Whether it expired.

@@ -9,8 +9,10 @@ mod message;
 mod outbound;
 mod peer;
 mod publish;
+mod reason;
 mod retained;
 mod session;
+mod statistics;
 mod subscribe;
 mod subscriptions;
 #[cfg(test)]
@@ -24,14 +26,16 @@ pub use session::SessionKey;
 
 use crate::broker::limits::{Limits, PATIENCE};
 use crate::mqtt::id_map::IdMap;
-use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
-use crate::mqtt::property::Properties;
+use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
+use connect::UNACCEPTABLE_VERSION;
 use outbound::WrongAck;
 use peer::{Peer, ReaderState};
+use reason::Reason;
 use retained::Retained;
 use session::{NEVER, Sessions};
+use statistics::BrokerStatistics;
 use subscriptions::{Matches, Subscriptions};
 
 /// The number of one connection, never used twice.
@@ -48,6 +52,8 @@ pub enum EndReason {
     Refused,
     /// The client broke the protocol.
     Misbehaved,
+    /// It sent a packet that is larger than those that are taken.
+    TooLarge,
     /// The client was silent for too long.
     Silent,
     /// Another connection took over its session `[MQTT-3.1.4-3]`.
@@ -80,6 +86,8 @@ enum Alarm {
     Will(SessionKey),
     /// Remove this session (§3.1.2.11.2).
     Expiry(SessionKey),
+    /// Publish what has changed below `$SYS`.
+    Statistics,
 }
 
 /// The alarms in the order of their time.
@@ -130,6 +138,7 @@ pub struct Router {
     warnings: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
+    statistics: BrokerStatistics,
     /// The memory of `publish::route`.
     matches: Matches,
 }
@@ -148,8 +157,14 @@ impl Router {
             notes: Vec::new(),
             warnings: Vec::new(),
             assigned: 0,
+            statistics: BrokerStatistics::default(),
             matches: Matches::default(),
         }
+    }
+
+    /// The broker starts.
+    pub fn start(&mut self, now: Instant) {
+        self.statistics.start(now);
     }
 
     /// A WebSocket was opened; CONNECT must follow.
@@ -160,22 +175,28 @@ impl Router {
         self.watch(id, now);
     }
 
-    /// The client sent something, perhaps only a part of a packet.
-    pub fn heard(&mut self, id: ConnectionId, now: Instant) {
+    /// The client sent so many bytes, perhaps only a part of a packet.
+    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
+        self.statistics.received.bytes += bytes as u64;
         // A slow CONNECT does not extend the time that a connection has for it.
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.session.is_some()) {
             peer.heard = now;
         }
     }
 
+    /// So many bytes were written to clients.
+    pub fn wrote(&mut self, bytes: usize) {
+        self.statistics.sent.bytes += bytes as u64;
+    }
+
     /// A packet came in.
     pub fn receive(&mut self, id: ConnectionId, packet: Packet, now: Instant) {
+        self.statistics.received.packets += 1;
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let Some(session) = peer.session else {
             return match packet {
                 Packet::Connect(connect) => self.connect(id, &connect, now),
-                // `[MQTT-3.1.0-1]`
-                _ => self.end(id, EndReason::Misbehaved, now),
+                _ => self.misbehaved(id, "the first packet is not CONNECT [MQTT-3.1.0-1]", now),
             };
         };
         peer.heard = now;
@@ -197,36 +218,39 @@ impl Router {
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, &unsubscribe),
             Packet::PingReq => self.send(id, Packet::PingResp),
             Packet::Disconnect(disconnect) => self.disconnected(id, session, &disconnect, now),
-            // A second CONNECT `[MQTT-3.1.0-2]`, AUTH without a method, and what only servers send.
-            Packet::Connect(_)
-            | Packet::Auth(_)
-            | Packet::ConnAck(_)
-            | Packet::SubAck(_)
-            | Packet::UnsubAck(_)
-            | Packet::PingResp => {
-                self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
+            Packet::Connect(_) => self.misbehaved(id, "a second CONNECT [MQTT-3.1.0-2]", now),
+            Packet::Auth(_) => {
+                self.misbehaved(id, "AUTH without an authentication method in CONNECT", now);
+            }
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                self.misbehaved(id, "a packet that only servers send", now);
             }
         }
     }
 
-    /// The client sent what is not MQTT (§4.13).
-    pub fn malformed(&mut self, id: ConnectionId, error: &Malformed, now: Instant) {
-        let Some(peer) = self.peers.get(&id).filter(|peer| peer.end.is_none()) else { return };
+    /// The client sent what is not MQTT (§4.13); a CONNECT is answered in this version.
+    pub fn malformed(
+        &mut self,
+        id: ConnectionId,
+        error: &Malformed,
+        version: Version,
+        now: Instant,
+    ) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let connected = peer.session.is_some();
-        self.notes.push(format!("{}: {error}", self.name(id)));
-        let code = match error {
-            Malformed::UnsupportedVersion { .. } if !connected => {
-                return self.refuse_version(id, now);
+        let reason = Reason::new(error.reason_code(), error.to_string());
+        if !connected {
+            peer.version = version;
+            let is_version = matches!(error, Malformed::UnsupportedVersion { .. });
+            if is_version || version == Version::V5 {
+                return self.refuse(id, &reason, UNACCEPTABLE_VERSION, now);
             }
-            Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
-            // Well formed, but not allowed.
-            Malformed::Property(PropertyError::Duplicate { .. } | PropertyError::Value { .. })
-            | Malformed::NoLocalShared
-            | Malformed::NoTopic
-            | Malformed::NoTopicFilter { .. } => ReasonCode::PROTOCOL_ERROR,
-            _ => ReasonCode::MALFORMED_PACKET,
+        }
+        let end = match error {
+            Malformed::PacketTooLarge { .. } => EndReason::TooLarge,
+            _ => EndReason::Misbehaved,
         };
-        self.shut(id, code, EndReason::Misbehaved, now);
+        self.shut(id, &reason, end, now);
     }
 
     /// The connection ended without DISCONNECT.
@@ -270,20 +294,27 @@ impl Router {
             match alarm {
                 Alarm::Silence(id) => self.watch(id, now),
                 Alarm::Will(key) => self.publish_will(key, now),
-                Alarm::Expiry(key) => self.end_session(key, now),
+                Alarm::Expiry(key) => {
+                    self.statistics.expired();
+                    self.end_session(key, now);
+                }
+                Alarm::Statistics => self.publish_statistics(now),
             }
         }
     }
 
     /// Ends every connection; wills are not published.
     pub fn stop(&mut self, now: Instant) {
+        // Nothing is passed on to clients that are about to go.
+        self.subscriptions = Subscriptions::default();
         let ids: Vec<_> = self.peers.keys().copied().collect();
         for id in ids {
             let session = self.peers.get(&id).and_then(|peer| peer.session);
             if let Some(session) = session.and_then(|key| self.sessions.get_mut(key)) {
                 session.will = None;
             }
-            self.shut(id, ReasonCode::SERVER_SHUTTING_DOWN, EndReason::Stopped, now);
+            let reason = Reason::new(ReasonCode::SERVER_SHUTTING_DOWN, "the broker was stopped");
+            self.shut(id, &reason, EndReason::Stopped, now);
         }
     }
 
@@ -297,6 +328,8 @@ impl Router {
         for id in self.touched.drain(..) {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
+            self.statistics.sent.packets += peer.packets.len() as u64;
+            self.statistics.sent.messages += std::mem::take(&mut peer.published);
             hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,
@@ -334,20 +367,34 @@ impl Router {
         id: ConnectionId,
         packet: fn(Ack) -> Packet,
         packet_id: PacketId,
-        code: ReasonCode,
+        reason: impl Into<Reason>,
     ) {
-        let has_code = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
-        let code = if has_code { code } else { ReasonCode::SUCCESS };
-        self.send(id, packet(Ack { packet_id, code, properties: Properties::default() }));
+        let Some(peer) = self.peers.get(&id) else { return };
+        let Reason { code, string } = reason.into();
+        let code = if peer.version.has_properties() { code } else { ReasonCode::SUCCESS };
+        let ack = |properties| packet(Ack { packet_id, code, properties });
+        let ack = peer.explained(&string, ack);
+        self.send(id, ack);
     }
 
-    /// Ends a connection, telling an MQTT 5 client why `[MQTT-4.13.1-1]`.
-    fn shut(&mut self, id: ConnectionId, code: ReasonCode, end: EndReason, now: Instant) {
-        let connected = |peer: &&mut Peer| peer.session.is_some() && peer.version == Version::V5;
-        if let Some(peer) = self.peers.get_mut(&id).filter(connected) {
-            peer.push(Packet::Disconnect(Disconnect { code, properties: Properties::default() }));
+    /// Ends a connection, telling an MQTT 5 client why `[MQTT-4.13.1-1]`, and the log.
+    fn shut(&mut self, id: ConnectionId, reason: &Reason, end: EndReason, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
+        let Reason { code, string } = reason;
+        if peer.session.is_some() && peer.version == Version::V5 {
+            let disconnect =
+                |properties| Packet::Disconnect(Disconnect { code: *code, properties });
+            peer.push(peer.explained(string, disconnect));
+        }
+        if matches!(end, EndReason::Misbehaved | EndReason::TooLarge | EndReason::Silent) {
+            self.notes.push(format!("{}: {string}", self.name(id)));
         }
         self.end(id, end, now);
+    }
+
+    /// Ends the connection of a client that has broken the protocol.
+    fn misbehaved(&mut self, id: ConnectionId, string: &'static str, now: Instant) {
+        self.shut(id, &Reason::protocol_error(string), EndReason::Misbehaved, now);
     }
 
     /// Ends a connection, and a session that ends with it.
@@ -373,8 +420,10 @@ impl Router {
             self.timers.set(at, Alarm::Silence(id));
             return;
         }
-        self.notes.push(format!("{}: silent for too long", self.name(id)));
-        self.shut(id, ReasonCode::KEEP_ALIVE_TIMEOUT, EndReason::Silent, now);
+        let silence = peer.silence.unwrap_or_default().as_secs_f64();
+        let string = format!("silent for more than {silence} seconds");
+        let reason = Reason::new(ReasonCode::KEEP_ALIVE_TIMEOUT, string);
+        self.shut(id, &reason, EndReason::Silent, now);
     }
 
     /// The name of a connection in notes.

@@ -91,6 +91,15 @@ impl OutboundMessages {
         self.queue.len() + self.in_flight.len()
     }
 
+    /// The session ends: the messages that its client has not got, in order. Those of QoS 2 that it
+    /// may have got are not among them `[MQTT-4.8.2-5]`.
+    pub fn into_undelivered(self) -> impl Iterator<Item = AddressedMessage> {
+        let sent = |entry: &InFlight| entry.delivery.publish.qos == QoS::AtLeastOnce;
+        let mut sent: Vec<_> = self.in_flight.into_values().filter(sent).collect();
+        sent.sort_unstable_by_key(|entry| entry.sequence);
+        sent.into_iter().map(|entry| entry.delivery).chain(self.queue)
+    }
+
     /// The queued bytes.
     pub fn queued(&self) -> usize {
         self.queue_weight

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::message::weight;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, UNSENT_BYTES};
-use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
+use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
@@ -28,6 +29,15 @@ pub struct Backlog {
     pub reader: ReaderState,
 }
 
+/// Which packets to a client have a Reason String (§3.1.2.11.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasonStrings {
+    /// Each that may have one.
+    Everywhere,
+    /// CONNACK and DISCONNECT alone: the client has not asked for more `[MQTT-3.1.2-29]`.
+    AtTheEnds,
+}
+
 /// A connection, from its opening until its end was handed over.
 #[derive(Debug)]
 pub struct Peer {
@@ -37,6 +47,8 @@ pub struct Peer {
     pub version: Version,
     /// The largest packet that the client takes, in bytes (§3.1.2.11.4).
     pub maximum_packet: usize,
+    /// Which packets to it say why.
+    pub reason_strings: ReasonStrings,
     /// Silence after which the connection is closed: one and a half times its Keep Alive
     /// `[MQTT-3.1.2-22]`.
     pub silence: Option<Duration>,
@@ -48,6 +60,8 @@ pub struct Peer {
     aliases: Vec<Option<TopicName>>,
     /// The packets that wait to be written.
     pub backlog: Backlog,
+    /// How many of `packets` are PUBLISH.
+    pub published: u64,
     /// The packets to be sent, in order.
     pub packets: VecDeque<Packet>,
     /// Nothing is sent after `packets`.
@@ -65,11 +79,13 @@ impl Peer {
             session: None,
             version: Version::V3_1_1,
             maximum_packet: MAXIMUM_REMAINING_LENGTH + 5,
+            reason_strings: ReasonStrings::Everywhere,
             silence: None,
             heard: now,
             alarm: None,
             aliases: Vec::new(),
             backlog: Backlog { unsent: 0, reader: ReaderState::Reading },
+            published: 0,
             packets: VecDeque::new(),
             end: None,
             hold_back_for: None,
@@ -77,9 +93,36 @@ impl Peer {
         }
     }
 
+    /// Learns from CONNECT in which form the client wants to be answered.
+    pub fn introduce(&mut self, connect: &Connect) {
+        let properties = &connect.properties;
+        self.version = connect.version;
+        if let Some(maximum) = properties.maximum_packet_size() {
+            let maximum = usize::try_from(maximum).unwrap_or(usize::MAX);
+            self.maximum_packet = self.maximum_packet.min(maximum);
+        }
+        if properties.request_problem_information() == Some(false) {
+            self.reason_strings = ReasonStrings::AtTheEnds;
+        }
+    }
+
     /// Whether the client would take this packet.
     pub fn takes(&self, packet: &Packet) -> bool {
         packet.encoded_len(self.version) <= self.maximum_packet
+    }
+
+    /// The packet that `packet` makes of its properties, with a Reason String if there is one that
+    /// the client takes `[MQTT-3.2.2-19]`.
+    pub fn explained(&self, string: &str, packet: impl Fn(Properties) -> Packet) -> Packet {
+        let plain = packet(Properties::default());
+        let is_end = matches!(plain, Packet::ConnAck(_) | Packet::Disconnect(_));
+        let is_wanted = is_end || self.reason_strings == ReasonStrings::Everywhere;
+        if string.is_empty() || !is_wanted || !self.version.has_properties() {
+            return plain;
+        }
+        let string = Property::text(PropertyId::ReasonString, string.into());
+        let explained = packet(Properties(vec![string]));
+        if self.takes(&explained) { explained } else { plain }
     }
 
     /// Adds a packet to be sent, unless the connection has ended.

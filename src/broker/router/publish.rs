@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
+use super::reason::Reason;
 use super::session::ClientSession;
 use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
 use crate::broker::limits::{Limit, Limits, READ_BYTES};
@@ -14,6 +15,9 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
+
+/// Why an acknowledgement ends the connection.
+const WRONG_ACK: &str = "an acknowledgement that does not fit the QoS of its message (§4.3)";
 
 impl Router {
     /// PUBLISH from a client (§3.3.4).
@@ -25,21 +29,24 @@ impl Router {
         now: Instant,
     ) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if let Some(code) = lesser::refused(&self.limits, publish.qos, publish.retain) {
-            return self.shut(id, code, EndReason::Misbehaved, now);
+        if let Some(reason) = lesser::refused(&self.limits, publish.qos, publish.retain) {
+            return self.shut(id, &reason, EndReason::Misbehaved, now);
         }
         let topic = match resolve(peer, &mut publish, self.limits.get_u16(Limit::TopicAliases)) {
             Ok(topic) => topic,
-            Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
+            Err(reason) => return self.shut(id, &reason, EndReason::Misbehaved, now),
         };
+        self.statistics.received.messages += 1;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if is_reserved(&topic) {
             self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
-            return self.deny(id, key, qos, packet_id, ReasonCode::NOT_AUTHORIZED);
+            let string = "clients do not publish to $SYS";
+            let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
+            return self.deny(id, key, qos, packet_id, reason);
         }
         let mut message = AppMessage::published(publish, topic, now);
-        if let Some(code) = self.quota_exceeded(id, key, packet_id, &message) {
-            return self.deny(id, key, qos, packet_id, code);
+        if let Some(reason) = self.quota_exceeded(id, key, packet_id, &message) {
+            return self.deny(id, key, qos, packet_id, reason);
         }
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
@@ -61,18 +68,18 @@ impl Router {
         key: SessionKey,
         qos: QoS,
         packet_id: Option<PacketId>,
-        code: ReasonCode,
+        reason: Reason,
     ) {
         let Some(packet_id) = packet_id else { return };
         if qos == QoS::AtLeastOnce {
-            return self.send_ack(id, Packet::PubAck, packet_id, code);
+            return self.send_ack(id, Packet::PubAck, packet_id, reason);
         }
         // In MQTT 5 the code ends the flow; otherwise PUBREL follows.
         let ends = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
         if let Some(session) = self.sessions.get_mut(key).filter(|_| !ends) {
             session.inbound.insert(packet_id);
         }
-        self.send_ack(id, Packet::PubRec, packet_id, code);
+        self.send_ack(id, Packet::PubRec, packet_id, reason);
     }
 
     /// Why there is no room for a message whose publisher can be told so.
@@ -82,13 +89,15 @@ impl Router {
         key: SessionKey,
         packet_id: Option<PacketId>,
         message: &AppMessage,
-    ) -> Option<ReasonCode> {
+    ) -> Option<Reason> {
         let packet_id = packet_id.filter(|_| self.speaks_v5(id))?;
         // It was accepted when it came for the first time.
         let is_repeated =
             self.sessions.get(key).is_some_and(|session| session.inbound.contains(&packet_id));
         let lacks_room = message.retain && !self.retained.has_room(message, &self.limits);
-        (lacks_room && !is_repeated).then_some(ReasonCode::QUOTA_EXCEEDED)
+        let string = "the broker has no room for more retained messages";
+        let reason = Reason::new(ReasonCode::QUOTA_EXCEEDED, string);
+        (lacks_room && !is_repeated).then_some(reason)
     }
 
     fn speaks_v5(&self, id: ConnectionId) -> bool {
@@ -108,15 +117,13 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let mut code = ReasonCode::SUCCESS;
         if session.inbound.insert(packet_id) {
-            let excess = session.inbound.len() > self.limits.get(Limit::ReceiveMaximum);
+            let maximum = self.limits.get(Limit::ReceiveMaximum);
+            let excess = session.inbound.len() > maximum;
             if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
                 session.inbound.remove(&packet_id);
-                return self.shut(
-                    id,
-                    ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
-                    EndReason::Misbehaved,
-                    now,
-                );
+                let string = format!("more than {maximum} unfinished messages [MQTT-3.3.4-7]");
+                let reason = Reason::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, string);
+                return self.shut(id, &reason, EndReason::Misbehaved, now);
             }
             code = self.route(message, Some(key), Some(id), now);
             // In MQTT 5 an error ends the flow.
@@ -131,9 +138,8 @@ impl Router {
     pub(super) fn released(&mut self, id: ConnectionId, key: SessionKey, packet_id: PacketId) {
         let known =
             self.sessions.get_mut(key).is_some_and(|session| session.inbound.remove(&packet_id));
-        let code =
-            if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
-        self.send_ack(id, Packet::PubComp, packet_id, code);
+        let reason = if known { ReasonCode::SUCCESS.into() } else { unknown_identifier() };
+        self.send_ack(id, Packet::PubComp, packet_id, reason);
     }
 
     /// PUBREC: PUBREL is the answer, unless the client refused the message (§4.3.3).
@@ -143,13 +149,8 @@ impl Router {
         match session.outbound.received(ack.packet_id, refused) {
             Ok(_) if refused => {}
             Ok(true) => self.send_ack(id, Packet::PubRel, ack.packet_id, ReasonCode::SUCCESS),
-            Ok(false) => {
-                let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-                self.send_ack(id, Packet::PubRel, ack.packet_id, code);
-            }
-            Err(WrongAck) => {
-                return self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
-            }
+            Ok(false) => self.send_ack(id, Packet::PubRel, ack.packet_id, unknown_identifier()),
+            Err(WrongAck) => return self.misbehaved(id, WRONG_ACK, now),
         }
         self.pump(key, now);
     }
@@ -165,7 +166,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match end(&mut session.outbound) {
             Ok(()) => self.pump(key, now),
-            Err(WrongAck) => self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now),
+            Err(WrongAck) => self.misbehaved(id, WRONG_ACK, now),
         }
     }
 
@@ -181,6 +182,17 @@ impl Router {
         if message.retain {
             self.retain(message);
         }
+        self.distribute(message, publisher, from, now)
+    }
+
+    /// Delivers a message to every matching subscription.
+    pub(super) fn distribute(
+        &mut self,
+        message: &mut AppMessage,
+        publisher: Option<SessionKey>,
+        from: Option<ConnectionId>,
+        now: Instant,
+    ) -> ReasonCode {
         let mut matches = std::mem::take(&mut self.matches);
         let sessions = &self.sessions;
         let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
@@ -233,7 +245,7 @@ impl Router {
     /// All retained messages, with the time that they have left.
     pub fn retained_messages(&self, now: Instant) -> Vec<Publish> {
         let publish = |message: &AppMessage| {
-            let grant = Grant { qos: message.qos, retain: true, identifiers: Vec::new() };
+            let grant = Grant { qos: message.qos, retain: true, ..Grant::default() };
             message.delivery(&grant).into_publish(now)
         };
         self.retained.all(now).map(publish).collect()
@@ -292,12 +304,14 @@ impl Router {
             Delivery::Done => {}
             Delivery::Dropped => {
                 session.dropped += 1;
+                self.statistics.dropped += 1;
                 if session.dropped == 1 {
                     self.notes.push(format!("{client_id:?} is too slow: messages are dropped"));
                 }
             }
             Delivery::Overflowed => {
                 session.overflowed += 1;
+                self.statistics.dropped += 1;
                 if session.overflowed == 1 {
                     self.warnings.push(format!(
                         "the queue of {client_id:?} is full (see --limit): messages for it are \
@@ -403,6 +417,7 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
     let packet = Packet::Publish(publish);
     let fits = peer.takes(&packet);
     if fits {
+        peer.published += 1;
         peer.push(packet);
     }
     fits
@@ -414,25 +429,36 @@ pub(super) fn is_reserved(topic: &TopicName) -> bool {
     topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/")
 }
 
+/// The answer to an acknowledgement of a message that is not there.
+fn unknown_identifier() -> Reason {
+    let string = "no message with this packet identifier is unfinished";
+    Reason::new(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, string)
+}
+
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
-fn resolve(peer: &mut Peer, publish: &mut Publish, maximum: u16) -> Result<TopicName, ReasonCode> {
-    // `[MQTT-3.3.4-6]`
+fn resolve(peer: &mut Peer, publish: &mut Publish, maximum: u16) -> Result<TopicName, Reason> {
     if publish.properties.has(PropertyId::SubscriptionIdentifier) {
-        return Err(ReasonCode::PROTOCOL_ERROR);
+        let string = "PUBLISH of a client with a subscription identifier [MQTT-3.3.4-6]";
+        return Err(Reason::protocol_error(string));
     }
     if !is_answerable(&publish.properties) {
-        return Err(ReasonCode::PROTOCOL_ERROR);
+        return Err(Reason::protocol_error("a response topic with a wildcard [MQTT-3.3.2-14]"));
     }
-    let alias = publish.properties.topic_alias();
-    match (publish.topic.take(), alias) {
-        (Some(topic), None) => Ok(topic),
-        (Some(topic), Some(alias)) if peer.set_alias(alias, &topic, maximum) => Ok(topic),
-        (Some(_), Some(_)) => Err(ReasonCode::TOPIC_ALIAS_INVALID),
-        (None, Some(alias)) if alias == 0 || alias > maximum => {
-            Err(ReasonCode::TOPIC_ALIAS_INVALID)
-        }
-        (None, alias) => {
-            alias.and_then(|alias| peer.alias(alias)).cloned().ok_or(ReasonCode::PROTOCOL_ERROR)
+    let Some(alias) = publish.properties.topic_alias() else {
+        let no_topic = || Reason::protocol_error("PUBLISH without a topic");
+        return publish.topic.take().ok_or_else(no_topic);
+    };
+    let out_of_range = || {
+        let string = format!("topic alias {alias}, at most {maximum} are taken");
+        Reason::new(ReasonCode::TOPIC_ALIAS_INVALID, string)
+    };
+    match publish.topic.take() {
+        Some(topic) if peer.set_alias(alias, &topic, maximum) => Ok(topic),
+        Some(_) => Err(out_of_range()),
+        None if alias > maximum => Err(out_of_range()),
+        None => {
+            let unknown = || Reason::protocol_error("a topic alias that has no topic yet");
+            peer.alias(alias).cloned().ok_or_else(unknown)
         }
     }
 }

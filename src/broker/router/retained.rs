@@ -18,6 +18,11 @@ pub struct Retained {
 }
 
 impl Retained {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Whether a message can be stored in place of the previous one of its topic.
     pub fn has_room(&self, message: &AppMessage, limits: &Limits) -> bool {
         if message.payload.is_empty() {

@@ -89,6 +89,11 @@ impl Sessions {
         self.by_client_id.len()
     }
 
+    /// How many subscriptions all of them have.
+    pub fn subscriptions(&self) -> usize {
+        self.slots.iter().flatten().map(|session| session.filters.len()).sum()
+    }
+
     /// The session of a client identifier.
     pub fn find(&self, client_id: &ByteString) -> Option<SessionKey> {
         self.by_client_id.get(client_id).copied()

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::message::Grant;
+use super::reason::Reason;
 use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
 use crate::broker::limits::Limit;
 use crate::mqtt::packet::{
@@ -11,6 +12,9 @@ use crate::mqtt::packet::{
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
+
+/// The Reason String of a SUBACK names no more filters once it has so many bytes.
+const LONGEST_STRING: usize = 1000;
 
 impl Router {
     /// SUBSCRIBE: SUBACK, then the retained messages.
@@ -22,30 +26,47 @@ impl Router {
         now: Instant,
     ) {
         let is_v5 = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
-        if let Some(code) = lesser::refused_subscribe(&self.limits, subscribe).filter(|_| is_v5) {
-            return self.shut(id, code, EndReason::Misbehaved, now);
+        if let Some(reason) = lesser::refused_subscribe(&self.limits, subscribe).filter(|_| is_v5) {
+            return self.shut(id, &reason, EndReason::Misbehaved, now);
         }
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
+        let mut string = String::new();
         let mut replays = Vec::new();
         for wanted in &subscribe.subscriptions {
             // `[MQTT-3.2.2-10]`
             let qos = wanted.qos.min(self.limits.max_qos());
             let wanted = Subscription { qos, ..wanted.clone() };
             let added = self.add(key, &wanted, identifier);
-            codes.push(added.map_or_else(|code| code, |_| ReasonCode(qos.bits())));
+            if added.is_ok() {
+                self.watch_statistics(&wanted.filter, now);
+            }
+            codes.push(match &added {
+                Ok(_) => ReasonCode(qos.bits()),
+                Err(reason) => {
+                    let separator = if string.is_empty() { "" } else { "; " };
+                    if string.len() < LONGEST_STRING {
+                        string.extend([separator, wanted.filter.as_str(), ": ", &reason.string]);
+                    }
+                    reason.code
+                }
+            });
             if added.is_ok_and(|new| replays_retained(&wanted, new)) {
                 replays.push(wanted);
             }
         }
+        let Some(peer) = self.peers.get(&id) else { return };
         if !is_v5 {
             codes
                 .iter_mut()
                 .filter(|code| code.is_error())
                 .for_each(|code| *code = ReasonCode::UNSPECIFIED_ERROR);
         }
-        let (packet_id, properties) = (subscribe.packet_id, Properties::default());
-        self.send(id, Packet::SubAck(SubAck { packet_id, properties, codes }));
+        let packet_id = subscribe.packet_id;
+        let suback =
+            |properties| Packet::SubAck(SubAck { packet_id, properties, codes: codes.clone() });
+        let suback = peer.explained(&string, suback);
+        self.send(id, suback);
         for wanted in &replays {
             self.replay(key, wanted, identifier, now);
         }
@@ -59,9 +80,15 @@ impl Router {
         identifier: Option<u32>,
         now: Instant,
     ) {
-        let grant =
-            Grant { qos: wanted.qos, retain: true, identifiers: identifier.into_iter().collect() };
-        for mut message in self.retained.matching(&wanted.filter, now) {
+        let grant = Grant {
+            qos: wanted.qos,
+            retain: true,
+            identifiers: identifier.into_iter().collect(),
+            shared: None,
+        };
+        let mut messages = self.retained.matching(&wanted.filter, now);
+        messages.extend(self.statistics_matching(&wanted.filter, now));
+        for mut message in messages {
             self.deliver(key, &mut message, &grant, None, now);
         }
     }
@@ -72,14 +99,16 @@ impl Router {
         key: SessionKey,
         wanted: &Subscription,
         identifier: Option<u32>,
-    ) -> Result<bool, ReasonCode> {
+    ) -> Result<bool, Reason> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
-        if let Some(code) = lesser::refused_subscription(&self.limits, wanted) {
-            return Err(code);
+        if let Some(reason) = lesser::refused_subscription(&self.limits, wanted) {
+            return Err(reason);
         }
-        let is_full = session.filters.len() >= self.limits.get(Limit::Subscriptions);
+        let maximum = self.limits.get(Limit::Subscriptions);
+        let is_full = session.filters.len() >= maximum;
         if is_full && !session.filters.contains(&wanted.filter) {
-            return Err(ReasonCode::QUOTA_EXCEEDED);
+            let string = format!("the session has {maximum} subscriptions already");
+            return Err(Reason::new(ReasonCode::QUOTA_EXCEEDED, string));
         }
         if !session.filters.contains(&wanted.filter) {
             session.filters.insert(copies::filter(&wanted.filter));

@@ -1,8 +1,10 @@
 //! All subscriptions by their filters, with shared ones (§4.8.2).
 
-use super::SessionKey;
+use std::sync::Arc;
+
 use super::levels::LevelTree;
 use super::message::Grant;
+use super::{SessionKey, copies};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{TopicFilter, TopicName};
@@ -19,7 +21,7 @@ struct Subscribers {
 
 #[derive(Debug)]
 struct Group {
-    name: Box<str>,
+    filter: Arc<TopicFilter>,
     members: Vec<SubscribedSession>,
     /// Whose turn it is.
     turn: usize,
@@ -39,7 +41,14 @@ struct SubscribedSession {
 #[derive(Debug, Default)]
 pub struct Matches {
     plain: Vec<SubscribedSession>,
-    shared: Vec<SubscribedSession>,
+    shared: Vec<SharedMember>,
+}
+
+/// The member of a group whose turn it is.
+#[derive(Debug)]
+struct SharedMember {
+    member: SubscribedSession,
+    filter: Arc<TopicFilter>,
 }
 
 impl Subscriptions {
@@ -59,19 +68,24 @@ impl Subscriptions {
             retain_as_published: *retain_as_published,
             identifier,
         };
-        let (group, path) = split(filter);
-        replace(self.0.entry(path).members(group), subscriber)
+        let (_, path) = split(filter);
+        replace(self.0.entry(path).members(filter), subscriber)
     }
 
     /// Removes a subscription; false if there was none.
     pub fn remove(&mut self, session: SessionKey, filter: &TopicFilter) -> bool {
-        let (group, path) = split(filter);
+        let (_, path) = split(filter);
         let Some(subscribers) = self.0.get_mut(path) else { return false };
-        let removed = subscribers.remove(group, session);
+        let removed = subscribers.remove(filter, session);
         if subscribers.is_empty() {
             self.0.remove(path);
         }
         removed
+    }
+
+    /// Whether there is a filter with this first level.
+    pub fn has_first_level(&self, level: &str) -> bool {
+        self.0.has_first_level(level)
     }
 
     /// Whether there is none.
@@ -92,6 +106,22 @@ impl Subscriptions {
         found.shared.clear();
         self.0.find(topic.as_str(), |subscribers| subscribers.collect(&connected, found));
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
+    }
+
+    /// The member of a shared subscription whose turn it is, for a message that another one did not
+    /// take.
+    pub fn next_member(
+        &mut self,
+        filter: &TopicFilter,
+        retain: bool,
+        connected: impl Fn(SessionKey) -> bool,
+    ) -> Option<(SessionKey, Grant)> {
+        let (name, path) = split(filter);
+        let mut groups = self.0.get_mut(path)?.groups.iter_mut();
+        let group = groups.find(|group| split(&group.filter).0 == name)?;
+        let SharedMember { member, filter } = group.choose(&connected)?;
+        let grant = merged(std::iter::once(&member), retain)?;
+        Some((member.session, Grant { shared: Some(filter), ..grant }))
     }
 }
 
@@ -117,9 +147,9 @@ impl Matches {
                 deliver(session, &grant);
             }
         }
-        for subscriber in &self.shared {
-            if let Some(grant) = merged(std::iter::once(subscriber), retain) {
-                deliver(subscriber.session, &grant);
+        for SharedMember { member, filter } in &self.shared {
+            if let Some(grant) = merged(std::iter::once(member), retain) {
+                deliver(member.session, &Grant { shared: Some(filter.clone()), ..grant });
             }
         }
     }
@@ -160,18 +190,23 @@ fn replace(members: &mut Vec<SubscribedSession>, subscriber: SubscribedSession) 
 }
 
 impl Subscribers {
-    /// The list of the subscribers of a group, or of none; it is created if it does not exist.
-    fn members(&mut self, group: Option<&str>) -> &mut Vec<SubscribedSession> {
-        let Some(name) = group else { return &mut self.plain };
-        let at = self.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
-            self.groups.push(Group { name: name.into(), members: Vec::new(), turn: 0 });
+    /// The list of the subscribers that share this filter, or of those that share none; it is
+    /// created if it does not exist.
+    fn members(&mut self, filter: &TopicFilter) -> &mut Vec<SubscribedSession> {
+        if filter.share().is_none() {
+            return &mut self.plain;
+        }
+        let at = self.groups.iter().position(|group| *group.filter == *filter);
+        let at = at.unwrap_or_else(|| {
+            let filter = Arc::new(copies::filter(filter));
+            self.groups.push(Group { filter, members: Vec::new(), turn: 0 });
             self.groups.len() - 1
         });
         &mut self.groups[at].members
     }
 
-    fn remove(&mut self, group: Option<&str>, session: SessionKey) -> bool {
-        let members = self.members(group);
+    fn remove(&mut self, filter: &TopicFilter, session: SessionKey) -> bool {
+        let members = self.members(filter);
         let before = members.len();
         members.retain(|member| member.session != session);
         let removed = members.len() < before;
@@ -191,13 +226,14 @@ impl Subscribers {
 
 impl Group {
     /// The member whose turn it is; members that are not connected are skipped, unless all are.
-    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SubscribedSession> {
+    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SharedMember> {
         let count = self.members.len();
         let candidates = || (0..count).map(|step| (self.turn + step) % count);
         let at = candidates()
             .find(|at| connected(self.members[*at].session))
             .or_else(|| candidates().next())?;
         self.turn = at + 1;
-        self.members.get(at).copied()
+        let member = *self.members.get(at)?;
+        Some(SharedMember { member, filter: self.filter.clone() })
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
     let limits = Limits::default().with(Limit::Packet, max_packet);
     Broker::start(BrokerOptions {
         address,
+        also: None,
         path: "/mqtt".to_owned(),
         limits,
         access: Access::default(),

@@ -11,7 +11,7 @@ mod traffic;
 mod witness;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ const PATH: &str = "/mqtt";
 pub struct Config {
     /// Where the broker listens.
     pub address: SocketAddr,
+    /// Where it listens, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
     /// What it offers at most.
     pub limits: Limits,
     /// Who may come in, and who may do what.
@@ -159,6 +161,7 @@ fn start_broker(
     let address = config.address;
     let options = BrokerOptions {
         address,
+        also: config.also,
         path: PATH.to_owned(),
         retained,
         deviations: deviations.to_vec(),

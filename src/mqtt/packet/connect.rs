@@ -5,8 +5,9 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::data::{PacketReader, put_binary, put_string};
+use super::data::{PacketReader, put_binary, put_string, variable_byte_integer};
 use super::error::{EncodeError, Malformed};
+use super::header::PacketType;
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
@@ -134,9 +135,34 @@ impl Connect {
         flags
     }
 
-    /// Reads what follows the fixed header. The packet itself names its version.
-    pub(super) fn decode(reader: &mut PacketReader) -> Result<Self, Malformed> {
-        let version = decode_version(reader)?;
+    /// The version of a CONNECT that was not read, if the beginning of it names one.
+    pub(super) fn version_of(bytes: &[u8]) -> Option<Version> {
+        let (first, rest) = bytes.split_first()?;
+        let (_, length) = variable_byte_integer(rest).ok()??;
+        let named = rest.get(length..)?.strip_prefix(&[0])?;
+        let is_of = |version: &Version| {
+            let name = version.protocol_name().as_bytes();
+            let (length, named) = named.split_first().unwrap_or((&0, &[]));
+            usize::from(*length) == name.len()
+                && named.strip_prefix(name).and_then(<[u8]>::first) == Some(&version.level())
+        };
+        let versions = [Version::V3_1, Version::V3_1_1, Version::V5];
+        versions.into_iter().find(is_of).filter(|_| *first == PacketType::Connect.first_byte())
+    }
+
+    /// Reads the protocol name and level `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`: what follows the fixed
+    /// header begins with them.
+    pub(super) fn decode_version(reader: &mut PacketReader) -> Result<Version, Malformed> {
+        let name = reader.string()?;
+        let level = reader.byte()?;
+        [Version::V3_1, Version::V3_1_1, Version::V5]
+            .into_iter()
+            .find(|version| version.protocol_name() == &*name && version.level() == level)
+            .ok_or(Malformed::UnsupportedVersion { name, level })
+    }
+
+    /// Reads what follows the version.
+    pub(super) fn decode(version: Version, reader: &mut PacketReader) -> Result<Self, Malformed> {
         let flags = reader.byte()?;
         check_flags(flags, version)?;
         let keep_alive = reader.two_byte_integer()?;
@@ -157,16 +183,6 @@ impl Connect {
         let clean_start = flags & flag::CLEAN_START != 0;
         Ok(Self { version, clean_start, keep_alive, client_id, will, credentials, properties })
     }
-}
-
-/// Reads the protocol name and level `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`.
-fn decode_version(reader: &mut PacketReader) -> Result<Version, Malformed> {
-    let name = reader.string()?;
-    let level = reader.byte()?;
-    [Version::V3_1, Version::V3_1_1, Version::V5]
-        .into_iter()
-        .find(|version| version.protocol_name() == &*name && version.level() == level)
-        .ok_or(Malformed::UnsupportedVersion { name, level })
 }
 
 /// Refuses flags that contradict each other (§3.1.2.3 to §3.1.2.9).

@@ -98,8 +98,8 @@ impl Decoder {
         self.started.capacity()
     }
 
-    /// The version in which the next packet is read.
-    #[cfg(test)]
+    /// The version in which the next packet is read: that of a CONNECT, also if the rest of it was
+    /// malformed.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -136,6 +136,10 @@ impl Decoder {
         }
         let result = self.advance();
         if let Err(error) = &result {
+            let begun = if self.started.is_empty() { &self.current[..] } else { &self.started };
+            if let Some(version) = Connect::version_of(begun) {
+                self.version = version;
+            }
             self.failed = Some(error.clone());
             self.current.clear();
             self.waiting.clear();
@@ -386,9 +390,8 @@ impl Decoder {
         let version = self.version;
         Ok(match packet {
             PacketType::Connect => {
-                let connect = Connect::decode(reader)?;
-                self.version = connect.version;
-                Packet::Connect(Box::new(connect))
+                self.version = Connect::decode_version(reader)?;
+                Packet::Connect(Box::new(Connect::decode(self.version, reader)?))
             }
             PacketType::ConnAck => Packet::ConnAck(Box::new(ConnAck::decode(version, reader)?)),
             PacketType::Publish => Packet::Publish(Publish::decode(first, version, reader)?),

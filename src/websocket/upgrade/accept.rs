@@ -1,10 +1,13 @@
 //! The response of a server to an upgrade request (RFC 6455 §4.2).
 
-use super::{Request, accept_key};
+use super::{HttpHeader, Request, accept_key, has_token, shortened};
 
 /// The subprotocols that the server accepts: the name of MQTT 5 §6, and the name that MQTT 3.1 was
 /// used with.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
+
+/// How much of what a client asked for is repeated to it, in characters.
+const SHOWN: usize = 200;
 
 /// A response that refuses the upgrade and ends the connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,8 +20,8 @@ pub struct Refusal {
 
 /// The head of the 101 response to a request for `path`, or the refusal.
 pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
+    check_host(request)?;
     check_request(request, path)?;
-    let bad = |sentence| Refusal { status: "400 Bad Request", sentence };
     let Some(key) = &request.key else {
         return Err(bad("the request has no Sec-WebSocket-Key".to_owned()));
     };
@@ -37,24 +40,57 @@ pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
     ))
 }
 
+fn bad(sentence: String) -> Refusal {
+    Refusal { status: "400 Bad Request", sentence }
+}
+
+/// Checks that a request of HTTP/1.1 has one Host header (RFC 9112 §3.2).
+fn check_host(request: &Request) -> Result<(), Refusal> {
+    let is_host = |(name, _): &&HttpHeader| name.eq_ignore_ascii_case("Host");
+    match request.headers.iter().filter(is_host).count() {
+        1 => Ok(()),
+        0 if request.minor_version == 0 => Ok(()),
+        0 => Err(bad("the request has no Host header".to_owned())),
+        count => Err(bad(format!("the request has {count} Host headers, one is allowed"))),
+    }
+}
+
 /// Whether the request asks for a WebSocket at `path`, in the only version.
 fn check_request(request: &Request, path: &str) -> Result<(), Refusal> {
     let refused = |status, sentence: String| Err(Refusal { status, sentence });
     let asked = request.target.split('?').next().unwrap_or_default();
     if asked != path {
-        return refused("404 Not Found", format!("mqttws serve listens at {path}, not at {asked}"));
+        let sentence = format!("mqttws serve listens at {path}, not at {}", shown(asked));
+        return refused("404 Not Found", sentence);
     }
-    if !request.is_upgrade() {
-        let sentence = "this is an MQTT broker: it takes WebSocket upgrades only".to_owned();
+    if let Some(reason) = no_upgrade(request) {
+        let sentence =
+            format!("this is an MQTT broker: it takes WebSocket upgrades only, and {reason}");
         return refused("426 Upgrade Required", sentence);
     }
-    if request.version.as_deref() != Some("13") {
-        return refused(
-            "426 Upgrade Required",
-            "only version 13 of WebSocket is spoken here".to_owned(),
-        );
+    let version = request.version.as_deref().unwrap_or("none");
+    if version != "13" {
+        let sentence =
+            format!("only version 13 of WebSocket is spoken here, not {}", shown(version));
+        return refused("426 Upgrade Required", sentence);
     }
     Ok(())
+}
+
+/// The reason why a request asks for no WebSocket (RFC 6455 §4.2.1).
+fn no_upgrade(request: &Request) -> Option<String> {
+    if request.is_upgrade() {
+        return None;
+    }
+    Some(if request.method != "GET" {
+        format!("{} is none", shown(&request.method))
+    } else if request.minor_version != 1 {
+        "HTTP/1.0 has none".to_owned()
+    } else if !has_token(&request.headers, "Upgrade", "websocket") {
+        "the request has no header Upgrade: websocket".to_owned()
+    } else {
+        "the request has no header Connection: Upgrade (proxies remove it unless told)".to_owned()
+    })
 }
 
 /// Whether these are 16 bytes in base64 (RFC 6455 §4.2.1). The four bits that the last digit has
@@ -68,10 +104,16 @@ fn is_key(key: &str) -> bool {
 fn no_subprotocol(offered: &[String]) -> String {
     let wanted = "the subprotocol must be mqtt (or mqttv3.1)";
     if offered.is_empty() {
-        format!("{wanted}; none was offered")
+        format!("{wanted}; none was offered: in a browser, new WebSocket(url, \"mqtt\")")
     } else {
-        format!("{wanted}, not {}", offered.join(", "))
+        format!("{wanted}, not {}", shown(&offered.join(", ")))
     }
+}
+
+/// What a client asked for, not longer than a line.
+fn shown(text: &str) -> String {
+    let beginning = shortened(text, SHOWN);
+    if beginning.len() < text.len() { beginning + "..." } else { beginning }
 }
 
 impl Refusal {
@@ -139,12 +181,16 @@ mod tests {
     fn everything_else_is_refused_in_a_sentence() {
         let table = [
             ("GET /mqtt ", "GET /other?x ", "404", "mqttws serve listens at /mqtt, not at /other"),
-            ("GET ", "POST ", "426", "WebSocket upgrades only"),
-            ("Upgrade: websocket\r\n", "", "426", "WebSocket upgrades only"),
-            ("Connection: Upgrade\r\n", "", "426", "WebSocket upgrades only"),
+            ("GET ", "POST ", "426", "WebSocket upgrades only, and POST is none\n"),
+            ("HTTP/1.1", "HTTP/1.0", "426", "and HTTP/1.0 has none\n"),
+            ("Upgrade: websocket\r\n", "", "426", "and the request has no header Upgrade: web"),
+            ("Connection: Upgrade\r\n", "", "426", "no header Connection: Upgrade (proxies"),
             ("Version: 13", "Version: 8", "426", "Sec-WebSocket-Version: 13\r\n"),
+            ("Version: 13", "Version: 8", "426", "WebSocket is spoken here, not 8\n"),
             ("Protocol: mqtt", "Protocol: stomp", "400", "must be mqtt (or mqttv3.1), not stomp"),
-            ("Sec-WebSocket-Protocol: mqtt\r\n", "", "400", "none was offered"),
+            ("Sec-WebSocket-Protocol: mqtt\r\n", "", "400", "none was offered: in a browser, new"),
+            ("Host: localhost\r\n", "", "400", "the request has no Host header\n"),
+            ("Host: ", "Host: a\r\nhost: ", "400", "the request has 2 Host headers, one is"),
             ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", "400", "no Sec-WebSocket-Key"),
             // 15 bytes, 17 bytes, and no base64.
             ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", "400", "not 16 bytes"),
@@ -156,5 +202,12 @@ mod tests {
             assert_eq!(got, status, "{to}");
             assert!(response.contains(words), "{response}");
         }
+    }
+
+    #[test]
+    fn what_is_repeated_is_short() {
+        let (_, response) = status_for(&GOOD.replace("/mqtt ", &format!("/{} ", "x".repeat(9000))));
+        let sentence = format!("not at /{}...\n", "x".repeat(SHOWN - 1));
+        assert!(response.ends_with(&sentence), "{response}");
     }
 }

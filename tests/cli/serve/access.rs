@@ -82,9 +82,12 @@ fn other_machines_come_with_a_flag_and_a_warning() {
         "start mqttws serve with --allow-origin *",
     );
     program.signal("TERM");
-    let warning =
-        "mqttws: warning: --allow-remote: everybody who reaches this machine can connect\n";
-    program.finish().expect(0, format!("{url}\n"), warning);
+    let outcome = program.finish();
+    let warnings = "mqttws: warning: --allow-remote: everybody who reaches this machine can connect\n\
+         mqttws: warning: 127.0.0.1:* was refused with 403 Forbidden: start mqttws serve with \
+         --allow-origin http://broker.example to let in pages of this origin\n";
+    let is_so = is_like(&String::from_utf8_lossy(&outcome.stderr), warnings);
+    assert!(outcome.code() == Some(0) && is_so, "{outcome}");
 }
 
 #[test]

@@ -5,9 +5,11 @@ mod command;
 mod deviate;
 mod expect;
 mod limits;
+mod listeners;
 mod log;
 mod ready;
 mod record;
+mod refusals;
 mod retained;
 mod signals;
 mod terminal;
@@ -16,7 +18,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::lines::{self, fails};
+use crate::support::lines::{self, fails, fails_after};
 use crate::support::program::{Program, Running};
 
 /// A broker of our own, and its URL.
@@ -107,7 +109,11 @@ fn another_path_is_not_found() {
     let (serve, url) = serve();
     let elsewhere = url.replace("/mqtt", "/elsewhere");
     fails(&Program::new(["sub", &elsewhere, "-t", "t"]).run(), 5, lines::ELSEWHERE);
-    stop(serve);
+    serve.signal("INT");
+    let outcome = serve.finish();
+    let line = "mqttws: warning: 127.0.0.1:* was refused with 404 Not Found: mqttws serve listens \
+                at /mqtt, not at /elsewhere";
+    fails_after(&outcome, format!("{url}\n").as_bytes(), 0, line);
 }
 
 #[test]
@@ -133,5 +139,8 @@ fn what_is_not_http_does_not_disturb_it() {
         }
     }
     Program::new(["pub", &url, "-t", "t", "-q", "1", "-m", "x"]).run().expect(0, "", "");
-    stop(serve);
+    serve.signal("INT");
+    let outcome = serve.finish();
+    let lines = String::from_utf8_lossy(&outcome.stderr).lines().count();
+    assert_eq!((outcome.code(), lines), (Some(0), 3), "{outcome}");
 }

@@ -75,7 +75,7 @@ fn versions_that_we_do_not_speak() {
     let mut world = World::new();
     let id = world.open(Version::V3_1_1);
     let error = Malformed::UnsupportedVersion { name: "MQTT".into(), level: 6 };
-    world.router.malformed(id, &error, world.now);
+    world.router.malformed(id, &error, Version::V3_1_1, world.now);
     world.settle();
     assert_eq!((world.got(id), world.end(id)), (connack(1), Some(EndReason::Refused)));
 }
@@ -110,7 +110,7 @@ fn connect_comes_soon() {
     let id = world.open(Version::V5);
     world.wait(Duration::from_secs(5));
     assert_eq!(PATIENCE, Duration::from_secs(10));
-    world.router.heard(id, world.now);
+    world.router.heard(id, 1, world.now);
     world.wait(Duration::from_millis(4_999));
     assert_eq!(world.end(id), None);
     world.wait(Duration::from_millis(1));
@@ -155,18 +155,19 @@ fn packets_that_only_servers_send() {
 #[test]
 fn malformed_packets() {
     let too_large = Malformed::PacketTooLarge { size: 2, maximum: 1 };
-    for (error, code) in [
-        (Malformed::PacketIdZero, ReasonCode::MALFORMED_PACKET),
-        (Malformed::NoLocalShared, ReasonCode::PROTOCOL_ERROR),
-        (too_large, ReasonCode::PACKET_TOO_LARGE),
+    for (error, code, end) in [
+        (Malformed::PacketIdZero, ReasonCode::MALFORMED_PACKET, EndReason::Misbehaved),
+        (Malformed::NoLocalShared, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved),
+        (Malformed::RetainHandling3, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved),
+        (too_large, ReasonCode::PACKET_TOO_LARGE, EndReason::TooLarge),
     ] {
         for version in VERSIONS {
             let mut world = World::new();
             let id = world.client(version, "id");
-            world.router.malformed(id, &error, world.now);
+            world.router.malformed(id, &error, version, world.now);
             world.settle();
             let told = if version == Version::V5 { vec![goodbye(code)] } else { vec![] };
-            assert_eq!((world.got(id), world.end(id)), (told, Some(EndReason::Misbehaved)));
+            assert_eq!((world.got(id), world.end(id)), (told, Some(end)));
         }
     }
 }
@@ -183,7 +184,7 @@ fn keep_alive_is_enforced_at_one_and_a_half() {
         }
         // A packet that takes long is not silence.
         world.wait(Duration::from_millis(14_999));
-        world.router.heard(id, world.now);
+        world.router.heard(id, 1, world.now);
         world.wait(Duration::from_millis(14_999));
         assert_eq!(world.end(id), None);
         world.wait(Duration::from_millis(1));

@@ -5,7 +5,9 @@ mod connections;
 mod delivery;
 mod lesser;
 mod quality;
+mod reasons;
 mod sessions;
+mod statistics;
 mod subscriptions;
 
 use std::collections::HashMap;
@@ -37,6 +39,8 @@ struct World {
     /// Who was to wait for whom.
     held_back: Vec<(ConnectionId, ConnectionId)>,
     notes: Vec<String>,
+    /// The Reason Strings that clients were sent; they are not in the inboxes.
+    reasons: Vec<String>,
 }
 
 struct Client {
@@ -59,6 +63,7 @@ impl World {
             clients: HashMap::new(),
             held_back: Vec::new(),
             notes: Vec::new(),
+            reasons: Vec::new(),
         }
     }
 
@@ -190,7 +195,7 @@ impl World {
     /// Takes what the router hands over. Every packet must survive the wire.
     fn settle(&mut self) {
         let mut written = Vec::new();
-        let Self { router, clients, held_back, notes, .. } = self;
+        let Self { router, clients, held_back, notes, reasons, .. } = self;
         router.drain(|outgoing| {
             let client = clients.get_mut(&outgoing.connection).unwrap();
             assert_eq!(client.end, None, "something was sent after the end");
@@ -199,7 +204,7 @@ impl World {
                     written.push((outgoing.connection, packet_weight(&packet)));
                 }
                 assert_eq!(over_the_wire(&packet, client.version), packet);
-                client.inbox.push(packet);
+                client.inbox.push(without_reason(packet, reasons));
             }
             client.end = outgoing.end;
             held_back.extend(outgoing.hold_back_for.map(|id| (outgoing.connection, id)));
@@ -213,6 +218,23 @@ impl World {
             self.settle();
         }
     }
+}
+
+/// The packet without its Reason String, which goes to `reasons`.
+fn without_reason(mut packet: Packet, reasons: &mut Vec<String>) -> Packet {
+    let properties = match &mut packet {
+        Packet::ConnAck(packet) => &mut packet.properties,
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            &mut ack.properties
+        }
+        Packet::SubAck(packet) => &mut packet.properties,
+        Packet::UnsubAck(packet) => &mut packet.properties,
+        Packet::Disconnect(packet) => &mut packet.properties,
+        _ => return packet,
+    };
+    reasons.extend(properties.reason_string().map(ToString::to_string));
+    properties.remove(PropertyId::ReasonString);
+    packet
 }
 
 fn over_the_wire(packet: &Packet, version: Version) -> Packet {

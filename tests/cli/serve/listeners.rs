@@ -1,0 +1,40 @@
+//! `mqttws serve` listens at both addresses of this machine, at the same port.
+
+use std::net::{Ipv6Addr, TcpListener};
+
+use super::{serve, serve_with, stop};
+use crate::support::lines::fails;
+use crate::support::program::Program;
+
+fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+/// Publishes at 127.0.0.1 and at `::1`; the exit codes.
+fn publish_at_both(url: &str) -> [Option<i32>; 2] {
+    let other = url.replace("127.0.0.1", "[::1]");
+    [url, &other].map(|url| Program::new(["pub", url, "-t", "t", "-n"]).run().code())
+}
+
+#[test]
+fn both_addresses_lead_to_one_broker() {
+    let (broker, url) = serve();
+    let wanted = if has_ipv6() { Some(0) } else { Some(3) };
+    assert_eq!(publish_at_both(&url), [Some(0), wanted]);
+    stop(broker);
+}
+
+#[test]
+fn an_address_that_is_asked_for_is_the_only_one() {
+    let (broker, url) = serve_with(&["-h", "127.0.0.1"]);
+    assert_eq!(publish_at_both(&url), [Some(0), Some(3)]);
+    stop(broker);
+}
+
+#[test]
+fn a_port_that_is_taken_at_the_second_is_told() {
+    let Ok(taken) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
+    let port = taken.local_addr().unwrap().port().to_string();
+    let line = "mqttws: listening at 127.0.0.1:*: also at [::1]:*: Address already in use*";
+    fails(&Program::new(["serve", "-p", &port]).run(), 1, line);
+}
