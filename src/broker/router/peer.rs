@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::aliases::OutboundAliases;
 use super::message::weight;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, UNSENT_BYTES};
@@ -56,6 +57,8 @@ pub struct Peer {
     pub heard: Instant,
     /// When its silence is checked next.
     pub alarm: Option<Instant>,
+    /// The aliases of the messages to it, if it allows some.
+    pub outbound_aliases: Option<Box<OutboundAliases>>,
     /// The topics of its topic aliases (§3.3.2.3.4).
     aliases: Vec<Option<TopicName>>,
     /// The packets that wait to be written.
@@ -83,6 +86,7 @@ impl Peer {
             silence: None,
             heard: now,
             alarm: None,
+            outbound_aliases: None,
             aliases: Vec::new(),
             backlog: Backlog { unsent: 0, reader: ReaderState::Reading },
             published: 0,
@@ -101,6 +105,8 @@ impl Peer {
             let maximum = usize::try_from(maximum).unwrap_or(usize::MAX);
             self.maximum_packet = self.maximum_packet.min(maximum);
         }
+        let aliases = properties.topic_alias_maximum().and_then(OutboundAliases::new);
+        self.outbound_aliases = aliases.map(Box::new);
         if properties.request_problem_information() == Some(false) {
             self.reason_strings = ReasonStrings::AtTheEnds;
         }

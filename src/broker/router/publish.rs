@@ -393,9 +393,13 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
     if !peer.version.has_properties() {
         publish.properties.0.clear();
     }
-    let packet = Packet::Publish(publish);
+    let mut packet = Packet::Publish(publish);
     let fits = peer.takes(&packet);
     if fits {
+        if let (Some(aliases), Packet::Publish(publish)) = (&mut peer.outbound_aliases, &mut packet)
+        {
+            aliases.apply(publish, peer.maximum_packet);
+        }
         peer.published += 1;
         peer.push(packet);
     }
