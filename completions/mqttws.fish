@@ -1,7 +1,7 @@
 # Completions of mqttws for fish (mqttws completions fish).
 # Put this into ~/.config/fish/completions/mqttws.fish.
 
-# Whether this is the command; after serve -- another program follows.
+# Whether this is the command; after serve -- and sub -- another program follows.
 function __mqttws_verb
     set -l words (commandline -opc)
     test "$words[2]" = $argv[1]; and not contains -- -- $words
@@ -13,10 +13,10 @@ end
 
 function __mqttws_serves
     set -l words (commandline -opc)
-    test "$words[2]" = serve; and contains -- -- $words
+    contains -- "$words[2]" serve sub; and contains -- -- $words
 end
 
-# What serve runs.
+# What serve or sub runs.
 function __mqttws_command
     set -l words (commandline -opc) (commandline -ct)
     set -l at (contains -i -- -- $words)
@@ -188,6 +188,13 @@ complete -c mqttws -n '__mqttws_verb sub' -l exec-argv -x -a '(__fish_complete_c
 complete -c mqttws -n '__mqttws_verb sub' -l jobs -x -d 'Run up to this many commands at once'
 complete -c mqttws -n '__mqttws_verb sub' -l keep-going -d 'Go on after a command has failed'
 complete -c mqttws -n '__mqttws_verb sub' -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
+complete -c mqttws -n '__mqttws_verb sub' -l match -x -d 'Only messages whose payload matches this regular expression count'
+complete -c mqttws -n '__mqttws_verb sub' -l match-topic -x -d 'Only messages whose topic matches this regular expression count'
+complete -c mqttws -n '__mqttws_verb sub' -l match-json -x -d 'Only messages whose payload is JSON with this value at this path count: door.state=open, list.0=1'
+complete -c mqttws -n '__mqttws_verb sub' -l fail-on -x -d 'Exit with code 1 at the first message whose payload matches this regular expression'
+complete -c mqttws -n '__mqttws_verb sub' -l expect-none -d 'Exit with code 1 at the first message that counts, and with 0 when the time of -W, --for or --idle has passed without one'
+complete -c mqttws -n '__mqttws_verb sub' -l show-others -d 'Show messages that do not count on stderr'
+complete -c mqttws -n '__mqttws_verb sub' -l ready-fd -x -d 'Write a line feed to this open file descriptor, and close it, when all subscriptions are granted'
 complete -c mqttws -n '__mqttws_verb sub' -s C -l count -x -d 'Exit after this many messages'
 complete -c mqttws -n '__mqttws_verb sub' -s W -l timeout -x -d 'Exit with code 27 after this time, unless the messages of -C came before'
 complete -c mqttws -n '__mqttws_verb sub' -l for -x -d 'Exit with code 0 this long after the broker has answered the subscriptions'

@@ -26,7 +26,7 @@ const ROOMS: &[Room] = &[
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
                    command::check::ReportFormat command::check::ServerConfig command::check::select \
-                   command::check::points command::serve terminal::screen \
+                   command::check::points command::serve command::start terminal::screen \
                    client exit format mqtt report transport websocket",
         must_not: "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net",
     },
@@ -38,9 +38,16 @@ const ROOMS: &[Room] = &[
                    std::net::TcpListener std::os::unix::net",
     },
     Room {
-        // It runs a command, and may talk to a service manager.
+        // It runs a command, and waits for signals.
         name: "command::serve",
         may_name: "broker command exit format mqtt report signals stdio terminal",
+        must_not: "tungstenite rustls httparse clap std::thread std::net::TcpStream \
+                   std::net::TcpListener std::os::unix::net",
+    },
+    Room {
+        // It may talk to a service manager.
+        name: "command::ready",
+        may_name: "exit report",
         must_not: "tungstenite rustls httparse clap std::thread std::net::TcpStream \
                    std::net::TcpListener",
     },
@@ -158,6 +165,10 @@ const WAITING: &[(&str, &str)] = &[
     ("signals", "the thread that ends a process that hangs"),
     ("stdio::exec", "the next command, in the threads that run them"),
     ("stdio::exec::process", "the end of a command, in its thread"),
+    (
+        "stdio::exec::single",
+        "the end of a command, in its threads, and of one that was told to end",
+    ),
     ("stdio::written", "the file that is being written when `sub` ends, for half a second"),
     ("stdio::stdout_reader", "the thread that watches the reader of stdout"),
     ("terminal::screen", "not at all: it asks whether stderr is ready"),

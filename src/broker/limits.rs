@@ -24,9 +24,6 @@ pub const HEAD_BYTES: usize = 16 * KIB;
 /// A subscriber whose socket took nothing for so long is stuck: no publisher waits for it.
 pub const STUCK: Duration = Duration::from_millis(250);
 
-/// Levels of a topic filter. The tree of subscriptions is walked recursively.
-pub const FILTER_LEVELS: usize = 128;
-
 /// QoS 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
 pub const IN_FLIGHT: u16 = 1_024;
 

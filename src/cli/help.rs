@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_whole_help_has_80_columns_and_its_groups_in_order() {
-        const ORDER: [&str; 15] = [
+        const ORDER: [&str; 16] = [
             "Messages",
             "Requests",
             "Points",
@@ -133,6 +133,7 @@ mod tests {
             "Access",
             "Output",
             "Commands",
+            "Tests",
             "When to stop",
             "Delivery",
             "MQTT",

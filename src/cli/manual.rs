@@ -73,6 +73,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("description-sub"),
             section!("examples-sub"),
             Options,
+            section!("tests-sub"),
             section!("formats"),
             section!("records"),
             section!("exec"),

@@ -19,6 +19,7 @@ mod secret;
 mod serve;
 pub mod source;
 mod subscribe;
+mod testing;
 mod tls;
 mod upgrade;
 pub mod value;
@@ -28,6 +29,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::Config;
+use crate::command::start::{CommandStart, START_WORD};
 use crate::report::Misuse;
 use check::CheckFlags;
 use connection::ConnectionFlags;
@@ -43,7 +45,7 @@ use subscribe::SubscribeFlags;
 /// Reads the command line, the profiles and the environment: the `Config` of the verb, and warnings
 /// to print before it runs.
 pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
-    if let Some(start) = serve::command_start(std::env::args_os()) {
+    if let Some(start) = command_start(std::env::args_os()) {
         return Ok((Config::StartCommand(start), Vec::new()));
     }
     let typed = || mosquitto::translated(property::joined(std::env::args_os().collect())).ok();
@@ -167,6 +169,12 @@ impl Cli {
         }
         Ok(())
     }
+}
+
+/// The command that this process is to become, if mqttws started itself for that.
+fn command_start(mut words: impl Iterator<Item = OsString>) -> Option<CommandStart> {
+    let is_start = words.nth(1).is_some_and(|word| word == START_WORD);
+    is_start.then(|| CommandStart::parse(words)).flatten()
 }
 
 /// What to say about a command line that clap does not accept.

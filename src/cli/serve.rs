@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::value;
-use crate::command::serve::{CommandStart, Config, LogForm, START_WORD, StartForm};
+use crate::command::serve::{Config, LogForm, StartForm};
 use crate::exit::Usage;
 use access::AccessFlags;
 use limits::LimitFlags;
@@ -101,12 +101,6 @@ impl ServeFlags {
         };
         Ok((config, warnings))
     }
-}
-
-/// The command that this process is to become, if mqttws started itself for that.
-pub fn command_start(mut words: impl Iterator<Item = OsString>) -> Option<CommandStart> {
-    let is_start = words.nth(1).is_some_and(|word| word == START_WORD);
-    is_start.then(|| CommandStart::parse(words)).flatten()
 }
 
 /// The advice where a port stands beside the address.

@@ -7,17 +7,19 @@ use anyhow::{Result, ensure};
 use bytestring::ByteString;
 use clap::{Args, ValueEnum};
 
+use super::apart::Apart;
 use super::choice::{Choice, Chosen, Flag};
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
 use super::mqtt::{ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
+use super::testing::{TestCommandFlags, TestFlags};
 use super::value::{self, Colour, latency_needs_version_5};
-use crate::client::LARGE_MESSAGE;
+use crate::client::{self, LARGE_MESSAGE};
 use crate::command::subscribe::config::{
-    CommandOptions, Config, Destination, EndConditions, Filter, MessageOptions, OnFailure,
-    OutputOptions, RetainedFilter, SubscribeRequest, WatchOptions,
+    CommandOptions, Config, Destination, EndConditions, Expectation, Filter, MessageOptions,
+    OnFailure, OutputOptions, RetainedFilter, StartOptions, SubscribeRequest, WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::annotated::{Annotations, Heading, PayloadForm};
@@ -34,7 +36,10 @@ use crate::terminal::screen;
 
 /// Subscribe, and write the messages that come to stdout.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true, override_usage = "mqttws sub [URL] -t FILTER [FLAG...]")]
+#[command(
+    disable_help_flag = true,
+    override_usage = "mqttws sub [URL] -t FILTER [FLAG...] [-- COMMAND...]"
+)]
 pub struct SubscribeFlags {
     /// Which messages.
     #[command(flatten)]
@@ -52,6 +57,10 @@ pub struct SubscribeFlags {
     #[command(flatten)]
     commands: CommandFlags,
 
+    /// Tests in scripts.
+    #[command(flatten)]
+    tests: Apart<TestFlags>,
+
     /// When to stop.
     #[command(flatten)]
     limits: SubscribeLimits,
@@ -63,6 +72,10 @@ pub struct SubscribeFlags {
     /// Address, session and properties.
     #[command(flatten)]
     pub conversation: Conversation,
+
+    /// The command of a test.
+    #[command(flatten)]
+    test_command: Apart<TestCommandFlags>,
 }
 
 /// Which messages.
@@ -310,12 +323,18 @@ impl SubscribeFlags {
         self.check_topics()?;
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;
-        let (client, mut warnings) =
+        let (mut client, mut warnings) =
             self.conversation.resolve(&self.needs(&layout), &properties)?;
         warnings.extend(self.unquoted_variable());
+        let start = self.start(&client)?;
+        if self.tests.criteria().expectation == Expectation::Nothing {
+            // What came while the connection was away is not known.
+            client.limits.reconnect.tries = Some(0);
+        }
         let config = Config {
             client,
             subscriptions: self.subscriptions(&properties)?,
+            start,
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
             messages: MessageOptions {
@@ -323,10 +342,41 @@ impl SubscribeFlags {
                 output: OutputOptions { destination: self.destination()?, layout },
                 remove_retained: self.messages.remove_retained,
                 latency: self.display.latency,
+                criteria: self.tests.criteria(),
                 filter: self.filter(),
             },
         };
         Ok((config, warnings))
+    }
+
+    /// What begins when the subscriptions are granted.
+    fn start(&self, client: &client::Options) -> Result<StartOptions> {
+        let start = StartOptions {
+            ready_fd: self.tests.ready_fd,
+            command: self.test_command.words()?,
+            url: client.endpoint.secret_url(),
+        };
+        let criteria = self.tests.criteria();
+        let is_test = criteria.are_given() || !start.command.is_empty();
+        ensure!(
+            !is_test || !self.messages.topic.is_empty(),
+            Usage::new("-t is missing: a test needs a topic filter to subscribe to")
+        );
+        let limits = &self.limits;
+        ensure!(
+            !is_test || !limits.exit_after_subscribe,
+            Usage::new("-E exits before a message comes: it cannot be used in a test")
+        );
+        ensure!(
+            start.command.is_empty() || !self.display.watch,
+            Usage::new("--watch draws over what a command writes: it cannot be used with one")
+        );
+        let ends = limits.timeout.is_some() || limits.after.is_some() || limits.idle.is_some();
+        ensure!(
+            criteria.expectation == Expectation::Messages || ends,
+            Usage::new("--expect-none needs an end: -W, --for or --idle")
+        );
+        Ok(start)
     }
 
     /// Refuses filters with characters that no topic should hold.
@@ -372,6 +422,7 @@ impl SubscribeFlags {
         // Large messages are written as they come where the output is their payload and nothing
         // else needs it as a whole.
         let streams = self.output.output_dir.is_none()
+            && !self.tests.criteria().are_given()
             && !self.commands.are_given()
             && !self.display.watch
             && layout.keeps_payloads();

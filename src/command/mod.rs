@@ -4,7 +4,9 @@ pub mod check;
 mod latency;
 pub mod ping;
 pub mod publish;
+mod ready;
 pub mod serve;
+pub mod start;
 pub mod subscribe;
 mod summary;
 
@@ -39,8 +41,8 @@ pub enum Config {
     Check(check::CheckConfig),
     /// `serve`
     Serve(serve::Config),
-    /// Become the command of `serve`.
-    StartCommand(serve::CommandStart),
+    /// Become a command that mqttws runs.
+    StartCommand(start::CommandStart),
     /// Print this text on stdout (`--print-config`).
     Print(String),
     /// `profile`
@@ -60,7 +62,7 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Ping(config) => ping::run(*config),
         Config::Check(config) => check::run(config),
         Config::Serve(config) => serve::run(&config),
-        Config::StartCommand(start) => serve::start_command(&start),
+        Config::StartCommand(start) => start::run(&start),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
         Config::Profiles { listing, problems } => profiles(&listing, &problems),
     }

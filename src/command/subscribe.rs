@@ -5,10 +5,13 @@ mod exec;
 mod filter;
 mod finish;
 mod granted;
+mod judge;
 mod receive;
 mod retained;
 mod sink;
+mod start;
 mod subscriptions;
+mod verdict;
 mod watch;
 
 use std::io;
@@ -20,11 +23,12 @@ use anyhow::{Context, Result};
 use self::config::{Config, Destination, MessageOptions, OutputOptions, SubscribeRequest};
 use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
+use self::start::Start;
 use self::subscriptions::FilterState;
+use self::verdict::Unfinished;
 use super::summary::SummaryPrinter;
-use crate::client::{self, Client, Event, LARGE_MESSAGE};
+use crate::client::{Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
-use crate::format::count::{count, count_of};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
@@ -40,7 +44,9 @@ use crate::terminal::screen;
 #[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let Config { client: options, subscriptions, messages, summary, verbosity } = config;
+    let Config { client: options, subscriptions, messages, summary, start, verbosity } = config;
+    // First of all: later a file of our own could have the descriptor of --ready-fd.
+    let start = Start::new(start)?;
     let target = sink::target(&messages.output.destination)?;
     warn_of_closed_stdout(&messages, &subscriptions, verbosity);
     let limit = super::limit(began, messages.end.timeout);
@@ -56,7 +62,8 @@ pub fn run(config: Config) -> Result<Exit> {
         times: EndTimes { deadline: limit.map(|(until, _)| until), ends: None },
         verbosity,
         options: messages,
-        ending: RunEnding { is_signalled: false, unfinished: None, exit: Exit::Done },
+        start,
+        ending: RunEnding { signal: None, unfinished: None, exit: Exit::Done },
     };
     subscriber.receive_all(SummaryPrinter::new(summary, verbosity, began))
 }
@@ -111,6 +118,7 @@ struct Subscriber {
     options: MessageOptions,
     times: EndTimes,
     verbosity: Verbosity,
+    start: Start,
     ending: RunEnding,
 }
 
@@ -124,10 +132,10 @@ struct EndTimes {
 
 /// How the run ends, and what is to be told about it.
 struct RunEnding {
-    /// A signal has come.
-    is_signalled: bool,
-    /// Why it ended before the messages of `-C` had come; still to be told.
-    unfinished: Option<String>,
+    /// The signal that has come.
+    signal: Option<i32>,
+    /// Why it ended before what was asked was done; still to be told.
+    unfinished: Option<Unfinished>,
     /// The worst exit code of what was refused, and of commands that failed.
     exit: Exit,
 }
@@ -138,6 +146,7 @@ impl Subscriber {
     fn receive_all(mut self, summary: SummaryPrinter) -> Result<Exit> {
         self.subscribe();
         let result = self.run();
+        let command = self.start.end(self.ending.signal);
         let result = self.finish_output(result);
         self.tell_unfinished();
         let result = self.receiver.tell_cut(result);
@@ -145,7 +154,11 @@ impl Subscriber {
         if let Sink::Watch(watch) = &mut self.receiver.sink {
             watch.end();
         }
-        self.end(result, summary)
+        let result = self.end(result, summary);
+        if let Some(command) = command {
+            command.wait();
+        }
+        result
     }
 
     fn run(&mut self) -> Result<Exit> {
@@ -229,7 +242,10 @@ impl Subscriber {
                 self.remove_retained(number);
                 Ok(self.unread())
             }
-            Event::Woken => Ok(self.look_at_commands().or_else(|| self.unread())),
+            Event::Woken => Ok(self
+                .look_at_commands()
+                .or_else(|| self.look_at_test_command())
+                .or_else(|| self.unread())),
             Event::OutputFailed(error) => {
                 self.receiver.abandon();
                 self.output_failed(error).map(Some)
@@ -280,7 +296,7 @@ impl Subscriber {
 
     /// A signal has come: the commands get it, too.
     fn take_signal(&mut self, signal: i32) -> Exit {
-        self.ending.is_signalled = true;
+        self.ending.signal = Some(signal);
         self.interrupt_commands(signal);
         // Without line feeds the cursor stands after a message.
         let OutputOptions { destination, layout } = &self.options.output;
@@ -343,76 +359,6 @@ impl Subscriber {
     /// Something went wrong that does not end the run.
     fn note(&mut self, exit: Exit) {
         self.ending.exit = worse(self.ending.exit, exit);
-    }
-
-    /// The time of `-W`, of `--for` or of `--idle` is up; if not, it is time to draw.
-    fn time_is_up(&mut self) -> Result<Option<Exit>> {
-        let now = Instant::now();
-        let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
-        if is_due(self.times.deadline) {
-            return self.timed_out().map(Some);
-        }
-        if is_due(self.times.ends) {
-            // A message that is written as it comes must not be taken for a whole one.
-            let is_cut = self.receiver.is_amidst();
-            self.tell_arriving();
-            return Ok(Some(if is_cut { Exit::TimedOut } else { Exit::Done }));
-        }
-        let is_idle = is_due(self.idle_deadline());
-        Ok(is_idle.then(|| self.idle_is_over()))
-    }
-
-    /// The time of `-W` is up.
-    fn timed_out(&mut self) -> Result<Exit> {
-        let after = self.options.end.timeout.unwrap_or_default();
-        let session = self.client.session();
-        if let Some(pending) =
-            session.pending_subscribe().filter(|_| self.subscriptions.unanswered > 0)
-        {
-            let what = pending.to_string();
-            return Err(client::Error::Unanswered { what, after }.into());
-        }
-        self.ending.unfinished = Some(format!("timed out after {} s", after.as_secs_f64()));
-        Ok(Exit::TimedOut)
-    }
-
-    /// The time of `--idle` is up: a message that has begun to arrive is not passed over.
-    fn idle_is_over(&self) -> Exit {
-        let is_arriving = self.tell_arriving();
-        if is_arriving { Exit::TimedOut } else { Exit::Done }
-    }
-
-    /// Reports a message that has begun to arrive, if there is one. One that is written as it comes
-    /// is reported with what was written of it.
-    fn tell_arriving(&self) -> bool {
-        let arrived = self.client.session().partial_packet();
-        if arrived > 0 && !self.receiver.is_amidst() {
-            report::line(&format!(
-                "subscribed: ended in the middle of a message of which {} had arrived",
-                count(arrived as u64, "byte")
-            ));
-        }
-        arrived > 0 || self.receiver.is_amidst()
-    }
-
-    /// An endless subscription ends no other way.
-    fn interrupted(&mut self, signal: i32) -> Exit {
-        if self.options.end.count.is_none() {
-            return Exit::Done;
-        }
-        self.ending.unfinished = Some("interrupted".to_owned());
-        Exit::Signal(signal.into())
-    }
-
-    /// Reports how many messages were written when `sub` ended early.
-    fn tell_unfinished(&self) {
-        let Some(why) = &self.ending.unfinished else { return };
-        let written = self.receiver.written.messages;
-        let messages = match self.options.end.count {
-            Some(wanted) => count_of(written, wanted, "message"),
-            None => count(written, "message"),
-        };
-        report::line(&format!("subscribed: {why} with {messages}"));
     }
 
     /// Looks at the commands that have ended, and acknowledges what is done.

@@ -5,6 +5,7 @@ pub mod count;
 pub mod encoding;
 pub mod escape;
 pub mod json;
+pub mod json_path;
 pub mod layout;
 mod mosquitto;
 pub mod record;

@@ -4,6 +4,7 @@
 
 mod environment;
 mod process;
+pub mod single;
 #[cfg(test)]
 mod tests;
 

@@ -216,6 +216,20 @@ impl Endpoint {
         Described(self)
     }
 
+    /// The whole URL, with user name, password and query: a secret.
+    pub fn secret_url(&self) -> String {
+        let user = self.user.as_ref().map_or(String::new(), |(name, password)| {
+            let password = password.as_ref().map(|password| format!(":{}", encoded(password)));
+            format!("{}{}@", encoded(name), password.unwrap_or_default())
+        });
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host.replace('%', "%25"))
+        } else {
+            self.host.clone()
+        };
+        format!("{}://{user}{host}:{}{}", self.scheme, self.port, self.target)
+    }
+
     /// Whether the host is an address, which TLS sends no server name for (RFC 6066 §3).
     pub fn is_address(&self) -> bool {
         is_ipv6(&self.host) || self.host.parse::<Ipv4Addr>().is_ok()
@@ -230,6 +244,12 @@ impl Endpoint {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
     }
+}
+
+/// User name or password as it stands in a URL.
+fn encoded(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    text.chars().map(|c| if is_plain(c) { c.to_string() } else { percent_encoded(c) }).collect()
 }
 
 impl fmt::Display for Endpoint {

@@ -47,6 +47,7 @@ mod summary;
 mod terminal;
 mod terminal_progress;
 mod terminal_watch;
+mod test_verbs;
 mod timeouts;
 mod tls;
 mod tls_client;

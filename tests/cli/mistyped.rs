@@ -223,9 +223,14 @@ fn a_command_for_serve() {
         ("serve|9001", port),
         ("serve|localhost:9001", port),
         ("serve|ws://localhost:9001/mqtt", port),
+        // A flag that is not there is no reason to take what follows for a command.
+        ("serve|--path|/", "unexpected argument '--path' found"),
+        ("serve|--bogus|1", "unexpected argument '--bogus' found"),
+        ("serve|-v|./test.sh", "unexpected argument '-v' found"),
         (
             "serve|-h|0.0.0.0|--|./x",
-            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0, without --allow-remote",
+            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0, \
+             without --allow-remote",
         ),
     ]);
 }

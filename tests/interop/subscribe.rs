@@ -177,3 +177,27 @@ fn a_broker_that_goes_away_is_a_lost_connection() {
     let outcome = sub.finish();
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(8), b"".as_slice()), "{outcome}");
 }
+
+/// Each command publishes as soon as it starts: no message is missed, whatever the load.
+#[test]
+fn a_test_misses_no_message() {
+    let Some(broker) = mosquitto() else { return };
+    let _busy = broker.keep_busy();
+    for qos in ["0", "1", "2"] {
+        let url = broker.ws();
+        let words =
+            ["sub", &url, "-t", "out/#", "-q", qos, "-C", "2", "-W", "60", "--match", "^ok"];
+        let command = "echo no | mqttws pub -t out/a -l; printf 'ok 1\nno\nok 2\nok 3\n' | \
+                       mqttws pub -t out/b -q $0 -l; sleep 60";
+        let words = [&words[..], &["-v", "--", "sh", "-c", command, qos]].concat();
+        Program::new(words).run().expect(0, "out/b ok 1\nout/b ok 2\n", "");
+    }
+    let url = broker.ws();
+    let words = ["sub", &url, "-t", "out/#", "-W", "1", "--expect-none", "--match-topic", "c$"];
+    let words = [&words[..], &["--", "mqttws", "pub", "-t", "out/a", "-m", "x"]].concat();
+    Program::new(words).run().expect(0, "", "");
+    let words = ["sub", &url, "-t", "out/#", "-W", "1", "-C", "1", "--match", "y"];
+    let words = [&words[..], &["--", "mqttws", "pub", "-t", "out/a", "-m", "x"]].concat();
+    let line = "mqttws: no message that matches y within 1 s; 1 other came, the last: out/a x\n";
+    Program::new(words).run().expect(27, "", line);
+}

@@ -103,9 +103,9 @@ rows! {
         "open connections. To one more the oldest makes room that has not sent its CONNECT; if \
          all have, it is answered 503.";
     Sessions "sessions" "100000", Count 1..=10_000_000,
-        "sessions, of connected and of absent clients. To one more that of an absent client \
-         makes room: of those without queued messages the one that has been absent longest. If \
-         there is none, the client is refused (0x89; before MQTT 5: 3).";
+        "sessions, of connected and of absent clients. To one more that of the client makes room \
+         that has been absent longest, of those without queued messages first. If all are \
+         connected, the client is refused (0x89; before MQTT 5: 3).";
     Subscriptions "subscriptions" "10000", Count 0..=1_000_000,
         "subscriptions of one session. One more is refused (0x97; before MQTT 5: 0x80).";
     QueueMessages "queue-messages" "100000", Count 1..=10_000_000,

@@ -69,6 +69,8 @@ impl Router {
         };
         session.connection = Some(id);
         self.statistics.connected();
+        self.sessions.set_present(key);
+        let Some(session) = self.sessions.get_mut(key) else { return };
         session.expiry = match connect.version {
             Version::V5 => properties.session_expiry_interval().unwrap_or(0),
             _ if connect.clean_start => 0,
@@ -104,10 +106,29 @@ impl Router {
             }
             self.end_session(key, now);
         }
-        if self.sessions.len() >= self.limits.get(Limit::Sessions) {
+        let is_full = self.sessions.len() >= self.limits.get(Limit::Sessions);
+        if is_full && !self.make_room_for_session(now) {
             return (None, false);
         }
         (Some(self.sessions.insert(ClientSession::new(client_id.clone()))), false)
+    }
+
+    /// Ends the session of an absent client, so that old sessions do not lock new clients out.
+    /// False if all are there.
+    fn make_room_for_session(&mut self, now: Instant) -> bool {
+        let Some(key) = self.sessions.least_missed() else { return false };
+        if let Some(session) = self.sessions.get(key) {
+            let (client_id, messages) = (&*session.client_id, session.outbound.len());
+            let line = format!(
+                "there are too many sessions (see --limit): that of {client_id:?}, whose client \
+                 has been absent longest, is ended, with {messages} messages for it"
+            );
+            // Only what is lost must be seen; there may be many.
+            let lines = if messages > 0 { &mut self.warnings } else { &mut self.notes };
+            lines.push(line);
+        }
+        self.end_session(key, now);
+        true
     }
 
     /// The client of a session has reconnected in time: the session does not expire, and its will
@@ -181,6 +202,8 @@ impl Router {
         session.connection = None;
         self.statistics.disconnected();
         session.outbound.detach();
+        self.sessions.set_absent(key, now);
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let expiry = session.expiry;
         let delay = |will: &Will| will.properties.will_delay_interval().unwrap_or(0);
         let delay = session.will.as_ref().map(delay);

@@ -5,6 +5,7 @@ mod aliases;
 mod connect;
 mod copies;
 mod lesser;
+mod levels;
 mod message;
 mod outbound;
 mod peer;

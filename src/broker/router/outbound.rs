@@ -86,6 +86,11 @@ impl OutboundMessages {
         }
     }
 
+    /// How many messages wait or are in flight.
+    pub fn len(&self) -> usize {
+        self.queue.len() + self.in_flight.len()
+    }
+
     /// The session ends: the messages that its client has not got, in order. Those of QoS 2 that it
     /// may have got are not among them `[MQTT-4.8.2-5]`.
     pub fn into_undelivered(self) -> impl Iterator<Item = AddressedMessage> {

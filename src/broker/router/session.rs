@@ -1,6 +1,6 @@
 //! The session of one client, connected or not (§4.1), and the table of all sessions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use bytestring::ByteString;
@@ -42,6 +42,8 @@ pub struct ClientSession {
     pub dropped: u64,
     /// Messages lost because the queue was full, and not yet reported.
     pub overflowed: u64,
+    /// Since when it is in the table's list of the absent.
+    absent_since: Option<Instant>,
 }
 
 impl ClientSession {
@@ -59,7 +61,15 @@ impl ClientSession {
             inbound: IdSet::default(),
             dropped: 0,
             overflowed: 0,
+            absent_since: None,
         }
+    }
+}
+
+impl ClientSession {
+    /// Whether no message waits for the client.
+    pub fn has_no_message(&self) -> bool {
+        self.outbound.len() == 0
     }
 }
 
@@ -69,6 +79,8 @@ pub struct Sessions {
     slots: Vec<Option<ClientSession>>,
     free: Vec<SessionKey>,
     by_client_id: HashMap<ByteString, SessionKey>,
+    /// Those without a connection, the longest first.
+    absent: BTreeSet<(Instant, SessionKey)>,
 }
 
 impl Sessions {
@@ -108,8 +120,33 @@ impl Sessions {
         key
     }
 
+    /// The client of a session is gone.
+    pub fn set_absent(&mut self, key: SessionKey, now: Instant) {
+        if let Some(session) = self.get_mut(key) {
+            session.absent_since = Some(now);
+            self.absent.insert((now, key));
+        }
+    }
+
+    /// The client of a session is there.
+    pub fn set_present(&mut self, key: SessionKey) {
+        let since = self.get_mut(key).and_then(|session| session.absent_since.take());
+        if let Some(since) = since {
+            self.absent.remove(&(since, key));
+        }
+    }
+
+    /// The session that makes room for another: the one whose client has been absent longest, of
+    /// those for which nothing is queued, or else of all.
+    pub fn least_missed(&self) -> Option<SessionKey> {
+        let is_idle = |key: &SessionKey| self.get(*key).is_some_and(ClientSession::has_no_message);
+        let mut absent = self.absent.iter().map(|(_, key)| *key);
+        absent.clone().find(is_idle).or_else(|| absent.next())
+    }
+
     /// Takes a session out.
     pub fn remove(&mut self, key: SessionKey) -> Option<ClientSession> {
+        self.set_present(key);
         let session = self.slots.get_mut(key)?.take()?;
         self.by_client_id.remove(&session.client_id);
         self.free.push(key);

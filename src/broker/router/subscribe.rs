@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use super::message::Grant;
 use super::reason::Reason;
-use super::subscriptions::Subscriptions;
 use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
-use crate::broker::limits::{FILTER_LEVELS, Limit};
+use crate::broker::limits::Limit;
 use crate::mqtt::packet::{
     Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
@@ -102,10 +101,6 @@ impl Router {
         identifier: Option<u32>,
     ) -> Result<bool, Reason> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
-        if Subscriptions::is_too_deep(&wanted.filter) {
-            let string = format!("more than {FILTER_LEVELS} levels");
-            return Err(Reason::new(ReasonCode::TOPIC_FILTER_INVALID, string));
-        }
         if let Some(reason) = lesser::refused_subscription(&self.limits, wanted) {
             return Err(reason);
         }

@@ -1,29 +1,17 @@
-//! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2).
+//! All subscriptions by their filters, with shared ones (§4.8.2).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::levels::LevelTree;
 use super::message::Grant;
 use super::{SessionKey, copies};
-use crate::broker::limits::FILTER_LEVELS;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 
-/// The tree: one node per level of a filter.
+/// The subscribers of each filter.
 #[derive(Debug, Default)]
-pub struct Subscriptions(Node);
-
-#[derive(Debug, Default)]
-struct Node {
-    children: HashMap<Box<str>, Node>,
-    /// Below `+`.
-    single: Option<Box<Node>>,
-    /// Filters that end here.
-    here: Subscribers,
-    /// Filters that end here with `#`.
-    rest: Subscribers,
-}
+pub struct Subscriptions(LevelTree<Subscribers>);
 
 #[derive(Debug, Default)]
 struct Subscribers {
@@ -64,11 +52,6 @@ struct SharedMember {
 }
 
 impl Subscriptions {
-    /// Whether a filter is too deep for the tree.
-    pub fn is_too_deep(filter: &TopicFilter) -> bool {
-        filter.as_str().split('/').count() > FILTER_LEVELS
-    }
-
     /// Adds a subscription or replaces the one with the same filter `[MQTT-3.8.4-3]`; true if it is
     /// new.
     pub fn insert(
@@ -86,18 +69,23 @@ impl Subscriptions {
             identifier,
         };
         let (_, path) = split(filter);
-        replace(self.0.subscribers(path).members(filter), subscriber)
+        replace(self.0.entry(path).members(filter), subscriber)
     }
 
     /// Removes a subscription; false if there was none.
     pub fn remove(&mut self, session: SessionKey, filter: &TopicFilter) -> bool {
         let (_, path) = split(filter);
-        self.0.remove(path, filter, session)
+        let Some(subscribers) = self.0.get_mut(path) else { return false };
+        let removed = subscribers.remove(filter, session);
+        if subscribers.is_empty() {
+            self.0.remove(path);
+        }
+        removed
     }
 
     /// Whether there is a filter with this first level.
     pub fn has_first_level(&self, level: &str) -> bool {
-        self.0.children.contains_key(level)
+        self.0.has_first_level(level)
     }
 
     /// Whether there is none.
@@ -116,10 +104,7 @@ impl Subscriptions {
     ) {
         found.plain.clear();
         found.shared.clear();
-        let topic = topic.as_str();
-        // `[MQTT-4.7.2-1]`: a leading wildcard does not match a topic that begins with `$`.
-        let hidden = topic.starts_with('$');
-        self.0.find(Some(topic), hidden, &connected, found);
+        self.0.find(topic.as_str(), |subscribers| subscribers.collect(&connected, found));
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
     }
 
@@ -132,7 +117,7 @@ impl Subscriptions {
         connected: impl Fn(SessionKey) -> bool,
     ) -> Option<(SessionKey, Grant)> {
         let (name, path) = split(filter);
-        let mut groups = self.0.existing(path)?.groups.iter_mut();
+        let mut groups = self.0.get_mut(path)?.groups.iter_mut();
         let group = groups.find(|group| split(&group.filter).0 == name)?;
         let SharedMember { member, filter } = group.choose(&connected)?;
         let grant = merged(std::iter::once(&member), retain)?;
@@ -193,14 +178,6 @@ fn split(filter: &TopicFilter) -> (Option<&str>, &str) {
     }
 }
 
-/// The first level of a filter or topic, and what follows it.
-fn first_level(path: &str) -> (&str, Option<&str>) {
-    match memchr::memchr(b'/', path.as_bytes()) {
-        Some(at) => (&path[..at], Some(&path[at + 1..])),
-        None => (path, None),
-    }
-}
-
 /// True if the subscriber is new.
 fn replace(members: &mut Vec<SubscribedSession>, subscriber: SubscribedSession) -> bool {
     let old = members.iter_mut().find(|member| member.session == subscriber.session);
@@ -210,91 +187,6 @@ fn replace(members: &mut Vec<SubscribedSession>, subscriber: SubscribedSession) 
     }
     members.push(subscriber);
     true
-}
-
-impl Node {
-    /// The subscribers of a filter; missing nodes on the path are created.
-    fn subscribers(&mut self, path: &str) -> &mut Subscribers {
-        let mut node = self;
-        let mut rest = Some(path);
-        while let Some(path) = rest {
-            let (level, next) = first_level(path);
-            rest = next;
-            node = match level {
-                "#" => return &mut node.rest,
-                "+" => node.single.get_or_insert_default(),
-                _ => node.children.entry(level.into()).or_default(),
-            };
-        }
-        &mut node.here
-    }
-
-    /// The subscribers of a filter that has some.
-    fn existing(&mut self, path: &str) -> Option<&mut Subscribers> {
-        let mut node = self;
-        let mut rest = Some(path);
-        while let Some(path) = rest {
-            let (level, next) = first_level(path);
-            rest = next;
-            node = match level {
-                "#" => return Some(&mut node.rest),
-                "+" => node.single.as_deref_mut()?,
-                _ => node.children.get_mut(level)?,
-            };
-        }
-        Some(&mut node.here)
-    }
-
-    /// Removes a subscription and the nodes that are empty without it.
-    fn remove(&mut self, path: &str, filter: &TopicFilter, session: SessionKey) -> bool {
-        let (level, rest) = first_level(path);
-        if level == "#" {
-            return self.rest.remove(filter, session);
-        }
-        let child = match level {
-            "+" => self.single.as_deref_mut(),
-            _ => self.children.get_mut(level),
-        };
-        let Some(child) = child else { return false };
-        let removed = match rest {
-            Some(rest) => child.remove(rest, filter, session),
-            None => child.here.remove(filter, session),
-        };
-        if child.is_empty() {
-            match level {
-                "+" => self.single = None,
-                _ => drop(self.children.remove(level)),
-            }
-        }
-        removed
-    }
-
-    fn is_empty(&self) -> bool {
-        self.children.is_empty()
-            && self.single.is_none()
-            && self.here.is_empty()
-            && self.rest.is_empty()
-    }
-
-    fn find(
-        &mut self,
-        path: Option<&str>,
-        hidden: bool,
-        connected: &impl Fn(SessionKey) -> bool,
-        found: &mut Matches,
-    ) {
-        if !hidden {
-            self.rest.collect(connected, found);
-        }
-        let Some(path) = path else { return self.here.collect(connected, found) };
-        let (level, rest) = first_level(path);
-        if let Some(child) = self.children.get_mut(level) {
-            child.find(rest, false, connected, found);
-        }
-        if let Some(child) = self.single.as_mut().filter(|_| !hidden) {
-            child.find(rest, false, connected, found);
-        }
-    }
 }
 
 impl Subscribers {

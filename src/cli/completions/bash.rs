@@ -28,7 +28,7 @@ _mqttws_profiles() {
     _mqttws_of -W "$("${COMP_WORDS[0]/#\~/$HOME}" profile --names "${config[@]}" 2>/dev/null)"
 }
 
-# What serve runs, from this word on.
+# What serve or sub runs, from this word on.
 _mqttws_command() {
     if declare -F _comp_command_offset >/dev/null; then
         _comp_command_offset "$1"
@@ -51,7 +51,7 @@ _mqttws() {
     fi
     for ((at = 2; at < COMP_CWORD; at++)); do
         if [[ ${COMP_WORDS[at]} == -- ]]; then
-            [[ $verb != serve ]] || _mqttws_command $((at + 1))
+            [[ $verb != serve && $verb != sub ]] || _mqttws_command $((at + 1))
             return
         fi
     done
@@ -116,7 +116,7 @@ fn plain_words(verbs: &[CompletedVerb], text: &mut String) {
         let name = &verb.name;
         writeln!(text, "        '{name} -'*)\n            _mqttws_of -W '{}' ;;", flags.join(" "))
             .expect("to a string");
-        // What serve runs stands after --.
+        // What serve or sub runs stands after --.
         if let Words::These(_) = verb.words {
             let action = action(&verb.words);
             writeln!(text, "        '{name} '*) {action} ;;").expect("to a string");

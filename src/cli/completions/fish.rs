@@ -8,7 +8,7 @@ use super::{CompletedFlag, CompletedVerb, Taking, Words};
 const HEAD: &str = r#"# Completions of mqttws for fish (mqttws completions fish).
 # Put this into ~/.config/fish/completions/mqttws.fish.
 
-# Whether this is the command; after serve -- another program follows.
+# Whether this is the command; after serve -- and sub -- another program follows.
 function __mqttws_verb
     set -l words (commandline -opc)
     test "$words[2]" = $argv[1]; and not contains -- -- $words
@@ -20,10 +20,10 @@ end
 
 function __mqttws_serves
     set -l words (commandline -opc)
-    test "$words[2]" = serve; and contains -- -- $words
+    contains -- "$words[2]" serve sub; and contains -- -- $words
 end
 
-# What serve runs.
+# What serve or sub runs.
 function __mqttws_command
     set -l words (commandline -opc) (commandline -ct)
     set -l at (contains -i -- -- $words)

@@ -30,8 +30,8 @@ _mqttws() {
     fi
     shift words
     (( CURRENT-- ))
-    # What serve runs.
-    if [[ $words[1] == serve ]] && (( at <= CURRENT )); then
+    # What serve or sub runs.
+    if [[ $words[1] == (serve|sub) ]] && (( at <= CURRENT )); then
         shift $(( at - 1 )) words
         (( CURRENT -= at - 1 ))
         _normal
@@ -52,7 +52,7 @@ pub fn script(verbs: &[CompletedVerb]) -> String {
         for flag in &verb.flags {
             writeln!(text, "            {} \\", specification(flag)).expect("to a string");
         }
-        // What serve runs is completed above.
+        // What serve or sub runs is completed above.
         let action = match &verb.words {
             Words::Programs => "()".to_owned(),
             words => action(words),

@@ -6,13 +6,14 @@ use std::path::Path;
 
 /// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
 /// others have one.
-const WITHOUT_VALUE: [&str; 60] = [
+const WITHOUT_VALUE: [&str; 62] = [
     "--allow-control-characters",
     "--ask-password",
     "--base64",
     "--debug",
     "--disable-clean-session",
     "--exit-after-subscribe",
+    "--expect-none",
     "--flood",
     "--follow",
     "--frame-per-packet",
@@ -40,6 +41,7 @@ const WITHOUT_VALUE: [&str; 60] = [
     "--retain",
     "--retain-as-published",
     "--retained-only",
+    "--show-others",
     "--stdin-file",
     "--stdin-line",
     "--strict",

@@ -1,7 +1,6 @@
 //! The command that `serve` runs: started with what it has to know of the broker, told of signals,
 //! and waited for.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -10,15 +9,10 @@ use std::process::{Child, Command, ExitStatus};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process};
 
-use super::notify;
-use super::start;
+use crate::command::start::{self, CommandOutput};
 use crate::exit::CommandNotStarted;
 use crate::signals::{ReceivedSignal, SignalSource, SignalWatch};
 use crate::stdio::exec::CREDENTIALS;
-
-/// Where commands are looked for if nothing says where; an empty entry would be the folder that one
-/// is in.
-const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The variable with the authority of a broker's certificate.
 const CA_FILE: &str = "MQTTWS_CAFILE";
@@ -32,8 +26,7 @@ impl ServedCommand {
     /// broker in `$MQTTWS_URL` and mqttws on its `$PATH`.
     pub fn start(words: &[OsString], url: &str) -> Result<Option<Self>> {
         let Some((name, arguments)) = words.split_first() else { return Ok(None) };
-        let mut command = start::guarded(name, arguments);
-        command.env("PATH", path()?).env("MQTTWS_URL", url).env_remove(notify::SOCKET);
+        let mut command = start::guarded(name, arguments, CommandOutput::Stdout, url)?;
         // They are meant for another broker.
         for variable in CREDENTIALS.into_iter().chain([CA_FILE]) {
             command.env_remove(variable);
@@ -71,16 +64,6 @@ impl ServedCommand {
 fn start_by(command: &mut Command, name: &OsStr) -> Result<ServedCommand> {
     let child = command.spawn().map_err(CommandNotStarted);
     child.with_context(|| start::running(name)).map(ServedCommand)
-}
-
-/// `$PATH` with the folder of this program in front, unless the name of that folder cannot stand
-/// there.
-fn path() -> Result<OsString> {
-    let program = env::current_exe().context("looking for mqttws itself")?;
-    let inherited = env::var_os("PATH").filter(|path| !path.is_empty());
-    let path = inherited.unwrap_or_else(|| USUAL_PATH.into());
-    let folders = program.parent().map(Into::into).into_iter().chain(env::split_paths(&path));
-    Ok(env::join_paths(folders).unwrap_or(path))
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -2,9 +2,7 @@
 
 mod child;
 mod log;
-mod notify;
 mod ready;
-mod start;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
 use crate::broker::limits::Limits;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
@@ -21,13 +20,11 @@ use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
 use child::ServedCommand;
-use notify::ServiceManager;
-use ready::{ReadyFile, StartLine};
+use ready::StartLine;
 
 pub use crate::broker::access;
 pub use crate::broker::limits;
 pub use log::LogForm;
-pub use start::{CommandStart, START_WORD, run as start_command};
 
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
@@ -71,7 +68,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let broker = start_broker(config)?;
     announce(config, &broker, ready_file)?;
-    manager.ready(&broker.url());
+    manager.ready(&format!("Listening at {}", broker.url()));
     let command = ServedCommand::start(&config.command, &broker.url())?;
     raise_limit(&config.limits);
     let exit = if let Some(command) = command {

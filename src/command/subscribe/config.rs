@@ -4,8 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use regex::bytes::Regex;
+
 use crate::client;
 use crate::format::encoding::Encoding;
+use crate::format::json_path::JsonCondition;
 use crate::format::layout::{Layout, TopicColour};
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::Subscription;
@@ -24,8 +27,21 @@ pub struct Config {
     pub messages: MessageOptions,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
+    /// What begins when the broker has granted the subscriptions.
+    pub start: StartOptions,
     /// Which lines go to stderr.
     pub verbosity: Verbosity,
+}
+
+/// What begins when the broker has granted the subscriptions.
+#[derive(Debug)]
+pub struct StartOptions {
+    /// `--ready-fd`: this file descriptor is told.
+    pub ready_fd: Option<u32>,
+    /// The command to run, with its arguments; empty is none.
+    pub command: Vec<OsString>,
+    /// What the command finds in `$MQTTWS_URL`.
+    pub url: String,
 }
 
 /// What is done with messages.
@@ -35,6 +51,8 @@ pub struct MessageOptions {
     pub end: EndConditions,
     /// Which are written.
     pub filter: Filter,
+    /// Which of them count, and which end the run.
+    pub criteria: Criteria,
     /// Where they are written, and how.
     pub output: OutputOptions,
     /// Retained ones that were written are removed from the broker.
@@ -94,6 +112,57 @@ pub enum RetainedFilter {
     LeftOut,
     /// `--retained-only`: only they; the first other message is the end.
     Only,
+}
+
+/// Which messages count, and which end the run.
+#[derive(Debug, Clone)]
+pub struct Criteria {
+    /// A message counts if all of these hold.
+    pub matching: Vec<Criterion>,
+    /// `--fail-on`: the first message whose payload matches one of these is the end.
+    pub fail_on: Vec<Regex>,
+    /// Whether messages are expected.
+    pub expectation: Expectation,
+    /// What becomes of messages that do not count.
+    pub others: OtherMessages,
+}
+
+/// What a message must be to count.
+#[derive(Debug, Clone)]
+pub enum Criterion {
+    /// `--match`: its payload matches.
+    Payload(Regex),
+    /// `--match-topic`: its topic matches.
+    Topic(Regex),
+    /// `--match-json`: its payload is JSON with this value.
+    Json(JsonCondition),
+}
+
+/// Whether messages are expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// They are.
+    Messages,
+    /// `--expect-none`: the first that counts is the end.
+    Nothing,
+}
+
+/// What becomes of messages that do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherMessages {
+    /// Only the last one is told, at the end.
+    LeftOut,
+    /// `--show-others`: they are shown on stderr.
+    Shown,
+}
+
+impl Criteria {
+    /// Whether the run is a test, which a refused subscription ends.
+    pub fn are_given(&self) -> bool {
+        !self.matching.is_empty()
+            || !self.fail_on.is_empty()
+            || self.expectation == Expectation::Nothing
+    }
 }
 
 /// Where messages are written, and how.

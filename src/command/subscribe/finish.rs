@@ -37,7 +37,8 @@ impl Subscriber {
         // After an interrupt a reader that has stopped is not waited for.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.ending.is_signalled,
+            // Where nothing is expected, the time has passed in silence.
+            Ok(_) => self.ending.signal.is_some() || self.expects_nothing(),
             Err(_) => false,
         };
         let last_write = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
@@ -47,9 +48,11 @@ impl Subscriber {
             // acknowledged.
             match self.client.next(deadline) {
                 Ok(Event::Interrupted(signal)) => {
-                    return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
+                    let is_decided = hurry || self.is_decided();
+                    return result
+                        .map(|exit| if is_decided { exit } else { self.interrupted(signal) });
                 }
-                Ok(Event::Alarm) if hurry => break,
+                Ok(Event::Alarm) if hurry || self.is_decided() => break,
                 Ok(Event::Alarm) => return result.and_then(|_| self.timed_out()),
                 Ok(event) => result = self.output_event(event, result),
                 Err(error) => result = result.and(Err(error.into())),
@@ -102,7 +105,7 @@ impl Subscriber {
         // No message can be lost any more.
         let result = crate::command::close_receiver(&mut self.client, result);
         let latency = self.receiver.latency.as_ref();
-        summary.print(self.ending.is_signalled, |took| RunSummary {
+        summary.print(self.ending.signal.is_some(), |took| RunSummary {
             verb: "received",
             messages: self.receiver.written.messages,
             bytes: self.receiver.written.bytes,

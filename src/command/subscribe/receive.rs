@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::config::{Destination, MessageOptions, OutputOptions};
 use super::filter::{MessageFilter, Selection};
+use super::judge::{Judge, Judgement};
 use super::retained::Removals;
 use super::sink::Sink;
 use crate::client;
@@ -38,6 +39,8 @@ pub struct MessageReceiver {
     /// Where messages are written.
     pub sink: Sink,
     filter: MessageFilter,
+    /// Judges the messages that the filter lets through, where not all of them count.
+    pub judge: Option<Box<Judge>>,
     /// Retained messages that are to be removed when they were written, if any are.
     pub removals: Option<Removals>,
     /// How long messages took, if that is asked for.
@@ -64,11 +67,13 @@ impl MessageReceiver {
         let removals = options.remove_retained.then(Removals::default);
         let latency = options.latency.then(Latency::default);
         let notes_binary = verbosity.warns() && shows_text(&options.output);
-        let does_more = removals.is_some() || latency.is_some() || notes_binary;
+        let judge = Judge::new(&options.criteria);
+        let does_more = removals.is_some() || latency.is_some() || notes_binary || judge.is_some();
         Self {
             sink,
             is_plain: filter.is_everything() && !does_more,
             filter,
+            judge,
             removals,
             latency,
             notes_binary,
@@ -114,7 +119,18 @@ impl MessageReceiver {
             }
             Selection::TheEnd => {
                 self.sink.skip(*number);
-                return Some(Exit::Done);
+                return Some(self.ended_early());
+            }
+        }
+        match self.judge.as_mut().map_or(Judgement::Counts, |judge| judge.judge(publish)) {
+            Judgement::Counts => {}
+            Judgement::Other => {
+                self.sink.skip(*number);
+                return None;
+            }
+            Judgement::Fails => {
+                self.sink.skip(*number);
+                return Some(Exit::Local);
             }
         }
         self.note_binary(&publish.payload);
@@ -169,7 +185,9 @@ impl MessageReceiver {
         {
             removals.add(number, topic);
         }
-        self.count(length)
+        let end = self.count(length);
+        let has_failed = self.judge.as_ref().is_some_and(|judge| judge.failure().is_some());
+        if has_failed { Some(Exit::Local) } else { end }
     }
 
     #[inline(always)]
@@ -178,6 +196,19 @@ impl MessageReceiver {
         self.written.bytes += length;
         self.restart_idle();
         (Some(self.written.messages) == self.count).then_some(Exit::Done)
+    }
+
+    /// The exit where no other retained message comes, before the messages of `-C` have come: a
+    /// failure only if they had to match something.
+    fn ended_early(&mut self) -> Exit {
+        let Some(judge) = self.judge.as_mut().filter(|judge| judge.has_criteria()) else {
+            return Exit::Done;
+        };
+        if self.count.is_none() || judge.expects_nothing() {
+            return Exit::Done;
+        }
+        judge.fail_early(self.written.messages, self.count);
+        Exit::Local
     }
 
     /// The time of `--idle` begins now.

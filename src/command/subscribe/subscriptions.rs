@@ -66,7 +66,13 @@ impl Subscriber {
         if refused > 0 {
             self.note(Exit::Denied);
         }
-        if all { Some(Exit::Denied) } else { self.answered() }
+        if all || (refused > 0 && self.needs_all()) { Some(Exit::Denied) } else { self.answered() }
+    }
+
+    /// Whether nothing can be said any more when one subscription is refused: of a test, and of
+    /// what begins when all are granted.
+    fn needs_all(&self) -> bool {
+        self.start.needs_all() || self.options.criteria.are_given()
     }
 
     /// The broker cannot take a subscription; the end, if no other is left.
@@ -79,7 +85,8 @@ impl Subscriber {
         self.note(Exit::Denied);
         let asked = &mut self.subscriptions.asked.subscribe;
         asked.retain(|subscription| subscription.filter != *filter);
-        asked.is_empty().then_some(Exit::Denied)
+        let is_over = asked.is_empty();
+        (is_over || self.needs_all()).then_some(Exit::Denied)
     }
 
     /// Reports the filters that the broker did not take back.
@@ -139,6 +146,14 @@ impl Subscriber {
             self.times.ends =
                 self.options.end.after.and_then(|after| Instant::now().checked_add(after));
         }
-        (self.options.end.after_answer && self.subscriptions.unanswered == 0).then_some(Exit::Done)
+        if self.subscriptions.unanswered > 0 {
+            return None;
+        }
+        let (status, remote) = (self.client.at_server("Subscribed at"), self.client.remote());
+        if let Err(error) = self.start.begin(&status.to_string(), move || remote.wake()) {
+            report::line(&format!("{error:#}"));
+            return Some(Exit::Local);
+        }
+        self.options.end.after_answer.then_some(Exit::Done)
     }
 }

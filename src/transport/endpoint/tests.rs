@@ -172,3 +172,18 @@ fn the_host_header_names_the_port_only_when_it_must() {
         assert_eq!(Endpoint::parse(url).unwrap().host_header(), header);
     }
 }
+
+#[test]
+fn the_whole_url_says_the_same() {
+    for url in [
+        "ws://h/mqtt",
+        "wss://h:8443/a/b?c=%20d&e=f",
+        "ws://user@h:1883/",
+        "ws://a%20b%3A%40:p%2Fq%25%C3%BC@[::1]:80/mqtt?x",
+        "ws://:secret@127.0.0.1/mqtt",
+        "ws://[fe80::1%25eth0]:9/",
+    ] {
+        let endpoint = Endpoint::parse(url).expect("an address");
+        assert_eq!(Endpoint::parse(&endpoint.secret_url()), Ok(endpoint), "{url}");
+    }
+}

@@ -90,9 +90,9 @@ fn a_command_does_not_outlive_us() {
 #[test]
 #[cfg(target_os = "linux")]
 fn nothing_is_started_after_our_death() {
-    let words = ["start-command-of-serve", "1", "echo", "started"];
+    let words = ["start-command", "1", "stdout", "echo", "started"];
     Program::new(words).run().expect(137, "", "");
     let ours = std::process::id().to_string();
-    let words = ["start-command-of-serve", &ours, "echo", "started"];
+    let words = ["start-command", &ours, "stdout", "echo", "started"];
     Program::new(words).run().expect(0, "started\n", "");
 }

@@ -214,3 +214,32 @@ fn a_full_queue_is_not_answered_with_success() {
         }
     }
 }
+
+#[test]
+fn absent_sessions_make_room_for_new_clients() {
+    let mut world = World::within(Limits::default().with(Limit::Sessions, 4));
+    let from = world.client(Version::V5, "from");
+    for client_id in ["full", "first", "second"] {
+        let (id, _) = world.join(persistent(Version::V5, client_id));
+        world.subscribe(id, subscription(client_id, QoS::AtLeastOnce));
+        world.lose(id);
+        world.wait(Duration::from_secs(1));
+    }
+    world.publish(from, "full", "x", QoS::AtLeastOnce);
+    let ended = |line: &String| line.split('"').nth(1).map(ToOwned::to_owned);
+    for (client_id, makes_room) in [("a", "first"), ("b", "second")] {
+        world.client(Version::V3_1_1, client_id);
+        assert_eq!(world.notes.last().and_then(ended).as_deref(), Some(makes_room));
+    }
+    // What is lost is told of in any case.
+    world.client(Version::V3_1_1, "c");
+    assert_eq!(
+        world.router.warnings(),
+        [
+            "there are too many sessions (see --limit): that of \"full\", whose client has been absent \
+          longest, is ended, with 1 messages for it"
+        ]
+    );
+    let refused = world.dial(connect(Version::V5, "refused"));
+    assert_eq!((world.end(refused), world.end(from)), (Some(EndReason::Refused), None));
+}

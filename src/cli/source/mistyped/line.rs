@@ -100,7 +100,10 @@ fn classified(typed: &[String], command: &clap::Command) -> Vec<Word> {
     let mut left = typed.iter();
     while let Some(word) = left.next() {
         if word == "--" {
-            words.extend(left.map(|word| Word::Plain(word.clone())));
+            // A command has words of its own.
+            if !command.get_arguments().any(clap::Arg::is_last_set) {
+                words.extend(left.map(|word| Word::Plain(word.clone())));
+            }
             break;
         }
         match word.strip_prefix('-').filter(|rest| !rest.is_empty()) {

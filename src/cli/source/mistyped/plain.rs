@@ -43,8 +43,9 @@ fn look(word: &str) -> WordKind {
 }
 
 /// `serve ./test.sh`, `serve 9001`.
-pub(super) fn command_of_serve(line: &Line, _: &Fault, _: &clap::Command) -> Option<String> {
-    let plain = if line.verb == "serve" { line.plain() } else { Vec::new() };
+pub(super) fn command_of_serve(line: &Line, fault: &Fault, _: &clap::Command) -> Option<String> {
+    let is_about_it = line.verb == "serve" && *fault == Fault::Words;
+    let plain = if is_about_it { line.plain() } else { Vec::new() };
     let first = *plain.first().filter(|_| !line.typed.iter().any(|word| word == "--"))?;
     let port = first.rsplit(':').next().unwrap_or_default().trim_end_matches('/');
     let port = port.split('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Tells a service manager that `serve` is ready and that it stops, as `sd_notify` does.
+//! Tells a service manager that a verb is ready and that it stops, as `sd_notify` does.
 
 use std::env;
 use std::ffi::OsString;
@@ -21,12 +21,12 @@ impl ServiceManager {
         Self(env::var_os(SOCKET).filter(|address| !address.is_empty()))
     }
 
-    /// The broker listens.
-    pub fn ready(&mut self, url: &str) {
-        self.tell(&format!("READY=1\nSTATUS=Listening at {url}\n"));
+    /// The verb is ready; `status` is a line for people.
+    pub fn ready(&mut self, status: &str) {
+        self.tell(&format!("READY=1\nSTATUS={status}\n"));
     }
 
-    /// The broker is about to stop.
+    /// The verb is about to stop.
     pub fn stopping(&mut self) {
         self.tell("STOPPING=1\n");
     }

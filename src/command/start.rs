@@ -1,0 +1,200 @@
+//! The start of a command that `serve` or `sub` runs. On Linux mqttws starts itself once more, and
+//! that process asks the kernel to be killed when its parent dies before it becomes the command: so
+//! no command outlives a `serve` that was killed by SIGKILL.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{self, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::ready;
+use crate::exit::{CommandNotStarted, Exit};
+
+/// The first word of the command line with which mqttws starts itself, in the place of a verb.
+pub const START_WORD: &str = "start-command";
+
+/// The program that runs, also after its file was replaced or removed.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// Where commands are looked for if nothing says where; an empty entry would be the folder that one
+/// is in.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Where the stdout of a command goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandOutput {
+    /// To our stdout.
+    Stdout,
+    /// To our stderr. What takes the place of stdout until the command runs is a pipe to the
+    /// parent, which says why the command could not be run.
+    Stderr,
+}
+
+impl CommandOutput {
+    /// The word for it between mqttws and itself.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// A command that is to be started by this process, which becomes the command.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CommandStart {
+    /// The process that started this one, and with which it ends.
+    parent: u32,
+    /// Where its stdout goes.
+    output: CommandOutput,
+    /// The command and its arguments.
+    words: Vec<OsString>,
+}
+
+impl CommandStart {
+    /// From the words after [`START_WORD`].
+    pub fn parse(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
+        let parent = words.next()?.to_str()?.parse().ok()?;
+        let output = words.next()?;
+        let mut outputs = [CommandOutput::Stdout, CommandOutput::Stderr].into_iter();
+        let output = outputs.find(|one| output == one.word())?;
+        let words: Vec<OsString> = words.collect();
+        (!words.is_empty()).then_some(Self { parent, output, words })
+    }
+}
+
+/// A command that ends with us, if the system has a way to see to that, and that finds a broker in
+/// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] its stdout is a pipe
+/// where mqttws starts itself.
+pub fn guarded(
+    name: &OsStr,
+    arguments: &[OsString],
+    output: CommandOutput,
+    url: &str,
+) -> Result<Command> {
+    let mut command;
+    let is_started_by_us = cfg!(target_os = "linux") && Path::new(OURSELVES).exists();
+    if is_started_by_us {
+        command = Command::new(OURSELVES);
+        command.arg0("mqttws").arg(START_WORD).arg(process::id().to_string());
+        command.arg(output.word()).arg(name);
+    } else {
+        command = Command::new(name);
+    }
+    if output == CommandOutput::Stderr {
+        command.stdout(if is_started_by_us { Stdio::piped() } else { io::stderr().into() });
+    }
+    command.args(arguments).env("PATH", path()?).env("MQTTWS_URL", url);
+    command.env_remove(ready::SOCKET);
+    Ok(command)
+}
+
+/// `$PATH` with the folder of this program in front, unless the name of that folder cannot stand
+/// there.
+fn path() -> Result<OsString> {
+    let program = env::current_exe().context("looking for mqttws itself")?;
+    let inherited = env::var_os("PATH").filter(|path| !path.is_empty());
+    let path = inherited.unwrap_or_else(|| USUAL_PATH.into());
+    let folders = program.parent().map(Into::into).into_iter().chain(env::split_paths(&path));
+    Ok(env::join_paths(folders).unwrap_or(path))
+}
+
+/// Becomes the command; returns only if that fails, or if the parent is dead already.
+pub fn run(start: &CommandStart) -> Result<Exit> {
+    if !ends_with(start.parent) {
+        return Ok(Exit::Command(128 + 9));
+    }
+    let Some((name, arguments)) = start.words.split_first() else { return Ok(Exit::Done) };
+    let mut command = Command::new(name);
+    command.args(arguments);
+    match start.output {
+        CommandOutput::Stdout => {
+            let error = command.exec();
+            Err(CommandNotStarted(explained(error, name))).with_context(|| running(name))
+        }
+        CommandOutput::Stderr => {
+            // It is closed when the command runs.
+            let pipe = io::stdout().as_fd().try_clone_to_owned().context("duplicating stdout")?;
+            let error = command.stdout(io::stderr()).exec();
+            write!(File::from(pipe), "{}", explained(error, name)).context("telling mqttws")?;
+            Ok(Exit::Local)
+        }
+    }
+}
+
+/// What an error says that the program was doing.
+pub fn running(name: &OsStr) -> String {
+    format!("running {}", name.to_string_lossy())
+}
+
+/// Asks to be killed when the parent dies; false if it is dead already, which the kernel does not
+/// tell any more.
+#[cfg(target_os = "linux")]
+fn ends_with(parent: u32) -> bool {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    // Where this is forbidden the command still runs.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let now = getppid().map(|pid| pid.as_raw_nonzero().get());
+    now.and_then(|pid| u32::try_from(pid).ok()) == Some(parent)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ends_with(_: u32) -> bool {
+    true
+}
+
+/// A script whose interpreter is not there is found, and cannot be run.
+fn explained(error: io::Error, name: &OsStr) -> io::Error {
+    let is_path = name.as_encoded_bytes().contains(&b'/');
+    if error.kind() == io::ErrorKind::NotFound && is_path && Path::new(name).exists() {
+        let text = "its interpreter (see its first line) was not found";
+        return io::Error::new(io::ErrorKind::PermissionDenied, text);
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Option<CommandStart> {
+        CommandStart::parse(words.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn a_start_names_its_parent_and_a_command() {
+        let words = ["sh", "-c", "true"].map(OsString::from).to_vec();
+        for output in [CommandOutput::Stdout, CommandOutput::Stderr] {
+            let words = words.clone();
+            assert_eq!(
+                parsed(&["42", output.word(), "sh", "-c", "true"]),
+                Some(CommandStart { parent: 42, output, words })
+            );
+        }
+        for wrong in [
+            &[][..],
+            &["42"],
+            &["42", "stdout"],
+            &["42", "sh", "true"],
+            &["x", "stdout", "sh"],
+            &["-1", "stdout", "sh"],
+        ] {
+            assert_eq!(parsed(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_started_for_a_parent_that_is_not_there() {
+        let words = vec!["/no-such-file".into()];
+        let start = CommandStart { parent: 1 << 30, output: CommandOutput::Stdout, words };
+        if cfg!(target_os = "linux") {
+            assert_eq!(run(&start).expect("it does not get so far"), Exit::Command(137));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What begins when the broker has granted the subscriptions: whoever waits for that is told, and
+//! the command of the command line is started.
+
+use std::ffi::OsString;
+use std::io;
+
+use anyhow::{Context, Result};
+
+use super::config::StartOptions;
+use crate::command::ready::{ReadyFile, ServiceManager};
+use crate::command::start::{CommandOutput, guarded, running};
+use crate::stdio::exec::single::{SingleCommand, SingleEnd};
+use crate::terminal::screen;
+
+/// What begins, or has begun.
+pub struct Start {
+    stage: Stage,
+    /// The command in words.
+    command_name: String,
+    manager: ServiceManager,
+    waits_for: Awaited,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// The answer to the subscriptions.
+    Answer,
+    /// That all of them are granted.
+    AllGranted,
+}
+
+enum Stage {
+    /// The broker has not answered yet.
+    Before { ready_file: Option<ReadyFile>, command: Vec<OsString>, url: String },
+    /// It has; there may be a command.
+    Begun(Option<SingleCommand>),
+}
+
+impl Start {
+    /// Nothing begins yet; the file descriptor of `--ready-fd` is taken.
+    pub fn new(options: StartOptions) -> Result<Self> {
+        let StartOptions { ready_fd, command, url } = options;
+        let is_needed = ready_fd.is_some() || !command.is_empty();
+        let name = command.first().map(|name| running(name)).unwrap_or_default();
+        let ready_file = ready_fd.map(ReadyFile::take).transpose()?;
+        Ok(Self {
+            stage: Stage::Before { ready_file, command, url },
+            command_name: name,
+            manager: ServiceManager::from_environment(),
+            waits_for: if is_needed { Awaited::AllGranted } else { Awaited::Answer },
+        })
+    }
+
+    /// Whether nothing can begin any more when one subscription is refused.
+    pub fn needs_all(&self) -> bool {
+        self.waits_for == Awaited::AllGranted
+    }
+
+    /// The broker has answered: begins, unless that was done before. `wake` is called by another
+    /// thread when the command has ended.
+    pub fn begin(&mut self, status: &str, wake: impl FnOnce() + Send + 'static) -> Result<()> {
+        let Stage::Before { ready_file, command, url } = &mut self.stage else { return Ok(()) };
+        if let Some(file) = ready_file.take() {
+            file.write("")?;
+        }
+        self.manager.ready(status);
+        let started = match command.split_first() {
+            None => None,
+            Some((name, arguments)) => {
+                let mut command = guarded(name, arguments, CommandOutput::Stderr, url)?;
+                // A process group of its own cannot read from the terminal: it would be stopped.
+                if screen::stdin_is_terminal() {
+                    command.stdin(std::process::Stdio::null());
+                }
+                let started: io::Result<_> = SingleCommand::start(&mut command, wake);
+                Some(started.with_context(|| self.command_name.clone())?)
+            }
+        };
+        self.stage = Stage::Begun(started);
+        Ok(())
+    }
+
+    /// Why the command has failed, if it has.
+    pub fn failure(&self) -> Option<String> {
+        let Stage::Begun(Some(command)) = &self.stage else { return None };
+        match command.end()? {
+            SingleEnd::Done => None,
+            SingleEnd::Failed(why) | SingleEnd::NotRun(why) => {
+                Some(format!("{}: {why}", self.command_name))
+            }
+        }
+    }
+
+    /// The run is over: the command gets this signal, or is asked to end. It is returned, to be
+    /// waited for.
+    pub fn end(&mut self, signal: Option<i32>) -> Option<SingleCommand> {
+        let Stage::Begun(command) = &mut self.stage else { return None };
+        self.manager.stopping();
+        let mut command = command.take()?;
+        match signal {
+            Some(signal) => command.signal(signal),
+            None => command.terminate(),
+        }
+        Some(command)
+    }
+}

@@ -1,0 +1,170 @@
+//! When a run of `sub` is over for another reason than its messages, and what is said about it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::Subscriber;
+use super::judge::Judge;
+use crate::client;
+use crate::exit::Exit;
+use crate::format::count::{count, count_of};
+use crate::report;
+
+/// Why a run ended before what was asked was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfinished {
+    /// This time is up.
+    TimedOut(Duration),
+    /// Nothing came for this time (`--idle`).
+    Silent(Duration),
+    /// The user has interrupted it.
+    Interrupted,
+    /// The command of the command line has failed, and how.
+    CommandFailed(String),
+}
+
+impl Subscriber {
+    /// The time of `-W`, of `--for` or of `--idle` is up; if not, it is time to draw.
+    pub(super) fn time_is_up(&mut self) -> Result<Option<Exit>> {
+        let now = Instant::now();
+        let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        if is_due(self.times.deadline) {
+            return self.timed_out().map(Some);
+        }
+        if is_due(self.times.ends) {
+            // A message that is written as it comes must not be taken for a whole one.
+            let is_cut = self.receiver.is_amidst();
+            self.tell_arriving();
+            let after = self.options.end.after.unwrap_or_default();
+            let exit = self.ended_before(Unfinished::TimedOut(after));
+            return Ok(Some(if is_cut { Exit::TimedOut } else { exit }));
+        }
+        let is_idle = is_due(self.idle_deadline());
+        Ok(is_idle.then(|| self.idle_is_over()))
+    }
+
+    /// The time of `-W` is up.
+    pub(super) fn timed_out(&mut self) -> Result<Exit> {
+        let after = self.options.end.timeout.unwrap_or_default();
+        let session = self.client.session();
+        if let Some(pending) =
+            session.pending_subscribe().filter(|_| self.subscriptions.unanswered > 0)
+        {
+            let what = pending.to_string();
+            return Err(client::Error::Unanswered { what, after }.into());
+        }
+        if self.expects_nothing() {
+            return Ok(if self.tell_arriving() { Exit::Local } else { Exit::Done });
+        }
+        self.ending.unfinished = Some(Unfinished::TimedOut(after));
+        Ok(Exit::TimedOut)
+    }
+
+    /// The time of `--idle` is up: a message that has begun to arrive is not passed over.
+    fn idle_is_over(&mut self) -> Exit {
+        if self.tell_arriving() {
+            return Exit::TimedOut;
+        }
+        self.ended_before(Unfinished::Silent(self.options.end.idle.unwrap_or_default()))
+    }
+
+    /// The exit where the run may end before the messages of `-C` have come, unless they have to
+    /// match something.
+    fn ended_before(&mut self, why: Unfinished) -> Exit {
+        let has_criteria = self.judge().is_some_and(Judge::has_criteria);
+        if !has_criteria || self.options.end.count.is_none() || self.expects_nothing() {
+            return Exit::Done;
+        }
+        self.ending.unfinished = Some(why);
+        Exit::TimedOut
+    }
+
+    /// Reports a message that has begun to arrive, if there is one. One that is written as it comes
+    /// is reported with what was written of it.
+    fn tell_arriving(&self) -> bool {
+        let arrived = self.client.session().partial_packet();
+        if arrived > 0 && !self.receiver.is_amidst() {
+            report::line(&format!(
+                "subscribed: ended in the middle of a message of which {} had arrived",
+                count(arrived as u64, "byte")
+            ));
+        }
+        arrived > 0 || self.receiver.is_amidst()
+    }
+
+    /// An endless subscription ends no other way.
+    pub(super) fn interrupted(&mut self, signal: i32) -> Exit {
+        if self.options.end.count.is_none() && !self.expects_nothing() {
+            return Exit::Done;
+        }
+        self.ending.unfinished = Some(Unfinished::Interrupted);
+        Exit::Signal(signal.into())
+    }
+
+    /// The end, if the command of the command line has failed.
+    pub(super) fn look_at_test_command(&mut self) -> Option<Exit> {
+        let failure = self.start.failure()?;
+        self.ending.unfinished = Some(Unfinished::CommandFailed(failure));
+        Some(Exit::Local)
+    }
+
+    /// Whether the run has failed already, or is known to be unfinished: nothing changes that.
+    pub(super) fn is_decided(&self) -> bool {
+        self.ending.unfinished.is_some()
+            || self.judge().is_some_and(|judge| judge.failure().is_some())
+    }
+
+    pub(super) fn expects_nothing(&self) -> bool {
+        self.judge().is_some_and(Judge::expects_nothing)
+    }
+
+    fn judge(&self) -> Option<&Judge> {
+        self.receiver.judge.as_deref()
+    }
+
+    /// Reports why the run failed, or how many messages were written when it ended early.
+    pub(super) fn tell_unfinished(&self) {
+        if let Some(failure) = self.judge().and_then(Judge::failure) {
+            return report::line(failure);
+        }
+        let Some(why) = &self.ending.unfinished else { return };
+        let (written, wanted) = (self.receiver.written.messages, self.options.end.count);
+        let judge = self.judge().filter(|judge| judge.has_criteria());
+        report::line(&match judge {
+            Some(judge) => why.with_tally(|when| judge.tally(written, wanted, when)),
+            None => why.with_count(written, wanted),
+        });
+    }
+}
+
+impl Unfinished {
+    /// What is said where messages have to match something; `tally` says which have come, and is
+    /// told until when.
+    fn with_tally(&self, tally: impl Fn(&str) -> String) -> String {
+        match self {
+            Self::TimedOut(after) => tally(&format!(" within {} s", after.as_secs_f64())),
+            Self::Silent(idle) => tally(&format!(" before {} s of silence", idle.as_secs_f64())),
+            Self::Interrupted => format!("interrupted: {}", tally(" so far")),
+            Self::CommandFailed(failure) => format!("{failure}; {}", tally(" so far")),
+        }
+    }
+
+    /// What is said where every message counts.
+    fn with_count(&self, written: u64, wanted: Option<u64>) -> String {
+        let messages = match wanted {
+            Some(wanted) => count_of(written, wanted, "message"),
+            None => count(written, "message"),
+        };
+        match self {
+            Self::TimedOut(after) => {
+                format!("subscribed: timed out after {} s with {messages}", after.as_secs_f64())
+            }
+            Self::Silent(idle) => {
+                format!("subscribed: nothing came for {} s after {messages}", idle.as_secs_f64())
+            }
+            Self::Interrupted => format!("subscribed: interrupted with {messages}"),
+            Self::CommandFailed(failure) => failure.clone(),
+        }
+    }
+}
