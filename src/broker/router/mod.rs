@@ -335,7 +335,7 @@ impl Router {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
             self.statistics.sent.packets += peer.packets.len() as u64;
-            self.statistics.sent.messages += std::mem::take(&mut peer.published);
+            self.statistics.sent.messages += std::mem::take(&mut peer.backlog.published);
             hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,

@@ -396,11 +396,11 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
     let mut packet = Packet::Publish(publish);
     let fits = peer.takes(&packet);
     if fits {
-        if let (Some(aliases), Packet::Publish(publish)) = (&mut peer.outbound_aliases, &mut packet)
-        {
-            aliases.apply(publish, peer.maximum_packet);
+        let terms = &mut peer.terms;
+        if let (Some(aliases), Packet::Publish(publish)) = (&mut terms.aliases, &mut packet) {
+            aliases.apply(publish, terms.maximum_packet);
         }
-        peer.published += 1;
+        peer.backlog.published += 1;
         peer.push(packet);
     }
     fits
