@@ -11,7 +11,8 @@ use super::BrokerLog;
 use super::access::UpgradeRules;
 use super::event::BrokerEvent;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
+use super::limits::{CONTROL_BYTES, LINGER};
+use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason, Router};
@@ -119,10 +120,16 @@ impl ServerConnection {
 
     /// Whether something should be read now. A client that does not read what it is sent is not
     /// read from either.
-    pub fn wants_to_read(&self) -> bool {
-        let has_room = self.sending.queue.unsent() <= DEAF_BYTES
-            && self.sending.queue.control_len() <= CONTROL_BYTES;
+    pub fn wants_to_read(&self, memory: MemoryLevel) -> bool {
+        let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
+        let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
+            && self.sending.queue.control_len() <= most_control;
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
+    }
+
+    /// The memory that is held for a packet that is incomplete, in bytes.
+    pub fn incomplete(&self) -> usize {
+        self.input.incomplete()
     }
 
     /// Whether something waits to be written, or the socket is to be closed.
@@ -173,7 +180,7 @@ impl ServerConnection {
 
     /// Reads once, and gives what arrived to the router.
     pub fn read(&mut self, service: &mut Service, now: Instant) {
-        if !self.wants_to_read() {
+        if !self.wants_to_read(service.router.memory()) {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);

@@ -11,6 +11,7 @@ mod handshake;
 mod input;
 pub mod limits;
 mod listeners;
+mod memory;
 mod output;
 mod refusals;
 mod router;

@@ -7,6 +7,7 @@ mod connection;
 mod exec;
 mod help;
 mod layout;
+mod leaving;
 mod mqtt;
 mod network;
 mod pages;

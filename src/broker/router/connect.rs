@@ -9,6 +9,7 @@ use super::reason::Reason;
 use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies, lesser};
 use crate::broker::limits::{IN_FLIGHT, Limit};
+use crate::broker::memory::MemoryLevel;
 use crate::broker::router::message::{AddressedMessage, AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
 use crate::mqtt::property::{Properties, PropertyId};
@@ -19,6 +20,9 @@ use crate::mqtt::version::Version;
 pub(super) const UNACCEPTABLE_VERSION: ReasonCode = ReasonCode(1);
 const IDENTIFIER_REJECTED: ReasonCode = ReasonCode(2);
 const SERVER_UNAVAILABLE: ReasonCode = ReasonCode(3);
+
+/// A client identifier of so many bytes costs no more than a connection does.
+const SMALL_CLIENT_ID: usize = 256;
 
 impl Router {
     /// CONNECT (§3.1.4).
@@ -31,6 +35,12 @@ impl Router {
         }
         let refused = |will| lesser::refused_will(&self.limits, will);
         if let Some(reason) = connect.will.as_ref().and_then(refused) {
+            return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
+        }
+        // Those who come for their messages make room.
+        let is_kept = connect.will.is_some() || connect.client_id.len() > SMALL_CLIENT_ID;
+        if is_kept && self.memory.level == MemoryLevel::Out {
+            let reason = Reason::new(ReasonCode::SERVER_BUSY, "the broker has no memory left");
             return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
         }
         let anonymous = connect.client_id.is_empty();

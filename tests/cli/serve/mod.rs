@@ -5,6 +5,7 @@ mod command;
 mod limits;
 mod listeners;
 mod log;
+mod memory;
 mod ready;
 mod refusals;
 mod signals;

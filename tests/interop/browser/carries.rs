@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use super::chromium::Chromium;
-use super::{LIBRARIES, Task, chromium, receives, serve, subscribe};
+use super::{LIBRARIES, Task, chromium, mqttws, receives, serve, subscribe};
 use crate::folder::Folder;
 use crate::long_payload;
-use crate::program::Program;
 
 fn hex(payload: &[u8]) -> String {
     let mut hex = String::new();
@@ -22,8 +21,8 @@ fn carries(task: &Task, chromium: &'static Chromium) {
     let (folder, name, url) = (Folder::new(), task.name(), task.url);
     let (topic, out) = (format!("{name}/in"), format!("{name}/out"));
     let publish = |file: &str, qos: &str, more: &[&str]| {
-        let flags = ["pub", url, "-t", &topic, "-q", qos, "-f", file];
-        Program::new([&flags, more].concat()).run().expect(0, "", "");
+        let flags = ["-t", &topic, "-q", qos, "-f", file];
+        mqttws("pub", url, &[&flags, more].concat()).run().expect(0, "", "");
     };
     let payloads = [(0..=255).collect(), Vec::new(), long_payload(100_000)];
     let count = (1 + 3 * payloads.len()).to_string();
@@ -44,27 +43,27 @@ fn carries(task: &Task, chromium: &'static Chromium) {
     }
     receives(subscriber, &back.concat());
     // What the page retained is there for whoever comes later.
-    let read = ["sub", url, "-t", &out, "-C", "1", "-F", "r%r %p"];
-    Program::new(read).run().expect(0, "r1 kept\n", "");
+    mqttws("sub", url, &["-t", &out, "-C", "1", "-F", "r%r %p"]).run().expect(0, "r1 kept\n", "");
 }
 
 /// Every version that a library speaks.
-fn carries_in_every_version(library: usize, url: &str) {
-    let Some(chromium) = chromium() else { return };
+fn carries_in_every_version(library: usize, url: &str, chromium: &'static Chromium) {
     let (library, versions) = LIBRARIES[library];
     for version in versions {
-        carries(&Task { library, version: *version, url, will: false }, chromium);
+        carries(&Task { library, version: *version, url, more: "" }, chromium);
     }
 }
 
 #[test]
 fn mqtt_js_carries_everything() {
+    let Some(chromium) = chromium() else { return };
     let (_serve, url) = serve();
-    carries_in_every_version(0, &url);
+    carries_in_every_version(0, &url, chromium);
 }
 
 #[test]
 fn paho_javascript_carries_everything() {
+    let Some(chromium) = chromium() else { return };
     let (_serve, url) = serve();
-    carries_in_every_version(1, &url);
+    carries_in_every_version(1, &url, chromium);
 }

@@ -111,6 +111,17 @@ impl Page {
         self.lines.push(line.chars().take(100).collect());
     }
 
+    /// The page tells this line, whatever it tells before.
+    pub fn tells_at_last(&mut self, line: &str) {
+        while let Ok(told) = self.told.recv_timeout(PATIENCE) {
+            if told == line {
+                return;
+            }
+            self.lines.push(told);
+        }
+        panic!("not {line}, but {:#?}", self.lines);
+    }
+
     /// Closes it as a user does.
     pub fn close(self) {
         drop(self);

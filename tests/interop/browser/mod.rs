@@ -7,6 +7,7 @@ mod carries;
 mod chromium;
 mod hot_reload;
 mod origins;
+mod restart;
 mod site;
 mod wills;
 
@@ -23,7 +24,7 @@ const LIBRARIES: [(&str, &[u8]); 2] = [("mqttjs", &[3, 4, 5]), ("paho", &[3, 4])
 /// The browser that all tests share; none when `tests/run` was told to do without.
 fn chromium() -> Option<&'static Chromium> {
     static CHROMIUM: OnceLock<Chromium> = OnceLock::new();
-    let is_here = is_here("chromium-headless-shell") && is_here("browser-libraries");
+    let is_here = ["chromium-headless-shell", "browser-libraries"].into_iter().all(is_here);
     is_here.then(|| CHROMIUM.get_or_init(Chromium::start))
 }
 
@@ -45,7 +46,7 @@ fn serve() -> (Running, String) {
 /// The same with these flags.
 fn serve_with(flags: &[&str]) -> (Running, String) {
     let mut serve = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
-    let url = serve.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    let url = serve.wait_for_line(|line| line.starts_with("ws"));
     (serve, url)
 }
 
@@ -55,8 +56,8 @@ struct Task<'a> {
     version: u8,
     /// The broker.
     url: &'a str,
-    /// Whether it leaves a will.
-    will: bool,
+    /// More of its query: `will=1` leaves a will, `again=MS` connects again after a loss.
+    more: &'a str,
 }
 
 impl Task<'_> {
@@ -70,19 +71,23 @@ impl Task<'_> {
     /// The address of its page in a place; it tells its lines under this name to the site at this
     /// port.
     fn address(&self, place: &str, site: u16, name: &str) -> String {
-        let Self { library, version, url, .. } = self;
-        let will = if self.will { "1" } else { "" };
+        let Self { library, version, url, more } = self;
         format!(
             "{place}/{library}.html?library={library}&version={version}&url={url}&name={name}\
-             &will={will}&site=http://127.0.0.1:{site}"
+             &{more}&site=http://127.0.0.1:{site}"
         )
+    }
+
+    /// Opens its page.
+    fn start(&self, chromium: &'static Chromium) -> Page {
+        let site = chromium.site.port;
+        let (place, name) = (format!("http://localhost:{site}"), self.name());
+        chromium.open(&self.address(&place, site, &name), &name)
     }
 
     /// Opens its page, and waits until it has connected and subscribed.
     fn open(&self, chromium: &'static Chromium) -> Page {
-        let site = chromium.site.port;
-        let (place, name) = (format!("http://localhost:{site}"), self.name());
-        let mut page = chromium.open(&self.address(&place, site, &name), &name);
+        let mut page = self.start(chromium);
         let subprotocol = if self.version == 3 { "mqttv3.1" } else { "mqtt" };
         page.tells(&format!("upgraded {subprotocol}"));
         page.tells("subscribed");
@@ -90,9 +95,14 @@ impl Task<'_> {
     }
 }
 
+/// `mqttws` at a broker.
+fn mqttws(verb: &str, url: &str, arguments: &[&str]) -> Program {
+    Program::new([&[verb, url], arguments].concat())
+}
+
 /// A subscriber whose subscription stands.
 fn subscribe(url: &str, arguments: &[&str]) -> Running {
-    let mut running = Program::new([&["sub", url, "-d"], arguments].concat()).spawn();
+    let mut running = mqttws("sub", url, &[&["-d"], arguments].concat()).spawn();
     running.wait_for_words("received SUBACK");
     running
 }

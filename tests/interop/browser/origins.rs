@@ -40,25 +40,34 @@ impl Places {
 
 /// Opens a page that lies there; its name tells the broker and the place.
 fn open(chromium: &'static Chromium, url: &str, place: &str, at: &str) -> Page {
-    let task = Task { library: "mqttjs", version: 5, url, will: false };
+    let task = Task { library: "mqttjs", version: 5, url, more: "" };
     let name = format!("{}-{place}", task.name());
     let address = task.address(at, chromium.site.port, &name);
     chromium.open(&address, &name)
 }
 
+/// The page sees 1006 and nothing else; why stands on stderr of the broker.
 #[test]
 fn foreign_pages_are_refused() {
     let Some(chromium) = chromium() else { return };
-    let (_serve, url) = serve_with(&[]);
-    for (place, _, at) in Places::new(chromium).list() {
+    let (mut serve, url) = serve_with(&[]);
+    for (place, origin, at) in Places::new(chromium).list() {
         open(chromium, &url, place, &at).tells("closed 1006");
+        serve.wait_for_words(&format!(
+            " was refused with 403 Forbidden: start mqttws serve with --allow-origin {origin} to \
+             let in pages "
+        ));
     }
+    let here = format!("http://localhost:{}", chromium.site.port);
     // A page of this machine, with a name for it that anybody could have made lead here.
-    let (here, rebound) = (
-        format!("http://localhost:{}", chromium.site.port),
-        url.replace("127.0.0.1", "foreign.example"),
-    );
+    let rebound = url.replace("127.0.0.1", "foreign.example");
     open(chromium, &rebound, "rebound", &here).tells("closed 1006");
+    serve.wait_for_words("start mqttws serve with --allow-remote to let in clients that call it ");
+    // A library that takes / for a URL without a path.
+    let pathless = url.trim_end_matches("mqtt");
+    open(chromium, pathless, "pathless", &here).tells("closed 1006");
+    serve
+        .wait_for_words(" was refused with 404 Not Found: mqttws serve listens at /mqtt, not at /");
 }
 
 #[test]

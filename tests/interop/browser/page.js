@@ -38,7 +38,7 @@ const libraries = {
       protocolVersion: version,
       protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
       clientId: asked.name,
-      reconnectPeriod: 0,
+      reconnectPeriod: Number(asked.again ?? 0),
       ...(asked.will && { will })
     })
     client.on('error', error => tell('failed', error.message))

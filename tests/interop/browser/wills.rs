@@ -20,7 +20,7 @@ fn the_will_of_a_page_that_is_closed_comes() {
     let (_serve, url) = serve();
     for (library, versions) in LIBRARIES {
         for version in versions {
-            let task = Task { library, version: *version, url: &url, will: true };
+            let task = Task { library, version: *version, url: &url, more: "will=1" };
             let subscriber = await_will(&url, &task.name());
             task.open(chromium).close();
             receives(subscriber, "q1 r1 gone\n");
@@ -65,7 +65,7 @@ fn the_will_of_a_page_whose_connection_is_cut_comes() {
     let (_serve, url) = serve();
     let wire = Wire::to(&url);
     for (library, versions) in LIBRARIES {
-        let task = Task { library, version: versions[0], url: &wire.url, will: true };
+        let task = Task { library, version: versions[0], url: &wire.url, more: "will=1" };
         let subscriber = await_will(&url, &task.name());
         let carried = wire.carry();
         let mut page = task.open(chromium);
