@@ -68,7 +68,9 @@ impl Router {
             _ => Properties::default(),
         };
         let code = ReasonCode::SUCCESS;
-        let connack = ConnAck { session_present: present, code, properties };
+        // In MQTT 3.1 the byte is reserved (3.1 §3.2).
+        let session_present = present && connect.version != Version::V3_1;
+        let connack = ConnAck { session_present, code, properties };
         self.send(id, Packet::ConnAck(Box::new(connack)));
         self.pump(key, now);
     }

@@ -1,6 +1,7 @@
 //! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline
 //! go out.
 
+mod aliases;
 mod connect;
 mod copies;
 mod lesser;
@@ -39,7 +40,7 @@ use login::Logins;
 use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
 use peer::{Peer, ReaderState};
-use reason::Reason;
+use reason::{Reason, undefined_code};
 use retained::Retained;
 use session::{NEVER, Sessions};
 use statistics::BrokerStatistics;
@@ -215,6 +216,11 @@ impl Router {
             return self.receive_first(id, packet, now);
         };
         peer.heard = now;
+        if let Some(code) = undefined_code(&packet) {
+            let string = format!("{} with the reason code {:#04X}", packet.packet_type(), code.0);
+            let reason = Reason::new(ReasonCode::MALFORMED_PACKET, string);
+            return self.shut(id, &reason, EndReason::Misbehaved, now);
+        }
         self.receive_in(id, session, packet, now);
     }
 
@@ -346,7 +352,7 @@ impl Router {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
             self.statistics.sent.packets += peer.packets.len() as u64;
-            self.statistics.sent.messages += std::mem::take(&mut peer.published);
+            self.statistics.sent.messages += std::mem::take(&mut peer.backlog.published);
             hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,
@@ -370,9 +376,9 @@ impl Router {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Sends a packet.
+    /// Sends a packet, unless the client takes none of that size `[MQTT-3.1.2-24]`.
     fn send(&mut self, id: ConnectionId, packet: Packet) {
-        if let Some(peer) = self.peers.get_mut(&id) {
+        if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.takes(&packet)) {
             peer.push(packet);
             touch(&mut self.touched, id, peer);
         }

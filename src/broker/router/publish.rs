@@ -452,10 +452,14 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
     if !peer.version.has_properties() {
         publish.properties.0.clear();
     }
-    let packet = Packet::Publish(publish);
+    let mut packet = Packet::Publish(publish);
     let fits = peer.takes(&packet);
     if fits {
-        peer.published += 1;
+        let terms = &mut peer.terms;
+        if let (Some(aliases), Packet::Publish(publish)) = (&mut terms.aliases, &mut packet) {
+            aliases.apply(publish, terms.maximum_packet);
+        }
+        peer.backlog.published += 1;
         peer.push(packet);
     }
     fits
