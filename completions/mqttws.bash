@@ -493,8 +493,8 @@ _mqttws_value() {
         'serve --limit =' | \
         'serve --allow-origin ' | \
         'serve --allow-origin =' | \
-        'serve --fault ' | \
-        'serve --fault =')
+        'serve --user ' | \
+        'serve --user =')
             : ;;
         'pub --capath ' | \
         'pub --capath =' | \
@@ -598,6 +598,20 @@ _mqttws_value() {
         'check --tls-keylog =' | \
         'check --config ' | \
         'check --config =' | \
+        'serve --users ' | \
+        'serve --users =' | \
+        'serve --acl ' | \
+        'serve --acl =' | \
+        'serve --ca-out ' | \
+        'serve --ca-out =' | \
+        'serve --cert ' | \
+        'serve --cert =' | \
+        'serve --key ' | \
+        'serve --key =' | \
+        'serve --key-password-file ' | \
+        'serve --key-password-file =' | \
+        'serve --client-ca ' | \
+        'serve --client-ca =' | \
         'profile --config ' | \
         'profile --config =')
             _mqttws_files -f ;;
@@ -743,7 +757,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'serve -'*)
-            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --allow-origin --allow-remote --fault --help' ;;
+            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)
             _mqttws_of -W '--config --names --help' ;;
         'completions -'*)

@@ -2,11 +2,14 @@
 //! clients ask for. Of each connection they know its broker.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::access::acl::Acl;
+use super::access::users::Users;
 use super::limits::{Limits, NAMED_BROKERS};
+use super::memory::MemoryLevel;
 use super::router::{ConnectionId, Outgoing, Router};
-use crate::mqtt::packet::{Malformed, Packet};
+use crate::mqtt::packet::{Malformed, Packet, Publish};
 use crate::mqtt::version::Version;
 
 /// The name of a broker: the first part of a path such as `/NAME/mqtt`.
@@ -42,6 +45,9 @@ struct NamedBroker {
 #[derive(Debug)]
 pub struct Brokers {
     limits: Limits,
+    users: Option<Users>,
+    acl: Option<Acl>,
+    memory: MemoryLevel,
     unnamed: Router,
     named: BTreeMap<BrokerName, NamedBroker>,
     /// The brokers of connections, but for those of the one without a name.
@@ -53,11 +59,17 @@ pub struct Brokers {
 }
 
 impl Brokers {
-    /// Brokers of which each has these limits.
-    pub fn new(limits: Limits) -> Self {
+    /// Brokers of which each has these limits, and lets in these users and topics; `None` is
+    /// everybody, and all.
+    pub fn new(limits: Limits, users: Option<Users>, acl: Option<Acl>) -> Self {
+        let mut unnamed = Router::new(limits.clone());
+        unnamed.set_access(users.clone(), acl.clone());
         Self {
-            unnamed: Router::new(limits.clone()),
+            unnamed,
             limits,
+            users,
+            acl,
+            memory: MemoryLevel::default(),
             named: BTreeMap::new(),
             names: HashMap::new(),
             alarms: BTreeSet::new(),
@@ -76,6 +88,8 @@ impl Brokers {
             if !self.named.contains_key(&name) {
                 self.make_room()?;
                 let mut router = Router::new(self.limits.clone());
+                router.set_access(self.users.clone(), self.acl.clone());
+                router.set_memory(self.memory);
                 router.start(now);
                 self.named.insert(name.clone(), NamedBroker { router, alarm: None });
             }
@@ -154,6 +168,16 @@ impl Brokers {
         self.of(id).written(id, weight, now);
     }
 
+    /// There is no memory for what the client sends.
+    pub fn out_of_memory(&mut self, id: ConnectionId, now: Instant) {
+        self.of(id).out_of_memory(id, now);
+    }
+
+    /// Ends a connection if it has been silent for so long in the middle of a packet.
+    pub fn end_if_silent(&mut self, id: ConnectionId, time: Duration, now: Instant) {
+        self.of(id).end_if_silent(id, time, now);
+    }
+
     /// No publisher waits for the client of this connection until it takes something.
     pub fn set_stuck(&mut self, id: ConnectionId) {
         self.of(id).set_stuck(id);
@@ -181,6 +205,12 @@ impl Brokers {
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) {
         self.unnamed.tick(now);
+        // They may have work that does not wait for a time.
+        for name in &self.touched {
+            if let Some(broker) = self.named.get_mut(name) {
+                broker.router.tick(now);
+            }
+        }
         while self.alarms.first().is_some_and(|(at, _)| *at <= now) {
             let Some((_, name)) = self.alarms.pop_first() else { return };
             if let Some(broker) = self.named.get_mut(&name) {
@@ -200,9 +230,34 @@ impl Brokers {
         }
     }
 
-    /// Whether [`drain`](Self::drain) may hand something over.
-    pub fn has_output(&self) -> bool {
-        self.unnamed.has_output() || !self.touched.is_empty()
+    /// Whether something can be done at once.
+    pub fn has_work(&self) -> bool {
+        self.unnamed.has_work() || !self.touched.is_empty()
+    }
+
+    /// Notes how much memory there is.
+    pub fn set_memory(&mut self, level: MemoryLevel) {
+        self.unnamed.set_memory(level);
+        if std::mem::replace(&mut self.memory, level) != level {
+            for broker in self.named.values_mut() {
+                broker.router.set_memory(level);
+            }
+        }
+    }
+
+    /// How much memory there is.
+    pub fn memory(&self) -> MemoryLevel {
+        self.memory
+    }
+
+    /// Retains a message in the one without a name. False if there is no room.
+    pub fn load_retained(&mut self, publish: Publish, now: Instant) -> bool {
+        self.unnamed.load_retained(publish, now)
+    }
+
+    /// The retained messages of the one without a name.
+    pub fn retained_messages(&self, now: Instant) -> Vec<Publish> {
+        self.unnamed.retained_messages(now)
     }
 
     /// Hands over everything that is to be sent or closed; `tell` is called with what is to be said
@@ -214,7 +269,7 @@ impl Brokers {
     ) {
         self.unnamed.drain(&mut hand_over);
         tell(self.unnamed.warnings(), self.unnamed.notes());
-        while let Some(name) = self.touched.pop_first() {
+        for name in std::mem::take(&mut self.touched) {
             let Some(NamedBroker { router, alarm }) = self.named.get_mut(&name) else { continue };
             router.drain(|outgoing| {
                 if outgoing.end.is_some() {
@@ -227,7 +282,10 @@ impl Brokers {
             if let Some(before) = std::mem::replace(alarm, deadline) {
                 self.alarms.remove(&(before, name.clone()));
             }
-            self.alarms.extend(deadline.map(|at| (at, name)));
+            self.alarms.extend(deadline.map(|at| (at, name.clone())));
+            if router.has_work() {
+                self.touched.insert(name);
+            }
         }
     }
 }
@@ -251,7 +309,7 @@ mod tests {
     #[test]
     fn empty_brokers_make_room() {
         let now = Instant::now();
-        let mut brokers = Brokers::new(Limits::default());
+        let mut brokers = Brokers::new(Limits::default(), None, None);
         let name = |number: u64| BrokerName::new(&format!("n{number}"));
         for id in 0..NAMED_BROKERS as u64 {
             brokers.open(id, name(id), now).unwrap();

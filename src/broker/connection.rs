@@ -1,27 +1,31 @@
 //! One connection: carries bytes between its socket and the router. Nothing here waits.
 
+mod deviant;
 mod faulty;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use faulty::room;
-use mio::net::TcpStream;
 
-use super::BrokerLog;
 use super::access::UpgradeRules;
 use super::brokers::{Brokers, TooManyBrokers};
+use super::deviation::{DeviantTraffic, Deviation};
 use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
+use super::limits::{CONTROL_BYTES, LINGER};
+use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason};
+use super::socket::{self, ClientSocket};
+use super::tls::ServerTls;
+use super::{BrokerLog, RefusalsIn};
 use crate::mqtt::packet::Packet;
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
@@ -38,12 +42,16 @@ pub struct Service {
     pub path: String,
     /// Which upgrades are accepted.
     pub upgrades: UpgradeRules,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
     /// What goes wrong on purpose.
     pub faults: Option<Arc<FaultPlan>>,
     /// Which refusals it is told of.
     pub refusals: RefusalLines,
+    /// What is done otherwise than the standards say.
+    pub deviations: Vec<&'static Deviation>,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -78,12 +86,14 @@ enum EndStage {
 pub struct ServerConnection {
     id: ConnectionId,
     address: SocketAddr,
-    socket: TcpStream,
+    socket: ClientSocket,
     input: InputDecoder,
     readiness: Readiness,
     sending: SendingSide,
     /// What goes wrong on purpose, if something can.
     faults: Option<Box<FaultyTraffic>>,
+    /// What changes what passes, if something does.
+    deviant: Option<Box<DeviantTraffic>>,
     /// Whether the client has ended its side, or the connection is broken.
     has_ended: bool,
 }
@@ -103,10 +113,9 @@ impl ServerConnection {
     /// A connection that was just accepted. Packets of at most `max_packet` bytes are taken.
     pub fn new(
         id: ConnectionId,
-        socket: TcpStream,
+        socket: ClientSocket,
         address: SocketAddr,
         max_packet: usize,
-        faults: Option<FaultyTraffic>,
     ) -> Self {
         Self {
             id,
@@ -120,14 +129,28 @@ impl ServerConnection {
                 stage: EndStage::Open,
                 close_answer: None,
             },
-            faults: faults.map(Box::new),
+            faults: None,
+            deviant: None,
             has_ended: false,
         }
+    }
+
+    /// The same with these faults on purpose.
+    pub fn faulty(mut self, faults: Option<FaultyTraffic>) -> Self {
+        self.faults = faults.map(Box::new);
+        self
     }
 
     /// Where the client is.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same with these deviations.
+    pub fn deviating(mut self, deviations: &[&'static Deviation]) -> Self {
+        let is_deviant = !deviations.is_empty();
+        self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
+        self
     }
 
     /// The system has reported that there is something to read, perhaps the end.
@@ -137,16 +160,26 @@ impl ServerConnection {
 
     /// Whether something should be read now. A client that does not read what it is sent is not
     /// read from either.
-    pub fn wants_to_read(&self) -> bool {
-        let has_room = self.sending.queue.unsent() <= DEAF_BYTES
-            && self.sending.queue.control_len() <= CONTROL_BYTES
+    pub fn wants_to_read(&self, memory: MemoryLevel) -> bool {
+        let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
+        let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
+            && self.sending.queue.control_len() <= most_control
             && self.faults.as_ref().is_none_or(|faults| faults.takes_input());
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }
 
+    /// The memory that is held for a packet that is incomplete, in bytes.
+    pub fn incomplete(&self) -> usize {
+        self.input.incomplete()
+    }
+
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
-        !self.sending.queue.is_empty() || self.is_closing() || self.is_at_end_of_input()
+        !self.sending.queue.is_empty()
+            || self.is_closing()
+            || self.is_at_end_of_input()
+            || self.holds_deviant_output()
+            || self.socket.has_to_write()
     }
 
     /// Whether the socket did not take all that it was given.
@@ -192,7 +225,7 @@ impl ServerConnection {
 
     /// Reads once, and gives what arrived to the router.
     pub fn read(&mut self, service: &mut Service, now: Instant) {
-        if !self.wants_to_read() {
+        if !self.wants_to_read(service.brokers.memory()) {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
@@ -200,18 +233,22 @@ impl ServerConnection {
         match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
-                if count < room && self.readiness == Readiness::Some {
+                if self.socket.is_drained() && self.readiness == Readiness::Some {
                     self.readiness = Readiness::Empty;
                 }
                 if let Some(faults) = &mut self.faults {
                     faults.pass(PacketDirection::In, count, now);
                 }
                 service.brokers.heard(self.id, count, now);
-                self.understand(&buffer[..count], service, now);
+                self.arrive(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readiness = Readiness::Empty;
+            }
+            Err(error) if socket::is_plain_request(&error) => {
+                self.socket.make_plain();
+                self.refuse_plain(service, now);
             }
             Ok(_) => self.lose(&ErrorKind::UnexpectedEof.into(), service, now),
             Err(error) => self.lose(&error, service, now),
@@ -243,7 +280,10 @@ impl ServerConnection {
     /// The client has ended its side, or the connection is broken.
     fn lose(&mut self, error: &io::Error, service: &mut Service, now: Instant) {
         self.has_ended = true;
-        if self.is_before_upgrade() {
+        if self.socket.is_handshaking() && error.kind() == ErrorKind::InvalidData {
+            let line = format!("no TLS with {}: {error}", self.address);
+            service.log.warn(&line);
+        } else if self.is_before_upgrade() {
             service.log.note(|| format!("{} did not ask for anything: {error}", self.address));
         }
         if let Some(faults) = &mut self.faults {
@@ -288,6 +328,15 @@ impl ServerConnection {
         self.sending.refuse(refusal, now);
     }
 
+    /// Refuses a plain request where TLS is spoken.
+    fn refuse_plain(&mut self, Service { log, refusals, .. }: &mut Service, now: Instant) {
+        let refusal = handshake::not_tls();
+        tell_refusal(log, refusals, self.address, &refusal, now);
+        self.socket.make_plain();
+        self.input.discard();
+        self.sending.refuse(&refusal, now);
+    }
+
     /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
     pub fn post(
         &mut self,
@@ -329,13 +378,18 @@ impl ServerConnection {
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
         self.release_before_cut();
-        let Self { id, socket, sending, address, faults, .. } = self;
+        let Self { id, socket, sending, address, faults, deviant, .. } = self;
+        let mut deviant = deviant.as_deref_mut();
         let SendingSide { queue, blocked_since, .. } = sending;
         let Service { frames, log, brokers, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
             let bytes = &bytes[..room(faults.as_deref(), PacketDirection::Out, bytes.len())];
-            let count = write_once(socket, bytes)?;
+            let count = match bytes {
+                // The connection is about to be cut.
+                [] => None,
+                _ => deviant::put(socket, deviant.as_deref_mut(), bytes)?,
+            };
             brokers.wrote(*id, count.unwrap_or(0));
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             if let Some(faults) = faults {
@@ -343,14 +397,14 @@ impl ServerConnection {
             }
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
-        if written.is_err() {
+        if written.and_then(|()| self.flush(now)).is_err() {
             self.give_up(now);
         }
         if self.sending.is_written() && !self.is_at_end_of_input() {
-            // It fails when the client is gone, which the next read finds.
-            let _ = self.socket.shutdown(Shutdown::Write);
+            self.socket.end();
             self.sending.stage = EndStage::Written(now + LINGER);
         }
+        self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();
         let weight = self.faults.as_mut().map_or(weight, |faults| faults.written(weight));
         if weight > 0 {
@@ -454,6 +508,11 @@ fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     }
 }
 
+/// Whether the system takes nothing now.
+fn is_blocked(result: &io::Result<()>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
 /// Tells of a request that was refused: a browser tells its page nothing of the answer.
 fn tell_refusal(
     log: &BrokerLog,
@@ -465,18 +524,15 @@ fn tell_refusal(
     // What it repeats of a request may be long.
     let sentence: String = sentence.chars().take(LONGEST_SENTENCE).collect();
     let line = || format!("{address} was refused with {status}: {sentence}");
-    if log.observer.is_some() {
+    if log.refusals == RefusalsIn::Observer {
         log.note(line);
     } else if refusals.count(now) {
         log.warn(&line());
     }
 }
 
-/// Writes once; `None` if the socket takes nothing now, or there is nothing that it may be given.
-fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
+/// Writes once; `None` if the socket takes nothing now.
+fn write_once(socket: &mut impl Write, bytes: &[u8]) -> io::Result<Option<usize>> {
     loop {
         match socket.write(bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -17,7 +17,10 @@ use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultyTraffic};
 use super::handshake;
 use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
-use super::router::{ConnectionId, Outgoing};
+use super::memory::MemoryLevel;
+use super::router::{ConnectionId, NOBODY, Outgoing};
+use super::socket::ClientSocket;
+use crate::mqtt::packet::Publish;
 
 /// The token of [`LoopControl`].
 const CONTROL: Token = Token(0);
@@ -28,6 +31,12 @@ const FIRST: ConnectionId = 8;
 
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
+
+/// How often connections are looked for that hold memory, while there is little.
+const RELIEF: Duration = Duration::from_secs(1);
+
+/// Bytes of an incomplete packet that are worth the look.
+const INCOMPLETE_BYTES: usize = 4096;
 
 /// How long the loop waits before it accepts again when that has failed.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -85,6 +94,8 @@ pub struct EventLoop {
     accepting: Accepting,
     next_id: ConnectionId,
     limits: Limits,
+    /// When connections that hold memory are looked for, while there is little.
+    relief_at: Option<Instant>,
     service: Service,
     connections: ConnectionTable,
     /// When something that a fault holds arrives.
@@ -112,6 +123,7 @@ impl EventLoop {
             accepting: Accepting::Idle,
             next_id: FIRST,
             limits,
+            relief_at: None,
             service,
             connections: ConnectionTable::default(),
             arrivals: Alarms::default(),
@@ -123,8 +135,13 @@ impl EventLoop {
         self.control.clone()
     }
 
-    /// Serves until it is stopped.
-    pub fn run(mut self) {
+    /// Serves until it is stopped; returns the retained messages.
+    pub fn run(mut self) -> Vec<Publish> {
+        self.serve();
+        self.service.brokers.retained_messages(Instant::now())
+    }
+
+    fn serve(&mut self) {
         let mut events = Events::with_capacity(1024);
         self.service.brokers.start(Instant::now());
         loop {
@@ -156,7 +173,7 @@ impl EventLoop {
 
     /// How long nothing is due, if nothing comes.
     fn longest_wait(&self, now: Instant) -> Option<Duration> {
-        if self.connections.has_work() || self.service.brokers.has_output() {
+        if self.connections.has_work() || self.service.brokers.has_work() {
             return Some(Duration::ZERO);
         }
         let accept_at = match self.accepting {
@@ -166,8 +183,9 @@ impl EventLoop {
         };
         let (alarm, deadline) = (self.connections.next_alarm(), self.service.brokers.deadline());
         let refusals = self.service.refusals.deadline();
-        let due = [alarm, deadline, accept_at, refusals, self.ends_at, self.arrivals.next()];
-        due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
+        let due = [alarm, deadline, accept_at, refusals, self.relief_at, self.ends_at];
+        let due = due.into_iter().chain([self.arrivals.next()]);
+        due.flatten().min().map(|at| at.saturating_duration_since(now))
     }
 
     /// Does everything that can be done without waiting, but not too much of one thing.
@@ -184,6 +202,7 @@ impl EventLoop {
         while let Some(id) = self.arrivals.due(now) {
             self.release(id, now);
         }
+        self.relieve(now);
         self.service.brokers.tick(now);
         self.summarise_refusals(Some(now));
         while let Some(id) = self.connections.due(now) {
@@ -255,13 +274,37 @@ impl EventLoop {
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnectionId, now: Instant) {
+        let memory = self.measure_memory();
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.read(&mut self.service, now);
+        if memory == MemoryLevel::Out && connection.incomplete() >= INCOMPLETE_BYTES {
+            self.service.brokers.out_of_memory(id, now);
+        }
         if connection.has_to_write() {
             self.connections.queue_write(id);
         }
         self.connections.queue_read(id);
         self.watch_arrivals(id);
+    }
+
+    fn measure_memory(&mut self) -> MemoryLevel {
+        let level = MemoryLevel::now(self.limits.get(Limit::Memory));
+        self.connections.memory = level;
+        self.service.brokers.set_memory(level);
+        level
+    }
+
+    /// While there is little memory, ends the connections that hold some for a packet and have
+    /// stopped sending it.
+    fn relieve(&mut self, now: Instant) {
+        if self.measure_memory() < MemoryLevel::Low {
+            self.relief_at = None;
+        } else if self.relief_at.is_none_or(|at| at <= now) {
+            self.relief_at = Some(now + RELIEF);
+            for id in self.connections.with_incomplete(INCOMPLETE_BYTES) {
+                self.service.brokers.end_if_silent(id, PATIENCE, now);
+            }
+        }
     }
 
     /// Lets arrive what a fault has held.
@@ -316,6 +359,10 @@ impl EventLoop {
             }
         });
         for (publisher, subscriber) in slow {
+            if subscriber == NOBODY {
+                self.connections.pause(publisher, now);
+                continue;
+            }
             let step = self.connections.hold_back(publisher, subscriber, now);
             self.obey(step);
         }
@@ -427,7 +474,15 @@ impl EventLoop {
         let traffic = traffic.map(FaultyTraffic::new);
         let is_refused = faults.is_some_and(|plan| plan.refuses(id - FIRST));
         let max_packet = self.limits.get(Limit::Packet);
-        let mut connection = ServerConnection::new(id, socket, address, max_packet, traffic);
+        let socket = match self.protect(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                return self.service.log.note(|| format!("{address} failed at once: {error}"));
+            }
+        };
+        let mut connection = ServerConnection::new(id, socket, address, max_packet)
+            .deviating(&self.service.deviations)
+            .faulty(traffic);
         if is_full {
             connection.refuse(&handshake::busy(), &mut self.service, now);
         } else if is_refused {
@@ -438,6 +493,13 @@ impl EventLoop {
             self.connections.queue_write(id);
         }
         self.connections.insert(id, connection, now + PATIENCE);
+    }
+
+    /// The socket of a new connection, with TLS if it is spoken.
+    fn protect(&self, socket: TcpStream) -> io::Result<ClientSocket> {
+        let Some(tls) = &self.service.tls else { return Ok(ClientSocket::plain(socket)) };
+        let state = tls.connection().map_err(io::Error::other)?;
+        Ok(ClientSocket::secure(socket, state))
     }
 
     fn register(&self, id: ConnectionId, socket: &mut TcpStream) -> io::Result<()> {

@@ -7,6 +7,7 @@ mod brokers;
 mod connection;
 mod connections;
 mod descriptors;
+pub mod deviation;
 pub mod event;
 mod event_loop;
 pub mod fault;
@@ -14,28 +15,35 @@ mod handshake;
 mod input;
 pub mod limits;
 mod listeners;
+mod memory;
 mod output;
 mod refusals;
 mod router;
+mod socket;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use mio::net::TcpListener;
 
 use access::Access;
 use brokers::Brokers;
 use connection::Service;
+use deviation::Deviation;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, LoopControl};
 use fault::FaultPlan;
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
 use refusals::RefusalLines;
+use tls::ServerTls;
 
+use crate::mqtt::packet::Publish;
 use crate::websocket::outbound::ServerOutbound;
 
 /// Descriptors that are needed for other things than connections.
@@ -44,6 +52,15 @@ const OTHER_DESCRIPTORS: usize = 64;
 /// Takes warnings, without a line end. It is called by the broker's thread.
 pub type WarningLine = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Where the user reads of requests that were refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalsIn {
+    /// Among the warnings.
+    Warnings,
+    /// In what the observer writes.
+    Observer,
+}
+
 /// What is called when something happens.
 #[derive(Clone)]
 pub struct BrokerLog {
@@ -51,6 +68,8 @@ pub struct BrokerLog {
     pub warning: WarningLine,
     /// Each packet, refusal and dropped message.
     pub observer: Option<Observer>,
+    /// Where the user reads of refusals.
+    pub refusals: RefusalsIn,
 }
 
 impl BrokerLog {
@@ -83,6 +102,12 @@ pub struct BrokerOptions {
     pub limits: Limits,
     /// Who may come in, and who may do what.
     pub access: Access,
+    /// The messages that are retained from the beginning.
+    pub retained: Vec<Publish>,
+    /// What is done otherwise than the standards say.
+    pub deviations: Vec<&'static Deviation>,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
     /// What goes wrong on purpose.
@@ -99,29 +124,37 @@ pub fn raise_limit(limits: &Limits) {
 pub struct Broker {
     address: SocketAddr,
     path: String,
+    scheme: &'static str,
     control: LoopControl,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Vec<Publish>>>,
 }
 
 impl Broker {
     /// Starts to listen.
     ///
     /// # Errors
-    /// When the address cannot be bound or the thread cannot be started.
+    /// When the address cannot be bound, the thread cannot be started, or there is no room for the
+    /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, also, path, limits, access, log, faults } = options;
+        let BrokerOptions { address, also, path, limits, access, .. } = options;
+        let BrokerOptions { retained, deviations, faults, tls, log, .. } = options;
         let (listeners, address) = listeners::bind(address, also, |address| {
             let listener = TcpListener::bind(address)?;
             let address = listener.local_addr()?;
             Ok((listener, address))
         })?;
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
+        let mut brokers = Brokers::new(limits.clone(), access.users, access.acl);
+        retain_all(&mut brokers, retained)?;
         let service = Service {
-            brokers: Brokers::new(limits.clone()),
+            brokers,
             path: path.clone(),
             upgrades: access.upgrades,
+            tls,
             log,
             faults: faults.map(Arc::new),
             refusals: RefusalLines::default(),
+            deviations,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
@@ -129,7 +162,7 @@ impl Broker {
         let control = event_loop.control();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
-        Ok(Self { address, path, control, thread })
+        Ok(Self { address, path, scheme, control, thread })
     }
 
     /// The address that it listens on, the first of two.
@@ -139,7 +172,7 @@ impl Broker {
 
     /// What a client on this machine connects to.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", reachable(self.address), self.path)
+        format!("{}://{}{}", self.scheme, reachable(self.address), self.path)
     }
 
     /// Resets every TCP connection, soon. Sessions, retained messages and the listener stay; wills
@@ -149,20 +182,34 @@ impl Broker {
     }
 
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns
-    /// within two seconds.
-    pub fn stop(self) {
-        drop(self);
+    /// the retained messages, within two seconds.
+    pub fn stop(mut self) -> Vec<Publish> {
+        self.end()
     }
+
+    fn end(&mut self) -> Vec<Publish> {
+        self.control.stop();
+        // A thread that panicked has ended, and what it held is gone.
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+/// Retains messages before the first client connects.
+fn retain_all(brokers: &mut Brokers, messages: Vec<Publish>) -> io::Result<()> {
+    let now = Instant::now();
+    for (at, message) in messages.into_iter().enumerate() {
+        if !brokers.load_retained(message, now) {
+            let text = format!("there is no room for more than {at} retained messages");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
+        }
+    }
+    Ok(())
 }
 
 /// Stops the broker.
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.control.stop();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has ended, which is all that matters here.
-            let _ = thread.join();
-        }
+        drop(self.end());
     }
 }
 

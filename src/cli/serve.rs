@@ -1,8 +1,13 @@
 //! `mqttws serve`.
 
 mod access;
+mod deviate;
+mod expect;
+mod expectations;
 mod fault;
+mod files;
 mod limits;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +19,11 @@ use super::value;
 use crate::command::serve::{Config, LogForm, StartForm};
 use crate::exit::Usage;
 use access::AccessFlags;
+use deviate::DeviateFlags;
+use expectations::ExpectFlags;
+use files::FileFlags;
 use limits::LimitFlags;
+use tls::ServeTlsFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
@@ -72,6 +81,15 @@ pub struct ServeFlags {
     log: Option<LogFlag>,
 
     #[command(flatten)]
+    files: FileFlags,
+
+    #[command(flatten)]
+    expectations: ExpectFlags,
+
+    #[command(flatten)]
+    deviate: DeviateFlags,
+
+    #[command(flatten)]
     limits: LimitFlags,
 
     /// Who may come in.
@@ -79,6 +97,10 @@ pub struct ServeFlags {
     access: AccessFlags,
     #[command(flatten)]
     fault: fault::FaultFlags,
+
+    /// How connections are encrypted.
+    #[command(flatten)]
+    tls: ServeTlsFlags,
 
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
@@ -90,16 +112,21 @@ impl ServeFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let (ip, also) = addresses(self.host.as_deref().unwrap_or("localhost"))?;
         self.access.check_address(ip)?;
-        let warnings = self.access.warnings();
+        let (warnings, login) = (self.access.warnings(&self.tls), self.access.login());
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
             address: SocketAddr::new(ip, port),
             also,
             limits: self.limits.resolve(),
-            access: self.access.resolve(),
+            access: self.access.resolve()?,
+            login,
+            tls: self.tls.resolve()?,
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
+            files: self.files.into(),
+            deviations: self.deviate.resolve()?,
+            expected: self.expectations.resolve()?,
             faults: self.fault.resolve()?,
             command: self.command,
         };

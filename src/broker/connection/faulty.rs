@@ -52,7 +52,7 @@ impl ServerConnection {
     /// Closing the socket resets the connection from now on: what was not delivered is lost.
     pub fn reset(&self) {
         // If it fails, the client sees an end that is not a reset.
-        let _ = set_socket_linger(&self.socket, Some(Duration::ZERO));
+        let _ = set_socket_linger(self.socket.stream(), Some(Duration::ZERO));
     }
 
     /// Before the connection is cut, the client is sent what is held for it: otherwise one that

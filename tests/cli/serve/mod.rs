@@ -2,15 +2,22 @@
 
 mod access;
 mod command;
+mod deviate;
+mod expect;
 mod fault;
 mod limits;
 mod listeners;
 mod log;
+mod memory;
 mod named;
 mod ready;
+mod record;
 mod refusals;
+mod retained;
 mod signals;
 mod terminal;
+mod tls;
+mod users;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

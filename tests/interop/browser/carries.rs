@@ -47,7 +47,7 @@ fn carries(task: &Task, chromium: &'static Chromium) {
 }
 
 /// Every version that a library speaks.
-fn carries_in_every_version(library: usize, url: &str, chromium: &'static Chromium) {
+pub fn carries_in_every_version(library: usize, url: &str, chromium: &'static Chromium) {
     let (library, versions) = LIBRARIES[library];
     for version in versions {
         carries(&Task { library, version: *version, url, more: "" }, chromium);

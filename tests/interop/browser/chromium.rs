@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use super::secure::trust;
 use super::site::Site;
 use crate::brokers::kept::{Kept, Remains, Start, lasting_folder};
 
@@ -28,8 +29,10 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    pub fn start() -> Self {
+    /// Starts it; it trusts the authority in this file.
+    pub fn start(authority: &str) -> Self {
         let folder = lasting_folder();
+        trust(authority, &folder);
         let profile = format!("--user-data-dir={}", folder.join("profile").display());
         let words = [
             PROGRAM,

@@ -8,12 +8,14 @@ mod chromium;
 mod hot_reload;
 mod origins;
 mod restart;
+mod secure;
 mod site;
 mod wills;
 
 use std::sync::OnceLock;
 
 use chromium::{Chromium, Page};
+use secure::secure;
 
 use crate::is_here;
 use crate::program::{Program, Running};
@@ -24,8 +26,10 @@ const LIBRARIES: [(&str, &[u8]); 2] = [("mqttjs", &[3, 4, 5]), ("paho", &[3, 4])
 /// The browser that all tests share; none when `tests/run` was told to do without.
 fn chromium() -> Option<&'static Chromium> {
     static CHROMIUM: OnceLock<Chromium> = OnceLock::new();
-    let is_here = ["chromium-headless-shell", "browser-libraries"].into_iter().all(is_here);
-    is_here.then(|| CHROMIUM.get_or_init(Chromium::start))
+    let is_here = ["chromium-headless-shell", "browser-libraries", "certutil", "stunnel"]
+        .into_iter()
+        .all(is_here);
+    is_here.then(|| CHROMIUM.get_or_init(|| Chromium::start(&secure().authority)))
 }
 
 /// Where `tests/run` puts a library.
@@ -95,9 +99,11 @@ impl Task<'_> {
     }
 }
 
-/// `mqttws` at a broker.
+/// `mqttws` at a broker, whose authority it trusts if there is one.
 fn mqttws(verb: &str, url: &str, arguments: &[&str]) -> Program {
-    Program::new([&[verb, url], arguments].concat())
+    let trust = ["--cafile", secure().authority.as_str()];
+    let trust = if url.starts_with("wss:") { &trust[..] } else { &[] };
+    Program::new([&[verb, url], trust, arguments].concat())
 }
 
 /// A subscriber whose subscription stands.
