@@ -160,18 +160,40 @@ impl From<Exit> for ExitCode {
 
 /// A command line that clap accepts and that still makes no sense.
 #[derive(Debug)]
-pub struct Usage(String);
+pub struct Usage {
+    message: String,
+    place: Option<MarkedPlace>,
+}
+
+/// A place in a word of the command line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MarkedPlace {
+    /// What comes before it.
+    pub before: String,
+    /// What begins there.
+    pub after: String,
+}
 
 impl Usage {
     /// `message` says which flag, and what was expected.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), place: None }
+    }
+
+    /// The same for one place in the word, which is shown.
+    pub fn at(message: impl Into<String>, place: MarkedPlace) -> Self {
+        Self { message: message.into(), place: Some(place) }
+    }
+
+    /// The place that is shown.
+    pub fn place(&self) -> Option<&MarkedPlace> {
+        self.place.as_ref()
     }
 }
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 

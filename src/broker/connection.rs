@@ -1,22 +1,28 @@
 //! One connection: carries bytes between its socket and the router. Nothing here waits.
 
 mod deviant;
+mod faulty;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use faulty::room;
+
 use super::access::UpgradeRules;
+use super::brokers::{Brokers, TooManyBrokers};
 use super::deviation::{DeviantTraffic, Deviation};
 use super::event::BrokerEvent;
+use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, LINGER};
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
-use super::router::{ConnectionId, EndReason, Router};
+use super::router::{ConnectionId, EndReason};
 use super::socket::{self, ClientSocket};
 use super::tls::ServerTls;
 use super::{BrokerLog, RefusalsIn};
@@ -31,7 +37,7 @@ const LONGEST_SENTENCE: usize = 500;
 /// What every connection is served with.
 pub struct Service {
     /// Where its packets go.
-    pub router: Router,
+    pub brokers: Brokers,
     /// The only path that is upgraded.
     pub path: String,
     /// Which upgrades are accepted.
@@ -40,6 +46,8 @@ pub struct Service {
     pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
+    /// What goes wrong on purpose.
+    pub faults: Option<Arc<FaultPlan>>,
     /// Which refusals it is told of.
     pub refusals: RefusalLines,
     /// What is done otherwise than the standards say.
@@ -82,6 +90,8 @@ pub struct ServerConnection {
     input: InputDecoder,
     readiness: Readiness,
     sending: SendingSide,
+    /// What goes wrong on purpose, if something can.
+    faults: Option<Box<FaultyTraffic>>,
     /// What changes what passes, if something does.
     deviant: Option<Box<DeviantTraffic>>,
     /// Whether the client has ended its side, or the connection is broken.
@@ -119,9 +129,21 @@ impl ServerConnection {
                 stage: EndStage::Open,
                 close_answer: None,
             },
+            faults: None,
             deviant: None,
             has_ended: false,
         }
+    }
+
+    /// The same with these faults on purpose.
+    pub fn faulty(mut self, faults: Option<FaultyTraffic>) -> Self {
+        self.faults = faults.map(Box::new);
+        self
+    }
+
+    /// Where the client is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The same with these deviations.
@@ -141,7 +163,8 @@ impl ServerConnection {
     pub fn wants_to_read(&self, memory: MemoryLevel) -> bool {
         let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
         let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
-            && self.sending.queue.control_len() <= most_control;
+            && self.sending.queue.control_len() <= most_control
+            && self.faults.as_ref().is_none_or(|faults| faults.takes_input());
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }
 
@@ -154,6 +177,7 @@ impl ServerConnection {
     pub fn has_to_write(&self) -> bool {
         !self.sending.queue.is_empty()
             || self.is_closing()
+            || self.is_at_end_of_input()
             || self.holds_deviant_output()
             || self.socket.has_to_write()
     }
@@ -201,17 +225,21 @@ impl ServerConnection {
 
     /// Reads once, and gives what arrived to the router.
     pub fn read(&mut self, service: &mut Service, now: Instant) {
-        if !self.wants_to_read(service.router.memory()) {
+        if !self.wants_to_read(service.brokers.memory()) {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
-        match self.socket.read(&mut buffer) {
+        let room = room(self.faults.as_deref(), PacketDirection::In, buffer.len());
+        match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
                 if self.socket.is_drained() && self.readiness == Readiness::Some {
                     self.readiness = Readiness::Empty;
                 }
-                service.router.heard(self.id, count, now);
+                if let Some(faults) = &mut self.faults {
+                    faults.pass(PacketDirection::In, count, now);
+                }
+                service.brokers.heard(self.id, count, now);
                 self.arrive(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -229,30 +257,24 @@ impl ServerConnection {
     }
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
-        let Service { router, path, upgrades, log, refusals, .. } = service;
-        let Self { id, address, input, sending, .. } = self;
-        input.feed(arrived, path, upgrades, &mut |part| {
-            log_input(log, *address, &part);
-            match part {
-                ClientInput::Upgrade(answer) => {
-                    sending.queue.post_bytes(answer);
-                    router.open(*id, now);
-                }
-                ClientInput::Refused(refusal) => {
+        let Service { brokers, path, upgrades, log, refusals, .. } = service;
+        let Self { id, address, input, sending, faults, .. } = self;
+        let is_open = sending.stage == EndStage::Open;
+        let mut faults = faults.as_mut().filter(|_| is_open);
+        input.feed(arrived, path, upgrades, &mut |part| match &mut faults {
+            // Faults are those of MQTT: Pings are answered at once.
+            Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
+                let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
+                faults.hold_input(part, now, tell);
+            }
+            _ => {
+                log_input(log, *address, &part);
+                if let Err(refusal) = sending.take_input(part, *id, brokers, now) {
                     tell_refusal(log, refusals, *address, &refusal, now);
-                    sending.refuse(&refusal, now);
-                }
-                ClientInput::Packet(packet) => router.receive(*id, packet, now),
-                ClientInput::Malformed(error, version) => {
-                    router.malformed(*id, &error, version, now);
-                }
-                ClientInput::Answers(frames) => sending.answer(&frames),
-                ClientInput::Closed(code) => {
-                    sending.close_answer = Some(code);
-                    router.lost(*id, now);
                 }
             }
         });
+        self.take_held_input(service, now);
     }
 
     /// The client has ended its side, or the connection is broken.
@@ -263,8 +285,20 @@ impl ServerConnection {
             service.log.warn(&line);
         } else if self.is_before_upgrade() {
             service.log.note(|| format!("{} did not ask for anything: {error}", self.address));
-        } else if self.input.is_websocket() {
-            service.router.lost(self.id, now);
+        }
+        if let Some(faults) = &mut self.faults {
+            faults.discard_packets();
+            if faults.holds_input() {
+                return;
+            }
+        }
+        self.finish_loss(service, now);
+    }
+
+    /// All that the client has sent was taken.
+    fn finish_loss(&mut self, service: &mut Service, now: Instant) {
+        if self.input.is_websocket() {
+            service.brokers.lost(self.id, now);
         }
         self.tell_end(&service.log);
         self.sending.end(None, now);
@@ -285,6 +319,11 @@ impl ServerConnection {
         if !self.input.is_untouched() {
             tell_refusal(log, refusals, self.address, refusal, now);
         }
+        self.refuse_untold(refusal, now);
+    }
+
+    /// The same, without a line in the log.
+    pub fn refuse_untold(&mut self, refusal: &Refusal, now: Instant) {
         self.input.discard();
         self.sending.refuse(refusal, now);
     }
@@ -299,44 +338,88 @@ impl ServerConnection {
     }
 
     /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
-    pub fn post(&mut self, packets: &mut VecDeque<Packet>, unsent: usize) {
-        if self.is_closing() {
+    pub fn post(
+        &mut self,
+        packets: &mut VecDeque<Packet>,
+        unsent: usize,
+        log: &BrokerLog,
+        now: Instant,
+    ) {
+        let Self { address, sending, faults, has_ended, .. } = self;
+        if sending.stage != EndStage::Open {
             packets.clear();
+        } else if let Some(faults) = faults {
+            if *has_ended {
+                // What it has sent still arrives; nothing reaches it.
+                return packets.clear();
+            }
+            let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
+            faults.hold_packets(packets, now, tell);
+            let unsent = unsent.saturating_sub(faults.lost());
+            sending.queue.post(&mut faults.arrived_packets(now), unsent);
         } else {
-            self.sending.queue.post(packets, unsent);
+            sending.queue.post(packets, unsent);
         }
     }
 
     /// Ends the connection after what was posted.
     pub fn end(&mut self, reason: EndReason, now: Instant) {
+        if let Some(faults) = &mut self.faults {
+            if reason == EndReason::Stopped || self.has_ended {
+                let unsent = self.sending.queue.unsent();
+                self.sending.queue.post(&mut faults.all_packets(), unsent);
+            } else if faults.defer_end(reason) {
+                return;
+            }
+        }
         self.sending.end(close_code(reason), now);
     }
 
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
-        let Self { socket, sending, address, deviant, .. } = self;
+        self.release_before_cut();
+        let Self { id, socket, sending, address, faults, deviant, .. } = self;
         let mut deviant = deviant.as_deref_mut();
         let SendingSide { queue, blocked_since, .. } = sending;
-        let Service { frames, log, router, .. } = service;
+        let Service { frames, log, brokers, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
-            let count = deviant::put(socket, deviant.as_deref_mut(), bytes)?;
-            router.wrote(count.unwrap_or(0));
+            let bytes = &bytes[..room(faults.as_deref(), PacketDirection::Out, bytes.len())];
+            let count = match bytes {
+                // The connection is about to be cut.
+                [] => None,
+                _ => deviant::put(socket, deviant.as_deref_mut(), bytes)?,
+            };
+            brokers.wrote(*id, count.unwrap_or(0));
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
+            if let Some(faults) = faults {
+                faults.pass(PacketDirection::Out, count.unwrap_or(0), now);
+            }
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
         if written.and_then(|()| self.flush(now)).is_err() {
-            self.has_ended = true;
-            self.sending.give_up(now);
+            self.give_up(now);
         }
-        if self.sending.is_written() {
+        if self.sending.is_written() && !self.is_at_end_of_input() {
             self.socket.end();
             self.sending.stage = EndStage::Written(now + LINGER);
         }
         self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();
+        let weight = self.faults.as_mut().map_or(weight, |faults| faults.written(weight));
         if weight > 0 {
-            service.router.written(self.id, weight, now);
+            service.brokers.written(self.id, weight, now);
+        }
+    }
+
+    /// Nothing can be written any more.
+    fn give_up(&mut self, now: Instant) {
+        self.has_ended = true;
+        self.sending.discard();
+        match &mut self.faults {
+            // What the client has sent arrives before its end.
+            Some(faults) if faults.holds_input() => faults.discard_packets(),
+            _ => self.sending.end(None, now),
         }
     }
 }
@@ -367,10 +450,41 @@ impl SendingSide {
     }
 
     /// Nothing can be written any more.
-    fn give_up(&mut self, now: Instant) {
+    fn discard(&mut self) {
         self.queue = OutputQueue::default();
         self.blocked_since = None;
-        self.end(None, now);
+    }
+
+    /// Gives the broker what a client has sent, or answers it. What is refused has its answer.
+    fn take_input(
+        &mut self,
+        input: ClientInput,
+        id: ConnectionId,
+        brokers: &mut Brokers,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        match input {
+            ClientInput::Upgrade(answer, name) => {
+                if let Err(TooManyBrokers) = brokers.open(id, name, now) {
+                    let refusal = handshake::too_many_brokers();
+                    self.refuse(&refusal, now);
+                    return Err(refusal);
+                }
+                self.queue.post_bytes(answer);
+            }
+            ClientInput::Refused(refusal) => {
+                self.refuse(&refusal, now);
+                return Err(refusal);
+            }
+            ClientInput::Packet(packet) => brokers.receive(id, packet, now),
+            ClientInput::Malformed(error, version) => brokers.malformed(id, &error, version, now),
+            ClientInput::Answers(frames) => self.answer(&frames),
+            ClientInput::Closed(code) => {
+                self.close_answer = Some(code);
+                brokers.lost(id, now);
+            }
+        }
+        Ok(())
     }
 
     /// Whether all was written and our side is to be ended.
@@ -382,7 +496,7 @@ impl SendingSide {
 /// Tells of what a client sent.
 fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     match input {
-        ClientInput::Upgrade(_) => log.tell(&BrokerEvent::Opened(address)),
+        ClientInput::Upgrade(..) => log.tell(&BrokerEvent::Opened(address)),
         // It has a line of its own.
         ClientInput::Refused(_) => {}
         ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),

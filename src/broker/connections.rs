@@ -104,6 +104,11 @@ impl ConnectionTable {
         self.newcomers.front().copied()
     }
 
+    /// The numbers of all.
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.entries.keys().copied().collect()
+    }
+
     /// The connections whose request for the upgrade is awaited.
     pub fn before_upgrade(&self) -> Vec<ConnectionId> {
         let waits = |entry: &Entry| entry.connection.is_before_upgrade();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::fault::FaultEvent;
 use crate::mqtt::packet::Packet;
 
 /// Something that happened.
@@ -16,6 +17,8 @@ pub enum BrokerEvent<'a> {
     Sent(SocketAddr, &'a Packet),
     /// Its connection has ended.
     Closed(SocketAddr),
+    /// A fault that was asked for.
+    Fault(SocketAddr, FaultEvent<'a>),
     /// A sentence: a refusal, a failure, a message that was dropped.
     Note(&'a str),
 }

@@ -3,15 +3,18 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::io::Errno;
 
+use super::alarms::Alarms;
 use super::connection::{ServerConnection, Service};
 use super::connections::{ConnectionTable, HoldBackStep};
+use super::event::BrokerEvent;
+use super::fault::{FaultEvent, FaultyTraffic};
 use super::handshake;
 use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
 use super::memory::MemoryLevel;
@@ -19,8 +22,8 @@ use super::router::{ConnectionId, NOBODY, Outgoing};
 use super::socket::ClientSocket;
 use crate::mqtt::packet::Publish;
 
-/// The token of [`StopHandle`].
-const STOP: Token = Token(0);
+/// The token of [`LoopControl`].
+const CONTROL: Token = Token(0);
 /// The token of the first listener; the others follow.
 const LISTENER: usize = 1;
 /// The number of the first connection, and its token.
@@ -38,17 +41,29 @@ const INCOMPLETE_BYTES: usize = 4096;
 /// How long the loop waits before it accepts again when that has failed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Stops the loop from another thread.
+/// What another thread asks the loop for.
 #[derive(Debug, Clone)]
-pub struct StopHandle {
+pub struct LoopControl {
     waker: Arc<Waker>,
     is_stopping: Arc<AtomicBool>,
+    /// How often all connections were to be reset.
+    resets: Arc<AtomicU64>,
 }
 
-impl StopHandle {
+impl LoopControl {
     /// Stops the loop within two seconds.
     pub fn stop(&self) {
         self.is_stopping.store(true, SeqCst);
+        self.wake();
+    }
+
+    /// Resets every connection that there is.
+    pub fn reset_connections(&self) {
+        self.resets.fetch_add(1, SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         // It fails only when the loop is gone already.
         let _ = self.waker.wake();
     }
@@ -70,7 +85,9 @@ enum Accepting {
 /// The loop.
 pub struct EventLoop {
     poll: Poll,
-    stop: StopHandle,
+    control: LoopControl,
+    /// How many of the resets that were asked for are done.
+    resets: u64,
     /// When the loop ends, whatever waits.
     ends_at: Option<Instant>,
     listeners: Vec<TcpListener>,
@@ -81,6 +98,8 @@ pub struct EventLoop {
     relief_at: Option<Instant>,
     service: Service,
     connections: ConnectionTable,
+    /// When something that a fault holds arrives.
+    arrivals: Alarms,
 }
 
 impl EventLoop {
@@ -91,13 +110,14 @@ impl EventLoop {
         service: Service,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
+        let waker = Arc::new(Waker::new(poll.registry(), CONTROL)?);
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener, Token(LISTENER + index), Interest::READABLE)?;
         }
         Ok(Self {
             poll,
-            stop: StopHandle { waker, is_stopping: Arc::default() },
+            control: LoopControl { waker, is_stopping: Arc::default(), resets: Arc::default() },
+            resets: 0,
             ends_at: None,
             listeners,
             accepting: Accepting::Idle,
@@ -106,23 +126,24 @@ impl EventLoop {
             relief_at: None,
             service,
             connections: ConnectionTable::default(),
+            arrivals: Alarms::default(),
         })
     }
 
-    /// What stops it.
-    pub fn stop_handle(&self) -> StopHandle {
-        self.stop.clone()
+    /// What another thread asks it with.
+    pub fn control(&self) -> LoopControl {
+        self.control.clone()
     }
 
     /// Serves until it is stopped; returns the retained messages.
     pub fn run(mut self) -> Vec<Publish> {
         self.serve();
-        self.service.router.retained_messages(Instant::now())
+        self.service.brokers.retained_messages(Instant::now())
     }
 
     fn serve(&mut self) {
         let mut events = Events::with_capacity(1024);
-        self.service.router.start(Instant::now());
+        self.service.brokers.start(Instant::now());
         loop {
             let now = Instant::now();
             if self.is_over(now) {
@@ -152,7 +173,7 @@ impl EventLoop {
 
     /// How long nothing is due, if nothing comes.
     fn longest_wait(&self, now: Instant) -> Option<Duration> {
-        if self.connections.has_work() || self.service.router.has_work() {
+        if self.connections.has_work() || self.service.brokers.has_work() {
             return Some(Duration::ZERO);
         }
         let accept_at = match self.accepting {
@@ -160,10 +181,11 @@ impl EventLoop {
             Accepting::Failed(until) => Some(until),
             Accepting::Idle | Accepting::Stopped => None,
         };
-        let (alarm, deadline) = (self.connections.next_alarm(), self.service.router.deadline());
+        let (alarm, deadline) = (self.connections.next_alarm(), self.service.brokers.deadline());
         let refusals = self.service.refusals.deadline();
         let due = [alarm, deadline, accept_at, refusals, self.relief_at, self.ends_at];
-        due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
+        let due = due.into_iter().chain([self.arrivals.next()]);
+        due.flatten().min().map(|at| at.saturating_duration_since(now))
     }
 
     /// Does everything that can be done without waiting, but not too much of one thing.
@@ -177,8 +199,11 @@ impl EventLoop {
                 self.read(id, now);
             }
         }
+        while let Some(id) = self.arrivals.due(now) {
+            self.release(id, now);
+        }
         self.relieve(now);
-        self.service.router.tick(now);
+        self.service.brokers.tick(now);
         self.summarise_refusals(Some(now));
         while let Some(id) = self.connections.due(now) {
             self.look_after(id, now);
@@ -192,7 +217,7 @@ impl EventLoop {
     /// Notes what the system reports.
     fn note(&mut self, event: &mio::event::Event, now: Instant) {
         let id = match event.token() {
-            STOP => return self.begin_to_stop(now),
+            CONTROL => return self.obey_control(now),
             Token(id) if (id as ConnectionId) < FIRST => {
                 if self.accepting != Accepting::Stopped {
                     self.accepting = Accepting::Due;
@@ -213,14 +238,35 @@ impl EventLoop {
         }
     }
 
+    /// Does what another thread has asked for.
+    fn obey_control(&mut self, now: Instant) {
+        let resets = self.control.resets.load(SeqCst);
+        if std::mem::replace(&mut self.resets, resets) != resets {
+            self.reset_connections(now);
+        }
+        self.begin_to_stop(now);
+    }
+
+    /// Resets every connection.
+    fn reset_connections(&mut self, now: Instant) {
+        let ids = self.connections.ids();
+        self.service.log.note(|| format!("{} connections are reset on demand", ids.len()));
+        for id in ids {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.reset();
+                self.close(id, now);
+            }
+        }
+    }
+
     /// Ends every connection; those that have not been upgraded are not told.
     fn begin_to_stop(&mut self, now: Instant) {
-        if !self.stop.is_stopping.load(SeqCst) || self.ends_at.is_some() {
+        if !self.control.is_stopping.load(SeqCst) || self.ends_at.is_some() {
             return;
         }
         self.ends_at = Some(now + LINGER + LINGER / 4);
         self.accepting = Accepting::Stopped;
-        self.service.router.stop(now);
+        self.service.brokers.stop(now);
         for id in self.connections.before_upgrade() {
             self.close(id, now);
         }
@@ -232,18 +278,19 @@ impl EventLoop {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.read(&mut self.service, now);
         if memory == MemoryLevel::Out && connection.incomplete() >= INCOMPLETE_BYTES {
-            self.service.router.out_of_memory(id, now);
+            self.service.brokers.out_of_memory(id, now);
         }
         if connection.has_to_write() {
             self.connections.queue_write(id);
         }
         self.connections.queue_read(id);
+        self.watch_arrivals(id);
     }
 
     fn measure_memory(&mut self) -> MemoryLevel {
         let level = MemoryLevel::now(self.limits.get(Limit::Memory));
         self.connections.memory = level;
-        self.service.router.set_memory(level);
+        self.service.brokers.set_memory(level);
         level
     }
 
@@ -255,24 +302,61 @@ impl EventLoop {
         } else if self.relief_at.is_none_or(|at| at <= now) {
             self.relief_at = Some(now + RELIEF);
             for id in self.connections.with_incomplete(INCOMPLETE_BYTES) {
-                self.service.router.end_if_silent(id, PATIENCE, now);
+                self.service.brokers.end_if_silent(id, PATIENCE, now);
             }
         }
     }
 
-    /// Hands the packets and ends that the router has to the connections.
+    /// Lets arrive what a fault has held.
+    fn release(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.release(&mut self.service, now);
+        // What comes next is noted after it.
+        self.connections.queue_write(id);
+        self.connections.queue_read(id);
+    }
+
+    /// Notes when the next arrives that a fault holds.
+    fn watch_arrivals(&mut self, id: ConnectionId) {
+        if self.service.faults.is_some()
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            self.arrivals.set(id, connection.held_until());
+        }
+    }
+
+    /// Resets a connection that is to be cut.
+    fn cut(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(cut) = connection.cut(now) {
+            self.service.log.tell(&BrokerEvent::Fault(connection.address(), cut));
+            connection.reset();
+            self.close(id, now);
+        }
+    }
+
+    /// Hands the packets and ends that the brokers have to the connections.
     fn hand_over(&mut self, now: Instant) {
         let Self { service, connections, .. } = self;
         let mut slow = Vec::new();
-        service.router.drain(|outgoing| {
+        let Service { brokers, log, .. } = service;
+        let hand_over = |outgoing: Outgoing<'_>| {
             let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
             let Some(connection) = connections.get_mut(id) else { return packets.clear() };
-            connection.post(packets, unsent);
+            connection.post(packets, unsent, log, now);
             if let Some(reason) = end {
                 connection.end(reason, now);
             }
             connections.queue_write(id);
             slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
+        };
+        brokers.drain(hand_over, |warnings, notes| {
+            for warning in warnings {
+                log.warn(&warning);
+            }
+            for note in notes {
+                log.note(|| note);
+            }
         });
         for (publisher, subscriber) in slow {
             if subscriber == NOBODY {
@@ -281,12 +365,6 @@ impl EventLoop {
             }
             let step = self.connections.hold_back(publisher, subscriber, now);
             self.obey(step);
-        }
-        for warning in self.service.router.warnings() {
-            self.service.log.warn(&warning);
-        }
-        for note in self.service.router.notes() {
-            self.service.log.note(|| note);
         }
     }
 
@@ -299,15 +377,18 @@ impl EventLoop {
         }
         self.connections.watch_closing(id);
         self.connections.queue_read(id);
-        if self.connections.has_publishers(id) && self.service.router.backlog(id) <= SLOW_BYTES / 2
+        if self.connections.has_publishers(id) && self.service.brokers.backlog(id) <= SLOW_BYTES / 2
         {
             self.connections.release_publishers(id);
         }
+        self.watch_arrivals(id);
+        self.cut(id, now);
     }
 
     /// Closes the socket of a connection.
     fn close(&mut self, id: ConnectionId, now: Instant) {
-        self.service.router.lost(id, now);
+        self.arrivals.set(id, None);
+        self.service.brokers.lost(id, now);
         if let Some(mut connection) = self.connections.remove(id) {
             connection.tell_end(&self.service.log);
         }
@@ -329,7 +410,7 @@ impl EventLoop {
 
     fn obey(&mut self, step: HoldBackStep) {
         if let HoldBackStep::GoOn(stuck) = step {
-            self.service.router.set_stuck(stuck);
+            self.service.brokers.set_stuck(stuck);
         }
     }
 }
@@ -388,6 +469,10 @@ impl EventLoop {
         }
         let is_full =
             self.connections.len() >= self.limits.get(Limit::Connections) && !self.make_room(now);
+        let faults = self.service.faults.as_ref();
+        let traffic = faults.and_then(|plan| plan.of_connection(id - FIRST));
+        let traffic = traffic.map(FaultyTraffic::new);
+        let is_refused = faults.is_some_and(|plan| plan.refuses(id - FIRST));
         let max_packet = self.limits.get(Limit::Packet);
         let socket = match self.protect(socket) {
             Ok(socket) => socket,
@@ -396,9 +481,15 @@ impl EventLoop {
             }
         };
         let mut connection = ServerConnection::new(id, socket, address, max_packet)
-            .deviating(&self.service.deviations);
+            .deviating(&self.service.deviations)
+            .faulty(traffic);
         if is_full {
             connection.refuse(&handshake::busy(), &mut self.service, now);
+        } else if is_refused {
+            self.service.log.tell(&BrokerEvent::Fault(address, FaultEvent::Refused));
+            connection.refuse_untold(&handshake::refused_on_purpose(), now);
+        }
+        if is_full || is_refused {
             self.connections.queue_write(id);
         }
         self.connections.insert(id, connection, now + PATIENCE);

@@ -1,9 +1,10 @@
 //! The upgrade of a new connection, pure: takes the bytes of the request; returns the answer.
 
 use super::access::UpgradeRules;
-use super::limits::{HEAD_BYTES, PATIENCE};
+use super::brokers::BrokerName;
+use super::limits::{HEAD_BYTES, NAMED_BROKERS, PATIENCE};
 use crate::websocket::upgrade::accept::{Refusal, answer};
-use crate::websocket::upgrade::parse_request;
+use crate::websocket::upgrade::{Request, parse_request};
 
 /// What becomes of a connection that has sent these bytes.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub enum Upgraded {
     Yes {
         /// The head of the answer.
         answer: String,
+        /// The broker that it asks for.
+        name: Option<BrokerName>,
         /// The length of the request's head: what came after it are frames.
         head: usize,
     },
@@ -21,7 +24,8 @@ pub enum Upgraded {
     No(Refusal),
 }
 
-/// Judges what has come of a request. Upgrades are granted at `path` alone, and as `rules` say.
+/// Judges what has come of a request. Upgrades are granted at `path`, alone or after the name of a
+/// broker, and as `rules` say.
 pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
     match parse_request(arrived) {
         Ok(None) if arrived.len() > HEAD_BYTES => {
@@ -29,17 +33,42 @@ pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
             Upgraded::No(Refusal { status: "431 Request Header Fields Too Large", sentence })
         }
         Ok(None) => Upgraded::NotYet,
-        Ok(Some((request, head))) => {
-            match rules.judge(&request).and_then(|()| answer(&request, path)) {
-                Ok(answer) => Upgraded::Yes { answer, head },
-                Err(refusal) => Upgraded::No(refusal),
-            }
-        }
+        Ok(Some((request, head))) => match judge(&request, path, rules) {
+            Ok((answer, name)) => Upgraded::Yes { answer, name, head },
+            Err(refusal) => Upgraded::No(refusal),
+        },
         Err(error) => {
             let sentence = other_protocol(arrived).map_or_else(|| error.to_string(), str::to_owned);
             Upgraded::No(Refusal { status: "400 Bad Request", sentence })
         }
     }
+}
+
+/// The answer to a request that is granted, and the broker that it asks for.
+fn judge(
+    request: &Request,
+    path: &str,
+    rules: &UpgradeRules,
+) -> Result<(String, Option<BrokerName>), Refusal> {
+    rules.judge(request)?;
+    let asked = request.target.split('?').next().unwrap_or_default();
+    let name = asked.strip_suffix(path).and_then(|name| name.strip_prefix('/'));
+    let Some(name) = name.filter(|name| !name.contains('/')) else {
+        return Ok((answer(request, path)?, None));
+    };
+    let refusal = || {
+        let sentence = "a broker has a name of 1 to 64 letters, digits, '-', '.', '_' and '~', \
+                        which begins with a letter or digit, as in /NAME/mqtt";
+        Refusal { status: "404 Not Found", sentence: sentence.to_owned() }
+    };
+    let name = BrokerName::new(name).ok_or_else(refusal)?;
+    Ok((answer(request, asked)?, Some(name)))
+}
+
+/// The answer to a request for one broker too many.
+pub fn too_many_brokers() -> Refusal {
+    let sentence = format!("mqttws serve has {NAMED_BROKERS} brokers with a name, all in use");
+    Refusal { status: "503 Service Unavailable", sentence }
 }
 
 /// What a client speaks that has sent no HTTP: the first byte of a handshake of TLS, or of CONNECT.
@@ -66,5 +95,11 @@ pub fn too_late() -> Refusal {
 /// The answer to a connection that is one too many.
 pub fn busy() -> Refusal {
     let sentence = "mqttws serve has too many connections".to_owned();
+    Refusal { status: "503 Service Unavailable", sentence }
+}
+
+/// The answer to a connection that `--fault refuse` concerns.
+pub fn refused_on_purpose() -> Refusal {
+    let sentence = "refused on purpose, by --fault refuse".to_owned();
     Refusal { status: "503 Service Unavailable", sentence }
 }

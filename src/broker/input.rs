@@ -2,6 +2,7 @@
 //! answered.
 
 use super::access::UpgradeRules;
+use super::brokers::BrokerName;
 use super::handshake::{self, Upgraded};
 use super::limits::{FIRST_PACKET_BYTES, MESSAGE_BYTES};
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
@@ -17,8 +18,8 @@ const OLD: Version = Version::V3_1_1;
 /// A part of what a client has sent.
 #[derive(Debug)]
 pub enum ClientInput {
-    /// It asks for the upgrade, which this head grants. Frames follow.
-    Upgrade(String),
+    /// It asks for the upgrade to the broker of this name, which this head grants. Frames follow.
+    Upgrade(String, Option<BrokerName>),
     /// It asks for something else, which is refused. Nothing follows.
     Refused(Refusal),
     /// A packet.
@@ -135,14 +136,14 @@ impl InputDecoder {
                 self.discard();
                 take(ClientInput::Refused(refusal));
             }
-            Upgraded::Yes { answer, head } => {
+            Upgraded::Yes { answer, name, head } => {
                 let frames = arrived.split_off(head);
                 let decoder = Decoder::new(OLD, FIRST_PACKET_BYTES.min(self.max_packet));
                 self.stage = InputStage::Frames(Box::new(Frames {
                     reader: Reader::new(Role::Server, self.max_packet + MESSAGE_BYTES, false),
                     decoder: Some(decoder),
                 }));
-                take(ClientInput::Upgrade(answer));
+                take(ClientInput::Upgrade(answer, name));
                 self.read_frames(&frames, take);
             }
         }

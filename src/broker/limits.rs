@@ -44,6 +44,15 @@ pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
 /// Bytes of control frames (Pongs) that a client leaves unread above which we stop reading from it.
 pub const CONTROL_BYTES: usize = 16 * KIB;
 
+/// How long a client that has been sent as much as it may be (`--fault cut-after`) can acknowledge
+/// it: otherwise a session with more than that would never go on.
+pub const TIME_TO_ANSWER: Duration = Duration::from_millis(100);
+/// Brokers with a name (`/NAME/mqtt`).
+pub const NAMED_BROKERS: usize = 1_000;
+/// Bytes that a client has sent and that a fault holds (`--fault delay`, `stall`), above which we
+/// stop reading from it.
+pub const HELD_BYTES: usize = MIB;
+
 /// The largest WebSocket message that we send (limits of 64 KiB are common).
 pub const MESSAGE_BYTES: usize = 32 * KIB;
 /// Frames are gathered up to this size before they are written.

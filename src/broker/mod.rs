@@ -2,12 +2,15 @@
 //! connections.
 
 pub mod access;
+mod alarms;
+mod brokers;
 mod connection;
 mod connections;
 mod descriptors;
 pub mod deviation;
 pub mod event;
 mod event_loop;
+pub mod fault;
 mod handshake;
 mod input;
 pub mod limits;
@@ -30,13 +33,14 @@ use std::time::Instant;
 use mio::net::TcpListener;
 
 use access::Access;
+use brokers::Brokers;
 use connection::Service;
 use deviation::Deviation;
 use event::{BrokerEvent, Observer};
-use event_loop::{EventLoop, StopHandle};
+use event_loop::{EventLoop, LoopControl};
+use fault::FaultPlan;
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
 use refusals::RefusalLines;
-use router::Router;
 use tls::ServerTls;
 
 use crate::mqtt::packet::Publish;
@@ -92,7 +96,7 @@ pub struct BrokerOptions {
     pub address: SocketAddr,
     /// Where it listens, too, at the same port, if the machine has that address.
     pub also: Option<IpAddr>,
-    /// The only path that is upgraded, for example `/mqtt`.
+    /// The path that is upgraded, alone or after the name of a broker, for example `/mqtt`.
     pub path: String,
     /// What it offers at most.
     pub limits: Limits,
@@ -106,6 +110,8 @@ pub struct BrokerOptions {
     pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
+    /// What goes wrong on purpose.
+    pub faults: Option<FaultPlan>,
 }
 
 /// Raises the soft limit of descriptors of this process for many clients. Commands that are started
@@ -119,7 +125,7 @@ pub struct Broker {
     address: SocketAddr,
     path: String,
     scheme: &'static str,
-    stop: StopHandle,
+    control: LoopControl,
     thread: Option<JoinHandle<Vec<Publish>>>,
 }
 
@@ -130,33 +136,33 @@ impl Broker {
     /// When the address cannot be bound, the thread cannot be started, or there is no room for the
     /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, also, path, limits, access, retained, deviations, tls, log } =
-            options;
+        let BrokerOptions { address, also, path, limits, access, .. } = options;
+        let BrokerOptions { retained, deviations, faults, tls, log, .. } = options;
         let (listeners, address) = listeners::bind(address, also, |address| {
             let listener = TcpListener::bind(address)?;
             let address = listener.local_addr()?;
             Ok((listener, address))
         })?;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
-        let mut router = Router::new(limits.clone());
-        router.set_access(access.users, access.acl);
-        retain_all(&mut router, retained)?;
+        let mut brokers = Brokers::new(limits.clone(), access.users, access.acl);
+        retain_all(&mut brokers, retained)?;
         let service = Service {
-            router,
+            brokers,
             path: path.clone(),
             upgrades: access.upgrades,
             tls,
             log,
+            faults: faults.map(Arc::new),
             refusals: RefusalLines::default(),
             deviations,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
         let event_loop = EventLoop::new(listeners, limits, service)?;
-        let stop = event_loop.stop_handle();
+        let control = event_loop.control();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
-        Ok(Self { address, path, scheme, stop, thread })
+        Ok(Self { address, path, scheme, control, thread })
     }
 
     /// The address that it listens on, the first of two.
@@ -169,6 +175,12 @@ impl Broker {
         format!("{}://{}{}", self.scheme, reachable(self.address), self.path)
     }
 
+    /// Resets every TCP connection, soon. Sessions, retained messages and the listener stay; wills
+    /// are published.
+    pub fn reset_connections(&self) {
+        self.control.reset_connections();
+    }
+
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns
     /// the retained messages, within two seconds.
     pub fn stop(mut self) -> Vec<Publish> {
@@ -176,17 +188,17 @@ impl Broker {
     }
 
     fn end(&mut self) -> Vec<Publish> {
-        self.stop.stop();
+        self.control.stop();
         // A thread that panicked has ended, and what it held is gone.
         self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
 }
 
 /// Retains messages before the first client connects.
-fn retain_all(router: &mut Router, messages: Vec<Publish>) -> io::Result<()> {
+fn retain_all(brokers: &mut Brokers, messages: Vec<Publish>) -> io::Result<()> {
     let now = Instant::now();
     for (at, message) in messages.into_iter().enumerate() {
-        if !router.load_retained(message, now) {
+        if !brokers.load_retained(message, now) {
             let text = format!("there is no room for more than {at} retained messages");
             return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }

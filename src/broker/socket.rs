@@ -94,6 +94,11 @@ impl ClientSocket {
         self.tls.as_ref().is_some_and(|tls| tls.connection.is_handshaking())
     }
 
+    /// The connection below TLS.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// Ends our side.
     pub fn end(&mut self) {
         if let Some(tls) = &mut self.tls {

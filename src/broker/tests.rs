@@ -1,6 +1,7 @@
 //! The broker through real sockets.
 
 mod client;
+mod faults;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -294,6 +295,7 @@ fn the_log_tells_what_happens() {
             BrokerEvent::Received(_, packet) => format!("received {}", packet.describe()),
             BrokerEvent::Sent(_, packet) => format!("sent {}", packet.describe()),
             BrokerEvent::Closed(_) => "closed".to_owned(),
+            BrokerEvent::Fault(_, fault) => format!("fault {fault:?}"),
             BrokerEvent::Note(text) => format!("note {text}"),
         };
         sink.lock().unwrap().push(line);

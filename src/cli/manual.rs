@@ -118,6 +118,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             Options,
             section!("command-serve"),
             DeviationTable,
+            section!("faults"),
             section!("broker"),
         ],
     ),

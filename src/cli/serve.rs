@@ -4,6 +4,7 @@ mod access;
 mod deviate;
 mod expect;
 mod expectations;
+mod fault;
 mod files;
 mod limits;
 mod tls;
@@ -94,6 +95,8 @@ pub struct ServeFlags {
     /// Who may come in.
     #[command(flatten)]
     access: AccessFlags,
+    #[command(flatten)]
+    fault: fault::FaultFlags,
 
     /// How connections are encrypted.
     #[command(flatten)]
@@ -124,6 +127,7 @@ impl ServeFlags {
             files: self.files.into(),
             deviations: self.deviate.resolve()?,
             expected: self.expectations.resolve()?,
+            faults: self.fault.resolve()?,
             command: self.command,
         };
         Ok((config, warnings))

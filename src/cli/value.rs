@@ -129,14 +129,14 @@ pub fn in_flight(text: &str) -> Result<NonZeroU16, String> {
     text.parse().map_err(|_| "expected a number from 1 to 65535".to_owned())
 }
 
-/// A number of bytes, 1 or more: `1000`, `64K`, `16M`, `1G`.
+/// A number of bytes, 1 or more: `1000`, `64K`, `64KiB`, `16M`, `1G`.
 pub fn size(text: &str) -> Result<usize, String> {
-    let number = text.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[number.len()..].to_ascii_uppercase().as_str() {
         "" => Some(1),
-        "K" => Some(1 << 10),
-        "M" => Some(1 << 20),
-        "G" => Some(1 << 30),
+        "K" | "KIB" => Some(1 << 10),
+        "M" | "MIB" => Some(1 << 20),
+        "G" | "GIB" => Some(1 << 30),
         _ => None,
     };
     let size = number

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 pub use self::caret::CaretError;
 pub use self::usage::{HelpText, Misuse};
-use crate::exit::{Exit, PluginMisuse, PluginState};
+use crate::exit::{Exit, MarkedPlace, PluginMisuse, PluginState, Usage};
 use crate::format::escape;
 use crate::terminal::status_line;
 
@@ -56,7 +56,17 @@ pub fn error(error: &anyhow::Error) -> Exit {
         return Exit::Usage;
     }
     line(&described(error));
+    if let Some(place) = error.downcast_ref::<Usage>().and_then(Usage::place) {
+        mark(place);
+    }
     Exit::of(error)
+}
+
+/// Shows a word of the command line with a caret below a place in it.
+fn mark(place: &MarkedPlace) {
+    let (before, after) = (one_line(&place.before), one_line(&place.after));
+    let column = before.chars().count();
+    write(&format!("  {before}{after}\n  {:column$}^\n", ""));
 }
 
 /// An error and its hint in one line.

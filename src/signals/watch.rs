@@ -2,7 +2,7 @@
 
 use std::io;
 
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGQUIT};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGQUIT, SIGUSR1};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::exfiltrator::origin::Origin;
@@ -19,6 +19,13 @@ pub struct ReceivedSignal {
     pub source: SignalSource,
 }
 
+impl ReceivedSignal {
+    /// Whether it asks `serve` itself for something: it is SIGUSR1.
+    pub fn is_request(self) -> bool {
+        self.number == SIGUSR1
+    }
+}
+
 /// Where a signal came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalSource {
@@ -28,7 +35,7 @@ pub enum SignalSource {
     Process,
 }
 
-/// Watches SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGCHLD from its creation on.
+/// Watches SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGCHLD from its creation on.
 #[derive(Debug)]
 pub struct SignalWatch(SignalsInfo<WithOrigin>);
 
@@ -36,7 +43,7 @@ impl SignalWatch {
     /// Watches signals from now on.
     pub fn begin() -> io::Result<Self> {
         let numbers = handled().map(|(signal, _)| signal);
-        SignalsInfo::new(numbers.chain([SIGQUIT, SIGCHLD])).map(Self)
+        SignalsInfo::new(numbers.chain([SIGQUIT, SIGUSR1, SIGCHLD])).map(Self)
     }
 
     /// Waits for signals, or for the end of a command: then there may be none.

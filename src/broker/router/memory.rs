@@ -38,11 +38,6 @@ impl Router {
         self.memory.level = level;
     }
 
-    /// How much memory there is.
-    pub fn memory(&self) -> MemoryLevel {
-        self.memory.level
-    }
-
     /// Whether so little memory is left that a message is refused whose publisher can be told.
     pub(super) fn lacks_memory(&mut self, message: &AppMessage, now: Instant) -> bool {
         // Without a payload it removes what is retained.

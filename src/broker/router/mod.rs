@@ -175,6 +175,12 @@ impl Router {
         }
     }
 
+    /// Whether nothing would be lost with it: there are no connections, sessions and retained
+    /// messages.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty() && self.sessions.len() == 0 && self.retained.len() == 0
+    }
+
     /// From now on lets in these users alone, and these topics; `None` is everybody, and all.
     pub fn set_access(&mut self, users: Option<Users>, acl: Option<Acl>) {
         self.logins.users = users;

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::broker::access::Access;
 use crate::broker::event::Observer;
+use crate::broker::fault::FaultPlan;
 use crate::broker::limits::{Limit, Limits};
 use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn};
 use crate::mqtt::packet::{
@@ -34,7 +35,16 @@ pub(super) fn start() -> Broker {
     start_with(1 << 20, None)
 }
 
+/// One where this goes wrong on purpose.
+pub(super) fn start_with_faults(faults: FaultPlan) -> Broker {
+    start_as(1 << 20, None, Some(faults))
+}
+
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
+    start_as(max_packet, observer, None)
+}
+
+fn start_as(max_packet: usize, observer: Option<Observer>, faults: Option<FaultPlan>) -> Broker {
     let log = BrokerLog {
         warning: Arc::new(|_| {}),
         refusals: if observer.is_some() { RefusalsIn::Observer } else { RefusalsIn::Warnings },
@@ -50,6 +60,7 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
         access: Access::default(),
         retained: Vec::new(),
         deviations: Vec::new(),
+        faults,
         tls: None,
         log,
     })
@@ -104,6 +115,8 @@ pub(super) fn encoded(packets: &[Packet], version: Version) -> BytesMut {
 /// A client after its upgrade.
 pub(super) struct Client {
     pub(super) socket: TcpStream,
+    /// How many bytes were read.
+    pub(super) bytes_read: usize,
     version: Version,
     decoder: Decoder,
 }
@@ -119,7 +132,8 @@ impl Client {
             head.push(byte[0]);
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-        Self { socket, version, decoder: Decoder::new(version, usize::MAX) }
+        let (bytes_read, decoder) = (head.len(), Decoder::new(version, usize::MAX));
+        Self { socket, bytes_read, version, decoder }
     }
 
     pub(super) fn connected(broker: &Broker, version: Version, client_id: &'static str) -> Self {
@@ -138,9 +152,7 @@ impl Client {
         qos: QoS,
     ) -> Self {
         let mut client = Self::connected(broker, Version::V3_1_1, client_id);
-        let subscriptions = vec![Subscription::new(TopicFilter::new(filter).unwrap(), qos)];
-        let (packet_id, properties) = (PacketId::MIN, Properties::default());
-        client.send(&[Packet::Subscribe(Subscribe { packet_id, properties, subscriptions })]);
+        client.send(&[subscribe(filter, qos)]);
         assert!(matches!(client.packet(), Packet::SubAck(_)));
         client
     }
@@ -157,10 +169,12 @@ impl Client {
     pub(super) fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         self.socket.read_exact(&mut head).ok()?;
+        self.bytes_read += head.len();
         let length = match head[1] {
             126 => {
                 let mut length = [0; 2];
                 self.socket.read_exact(&mut length).unwrap();
+                self.bytes_read += length.len();
                 usize::from(u16::from_be_bytes(length))
             }
             length => usize::from(length),
@@ -168,6 +182,7 @@ impl Client {
         assert!(length <= 32 * 1024 && head[1] <= 126, "{head:?}");
         let mut payload = vec![0; length];
         self.socket.read_exact(&mut payload).unwrap();
+        self.bytes_read += payload.len();
         Some((head[0], payload))
     }
 
@@ -200,6 +215,12 @@ pub(super) fn connect(version: Version, client_id: &'static str) -> Packet {
         credentials: Credentials::default(),
         properties: Properties::default(),
     }))
+}
+
+pub(super) fn subscribe(filter: &'static str, qos: QoS) -> Packet {
+    let subscriptions = vec![Subscription::new(TopicFilter::new(filter).unwrap(), qos)];
+    let (packet_id, properties) = (PacketId::MIN, Properties::default());
+    Packet::Subscribe(Subscribe { packet_id, properties, subscriptions })
 }
 
 pub(super) fn publish(topic: &'static str, payload: Bytes, qos: QoS) -> Packet {

@@ -53,15 +53,21 @@ impl ServedCommand {
         start_by(&mut command, name).map(Some)
     }
 
-    /// Waits for its end, and passes each signal on to it; returns its exit code, which is 128 and
-    /// the signal's number if a signal ended it.
-    pub fn wait(mut self, signals: &mut SignalWatch) -> io::Result<u8> {
+    /// Waits for its end, and passes each signal on to it, but for those that `obey` takes; returns
+    /// its exit code, which is 128 and the signal's number if a signal ended it.
+    pub fn wait(
+        mut self,
+        signals: &mut SignalWatch,
+        obey: impl Fn(ReceivedSignal) -> bool,
+    ) -> io::Result<u8> {
         loop {
             if let Some(status) = self.0.try_wait()? {
                 return Ok(code(status));
             }
             for signal in signals.wait() {
-                self.pass_on(signal);
+                if !obey(signal) {
+                    self.pass_on(signal);
+                }
             }
         }
     }

@@ -28,7 +28,7 @@ use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn, raise_limit};
 use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Publish;
 use crate::report;
-use crate::signals::SignalWatch;
+use crate::signals::{ReceivedSignal, SignalWatch};
 use crate::terminal::screen;
 use child::{KnownBroker, ServedCommand};
 use ready::StartLine;
@@ -37,6 +37,7 @@ use tls::{CaFile, PreparedTls, TlsConfig};
 use witness::Witness;
 
 pub use crate::broker::access;
+pub use crate::broker::fault::{FaultKind, FaultPlan, FaultRule, PacketDirection};
 pub use crate::broker::limits;
 #[cfg(test)]
 pub use deviations::all_deviations;
@@ -73,6 +74,8 @@ pub struct Config {
     pub deviations: Deviations,
     /// What clients are expected to send.
     pub expected: Vec<Expectation>,
+    /// What goes wrong on purpose.
+    pub faults: Option<FaultPlan>,
     /// The command to run, with its arguments; empty is none.
     pub command: Vec<OsString>,
 }
@@ -134,15 +137,24 @@ pub fn run(config: &Config) -> Result<Exit> {
     let known = KnownBroker { url: &broker.url(), ca_file, login };
     let command = ServedCommand::start(&config.command, &known)?;
     raise_limit(&config.limits);
+    let obey = |signal| obey(signal, &broker);
     let exit = if let Some(command) = command {
-        Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
+        Exit::Command(command.wait(&mut signals, obey).context("waiting for the command")?)
     } else {
-        while signals.wait().is_empty() {}
+        while signals.wait().into_iter().all(obey) {}
         Exit::Done
     };
     manager.stopping();
     let messages = broker.stop();
     Ok(ended(config, exit, &messages, &mut witness))
+}
+
+/// Does what a signal asks the broker for. False if it asks for the end.
+fn obey(signal: ReceivedSignal, broker: &Broker) -> bool {
+    if signal.is_request() {
+        broker.reset_connections();
+    }
+    signal.is_request()
 }
 
 /// Saves what is to be saved and says what was expected and did not come; returns the exit code. A
@@ -189,9 +201,21 @@ fn start_broker(
         },
         limits: config.limits.clone(),
         access: config.access.clone(),
+        faults: config.faults.clone().map(seeded),
         tls,
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
+}
+
+/// With a seed, which is told where it was not given and makes a difference: so the same can be
+/// asked for again.
+fn seeded(mut plan: FaultPlan) -> FaultPlan {
+    if plan.seed.is_none() && plan.is_random() {
+        let seed = u64::from(fastrand::u32(..));
+        report::line(&format!("--fault: seed={seed}"));
+        plan.seed = Some(seed);
+    }
+    plan
 }
 
 /// Says where the broker listens: on stdout unless that is the command's, to the file descriptor of

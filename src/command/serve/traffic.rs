@@ -37,7 +37,10 @@ impl Traffic {
                 take(ClientPacket { client: &client, packet: &packet });
             }
             BrokerEvent::Closed(address) => self.aliases.retain(|(of, _), _| of != address),
-            BrokerEvent::Opened(_) | BrokerEvent::Sent(..) | BrokerEvent::Note(_) => {}
+            BrokerEvent::Opened(_)
+            | BrokerEvent::Sent(..)
+            | BrokerEvent::Fault(..)
+            | BrokerEvent::Note(_) => {}
         }
         self.clients.end(event);
     }

@@ -96,3 +96,46 @@ fn nothing_is_started_after_our_death() {
     let words = ["start-command", &ours, "stdout", "echo", "started"];
     Program::new(words).run().expect(0, "started\n", "");
 }
+
+/// The connections are reset, sessions and retained messages stay, a will is published; the broker
+/// goes on listening. The command does not get the signal.
+#[test]
+fn sigusr1_resets_every_connection() {
+    let mut serve = Program::new(["serve", "-p", "0", "-d"]).spawn();
+    let url = serve.wait_for_line(|line| line.starts_with("ws://"));
+    Program::new(["pub", &url, "-t", "t", "-r", "-q", "1", "-m", "retained"])
+        .run()
+        .expect(0, "", "");
+    let words = ["sub", &url, "-t", "t", "-t", "will", "-i", "me", "-c", "-q", "1", "-C", "3"];
+    let mut subscriber = Program::new(words).spawn();
+    subscriber.wait_for_line(|line| line == "retained\n");
+    let words = ["sub", &url, "-t", "x", "-d", "--will-topic", "will", "--will-payload", "gone"];
+    let words = [&words[..], &["--will-qos", "1", "--no-reconnect"]].concat();
+    let mut willing = Program::new(words).spawn();
+    willing.wait_for_words("received SUBACK");
+    serve.signal("USR1");
+    let outcome = willing.finish();
+    let text = String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.code() == Some(8) && text.contains("connection reset"), "{outcome}");
+    Program::new(["pub", &url, "-t", "t", "-q", "1", "-m", "after"]).run().expect(0, "", "");
+    let outcome = subscriber.finish();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(outcome.stdout, b"retained\ngone\nafter\n", "{outcome}");
+    serve.signal("INT");
+    let outcome = serve.finish();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let text = String::from_utf8_lossy(&outcome.stderr);
+    assert!(text.contains("2 connections are reset on demand"), "{outcome}");
+}
+
+#[test]
+fn sigusr1_is_not_for_the_command() {
+    let mut running = start(
+        "trap 'echo got it' USR1; echo ready; read line; \
+         kill -USR1 $PPID; mqttws pub -t t -q 1 -m x --wait 10 && exit 6",
+    );
+    running.signal("USR1");
+    running.signal("USR1");
+    running.end_stdin();
+    running.finish().expect(6, "ready\n", "");
+}

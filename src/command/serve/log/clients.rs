@@ -29,7 +29,10 @@ impl Clients {
             BrokerEvent::Received(address, packet) => self.received(*address, packet),
             BrokerEvent::Sent(address, packet) => self.sent(*address, packet),
             // They say nothing about a client.
-            BrokerEvent::Opened(_) | BrokerEvent::Closed(_) | BrokerEvent::Note(_) => {}
+            BrokerEvent::Opened(_)
+            | BrokerEvent::Closed(_)
+            | BrokerEvent::Fault(..)
+            | BrokerEvent::Note(_) => {}
         }
     }
 

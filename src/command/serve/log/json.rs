@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::clients::Clients;
 use crate::broker::event::BrokerEvent;
+use crate::broker::fault::{FaultEvent, PacketDirection, PacketFault};
 use crate::mqtt::packet::{Ack, Connect, Packet, Publish};
 use crate::mqtt::reason::ReasonCode;
 
@@ -30,11 +31,47 @@ pub fn object(event: &BrokerEvent<'_>, clients: &Clients, time: &str) -> String 
         BrokerEvent::Received(address, packet) => of_packet("received", address, packet),
         BrokerEvent::Sent(address, packet) => of_packet("sent", address, packet),
         BrokerEvent::Closed(address) => of("close", address),
+        BrokerEvent::Fault(address, fault) => {
+            let mut members = of("fault", address);
+            members.extend(of_fault(fault));
+            members
+        }
         BrokerEvent::Note(text) => vec![("event", json!("note")), ("text", json!(text))],
     };
     let members = [("time", json!(time))].into_iter().chain(members);
     let members: Vec<String> = members.map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", members.join(","))
+}
+
+/// What went wrong on purpose, by the name that it has in `--fault`.
+fn of_fault(fault: &FaultEvent<'_>) -> JsonMembers {
+    match fault {
+        FaultEvent::Packet(fault, way, packet) => {
+            let (name, time) = match fault {
+                PacketFault::Drop => ("drop", None),
+                PacketFault::Duplicate => ("dup", None),
+                PacketFault::Delay(time) => ("delay", Some(time)),
+                PacketFault::Stall(time) => ("stall", Some(time)),
+            };
+            let mut members = vec![("fault", json!(name)), direction(*way)];
+            members.extend(time.map(|time| ("seconds", json!(time.as_secs_f64()))));
+            members.push(("packet", json!(packet.packet_type().name())));
+            members.extend(content(packet));
+            members
+        }
+        FaultEvent::Cut(way, bytes) => {
+            vec![("fault", json!("cut-after")), direction(*way), ("passed", json!(bytes))]
+        }
+        FaultEvent::Refused => vec![("fault", json!("refuse"))],
+    }
+}
+
+fn direction(direction: PacketDirection) -> (&'static str, Value) {
+    let name = match direction {
+        PacketDirection::In => "in",
+        PacketDirection::Out => "out",
+    };
+    ("direction", json!(name))
 }
 
 /// What a packet says, without payloads and secrets.

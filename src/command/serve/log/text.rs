@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::clients::Clients;
 use crate::broker::event::BrokerEvent;
+use crate::broker::fault::{FaultEvent, PacketDirection, PacketFault};
 use crate::mqtt::packet::{Ack, ConnAck, Connect, Packet};
 use crate::mqtt::version::Version;
 
@@ -24,7 +25,35 @@ pub fn lines(event: &BrokerEvent<'_>, clients: &Clients) -> Vec<String> {
             };
             vec![line]
         }
+        BrokerEvent::Fault(address, fault) => vec![of_fault(fault, &clients.name(*address))],
         BrokerEvent::Note(text) => vec![(*text).to_owned()],
+    }
+}
+
+/// What went wrong on purpose, by the name that it has in `--fault`.
+fn of_fault(fault: &FaultEvent<'_>, name: &str) -> String {
+    match fault {
+        FaultEvent::Packet(fault, direction, packet) => {
+            let what = match fault {
+                PacketFault::Drop => "drop:".to_owned(),
+                PacketFault::Duplicate => "dup:".to_owned(),
+                PacketFault::Delay(time) => format!("delay={time:?}:"),
+                PacketFault::Stall(time) => format!("stall={time:?}:"),
+            };
+            placed(&format!("Fault {what}"), preposition(*direction), packet, name)
+        }
+        FaultEvent::Cut(direction, bytes) => {
+            let preposition = preposition(*direction);
+            format!("Fault cut-after={bytes}: connection reset, {bytes} bytes {preposition} {name}")
+        }
+        FaultEvent::Refused => format!("Fault refuse: {name}"),
+    }
+}
+
+fn preposition(direction: PacketDirection) -> &'static str {
+    match direction {
+        PacketDirection::In => "from",
+        PacketDirection::Out => "to",
     }
 }
 

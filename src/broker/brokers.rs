@@ -1,0 +1,327 @@
+//! The brokers behind one listener, pure: one without a name, and one of its own for each name that
+//! clients ask for. Of each connection they know its broker.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use super::access::acl::Acl;
+use super::access::users::Users;
+use super::limits::{Limits, NAMED_BROKERS};
+use super::memory::MemoryLevel;
+use super::router::{ConnectionId, Outgoing, Router};
+use crate::mqtt::packet::{Malformed, Packet, Publish};
+use crate::mqtt::version::Version;
+
+/// The name of a broker: the first part of a path such as `/NAME/mqtt`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BrokerName(Box<str>);
+
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 64;
+
+impl BrokerName {
+    /// `None` if it is not 1 to 64 letters, digits and `-._~`, with a letter or digit first.
+    pub fn new(name: &str) -> Option<Self> {
+        let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        (begins_well && name.len() <= LONGEST_NAME && name.bytes().all(may_stand))
+            .then(|| Self(name.into()))
+    }
+}
+
+/// There are as many named brokers as may be, and none of them is empty.
+#[derive(Debug)]
+pub struct TooManyBrokers;
+
+/// A broker that has a name.
+#[derive(Debug)]
+struct NamedBroker {
+    router: Router,
+    /// When something is due in it, as far as `Brokers::alarms` knows.
+    alarm: Option<Instant>,
+}
+
+/// All brokers.
+#[derive(Debug)]
+pub struct Brokers {
+    limits: Limits,
+    users: Option<Users>,
+    acl: Option<Acl>,
+    memory: MemoryLevel,
+    unnamed: Router,
+    named: BTreeMap<BrokerName, NamedBroker>,
+    /// The brokers of connections, but for those of the one without a name.
+    names: HashMap<ConnectionId, BrokerName>,
+    /// When something is due in a named broker.
+    alarms: BTreeSet<(Instant, BrokerName)>,
+    /// The named brokers that may have something to hand over.
+    touched: BTreeSet<BrokerName>,
+}
+
+impl Brokers {
+    /// Brokers of which each has these limits, and lets in these users and topics; `None` is
+    /// everybody, and all.
+    pub fn new(limits: Limits, users: Option<Users>, acl: Option<Acl>) -> Self {
+        let mut unnamed = Router::new(limits.clone());
+        unnamed.set_access(users.clone(), acl.clone());
+        Self {
+            unnamed,
+            limits,
+            users,
+            acl,
+            memory: MemoryLevel::default(),
+            named: BTreeMap::new(),
+            names: HashMap::new(),
+            alarms: BTreeSet::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    /// A WebSocket was opened to the broker of this name, which begins with it.
+    pub fn open(
+        &mut self,
+        id: ConnectionId,
+        name: Option<BrokerName>,
+        now: Instant,
+    ) -> Result<(), TooManyBrokers> {
+        if let Some(name) = name {
+            if !self.named.contains_key(&name) {
+                self.make_room()?;
+                let mut router = Router::new(self.limits.clone());
+                router.set_access(self.users.clone(), self.acl.clone());
+                router.set_memory(self.memory);
+                router.start(now);
+                self.named.insert(name.clone(), NamedBroker { router, alarm: None });
+            }
+            self.names.insert(id, name);
+        }
+        self.of(id).open(id, now);
+        Ok(())
+    }
+
+    /// A broker in which nothing is left makes room for the next, if there must be room.
+    fn make_room(&mut self) -> Result<(), TooManyBrokers> {
+        if self.named.len() < NAMED_BROKERS {
+            return Ok(());
+        }
+        let empty = self.named.iter().find(|(_, broker)| broker.router.is_empty());
+        let name = empty.map(|(name, _)| name.clone()).ok_or(TooManyBrokers)?;
+        self.touched.remove(&name);
+        if let Some(NamedBroker { alarm: Some(at), .. }) = self.named.remove(&name) {
+            self.alarms.remove(&(at, name));
+        }
+        Ok(())
+    }
+
+    /// The broker of a connection.
+    fn of(&mut self, id: ConnectionId) -> &mut Router {
+        if self.names.is_empty() {
+            return &mut self.unnamed;
+        }
+        match self.names.get(&id).and_then(|name| Some((name, self.named.get_mut(name)?))) {
+            Some((name, broker)) => {
+                if !self.touched.contains(name) {
+                    self.touched.insert(name.clone());
+                }
+                &mut broker.router
+            }
+            None => &mut self.unnamed,
+        }
+    }
+}
+
+/// What a router does, for the router of a connection.
+impl Brokers {
+    /// The client sent so many bytes, perhaps only a part of a packet.
+    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
+        self.of(id).heard(id, bytes, now);
+    }
+
+    /// A packet came in.
+    pub fn receive(&mut self, id: ConnectionId, packet: Packet, now: Instant) {
+        self.of(id).receive(id, packet, now);
+    }
+
+    /// The client sent what is not MQTT.
+    pub fn malformed(
+        &mut self,
+        id: ConnectionId,
+        error: &Malformed,
+        version: Version,
+        now: Instant,
+    ) {
+        self.of(id).malformed(id, error, version, now);
+    }
+
+    /// The connection ended without DISCONNECT.
+    pub fn lost(&mut self, id: ConnectionId, now: Instant) {
+        self.of(id).lost(id, now);
+    }
+
+    /// So many bytes were written to a client.
+    pub fn wrote(&mut self, id: ConnectionId, bytes: usize) {
+        self.of(id).wrote(bytes);
+    }
+
+    /// Packets of this weight in bytes, which were handed over for a connection, were written.
+    pub fn written(&mut self, id: ConnectionId, weight: usize, now: Instant) {
+        self.of(id).written(id, weight, now);
+    }
+
+    /// There is no memory for what the client sends.
+    pub fn out_of_memory(&mut self, id: ConnectionId, now: Instant) {
+        self.of(id).out_of_memory(id, now);
+    }
+
+    /// Ends a connection if it has been silent for so long in the middle of a packet.
+    pub fn end_if_silent(&mut self, id: ConnectionId, time: Duration, now: Instant) {
+        self.of(id).end_if_silent(id, time, now);
+    }
+
+    /// No publisher waits for the client of this connection until it takes something.
+    pub fn set_stuck(&mut self, id: ConnectionId) {
+        self.of(id).set_stuck(id);
+    }
+
+    /// Everything that waits for the client of a connection, in bytes.
+    pub fn backlog(&mut self, id: ConnectionId) -> usize {
+        self.of(id).backlog(id)
+    }
+}
+
+/// What the loop asks of all of them.
+impl Brokers {
+    /// The one without a name starts.
+    pub fn start(&mut self, now: Instant) {
+        self.unnamed.start(now);
+    }
+
+    /// When `tick` is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let named = self.alarms.first().map(|(at, _)| *at);
+        [self.unnamed.deadline(), named].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `now`.
+    pub fn tick(&mut self, now: Instant) {
+        self.unnamed.tick(now);
+        // They may have work that does not wait for a time.
+        for name in &self.touched {
+            if let Some(broker) = self.named.get_mut(name) {
+                broker.router.tick(now);
+            }
+        }
+        while self.alarms.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, name)) = self.alarms.pop_first() else { return };
+            if let Some(broker) = self.named.get_mut(&name) {
+                broker.alarm = None;
+                broker.router.tick(now);
+                self.touched.insert(name);
+            }
+        }
+    }
+
+    /// Ends every connection; wills are not published.
+    pub fn stop(&mut self, now: Instant) {
+        self.unnamed.stop(now);
+        for (name, broker) in &mut self.named {
+            broker.router.stop(now);
+            self.touched.insert(name.clone());
+        }
+    }
+
+    /// Whether something can be done at once.
+    pub fn has_work(&self) -> bool {
+        self.unnamed.has_work() || !self.touched.is_empty()
+    }
+
+    /// Notes how much memory there is.
+    pub fn set_memory(&mut self, level: MemoryLevel) {
+        self.unnamed.set_memory(level);
+        if std::mem::replace(&mut self.memory, level) != level {
+            for broker in self.named.values_mut() {
+                broker.router.set_memory(level);
+            }
+        }
+    }
+
+    /// How much memory there is.
+    pub fn memory(&self) -> MemoryLevel {
+        self.memory
+    }
+
+    /// Retains a message in the one without a name. False if there is no room.
+    pub fn load_retained(&mut self, publish: Publish, now: Instant) -> bool {
+        self.unnamed.load_retained(publish, now)
+    }
+
+    /// The retained messages of the one without a name.
+    pub fn retained_messages(&self, now: Instant) -> Vec<Publish> {
+        self.unnamed.retained_messages(now)
+    }
+
+    /// Hands over everything that is to be sent or closed; `tell` is called with what is to be said
+    /// in any case, and then with the lines for the log.
+    pub fn drain(
+        &mut self,
+        mut hand_over: impl FnMut(Outgoing<'_>),
+        mut tell: impl FnMut(Vec<String>, Vec<String>),
+    ) {
+        self.unnamed.drain(&mut hand_over);
+        tell(self.unnamed.warnings(), self.unnamed.notes());
+        for name in std::mem::take(&mut self.touched) {
+            let Some(NamedBroker { router, alarm }) = self.named.get_mut(&name) else { continue };
+            router.drain(|outgoing| {
+                if outgoing.end.is_some() {
+                    self.names.remove(&outgoing.connection);
+                }
+                hand_over(outgoing);
+            });
+            tell(router.warnings(), router.notes());
+            let deadline = router.deadline();
+            if let Some(before) = std::mem::replace(alarm, deadline) {
+                self.alarms.remove(&(before, name.clone()));
+            }
+            self.alarms.extend(deadline.map(|at| (at, name.clone())));
+            if router.has_work() {
+                self.touched.insert(name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parts_of_paths() {
+        let longest = "x".repeat(LONGEST_NAME);
+        for name in ["a", "A-1_b.c~", "7", &longest] {
+            assert!(BrokerName::new(name).is_some(), "{name}");
+        }
+        let longer = "x".repeat(LONGEST_NAME + 1);
+        for name in ["", ".", "..", "-a", "a b", "a/b", "%41", "ü", "a#", &longer] {
+            assert!(BrokerName::new(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_brokers_make_room() {
+        let now = Instant::now();
+        let mut brokers = Brokers::new(Limits::default(), None, None);
+        let name = |number: u64| BrokerName::new(&format!("n{number}"));
+        for id in 0..NAMED_BROKERS as u64 {
+            brokers.open(id, name(id), now).unwrap();
+        }
+        brokers.open(5000, name(3), now).unwrap();
+        brokers.open(5001, None, now).unwrap();
+        assert!(brokers.open(5002, name(5002), now).is_err());
+        brokers.lost(7, now);
+        brokers.drain(|_| {}, |_, _| {});
+        brokers.open(5003, name(5003), now).unwrap();
+        assert!(brokers.open(5004, name(5004), now).is_err());
+        assert_eq!(brokers.named.len(), NAMED_BROKERS);
+        assert!(!brokers.named.contains_key(&name(7).unwrap()));
+    }
+}
