@@ -1,21 +1,25 @@
 //! One connection: carries bytes between its socket and the router. Nothing here waits.
 
+mod deviant;
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::BrokerLog;
 use super::access::UpgradeRules;
+use super::deviation::{DeviantTraffic, Deviation};
 use super::event::BrokerEvent;
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, DEAF_BYTES, LINGER};
+use super::limits::{CONTROL_BYTES, LINGER};
+use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason, Router};
 use super::socket::{self, ClientSocket};
 use super::tls::ServerTls;
+use super::{BrokerLog, RefusalsIn};
 use crate::mqtt::packet::Packet;
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
@@ -38,6 +42,8 @@ pub struct Service {
     pub log: BrokerLog,
     /// Which refusals it is told of.
     pub refusals: RefusalLines,
+    /// What is done otherwise than the standards say.
+    pub deviations: Vec<&'static Deviation>,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -76,6 +82,8 @@ pub struct ServerConnection {
     input: InputDecoder,
     readiness: Readiness,
     sending: SendingSide,
+    /// What changes what passes, if something does.
+    deviant: Option<Box<DeviantTraffic>>,
     /// Whether the client has ended its side, or the connection is broken.
     has_ended: bool,
 }
@@ -111,8 +119,16 @@ impl ServerConnection {
                 stage: EndStage::Open,
                 close_answer: None,
             },
+            deviant: None,
             has_ended: false,
         }
+    }
+
+    /// The same with these deviations.
+    pub fn deviating(mut self, deviations: &[&'static Deviation]) -> Self {
+        let is_deviant = !deviations.is_empty();
+        self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
+        self
     }
 
     /// The system has reported that there is something to read, perhaps the end.
@@ -122,15 +138,24 @@ impl ServerConnection {
 
     /// Whether something should be read now. A client that does not read what it is sent is not
     /// read from either.
-    pub fn wants_to_read(&self) -> bool {
-        let has_room = self.sending.queue.unsent() <= DEAF_BYTES
-            && self.sending.queue.control_len() <= CONTROL_BYTES;
+    pub fn wants_to_read(&self, memory: MemoryLevel) -> bool {
+        let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
+        let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
+            && self.sending.queue.control_len() <= most_control;
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
+    }
+
+    /// The memory that is held for a packet that is incomplete, in bytes.
+    pub fn incomplete(&self) -> usize {
+        self.input.incomplete()
     }
 
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
-        !self.sending.queue.is_empty() || self.is_closing() || self.socket.has_to_write()
+        !self.sending.queue.is_empty()
+            || self.is_closing()
+            || self.holds_deviant_output()
+            || self.socket.has_to_write()
     }
 
     /// Whether the socket did not take all that it was given.
@@ -176,7 +201,7 @@ impl ServerConnection {
 
     /// Reads once, and gives what arrived to the router.
     pub fn read(&mut self, service: &mut Service, now: Instant) {
-        if !self.wants_to_read() {
+        if !self.wants_to_read(service.router.memory()) {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
@@ -187,7 +212,7 @@ impl ServerConnection {
                     self.readiness = Readiness::Empty;
                 }
                 service.router.heard(self.id, count, now);
-                self.understand(&buffer[..count], service, now);
+                self.arrive(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -289,23 +314,18 @@ impl ServerConnection {
 
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
-        let Self { socket, sending, address, .. } = self;
+        let Self { socket, sending, address, deviant, .. } = self;
+        let mut deviant = deviant.as_deref_mut();
         let SendingSide { queue, blocked_since, .. } = sending;
         let Service { frames, log, router, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
-            let count = write_once(socket, bytes)?;
+            let count = deviant::put(socket, deviant.as_deref_mut(), bytes)?;
             router.wrote(count.unwrap_or(0));
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
-        let flushed = self.socket.flush();
-        if is_blocked(&flushed) {
-            self.sending.blocked_since.get_or_insert(now);
-        } else if self.sending.queue.is_empty() {
-            self.sending.blocked_since = None;
-        }
-        if written.is_err() || (flushed.is_err() && !is_blocked(&flushed)) {
+        if written.and_then(|()| self.flush(now)).is_err() {
             self.has_ended = true;
             self.sending.give_up(now);
         }
@@ -313,6 +333,7 @@ impl ServerConnection {
             self.socket.end();
             self.sending.stage = EndStage::Written(now + LINGER);
         }
+        self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();
         if weight > 0 {
             service.router.written(self.id, weight, now);
@@ -389,7 +410,7 @@ fn tell_refusal(
     // What it repeats of a request may be long.
     let sentence: String = sentence.chars().take(LONGEST_SENTENCE).collect();
     let line = || format!("{address} was refused with {status}: {sentence}");
-    if log.observer.is_some() {
+    if log.refusals == RefusalsIn::Observer {
         log.note(line);
     } else if refusals.count(now) {
         log.warn(&line());
@@ -397,7 +418,7 @@ fn tell_refusal(
 }
 
 /// Writes once; `None` if the socket takes nothing now.
-fn write_once(socket: &mut ClientSocket, bytes: &[u8]) -> io::Result<Option<usize>> {
+fn write_once(socket: &mut impl Write, bytes: &[u8]) -> io::Result<Option<usize>> {
     loop {
         match socket.write(bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

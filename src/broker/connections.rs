@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::connection::ServerConnection;
 use super::limits::{HOLD_BACK, STUCK};
-use super::router::ConnectionId;
+use super::memory::MemoryLevel;
+use super::router::{ConnectionId, NOBODY};
 use crate::mqtt::id_map::IdMap;
 
 /// The table of connections.
@@ -20,6 +21,8 @@ pub struct ConnectionTable {
     to_write: Vec<ConnectionId>,
     /// Those that had not sent CONNECT when they were last looked at, oldest first.
     newcomers: VecDeque<ConnectionId>,
+    /// How much memory there is.
+    pub memory: MemoryLevel,
 }
 
 #[derive(Debug)]
@@ -132,7 +135,7 @@ impl ConnectionTable {
     pub fn queue_read(&mut self, id: ConnectionId) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let is_free = entry.place == QueuePlace::NotInLine && entry.held_back.is_none();
-        if is_free && entry.connection.wants_to_read() {
+        if is_free && entry.connection.wants_to_read(self.memory) {
             entry.place = QueuePlace::InLine;
             self.to_read.push_back(id);
         }
@@ -215,6 +218,22 @@ impl ConnectionTable {
             self.set_alarm(publisher, Some(now + STUCK));
         }
         HoldBackStep::None
+    }
+
+    /// Reads nothing from a publisher for a while, because there is little memory.
+    pub fn pause(&mut self, publisher: ConnectionId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&publisher) else { return };
+        if entry.held_back.is_none() && entry.connection.closes_at().is_none() {
+            let until = now + STUCK;
+            entry.held_back = Some(HeldBack { subscriber: NOBODY, until });
+            self.set_alarm(publisher, Some(until));
+        }
+    }
+
+    /// The connections that hold so many bytes of an incomplete packet.
+    pub fn with_incomplete(&self, bytes: usize) -> Vec<ConnectionId> {
+        let holds = |entry: &Entry| entry.connection.incomplete() >= bytes;
+        self.entries.iter().filter(|(_, entry)| holds(entry)).map(|(id, _)| *id).collect()
     }
 
     /// Looks after a publisher that may be held back.

@@ -14,8 +14,10 @@ use super::connection::{ServerConnection, Service};
 use super::connections::{ConnectionTable, HoldBackStep};
 use super::handshake;
 use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
-use super::router::{ConnectionId, Outgoing};
+use super::memory::MemoryLevel;
+use super::router::{ConnectionId, NOBODY, Outgoing};
 use super::socket::ClientSocket;
+use crate::mqtt::packet::Publish;
 
 /// The token of [`StopHandle`].
 const STOP: Token = Token(0);
@@ -26,6 +28,12 @@ const FIRST: ConnectionId = 8;
 
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
+
+/// How often connections are looked for that hold memory, while there is little.
+const RELIEF: Duration = Duration::from_secs(1);
+
+/// Bytes of an incomplete packet that are worth the look.
+const INCOMPLETE_BYTES: usize = 4096;
 
 /// How long the loop waits before it accepts again when that has failed.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -69,6 +77,8 @@ pub struct EventLoop {
     accepting: Accepting,
     next_id: ConnectionId,
     limits: Limits,
+    /// When connections that hold memory are looked for, while there is little.
+    relief_at: Option<Instant>,
     service: Service,
     connections: ConnectionTable,
 }
@@ -93,6 +103,7 @@ impl EventLoop {
             accepting: Accepting::Idle,
             next_id: FIRST,
             limits,
+            relief_at: None,
             service,
             connections: ConnectionTable::default(),
         })
@@ -103,8 +114,13 @@ impl EventLoop {
         self.stop.clone()
     }
 
-    /// Serves until it is stopped.
-    pub fn run(mut self) {
+    /// Serves until it is stopped; returns the retained messages.
+    pub fn run(mut self) -> Vec<Publish> {
+        self.serve();
+        self.service.router.retained_messages(Instant::now())
+    }
+
+    fn serve(&mut self) {
         let mut events = Events::with_capacity(1024);
         self.service.router.start(Instant::now());
         loop {
@@ -146,7 +162,7 @@ impl EventLoop {
         };
         let (alarm, deadline) = (self.connections.next_alarm(), self.service.router.deadline());
         let refusals = self.service.refusals.deadline();
-        let due = [alarm, deadline, accept_at, refusals, self.ends_at];
+        let due = [alarm, deadline, accept_at, refusals, self.relief_at, self.ends_at];
         due.into_iter().flatten().min().map(|at| at.saturating_duration_since(now))
     }
 
@@ -161,6 +177,7 @@ impl EventLoop {
                 self.read(id, now);
             }
         }
+        self.relieve(now);
         self.service.router.tick(now);
         self.summarise_refusals(Some(now));
         while let Some(id) = self.connections.due(now) {
@@ -211,12 +228,36 @@ impl EventLoop {
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnectionId, now: Instant) {
+        let memory = self.measure_memory();
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.read(&mut self.service, now);
+        if memory == MemoryLevel::Out && connection.incomplete() >= INCOMPLETE_BYTES {
+            self.service.router.out_of_memory(id, now);
+        }
         if connection.has_to_write() {
             self.connections.queue_write(id);
         }
         self.connections.queue_read(id);
+    }
+
+    fn measure_memory(&mut self) -> MemoryLevel {
+        let level = MemoryLevel::now(self.limits.get(Limit::Memory));
+        self.connections.memory = level;
+        self.service.router.set_memory(level);
+        level
+    }
+
+    /// While there is little memory, ends the connections that hold some for a packet and have
+    /// stopped sending it.
+    fn relieve(&mut self, now: Instant) {
+        if self.measure_memory() < MemoryLevel::Low {
+            self.relief_at = None;
+        } else if self.relief_at.is_none_or(|at| at <= now) {
+            self.relief_at = Some(now + RELIEF);
+            for id in self.connections.with_incomplete(INCOMPLETE_BYTES) {
+                self.service.router.end_if_silent(id, PATIENCE, now);
+            }
+        }
     }
 
     /// Hands the packets and ends that the router has to the connections.
@@ -234,6 +275,10 @@ impl EventLoop {
             slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
         });
         for (publisher, subscriber) in slow {
+            if subscriber == NOBODY {
+                self.connections.pause(publisher, now);
+                continue;
+            }
             let step = self.connections.hold_back(publisher, subscriber, now);
             self.obey(step);
         }
@@ -350,7 +395,8 @@ impl EventLoop {
                 return self.service.log.note(|| format!("{address} failed at once: {error}"));
             }
         };
-        let mut connection = ServerConnection::new(id, socket, address, max_packet);
+        let mut connection = ServerConnection::new(id, socket, address, max_packet)
+            .deviating(&self.service.deviations);
         if is_full {
             connection.refuse(&handshake::busy(), &mut self.service, now);
             self.connections.queue_write(id);

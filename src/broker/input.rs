@@ -77,6 +77,12 @@ impl InputDecoder {
         matches!(self.stage, InputStage::Request(_))
     }
 
+    /// The memory that is held for a packet that is incomplete, in bytes.
+    pub fn incomplete(&self) -> usize {
+        let InputStage::Frames(frames) = &self.stage else { return 0 };
+        frames.decoder.as_ref().map_or(0, Decoder::memory)
+    }
+
     /// Whether nothing has come at all.
     pub fn is_untouched(&self) -> bool {
         matches!(&self.stage, InputStage::Request(head) if head.is_empty())

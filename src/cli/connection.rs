@@ -8,7 +8,11 @@ use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
 use super::apart::Apart;
-use super::mqtt::{AckReports, ClientNeeds, CredentialFlags, MqttFlags, Persistence, SessionFlags};
+use super::choice::Chosen;
+use super::leaving::{self, LeavingChoice};
+use super::mqtt::{
+    AckReports, ClientNeeds, CredentialFlags, MqttFlags, NeedsVersion5, Persistence, SessionFlags,
+};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::secret::SecretReader;
@@ -17,7 +21,7 @@ use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, ConnectLimits, LineHandler, LineHandlers, Reconnect};
+use crate::client::{self, ConnectLimits, Leaving, LineHandler, LineHandlers, Reconnect};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::dial::Route;
@@ -146,6 +150,10 @@ pub struct Conversation {
     #[command(flatten)]
     pub connection: ConnectionFlags,
 
+    /// How the broker is left.
+    #[command(flatten)]
+    leaving: Chosen<LeavingChoice>,
+
     /// Which session.
     #[command(flatten)]
     persistence: Persistence,
@@ -171,7 +179,19 @@ impl Conversation {
         needs: &ClientNeeds,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
-        self.connection.resolve_with(needs, &self.persistence, properties)
+        let (mut options, warnings) =
+            self.connection.resolve_with(needs, &self.persistence, properties)?;
+        options.leaving = self.leaving.0;
+        ensure!(
+            options.leaving != Leaving::DisconnectWithWill || options.session.will.is_some(),
+            Usage::new("--disconnect-with-will needs a will: --will-topic")
+        );
+        Ok((options, warnings))
+    }
+
+    /// What needs MQTT 5 at the end.
+    pub fn end_needs_version_5(&self) -> Option<NeedsVersion5> {
+        leaving::needs_version_5(self.leaving.0)
     }
 }
 
@@ -272,6 +292,7 @@ impl ConnectionFlags {
             limits: self.retry.limits(),
             versions,
             session,
+            leaving: Leaving::Disconnect,
             credentials: None,
             brief: needs.reports == AckReports::FailuresOfShortRun,
             lines: self.lines(),

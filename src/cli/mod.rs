@@ -7,6 +7,7 @@ mod connection;
 mod exec;
 mod help;
 mod layout;
+mod leaving;
 mod mqtt;
 mod network;
 mod pages;
@@ -340,6 +341,8 @@ fn printed(text: &str) -> Config {
 
 #[cfg(test)]
 mod completions;
+#[cfg(test)]
+mod deviations_page;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::source::words::takes_next;
 use crate::exit::Usage;
+use crate::format::encoding::Encoding;
 use crate::mqtt::property::{
     InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
 };
@@ -101,10 +102,9 @@ fn names_a_pair(whole: &str) -> bool {
 /// secrets: those of user properties, and authentication data.
 pub fn masked(words: &str, hidden: &str) -> String {
     let mut words: Vec<&str> = words.split(JOINT).collect();
-    let authentication_data = PropertyId::AuthenticationData.name();
-    let first_secret = match words.get(1) {
-        Some(name) if *name == PropertyId::UserProperty.name() => 3,
-        Some(name) if *name == authentication_data => 2,
+    let first_secret = match words.get(1).and_then(|name| named(name)) {
+        Some((PropertyId::UserProperty, _)) => 3,
+        Some((PropertyId::AuthenticationData, _)) => 2,
         _ => words.len(),
     };
     words.iter_mut().skip(first_secret).for_each(|word| *word = hidden);
@@ -193,12 +193,37 @@ fn parse(words: &str) -> Result<(Place, Property)> {
     let Some((&name, values)) = rest.split_first() else {
         bail!(Usage::new(format!("-D {command}: expected a name: {}", names(place))));
     };
-    let Some(id) = PropertyId::from_name(name).filter(|id| is_ours(*id, place)) else {
+    let Some((id, encoding)) = named(name).filter(|(id, _)| is_ours(*id, place)) else {
         bail!(Usage::new(format!("-D {command} {name}: {place} has these: {}", names(place))));
     };
-    let property =
-        value(id, values).map_err(|wrong| Usage::new(format!("-D {command} {name}: {wrong}")))?;
+    let property = match encoding {
+        Some(encoding) => encoded_value(id, encoding, values),
+        None => value(id, values),
+    };
+    let property = property.map_err(|wrong| Usage::new(format!("-D {command} {name}: {wrong}")))?;
     Ok((place, property))
+}
+
+/// The property of this name, and how its value is given: bytes also in hexadecimal digits or
+/// base64.
+fn named(name: &str) -> Option<(PropertyId, Option<Encoding>)> {
+    if let Some(id) = PropertyId::from_name(name) {
+        return Some((id, None));
+    }
+    let encoded = |suffix, encoding| Some((name.strip_suffix(suffix)?, encoding));
+    let (name, encoding) =
+        encoded("-hex", Encoding::Hex).or_else(|| encoded("-base64", Encoding::Base64))?;
+    let id = PropertyId::from_name(name).filter(|id| id.kind() == ValueKind::Binary)?;
+    Some((id, Some(encoding)))
+}
+
+fn encoded_value(id: PropertyId, encoding: Encoding, values: &[&str]) -> Result<Property, String> {
+    let &[value] = values else { return Err("expected a value".to_owned()) };
+    let bytes = encoding.decode(value).ok_or_else(|| match encoding {
+        Encoding::Hex => "expected two hexadecimal digits for each byte".to_owned(),
+        Encoding::Base64 => "expected base64".to_owned(),
+    })?;
+    Property::from_binary(id, bytes.into()).map_err(|misfit| misfit.to_string())
 }
 
 /// The words as they were joined; or, in a profile or after `--property=`, separated by blanks.
@@ -312,6 +337,37 @@ mod tests {
 
     fn parsed(words: &str) -> Result<(Place, Property), String> {
         parse(&words.replace(' ', "\0")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn bytes_are_also_given_as_text() {
+        let data = |words: &str| match parsed(words) {
+            Ok((_, property)) => match property.value() {
+                Value::Binary(data) => Ok(data.to_vec()),
+                other => panic!("{other:?}"),
+            },
+            Err(wrong) => Err(wrong),
+        };
+        assert_eq!(data("publish correlation-data-hex 00fF7a"), Ok(b"\x00\xff\x7a".to_vec()));
+        for text in ["AP96", "AP+/AA==", "AP+/AA"] {
+            assert!(data(&format!("publish correlation-data-base64 {text}")).is_ok(), "{text}");
+        }
+        assert_eq!(data("publish correlation-data-base64 AP96"), Ok(b"\x00\xff\x7a".to_vec()));
+        assert_eq!(data("publish correlation-data 00ff"), Ok(b"00ff".to_vec()));
+        for (words, wrong) in [
+            ("correlation-data-hex 0", "expected two hexadecimal digits for each byte"),
+            ("correlation-data-hex zz", "expected two hexadecimal digits for each byte"),
+            ("correlation-data-base64 A", "expected base64"),
+        ] {
+            let name = words.split(' ').next().unwrap_or_default();
+            let expected = format!("-D publish {name}: {wrong}");
+            assert_eq!(data(&format!("publish {words}")), Err(expected));
+        }
+        for words in ["content-type-hex 00", "correlation-data-octal 0", "user-property-hex 00"] {
+            assert!(data(&format!("publish {words}")).is_err(), "{words}");
+        }
+        let secret = "connect\0authentication-data-hex\0ff00";
+        assert_eq!(masked(secret, "***"), "connect authentication-data-hex ***");
     }
 
     #[test]

@@ -361,7 +361,8 @@ impl PublishFlags {
 
     fn needs(&self) -> ClientNeeds {
         let is_request = self.answers.request;
-        let mut version_5: Vec<NeedsVersion5> = Vec::new();
+        let mut version_5: Vec<NeedsVersion5> =
+            self.conversation.end_needs_version_5().into_iter().collect();
         if is_request {
             version_5.extend(self.answers.needs_version_5());
         } else if self.delivery.latency {

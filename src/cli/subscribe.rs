@@ -435,7 +435,8 @@ impl SubscribeFlags {
 
     /// The flags that were given and need MQTT 5.
     fn needs_version_5(&self) -> Vec<NeedsVersion5> {
-        let mut needs: Vec<NeedsVersion5> = Vec::new();
+        let mut needs: Vec<NeedsVersion5> =
+            self.conversation.end_needs_version_5().into_iter().collect();
         let flags = [
             (self.messages.retain_as_published, "--retain-as-published"),
             (self.messages.retain_handling.is_some(), "--retain-handling"),

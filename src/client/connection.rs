@@ -285,6 +285,11 @@ impl Connection {
         self.transport.put_close();
     }
 
+    /// Ends by a reset, without DISCONNECT and Close.
+    pub fn reset(mut self) {
+        self.transport.reset();
+    }
+
     /// DISCONNECT was written: Close and `close_notify` follow it; whether all that is sent, as far
     /// as it can be.
     pub fn close(&mut self) -> bool {

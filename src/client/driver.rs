@@ -34,16 +34,15 @@ impl Client {
                     self.send();
                 }
                 Action::Disconnect => self.begin_disconnect(),
+                Action::AskForAnswer => self.ask_for_answer(),
+                Action::Reset => self.reset(),
                 Action::Drop => self.drop_connection(),
                 Action::Expire => self.expired(),
                 Action::GiveUpSending => self.give_up_sending(),
                 Action::Connected => self.connected(),
                 Action::Event(event) => self.pending.push_back(Ok(event)),
                 Action::Warn(line) => self.warn(&line),
-                Action::Note(line) => {
-                    self.guard();
-                    (self.options.lines.note)(&line);
-                }
+                Action::Note(line) => self.note(&line),
                 Action::Trace(line) => {
                     if self.options.session.reports.trace {
                         (self.options.lines.trace)(&line);
@@ -260,6 +259,10 @@ impl Client {
                 self.lifecycle.note_acknowledgement();
                 Ok(Some(event))
             }
+            session::Event::Pong if self.lifecycle.is_leaving_by_reset() => {
+                self.feed(ConnectionInput::Answered);
+                Ok(None)
+            }
             event => Ok(Some(event)),
         }
     }
@@ -472,7 +475,12 @@ impl Client {
 
     /// DISCONNECT and Close follow what waits: in one write, where that is little.
     fn begin_disconnect(&mut self) {
-        self.session.disconnect(ReasonCode::SUCCESS);
+        let publishes_will = self.lifecycle.is_left_with_will();
+        self.session.disconnect(if publishes_will {
+            ReasonCode::DISCONNECT_WITH_WILL_MESSAGE
+        } else {
+            ReasonCode::SUCCESS
+        });
         self.gather();
         if let Some(connection) = &mut self.connection {
             connection.put_close();
@@ -485,6 +493,9 @@ impl Client {
         self.send();
         if self.is_congested() || !self.lifecycle.is_sending_disconnect() {
             return;
+        }
+        if self.lifecycle.is_leaving_by_reset() {
+            return self.feed(ConnectionInput::Sent);
         }
         let Some(connection) = &mut self.connection else { return };
         // After DISCONNECT the server may end the connection before it has read the rest.
@@ -505,6 +516,23 @@ impl Client {
             }
         }
         Error::Violation(violation)
+    }
+
+    /// A PINGREQ follows what waits: its answer means that the server has got everything.
+    fn ask_for_answer(&mut self) {
+        self.session.ping();
+        self.continue_disconnect();
+    }
+
+    fn reset(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.reset();
+        }
+    }
+
+    fn note(&self, line: &str) {
+        self.guard();
+        (self.options.lines.note)(line);
     }
 
     /// Writing a warning may block: stderr may be a pipe that is not read.

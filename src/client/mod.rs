@@ -30,8 +30,8 @@ use lifecycle::{
     SessionRemains,
 };
 pub use options::{
-    ConnectLimits, LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, LineHandlers, Options, Reconnect,
-    RedirectPolicy, UpgradeOptions, VersionChoice, VersionsToTry,
+    ConnectLimits, LARGE_MESSAGE, LONELY_PASSWORD, Leaving, LineHandler, LineHandlers, Options,
+    Reconnect, RedirectPolicy, UpgradeOptions, VersionChoice, VersionsToTry,
 };
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
@@ -302,7 +302,10 @@ impl Client {
     /// what the server still says is read, as long as it goes on, and [`Event::Closed`] reports
     /// whether anything was lost.
     pub fn close(&mut self) {
-        let remains = if self.session.needs_ending_connection() {
+        let remains = if self.options.leaving == Leaving::Reset {
+            // Another connection would keep the broker from publishing a delayed will.
+            SessionRemains::Nothing
+        } else if self.session.needs_ending_connection() {
             SessionRemains::Always
         } else if self.session.outlives_lost_connection() {
             SessionRemains::WithoutDisconnect
@@ -324,7 +327,10 @@ impl Client {
         // A DISCONNECT has ended it already.
         let is_told =
             matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
-        let is_left = error.leaves_session() && !is_told && self.session.outlives_lost_connection();
+        let is_left = error.leaves_session()
+            && !is_told
+            && self.options.leaving != Leaving::Reset
+            && self.session.outlives_lost_connection();
         let remains = if is_left { SessionRemains::Always } else { SessionRemains::Nothing };
         self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }

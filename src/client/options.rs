@@ -16,6 +16,17 @@ use crate::transport::tls::TlsOptions;
 /// a connection that is lost in the middle of one leaves no trace of it in the output.
 pub const LARGE_MESSAGE: usize = 1024 * 1024;
 
+/// How the client leaves the broker when all is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// With DISCONNECT: the broker discards the will.
+    Disconnect,
+    /// With a DISCONNECT by which the broker publishes the will (MQTT 5 §3.14.2.1).
+    DisconnectWithWill,
+    /// By a reset of the connection, once the broker has answered a PINGREQ after everything else.
+    Reset,
+}
+
 /// A line for the user that is no result: a warning, a packet of the log.
 pub type LineHandler = Box<dyn Fn(&str)>;
 
@@ -142,6 +153,8 @@ pub struct Options {
     /// The session; its version is the first of `versions`, and its strictness is that of the
     /// upgrade, too.
     pub session: session::Config,
+    /// How the client leaves the broker.
+    pub leaving: Leaving,
     /// Where user name and password come from, if they may change; otherwise they are those of
     /// `session`.
     pub credentials: Option<CredentialSource>,

@@ -1,6 +1,7 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
 pub mod config;
+mod early_end;
 mod exec;
 mod filter;
 mod finish;
@@ -21,11 +22,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use self::config::{Config, Destination, MessageOptions, OutputOptions, SubscribeRequest};
+use self::early_end::EarlyEnd;
 use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
 use self::start::Start;
 use self::subscriptions::FilterState;
-use self::verdict::Unfinished;
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
@@ -135,7 +136,7 @@ struct RunEnding {
     /// The signal that has come.
     signal: Option<i32>,
     /// Why it ended before what was asked was done; still to be told.
-    unfinished: Option<Unfinished>,
+    unfinished: Option<EarlyEnd>,
     /// The worst exit code of what was refused, and of commands that failed.
     exit: Exit,
 }

@@ -432,6 +432,11 @@ impl Transport {
         self.stream.wire_mut().give_up();
     }
 
+    /// The connection ends by a reset as soon as the reader of the socket has given it up.
+    pub fn reset(&mut self) {
+        self.stream.wire_mut().reset();
+    }
+
     /// Sends a WebSocket Ping.
     pub fn ping(&mut self) -> Result<(), Error> {
         let HandshakeStage::Open(open) = &mut self.stage else { return Err(not_open()) };

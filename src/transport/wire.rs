@@ -61,6 +61,14 @@ impl fmt::Debug for Chunk {
 pub trait Outlet: Write + Send {
     /// Closes one or both directions.
     fn shut(&mut self, how: Shutdown);
+
+    /// From now on the end of the socket is a reset.
+    fn end_by_reset(&mut self) {}
+}
+
+/// Nothing is written any more.
+impl Outlet for io::Sink {
+    fn shut(&mut self, _: Shutdown) {}
 }
 
 /// A socket that its reader and its writer share.
@@ -105,6 +113,11 @@ impl Outlet for SharedSocket {
     fn shut(&mut self, how: Shutdown) {
         // It fails only if the connection has already ended.
         let _ = self.0.shutdown(how);
+    }
+
+    fn end_by_reset(&mut self) {
+        // A Unix socket has no reset: there the other side sees an end.
+        let _ = self.0.set_linger(Some(Duration::ZERO));
     }
 }
 
@@ -176,6 +189,13 @@ impl Wire {
             backlog: BytesMut::new(),
             stuck_since: None,
         }
+    }
+
+    /// Gives the socket up: it is reset as soon as its reader has given it up, too.
+    pub fn reset(&mut self) {
+        self.outlet.end_by_reset();
+        // A shutdown would end the connection in order.
+        self.outlet = Box::new(io::sink());
     }
 
     /// Delivers bytes that were read from the socket.

@@ -20,6 +20,7 @@ mod hyphens;
 mod in_doubt;
 mod large;
 mod large_cuts;
+mod leaving;
 mod lifecycle;
 mod mistyped;
 mod oddities;

@@ -183,3 +183,27 @@ fn a_control_character_costs_no_other_message() {
         subscriber.finish().expect(0, "before\nafter\n", "");
     }
 }
+
+/// The subscription stands before the publisher begins.
+#[test]
+fn the_will_is_published_after_an_abort() {
+    let Some(broker) = mosquitto() else { return };
+    let url = broker.ws();
+    let wait = ["sub", &url, "-t", "w", "-W", "60", "-C", "1", "--"];
+    for end in [&["--abort"][..], &["--abort", "-V", "311"], &["--disconnect-with-will"]] {
+        for qos in ["0", "1", "2"] {
+            let publish = ["mqttws", "pub", "-t", "t", "-m", "x", "-q", qos, "--will-topic", "w"];
+            let words = [&wait[..], &publish, &["--will-payload", "gone"], end].concat();
+            Program::new(words).run().expect(0, "gone\n", "");
+        }
+    }
+    let publish = ["mqttws", "pub", "-t", "t", "-m", "x", "--will-topic", "w"];
+    let none = ["sub", &url, "-t", "w", "-W", "1", "--expect-none", "--"];
+    Program::new([&none[..], &publish].concat()).run().expect(0, "", "");
+    // What was published before is there, however much of it is on its way.
+    let all = ["sub", &url, "-t", "t", "-W", "60", "-C", "500", "--", "sh", "-c"];
+    let words = [&all[..], &["seq 500 | mqttws pub -t t -l --abort"]].concat();
+    let mut lines: Vec<String> = (1..=500).map(|number| number.to_string()).collect();
+    lines.push(String::new());
+    Program::new(words).run().expect(0, lines.join("\n"), "");
+}

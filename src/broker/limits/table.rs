@@ -29,6 +29,8 @@ pub enum Limit {
     RetainedBytes,
     /// Bytes of one packet (§3.2.2.3.6).
     Packet,
+    /// Bytes that the process has in use.
+    Memory,
     /// QoS 2 messages that a client may leave unreleased (§3.2.2.3.3).
     ReceiveMaximum,
     /// Topic aliases of one client (§3.2.2.3.8).
@@ -121,6 +123,12 @@ rows! {
     Packet "packet" "16MiB", Bytes 32..=MAXIMUM_REMAINING_LENGTH + 5,
         "a packet of a client. A larger one ends its connection (0x95). Before CONNECT is \
          accepted it is at most 100,000 bytes.";
+    Memory "memory" "1GiB", Bytes 16 * MIB..=1024 * GIB,
+        "what the process has in use: incomplete packets, what is not yet sent, queues, retained \
+         messages, subscriptions. When only an eighth is left, messages are refused (0x97); those \
+         of QoS 0, and before MQTT 5, are read slowly. When nothing is left, they are lost at QoS 0, \
+         connections of the others end without an acknowledgement, so do those with incomplete \
+         packets (0x97), and clients with a will are refused (0x89). stderr is told.";
     ReceiveMaximum "receive-maximum" "1024", Count 1..=65_535,
         "messages of QoS 2 that a client may send without PUBREL. One more ends its connection \
          (0x93); before MQTT 5 there is no limit.";

@@ -10,6 +10,7 @@ use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies, lesser};
 use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::{IN_FLIGHT, Limit};
+use crate::broker::memory::MemoryLevel;
 use crate::broker::router::message::{AddressedMessage, AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet, Will};
 use crate::mqtt::property::{Properties, PropertyId};
@@ -25,6 +26,9 @@ pub const BAD_CREDENTIALS: ReasonCode = ReasonCode(4);
 /// The client may not connect.
 pub const NOT_AUTHORIZED: ReasonCode = ReasonCode(5);
 
+/// A client identifier of so many bytes costs no more than a connection does.
+const SMALL_CLIENT_ID: usize = 256;
+
 impl Router {
     /// CONNECT (§3.1.4).
     pub(super) fn connect(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
@@ -38,11 +42,17 @@ impl Router {
         if let Some(reason) = connect.will.as_ref().and_then(refused) {
             return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
         }
+        // Those who come for their messages make room.
+        let is_kept = connect.will.is_some() || connect.client_id.len() > SMALL_CLIENT_ID;
+        if is_kept && self.memory.level == MemoryLevel::Out {
+            let reason = Reason::new(ReasonCode::SERVER_BUSY, "the broker has no memory left");
+            return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
+        }
         self.log_in(id, connect, now);
     }
 
     /// A client that may connect gets its session.
-    pub(super) fn admit(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
+    pub(super) fn admit_client(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
         let anonymous = connect.client_id.is_empty();
         let client_id =
             if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };

@@ -77,10 +77,10 @@ pub struct TooMuch;
 impl Router {
     /// Lets a client in, now or when its password has been checked, or refuses it.
     pub(super) fn log_in(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
-        let Some(users) = &self.logins.users else { return self.admit(id, connect, now) };
+        let Some(users) = &self.logins.users else { return self.admit_client(id, connect, now) };
         let (name, password) = (&connect.credentials.username, &connect.credentials.password);
         match users.judge(name.as_deref(), password.as_deref()) {
-            LoginVerdict::Right => self.admit(id, connect, now),
+            LoginVerdict::Right => self.admit_client(id, connect, now),
             LoginVerdict::Wrong => self.refuse_login(id, now),
             LoginVerdict::Missing => {
                 let string = "a user name and a password are needed (--user, --users)";
@@ -122,7 +122,7 @@ impl Router {
         if !is_right {
             return self.refuse_login(id, now);
         }
-        self.admit(id, &login.connect, now);
+        self.admit_client(id, &login.connect, now);
         for packet in login.packets {
             self.receive(id, packet, now);
         }

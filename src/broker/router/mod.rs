@@ -6,6 +6,7 @@ mod copies;
 mod lesser;
 mod levels;
 mod login;
+mod memory;
 mod message;
 mod outbound;
 mod peer;
@@ -22,6 +23,7 @@ mod tests;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
+pub use memory::NOBODY;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
@@ -34,6 +36,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use connect::UNACCEPTABLE_VERSION;
 use login::Logins;
+use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
 use peer::{Peer, ReaderState};
 use reason::Reason;
@@ -77,7 +80,8 @@ pub struct Outgoing<'a> {
     pub unsent: usize,
     /// To be closed after that.
     pub end: Option<EndReason>,
-    /// Not to be read from until this other connection has caught up, or a little while has passed.
+    /// Not to be read from until this other connection has caught up, or a little while has passed;
+    /// of [`NOBODY`], until there may be more memory.
     pub hold_back_for: Option<ConnectionId>,
 }
 
@@ -129,6 +133,7 @@ impl Timers {
 #[derive(Debug)]
 pub struct Router {
     limits: Limits,
+    memory: MemoryWatch,
     peers: IdMap<ConnectionId, Peer>,
     sessions: Sessions,
     subscriptions: Subscriptions,
@@ -153,6 +158,7 @@ impl Router {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            memory: MemoryWatch::default(),
             peers: IdMap::default(),
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),

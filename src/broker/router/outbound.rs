@@ -10,6 +10,10 @@ use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
 
+/// From so many messages on a queue grows by parts of itself, and gives its memory back when it is
+/// empty.
+const LONG_QUEUE: usize = 1024;
+
 /// The messages that one session has for its client.
 #[derive(Debug)]
 pub struct OutboundMessages {
@@ -75,6 +79,11 @@ impl OutboundMessages {
             return false;
         }
         self.queue_weight += weight;
+        let count = self.queue.len();
+        if count == self.queue.capacity() && count >= LONG_QUEUE {
+            // Doubling many queues at once would take too much memory.
+            self.queue.reserve_exact(count / 8);
+        }
         self.queue.push_back(delivery);
         true
     }
@@ -154,6 +163,9 @@ impl OutboundMessages {
         while self.outstanding < self.window {
             let mut delivery = self.queue.pop_front()?;
             self.queue_weight -= delivery.weight();
+            if self.queue.is_empty() && self.queue.capacity() >= LONG_QUEUE {
+                self.queue = VecDeque::new();
+            }
             if delivery.is_expired(now) {
                 continue;
             }

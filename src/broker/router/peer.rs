@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::message::weight;
 use super::{ConnectionId, EndReason, SessionKey, copies};
-use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES, UNSENT_BYTES};
+use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES};
+use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
@@ -157,15 +158,16 @@ impl Backlog {
     /// Packets of this weight were written. True if there is room again after there was none.
     #[must_use]
     pub fn written(&mut self, weight: usize) -> bool {
-        let was_large = self.unsent > UNSENT_BYTES / 2;
+        let before = self.unsent;
         self.unsent = self.unsent.saturating_sub(weight);
         self.reader = ReaderState::Reading;
-        was_large && self.unsent <= UNSENT_BYTES / 2
+        let levels = [MemoryLevel::Plenty, MemoryLevel::Low].map(|level| level.unsent_bytes() / 2);
+        levels.into_iter().any(|half| before > half && self.unsent <= half)
     }
 
     /// Whether nothing more should be handed over, because the client does not read.
-    pub fn is_full(&self) -> bool {
-        self.unsent > UNSENT_BYTES
+    pub fn is_full(&self, memory: MemoryLevel) -> bool {
+        self.unsent > memory.unsent_bytes()
     }
 
     /// Whether publishers should wait for the client, for which `queued` bytes wait in its session.

@@ -7,9 +7,10 @@ use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::reason::Reason;
 use super::session::ClientSession;
-use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
+use super::{Admission, ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
 use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::{Limit, Limits, READ_BYTES};
+use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
@@ -33,6 +34,10 @@ impl Router {
         if let Some(reason) = lesser::refused(&self.limits, publish.qos, publish.retain) {
             return self.shut(id, &reason, EndReason::Misbehaved, now);
         }
+        let sets_alias = publish.topic.is_some() && publish.properties.topic_alias().is_some();
+        if sets_alias && self.memory.level == MemoryLevel::Out {
+            return self.out_of_memory(id, now);
+        }
         let topic = match resolve(peer, &mut publish, self.limits.get_u16(Limit::TopicAliases)) {
             Ok(topic) => topic,
             Err(reason) => return self.shut(id, &reason, EndReason::Misbehaved, now),
@@ -53,8 +58,15 @@ impl Router {
             return self.deny(id, key, qos, packet_id, reason);
         }
         let mut message = AppMessage::published(publish, topic, now);
-        if let Some(reason) = self.quota_exceeded(id, key, packet_id, &message) {
+        if let Some(reason) = self.quota_exceeded(id, key, packet_id, &message, now) {
             return self.deny(id, key, qos, packet_id, reason);
+        }
+        let cannot_be_told = packet_id.is_none() || !self.speaks_v5(id);
+        if cannot_be_told
+            && self.lacks_memory(&message, now)
+            && self.admit(id, qos, now) == Admission::Refused
+        {
+            return;
         }
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
@@ -92,20 +104,28 @@ impl Router {
 
     /// Why there is no room for a message whose publisher can be told so.
     fn quota_exceeded(
-        &self,
+        &mut self,
         id: ConnectionId,
         key: SessionKey,
         packet_id: Option<PacketId>,
         message: &AppMessage,
+        now: Instant,
     ) -> Option<Reason> {
         let packet_id = packet_id.filter(|_| self.speaks_v5(id))?;
         // It was accepted when it came for the first time.
         let is_repeated =
             self.sessions.get(key).is_some_and(|session| session.inbound.contains(&packet_id));
-        let lacks_room = message.retain && !self.retained.has_room(message, &self.limits);
-        let string = "the broker has no room for more retained messages";
-        let reason = Reason::new(ReasonCode::QUOTA_EXCEEDED, string);
-        (lacks_room && !is_repeated).then_some(reason)
+        if is_repeated {
+            return None;
+        }
+        let string = if message.retain && !self.retained.has_room(message, &self.limits) {
+            "the broker has no room for more retained messages"
+        } else if self.lacks_memory(message, now) {
+            "the broker has too little memory left"
+        } else {
+            return None;
+        };
+        Some(Reason::new(ReasonCode::QUOTA_EXCEEDED, string))
     }
 
     fn speaks_v5(&self, id: ConnectionId) -> bool {
@@ -242,6 +262,27 @@ impl Router {
         self.retained.store(message);
     }
 
+    /// Retains a message that no client has published; false when there is no room for it.
+    #[must_use]
+    pub fn load_retained(&mut self, mut publish: Publish, now: Instant) -> bool {
+        let Some(topic) = publish.topic.take() else { return false };
+        let mut message = AppMessage::published(publish, topic, now);
+        let has_room = self.retained.has_room(&message, &self.limits);
+        if has_room {
+            self.retained.store(&mut message);
+        }
+        has_room
+    }
+
+    /// All retained messages, with the time that they have left.
+    pub fn retained_messages(&self, now: Instant) -> Vec<Publish> {
+        let publish = |message: &AppMessage| {
+            let grant = Grant { qos: message.qos, retain: true, ..Grant::default() };
+            message.delivery(&grant).into_publish(now)
+        };
+        self.retained.all(now).map(publish).collect()
+    }
+
     /// Delivers a message to one session: now, or when its client can take it.
     pub(super) fn deliver(
         &mut self,
@@ -251,6 +292,7 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> Delivery {
+        let memory = self.memory.level;
         let Some(session) = self.sessions.get_mut(key) else { return Delivery::Done };
         if !session.may(TopicAccess::Read, &message.topic) {
             return Delivery::Done;
@@ -265,7 +307,7 @@ impl Router {
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
-        let delivery = send_or_queue(session, peer, delivery, &self.limits, now);
+        let delivery = send_or_queue(session, peer, delivery, &self.limits, memory, now);
         let slow = peer.backlog.is_slow(session.outbound.queued());
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
@@ -278,7 +320,8 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(id) = session.connection else { return };
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        fill(session, peer, now);
+        let memory = self.memory.level;
+        fill(session, peer, memory, now);
         touch(&mut self.touched, id, peer);
     }
 
@@ -371,23 +414,24 @@ fn send_or_queue(
     peer: &mut Peer,
     delivery: AddressedMessage,
     limits: &Limits,
+    memory: MemoryLevel,
     now: Instant,
 ) -> Delivery {
     if delivery.publish.qos == QoS::AtMostOnce {
-        if peer.backlog.is_full() {
+        if peer.backlog.is_full(memory) {
             return Delivery::Dropped;
         }
         push_publish(peer, delivery.into_publish(now));
         return Delivery::Done;
     }
     let has_room = session.outbound.push(delivery, limits);
-    fill(session, peer, now);
+    fill(session, peer, memory, now);
     queued(has_room)
 }
 
 /// Moves messages from a session to its connection, as far as both allow.
-fn fill(session: &mut ClientSession, peer: &mut Peer, now: Instant) {
-    while !peer.backlog.is_full() {
+fn fill(session: &mut ClientSession, peer: &mut Peer, memory: MemoryLevel, now: Instant) {
+    while !peer.backlog.is_full(memory) {
         let Some(packet) = session.outbound.next(now) else { break };
         let Packet::Publish(publish) = packet else {
             peer.push(packet);

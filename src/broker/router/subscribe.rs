@@ -6,6 +6,7 @@ use super::message::Grant;
 use super::reason::Reason;
 use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
 use crate::broker::limits::Limit;
+use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{
     Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
@@ -111,6 +112,11 @@ impl Router {
         }
         let maximum = self.limits.get(Limit::Subscriptions);
         let is_full = session.filters.len() >= maximum;
+        let is_new = !session.filters.contains(&wanted.filter);
+        if is_new && self.memory.level >= MemoryLevel::Low {
+            let string = "the broker has too little memory left";
+            return Err(Reason::new(ReasonCode::QUOTA_EXCEEDED, string));
+        }
         if is_full && !session.filters.contains(&wanted.filter) {
             let string = format!("the session has {maximum} subscriptions already");
             return Err(Reason::new(ReasonCode::QUOTA_EXCEEDED, string));

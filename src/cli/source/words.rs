@@ -6,12 +6,14 @@ use std::path::Path;
 
 /// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
 /// others have one.
-const WITHOUT_VALUE: [&str; 62] = [
+const WITHOUT_VALUE: [&str; 64] = [
+    "--abort",
     "--allow-control-characters",
     "--ask-password",
     "--base64",
     "--debug",
     "--disable-clean-session",
+    "--disconnect-with-will",
     "--exit-after-subscribe",
     "--expect-none",
     "--flood",

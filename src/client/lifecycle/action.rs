@@ -18,6 +18,10 @@ pub enum Action {
     Connect(Version),
     /// Send DISCONNECT and Close, after all that waits.
     Disconnect,
+    /// Send a PINGREQ, after all that waits.
+    AskForAnswer,
+    /// Reset the connection.
+    Reset,
     /// Drop the socket; what the session has not finished waits for the next connection.
     Drop,
     /// The time for this phase is up: report the reason as [`ConnectionInput::Failed`].

@@ -4,9 +4,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Reading, Replacing, State};
+use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Online, Reading, Replacing, State};
 use crate::client::Event;
 use crate::client::error::{Error, Step};
+use crate::client::options::Leaving;
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 
@@ -63,6 +64,8 @@ enum Then {
     Another,
     /// The end of the connection before this one is reported to the caller.
     EndOfSession,
+    /// The connection is reset when the server has answered, and that is reported to the caller.
+    Reset,
 }
 
 /// A connection that is being ended.
@@ -100,6 +103,11 @@ impl Closing {
         now: Instant,
     ) -> Self {
         Self::new(Then::Report(remains), Reading::Session, closing_time, now)
+    }
+
+    /// A connection that the caller ends by a reset.
+    fn before_reset(closing_time: ClosingTime, now: Instant) -> Self {
+        Self::new(Then::Reset, Reading::Session, closing_time, now)
     }
 
     /// A connection after which there will be another.
@@ -181,12 +189,19 @@ impl Closing {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
                 let quiet = QUIET.max(self.longest_pause * 2);
-                Some(until.min(self.progress + quiet))
+                let is_over = self.progress + quiet;
+                // The answer is all that comes.
+                Some(if self.awaits_answer() { until } else { until.min(is_over) })
             }
             (ClosingStage::Reading { since, until }, ClosingTime::Short) => {
                 Some(until.min(since + SHORT_READING).min(self.progress + SHORT_QUIET))
             }
         }
+    }
+
+    /// Whether the server is to answer before the connection is reset.
+    fn awaits_answer(&self) -> bool {
+        matches!(self.then, Then::Reset)
     }
 
     /// Keeps this end of the connection as the outcome, if it means that something was lost.
@@ -198,7 +213,7 @@ impl Closing {
                 ClosingStage::Reading { .. },
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),
             ) => code.is_some_and(|code| ABOUT_DATA.contains(&code)),
-            (ClosingStage::Reading { .. }, _) => false,
+            (ClosingStage::Reading { .. }, _) => self.awaits_answer(),
             (ClosingStage::Sending(_), _) => true,
         };
         if counts {
@@ -233,14 +248,7 @@ impl Lifecycle {
     /// The caller wants to end. What waits is sent first, if there is a connection.
     pub(super) fn close(&mut self, remains: SessionRemains, now: Instant) {
         match self.take() {
-            State::Online(online) => {
-                let mut closing = Closing::by_caller(remains, self.closing_time, now);
-                self.actions.push_back(Action::Disconnect);
-                if let Some(error) = online.into_write_error() {
-                    closing.write_failed(error, now);
-                }
-                self.state = State::Closing(closing);
-            }
+            State::Online(online) => self.leave(online, remains, now),
             // DISCONNECT was given to the transport already.
             State::ReplacingSession(attempt, mut closing) => {
                 closing.then = Then::Report(attempt.purpose.remains(remains));
@@ -254,6 +262,21 @@ impl Lifecycle {
             State::Idle => self.finish(None),
             State::Closing(closing) => self.state = State::Closing(closing),
         }
+    }
+
+    /// Begins to end a connection, after all that waits.
+    fn leave(&mut self, online: Online, remains: SessionRemains, now: Instant) {
+        let (mut closing, action) = match self.policy.leaving {
+            Leaving::Reset => (Closing::before_reset(self.closing_time, now), Action::AskForAnswer),
+            Leaving::Disconnect | Leaving::DisconnectWithWill => {
+                (Closing::by_caller(remains, self.closing_time, now), Action::Disconnect)
+            }
+        };
+        self.actions.push_back(action);
+        if let Some(error) = online.into_write_error() {
+            closing.write_failed(error, now);
+        }
+        self.state = State::Closing(closing);
     }
 
     /// Gives up a try to connect.
@@ -298,8 +321,33 @@ impl Lifecycle {
             self.actions.push_back(Action::GiveUpSending);
             let source = io::ErrorKind::TimedOut.into();
             closing.judge(Error::Lost(transport::Error::Io { phase: Phase::Open, source }));
+        } else if closing.awaits_answer() && closing.time == ClosingTime::Usual {
+            let (what, after) = ("ending by a reset".to_owned(), self.policy.connect_timeout);
+            closing.judge(Error::Unanswered { what, after });
         }
         self.closed(closing, now);
+    }
+
+    /// The server has answered after everything else: it has got all.
+    pub(super) fn answered(&mut self) {
+        match self.take() {
+            State::Closing(closing) if closing.awaits_answer() => {
+                self.actions.push_back(Action::Reset);
+                self.finish(closing.outcome);
+            }
+            state => self.state = state,
+        }
+    }
+
+    /// Whether the connection is reset as soon as the server has answered.
+    pub fn is_leaving_by_reset(&self) -> bool {
+        matches!(&self.state, State::Closing(closing) if closing.awaits_answer())
+    }
+
+    /// Whether the caller ends the connection so that the server publishes the will.
+    pub fn is_left_with_will(&self) -> bool {
+        let is_left = matches!(&self.state, State::Closing(Closing { then: Then::Report(_), .. }));
+        is_left && self.policy.leaving == Leaving::DisconnectWithWill
     }
 
     fn closed(&mut self, closing: Closing, now: Instant) {
@@ -313,6 +361,10 @@ impl Lifecycle {
                 self.end_session(remains, closing.outcome, now);
             }
             Then::EndOfSession | Then::Another => self.finish(closing.outcome),
+            Then::Reset => {
+                self.actions.push_back(Action::Reset);
+                self.finish(closing.outcome);
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub enum ConnectionInput {
     Taken,
     /// Everything, DISCONNECT included, was given to the kernel.
     Sent,
+    /// The answer to the PINGREQ after which the connection is reset came.
+    Answered,
     /// The deadline may have passed.
     Time(LossFacts),
     /// SIGINT, SIGTERM or SIGHUP came.

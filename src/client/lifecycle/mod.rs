@@ -279,6 +279,7 @@ impl Lifecycle {
             ConnectionInput::Received => self.received(now),
             ConnectionInput::Taken => self.taken(now),
             ConnectionInput::Sent => self.sent(now),
+            ConnectionInput::Answered => self.answered(),
             ConnectionInput::Time(facts) => self.time(&facts, now),
             ConnectionInput::Close(remains) => self.close(remains, now),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::options::{Options, Reconnect, RedirectPolicy, VersionChoice};
+use crate::client::options::{Leaving, Options, Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::session;
@@ -30,6 +30,8 @@ pub struct Policy {
     pub wait: Duration,
     /// What to do about a lost connection.
     pub retry: Reconnect,
+    /// How the client leaves the broker.
+    pub leaving: Leaving,
 }
 
 impl Policy {
@@ -50,6 +52,7 @@ impl Policy {
             connect_timeout: options.limits.timeout,
             wait: options.limits.wait,
             retry: options.limits.reconnect,
+            leaving: options.leaving,
         }
     }
 }

@@ -34,13 +34,7 @@ impl Subscriber {
         self.progress.finish();
         self.receiver.sink.finish();
         self.client.pause_reading(true);
-        // After an interrupt a reader that has stopped is not waited for.
-        let hurry = match result {
-            Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            // Where nothing is expected, the time has passed in silence.
-            Ok(_) => self.ending.signal.is_some() || self.expects_nothing(),
-            Err(_) => false,
-        };
+        let hurry = self.hurries(&result);
         let last_write = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
         let deadline = last_write.or(self.times.deadline);
         while !self.receiver.sink.is_done() {
@@ -59,6 +53,16 @@ impl Subscriber {
             }
         }
         result
+    }
+
+    /// Whether a reader that has stopped is not waited for, as after an interrupt.
+    fn hurries(&self, result: &Result<Exit>) -> bool {
+        match result {
+            Ok(Exit::Signal(_) | Exit::TimedOut) => true,
+            // Where nothing is expected, the time has passed in silence.
+            Ok(_) => self.ending.signal.is_some() || self.expects_nothing(),
+            Err(_) => false,
+        }
     }
 
     /// What an event means for the result while the last messages are written.

@@ -11,7 +11,7 @@ const SHOWN: usize = 200;
 
 /// What a message means for the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum MessageMeaning {
     /// It is one of those that are wanted.
     Counts,
     /// It is left out.
@@ -42,27 +42,27 @@ impl Judge {
 
     /// What this message means. One that ends the run is kept for the verdict, and with
     /// `--show-others` one that does not count is shown.
-    pub fn judge(&mut self, publish: &Publish) -> Judgement {
+    pub fn judge(&mut self, publish: &Publish) -> MessageMeaning {
         let payload = &publish.payload[..];
         let fails = self.criteria.fail_on.iter().find(|regex| regex.is_match(payload));
         if let Some(regex) = fails {
             let told = in_short(publish);
             self.failure = Some(format!("a message matches --fail-on {regex}: {told}"));
-            return Judgement::Fails;
+            return MessageMeaning::Fails;
         }
         if self.criteria.matching.iter().all(|criterion| holds(criterion, publish)) {
             if self.criteria.expectation == Expectation::Nothing {
                 let (wanted, told) = (self.wanted(1), in_short(publish));
                 self.failure = Some(format!("expected no message{wanted}, but one came: {told}"));
             }
-            return Judgement::Counts;
+            return MessageMeaning::Counts;
         }
         self.others += 1;
         self.last = in_short(publish);
         if self.criteria.others == OtherMessages::Shown {
             report::line(&format!("not counted: {}", self.last));
         }
-        Judgement::Other
+        MessageMeaning::Other
     }
 
     /// Whether the silence until the end is what is wanted.

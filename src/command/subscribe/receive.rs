@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::config::{Destination, MessageOptions, OutputOptions};
 use super::filter::{MessageFilter, Selection};
-use super::judge::{Judge, Judgement};
+use super::judge::{Judge, MessageMeaning};
 use super::retained::Removals;
 use super::sink::Sink;
 use crate::client;
@@ -122,13 +122,13 @@ impl MessageReceiver {
                 return Some(self.ended_early());
             }
         }
-        match self.judge.as_mut().map_or(Judgement::Counts, |judge| judge.judge(publish)) {
-            Judgement::Counts => {}
-            Judgement::Other => {
+        match self.judge.as_mut().map_or(MessageMeaning::Counts, |judge| judge.judge(publish)) {
+            MessageMeaning::Counts => {}
+            MessageMeaning::Other => {
                 self.sink.skip(*number);
                 return None;
             }
-            Judgement::Fails => {
+            MessageMeaning::Fails => {
                 self.sink.skip(*number);
                 return Some(Exit::Local);
             }

@@ -14,23 +14,23 @@ use crate::terminal::screen;
 
 /// What begins, or has begun.
 pub struct Start {
-    stage: Stage,
+    stage: StartStage,
     /// The command in words.
     command_name: String,
     manager: ServiceManager,
-    waits_for: Awaited,
+    needs: NeededGrants,
 }
 
-/// What is waited for.
+/// Which subscriptions the broker has to grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// The answer to the subscriptions.
-    Answer,
-    /// That all of them are granted.
-    AllGranted,
+enum NeededGrants {
+    /// Any: it is enough that it has answered.
+    Any,
+    /// All of them.
+    All,
 }
 
-enum Stage {
+enum StartStage {
     /// The broker has not answered yet.
     Before { ready_file: Option<ReadyFile>, command: Vec<OsString>, url: String },
     /// It has; there may be a command.
@@ -45,22 +45,24 @@ impl Start {
         let name = command.first().map(|name| running(name)).unwrap_or_default();
         let ready_file = ready_fd.map(ReadyFile::take).transpose()?;
         Ok(Self {
-            stage: Stage::Before { ready_file, command, url },
+            stage: StartStage::Before { ready_file, command, url },
             command_name: name,
             manager: ServiceManager::from_environment(),
-            waits_for: if is_needed { Awaited::AllGranted } else { Awaited::Answer },
+            needs: if is_needed { NeededGrants::All } else { NeededGrants::Any },
         })
     }
 
     /// Whether nothing can begin any more when one subscription is refused.
     pub fn needs_all(&self) -> bool {
-        self.waits_for == Awaited::AllGranted
+        self.needs == NeededGrants::All
     }
 
     /// The broker has answered: begins, unless that was done before. `wake` is called by another
     /// thread when the command has ended.
     pub fn begin(&mut self, status: &str, wake: impl FnOnce() + Send + 'static) -> Result<()> {
-        let Stage::Before { ready_file, command, url } = &mut self.stage else { return Ok(()) };
+        let StartStage::Before { ready_file, command, url } = &mut self.stage else {
+            return Ok(());
+        };
         if let Some(file) = ready_file.take() {
             file.write("")?;
         }
@@ -77,13 +79,13 @@ impl Start {
                 Some(started.with_context(|| self.command_name.clone())?)
             }
         };
-        self.stage = Stage::Begun(started);
+        self.stage = StartStage::Begun(started);
         Ok(())
     }
 
     /// Why the command has failed, if it has.
     pub fn failure(&self) -> Option<String> {
-        let Stage::Begun(Some(command)) = &self.stage else { return None };
+        let StartStage::Begun(Some(command)) = &self.stage else { return None };
         match command.end()? {
             SingleEnd::Done => None,
             SingleEnd::Failed(why) | SingleEnd::NotRun(why) => {
@@ -95,7 +97,7 @@ impl Start {
     /// The run is over: the command gets this signal, or is asked to end. It is returned, to be
     /// waited for.
     pub fn end(&mut self, signal: Option<i32>) -> Option<SingleCommand> {
-        let Stage::Begun(command) = &mut self.stage else { return None };
+        let StartStage::Begun(command) = &mut self.stage else { return None };
         self.manager.stopping();
         let mut command = command.take()?;
         match signal {

@@ -1,28 +1,16 @@
 //! When a run of `sub` is over for another reason than its messages, and what is said about it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 
 use super::Subscriber;
+use super::early_end::EarlyEnd;
 use super::judge::Judge;
 use crate::client;
 use crate::exit::Exit;
-use crate::format::count::{count, count_of};
+use crate::format::count::count;
 use crate::report;
-
-/// Why a run ended before what was asked was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfinished {
-    /// This time is up.
-    TimedOut(Duration),
-    /// Nothing came for this time (`--idle`).
-    Silent(Duration),
-    /// The user has interrupted it.
-    Interrupted,
-    /// The command of the command line has failed, and how.
-    CommandFailed(String),
-}
 
 impl Subscriber {
     /// The time of `-W`, of `--for` or of `--idle` is up; if not, it is time to draw.
@@ -37,7 +25,7 @@ impl Subscriber {
             let is_cut = self.receiver.is_amidst();
             self.tell_arriving();
             let after = self.options.end.after.unwrap_or_default();
-            let exit = self.ended_before(Unfinished::TimedOut(after));
+            let exit = self.ended_before(EarlyEnd::TimedOut(after));
             return Ok(Some(if is_cut { Exit::TimedOut } else { exit }));
         }
         let is_idle = is_due(self.idle_deadline());
@@ -57,7 +45,7 @@ impl Subscriber {
         if self.expects_nothing() {
             return Ok(if self.tell_arriving() { Exit::Local } else { Exit::Done });
         }
-        self.ending.unfinished = Some(Unfinished::TimedOut(after));
+        self.ending.unfinished = Some(EarlyEnd::TimedOut(after));
         Ok(Exit::TimedOut)
     }
 
@@ -66,12 +54,12 @@ impl Subscriber {
         if self.tell_arriving() {
             return Exit::TimedOut;
         }
-        self.ended_before(Unfinished::Silent(self.options.end.idle.unwrap_or_default()))
+        self.ended_before(EarlyEnd::Silent(self.options.end.idle.unwrap_or_default()))
     }
 
     /// The exit where the run may end before the messages of `-C` have come, unless they have to
     /// match something.
-    fn ended_before(&mut self, why: Unfinished) -> Exit {
+    fn ended_before(&mut self, why: EarlyEnd) -> Exit {
         let has_criteria = self.judge().is_some_and(Judge::has_criteria);
         if !has_criteria || self.options.end.count.is_none() || self.expects_nothing() {
             return Exit::Done;
@@ -98,14 +86,14 @@ impl Subscriber {
         if self.options.end.count.is_none() && !self.expects_nothing() {
             return Exit::Done;
         }
-        self.ending.unfinished = Some(Unfinished::Interrupted);
+        self.ending.unfinished = Some(EarlyEnd::Interrupted);
         Exit::Signal(signal.into())
     }
 
     /// The end, if the command of the command line has failed.
     pub(super) fn look_at_test_command(&mut self) -> Option<Exit> {
         let failure = self.start.failure()?;
-        self.ending.unfinished = Some(Unfinished::CommandFailed(failure));
+        self.ending.unfinished = Some(EarlyEnd::CommandFailed(failure));
         Some(Exit::Local)
     }
 
@@ -135,36 +123,5 @@ impl Subscriber {
             Some(judge) => why.with_tally(|when| judge.tally(written, wanted, when)),
             None => why.with_count(written, wanted),
         });
-    }
-}
-
-impl Unfinished {
-    /// What is said where messages have to match something; `tally` says which have come, and is
-    /// told until when.
-    fn with_tally(&self, tally: impl Fn(&str) -> String) -> String {
-        match self {
-            Self::TimedOut(after) => tally(&format!(" within {} s", after.as_secs_f64())),
-            Self::Silent(idle) => tally(&format!(" before {} s of silence", idle.as_secs_f64())),
-            Self::Interrupted => format!("interrupted: {}", tally(" so far")),
-            Self::CommandFailed(failure) => format!("{failure}; {}", tally(" so far")),
-        }
-    }
-
-    /// What is said where every message counts.
-    fn with_count(&self, written: u64, wanted: Option<u64>) -> String {
-        let messages = match wanted {
-            Some(wanted) => count_of(written, wanted, "message"),
-            None => count(written, "message"),
-        };
-        match self {
-            Self::TimedOut(after) => {
-                format!("subscribed: timed out after {} s with {messages}", after.as_secs_f64())
-            }
-            Self::Silent(idle) => {
-                format!("subscribed: nothing came for {} s after {messages}", idle.as_secs_f64())
-            }
-            Self::Interrupted => format!("subscribed: interrupted with {messages}"),
-            Self::CommandFailed(failure) => failure.clone(),
-        }
     }
 }

@@ -93,7 +93,6 @@ impl Decoder {
     }
 
     /// The memory that is held for a packet that is incomplete, in bytes.
-    #[cfg(test)]
     pub fn memory(&self) -> usize {
         self.started.capacity()
     }

@@ -288,7 +288,11 @@ impl Session {
     /// normal end.
     fn send_disconnect(&mut self, code: ReasonCode) {
         let mut properties = Properties::default();
-        if self.end() == SessionEnd::Disconnect {
+        // A will that is delayed is published at the end of the session (§3.1.3.2.2).
+        let delay =
+            self.config.will.as_ref().and_then(|will| will.properties.will_delay_interval());
+        let keeps_will = code == ReasonCode::DISCONNECT_WITH_WILL_MESSAGE && delay.is_some();
+        if self.end() == SessionEnd::Disconnect && !keeps_will {
             properties.push(Property::number(PropertyId::SessionExpiryInterval, 0));
         }
         for property in self.config.properties.disconnect.iter().filter(|_| !code.is_error()) {

@@ -31,7 +31,7 @@ pub enum SingleEnd {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum SinglePhase {
     /// Nothing has asked it to end.
     Running,
     /// It was told to end.
@@ -40,7 +40,7 @@ enum Phase {
 
 #[derive(Debug)]
 struct SingleState {
-    phase: Phase,
+    phase: SinglePhase,
     end: Option<SingleEnd>,
 }
 
@@ -65,7 +65,7 @@ impl SingleCommand {
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let leader = leader.ok_or_else(|| io::Error::other("it has no process id"))?;
         let pipe = child.stdout.take();
-        let state = Arc::new(Mutex::new(SingleState { phase: Phase::Running, end: None }));
+        let state = Arc::new(Mutex::new(SingleState { phase: SinglePhase::Running, end: None }));
         let (sender, ended) = mpsc::channel();
         let shared = Arc::clone(&state);
         let body = move || {
@@ -93,10 +93,10 @@ impl SingleCommand {
         let Some(signal) = Signal::from_named_raw(signal) else { return };
         let mut state = lock(&self.state);
         let _ = kill_process_group(self.leader, signal);
-        if state.end.is_some() || state.phase == Phase::Ending {
+        if state.end.is_some() || state.phase == SinglePhase::Ending {
             return;
         }
-        state.phase = Phase::Ending;
+        state.phase = SinglePhase::Ending;
         drop(state);
         let Some(ended) = self.ended.take() else { return };
         let (sender, killed) = mpsc::channel();
@@ -119,7 +119,7 @@ impl SingleCommand {
     /// Waits for the end of a command that was told to end.
     pub fn wait(&self) {
         if let Some(ended) = &self.ended
-            && lock(&self.state).phase == Phase::Ending
+            && lock(&self.state).phase == SinglePhase::Ending
         {
             // It is closed, and nothing is ever sent.
             let _ = ended.recv();
@@ -137,7 +137,7 @@ fn watch(leader: Pid, pipe: Option<ChildStdout>, state: &Mutex<SingleState>) {
         }
     };
     let mut state = lock(state);
-    if state.phase == Phase::Ending {
+    if state.phase == SinglePhase::Ending {
         // What it has started in the background may have ignored the signal.
         let _ = kill_process_group(leader, Signal::KILL);
     }

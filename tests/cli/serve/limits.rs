@@ -5,7 +5,7 @@ use crate::support::lines::{self, fails};
 use crate::support::program::{Program, Running};
 
 /// A broker with these limits, and its URL.
-fn serve(limits: &[&str]) -> (Running, String) {
+pub fn serve(limits: &[&str]) -> (Running, String) {
     let flags = limits.iter().flat_map(|limit| ["--limit", limit]);
     let mut running = Program::new(["serve", "-p", "0"].into_iter().chain(flags)).spawn();
     let url = running.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));

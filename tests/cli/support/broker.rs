@@ -73,6 +73,8 @@ pub enum Step {
     Misread,
     /// Reads until the client has ended the connection, in whatever way.
     Gone,
+    /// Reads until the client has reset the connection.
+    WasReset,
     /// Takes another connection.
     Reconnect,
     /// Does nothing for a while, as a server that is far away.
@@ -111,7 +113,8 @@ pub fn until_session_end(steps: Vec<Step>) -> Vec<Step> {
     until(steps, "e0 00 05 11 00 00 00 00")
 }
 
-fn until(mut steps: Vec<Step>, disconnect: &str) -> Vec<Step> {
+/// `steps`, then this DISCONNECT, Close 1000, and the end.
+pub fn until(mut steps: Vec<Step>, disconnect: &str) -> Vec<Step> {
     steps.extend([packet(disconnect), Step::Close(1000), Step::Gone]);
     steps
 }
@@ -323,6 +326,7 @@ impl Stage {
             Step::GarbledHandshake => peer.write_garbled(b""),
             Step::Misread => peer.misread(),
             Step::Gone => peer.read_to_end(),
+            Step::WasReset => peer.read_to_reset(),
             Step::Reconnect => {
                 *peer = self.accept()?;
                 Ok(())

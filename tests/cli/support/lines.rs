@@ -66,11 +66,11 @@ pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: No such file or d
 pub const NO_SUCH_COMMAND: &str = "mqttws: running /no-such-file: No such file or directory";
 pub const NO_SUCH_LIMIT: &str = "mqttws: invalid value 'speed=9' for '--limit <NAME=VALUE>': there is no such limit; the names are \
      connections, sessions, subscriptions, queue-messages, queue-bytes, retained-messages, \
-     retained-bytes, packet, receive-maximum, topic-aliases, keep-alive, max-qos, retain, wildcards, \
+     retained-bytes, packet, memory, receive-maximum, topic-aliases, keep-alive, max-qos, retain, wildcards, \
      subscription-identifiers, shared; see mqttws help serve";
 pub const LIMIT_WITHOUT_VALUE: &str = "mqttws: invalid value 'packet' for '--limit <NAME=VALUE>': expected NAME=VALUE; the names are \
      connections, sessions, subscriptions, queue-messages, queue-bytes, retained-messages, \
-     retained-bytes, packet, receive-maximum, topic-aliases, keep-alive, max-qos, retain, wildcards, \
+     retained-bytes, packet, memory, receive-maximum, topic-aliases, keep-alive, max-qos, retain, wildcards, \
      subscription-identifiers, shared; see mqttws help serve";
 pub const LIMIT_IN_BYTES: &str = "mqttws: invalid value 'packet=1KB' for '--limit <NAME=VALUE>': expected \
      bytes from 32 to 268435460, such as 64KiB or 16MiB; see mqttws help serve";

@@ -214,6 +214,14 @@ impl Peer {
         }
     }
 
+    /// Reads until the client resets the connection; nothing may come before that.
+    pub fn read_to_reset(&mut self) -> Result<(), Complaint> {
+        match self.read(&mut [0; 100]) {
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+            other => Err(format!("expected a reset, not {other:?}")),
+        }
+    }
+
     /// Ends our direction, and reads what the client still sends, whatever it is.
     fn read_ciphertext(&self) -> Result<(), Complaint> {
         let mut socket = self.socket();

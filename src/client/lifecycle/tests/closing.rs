@@ -286,3 +286,41 @@ fn an_end_while_a_session_is_ended_is_not_about_the_version() {
     world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
     assert_eq!(world.feed(fail(refused_silently())), ["drop", "drop", "closed"]);
 }
+
+fn leaving_by_reset() -> World {
+    let mut world = World::online(Policy { leaving: Leaving::Reset, ..policy() });
+    let actions = world.feed(ConnectionInput::Close(SessionRemains::Nothing));
+    assert_eq!((world.state(), actions), ("Closing", vec!["ask".to_owned()]));
+    world
+}
+
+#[test]
+fn a_reset_waits_for_an_answer() {
+    let mut world = leaving_by_reset();
+    assert!(world.lifecycle.is_sending_disconnect());
+    assert!(world.feed(ConnectionInput::Sent).is_empty());
+    assert!(world.feed(ConnectionInput::Received).is_empty());
+    assert_eq!(world.feed(ConnectionInput::Answered), ["reset", "drop", "closed"]);
+    // A server that does not answer is not taken to have got everything.
+    let mut world = leaving_by_reset();
+    world.feed(ConnectionInput::Sent);
+    let (waited, actions) = world.late();
+    assert_eq!(waited, Duration::from_secs(12));
+    let late = "closed: ending by a reset: no answer from the broker within 12 s";
+    assert_eq!(actions, ["reset", "drop", late]);
+    for sent in [false, true] {
+        let mut world = leaving_by_reset();
+        if sent {
+            world.feed(ConnectionInput::Sent);
+        }
+        let lost = "closed: connection lost: the server closed the connection";
+        assert_eq!(world.feed(fail(fin())), ["reset", "drop", lost]);
+    }
+    // Nobody waits for long after an interrupt, and then nothing is said about it.
+    let mut world = leaving_by_reset();
+    world.feed(ConnectionInput::Sent);
+    world.feed(ConnectionInput::Signal(2));
+    let (waited, actions) = world.late();
+    assert_eq!(waited, Duration::from_millis(250));
+    assert_eq!(actions, ["reset", "drop", "closed"]);
+}

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::client::error::Unacknowledged;
+use crate::client::options::Leaving;
 use crate::client::{Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
@@ -54,6 +55,7 @@ pub fn policy() -> Policy {
             longest: Duration::from_secs(30),
             tries: None,
         },
+        leaving: Leaving::Disconnect,
     }
 }
 
@@ -146,6 +148,8 @@ pub fn words(action: &Action) -> String {
         }
         Action::Connect(version) => format!("connect {version}"),
         Action::Disconnect => "disconnect".to_owned(),
+        Action::AskForAnswer => "ask".to_owned(),
+        Action::Reset => "reset".to_owned(),
         Action::Drop => "drop".to_owned(),
         Action::Expire => "expire".to_owned(),
         Action::GiveUpSending => "give up sending".to_owned(),

@@ -171,6 +171,11 @@ fn all_is_sent() {
 }
 
 #[test]
+fn an_answer_that_nobody_waits_for() {
+    check(|| ConnectionInput::Answered, &[]);
+}
+
+#[test]
 fn time_that_is_not_up() {
     check(time, &[]);
 }
