@@ -87,6 +87,7 @@ fn others_get_the_authority_by_a_file() {
     ends_with(
         broker,
         &[
+            "mqttws: warning: 127.0.0.1:* was refused with 426 Upgrade Required: *",
             "mqttws: warning: no TLS with 127.0.0.1:*: it does not trust our certificate: give it the \
            authority (--ca-out FILE, $MQTTWS_CAFILE)",
         ],
