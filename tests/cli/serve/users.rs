@@ -30,12 +30,12 @@ fn users_of_the_command_line_and_of_a_file() {
             publish(&url, &["-V", version, "-u", name, "-P", password]).expect(0, "", "");
             let outcome = publish(&url, &["-V", version, "-u", name, "-P", "wrong"]);
             let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker \
-                        refused: bad user name or password; check -u and -P";
+                        refused: bad user name or password*; check -u and -P";
             fails(&outcome, 6, line);
         }
         let outcome = publish(&url, &["-V", version]);
         let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: \
-                    not authorized; *";
+                    not authorized*; *";
         fails(&outcome, 6, line);
     }
     drop(broker);
@@ -117,7 +117,7 @@ fn who_may_read_and_write_which_topics() {
     };
     publish("ann", "lab/a").expect(0, "", "");
     for (name, topic) in [("ann", "lab/secret"), ("ann", "public/a"), ("bob", "lab/a")] {
-        let line = "mqttws: publishing to *: message refused: not authorized; choose another *";
+        let line = "mqttws: publishing to *: message refused: not authorized*; choose another *";
         fails(&publish(name, topic), 7, line);
     }
     let subscribe = |name: &str, topic: &str| {
