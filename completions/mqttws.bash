@@ -489,6 +489,10 @@ _mqttws_value() {
         'serve --port =' | \
         'serve --ready-fd ' | \
         'serve --ready-fd =' | \
+        'serve --expect ' | \
+        'serve --expect =' | \
+        'serve --deviate ' | \
+        'serve --deviate =' | \
         'serve --limit ' | \
         'serve --limit =' | \
         'serve --allow-origin ' | \
@@ -596,6 +600,12 @@ _mqttws_value() {
         'check --tls-keylog =' | \
         'check --config ' | \
         'check --config =' | \
+        'serve --load ' | \
+        'serve --load =' | \
+        'serve --save ' | \
+        'serve --save =' | \
+        'serve --record ' | \
+        'serve --record =' | \
         'profile --config ' | \
         'profile --config =')
             _mqttws_files -f ;;
@@ -741,7 +751,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'serve -'*)
-            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --allow-origin --allow-remote --help' ;;
+            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --load --save --record --expect --deviate --limit --allow-origin --allow-remote --help' ;;
         'profile -'*)
             _mqttws_of -W '--config --names --help' ;;
         'completions -'*)

@@ -1,5 +1,7 @@
 //! One connection: carries bytes between its socket and the router. Nothing here waits.
 
+mod deviant;
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -7,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use super::BrokerLog;
 use super::access::UpgradeRules;
+use super::deviation::{DeviantTraffic, Deviation};
 use super::event::BrokerEvent;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, LINGER};
@@ -16,6 +18,7 @@ use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason, Router};
+use super::{BrokerLog, RefusalsIn};
 use crate::mqtt::packet::Packet;
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
@@ -36,6 +39,8 @@ pub struct Service {
     pub log: BrokerLog,
     /// Which refusals it is told of.
     pub refusals: RefusalLines,
+    /// What is done otherwise than the standards say.
+    pub deviations: Vec<&'static Deviation>,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -74,6 +79,8 @@ pub struct ServerConnection {
     input: InputDecoder,
     readiness: Readiness,
     sending: SendingSide,
+    /// What changes what passes, if something does.
+    deviant: Option<Box<DeviantTraffic>>,
     /// Whether the client has ended its side, or the connection is broken.
     has_ended: bool,
 }
@@ -109,8 +116,16 @@ impl ServerConnection {
                 stage: EndStage::Open,
                 close_answer: None,
             },
+            deviant: None,
             has_ended: false,
         }
+    }
+
+    /// The same with these deviations.
+    pub fn deviating(mut self, deviations: &[&'static Deviation]) -> Self {
+        let is_deviant = !deviations.is_empty();
+        self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
+        self
     }
 
     /// The system has reported that there is something to read, perhaps the end.
@@ -134,7 +149,7 @@ impl ServerConnection {
 
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
-        !self.sending.queue.is_empty() || self.is_closing()
+        !self.sending.queue.is_empty() || self.is_closing() || self.holds_deviant_output()
     }
 
     /// Whether the socket did not take all that it was given.
@@ -191,7 +206,7 @@ impl ServerConnection {
                     self.readiness = Readiness::Empty;
                 }
                 service.router.heard(self.id, count, now);
-                self.understand(&buffer[..count], service, now);
+                self.arrive(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -277,17 +292,18 @@ impl ServerConnection {
 
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
-        let Self { socket, sending, address, .. } = self;
+        let Self { socket, sending, address, deviant, .. } = self;
+        let mut deviant = deviant.as_deref_mut();
         let SendingSide { queue, blocked_since, .. } = sending;
         let Service { frames, log, router, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
-            let count = write_once(socket, bytes)?;
+            let count = deviant::put(socket, deviant.as_deref_mut(), bytes)?;
             router.wrote(count.unwrap_or(0));
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
-        if written.is_err() {
+        if written.and_then(|()| self.flush_deviant(now)).is_err() {
             self.has_ended = true;
             self.sending.give_up(now);
         }
@@ -296,6 +312,7 @@ impl ServerConnection {
             let _ = self.socket.shutdown(Shutdown::Write);
             self.sending.stage = EndStage::Written(now + LINGER);
         }
+        self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();
         if weight > 0 {
             service.router.written(self.id, weight, now);
@@ -367,7 +384,7 @@ fn tell_refusal(
     // What it repeats of a request may be long.
     let sentence: String = sentence.chars().take(LONGEST_SENTENCE).collect();
     let line = || format!("{address} was refused with {status}: {sentence}");
-    if log.observer.is_some() {
+    if log.refusals == RefusalsIn::Observer {
         log.note(line);
     } else if refusals.count(now) {
         log.warn(&line());
@@ -375,7 +392,7 @@ fn tell_refusal(
 }
 
 /// Writes once; `None` if the socket takes nothing now.
-fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
+fn write_once(socket: &mut impl Write, bytes: &[u8]) -> io::Result<Option<usize>> {
     loop {
         match socket.write(bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -16,6 +16,7 @@ use super::handshake;
 use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
+use crate::mqtt::packet::Publish;
 
 /// The token of [`StopHandle`].
 const STOP: Token = Token(0);
@@ -112,8 +113,13 @@ impl EventLoop {
         self.stop.clone()
     }
 
-    /// Serves until it is stopped.
-    pub fn run(mut self) {
+    /// Serves until it is stopped; returns the retained messages.
+    pub fn run(mut self) -> Vec<Publish> {
+        self.serve();
+        self.service.router.retained_messages(Instant::now())
+    }
+
+    fn serve(&mut self) {
         let mut events = Events::with_capacity(1024);
         self.service.router.start(Instant::now());
         loop {
@@ -382,7 +388,8 @@ impl EventLoop {
         let is_full =
             self.connections.len() >= self.limits.get(Limit::Connections) && !self.make_room(now);
         let max_packet = self.limits.get(Limit::Packet);
-        let mut connection = ServerConnection::new(id, socket, address, max_packet);
+        let mut connection = ServerConnection::new(id, socket, address, max_packet)
+            .deviating(&self.service.deviations);
         if is_full {
             connection.refuse(&handshake::busy(), &mut self.service, now);
             self.connections.queue_write(id);

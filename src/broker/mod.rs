@@ -5,6 +5,7 @@ pub mod access;
 mod connection;
 mod connections;
 mod descriptors;
+pub mod deviation;
 pub mod event;
 mod event_loop;
 mod handshake;
@@ -22,17 +23,20 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use mio::net::TcpListener;
 
 use access::Access;
 use connection::Service;
+use deviation::Deviation;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, StopHandle};
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
 use refusals::RefusalLines;
 use router::Router;
 
+use crate::mqtt::packet::Publish;
 use crate::websocket::outbound::ServerOutbound;
 
 /// Descriptors that are needed for other things than connections.
@@ -41,6 +45,15 @@ const OTHER_DESCRIPTORS: usize = 64;
 /// Takes warnings, without a line end. It is called by the broker's thread.
 pub type WarningLine = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Where the user reads of requests that were refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalsIn {
+    /// Among the warnings.
+    Warnings,
+    /// In what the observer writes.
+    Observer,
+}
+
 /// What is called when something happens.
 #[derive(Clone)]
 pub struct BrokerLog {
@@ -48,6 +61,8 @@ pub struct BrokerLog {
     pub warning: WarningLine,
     /// Each packet, refusal and dropped message.
     pub observer: Option<Observer>,
+    /// Where the user reads of refusals.
+    pub refusals: RefusalsIn,
 }
 
 impl BrokerLog {
@@ -80,6 +95,10 @@ pub struct BrokerOptions {
     pub limits: Limits,
     /// Who may come in, and who may do what.
     pub access: Access,
+    /// The messages that are retained from the beginning.
+    pub retained: Vec<Publish>,
+    /// What is done otherwise than the standards say.
+    pub deviations: Vec<&'static Deviation>,
     /// What is called when something happens.
     pub log: BrokerLog,
 }
@@ -95,27 +114,32 @@ pub struct Broker {
     address: SocketAddr,
     path: String,
     stop: StopHandle,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Vec<Publish>>>,
 }
 
 impl Broker {
     /// Starts to listen.
     ///
     /// # Errors
-    /// When the address cannot be bound or the thread cannot be started.
+    /// When the address cannot be bound, the thread cannot be started, or there is no room for the
+    /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, also, path, limits, access, log } = options;
+        let BrokerOptions { address, also, path, limits, access, retained, deviations, log } =
+            options;
         let (listeners, address) = listeners::bind(address, also, |address| {
             let listener = TcpListener::bind(address)?;
             let address = listener.local_addr()?;
             Ok((listener, address))
         })?;
+        let mut router = Router::new(limits.clone());
+        retain_all(&mut router, retained)?;
         let service = Service {
-            router: Router::new(limits.clone()),
+            router,
             path: path.clone(),
             upgrades: access.upgrades,
             log,
             refusals: RefusalLines::default(),
+            deviations,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };
@@ -137,20 +161,34 @@ impl Broker {
     }
 
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns
-    /// within two seconds.
-    pub fn stop(self) {
-        drop(self);
+    /// the retained messages, within two seconds.
+    pub fn stop(mut self) -> Vec<Publish> {
+        self.end()
     }
+
+    fn end(&mut self) -> Vec<Publish> {
+        self.stop.stop();
+        // A thread that panicked has ended, and what it held is gone.
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+/// Retains messages before the first client connects.
+fn retain_all(router: &mut Router, messages: Vec<Publish>) -> io::Result<()> {
+    let now = Instant::now();
+    for (at, message) in messages.into_iter().enumerate() {
+        if !router.load_retained(message, now) {
+            let text = format!("there is no room for more than {at} retained messages");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
+        }
+    }
+    Ok(())
 }
 
 /// Stops the broker.
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.stop.stop();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has ended, which is all that matters here.
-            let _ = thread.join();
-        }
+        drop(self.end());
     }
 }
 

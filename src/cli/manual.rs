@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 use super::help::ABOUT_HELP;
-use super::points_page;
+use super::{deviations_page, points_page};
 
 /// When the manual was last gone through.
 const DATE: &str = "2026-11-30";
@@ -26,9 +26,11 @@ enum PagePart {
     Options,
     /// The points of `check`.
     Points,
+    /// The deviations of `serve`.
+    DeviationTable,
 }
 
-use PagePart::{Options, Points, Section, Verbs};
+use PagePart::{DeviationTable, Options, Points, Section, Verbs};
 
 /// The sections of a file of `manual/`.
 macro_rules! section {
@@ -115,6 +117,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("examples-serve"),
             Options,
             section!("command-serve"),
+            DeviationTable,
             section!("broker"),
         ],
     ),
@@ -145,6 +148,7 @@ fn rendered(part: &PagePart, page: &str, command: &Command) -> String {
         Verbs => verbs(command),
         Options => options(command),
         Points => points_page::section(),
+        DeviationTable => deviations_page::section(),
     }
 }
 
@@ -273,7 +277,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// Text of the help as roff takes it: what stands in backticks is bold.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate();
     let parts = parts.map(|(number, part)| match number % 2 {
         0 => escaped(part),
@@ -284,7 +288,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Text as roff takes it within a line.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }
 

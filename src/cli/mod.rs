@@ -270,7 +270,7 @@ enum Command {
     /// It prints its URL on stdout once it listens. With a command it listens at a free port, runs
     /// that command with `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command
     /// ends, with its exit code: 126 if it cannot be run, 127 if it is not found.
-    Serve(ServeFlags),
+    Serve(Box<ServeFlags>),
     /// List the profiles, and check them: one line for each, with its address and its other flags.
     ///
     /// What is wrong in the file is printed on stderr, and the exit code is 2 then.
@@ -309,7 +309,7 @@ impl Command {
             }
             Self::Serve(serve) => {
                 let (config, warnings) = serve.resolve()?;
-                (Config::Serve(config), warnings)
+                (Config::Serve(Box::new(config)), warnings)
             }
             Self::Profile(profile) => profile.resolve(&Cli::command())?,
             Self::Completions(flags) => (printed(flags.text()), Vec::new()),
@@ -341,6 +341,8 @@ fn printed(text: &str) -> Config {
 
 #[cfg(test)]
 mod completions;
+#[cfg(test)]
+mod deviations_page;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! `mqttws serve`.
 
 mod access;
+mod deviate;
+mod expect;
+mod expectations;
+mod files;
 mod limits;
 
 use std::ffi::OsString;
@@ -13,6 +17,9 @@ use super::value;
 use crate::command::serve::{Config, LogForm, StartForm};
 use crate::exit::Usage;
 use access::AccessFlags;
+use deviate::DeviateFlags;
+use expectations::ExpectFlags;
+use files::FileFlags;
 use limits::LimitFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
@@ -71,6 +78,15 @@ pub struct ServeFlags {
     log: Option<LogFlag>,
 
     #[command(flatten)]
+    files: FileFlags,
+
+    #[command(flatten)]
+    expectations: ExpectFlags,
+
+    #[command(flatten)]
+    deviate: DeviateFlags,
+
+    #[command(flatten)]
     limits: LimitFlags,
 
     /// Who may come in.
@@ -97,6 +113,9 @@ impl ServeFlags {
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,
+            files: self.files.into(),
+            deviations: self.deviate.resolve()?,
+            expected: self.expectations.resolve()?,
             command: self.command,
         };
         Ok((config, warnings))

@@ -40,7 +40,7 @@ pub enum Config {
     /// `check`
     Check(check::CheckConfig),
     /// `serve`
-    Serve(serve::Config),
+    Serve(Box<serve::Config>),
     /// Become a command that mqttws runs.
     StartCommand(start::CommandStart),
     /// Print this text on stdout (`--print-config`).

@@ -27,7 +27,7 @@ const BASE64: &str = "_base64";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Fields that are written and not read: no publisher can set what they say.
-const ONLY_WRITTEN: [&str; 5] = ["dup", "mid", "payloadlen", "tst", "payload_bytes"];
+const ONLY_WRITTEN: [&str; 6] = ["client", "dup", "mid", "payloadlen", "tst", "payload_bytes"];
 
 /// The fields that hold the payload as bytes; a record has one of them, or [`PAYLOAD_JSON`], or
 /// both.
@@ -66,10 +66,10 @@ impl RecordWriter {
     /// Appends a message that came at `time`; without one the field is empty.
     pub fn write(self, publish: &Publish, time: Option<&LocalTime>, out: &mut BytesMut) {
         if self.style == Style::Compact {
-            return write_line(publish, time, self.parsed, out);
+            return write_line(publish, time, None, self.parsed, out);
         }
         let mut line = BytesMut::new();
-        write_line(publish, time, self.parsed, &mut line);
+        write_line(publish, time, None, self.parsed, &mut line);
         match std::str::from_utf8(&line) {
             Ok(text) => json::lay_out(text, self.style, out),
             Err(_) => out.put_slice(&line),
@@ -77,10 +77,27 @@ impl RecordWriter {
     }
 }
 
-fn write_line(publish: &Publish, time: Option<&LocalTime>, parsed: bool, out: &mut BytesMut) {
+/// Appends a message that a client of this identifier has published, in one line without its end.
+pub fn write_from(client: &str, publish: &Publish, time: &LocalTime, out: &mut BytesMut) {
+    write_line(publish, Some(time), Some(client), false, out);
+}
+
+fn write_line(
+    publish: &Publish,
+    time: Option<&LocalTime>,
+    client: Option<&str>,
+    parsed: bool,
+    out: &mut BytesMut,
+) {
     out.put_slice(b"{\"time\":\"");
     time.inspect(|time| time.rfc_3339(out));
-    out.put_slice(b"\",\"topic\":");
+    if let Some(client) = client {
+        out.put_slice(b"\",\"client\":");
+        json::string(client, out);
+        out.put_slice(b",\"topic\":");
+    } else {
+        out.put_slice(b"\",\"topic\":");
+    }
     json::string(publish.topic_or_empty(), out);
     put(
         out,

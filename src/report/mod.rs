@@ -1,11 +1,13 @@
 //! Lines on stderr: errors with their hints, warnings, notes and the packet log.
 
+mod caret;
 mod hint;
 mod usage;
 
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+pub use self::caret::CaretError;
 pub use self::usage::{HelpText, Misuse};
 use crate::exit::{Exit, PluginMisuse, PluginState};
 use crate::format::escape;
@@ -48,6 +50,10 @@ pub fn error(error: &anyhow::Error) -> Exit {
     }
     if let Some(help) = error.downcast_ref::<HelpText>() {
         return show(*help);
+    }
+    if let Some(caret) = error.downcast_ref::<CaretError>() {
+        caret.print();
+        return Exit::Usage;
     }
     line(&described(error));
     Exit::of(error)

@@ -90,7 +90,7 @@ fn number(name: &str) -> Option<u64> {
 
 /// A new file, until it is complete. Nobody can foresee its name, and what has that name already
 /// (a link, perhaps) is left alone.
-fn create_unfinished(folder: &Path) -> io::Result<(PathBuf, File)> {
+pub(super) fn create_unfinished(folder: &Path) -> io::Result<(PathBuf, File)> {
     let mut attempts = 0;
     loop {
         // The keys are the system's random numbers: clones of a container differ, too.

@@ -6,6 +6,7 @@ pub mod file;
 pub mod folder;
 pub mod lines;
 pub mod records;
+pub mod replace;
 pub mod stdin;
 pub mod stdout;
 pub mod stdout_reader;

@@ -250,6 +250,27 @@ impl Router {
         self.retained.store(message);
     }
 
+    /// Retains a message that no client has published; false when there is no room for it.
+    #[must_use]
+    pub fn load_retained(&mut self, mut publish: Publish, now: Instant) -> bool {
+        let Some(topic) = publish.topic.take() else { return false };
+        let mut message = AppMessage::published(publish, topic, now);
+        let has_room = self.retained.has_room(&message, &self.limits);
+        if has_room {
+            self.retained.store(&mut message);
+        }
+        has_room
+    }
+
+    /// All retained messages, with the time that they have left.
+    pub fn retained_messages(&self, now: Instant) -> Vec<Publish> {
+        let publish = |message: &AppMessage| {
+            let grant = Grant { qos: message.qos, retain: true, ..Grant::default() };
+            message.delivery(&grant).into_publish(now)
+        };
+        self.retained.all(now).map(publish).collect()
+    }
+
     /// Delivers a message to one session: now, or when its client can take it.
     pub(super) fn deliver(
         &mut self,

@@ -58,6 +58,11 @@ impl Retained {
         std::mem::take(&mut self.lost)
     }
 
+    /// All messages that have not expired.
+    pub fn all(&self, now: Instant) -> impl Iterator<Item = &AppMessage> {
+        self.messages.values().filter(move |message| !message.is_expired(now))
+    }
+
     /// The messages that a filter matches. Expired ones are removed.
     pub fn matching(&mut self, filter: &TopicFilter, now: Instant) -> Vec<AppMessage> {
         let prefix = literal_prefix(filter.as_str());

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use crate::broker::access::Access;
 use crate::broker::event::Observer;
 use crate::broker::limits::{Limit, Limits};
-use crate::broker::{Broker, BrokerLog, BrokerOptions};
+use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
 };
@@ -35,12 +35,24 @@ pub(super) fn start() -> Broker {
 }
 
 pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broker {
-    let log = BrokerLog { warning: Arc::new(|_| {}), observer };
+    let log = BrokerLog {
+        warning: Arc::new(|_| {}),
+        refusals: if observer.is_some() { RefusalsIn::Observer } else { RefusalsIn::Warnings },
+        observer,
+    };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let limits = Limits::default().with(Limit::Packet, max_packet);
-    let path = "/mqtt".to_owned();
-    let access = Access::default();
-    Broker::start(BrokerOptions { address, also: None, path, limits, access, log }).unwrap()
+    Broker::start(BrokerOptions {
+        address,
+        also: None,
+        path: "/mqtt".to_owned(),
+        limits,
+        access: Access::default(),
+        retained: Vec::new(),
+        deviations: Vec::new(),
+        log,
+    })
+    .unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

@@ -1,11 +1,18 @@
 //! `serve`: the local broker, alone or for the time of one command.
 
 mod child;
+mod deviations;
+mod expect;
 mod log;
 mod ready;
+mod recorder;
+mod retained;
+mod traffic;
+mod witness;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 
@@ -13,17 +20,25 @@ use anyhow::{Context, Result};
 
 use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
+use crate::broker::deviation::Deviation;
 use crate::broker::limits::Limits;
-use crate::broker::{Broker, BrokerLog, BrokerOptions, raise_limit};
-use crate::exit::Exit;
+use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn, raise_limit};
+use crate::exit::{Exit, worse};
+use crate::mqtt::packet::Publish;
 use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
 use child::ServedCommand;
 use ready::StartLine;
+use retained::MissingFile;
+use witness::Witness;
 
 pub use crate::broker::access;
 pub use crate::broker::limits;
+#[cfg(test)]
+pub use deviations::all_deviations;
+pub use deviations::{Deviations, find_deviation};
+pub use expect::{Expectation, ExpectedField, ExpectedPacket};
 pub use log::LogForm;
 
 /// The usual path of MQTT over WebSockets.
@@ -45,8 +60,38 @@ pub struct Config {
     pub start_form: StartForm,
     /// The file descriptor that is told when the broker listens.
     pub ready_fd: Option<u32>,
+    /// The files of messages.
+    pub files: ServeFiles,
+    /// What the broker does otherwise than the standards say.
+    pub deviations: Deviations,
+    /// What clients are expected to send.
+    pub expected: Vec<Expectation>,
     /// The command to run, with its arguments; empty is none.
     pub command: Vec<OsString>,
+}
+
+/// Files of messages.
+#[derive(Debug, Default)]
+pub struct ServeFiles {
+    /// Where the retained messages come from.
+    pub load: Option<PathBuf>,
+    /// Where they go when the broker ends.
+    pub save: Option<PathBuf>,
+    /// Where every PUBLISH of the clients goes.
+    pub record: Option<PathBuf>,
+}
+
+impl ServeFiles {
+    /// The messages that are retained from the beginning.
+    fn loaded(&self) -> Result<Vec<Publish>> {
+        if let Some(path) = &self.save {
+            retained::check_save(path)?;
+        }
+        let Some(path) = &self.load else { return Ok(Vec::new()) };
+        let will_be_saved = self.save.as_ref() == Some(path);
+        let missing = if will_be_saved { MissingFile::Empty } else { MissingFile::Wrong };
+        retained::load(path, missing)
+    }
 }
 
 /// How the broker is announced once it listens.
@@ -62,11 +107,17 @@ pub enum StartForm {
 // Not part of the caller, whose frame would hold what this one needs.
 #[inline(never)]
 pub fn run(config: &Config) -> Result<Exit> {
+    let deviations = match &config.deviations {
+        Deviations::These(deviations) => deviations,
+        Deviations::List => return list_deviations(config.start_form),
+    };
     // First of all: later a file of our own could have this descriptor.
     let ready_file = config.ready_fd.map(ReadyFile::take).transpose()?;
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
-    let broker = start_broker(config)?;
+    let retained = config.files.loaded()?;
+    let mut witness = Witness::start(config)?;
+    let broker = start_broker(config, retained, deviations, &witness)?;
     announce(config, &broker, ready_file)?;
     manager.ready(&format!("Listening at {}", broker.url()));
     let command = ServedCommand::start(&config.command, &broker.url())?;
@@ -78,19 +129,53 @@ pub fn run(config: &Config) -> Result<Exit> {
         Exit::Done
     };
     manager.stopping();
-    broker.stop();
-    Ok(exit)
+    let messages = broker.stop();
+    Ok(ended(config, exit, &messages, &mut witness))
 }
 
-fn start_broker(config: &Config) -> Result<Broker> {
+/// Saves what is to be saved and says what was expected and did not come; returns the exit code. A
+/// command that has failed keeps its own.
+fn ended(config: &Config, exit: Exit, messages: &[Publish], witness: &mut Witness) -> Exit {
+    let mut own = witness.verdict();
+    if let Some(Err(error)) = config.files.save.as_ref().map(|path| retained::save(path, messages))
+    {
+        own = worse(own, report::error(&error));
+    }
+    if matches!(exit, Exit::Done | Exit::Command(0)) { own } else { exit }
+}
+
+fn list_deviations(form: StartForm) -> Result<Exit> {
+    super::print(&match form {
+        StartForm::Url => deviations::text(),
+        StartForm::Json => deviations::json(),
+    })?;
+    Ok(Exit::Done)
+}
+
+fn start_broker(
+    config: &Config,
+    retained: Vec<Publish>,
+    deviations: &[&'static Deviation],
+    witness: &Witness,
+) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
         address,
         also: config.also,
         path: PATH.to_owned(),
+        retained,
+        deviations: deviations.to_vec(),
+        log: BrokerLog {
+            warning: Arc::new(report::warn),
+            observer: witness.observer(),
+            refusals: if config.log.is_some() {
+                RefusalsIn::Observer
+            } else {
+                RefusalsIn::Warnings
+            },
+        },
         limits: config.limits.clone(),
         access: config.access.clone(),
-        log: BrokerLog { warning: Arc::new(report::warn), observer: config.log.map(log::observer) },
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
 }

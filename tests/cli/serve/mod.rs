@@ -2,12 +2,16 @@
 
 mod access;
 mod command;
+mod deviate;
+mod expect;
 mod limits;
 mod listeners;
 mod log;
 mod memory;
 mod ready;
+mod record;
 mod refusals;
+mod retained;
 mod signals;
 mod terminal;
 

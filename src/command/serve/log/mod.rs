@@ -1,6 +1,6 @@
 //! What the broker does, on stderr: as `mosquitto -v` has it, or as JSON.
 
-mod clients;
+pub(super) mod clients;
 mod json;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ mod reach;
 mod rewrite;
 mod session;
 mod subscribe;
+mod switches;
 mod tls;
 mod upgrade;
 
@@ -22,6 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::front::{self, Deviation, Faithful};
 use crate::support::program::{Program, Running};
@@ -52,6 +54,9 @@ pub fn serve() -> (Running, String) {
 
 /// How many runs go on at the same time: most of them wait, but each has to be in time.
 const TOGETHER: usize = 16;
+
+/// How long one may take: some points wait for half a minute, and are asked twice.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// How many more may begin.
 static FREE: (Mutex<usize>, Condvar) = (Mutex::new(TOGETHER), Condvar::new());
@@ -84,7 +89,8 @@ pub fn verdicts(url: &str, scope: &str) -> (Verdicts, String) {
 pub fn verdicts_with(url: &str, scope: &str, flags: &[&str]) -> (Verdicts, String) {
     let arguments = ["check", url, "--only", scope, "--json", "--quiet"];
     let _turn = Turn::await_one();
-    let outcome = Program::new([&arguments, flags].concat()).run();
+    let program = Program::new([&arguments, flags].concat());
+    let outcome = program.spawn().finish_within(LONGEST);
     let text = String::from_utf8(outcome.stdout.clone()).unwrap();
     let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("{error}: {outcome}");

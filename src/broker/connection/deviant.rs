@@ -1,0 +1,81 @@
+//! A connection with deviations: what passes between the socket and the broker is changed.
+
+use std::io::{self, ErrorKind, Write};
+use std::time::Instant;
+
+use super::{ServerConnection, Service, write_once};
+use crate::broker::deviation::DeviantTraffic;
+
+impl ServerConnection {
+    /// Gives the bytes of one read to the router, changed if there are deviations.
+    pub(super) fn arrive(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
+        let Some(deviant) = &mut self.deviant else {
+            return self.understand(arrived, service, now);
+        };
+        deviant.receive(arrived);
+        self.after_deviation(service, now);
+    }
+
+    /// Gives the router what has passed, and ends the connection if a deviation does so.
+    pub(super) fn after_deviation(&mut self, service: &mut Service, now: Instant) {
+        let Some(deviant) = &mut self.deviant else { return };
+        let (onward, end) = (deviant.take_onward(), deviant.end());
+        if !onward.is_empty() {
+            self.understand(&onward, service, now);
+        }
+        if end.is_some() && !self.has_ended {
+            self.lose(&ErrorKind::UnexpectedEof.into(), service, now);
+        }
+    }
+
+    /// Writes what was changed and waits: the connection is blocked while the socket does not take
+    /// all of it.
+    pub(super) fn flush_deviant(&mut self, now: Instant) -> io::Result<()> {
+        let Some(deviant) = &mut self.deviant else { return Ok(()) };
+        let blocked_since = &mut self.sending.blocked_since;
+        match flush(&mut self.socket, deviant)? {
+            Flushed::Blocked => *blocked_since = blocked_since.or(Some(now)),
+            Flushed::All if self.sending.queue.is_empty() => *blocked_since = None,
+            Flushed::All => {}
+        }
+        Ok(())
+    }
+
+    /// Whether something that was changed waits to be written.
+    pub(super) fn holds_deviant_output(&self) -> bool {
+        self.deviant.as_ref().is_some_and(|deviant| !deviant.is_idle())
+    }
+}
+
+/// Writes bytes once, changed if there are deviations: those that wait are written first.
+pub(super) fn put(
+    socket: &mut impl Write,
+    deviant: Option<&mut DeviantTraffic>,
+    bytes: &[u8],
+) -> io::Result<Option<usize>> {
+    let Some(deviant) = deviant else { return write_once(socket, bytes) };
+    if flush(socket, deviant)? == Flushed::Blocked {
+        return Ok(None);
+    }
+    deviant.send(bytes);
+    flush(socket, deviant)?;
+    Ok(Some(bytes.len()))
+}
+
+/// Whether the socket took all that waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flushed {
+    All,
+    Blocked,
+}
+
+/// Writes what waits.
+fn flush(socket: &mut impl Write, deviant: &mut DeviantTraffic) -> io::Result<Flushed> {
+    while !deviant.is_idle() {
+        let Some(count) = write_once(socket, deviant.waiting())? else {
+            return Ok(Flushed::Blocked);
+        };
+        deviant.waiting().drain(..count);
+    }
+    Ok(Flushed::All)
+}

@@ -1,0 +1,331 @@
+//! Deviations in what is done with subscriptions.
+
+use super::packet::RawPacket;
+use super::{Change, Deviation, Memory, Step, pass};
+use crate::mqtt::packet::{
+    Malformed, Packet, Publish, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck,
+};
+use crate::mqtt::property::{Properties, PropertyId};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicFilter;
+
+/// The packet type of SUBSCRIBE.
+const SUBSCRIBE: u8 = 8;
+
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
+    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+}
+
+/// SUBSCRIBE, changed.
+fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<Step> {
+    packet.changed(|packet| {
+        if let Packet::Subscribe(subscribe) = packet {
+            change(subscribe);
+        }
+    })
+}
+
+/// The options of each filter that is not shared, changed.
+fn options(packet: &RawPacket, change: impl Fn(&mut Subscription)) -> Vec<Step> {
+    changed(packet, |subscribe| {
+        let plain = |one: &&mut Subscription| one.filter.share().is_none();
+        subscribe.subscriptions.iter_mut().filter(plain).for_each(change);
+    })
+}
+
+/// The codes of SUBACK, changed.
+fn recoded(packet: &RawPacket, change: impl FnOnce(&mut Vec<ReasonCode>)) -> Vec<Step> {
+    packet.changed(|packet| {
+        if let Packet::SubAck(ack) = packet {
+            change(&mut ack.codes);
+        }
+    })
+}
+
+/// Notes how often each filter is subscribed to.
+fn note_filters(memory: &mut Memory, packet: &RawPacket) {
+    match packet.read() {
+        Ok(Packet::Subscribe(subscribe)) => {
+            for one in &subscribe.subscriptions {
+                *memory.filters.entry(one.filter.as_str().to_owned()).or_default() += 1;
+            }
+        }
+        Ok(Packet::Unsubscribe(unsubscribe)) => {
+            for filter in &unsubscribe.filters {
+                memory.filters.remove(filter.as_str());
+            }
+        }
+        _ => {}
+    }
+}
+
+pub const ROWS: &[Deviation] = &[
+    Deviation {
+        fails: &["suback-each"],
+        ..row(
+            "one-suback-code",
+            "SUBACK has one code, however many filters there are",
+            Change::server(|_, packet| recoded(packet, |codes| codes.truncate(1))),
+        )
+    },
+    Deviation {
+        fails: &["suback-each"],
+        ..row(
+            "suback-codes-reversed",
+            "the codes of SUBACK stand in the opposite order",
+            Change::server(|_, packet| recoded(packet, |codes| codes.reverse())),
+        )
+    },
+    Deviation {
+        servers: "Mosquitto with upgrade_outgoing_qos",
+        fails: &["granted-qos"],
+        ..row(
+            "qos-raised",
+            "messages come at the QoS of their publisher, whatever was granted",
+            Change::packets(asking_for_2, told_as_asked),
+        )
+    },
+    Deviation {
+        servers: "AWS IoT Core (its highest is 1)",
+        ..row(
+            "qos-downgraded",
+            "every subscription is granted QoS 0",
+            Change::client(|_, packet| options(packet, |one| one.qos = QoS::AtMostOnce)),
+        )
+    },
+    Deviation {
+        fails: &["resubscribe-replaces"],
+        ..row(
+            "filter-held-twice",
+            "who subscribes twice to a filter gets its messages twice",
+            Change::packets(
+                |memory, packet| {
+                    note_filters(memory, packet);
+                    pass()
+                },
+                |memory, packet| match packet.publish() {
+                    Some(publish) if is_held_twice(memory, &publish) => {
+                        let copy =
+                            Publish { qos: QoS::AtMostOnce, packet_id: None, ..publish.clone() };
+                        let mut steps = pass();
+                        steps.extend(packet.instead(&Packet::Publish(copy)));
+                        steps
+                    }
+                    _ => pass(),
+                },
+            ),
+        )
+    },
+    Deviation {
+        fails: &["unsubscribe"],
+        ..row(
+            "unsubscribe-ignored",
+            "UNSUBSCRIBE is answered, and changes nothing",
+            Change::client(|_, packet| match packet.read() {
+                Ok(Packet::Unsubscribe(unsubscribe)) => {
+                    let is_v5 = packet.version.has_properties();
+                    let codes = unsubscribe.filters.iter().enumerate().filter(|_| is_v5);
+                    let codes = codes.map(|(at, _)| match at {
+                        0 => ReasonCode::SUCCESS,
+                        _ => ReasonCode::NO_SUBSCRIPTION_EXISTED,
+                    });
+                    let (packet_id, codes) = (unsubscribe.packet_id, codes.collect());
+                    let properties = Properties::default();
+                    packet.answered(&Packet::UnsubAck(UnsubAck { packet_id, properties, codes }))
+                }
+                _ => pass(),
+            }),
+        )
+    },
+    Deviation {
+        fails: &["unsubscribe", "packets-wellformed"],
+        ..row(
+            "unsuback-with-foreign-id",
+            "UNSUBACK has another packet identifier than its UNSUBSCRIBE",
+            Change::server(|_, packet| {
+                packet.changed(|packet| {
+                    if let Packet::UnsubAck(ack) = packet
+                        && let Some(other) = ack.packet_id.checked_add(1)
+                    {
+                        ack.packet_id = other;
+                    }
+                })
+            }),
+        )
+    },
+    Deviation {
+        warns: &["unsubscribe"],
+        ..row(
+            "unsuback-always-0",
+            "MQTT 5: UNSUBACK says of every filter that there was a subscription",
+            Change::server(|_, packet| {
+                packet.changed(|packet| {
+                    if let Packet::UnsubAck(ack) = packet {
+                        ack.codes.fill(ReasonCode::SUCCESS);
+                    }
+                })
+            }),
+        )
+    },
+    Deviation {
+        fails: &["filter-matching"],
+        ..row(
+            "hash-without-parent",
+            "`a/#` does not match the topic `a`",
+            Change::packets(
+                |memory, packet| {
+                    note_filters(memory, packet);
+                    pass()
+                },
+                |memory, packet| match packet.publish() {
+                    Some(publish) if is_parent_only(memory, &publish) => Vec::new(),
+                    _ => pass(),
+                },
+            ),
+        )
+    },
+    Deviation {
+        fails: &["no-local"],
+        ..row(
+            "no-local-ignored",
+            "No Local is ignored",
+            Change::client(|_, packet| options(packet, |one| one.no_local = false)),
+        )
+    },
+    Deviation {
+        fails: &["retain-as-published"],
+        ..row(
+            "retain-as-published-ignored",
+            "Retain As Published is ignored",
+            Change::client(|_, packet| options(packet, |one| one.retain_as_published = false)),
+        )
+    },
+    Deviation {
+        fails: &["retain-handling"],
+        ..row(
+            "retain-handling-ignored",
+            "Retain Handling is ignored",
+            Change::client(|_, packet| {
+                options(packet, |one| one.retain_handling = RetainHandling::Always)
+            }),
+        )
+    },
+    Deviation {
+        fails: &["subscription-id"],
+        ..row(
+            "subscription-ids-ignored",
+            "messages come without the Subscription Identifier",
+            Change::client(|_, packet| {
+                changed(packet, |subscribe| {
+                    subscribe.properties.remove(PropertyId::SubscriptionIdentifier);
+                })
+            }),
+        )
+    },
+    Deviation {
+        fails: &["shared-once", "shared-no-retained"],
+        ..row(
+            "share-ignored",
+            "`$share/GROUP/` before a filter is ignored: all members get all messages",
+            Change::client(|_, packet| {
+                changed(packet, |subscribe| {
+                    for one in &mut subscribe.subscriptions {
+                        let plain = one.filter.share().map(|(_, filter)| filter.to_owned());
+                        if let Some(Ok(plain)) = plain.map(TopicFilter::new) {
+                            one.filter = plain;
+                        }
+                    }
+                })
+            }),
+        )
+    },
+    Deviation {
+        servers: "NATS, Aedes, RabbitMQ 3.10, amqtt",
+        fails: &["shared-once"],
+        ..row(
+            "share-never-delivered",
+            "a shared subscription is granted, and gets nothing",
+            Change::client(|_, packet| match packet.subscribe() {
+                Some(subscribe)
+                    if subscribe.subscriptions.iter().all(|one| one.filter.share().is_some()) =>
+                {
+                    granted(packet, &subscribe)
+                }
+                _ => pass(),
+            }),
+        )
+    },
+    Deviation {
+        fails: &["filter-bad"],
+        ..row(
+            "any-filter-granted",
+            "a filter that is none is granted",
+            Change::client(|_, packet| match packet.read() {
+                Err(Malformed::Topic(_)) if packet.kind() == SUBSCRIBE => granted_unread(packet),
+                _ => pass(),
+            }),
+        )
+    },
+    Deviation {
+        fails: &["subscribe-malformed"],
+        ..row(
+            "subscribe-unchecked",
+            "a malformed SUBSCRIBE is ignored",
+            Change::client(|_, packet| match packet.read() {
+                Err(error) if packet.kind() == SUBSCRIBE => match error {
+                    Malformed::Topic(_)
+                    | Malformed::NoLocalShared
+                    | Malformed::FixedHeaderFlags { .. } => pass(),
+                    _ => Vec::new(),
+                },
+                _ => pass(),
+            }),
+        )
+    },
+];
+
+/// Asks for QoS 2, and notes what the client has asked for.
+fn asking_for_2(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+    if let Some(subscribe) = packet.subscribe() {
+        let asked = subscribe.subscriptions.iter().map(|one| one.qos.bits());
+        memory.kept = Some(asked.collect());
+    }
+    options(packet, |one| one.qos = QoS::ExactlyOnce)
+}
+
+/// Tells the client that it was granted what it has asked for.
+fn told_as_asked(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+    recoded(packet, |codes| {
+        let asked = memory.kept.take().unwrap_or_default();
+        for (code, asked) in codes.iter_mut().zip(asked).filter(|(code, _)| !code.is_error()) {
+            *code = ReasonCode(asked);
+        }
+    })
+}
+
+fn is_held_twice(memory: &Memory, publish: &Publish) -> bool {
+    !publish.retain && memory.filters.get(publish.topic_or_empty()).is_some_and(|times| *times > 1)
+}
+
+/// Whether a message matches only because a filter ends in `/#` after its topic.
+fn is_parent_only(memory: &Memory, publish: &Publish) -> bool {
+    let topic = publish.topic_or_empty();
+    memory.filters.contains_key(&format!("{topic}/#")) && !memory.filters.contains_key(topic)
+}
+
+/// A SUBACK that grants all.
+fn granted(packet: &RawPacket, subscribe: &Subscribe) -> Vec<Step> {
+    let codes = subscribe.subscriptions.iter().map(|one| ReasonCode(one.qos.bits())).collect();
+    let (packet_id, properties) = (subscribe.packet_id, Properties::default());
+    packet.answered(&Packet::SubAck(SubAck { packet_id, properties, codes }))
+}
+
+/// A SUBACK with one code for a SUBSCRIBE that cannot be read.
+fn granted_unread(packet: &RawPacket) -> Vec<Step> {
+    let body = packet.body();
+    let id = body.first_chunk::<2>().map_or(0, |id| u16::from_be_bytes(*id));
+    let Ok(packet_id) = id.try_into() else { return pass() };
+    let (codes, properties) = (vec![ReasonCode::SUCCESS], Properties::default());
+    packet.answered(&Packet::SubAck(SubAck { packet_id, properties, codes }))
+}

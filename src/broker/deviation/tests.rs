@@ -1,0 +1,98 @@
+//! The table, and what passes without and with a change.
+
+use std::collections::BTreeSet;
+
+use super::stream::{Frame, count_packets, messages, packet_length, whole};
+use super::*;
+
+const REQUEST: &[u8] =
+    b"GET /mqtt HTTP/1.1\r\nHost: h:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+      Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                        Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+const CONNECT: &[u8] = b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0";
+
+fn traffic(names: &[&str]) -> DeviantTraffic {
+    let found: Vec<_> = names.iter().map(|name| find(name).expect("a deviation")).collect();
+    DeviantTraffic::new(7, &found)
+}
+
+/// What passes of a conversation whose bytes come in pieces of this size.
+fn passed(names: &[&str], client: &[u8], server: &[u8], size: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut traffic = traffic(names);
+    traffic.receive(REQUEST);
+    assert_eq!(traffic.take_onward(), REQUEST);
+    traffic.send(ANSWER);
+    assert_eq!(std::mem::take(traffic.waiting()), ANSWER);
+    client.chunks(size).for_each(|piece| traffic.receive(piece));
+    let onward = traffic.take_onward();
+    server.chunks(size).for_each(|piece| traffic.send(piece));
+    (onward, std::mem::take(traffic.waiting()))
+}
+
+#[test]
+fn names_and_sentences_are_in_order() {
+    let mut names = BTreeSet::new();
+    for Deviation { name, sentence, servers, .. } in all() {
+        assert!(names.insert(name), "{name} stands there twice");
+        let is_kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(name.chars().all(is_kebab), "{name}");
+        assert!(!sentence.ends_with('.') && !servers.ends_with('.'), "{name}");
+    }
+    assert!(names.len() > 90, "{}", names.len());
+}
+
+#[test]
+fn what_no_deviation_is_about_passes_unchanged() {
+    let client = [whole(2, CONNECT, true), whole(9, b"x", true), whole(2, b"\xc0\0", true)];
+    let server = [whole(2, b"\x20\x02\0\0", false), whole(2, b"\xd0\0", false)];
+    let (client, server) = (client.concat(), server.concat());
+    for names in [&["no-dup"][..], &["first-packet-only", "no-local-ignored"], &["text-taken"]] {
+        for size in [1, 3, 1000] {
+            let expected = (client.clone(), server.clone());
+            assert_eq!(passed(names, &client, &server, size), expected, "{names:?} {size}");
+        }
+    }
+}
+
+#[test]
+fn packets_are_changed_wherever_messages_end() {
+    // PUBLISH "t" with payload a NUL b, cut into two messages, and a Ping between them.
+    let publish = b"\x30\x06\0\x01ta\0b";
+    let server =
+        [whole(2, &publish[..3], false), whole(9, b"", false), whole(2, &publish[3..], false)];
+    let expected = [whole(9, b"", false), whole(2, b"\x30\x04\0\x01ta", false)].concat();
+    for size in [1, 4, 1000] {
+        let (_, back) = passed(&["payload-cut-at-nul"], b"", &server.concat(), size);
+        assert_eq!(back, expected);
+    }
+}
+
+#[test]
+fn a_request_can_be_answered_or_not() {
+    let mut mute = traffic(&["origin-mute"]);
+    let with_origin =
+        Head(String::from_utf8_lossy(REQUEST).into_owned()).with("Origin", "http://x");
+    mute.receive(with_origin.0.as_bytes());
+    assert!(mute.end().is_some() && mute.is_idle());
+    let mut page = traffic(&["page-instead-of-upgrade"]);
+    page.receive(REQUEST);
+    assert!(page.end().is_some() && page.waiting().starts_with(b"HTTP/1.1 200 OK\r\n"));
+    let mut hung = traffic(&["wrong-path-hangs"]);
+    hung.receive(b"GET /other HTTP/1.1\r\n\r\n");
+    hung.send(b"HTTP/1.1 408 Request Timeout\r\n\r\n");
+    assert!(hung.end().is_none() && hung.is_idle() && hung.take_onward().is_empty());
+}
+
+#[test]
+fn packets_are_counted_by_their_lengths() {
+    assert_eq!(packet_length(b"\xc0"), None);
+    assert_eq!(packet_length(b"\xc0\0\xc0"), Some(2));
+    assert_eq!(packet_length(b"\x30\x80\x80\x80\x80\x01"), Some(0));
+    assert_eq!(count_packets(b"\xc0\0\xc0\0\x30"), (2, 1));
+    let mut bytes = messages(&vec![7; 70_000], false);
+    let sizes: Vec<_> = std::iter::from_fn(|| Frame::take(&mut bytes)).collect();
+    assert_eq!(sizes.iter().map(|frame| frame.payload.len()).sum::<usize>(), 70_000);
+    assert!(sizes.iter().all(|frame| frame.is_binary() && frame.payload.len() <= 32 * 1024));
+}

@@ -1,0 +1,40 @@
+//! The flag of `serve` for deviations of real servers.
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::cli::value::elided;
+use crate::command::serve::{Deviations, find_deviation};
+use crate::exit::Usage;
+
+/// `--deviate`
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tests of clients")]
+pub struct DeviateFlags {
+    /// Deviate from the standards as real servers do; `list` prints all names
+    ///
+    /// Several are separated by commas, or stand after `--deviate` each. With `--json` the list is
+    /// an object a line, with the points of `check` that each changes.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    deviate: Vec<String>,
+}
+
+impl DeviateFlags {
+    /// The deviations of these names.
+    pub fn resolve(&self) -> Result<Deviations> {
+        if self.deviate.iter().any(|name| name == "list") {
+            return Ok(Deviations::List);
+        }
+        let mut found = Vec::new();
+        for name in &self.deviate {
+            let Some(deviation) = find_deviation(name) else {
+                let name = elided(name);
+                let text =
+                    format!("--deviate: there is no {name}; --deviate list prints all names");
+                bail!(Usage::new(text));
+            };
+            found.push(deviation);
+        }
+        Ok(Deviations::These(found))
+    }
+}

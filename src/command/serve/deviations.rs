@@ -1,0 +1,56 @@
+//! `--deviate`: the deviations, and their list.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use crate::broker::deviation::{self, Deviation};
+
+/// What `--deviate` asks for.
+#[derive(Debug)]
+pub enum Deviations {
+    /// The list of all.
+    List,
+    /// These, in their order; none is the usual.
+    These(Vec<&'static Deviation>),
+}
+
+/// All deviations.
+pub fn all_deviations() -> impl Iterator<Item = &'static Deviation> {
+    deviation::all()
+}
+
+/// The deviation of this name.
+pub fn find_deviation(name: &str) -> Option<&'static Deviation> {
+    deviation::find(name)
+}
+
+/// The list for people: a paragraph for each.
+pub fn text() -> String {
+    let mut text = String::new();
+    for Deviation { name, sentence, servers, .. } in all_deviations() {
+        let of = if servers.is_empty() { String::new() } else { format!(" ({servers})") };
+        writeln!(text, "{name}\n    {sentence}{of}").expect("writing to a string");
+    }
+    text.trim_end().to_owned()
+}
+
+/// The list for programs: an object for each, in a line.
+pub fn json() -> String {
+    let line = |deviation: &Deviation| {
+        let Deviation { name, sentence, servers, fails, warns, .. } = deviation;
+        let of = if servers.is_empty() { json!(null) } else { json!(servers) };
+        let (name, sentence, fails, warns) =
+            (json!(name), json!(sentence), json!(fails), json!(warns));
+        let members = [
+            ("name", name),
+            ("deviation", sentence),
+            ("servers", of),
+            ("fail", fails),
+            ("warn", warns),
+        ];
+        let members = members.map(|(name, value)| format!("\"{name}\":{value}"));
+        format!("{{{}}}", members.join(","))
+    };
+    all_deviations().map(line).collect::<Vec<_>>().join("\n")
+}
