@@ -427,6 +427,15 @@ complete -c mqttws -n '__mqttws_verb serve' -l deviate -x -d 'Deviate from the s
 complete -c mqttws -n '__mqttws_verb serve' -l limit -x -d 'Change a limit'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-origin -x -d 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-remote -d 'Let in other machines: -h may be any address, and clients may use any name for it'
+complete -c mqttws -n '__mqttws_verb serve' -l user -x -d 'Let in this user, and none that is not named (repeatable)'
+complete -c mqttws -n '__mqttws_verb serve' -l users -r -F -d 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them'
+complete -c mqttws -n '__mqttws_verb serve' -l acl -r -F -d 'Who may read and write which topics, by a file as mosquitto\'s `acl_file`'
+complete -c mqttws -n '__mqttws_verb serve' -l tls -d 'Speak TLS (wss), with a certificate that is made on the spot, and an authority for it'
+complete -c mqttws -n '__mqttws_verb serve' -l ca-out -r -F -d 'Write the certificate of that authority to this file (PEM), for clients to trust'
+complete -c mqttws -n '__mqttws_verb serve' -l cert -r -F -d 'Speak TLS with this certificate (PEM)'
+complete -c mqttws -n '__mqttws_verb serve' -l key -r -F -d 'The private key (PEM) of the certificate'
+complete -c mqttws -n '__mqttws_verb serve' -l key-password-file -r -F -d 'The password of an encrypted private key is the first line of this file'
+complete -c mqttws -n '__mqttws_verb serve' -l client-ca -r -F -d 'Demand a certificate of each client, by an authority in this file (PEM)'
 complete -c mqttws -n '__mqttws_verb serve' -l help -d 'Print help'
 
 # profile

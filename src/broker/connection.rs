@@ -4,20 +4,21 @@ mod deviant;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-use mio::net::TcpStream;
 
 use super::access::UpgradeRules;
 use super::deviation::{DeviantTraffic, Deviation};
 use super::event::BrokerEvent;
+use super::handshake;
 use super::input::{ClientInput, InputDecoder};
 use super::limits::{CONTROL_BYTES, LINGER};
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason, Router};
+use super::socket::{self, ClientSocket};
+use super::tls::ServerTls;
 use super::{BrokerLog, RefusalsIn};
 use crate::mqtt::packet::Packet;
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
@@ -35,6 +36,8 @@ pub struct Service {
     pub path: String,
     /// Which upgrades are accepted.
     pub upgrades: UpgradeRules,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
     /// Which refusals it is told of.
@@ -75,7 +78,7 @@ enum EndStage {
 pub struct ServerConnection {
     id: ConnectionId,
     address: SocketAddr,
-    socket: TcpStream,
+    socket: ClientSocket,
     input: InputDecoder,
     readiness: Readiness,
     sending: SendingSide,
@@ -100,7 +103,7 @@ impl ServerConnection {
     /// A connection that was just accepted. Packets of at most `max_packet` bytes are taken.
     pub fn new(
         id: ConnectionId,
-        socket: TcpStream,
+        socket: ClientSocket,
         address: SocketAddr,
         max_packet: usize,
     ) -> Self {
@@ -149,7 +152,10 @@ impl ServerConnection {
 
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
-        !self.sending.queue.is_empty() || self.is_closing() || self.holds_deviant_output()
+        !self.sending.queue.is_empty()
+            || self.is_closing()
+            || self.holds_deviant_output()
+            || self.socket.has_to_write()
     }
 
     /// Whether the socket did not take all that it was given.
@@ -202,7 +208,7 @@ impl ServerConnection {
         match self.socket.read(&mut buffer) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
-                if count < buffer.len() && self.readiness == Readiness::Some {
+                if self.socket.is_drained() && self.readiness == Readiness::Some {
                     self.readiness = Readiness::Empty;
                 }
                 service.router.heard(self.id, count, now);
@@ -211,6 +217,10 @@ impl ServerConnection {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readiness = Readiness::Empty;
+            }
+            Err(error) if socket::is_plain_request(&error) => {
+                self.socket.make_plain();
+                self.refuse_plain(service, now);
             }
             Ok(_) => self.lose(&ErrorKind::UnexpectedEof.into(), service, now),
             Err(error) => self.lose(&error, service, now),
@@ -248,7 +258,10 @@ impl ServerConnection {
     /// The client has ended its side, or the connection is broken.
     fn lose(&mut self, error: &io::Error, service: &mut Service, now: Instant) {
         self.has_ended = true;
-        if self.is_before_upgrade() {
+        if self.socket.is_handshaking() && error.kind() == ErrorKind::InvalidData {
+            let line = format!("no TLS with {}: {error}", self.address);
+            service.log.warn(&line);
+        } else if self.is_before_upgrade() {
             service.log.note(|| format!("{} did not ask for anything: {error}", self.address));
         } else if self.input.is_websocket() {
             service.router.lost(self.id, now);
@@ -274,6 +287,15 @@ impl ServerConnection {
         }
         self.input.discard();
         self.sending.refuse(refusal, now);
+    }
+
+    /// Refuses a plain request where TLS is spoken.
+    fn refuse_plain(&mut self, Service { log, refusals, .. }: &mut Service, now: Instant) {
+        let refusal = handshake::not_tls();
+        tell_refusal(log, refusals, self.address, &refusal, now);
+        self.socket.make_plain();
+        self.input.discard();
+        self.sending.refuse(&refusal, now);
     }
 
     /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
@@ -303,13 +325,12 @@ impl ServerConnection {
             *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
-        if written.and_then(|()| self.flush_deviant(now)).is_err() {
+        if written.and_then(|()| self.flush(now)).is_err() {
             self.has_ended = true;
             self.sending.give_up(now);
         }
         if self.sending.is_written() {
-            // It fails when the client is gone, which the next read finds.
-            let _ = self.socket.shutdown(Shutdown::Write);
+            self.socket.end();
             self.sending.stage = EndStage::Written(now + LINGER);
         }
         self.after_deviation(service, now);
@@ -371,6 +392,11 @@ fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
         ClientInput::Answers(_) => log.note(|| format!("{address} sent a ping of WebSocket")),
         ClientInput::Closed(_) => log.tell(&BrokerEvent::Closed(address)),
     }
+}
+
+/// Whether the system takes nothing now.
+fn is_blocked(result: &io::Result<()>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Tells of a request that was refused: a browser tells its page nothing of the answer.

@@ -16,6 +16,7 @@ use super::handshake;
 use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
+use super::socket::ClientSocket;
 use crate::mqtt::packet::Publish;
 
 /// The token of [`StopHandle`].
@@ -151,7 +152,7 @@ impl EventLoop {
 
     /// How long nothing is due, if nothing comes.
     fn longest_wait(&self, now: Instant) -> Option<Duration> {
-        if self.connections.has_work() || self.service.router.has_output() {
+        if self.connections.has_work() || self.service.router.has_work() {
             return Some(Duration::ZERO);
         }
         let accept_at = match self.accepting {
@@ -388,6 +389,12 @@ impl EventLoop {
         let is_full =
             self.connections.len() >= self.limits.get(Limit::Connections) && !self.make_room(now);
         let max_packet = self.limits.get(Limit::Packet);
+        let socket = match self.protect(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                return self.service.log.note(|| format!("{address} failed at once: {error}"));
+            }
+        };
         let mut connection = ServerConnection::new(id, socket, address, max_packet)
             .deviating(&self.service.deviations);
         if is_full {
@@ -395,6 +402,13 @@ impl EventLoop {
             self.connections.queue_write(id);
         }
         self.connections.insert(id, connection, now + PATIENCE);
+    }
+
+    /// The socket of a new connection, with TLS if it is spoken.
+    fn protect(&self, socket: TcpStream) -> io::Result<ClientSocket> {
+        let Some(tls) = &self.service.tls else { return Ok(ClientSocket::plain(socket)) };
+        let state = tls.connection().map_err(io::Error::other)?;
+        Ok(ClientSocket::secure(socket, state))
     }
 
     fn register(&self, id: ConnectionId, socket: &mut TcpStream) -> io::Result<()> {

@@ -51,6 +51,12 @@ fn other_protocol(arrived: &[u8]) -> Option<&'static str> {
     })
 }
 
+/// The answer to a plain request where TLS is spoken.
+pub fn not_tls() -> Refusal {
+    let sentence = "TLS is spoken at this port: connect by wss:// or https://".to_owned();
+    Refusal { status: "400 Bad Request", sentence }
+}
+
 /// The answer to a request that did not come in time.
 pub fn too_late() -> Refusal {
     let sentence = format!("no whole request within {} seconds", PATIENCE.as_secs());

@@ -61,7 +61,7 @@ impl MemoryLevel {
 
 #[test]
 fn levels() {
-    let levels = [0, 49, 50, 87, 88, 99, 100, 101].map(|used| MemoryLevel::of(used, 100));
     use MemoryLevel::{Low, Out, Plenty, Scarce};
+    let levels = [0, 49, 50, 87, 88, 99, 100, 101].map(|used| MemoryLevel::of(used, 100));
     assert_eq!(levels, [Plenty, Plenty, Scarce, Scarce, Low, Low, Out, Out]);
 }

@@ -16,8 +16,10 @@ mod memory;
 mod output;
 mod refusals;
 mod router;
+mod socket;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -35,6 +37,7 @@ use event_loop::{EventLoop, StopHandle};
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
 use refusals::RefusalLines;
 use router::Router;
+use tls::ServerTls;
 
 use crate::mqtt::packet::Publish;
 use crate::websocket::outbound::ServerOutbound;
@@ -99,6 +102,8 @@ pub struct BrokerOptions {
     pub retained: Vec<Publish>,
     /// What is done otherwise than the standards say.
     pub deviations: Vec<&'static Deviation>,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<ServerTls>,
     /// What is called when something happens.
     pub log: BrokerLog,
 }
@@ -113,6 +118,7 @@ pub fn raise_limit(limits: &Limits) {
 pub struct Broker {
     address: SocketAddr,
     path: String,
+    scheme: &'static str,
     stop: StopHandle,
     thread: Option<JoinHandle<Vec<Publish>>>,
 }
@@ -124,19 +130,22 @@ impl Broker {
     /// When the address cannot be bound, the thread cannot be started, or there is no room for the
     /// retained messages.
     pub fn start(options: BrokerOptions) -> io::Result<Self> {
-        let BrokerOptions { address, also, path, limits, access, retained, deviations, log } =
+        let BrokerOptions { address, also, path, limits, access, retained, deviations, tls, log } =
             options;
         let (listeners, address) = listeners::bind(address, also, |address| {
             let listener = TcpListener::bind(address)?;
             let address = listener.local_addr()?;
             Ok((listener, address))
         })?;
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut router = Router::new(limits.clone());
+        router.set_access(access.users, access.acl);
         retain_all(&mut router, retained)?;
         let service = Service {
             router,
             path: path.clone(),
             upgrades: access.upgrades,
+            tls,
             log,
             refusals: RefusalLines::default(),
             deviations,
@@ -147,7 +156,7 @@ impl Broker {
         let stop = event_loop.stop_handle();
         let thread = thread::Builder::new().name("broker".to_owned());
         let thread = Some(thread.spawn(move || event_loop.run())?);
-        Ok(Self { address, path, stop, thread })
+        Ok(Self { address, path, scheme, stop, thread })
     }
 
     /// The address that it listens on, the first of two.
@@ -157,7 +166,7 @@ impl Broker {
 
     /// What a client on this machine connects to.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", reachable(self.address), self.path)
+        format!("{}://{}{}", self.scheme, reachable(self.address), self.path)
     }
 
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns

@@ -247,6 +247,11 @@ impl ConnectionFlags {
         self.credentials.is_password_given()
     }
 
+    /// Whether `$MQTTWS_CAFILE` says what is trusted.
+    pub fn trusts_by_variable(&self) -> bool {
+        self.tls.ca_variable().is_some()
+    }
+
     /// The place that names a proxy for this scheme, and its value.
     pub fn proxy(&self, scheme: Scheme) -> Option<(String, String)> {
         self.network.proxy_for(scheme)

@@ -6,6 +6,7 @@ mod expect;
 mod expectations;
 mod files;
 mod limits;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,6 +22,7 @@ use deviate::DeviateFlags;
 use expectations::ExpectFlags;
 use files::FileFlags;
 use limits::LimitFlags;
+use tls::ServeTlsFlags;
 
 /// The port without `-p` and without a command: that of the URL that clients have without one.
 const USUAL_PORT: u16 = 8080;
@@ -93,6 +95,10 @@ pub struct ServeFlags {
     #[command(flatten)]
     access: AccessFlags,
 
+    /// How connections are encrypted.
+    #[command(flatten)]
+    tls: ServeTlsFlags,
+
     /// Command to run, with its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -103,13 +109,15 @@ impl ServeFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let (ip, also) = addresses(self.host.as_deref().unwrap_or("localhost"))?;
         self.access.check_address(ip)?;
-        let warnings = self.access.warnings();
+        let (warnings, login) = (self.access.warnings(&self.tls), self.access.login());
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
             address: SocketAddr::new(ip, port),
             also,
             limits: self.limits.resolve(),
-            access: self.access.resolve(),
+            access: self.access.resolve()?,
+            login,
+            tls: self.tls.resolve()?,
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
             start_form: if self.json { StartForm::Json } else { StartForm::Url },
             ready_fd: self.ready_fd,

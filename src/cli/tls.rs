@@ -18,7 +18,8 @@ pub struct TlsFlags {
     /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
     ///
     /// A server certificate that stands in it, byte for byte, is trusted whoever has signed it;
-    /// its name and dates are still checked.
+    /// its name and dates are still checked. Without any flag that says what is trusted, it is the
+    /// file that `$MQTTWS_CAFILE` names.
     #[arg(long, value_name = "FILE", aliases = ["ca", "ca-cert"], allow_hyphen_values = true)]
     cafile: Vec<PathBuf>,
 
@@ -134,7 +135,7 @@ impl TlsFlags {
         self.flags() != TlsOptions::default()
     }
 
-    /// What the flags and `$SSLKEYLOGFILE` mean together.
+    /// What the flags, `$MQTTWS_CAFILE` and `$SSLKEYLOGFILE` mean together.
     pub fn resolve(&self) -> Result<TlsOptions> {
         if let Some(refusal) = self.unsupported.refusal() {
             return Err(Usage::new(refusal).into());
@@ -151,11 +152,20 @@ impl TlsFlags {
             )
         );
         let mut options = self.flags();
+        options.ca_files.extend(self.ca_variable());
         if options.key_log.is_none() {
             let variable = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
             options.key_log = variable.map(PathBuf::from).map(KeyLogFile::Wished);
         }
         Ok(options)
+    }
+
+    /// The file of `$MQTTWS_CAFILE`, where no flag says what is trusted.
+    pub fn ca_variable(&self) -> Option<PathBuf> {
+        let is_said = !self.cafile.is_empty() || !self.capath.is_empty();
+        let is_said = is_said || self.system_roots || self.insecure || !self.pin_sha256.is_empty();
+        let variable = std::env::var_os("MQTTWS_CAFILE").filter(|path| !path.is_empty());
+        variable.map(PathBuf::from).filter(|_| !is_said)
     }
 
     /// What to warn of where TLS is spoken with these options.

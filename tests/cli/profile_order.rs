@@ -79,27 +79,27 @@ fn the_order_is_flag_typed_profile_environment_default_profile() {
 
 #[test]
 fn each_variable_is_stronger_than_the_default_profile_and_weaker_than_a_typed_one() {
-    let settings =
-        "username = 'p'\npw = 'secret'\ntls-keylog = '/p'\nproxy = 'http://p'\nno-proxy = 'p'\n";
+    let settings = "username = 'p'\npw = 'secret'\ntls-keylog = '/p'\ncafile = '/p'\nproxy = 'http://p'\nno-proxy = 'p'\n";
     let variables = [
         ("MQTTWS_USERNAME", "v"),
         ("MQTTWS_PASSWORD", "v"),
         ("SSLKEYLOGFILE", "/v"),
+        ("MQTTWS_CAFILE", "/v"),
         ("ALL_PROXY", "http://v"),
         ("NO_PROXY", "v"),
     ];
-    let keys = ["username", "pw", "tls-keylog", "proxy", "no-proxy"];
+    let keys = ["username", "pw", "tls-keylog", "cafile", "proxy", "no-proxy"];
     let default = format!("[profile.default]\n{settings}");
     assert_eq!(
         in_force(&default, &[], &variables, &keys),
         "username = \"v\" # $MQTTWS_USERNAME\npw = \"***\" # $MQTTWS_PASSWORD\nproxy = \"http://v\" # $ALL_PROXY\n\
-         no-proxy = \"v\" # $NO_PROXY\ntls-keylog = \"/v\" # $SSLKEYLOGFILE\n"
+         no-proxy = \"v\" # $NO_PROXY\ncafile = \"/v\" # $MQTTWS_CAFILE\ntls-keylog = \"/v\" # $SSLKEYLOGFILE\n"
     );
     let lab = format!("[profile.lab]\n{settings}");
     assert_eq!(
         in_force(&lab, &["--profile", "lab"], &variables, &keys),
         "username = \"p\" # profile lab\npw = \"***\" # profile lab\nproxy = \"http://p\" # profile lab\n\
-         no-proxy = \"p\" # profile lab\ntls-keylog = \"/p\" # profile lab\n"
+         no-proxy = \"p\" # profile lab\ncafile = [\"/p\"] # profile lab\ntls-keylog = \"/p\" # profile lab\n"
     );
 }
 

@@ -264,9 +264,15 @@ fn a_command_that_fails_is_named() {
 /// SIGTERM, and its exit code does not count any more; SIGKILL, if that is not enough.
 #[test]
 fn a_command_that_still_runs_is_ended() {
-    let script =
-        "trap 'echo ended; exit 5' TERM; mqttws pub -t out -m x; while :; do sleep 0.1; done";
-    tested(&["-C", "1", "--", "sh", "-c", script]).expect(0, "x\n", "ended\n");
+    // One that is about to end does so.
+    let script = "mqttws pub -t out -m x; echo done";
+    tested(&["-C", "1", "--", "sh", "-c", script]).expect(0, "x\n", "done\n");
+    let (broker, url) = serve();
+    let script = "trap 'echo ended; exit 5' TERM; mqttws pub -t out -m x; read line";
+    let words = ["sub", &url, "-t", "out", "-C", "1", "--", "sh", "-c", script];
+    Program::new(words).stdin_held_open().run().expect(0, "x\n", "ended\n");
+    broker.signal("TERM");
+    broker.finish();
     let script = "trap '' TERM; mqttws pub -t out -m x; while :; do sleep 1; done";
     tested(&["-C", "1", "--", "sh", "-c", script]).expect(0, "x\n", "");
     // Outputs end when the last process that has them is gone: also what it has started itself.

@@ -1,10 +1,15 @@
-//! Who may come in, and who may do what, as pure judgements: the origin of a page, and the name
-//! that a client uses for us.
+//! Who may come in, and who may do what, as pure judgements: the origin of a page, the name that a
+//! client uses for us, users with their passwords, and topics.
 
+pub mod acl;
+mod derivation;
 mod host;
 pub mod origin;
+pub mod users;
 
+use acl::Acl;
 use origin::Origin;
+use users::Users;
 
 use crate::websocket::upgrade::Request;
 use crate::websocket::upgrade::accept::Refusal;
@@ -14,6 +19,10 @@ use crate::websocket::upgrade::accept::Refusal;
 pub struct Access {
     /// Which upgrades are accepted.
     pub upgrades: UpgradeRules,
+    /// The users that may connect; `None` lets in everybody.
+    pub users: Option<Users>,
+    /// What they may read and write; `None` is everything.
+    pub acl: Option<Acl>,
 }
 
 /// Which upgrades are accepted, beside what RFC 6455 demands.

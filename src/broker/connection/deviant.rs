@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::Instant;
 
-use super::{ServerConnection, Service, write_once};
+use super::{ServerConnection, Service, is_blocked, write_once};
 use crate::broker::deviation::DeviantTraffic;
 
 impl ServerConnection {
@@ -28,15 +28,25 @@ impl ServerConnection {
         }
     }
 
-    /// Writes what was changed and waits: the connection is blocked while the socket does not take
-    /// all of it.
-    pub(super) fn flush_deviant(&mut self, now: Instant) -> io::Result<()> {
-        let Some(deviant) = &mut self.deviant else { return Ok(()) };
+    /// Writes what the layers below the queue hold: what a deviation has changed, and TLS. The
+    /// connection is blocked while the socket does not take all of it.
+    pub(super) fn flush(&mut self, now: Instant) -> io::Result<()> {
+        let changed = match &mut self.deviant {
+            Some(deviant) => flush(&mut self.socket, deviant)?,
+            None => Flushed::All,
+        };
+        let flushed = self.socket.flush();
+        let written = if is_blocked(&flushed) {
+            Flushed::Blocked
+        } else {
+            flushed?;
+            Flushed::All
+        };
         let blocked_since = &mut self.sending.blocked_since;
-        match flush(&mut self.socket, deviant)? {
-            Flushed::Blocked => *blocked_since = blocked_since.or(Some(now)),
-            Flushed::All if self.sending.queue.is_empty() => *blocked_since = None,
-            Flushed::All => {}
+        if [changed, written].contains(&Flushed::Blocked) {
+            *blocked_since = blocked_since.or(Some(now));
+        } else if self.sending.queue.is_empty() {
+            *blocked_since = None;
         }
         Ok(())
     }

@@ -126,8 +126,8 @@ rows! {
     Memory "memory" "1GiB", Bytes 16 * MIB..=1024 * GIB,
         "what the process has in use: incomplete packets, what is not yet sent, queues, retained \
          messages, subscriptions. When only an eighth is left, messages are refused (0x97); those \
-         of QoS 0, and before MQTT 5, are read slowly. When nothing is left, they are lost at QoS 0, \
-         connections of the others end without an acknowledgement, so do those with incomplete \
+         of QoS 0, and before MQTT 5, are read slowly. When nothing is left, they are lost at QoS \
+         0, connections of the others end without an acknowledgement, so do those with incomplete \
          packets (0x97), and clients with a will are refused (0x89). stderr is told.";
     ReceiveMaximum "receive-maximum" "1024", Count 1..=65_535,
         "messages of QoS 2 that a client may send without PUBREL. One more ends its connection \

@@ -8,6 +8,7 @@ use super::publish::is_reserved;
 use super::reason::Reason;
 use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey, copies, lesser};
+use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::{IN_FLIGHT, Limit};
 use crate::broker::memory::MemoryLevel;
 use crate::broker::router::message::{AddressedMessage, AppMessage, is_answerable};
@@ -20,6 +21,10 @@ use crate::mqtt::version::Version;
 pub(super) const UNACCEPTABLE_VERSION: ReasonCode = ReasonCode(1);
 const IDENTIFIER_REJECTED: ReasonCode = ReasonCode(2);
 const SERVER_UNAVAILABLE: ReasonCode = ReasonCode(3);
+/// The user name or the password is wrong.
+pub const BAD_CREDENTIALS: ReasonCode = ReasonCode(4);
+/// The client may not connect.
+pub const NOT_AUTHORIZED: ReasonCode = ReasonCode(5);
 
 /// A client identifier of so many bytes costs no more than a connection does.
 const SMALL_CLIENT_ID: usize = 256;
@@ -43,6 +48,11 @@ impl Router {
             let reason = Reason::new(ReasonCode::SERVER_BUSY, "the broker has no memory left");
             return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
         }
+        self.log_in(id, connect, now);
+    }
+
+    /// A client that may connect gets its session.
+    pub(super) fn admit_client(&mut self, id: ConnectionId, connect: &Connect, now: Instant) {
         let anonymous = connect.client_id.is_empty();
         let client_id =
             if anonymous { self.assign_client_id() } else { copies::text(&connect.client_id) };
@@ -58,7 +68,9 @@ impl Router {
             _ => Properties::default(),
         };
         let code = ReasonCode::SUCCESS;
-        let connack = ConnAck { session_present: present, code, properties };
+        // In MQTT 3.1 the byte is reserved (3.1 §3.2).
+        let session_present = present && connect.version != Version::V3_1;
+        let connack = ConnAck { session_present, code, properties };
         self.send(id, Packet::ConnAck(Box::new(connack)));
         self.pump(key, now);
     }
@@ -76,6 +88,7 @@ impl Router {
             seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
         };
         session.connection = Some(id);
+        session.rights = self.logins.rights(&session.client_id, connect);
         self.statistics.connected();
         self.sessions.set_present(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -241,9 +254,13 @@ impl Router {
     pub(super) fn publish_will(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
-        if let Some(will) = session.will.take().filter(|will| !is_reserved(&will.topic)) {
-            self.route(&mut AppMessage::willed(will, now), Some(key), None, now);
+        let Some(will) = session.will.take() else { return };
+        if is_reserved(&will.topic) || !session.may(TopicAccess::Write, &will.topic) {
+            let (client_id, topic) = (&*session.client_id, will.topic.as_str());
+            let note = format!("{client_id:?} may not publish its will to {topic:?}");
+            return self.notes.push(note);
         }
+        self.route(&mut AppMessage::willed(will, now), Some(key), None, now);
     }
 
     /// Removes a session; a will that was delayed until its end is published.

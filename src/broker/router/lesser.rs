@@ -11,6 +11,9 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
+/// How much of a client identifier is in its Response Information, in characters.
+const LONGEST_NAME: usize = 200;
+
 /// What an MQTT 5 client is told in CONNACK; what is as usual is left out.
 pub fn announced(limits: &Limits, connect: &Connect, assigned: Option<ByteString>) -> Properties {
     let number = |id, limit| Property::number(id, u32::try_from(limits.get(limit)).unwrap_or(0));
@@ -34,9 +37,20 @@ pub fn announced(limits: &Limits, connect: &Connect, assigned: Option<ByteString
     if keep_alive != connect.keep_alive {
         properties.push(Property::number(PropertyId::ServerKeepAlive, keep_alive.into()));
     }
+    if connect.properties.request_response_information() == Some(true) {
+        let client_id = assigned.as_ref().unwrap_or(&connect.client_id);
+        properties.push(response_information(client_id));
+    }
     properties
         .extend(assigned.map(|value| Property::text(PropertyId::AssignedClientIdentifier, value)));
     Properties(properties)
+}
+
+/// The beginning of response topics that a client can have for itself (§3.2.2.3.15).
+fn response_information(client_id: &str) -> Property {
+    let name = client_id.chars().filter(|c| !matches!(c, '+' | '#')).take(LONGEST_NAME);
+    let topic = format!("responses/{}", name.collect::<String>());
+    Property::text(PropertyId::ResponseInformation, topic.into())
 }
 
 /// The keep alive of a client in seconds. Before MQTT 5 it is the client's: nothing could tell it

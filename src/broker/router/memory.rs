@@ -93,8 +93,8 @@ impl Router {
             return;
         }
         self.memory.told_at = Some(now);
-        let line = "the limit of memory is reached (see --limit): publishers are refused in MQTT 5, \
-                    slowed down or disconnected before it, and messages of QoS 0 may be lost";
+        let line = "the limit of memory is reached (see --limit): publishers are refused in MQTT \
+                    5, slowed down or disconnected before it, and messages of QoS 0 may be lost";
         self.warnings.push(line.to_owned());
     }
 }

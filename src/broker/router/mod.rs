@@ -1,10 +1,12 @@
 //! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline
 //! go out.
 
+mod aliases;
 mod connect;
 mod copies;
 mod lesser;
 mod levels;
+mod login;
 mod memory;
 mod message;
 mod outbound;
@@ -26,16 +28,19 @@ pub use memory::NOBODY;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
+use crate::broker::access::acl::Acl;
+use crate::broker::access::users::Users;
 use crate::broker::limits::{Limits, PATIENCE};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use connect::UNACCEPTABLE_VERSION;
+use login::Logins;
 use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
 use peer::{Peer, ReaderState};
-use reason::Reason;
+use reason::{Reason, undefined_code};
 use retained::Retained;
 use session::{NEVER, Sessions};
 use statistics::BrokerStatistics;
@@ -135,6 +140,7 @@ pub struct Router {
     subscriptions: Subscriptions,
     retained: Retained,
     timers: Timers,
+    logins: Logins,
     /// Connections with packets or an end to hand over.
     touched: Vec<ConnectionId>,
     /// Lines for the debug log.
@@ -159,6 +165,7 @@ impl Router {
             subscriptions: Subscriptions::default(),
             retained: Retained::default(),
             timers: Timers::default(),
+            logins: Logins::default(),
             touched: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
@@ -166,6 +173,12 @@ impl Router {
             statistics: BrokerStatistics::default(),
             matches: Matches::default(),
         }
+    }
+
+    /// From now on lets in these users alone, and these topics; `None` is everybody, and all.
+    pub fn set_access(&mut self, users: Option<Users>, acl: Option<Acl>) {
+        self.logins.users = users;
+        self.logins.acl = acl;
     }
 
     /// The broker starts.
@@ -200,12 +213,14 @@ impl Router {
         self.statistics.received.packets += 1;
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let Some(session) = peer.session else {
-            return match packet {
-                Packet::Connect(connect) => self.connect(id, &connect, now),
-                _ => self.misbehaved(id, "the first packet is not CONNECT [MQTT-3.1.0-1]", now),
-            };
+            return self.receive_first(id, packet, now);
         };
         peer.heard = now;
+        if let Some(code) = undefined_code(&packet) {
+            let string = format!("{} with the reason code {:#04X}", packet.packet_type(), code.0);
+            let reason = Reason::new(ReasonCode::MALFORMED_PACKET, string);
+            return self.shut(id, &reason, EndReason::Misbehaved, now);
+        }
         self.receive_in(id, session, packet, now);
     }
 
@@ -296,6 +311,7 @@ impl Router {
 
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) {
+        self.check_passwords(now);
         while let Some(alarm) = self.timers.due(now) {
             match alarm {
                 Alarm::Silence(id) => self.watch(id, now),
@@ -324,9 +340,10 @@ impl Router {
         }
     }
 
-    /// Whether [`drain`](Self::drain) would hand something over.
-    pub fn has_output(&self) -> bool {
-        !self.touched.is_empty()
+    /// Whether [`drain`](Self::drain) would hand something over, or [`tick`](Self::tick) has
+    /// something to compute.
+    pub fn has_work(&self) -> bool {
+        !self.touched.is_empty() || self.logins.is_busy()
     }
 
     /// Hands over everything that is to be sent or closed.
@@ -335,7 +352,7 @@ impl Router {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
             self.statistics.sent.packets += peer.packets.len() as u64;
-            self.statistics.sent.messages += std::mem::take(&mut peer.published);
+            self.statistics.sent.messages += std::mem::take(&mut peer.backlog.published);
             hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,
@@ -359,9 +376,9 @@ impl Router {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Sends a packet.
+    /// Sends a packet, unless the client takes none of that size `[MQTT-3.1.2-24]`.
     fn send(&mut self, id: ConnectionId, packet: Packet) {
-        if let Some(peer) = self.peers.get_mut(&id) {
+        if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.takes(&packet)) {
             peer.push(packet);
             touch(&mut self.touched, id, peer);
         }
@@ -408,6 +425,7 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         peer.end = Some(end);
         touch(&mut self.touched, id, peer);
+        self.logins.forget(id);
         self.timers.cancel(peer.alarm.take(), Alarm::Silence(id));
         if let Some(key) = peer.session.take() {
             self.part(key, now);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::aliases::OutboundAliases;
 use super::message::weight;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES};
@@ -28,6 +29,8 @@ pub struct Backlog {
     pub unsent: usize,
     /// Whether the client takes them.
     pub reader: ReaderState,
+    /// How many of those that were not handed over are PUBLISH.
+    pub published: u64,
 }
 
 /// Which packets to a client have a Reason String (§3.1.2.11.7).
@@ -39,6 +42,17 @@ pub enum ReasonStrings {
     AtTheEnds,
 }
 
+/// What a client takes, as its CONNECT says.
+#[derive(Debug)]
+pub struct ClientTerms {
+    /// The largest packet, in bytes (§3.1.2.11.4).
+    pub maximum_packet: usize,
+    /// Which packets to it say why.
+    reason_strings: ReasonStrings,
+    /// The aliases of the messages to it, if it allows some.
+    pub aliases: Option<Box<OutboundAliases>>,
+}
+
 /// A connection, from its opening until its end was handed over.
 #[derive(Debug)]
 pub struct Peer {
@@ -46,10 +60,8 @@ pub struct Peer {
     pub session: Option<SessionKey>,
     /// The client's version.
     pub version: Version,
-    /// The largest packet that the client takes, in bytes (§3.1.2.11.4).
-    pub maximum_packet: usize,
-    /// Which packets to it say why.
-    pub reason_strings: ReasonStrings,
+    /// What the client takes.
+    pub terms: ClientTerms,
     /// Silence after which the connection is closed: one and a half times its Keep Alive
     /// `[MQTT-3.1.2-22]`.
     pub silence: Option<Duration>,
@@ -61,8 +73,6 @@ pub struct Peer {
     aliases: Vec<Option<TopicName>>,
     /// The packets that wait to be written.
     pub backlog: Backlog,
-    /// How many of `packets` are PUBLISH.
-    pub published: u64,
     /// The packets to be sent, in order.
     pub packets: VecDeque<Packet>,
     /// Nothing is sent after `packets`.
@@ -79,14 +89,16 @@ impl Peer {
         Self {
             session: None,
             version: Version::V3_1_1,
-            maximum_packet: MAXIMUM_REMAINING_LENGTH + 5,
-            reason_strings: ReasonStrings::Everywhere,
+            terms: ClientTerms {
+                maximum_packet: MAXIMUM_REMAINING_LENGTH + 5,
+                reason_strings: ReasonStrings::Everywhere,
+                aliases: None,
+            },
             silence: None,
             heard: now,
             alarm: None,
             aliases: Vec::new(),
-            backlog: Backlog { unsent: 0, reader: ReaderState::Reading },
-            published: 0,
+            backlog: Backlog { unsent: 0, reader: ReaderState::Reading, published: 0 },
             packets: VecDeque::new(),
             end: None,
             hold_back_for: None,
@@ -100,16 +112,18 @@ impl Peer {
         self.version = connect.version;
         if let Some(maximum) = properties.maximum_packet_size() {
             let maximum = usize::try_from(maximum).unwrap_or(usize::MAX);
-            self.maximum_packet = self.maximum_packet.min(maximum);
+            self.terms.maximum_packet = self.terms.maximum_packet.min(maximum);
         }
+        let aliases = properties.topic_alias_maximum().and_then(OutboundAliases::new);
+        self.terms.aliases = aliases.map(Box::new);
         if properties.request_problem_information() == Some(false) {
-            self.reason_strings = ReasonStrings::AtTheEnds;
+            self.terms.reason_strings = ReasonStrings::AtTheEnds;
         }
     }
 
     /// Whether the client would take this packet.
     pub fn takes(&self, packet: &Packet) -> bool {
-        packet.encoded_len(self.version) <= self.maximum_packet
+        packet.encoded_len(self.version) <= self.terms.maximum_packet
     }
 
     /// The packet that `packet` makes of its properties, with a Reason String if there is one that
@@ -117,7 +131,7 @@ impl Peer {
     pub fn explained(&self, string: &str, packet: impl Fn(Properties) -> Packet) -> Packet {
         let plain = packet(Properties::default());
         let is_end = matches!(plain, Packet::ConnAck(_) | Packet::Disconnect(_));
-        let is_wanted = is_end || self.reason_strings == ReasonStrings::Everywhere;
+        let is_wanted = is_end || self.terms.reason_strings == ReasonStrings::Everywhere;
         if string.is_empty() || !is_wanted || !self.version.has_properties() {
             return plain;
         }

@@ -8,6 +8,7 @@ use super::peer::Peer;
 use super::reason::Reason;
 use super::session::ClientSession;
 use super::{Admission, ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
+use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::{Limit, Limits, READ_BYTES};
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
@@ -46,6 +47,13 @@ impl Router {
         if is_reserved(&topic) {
             self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
             let string = "clients do not publish to $SYS";
+            let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
+            return self.deny(id, key, qos, packet_id, reason);
+        }
+        if !self.sessions.get(key).is_some_and(|session| session.may(TopicAccess::Write, &topic)) {
+            let (name, topic) = (self.name(id), topic.as_str());
+            self.notes.push(format!("{name}: not allowed to publish to {topic:?}"));
+            let string = "no line of --acl lets this client publish to this topic";
             let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
             return self.deny(id, key, qos, packet_id, reason);
         }
@@ -215,7 +223,11 @@ impl Router {
     ) -> ReasonCode {
         let mut matches = std::mem::take(&mut self.matches);
         let sessions = &self.sessions;
-        let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
+        let topic = &message.topic;
+        let takes = |session: &ClientSession| {
+            session.connection.is_some() && session.may(TopicAccess::Read, topic)
+        };
+        let connected = |key| sessions.get(key).is_some_and(takes);
         self.subscriptions.find(&message.topic, connected, &mut matches);
         let mut code = ReasonCode::SUCCESS;
         if matches.is_empty() {
@@ -282,6 +294,9 @@ impl Router {
     ) -> Delivery {
         let memory = self.memory.level;
         let Some(session) = self.sessions.get_mut(key) else { return Delivery::Done };
+        if !session.may(TopicAccess::Read, &message.topic) {
+            return Delivery::Done;
+        }
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
             let delivery = queue_for_absent(session, message, grant, &self.limits);
@@ -437,10 +452,14 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
     if !peer.version.has_properties() {
         publish.properties.0.clear();
     }
-    let packet = Packet::Publish(publish);
+    let mut packet = Packet::Publish(publish);
     let fits = peer.takes(&packet);
     if fits {
-        peer.published += 1;
+        let terms = &mut peer.terms;
+        if let (Some(aliases), Packet::Publish(publish)) = (&mut terms.aliases, &mut packet) {
+            aliases.apply(publish, terms.maximum_packet);
+        }
+        peer.backlog.published += 1;
         peer.push(packet);
     }
     fits

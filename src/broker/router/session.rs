@@ -7,9 +7,10 @@ use bytestring::ByteString;
 
 use super::ConnectionId;
 use super::outbound::OutboundMessages;
+use crate::broker::access::acl::{ClientRights, TopicAccess};
 use crate::mqtt::id_map::IdSet;
 use crate::mqtt::packet::{PacketId, Will};
-use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::topic::{TopicFilter, TopicName};
 
 /// A Session Expiry Interval that never ends (§3.1.2.11.2).
 pub const NEVER: u32 = u32::MAX;
@@ -28,6 +29,8 @@ pub struct ClientSession {
     pub expiry: u32,
     /// When it ends, if it is not connected.
     pub expires_at: Option<Instant>,
+    /// What its client may do; `None` is everything.
+    pub rights: Option<Box<ClientRights>>,
     /// What is published if the client disconnects uncleanly.
     pub will: Option<Will>,
     /// When the will is published, if the client has disconnected uncleanly.
@@ -54,6 +57,7 @@ impl ClientSession {
             connection: None,
             expiry: 0,
             expires_at: None,
+            rights: None,
             will: None,
             will_at: None,
             filters: HashSet::new(),
@@ -63,6 +67,11 @@ impl ClientSession {
             overflowed: 0,
             absent_since: None,
         }
+    }
+
+    /// Whether its client may do this with this topic.
+    pub fn may(&self, access: TopicAccess, topic: &TopicName) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.allows(access, topic))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
 use crate::broker::limits::Limit;
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{
-    Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
+    Packet, PacketId, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -31,46 +31,41 @@ impl Router {
             return self.shut(id, &reason, EndReason::Misbehaved, now);
         }
         let identifier = subscribe.properties.subscription_identifiers().next();
-        let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
-        let mut string = String::new();
+        let mut results = SubscribeResults::default();
         let mut replays = Vec::new();
         for wanted in &subscribe.subscriptions {
             // `[MQTT-3.2.2-10]`
             let qos = wanted.qos.min(self.limits.max_qos());
             let wanted = Subscription { qos, ..wanted.clone() };
             let added = self.add(key, &wanted, identifier);
+            results.add(&wanted, added.as_ref().err());
             if added.is_ok() {
                 self.watch_statistics(&wanted.filter, now);
             }
-            codes.push(match &added {
-                Ok(_) => ReasonCode(qos.bits()),
-                Err(reason) => {
-                    let separator = if string.is_empty() { "" } else { "; " };
-                    if string.len() < LONGEST_STRING {
-                        string.extend([separator, wanted.filter.as_str(), ": ", &reason.string]);
-                    }
-                    reason.code
-                }
-            });
             if added.is_ok_and(|new| replays_retained(&wanted, new)) {
                 replays.push(wanted);
             }
         }
+        self.answer(id, subscribe.packet_id, results);
+        for wanted in &replays {
+            self.replay(key, wanted, identifier, now);
+        }
+    }
+
+    /// Sends SUBACK.
+    fn answer(&mut self, id: ConnectionId, packet_id: PacketId, results: SubscribeResults) {
         let Some(peer) = self.peers.get(&id) else { return };
-        if !is_v5 {
+        let SubscribeResults { mut codes, string } = results;
+        if peer.version != Version::V5 {
             codes
                 .iter_mut()
                 .filter(|code| code.is_error())
                 .for_each(|code| *code = ReasonCode::UNSPECIFIED_ERROR);
         }
-        let packet_id = subscribe.packet_id;
         let suback =
             |properties| Packet::SubAck(SubAck { packet_id, properties, codes: codes.clone() });
         let suback = peer.explained(&string, suback);
         self.send(id, suback);
-        for wanted in &replays {
-            self.replay(key, wanted, identifier, now);
-        }
     }
 
     /// Delivers the retained messages that a subscription matches.
@@ -102,6 +97,11 @@ impl Router {
         identifier: Option<u32>,
     ) -> Result<bool, Reason> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
+        let rights = session.rights.as_ref();
+        if rights.is_some_and(|rights| !rights.may_read_some(&wanted.filter)) {
+            let string = "no line of --acl lets this client read any of these topics";
+            return Err(Reason::new(ReasonCode::NOT_AUTHORIZED, string));
+        }
         if let Some(reason) = lesser::refused_subscription(&self.limits, wanted) {
             return Err(reason);
         }
@@ -149,6 +149,28 @@ impl Router {
         }
         let (packet_id, properties) = (unsubscribe.packet_id, Properties::default());
         self.send(id, Packet::UnsubAck(UnsubAck { packet_id, properties, codes }));
+    }
+}
+
+/// What became of the subscriptions of one SUBSCRIBE.
+#[derive(Debug, Default)]
+struct SubscribeResults {
+    codes: Vec<ReasonCode>,
+    /// Why some were refused.
+    string: String,
+}
+
+impl SubscribeResults {
+    /// Adds what became of the next one.
+    fn add(&mut self, wanted: &Subscription, refusal: Option<&Reason>) {
+        let Some(Reason { code, string }) = refusal else {
+            return self.codes.push(ReasonCode(wanted.qos.bits()));
+        };
+        self.codes.push(*code);
+        if self.string.len() < LONGEST_STRING {
+            let separator = if self.string.is_empty() { "" } else { "; " };
+            self.string.extend([separator, wanted.filter.as_str(), ": ", string]);
+        }
     }
 }
 

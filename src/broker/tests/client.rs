@@ -50,6 +50,7 @@ pub(super) fn start_with(max_packet: usize, observer: Option<Observer>) -> Broke
         access: Access::default(),
         retained: Vec::new(),
         deviations: Vec::new(),
+        tls: None,
         log,
     })
     .unwrap()

@@ -1,13 +1,20 @@
 //! The flags that say who may come in.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use super::tls::ServeTlsFlags;
+use crate::command::serve::access::acl::Acl;
 use crate::command::serve::access::origin::Origin;
+use crate::command::serve::access::users::Users;
 use crate::command::serve::access::{Access, Reach, UpgradeRules};
 use crate::exit::Usage;
+use crate::transport::file;
 
 /// Who may connect, and to what.
 #[derive(Debug, Args)]
@@ -23,13 +30,79 @@ pub struct AccessFlags {
     /// Let in other machines: -h may be any address, and clients may use any name for it
     #[arg(long, action = clap::ArgAction::Count)]
     allow_remote: u8,
+
+    /// Let in this user, and none that is not named (repeatable)
+    ///
+    /// The command gets the first one in `$MQTTWS_USERNAME` and `$MQTTWS_PASSWORD`. Other users of
+    /// this machine can see a password that is typed: see --users.
+    #[arg(long = "user", value_name = "NAME:PASSWORD", allow_hyphen_values = true)]
+    users: Vec<User>,
+
+    /// Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them
+    #[arg(long = "users", value_name = "FILE", allow_hyphen_values = true)]
+    users_file: Option<PathBuf>,
+
+    /// Who may read and write which topics, by a file as mosquitto's `acl_file`
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    acl: Option<PathBuf>,
+}
+
+/// A user and the password.
+#[derive(Clone)]
+pub struct User {
+    name: String,
+    password: String,
+}
+
+/// Shows the name alone.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("User").field(&self.name).finish()
+    }
+}
+
+impl FromStr for User {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let parts = text.split_once(':').filter(|(name, _)| !name.is_empty());
+        let (name, password) = parts.ok_or("expected NAME:PASSWORD")?;
+        Ok(Self { name: name.to_owned(), password: password.to_owned() })
+    }
 }
 
 impl AccessFlags {
     /// What the flags mean.
-    pub fn resolve(self) -> Access {
-        let reach = self.reach();
-        Access { upgrades: UpgradeRules { origins: self.allow_origin, reach } }
+    pub fn resolve(self) -> Result<Access> {
+        let (reach, users) = (self.reach(), self.users()?);
+        let acl = self.acl.as_deref().map(read_acl).transpose()?;
+        Ok(Access { upgrades: UpgradeRules { origins: self.allow_origin, reach }, users, acl })
+    }
+
+    /// What the command is to log in with: name and password.
+    pub fn login(&self) -> Option<(String, String)> {
+        self.users.first().map(|user| (user.name.clone(), user.password.clone()))
+    }
+
+    /// The users that may connect; `None` where neither flag is given.
+    fn users(&self) -> Result<Option<Users>> {
+        if !self.has_users() {
+            return Ok(None);
+        }
+        let mut users = Users::default();
+        for User { name, password } in &self.users {
+            let added = users.add_plain(name, password);
+            added.map_err(|problem| Usage::new(format!("--user: {problem}")))?;
+        }
+        if let Some(path) = &self.users_file {
+            let added = users.add_file(&text_of(path)?);
+            added.map_err(|(line, problem)| wrong_line(path, line, &problem))?;
+        }
+        Ok(Some(users))
+    }
+
+    fn has_users(&self) -> bool {
+        !self.users.is_empty() || self.users_file.is_some()
     }
 
     /// From where clients may come.
@@ -38,9 +111,10 @@ impl AccessFlags {
     }
 
     /// What the user should know about the flags.
-    pub fn warnings(&self) -> Vec<String> {
-        let is_open = self.reach() == Reach::Remote;
-        let warning = "--allow-remote: everybody who reaches this machine can connect";
+    pub fn warnings(&self, tls: &ServeTlsFlags) -> Vec<String> {
+        let is_open = self.reach() == Reach::Remote && !self.has_users() && !tls.asks_clients();
+        let warning = "--allow-remote: everybody who reaches this machine can connect: name those \
+                       who may with --user or --users";
         is_open.then(|| warning.to_owned()).into_iter().collect()
     }
 
@@ -55,4 +129,17 @@ impl AccessFlags {
         );
         Ok(())
     }
+}
+
+fn read_acl(path: &Path) -> Result<Acl> {
+    let acl = Acl::parse(&text_of(path)?);
+    acl.map_err(|(line, problem)| wrong_line(path, line, &problem).into())
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    file::read_text(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn wrong_line(path: &Path, line: usize, problem: &impl fmt::Display) -> Usage {
+    Usage::new(format!("{}, line {line}: {problem}", path.display()))
 }

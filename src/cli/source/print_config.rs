@@ -161,6 +161,7 @@ fn elsewhere(arg: &Arg, connection: &ConnectionFlags) -> Result<Option<Setting>>
         }
         "proxy" => connection.proxy(endpoint.scheme),
         "no_proxy" => connection.exempt(),
+        "cafile" if connection.trusts_by_variable() => variable("MQTTWS_CAFILE"),
         "keylog" => variable("SSLKEYLOGFILE").filter(|(_, path)| !path.is_empty()),
         _ => None,
     };

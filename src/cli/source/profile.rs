@@ -60,10 +60,14 @@ const CREDENTIALS: [&str; 14] = [
     "key-password-file",
 ];
 
+/// The flags that say which servers are trusted.
+const TRUST: [&str; 5] = ["cafile", "capath", "system-roots", "pin-sha256", "insecure"];
+
 /// The variables beside that of the address, and the flags that they stand for.
-const VARIABLES: [(&str, &[&str]); 5] = [
+const VARIABLES: [(&str, &[&str]); 6] = [
     ("MQTTWS_USERNAME", &["username"]),
     ("MQTTWS_PASSWORD", &PASSWORD),
+    ("MQTTWS_CAFILE", &TRUST),
     ("SSLKEYLOGFILE", &["tls-keylog"]),
     ("no_proxy", &["no-proxy"]),
     ("NO_PROXY", &["no-proxy"]),

@@ -24,6 +24,9 @@ use mqtt::MqttSide;
 use stream::ServerStream;
 use websocket::{OurClose, WebSocketSide};
 
+/// How many Pongs may wait to be taken.
+const MOST_PONGS: usize = 1000;
+
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -192,7 +195,9 @@ impl Link {
             }
             Heard::Pong(payload) => {
                 note("Pong".to_owned(), &payload);
-                self.websocket.pongs.push_back(payload);
+                if self.websocket.pongs.len() < MOST_PONGS {
+                    self.websocket.pongs.push_back(payload);
+                }
             }
             Heard::Close(close) => self.closed(close, journal),
             Heard::Violation { point, words } => {

@@ -127,6 +127,7 @@ impl fmt::Display for Fact {
 const OBSERVATIONS: usize = 16;
 
 /// The journal of a run.
+#[derive(Clone)]
 pub struct Journal {
     /// When the point began.
     since: Instant,
@@ -140,7 +141,7 @@ pub struct Journal {
     pub facts: BTreeMap<&'static str, Fact>,
     /// How many times `-d` is given.
     debug: u8,
-    trace: Box<dyn Fn(&str)>,
+    trace: fn(&str),
     /// The bytes that were sent and received.
     pub traffic: (u64, u64),
     /// What comes is not shown: it is meant for others.
@@ -149,7 +150,7 @@ pub struct Journal {
 
 impl Journal {
     /// An empty journal; with `debug` above 0 packets, above 1 everything goes to `trace`, too.
-    pub fn new(debug: u8, trace: Box<dyn Fn(&str)>) -> Self {
+    pub fn new(debug: u8, trace: fn(&str)) -> Self {
         Self {
             since: Instant::now(),
             during: "",
@@ -169,6 +170,7 @@ impl Journal {
         self.since = Instant::now();
         self.during = point;
         self.harm = Harm::None;
+        self.is_blind = false;
         self.evidence.clear();
     }
 
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn evidence_and_observations_are_bounded() {
-        let mut journal = Journal::new(0, Box::new(|_| {}));
+        let mut journal = Journal::new(0, |_| {});
         journal.begin("ping");
         for number in 0..1000_u32 {
             let bytes = [0; 100];
@@ -294,7 +296,7 @@ mod tests {
 
     #[test]
     fn malformed_answers_to_broken_bytes_are_not_noted() {
-        let mut journal = Journal::new(0, Box::new(|_| {}));
+        let mut journal = Journal::new(0, |_| {});
         journal.begin("subscribe-malformed");
         journal.harm = Harm::Possible;
         journal.observe("packets-wellformed", None, Verdict::Fail, "SUBACK without a code");

@@ -1,9 +1,7 @@
 //! What a terminal shows during a run: a line for each group that has begun, the point that is
 //! asked, and above them each deviation as soon as it is found.
 
-use std::cell::RefCell;
 use std::fmt::Write;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::bench::CheckTarget;
@@ -83,7 +81,7 @@ impl LiveView {
         output: &Output,
         target: &CheckTarget,
         baseline: Option<&Baseline>,
-    ) -> Option<Rc<RefCell<Self>>> {
+    ) -> Option<Self> {
         if output.form != ReportFormat::Text || output.detail == Detail::Little {
             return None;
         }
@@ -96,7 +94,7 @@ impl LiveView {
             warned: 0,
             time: Duration::ZERO,
         };
-        Some(Rc::new(RefCell::new(Self {
+        Some(Self {
             region,
             groups: run::planned(target).into_iter().map(progress).collect(),
             running: None,
@@ -104,7 +102,7 @@ impl LiveView {
             detail: output.detail,
             found: String::new(),
             next: Instant::now(),
-        })))
+        })
     }
 
     /// Something has happened.
@@ -116,6 +114,7 @@ impl LiveView {
                 self.running = Some((name, point.group(), Instant::now()));
             }
             RunEvent::Found(result) => self.count(result),
+            RunEvent::Waits => {}
         }
         self.update();
     }
@@ -136,7 +135,7 @@ impl LiveView {
 
     /// Shows what has changed, unless the terminal was stopped (Ctrl-S), which must not stop the
     /// run.
-    pub fn update(&mut self) {
+    fn update(&mut self) {
         let now = Instant::now();
         if (now < self.next && self.found.is_empty()) || !screen::stderr_is_ready() {
             return;

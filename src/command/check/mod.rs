@@ -7,6 +7,7 @@ mod bench;
 mod conduct;
 mod connection;
 mod finding;
+mod guarded;
 mod inflate;
 mod journal;
 mod live;
@@ -23,7 +24,7 @@ mod wire;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -37,14 +38,15 @@ use crate::terminal::screen;
 use crate::transport::dial;
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsOptions};
-use bench::{Bench, CheckTarget, ServerAccess};
+use bench::{CheckTarget, ServerAccess};
 use journal::Journal;
 use live::LiveView;
 use report::baseline::Baseline;
 pub use report::text::Detail;
 use report::text::Deviations;
 use report::{CheckedServer, Report, RunCourse, json, junit, list, tap, text};
-use run::RunResult;
+use run::RunEvent;
+use run::collect::{self, RunResult};
 use select::PointSelection;
 
 /// What goes to stdout.
@@ -133,12 +135,13 @@ fn check(config: ServerConfig) -> Result<Exit> {
     let baseline = config.output.baseline.as_deref().map(Baseline::read).transpose()?;
     announce_full(&config)?;
     let (output, verbosity) = (config.output.clone(), config.verbosity);
-    let mut bench = bench_for(config)?;
+    let journal = Journal::new(config.debug, crate::report::trace);
+    let target = Arc::new(target_of(config)?);
     let (began, started) = (Instant::now(), now());
-    let (result, shown) = watched(&mut bench, &output, baseline.as_ref());
-    let (connections, traffic) = (bench.connections.opened, bench.journal.traffic);
+    let (result, shown) = watched(&target, journal, &output, baseline.as_ref())?;
+    let (connections, traffic) = (result.memory.opened, result.memory.journal.traffic);
     let course = RunCourse { started, time: began.elapsed(), connections, traffic };
-    let mut report = report_of(bench, result, course);
+    let mut report = report_of(&target, result, course);
     if let Some(baseline) = baseline {
         if baseline.url != report.server.url && verbosity.warns() {
             crate::report::warn(&format!(
@@ -153,35 +156,37 @@ fn check(config: ServerConfig) -> Result<Exit> {
 
 /// Asks all points. On a terminal the run is shown, and deviations when they are found.
 fn watched(
-    bench: &mut Bench,
+    target: &Arc<CheckTarget>,
+    journal: Journal,
     output: &Output,
     baseline: Option<&Baseline>,
-) -> (RunResult, Deviations) {
-    let Some(view) = LiveView::open(output, &bench.target, baseline) else {
-        return (run::run(bench, &mut |_| {}), Deviations::Here);
+) -> Result<(RunResult, Deviations)> {
+    let mut view = LiveView::open(output, target, baseline);
+    let mut observer = |event: RunEvent<'_>| {
+        if let Some(view) = &mut view {
+            view.take(event);
+        }
     };
-    let seen = Rc::clone(&view);
-    bench.pulse = Some(Box::new(move || seen.borrow_mut().update()));
-    let result = run::run(bench, &mut |event| view.borrow_mut().take(event));
-    bench.pulse = None;
-    (result, Deviations::Above)
+    let result = collect::run(target, journal, &mut observer).context("beginning the run")?;
+    let shown = if view.is_some() { Deviations::Above } else { Deviations::Here };
+    Ok((result, shown))
 }
 
-fn report_of(bench: Bench, result: RunResult, course: RunCourse) -> Report {
-    let endpoint = &bench.target.access.endpoint;
+fn report_of(target: &CheckTarget, result: RunResult, course: RunCourse) -> Report {
+    let endpoint = &target.access.endpoint;
     let server = CheckedServer {
         url: endpoint.to_string(),
         host: endpoint.host.clone(),
-        versions: bench.known.versions(),
-        facts: bench.journal.facts,
+        versions: result.memory.known.versions(),
+        facts: result.memory.journal.facts,
     };
     Report {
         server,
         course,
-        selection: bench.target.selection,
+        selection: target.selection.clone(),
         results: result.results,
         failure: result.failure.map(|failure| (failure.exit, failure.words)),
-        signal: bench.interrupts.caught.map(Into::into),
+        signal: result.signal.map(Into::into),
         fixed: Vec::new(),
     }
 }
@@ -276,7 +281,7 @@ pub fn is_private(address: IpAddr) -> bool {
     }
 }
 
-fn bench_for(config: ServerConfig) -> Result<Bench> {
+fn target_of(config: ServerConfig) -> Result<CheckTarget> {
     let client = config.client;
     let access = ServerAccess {
         tls: tls_config(&client, client.tls.insecure)?,
@@ -287,7 +292,7 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         connect_timeout: client.limits.timeout,
         pause: config.pause,
     };
-    let target = CheckTarget {
+    Ok(CheckTarget {
         access,
         login: client.session.login,
         client_id: config.client_id,
@@ -296,9 +301,7 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         asked_versions: config.versions,
         timeout: config.timeout,
         idle_time: config.idle_time,
-    };
-    let journal = Journal::new(config.debug, client.lines.trace);
-    Bench::new(target, journal).context("watching for signals")
+    })
 }
 
 /// The settings of TLS, if it is needed.

@@ -189,6 +189,11 @@ impl Point {
         let holds = |group: &&PointGroup| group.points.iter().any(|point| point.name == self.name);
         groups().iter().find(holds).map_or("", |group| group.name)
     }
+
+    /// Whether MQTT is spoken when it is asked.
+    pub fn speaks_mqtt(&self) -> bool {
+        !matches!(self.group(), "reach" | "tls" | "upgrade")
+    }
 }
 
 impl Way {

@@ -1,11 +1,12 @@
 //! The run: which points are asked, in which order, and what becomes of their findings.
 
+pub mod collect;
 mod health;
 mod tasks;
 
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, CheckTarget, Conn, Failure, Spoken};
+use super::bench::{Bench, BenchMemory, CheckTarget, Conn, Failure, Spoken};
 use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
 use super::journal::Evidence;
 use super::points::{self, Harm, Need, Point, Severity, Way};
@@ -24,6 +25,8 @@ pub struct PointResult {
     pub version: Option<Version>,
     /// The verdict.
     pub verdict: Verdict,
+    /// Where the verdict comes from.
+    pub origin: FindingOrigin,
     /// What was seen.
     pub observed: String,
     /// What to do about it.
@@ -36,6 +39,15 @@ pub struct PointResult {
     pub novelty: Novelty,
     /// The evidence.
     pub evidence: Vec<Evidence>,
+}
+
+/// Where a verdict comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingOrigin {
+    /// From the probe of the point.
+    Probe,
+    /// From a fault of this program, which kept the point from being decided.
+    Fault,
 }
 
 /// Whether a failure was known before.
@@ -62,12 +74,36 @@ struct Findings {
     evidence: Vec<Evidence>,
 }
 
-/// What came of a run.
-pub struct RunResult {
-    /// The results, in the order of the table.
-    pub results: Vec<PointResult>,
+/// What a run ends with, beside its results.
+pub struct RunEnd {
     /// Why there was no connection at all.
-    pub failure: Option<Failure>,
+    failure: Option<Failure>,
+    /// What is known at the end.
+    memory: BenchMemory,
+    /// The signal that ended the run.
+    signal: Option<i32>,
+}
+
+/// What the thread of a run tells.
+enum RunNews {
+    /// A point is asked.
+    Begins {
+        /// The point in its version.
+        task: Task,
+        /// What is known before.
+        memory: Box<BenchMemory>,
+    },
+    /// A point has a result.
+    Found {
+        /// The point in its version.
+        task: Task,
+        /// The result.
+        result: Box<PointResult>,
+    },
+    /// Nothing is left to ask.
+    Ended(Box<RunEnd>),
+    /// The thread panicked: with these words.
+    Fault(String),
 }
 
 /// What happens in a run.
@@ -82,6 +118,8 @@ pub enum RunEvent<'a> {
     },
     /// A point has a result.
     Found(&'a PointResult),
+    /// Time passes.
+    Waits,
 }
 
 /// How many results there will be in each group.
@@ -101,31 +139,34 @@ enum RateLimit {
     Reached(String),
 }
 
-/// Asks all points, and cleans up. The observer is told of everything at once.
-pub fn run(bench: &mut Bench, observer: &mut dyn FnMut(RunEvent<'_>)) -> RunResult {
-    let tasks = tasks::all(&bench.target);
-    let limit = RateLimit::NotSeen;
-    let mut runner = Runner { bench, observer, results: Vec::new(), dead: None, limit };
-    let failure = runner.meet();
+/// Asks all points that are not done, and cleans up; `after` a point at which another thread has
+/// ended, if one has.
+fn run(
+    bench: &mut Bench,
+    done: &[Task],
+    after: Option<&'static str>,
+    tell: &mut dyn FnMut(RunNews),
+) -> RunEnd {
+    let tasks = tasks::left(&bench.target, done);
+    let mut runner = Runner { bench, tell, dead: None, limit: RateLimit::NotSeen };
+    let failure = match (runner.meet(), after) {
+        (Some(_), Some(point)) => {
+            runner.dead = Some(point.to_owned());
+            None
+        }
+        (failure, _) => failure,
+    };
     match &failure {
         Some(failure) => runner.ask_possible(tasks, failure),
         None => runner.ask_all(Schedule::new(tasks)),
     }
-    let Runner { mut results, .. } = runner;
     bench.clean_up();
-    let place = |result: &PointResult| {
-        let at = points::all().position(|point| point.name == result.point.name);
-        // The newest version first.
-        (at, std::cmp::Reverse(result.version))
-    };
-    results.sort_by_key(place);
-    RunResult { results, failure }
+    RunEnd { failure, memory: bench.memory(), signal: bench.interrupts.caught }
 }
 
 struct Runner<'a> {
     bench: &'a mut Bench,
-    observer: &'a mut dyn FnMut(RunEvent<'_>),
-    results: Vec<PointResult>,
+    tell: &'a mut dyn FnMut(RunNews),
     /// The server does not answer any more: since which point.
     dead: Option<String>,
     limit: RateLimit,
@@ -242,10 +283,16 @@ impl Runner<'_> {
 
     /// Asks once.
     fn attempt(&mut self, task: Task, probe: fn(&mut Bench) -> Probed) -> Finding {
-        let Task { point, version, .. } = task;
-        (self.observer)(RunEvent::Begins { point, version });
-        self.bench.begin(task.point, task.version);
+        self.begin(task);
         probe(self.bench).unwrap_or_else(Stop::finding)
+    }
+
+    /// A point begins.
+    fn begin(&mut self, task: Task) {
+        self.bench.begin(task.point, task.version);
+        (self.tell)(RunNews::Begins { task, memory: Box::new(self.bench.memory()) });
+        #[cfg(debug_assertions)]
+        tasks::panic_if_a_test_asks(task.point);
     }
 
     fn begin_waiting(&mut self, task: Task) -> (Task, Begun) {
@@ -254,7 +301,7 @@ impl Runner<'_> {
             self.record(task, finding, Duration::ZERO);
             return (task, Begun::Not);
         }
-        self.bench.begin(task.point, task.version);
+        self.begin(task);
         let conns = begin(self.bench);
         if let Ok(conns) = &conns {
             for conn in conns {
@@ -277,7 +324,7 @@ impl Runner<'_> {
         if let Some(words) = self.lost_server().filter(|_| is_lost) {
             return self.record(task, Finding::unknown(words), since.elapsed());
         }
-        self.bench.begin(task.point, task.version);
+        self.begin(task);
         self.bench.resume(topic, since);
         let probed = conns.and_then(|conns| {
             let probed = finish(self.bench, &conns);
@@ -337,13 +384,13 @@ impl Runner<'_> {
         let Findings { finding, tries, evidence } = asked;
         let Task { point, version, .. } = task;
         let verdict = self.weighed(task, &finding);
-        let speaks_mqtt = !matches!(point.group(), "reach" | "tls" | "upgrade");
-        let newest = self.bench.newest().filter(|_| speaks_mqtt);
+        let newest = self.bench.newest().filter(|_| point.speaks_mqtt());
         let observed = self.evidence_of(point, verdict, version);
         let result = PointResult {
             point,
             version: version.or(newest),
             verdict,
+            origin: FindingOrigin::Probe,
             observed: finding.observed,
             remedy: finding.remedy.unwrap_or(point.remedy),
             time,
@@ -351,8 +398,7 @@ impl Runner<'_> {
             novelty: Novelty::New,
             evidence: observed.unwrap_or(evidence),
         };
-        (self.observer)(RunEvent::Found(&result));
-        self.results.push(result);
+        (self.tell)(RunNews::Found { task, result: Box::new(result) });
     }
 
     /// The evidence of an observed point is that of the point that was asked then.

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 
 use anyhow::{Context, Result};
@@ -17,6 +18,17 @@ use crate::stdio::exec::CREDENTIALS;
 /// The variable with the authority of a broker's certificate.
 const CA_FILE: &str = "MQTTWS_CAFILE";
 
+/// What the command has to know of the broker.
+#[derive(Debug)]
+pub struct KnownBroker<'a> {
+    /// Where it is.
+    pub url: &'a str,
+    /// By what it is trusted.
+    pub ca_file: Option<&'a Path>,
+    /// What to log in with: name and password.
+    pub login: Option<&'a (String, String)>,
+}
+
 /// The command, which runs.
 #[derive(Debug)]
 pub struct ServedCommand(Child);
@@ -24,12 +36,19 @@ pub struct ServedCommand(Child);
 impl ServedCommand {
     /// Starts the command, if there is one. It has our stdin, stdout and stderr, and finds the
     /// broker in `$MQTTWS_URL` and mqttws on its `$PATH`.
-    pub fn start(words: &[OsString], url: &str) -> Result<Option<Self>> {
+    pub fn start(words: &[OsString], broker: &KnownBroker<'_>) -> Result<Option<Self>> {
         let Some((name, arguments)) = words.split_first() else { return Ok(None) };
-        let mut command = start::guarded(name, arguments, CommandOutput::Stdout, url)?;
+        let mut command = start::guarded(name, arguments, CommandOutput::Stdout, broker.url)?;
         // They are meant for another broker.
-        for variable in CREDENTIALS.into_iter().chain([CA_FILE]) {
+        let [username, password] = CREDENTIALS;
+        for variable in [username, password, CA_FILE] {
             command.env_remove(variable);
+        }
+        if let Some(file) = broker.ca_file {
+            command.env(CA_FILE, file);
+        }
+        if let Some((name, secret)) = broker.login {
+            command.env(username, name).env(password, secret);
         }
         start_by(&mut command, name).map(Some)
     }

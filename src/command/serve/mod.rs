@@ -7,12 +7,13 @@ mod log;
 mod ready;
 mod recorder;
 mod retained;
+pub mod tls;
 mod traffic;
 mod witness;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
@@ -22,15 +23,17 @@ use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
 use crate::broker::deviation::Deviation;
 use crate::broker::limits::Limits;
+use crate::broker::tls::ServerTls;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn, raise_limit};
 use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Publish;
 use crate::report;
 use crate::signals::SignalWatch;
 use crate::terminal::screen;
-use child::ServedCommand;
+use child::{KnownBroker, ServedCommand};
 use ready::StartLine;
 use retained::MissingFile;
+use tls::{CaFile, PreparedTls, TlsConfig};
 use witness::Witness;
 
 pub use crate::broker::access;
@@ -60,6 +63,10 @@ pub struct Config {
     pub start_form: StartForm,
     /// The file descriptor that is told when the broker listens.
     pub ready_fd: Option<u32>,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<TlsConfig>,
+    /// What the command is to log in with: name and password.
+    pub login: Option<(String, String)>,
     /// The files of messages.
     pub files: ServeFiles,
     /// What the broker does otherwise than the standards say.
@@ -117,10 +124,15 @@ pub fn run(config: &Config) -> Result<Exit> {
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let retained = config.files.loaded()?;
     let mut witness = Witness::start(config)?;
-    let broker = start_broker(config, retained, deviations, &witness)?;
-    announce(config, &broker, ready_file)?;
+    let tls = config.tls.as_ref().map(|tls| tls::prepare(tls, config.address.ip())).transpose()?;
+    let (server, ca_file) = tls.map(|PreparedTls { server, ca_file }| (server, ca_file)).unzip();
+    let ca_file = ca_file.as_ref().map(CaFile::path);
+    let broker = start_broker(config, retained, deviations, server, &witness)?;
+    announce(config, &broker, ca_file, ready_file)?;
     manager.ready(&format!("Listening at {}", broker.url()));
-    let command = ServedCommand::start(&config.command, &broker.url())?;
+    let login = config.login.as_ref();
+    let known = KnownBroker { url: &broker.url(), ca_file, login };
+    let command = ServedCommand::start(&config.command, &known)?;
     raise_limit(&config.limits);
     let exit = if let Some(command) = command {
         Exit::Command(command.wait(&mut signals).context("waiting for the command")?)
@@ -156,6 +168,7 @@ fn start_broker(
     config: &Config,
     retained: Vec<Publish>,
     deviations: &[&'static Deviation],
+    tls: Option<ServerTls>,
     witness: &Witness,
 ) -> Result<Broker> {
     let address = config.address;
@@ -176,16 +189,23 @@ fn start_broker(
         },
         limits: config.limits.clone(),
         access: config.access.clone(),
+        tls,
     };
     Broker::start(options).with_context(|| format!("listening at {address}"))
 }
 
 /// Says where the broker listens: on stdout unless that is the command's, to the file descriptor of
 /// `--ready-fd`, and to a person who looks on.
-fn announce(config: &Config, broker: &Broker, ready_file: Option<ReadyFile>) -> Result<()> {
+fn announce(
+    config: &Config,
+    broker: &Broker,
+    ca_file: Option<&Path>,
+    ready_file: Option<ReadyFile>,
+) -> Result<()> {
     let url = broker.url();
-    let start =
-        StartLine { url: &url, port: broker.address().port(), pid: process::id(), ca: None };
+    let ca = ca_file.map(Path::to_string_lossy);
+    let (port, pid) = (broker.address().port(), process::id());
+    let start = StartLine { url: &url, port, pid, ca: ca.as_deref() };
     let line = match config.start_form {
         StartForm::Url => url.clone(),
         StartForm::Json => start.json(),
@@ -198,7 +218,10 @@ fn announce(config: &Config, broker: &Broker, ready_file: Option<ReadyFile>) -> 
         file.write(&line)?;
     }
     if is_alone && screen::stderr_is_terminal() {
-        report::line(&format!("listening; try mqttws sub {url} -t '#'; Ctrl-C ends the broker"));
+        let trust = ca.map(|ca| format!(" --cafile {ca}")).unwrap_or_default();
+        report::line(&format!(
+            "listening; try mqttws sub {url}{trust} -t '#'; Ctrl-C ends the broker"
+        ));
     }
     Ok(())
 }

@@ -187,10 +187,15 @@ impl Connect {
 
 /// Refuses flags that contradict each other (§3.1.2.3 to §3.1.2.9).
 fn check_flags(flags: u8, version: Version) -> Result<(), Malformed> {
-    if flags & flag::RESERVED != 0 {
+    // In MQTT 3.1 the reserved bit, and those of a will that is not there, are unused (3.1 §3.1).
+    let is_strict = version != Version::V3_1;
+    if is_strict && flags & flag::RESERVED != 0 {
         return Err(Malformed::ConnectFlags);
     }
-    if flags & flag::WILL == 0 && flags & (0b11 << flag::WILL_QOS_SHIFT | flag::WILL_RETAIN) != 0 {
+    if is_strict
+        && flags & flag::WILL == 0
+        && flags & (0b11 << flag::WILL_QOS_SHIFT | flag::WILL_RETAIN) != 0
+    {
         return Err(Malformed::WillFlags);
     }
     let password_alone = flags & (flag::USER_NAME | flag::PASSWORD) == flag::PASSWORD;

@@ -16,6 +16,10 @@ use rustix::process::{
 /// How long a command may take to end after a signal, before it is killed.
 const TIME_TO_END: Duration = Duration::from_secs(3);
 
+/// How long a command may go on before it is told to end: one that has just published what was
+/// waited for is about to end.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// The most that is said about a command that could not be run, in bytes.
 const LONGEST_REASON: u64 = 4096;
 
@@ -50,8 +54,10 @@ struct SingleState {
 pub struct SingleCommand {
     leader: Pid,
     state: Arc<Mutex<SingleState>>,
-    /// Is closed when the command has ended.
+    /// Is closed when the command has ended; taken when it is told to end.
     ended: Option<Receiver<()>>,
+    /// Is closed when a command that was told to end has ended.
+    over: Option<Receiver<()>>,
 }
 
 impl SingleCommand {
@@ -79,7 +85,7 @@ impl SingleCommand {
             let _ = kill_process_group(leader, Signal::KILL);
             return Err(error);
         }
-        Ok(Self { leader, state, ended: Some(ended) })
+        Ok(Self { leader, state, ended: Some(ended), over: None })
     }
 
     /// How it ended, if it has.
@@ -88,42 +94,60 @@ impl SingleCommand {
     }
 
     /// Sends this signal to the command and to all that it has started; after [`TIME_TO_END`] they
-    /// are killed. What it has left behind when it ended by itself gets the signal, too.
+    /// are killed.
     pub fn signal(&mut self, signal: i32) {
-        let Some(signal) = Signal::from_named_raw(signal) else { return };
-        let mut state = lock(&self.state);
-        let _ = kill_process_group(self.leader, signal);
-        if state.end.is_some() || state.phase == SinglePhase::Ending {
-            return;
-        }
-        state.phase = SinglePhase::Ending;
-        drop(state);
+        self.end_after(Duration::ZERO, Signal::from_named_raw(signal).unwrap_or(Signal::TERM));
+    }
+
+    /// Sends SIGTERM so, unless it ends in an instant by itself. What it has left behind then gets
+    /// the signal, too.
+    pub fn terminate(&mut self) {
+        self.end_after(GRACE, Signal::TERM);
+    }
+
+    fn end_after(&mut self, grace: Duration, signal: Signal) {
         let Some(ended) = self.ended.take() else { return };
-        let (sender, killed) = mpsc::channel();
-        self.ended = Some(killed);
-        let leader = self.leader;
+        let (sender, over) = mpsc::channel();
+        self.over = Some(over);
+        let (leader, state) = (self.leader, Arc::clone(&self.state));
         let body = move || {
-            kill_later(leader, &ended);
+            end(leader, &ended, &state, grace, signal);
             drop(sender);
         };
-        if thread::Builder::new().name("kill".to_owned()).spawn(body).is_err() {
+        if thread::Builder::new().name("end".to_owned()).spawn(body).is_err() {
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
 
-    /// Asks it to end, as [`SingleCommand::signal`] does.
-    pub fn terminate(&mut self) {
-        self.signal(Signal::TERM.as_raw());
-    }
-
     /// Waits for the end of a command that was told to end.
     pub fn wait(&self) {
-        if let Some(ended) = &self.ended
-            && lock(&self.state).phase == SinglePhase::Ending
-        {
+        if let Some(over) = &self.over {
             // It is closed, and nothing is ever sent.
+            let _ = over.recv();
+        }
+    }
+}
+
+/// Sends the signal to a command that does not end by itself within `grace`, and kills it if it
+/// does not end then.
+fn end(
+    leader: Pid,
+    ended: &Receiver<()>,
+    state: &Mutex<SingleState>,
+    grace: Duration,
+    signal: Signal,
+) {
+    let is_late = |limit| ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+    if is_late(grace) {
+        lock(state).phase = SinglePhase::Ending;
+        let _ = kill_process_group(leader, signal);
+        if is_late(TIME_TO_END) {
+            let _ = kill_process_group(leader, Signal::KILL);
             let _ = ended.recv();
         }
+    } else {
+        // It has not been waited for, so its number still stands for its group.
+        let _ = kill_process_group(leader, signal);
     }
 }
 
@@ -160,14 +184,6 @@ fn described(status: Option<WaitIdStatus>) -> SingleEnd {
         (Some(code), _) => SingleEnd::Failed(format!("it ended with exit code {code}")),
         (None, Some(signal)) => SingleEnd::Failed(format!("signal {signal} ended it")),
         (None, None) => SingleEnd::Failed("it did not end well".to_owned()),
-    }
-}
-
-/// Kills the command, unless it ends in time.
-fn kill_later(leader: Pid, ended: &Receiver<()>) {
-    if ended.recv_timeout(TIME_TO_END) == Err(RecvTimeoutError::Timeout) {
-        let _ = kill_process_group(leader, Signal::KILL);
-        let _ = ended.recv();
     }
 }
 

@@ -11,6 +11,7 @@ mod key_kind;
 mod key_log;
 mod pem;
 mod roots;
+pub mod server;
 mod server_certificates;
 mod setup_error;
 mod signatures;

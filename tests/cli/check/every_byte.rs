@@ -1,6 +1,7 @@
 //! A server that ends connections at every byte of a healthy run, or alters bytes. Whole runs for
 //! each byte would take hours: each run has one such fault in every conversation, and a conversation
-//! is what one point makes the server say.
+//! is what one point makes the server say. Where a conversation repeats itself, each byte that differs
+//! from the others is meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,15 +18,28 @@ use crate::support::program::{Outcome, Program};
 const WORKERS: usize = 4;
 const WAITERS: usize = 16;
 
-/// Points that repeat one packet, or send a large one: the bytes of one packet are enough.
-const REPEATING: [&str; 4] = ["hundred-packets", "order", "latency-steps", "large-packet"];
+/// Points that repeat some packets, or send a large one. There bytes that are at the same place of
+/// packets of the same kind are alike: the first of them is tried, and the last packet of each kind.
+const REPEATING: [&str; 6] = [
+    "packet-over-messages",
+    "hundred-packets",
+    "qos0-round-trip",
+    "order",
+    "latency-steps",
+    "large-packet",
+];
 
-/// How many bytes of those are tried.
-const OF_REPEATING: usize = 200;
+/// How many bytes at the beginning of a piece are each of a kind of its own, and how many at its end;
+/// what is between them is payload.
+const BEGINNING: usize = 120;
+const END: usize = 16;
 
 /// How many bytes of a conversation may be missing at its end: PINGRESP and a Close frame, which the
-/// client may not have waited for.
-const LAST: usize = 8;
+/// client may not have waited for, and headers of frames where packets came together.
+const LAST: usize = 16;
+
+/// The same for a conversation that repeats packets, as a part of it.
+const LAST_OF_REPEATING: usize = 20;
 
 /// What is wrong with the server.
 #[derive(Clone, Copy)]
@@ -36,40 +50,115 @@ enum Fault {
     Bits(u8),
 }
 
+/// After how many bytes of a conversation its fault comes.
+#[derive(Clone)]
+enum Place {
+    /// It has none.
+    Nowhere,
+    /// After so many bytes of each conversation.
+    At(usize),
+    /// After so many bytes of the conversations of these names.
+    Of(Arc<BTreeMap<String, usize>>),
+}
+
 /// Where a run goes wrong.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Plan {
     fault: Fault,
-    /// After how many bytes of each conversation, if at all.
-    after: Option<usize>,
+    after: Place,
     /// Only the first connection is meant, also within CONNACK.
     is_first_alone: bool,
 }
 
+impl Plan {
+    /// After how many bytes of this conversation.
+    fn place(&self, name: &str) -> Option<usize> {
+        match &self.after {
+            Place::Nowhere => None,
+            Place::At(place) => Some(*place),
+            Place::Of(places) => places.get(name).copied(),
+        }
+    }
+}
+
 /// Nothing goes wrong.
-const HEALTHY: Plan = Plan { fault: Fault::End, after: None, is_first_alone: false };
+const HEALTHY: Plan = Plan { fault: Fault::End, after: Place::Nowhere, is_first_alone: false };
+
+/// What a byte is alike with: others at this place of a piece that begins with these bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ByteKind {
+    start: Vec<u8>,
+    at: BytePlace,
+}
+
+/// Where a byte is in its piece.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum BytePlace {
+    FromStart(usize),
+    FromEnd(usize),
+    Between,
+}
+
+/// The kinds of the bytes of a piece: of a frame, its first byte, and the first of the packet in it.
+fn kinds(bytes: &[u8]) -> impl Iterator<Item = ByteKind> + '_ {
+    let length = bytes.len();
+    let header = match bytes.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    let start: Vec<u8> =
+        [bytes.first(), bytes.get(header)].into_iter().flatten().copied().collect();
+    (0..length).map(move |at| {
+        let at = match (at, length - at) {
+            (0..BEGINNING, _) => BytePlace::FromStart(at),
+            (_, rest @ 0..=END) => BytePlace::FromEnd(rest),
+            _ => BytePlace::Between,
+        };
+        ByteKind { start: start.clone(), at }
+    })
+}
+
+/// The place of the first byte of each kind, and of the first byte of the last piece of each kind.
+fn distinct(kinds: &[ByteKind]) -> Vec<usize> {
+    let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+    for (place, kind) in kinds.iter().enumerate() {
+        first.entry(kind).or_insert(place);
+        if kind.at == BytePlace::FromStart(0) {
+            last.insert(kind, place);
+        }
+    }
+    let places: BTreeSet<usize> = first.into_values().chain(last.into_values()).collect();
+    places.into_iter().collect()
+}
 
 /// What the server says in one run.
 struct Conversations {
     plan: Plan,
     /// How many bytes each has.
     said: BTreeMap<String, usize>,
+    /// Of which kinds they are, in a healthy run.
+    kinds: BTreeMap<String, Vec<ByteKind>>,
     /// Which had their fault.
     spoilt: BTreeSet<String>,
 }
 
 impl Conversations {
     fn new(plan: Plan) -> Self {
-        Self { plan, said: BTreeMap::new(), spoilt: BTreeSet::new() }
+        let (said, kinds, spoilt) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { plan, said, kinds, spoilt }
     }
 
     /// How many of these bytes are as they should be, if the fault is in them.
-    fn take(&mut self, name: &str, bytes: usize) -> Option<usize> {
+    fn take(&mut self, name: &str, bytes: &[u8]) -> Option<usize> {
         let said = self.said.entry(name.to_owned()).or_default();
         let before = *said;
-        *said += bytes;
-        let place = self.plan.after.and_then(|after| after.checked_sub(before));
-        let place = place.filter(|place| *place < bytes)?;
+        *said += bytes.len();
+        if matches!(self.plan.after, Place::Nowhere) {
+            self.kinds.entry(name.to_owned()).or_default().extend(kinds(bytes));
+        }
+        let place = self.plan.place(name).and_then(|after| after.checked_sub(before));
+        let place = place.filter(|place| *place < bytes.len())?;
         self.spoilt.insert(name.to_owned()).then_some(place)
     }
 }
@@ -85,6 +174,9 @@ struct Spoiling {
     is_connected: bool,
 }
 
+/// The first byte of a Pong.
+const PONG: u8 = 0x8a;
+
 /// The name of the conversation of the first connection.
 const FIRST: &str = "first connection";
 
@@ -98,10 +190,12 @@ impl Spoiling {
     /// What becomes of these bytes.
     fn spoil(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         let mut run = self.run.lock().unwrap();
-        let plan = run.plan;
-        let name = self.name.as_ref().filter(|_| self.is_first == plan.is_first_alone);
-        let place = name.and_then(|name| run.take(name, bytes.len()));
-        match (place, plan.fault) {
+        // The first connection is the one that points share; before them it is asked in another way.
+        let is_before = self.name.as_deref() == Some(FIRST);
+        let is_meant = is_before == run.plan.is_first_alone;
+        let name = self.name.as_ref().filter(|_| is_meant);
+        let place = name.and_then(|name| run.take(name, &bytes));
+        match (place, run.plan.fault) {
             (Some(place), Fault::End) => {
                 bytes.truncate(place);
                 self.has_ended = true;
@@ -137,6 +231,8 @@ impl Deviation for Spoiling {
         }
         if let Some(point) = point_in(&seen.payload) {
             self.name = Some(point);
+        } else if seen.first == PONG {
+            self.name = Some("a Pong".to_owned());
         } else if seen.packet() == Some(1) && !self.is_connected {
             self.is_connected = true;
             // Protocol name and level, flags, and whether there is a client id.
@@ -211,12 +307,12 @@ fn the_first_connection_may_end_at_every_byte() {
     let only = ["--only", "qos0-round-trip", "--versions", "5"];
     let worker = Worker::start(&url);
     let plan = Plan { is_first_alone: true, ..HEALTHY };
-    let outcome = worker.run(plan, &only);
+    let outcome = worker.run(plan.clone(), &only);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let all = worker.run.lock().unwrap().said[FIRST];
     assert!(all > 400, "the answer, CONNACK, SUBACK, two messages: {all} bytes");
     each(&url, WORKERS, all, |worker, byte| {
-        let outcome = worker.run(Plan { after: Some(byte), ..plan }, &only);
+        let outcome = worker.run(Plan { after: Place::At(byte), ..plan.clone() }, &only);
         let place = format!("byte {byte} of {all}: {outcome}");
         assert!(worker.run.lock().unwrap().spoilt.contains(FIRST), "{place}");
         assert!(matches!(outcome.code(), Some(0 | 1 | 5 | 6)), "{place}");
@@ -237,54 +333,65 @@ fn default_set() -> Vec<String> {
         .collect()
 }
 
-/// How many bytes each conversation of a healthy run has.
-fn healthy(url: &str) -> BTreeMap<String, usize> {
+/// At which places each conversation is cut, and how many bytes it has in a healthy run.
+fn healthy(url: &str) -> BTreeMap<String, (Vec<usize>, usize)> {
     let worker = Worker::start(url);
     let outcome = worker.run(HEALTHY, &[]);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
-    let mut said = std::mem::take(&mut worker.run.lock().unwrap().said);
-    said.remove(FIRST);
-    for name in REPEATING {
-        said.entry(name.to_owned()).and_modify(|said| *said = (*said).min(OF_REPEATING));
-    }
-    said
+    let mut kinds = std::mem::take(&mut worker.run.lock().unwrap().kinds);
+    kinds.remove(FIRST);
+    let places = |name: &str, kinds: &[ByteKind]| {
+        if REPEATING.contains(&name) { distinct(kinds) } else { (0..kinds.len()).collect() }
+    };
+    let all = kinds.into_iter();
+    all.map(|(name, kinds)| (name.clone(), (places(&name, &kinds), kinds.len()))).collect()
 }
 
 #[test]
 fn every_conversation_may_end_at_every_byte() {
     let (_serve, url) = serve();
     let names = default_set();
-    let said = healthy(&url);
-    let longest = *said.values().max().unwrap();
+    let conversations = healthy(&url);
+    for name in REPEATING {
+        assert!(conversations.contains_key(name), "{name} is not in {:?}", conversations.keys());
+    }
+    let most = conversations.values().map(|(places, _)| places.len()).max().unwrap();
     let missing = Mutex::new(Vec::new());
-    each(&url, WORKERS, longest, |worker, byte| {
-        let long: BTreeSet<&String> =
-            said.iter().filter(|(_, said)| **said > byte).map(|(name, _)| name).collect();
+    each(&url, WORKERS, most, |worker, number| {
+        let place = |(name, (places, _)): (&String, &(Vec<usize>, usize))| {
+            Some((name.clone(), *places.get(number)?))
+        };
+        let cut: Arc<BTreeMap<_, _>> = Arc::new(conversations.iter().filter_map(place).collect());
         // What has no name of a point is short, and then all points are asked.
-        let is_whole = long.iter().any(|name| !names.contains(name));
-        let is_left_out = |name: &&String| !is_whole && !long.contains(name);
+        let is_whole = cut.keys().any(|name| !names.contains(name));
+        let is_left_out = |name: &&String| !is_whole && !cut.contains_key(*name);
         let skip: Vec<_> = names.iter().filter(is_left_out).map(String::as_str).collect();
         let skip = skip.iter().flat_map(|name| ["--skip", name]).collect::<Vec<_>>();
-        let outcome = worker.run(Plan { after: Some(byte), ..HEALTHY }, &skip);
-        judge(&outcome, byte);
-        let cut = &worker.run.lock().unwrap().spoilt;
-        let not_cut = long.into_iter().filter(|name| !cut.contains(*name));
-        let not_cut = not_cut.filter(|name| byte + LAST < said[*name]);
-        missing.lock().unwrap().extend(not_cut.map(|name| format!("{name}: byte {byte}")));
+        let outcome = worker.run(Plan { after: Place::Of(Arc::clone(&cut)), ..HEALTHY }, &skip);
+        judge(&outcome, number);
+        let spoilt = &worker.run.lock().unwrap().spoilt;
+        let not_cut = cut.iter().filter(|(name, _)| !spoilt.contains(*name));
+        let not_cut = not_cut.filter(|(name, place)| {
+            let said = conversations[*name].1;
+            let is_repeating = REPEATING.contains(&name.as_str());
+            let last = if is_repeating { said / LAST_OF_REPEATING } else { LAST };
+            **place + last < said
+        });
+        missing.lock().unwrap().extend(not_cut.map(|(name, place)| format!("{name}: {place}")));
     });
     assert_eq!(missing.into_inner().unwrap(), Vec::<String>::new());
     assert_eq!(retained(&url), "end x\n");
 }
 
 /// A conversation that was cut once is tried again: no point fails, and the server is alive.
-fn judge(outcome: &Outcome, byte: usize) {
-    let place = format!("byte {byte}: {outcome}");
+fn judge(outcome: &Outcome, number: usize) {
+    let place = format!("run {number}: {outcome}");
     assert!(matches!(outcome.code(), Some(0 | 1)), "{place}");
     let report: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
     let points = report["points"].as_array().unwrap().iter();
     let failed = points.filter(|point| point["verdict"] == "FAIL");
     let failed: Vec<String> = failed.map(ToString::to_string).collect();
-    assert!(failed.is_empty(), "byte {byte}: {}", failed.join("\n"));
+    assert!(failed.is_empty(), "run {number}: {}", failed.join("\n"));
 }
 
 /// A probe that panics would end the program as a whole: none does, whatever byte is wrong in what
@@ -293,17 +400,19 @@ fn judge(outcome: &Outcome, byte: usize) {
 fn a_byte_that_is_altered_ends_no_run_by_a_fault() {
     let seed = 18;
     let (_serve, url) = serve();
-    // These wait, whatever the server says.
-    let skip = "limits,dollar-topics,session-expiry,message-expiry,will-delay";
+    // These wait, whatever the server says; and one sends as much as it may.
+    let skip = "limits,dollar-topics,session-expiry,message-expiry,will-delay,\
+                maximum-packet-size-in";
     let flags = ["--full", "--skip", skip, "--timeout", "0.5"];
     each(&url, WAITERS, RUNS_WITH_ALTERED_BYTES, |worker, number| {
         let mut random = fastrand::Rng::with_seed(seed + number as u64);
         // Headers of frames and packets are most worth it.
         let after = if number % 2 == 0 { number / 2 } else { random.usize(0..200) };
         let bits = if number % 2 == 0 { 1 << random.u8(0..8) } else { random.u8(1..) };
-        let plan = Plan { fault: Fault::Bits(bits), after: Some(after), ..HEALTHY };
+        let plan = Plan { fault: Fault::Bits(bits), after: Place::At(after), ..HEALTHY };
         // A machine that is busy may be late for the first connection.
-        let outcome = (0..5).map(|_| worker.run(plan, &flags)).find(|one| one.code() != Some(27));
+        let outcome =
+            (0..5).map(|_| worker.run(plan.clone(), &flags)).find(|one| one.code() != Some(27));
         let outcome = outcome.expect("a first connection");
         let place = format!("byte {after} altered by {bits:02x}: {outcome}");
         assert!(matches!(outcome.code(), Some(0 | 1)), "{place}");

@@ -1,6 +1,7 @@
 //! `mqttws check`: against `serve`, against servers that deviate in one thing, and what it writes.
 
 mod every_byte;
+mod faults;
 mod front;
 mod full;
 mod hostile;

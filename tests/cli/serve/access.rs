@@ -83,7 +83,8 @@ fn other_machines_come_with_a_flag_and_a_warning() {
     );
     program.signal("TERM");
     let outcome = program.finish();
-    let warnings = "mqttws: warning: --allow-remote: everybody who reaches this machine can connect\n\
+    let warnings = "mqttws: warning: --allow-remote: everybody who reaches this machine can connect: \
+         name those who may with --user or --users\n\
          mqttws: warning: 127.0.0.1:* was refused with 403 Forbidden: start mqttws serve with \
          --allow-origin http://broker.example to let in pages of this origin\n";
     let is_so = is_like(&String::from_utf8_lossy(&outcome.stderr), warnings);

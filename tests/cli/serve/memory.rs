@@ -114,7 +114,7 @@ fn header(first: u8, mut length: usize) -> Vec<u8> {
     let mut header = vec![first];
     loop {
         let more = length > 127;
-        header.push((length % 128) as u8 | if more { 128 } else { 0 });
+        header.push(u8::try_from(length % 128).unwrap() | if more { 128 } else { 0 });
         length /= 128;
         if !more {
             return header;
@@ -126,7 +126,7 @@ fn header(first: u8, mut length: usize) -> Vec<u8> {
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![opcode];
     match payload.len() {
-        length @ 0..126 => frame.push(0x80 | length as u8),
+        length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
         length => {
             frame.push(0xff);
             frame.extend((length as u64).to_be_bytes());

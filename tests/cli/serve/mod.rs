@@ -14,6 +14,8 @@ mod refusals;
 mod retained;
 mod signals;
 mod terminal;
+mod tls;
+mod users;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::broker::limits::PATIENCE;
 use crate::mqtt::packet::{Auth, ConnAck, Malformed, SubAck, UnsubAck};
+use crate::mqtt::property::Value;
 
 fn connack(code: u8) -> Vec<Packet> {
     let properties = Properties::default();
@@ -197,5 +198,54 @@ fn keep_alive_is_enforced_at_one_and_a_half() {
         let (id, _) = world.join(Connect { keep_alive: 0, ..connect(version, "id") });
         world.wait(Duration::from_secs(100_000));
         assert_eq!((world.end(id), world.router.deadline()), (None, None));
+    }
+}
+
+#[test]
+fn undefined_reason_codes_end_the_connection() {
+    let published = |code| ack(packet_id(7), ReasonCode(code));
+    for packet in [
+        Packet::PubAck(published(0x01)),
+        Packet::PubRec(published(0x92)),
+        Packet::PubRel(published(0x80)),
+        Packet::PubComp(published(0x10)),
+        goodbye(ReasonCode(0x05)),
+        goodbye(ReasonCode::SERVER_SHUTTING_DOWN),
+    ] {
+        let mut world = World::new();
+        let id = world.client(Version::V5, "id");
+        let kind = packet.packet_type();
+        world.send(id, packet);
+        assert_eq!(world.got(id), [goodbye(ReasonCode::MALFORMED_PACKET)], "{kind}");
+        assert_eq!(world.end(id), Some(EndReason::Misbehaved), "{kind}");
+        assert!(world.reasons[0].starts_with(&format!("{kind} with the reason code 0x")));
+    }
+    for code in [0x00, 0x04, 0x80, 0x99] {
+        let mut world = World::new();
+        let id = world.client(Version::V5, "id");
+        world.send(id, goodbye(ReasonCode(code)));
+        assert_eq!(world.end(id), Some(EndReason::Done), "{code}");
+    }
+}
+
+#[test]
+fn response_information_is_for_those_who_ask() {
+    for (asks, client_id, expected) in [
+        (Some(1), "a+b/#c", Some("responses/ab/c")),
+        (Some(1), "", Some("responses/served1")),
+        (Some(0), "id", None),
+        (None, "id", None),
+    ] {
+        let mut world = World::new();
+        let asks = asks.map(|asks| Property::number(PropertyId::RequestResponseInformation, asks));
+        let properties = Properties(asks.into_iter().collect());
+        let id = world.dial(Connect { properties, ..connect(Version::V5, client_id) });
+        let packets = world.got(id);
+        let [Packet::ConnAck(answer)] = &packets[..] else { panic!("{packets:?}") };
+        let information = answer.properties.iter().find_map(|property| {
+            let is_it = property.id() == PropertyId::ResponseInformation;
+            is_it.then(|| property.value().clone())
+        });
+        assert_eq!(information, expected.map(|text| Value::Text(text.into())), "{client_id}");
     }
 }

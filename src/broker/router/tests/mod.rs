@@ -1,5 +1,7 @@
 //! The router in virtual time: a world of clients that only exist as packets.
 
+mod access;
+mod aliases;
 mod chaos;
 mod connections;
 mod delivery;
@@ -84,11 +86,15 @@ impl World {
 
     /// A connection that was accepted; true when its session was there.
     fn join(&mut self, connect: Connect) -> (ConnectionId, bool) {
+        let Connect { version, clean_start, ref client_id, .. } = connect;
+        let is_there = self.router.sessions.find(client_id).is_some() && !clean_start;
         let id = self.dial(connect);
         let inbox = &mut self.clients.get_mut(&id).unwrap().inbox;
         let Packet::ConnAck(answer) = inbox.remove(0) else { panic!("no CONNACK") };
         assert_eq!(answer.code, ReasonCode::SUCCESS);
-        (id, answer.session_present)
+        // In MQTT 3.1 nothing says so.
+        assert_eq!(answer.session_present, is_there && version != Version::V3_1);
+        (id, is_there)
     }
 
     /// A client with a clean session.

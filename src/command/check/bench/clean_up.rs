@@ -24,7 +24,7 @@ impl Bench {
     }
 
     fn clear_all_retained(&mut self) {
-        let retained = std::mem::take(&mut self.leftovers.retained);
+        let retained = self.leftovers.take_retained();
         if retained.is_empty() {
             return;
         }
@@ -37,7 +37,7 @@ impl Bench {
     }
 
     fn end_sessions(&mut self) {
-        for (version, client_id) in std::mem::take(&mut self.leftovers.sessions) {
+        for (version, client_id) in self.leftovers.take_sessions() {
             self.asked.version = Some(version);
             let mut connect = self.connect_packet(version);
             let Ok(client_id) = bytestring::ByteString::try_from(client_id) else { continue };

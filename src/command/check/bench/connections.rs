@@ -27,10 +27,10 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// None yet.
-    pub fn new() -> Self {
+    /// None yet, where so many were made before.
+    pub fn new(opened: u64) -> Self {
         let parked_read = Instant::now();
-        Self { links: Vec::new(), shared: None, parked: Vec::new(), parked_read, opened: 0 }
+        Self { links: Vec::new(), shared: None, parked: Vec::new(), parked_read, opened }
     }
 
     /// Adds a connection.

@@ -15,7 +15,7 @@ pub enum Spoken {
 }
 
 /// What is known of the server.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct KnownServer {
     spoken: BTreeMap<Version, Spoken>,
     /// What came for the user's request when it was first sent.
@@ -33,6 +33,11 @@ impl KnownServer {
     /// Notes whether a version is spoken.
     pub fn note_spoken(&mut self, version: Version, spoken: Spoken) {
         self.spoken.insert(version, spoken);
+    }
+
+    /// The newest version that is known to be spoken.
+    pub fn newest(&self) -> Option<Version> {
+        self.versions().first().copied()
     }
 
     /// The versions that are known to be spoken, the newest first.

@@ -9,6 +9,7 @@ mod interrupts;
 mod known;
 mod leftovers;
 mod login;
+mod memory;
 mod mqtt;
 mod outcome;
 mod security;
@@ -16,6 +17,7 @@ mod target;
 mod upgrade;
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::Link;
@@ -34,6 +36,7 @@ use known::KnownServer;
 pub use known::Spoken;
 use leftovers::Leftovers;
 pub use login::is_version_refusal;
+pub use memory::BenchMemory;
 pub use outcome::{BEFORE_CONNACK, BEFORE_FENCE};
 pub use target::{CheckTarget, ServerAccess};
 pub use upgrade::{Asked, TurnedAway};
@@ -43,9 +46,6 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often a terminal is told that time passes.
-const PULSE: Duration = Duration::from_millis(250);
 
 /// How many connect times silence may last.
 const ROUND_TRIPS: u32 = 10;
@@ -62,7 +62,7 @@ pub struct Failure {
 /// The bench.
 pub struct Bench {
     /// What is checked.
-    pub target: CheckTarget,
+    pub target: Arc<CheckTarget>,
     /// What was seen.
     pub journal: Journal,
     /// The connections.
@@ -81,25 +81,23 @@ pub struct Bench {
     authenticator: Authenticator,
     /// Why the latest connection did not come about.
     pub failure: Option<Failure>,
-    /// Called at least every 250 ms while something is awaited.
-    pub pulse: Option<Box<dyn FnMut()>>,
 }
 
 impl Bench {
-    /// A bench for this server; signals are noticed from now on.
-    pub fn new(target: CheckTarget, journal: Journal) -> io::Result<Self> {
+    /// A bench for this server, of which this much is known; signals are noticed from now on.
+    pub fn new(target: Arc<CheckTarget>, memory: BenchMemory) -> io::Result<Self> {
+        let BenchMemory { journal, known, leftovers, opened } = memory;
         Ok(Self {
             journal,
-            connections: Connections::new(),
+            connections: Connections::new(opened),
             interrupts: Interrupts::new()?,
             asked: AskedPoint::new(None, target.timeout, String::new()),
             topics: RunTopics::new(&target.prefix),
-            known: KnownServer::default(),
-            leftovers: Leftovers::default(),
+            known,
+            leftovers,
             patience: SHORTEST_PATIENCE,
             authenticator: Authenticator::default(),
             failure: None,
-            pulse: None,
             target,
         })
     }
@@ -182,22 +180,10 @@ impl Bench {
     /// Takes what comes on this connection until this time, and on parked ones in turn. Returns at
     /// once when something came.
     fn pump(&mut self, conn: Conn, until: Instant) -> StepResult<()> {
-        let turn = self.turn(until);
+        let turn = self.connections.turn(until);
         let (link, journal) = self.both(conn);
         link.pump(journal, turn);
         self.after_turn()
-    }
-
-    /// When waiting until this time must be interrupted for what is done in turn.
-    fn turn(&mut self, until: Instant) -> Instant {
-        let turn = self.connections.turn(until);
-        match &mut self.pulse {
-            None => turn,
-            Some(pulse) => {
-                pulse();
-                turn.min(Instant::now() + PULSE)
-            }
-        }
     }
 
     fn after_turn(&mut self) -> StepResult<()> {
@@ -227,7 +213,7 @@ impl Bench {
         let until = Instant::now() + time;
         let mut poller = Poller::sharing(&self.interrupts.waker);
         while Instant::now() < until {
-            poller.wait(Some(self.turn(until)), false, || false);
+            poller.wait(Some(self.connections.turn(until)), false, || false);
             self.after_turn()?;
         }
         Ok(())
@@ -269,6 +255,17 @@ impl Bench {
 
     /// The newest version that is known to be spoken.
     pub fn newest(&self) -> Option<Version> {
-        self.known.versions().first().copied()
+        self.known.newest()
+    }
+
+    /// What another bench needs to go on.
+    pub fn memory(&self) -> BenchMemory {
+        let Self { journal, known, leftovers, connections, .. } = self;
+        BenchMemory {
+            journal: journal.clone(),
+            known: known.clone(),
+            leftovers: leftovers.clone(),
+            opened: connections.opened,
+        }
     }
 }

@@ -12,6 +12,11 @@ use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 
+/// How many packets may wait to be taken, and how many bytes they may have: of a server that sends
+/// more than any probe asks for, the older half is dropped.
+const MOST_PACKETS: usize = 20_000;
+const MOST_BYTES: usize = 40 * 1024 * 1024;
+
 /// Whether messages are acknowledged as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
@@ -41,6 +46,8 @@ pub struct MqttSide {
     pub conduct: Conduct,
     /// Packets that nobody has taken yet, and those that are malformed.
     pub inbox: VecDeque<ReceivedPacket>,
+    /// How many bytes its packets have at most.
+    inbox_bytes: usize,
     /// The keep alive that holds, in seconds: ours, or the server's.
     pub keep_alive: u16,
     /// Whether messages are acknowledged as they come.
@@ -62,6 +69,7 @@ impl MqttSide {
             reader: PayloadReader::new(version),
             conduct: Conduct::new(version),
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             keep_alive: 0,
             acks: Acks::Automatic,
             aliases: Aliases::default(),
@@ -104,6 +112,14 @@ impl MqttSide {
         answers
     }
 
+    /// Drops the older half of the inbox, if more is in it than any probe asks for.
+    fn bound_inbox(&mut self) {
+        if self.inbox.len() > MOST_PACKETS || self.inbox_bytes > MOST_BYTES {
+            self.inbox.drain(..self.inbox.len() / 2);
+            self.inbox_bytes = self.inbox.iter().map(|packet| packet.raw.len()).sum();
+        }
+    }
+
     /// The message has ended.
     pub fn end_message(&mut self, journal: &mut Journal) {
         let completed = self.reader.end_message();
@@ -132,7 +148,12 @@ impl MqttSide {
             let words = format!("{} ({shown})", received.words());
             journal.observe("packets-wellformed", version, Verdict::Fail, words);
         }
+        if self.inbox.is_empty() {
+            self.inbox_bytes = 0;
+        }
+        self.inbox_bytes += received.raw.len();
         self.inbox.push_back(received);
+        self.bound_inbox();
         answer
     }
 
@@ -200,5 +221,32 @@ fn acknowledgement(packet: &Packet) -> Option<Packet> {
         | Packet::Subscribe(_)
         | Packet::Unsubscribe(_)
         | Packet::PingReq => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds this piece again and again; what is in the inbox then, and in how many bytes.
+    fn inbox_after(piece: &[u8], times: usize) -> (usize, usize) {
+        let mut side = MqttSide::new(Version::V5);
+        let (mut end, mut journal) = (End::default(), Journal::new(0, |_| {}));
+        for _ in 0..times {
+            side.take(piece, &mut end, &mut journal);
+        }
+        (side.inbox.len(), side.inbox.iter().map(|packet| packet.raw.len()).sum())
+    }
+
+    #[test]
+    fn a_flood_of_packets_is_not_kept() {
+        let (packets, bytes) = inbox_after(b"\xd0\0", 50_000);
+        assert!((MOST_PACKETS / 2..=MOST_PACKETS).contains(&packets), "{packets}");
+        assert_eq!(bytes, 2 * packets);
+        let mut large = vec![0x30, 0xff, 0xff, 0x3f];
+        large.extend([0, 1, b't', 0]);
+        large.resize(4 + 0x000f_ffff, b'x');
+        let (packets, bytes) = inbox_after(&large, 100);
+        assert!(packets > 10 && bytes <= MOST_BYTES, "{packets} packets, {bytes} bytes");
     }
 }

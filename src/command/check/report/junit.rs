@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::super::finding::Verdict;
 use super::super::points::groups;
-use super::super::run::PointResult;
+use super::super::run::{FindingOrigin, PointResult};
 use super::{Report, case_name, sanitised, text};
 
 /// What a case counts as.
@@ -91,7 +91,8 @@ fn case(result: &PointResult, group: &str, counts: &mut CaseCounts, out: &mut St
 /// What stands in a case, if anything does.
 fn inside(result: &PointResult, counts: &mut CaseCounts) -> Option<String> {
     let (observed, details) = (escaped(&sanitised(&result.observed)), details(result));
-    let is_error = result.point.name == "still-alive" && result.verdict == Verdict::Fail;
+    let is_of_server = result.point.name == "still-alive" && result.verdict == Verdict::Fail;
+    let is_error = is_of_server || result.origin == FindingOrigin::Fault;
     Some(match result.verdict {
         _ if is_error => {
             counts.errors += 1;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::finding::Verdict;
 use super::journal::Fact;
 use super::points::Point;
-use super::run::{Novelty, PointResult};
+use super::run::{FindingOrigin, Novelty, PointResult};
 use super::select::PointSelection;
 use crate::exit::{Exit, Signal};
 use crate::format::escape;
@@ -226,7 +226,13 @@ impl Report {
         let counts = self.counts();
         let is_undecided =
             self.verdict().0 == ServerVerdict::Undecided && !self.selection.is_partial();
-        if counts.fail > 0 || is_undecided { Exit::Local } else { Exit::Done }
+        let has_failed = counts.fail > 0 || is_undecided || self.faults().next().is_some();
+        if has_failed { Exit::Local } else { Exit::Done }
+    }
+
+    /// The points that a fault of this program has kept from being decided.
+    pub fn faults(&self) -> impl Iterator<Item = &PointResult> {
+        self.results.iter().filter(|result| result.origin == FindingOrigin::Fault)
     }
 }
 

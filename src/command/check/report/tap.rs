@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::super::finding::Verdict;
-use super::super::run::PointResult;
+use super::super::run::{FindingOrigin, PointResult};
 use super::{Report, case_name, sanitised};
 
 /// The whole text.
@@ -22,20 +22,21 @@ pub fn render(report: &Report) -> String {
 }
 
 fn case(number: usize, result: &PointResult, out: &mut String) {
-    let ok = if result.verdict == Verdict::Fail { "not ok" } else { "ok" };
+    let is_fault = result.origin == FindingOrigin::Fault;
+    let ok = if result.verdict == Verdict::Fail || is_fault { "not ok" } else { "ok" };
     let name = format!("{}/{}", result.point.group(), case_name(result));
     let directive = match result.verdict {
         Verdict::Fail if !result.is_new_failure() => {
             concat!(" # TO", "DO known deviation").to_owned()
         }
-        Verdict::NotApplicable | Verdict::Unknown => {
+        Verdict::NotApplicable | Verdict::Unknown if !is_fault => {
             let reason = sanitised(&result.observed);
             format!(" # SKIP {}: {reason}", result.verdict.name())
         }
         _ => String::new(),
     };
     let _ = writeln!(out, "{ok} {number} - {name}{directive}");
-    if matches!(result.verdict, Verdict::Fail | Verdict::Warn) {
+    if matches!(result.verdict, Verdict::Fail | Verdict::Warn) || is_fault {
         let _ = writeln!(out, "  ---\n  verdict: {}", result.verdict.name());
         for (key, value) in [
             ("clause", result.point.clauses.join(", ")),

@@ -3,6 +3,7 @@
 use super::super::finding::Verdict;
 use super::super::journal::{Direction, Evidence, Fact, ProtocolLayer};
 use super::super::points::{self, Set};
+use super::super::run::FindingOrigin;
 use super::*;
 use unicode_width::UnicodeWidthStr;
 
@@ -22,6 +23,7 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
         remedy: point.remedy,
         version,
         verdict,
+        origin: FindingOrigin::Probe,
         observed: observed.to_owned(),
         time: Duration::from_millis(41),
         tries: 1,
@@ -255,4 +257,23 @@ fn the_judgement_follows_the_points() {
     assert_eq!(broken, ((ServerVerdict::NotUsable, Some("qos0-round-trip")), 1));
     let interrupted = judged(|report| report.signal = Some(Signal::Interrupt));
     assert_eq!(interrupted.1, 130);
+}
+
+/// An undecided point is no point that holds.
+#[test]
+fn the_text_says_no_more_than_was_decided() {
+    let mut report = report();
+    report.results[1].verdict = Verdict::Pass;
+    let last = |report: &Report| {
+        let text = text::render(report, text::Detail::Usual, text::Deviations::Here, text::WIDEST);
+        text.replace('\n', " ").split("INTEROPERABLE: ").nth(1).unwrap().trim().to_owned()
+    };
+    let decided = "every must that could be decided holds; see what is unknown.";
+    assert_eq!(last(&report), decided);
+    report.results[7].verdict = Verdict::Pass;
+    assert_eq!(last(&report), "every must holds; see the warnings.");
+    for warned in [5, 6] {
+        report.results[warned].verdict = Verdict::Pass;
+    }
+    assert_eq!(last(&report), "every point that was asked holds.");
 }

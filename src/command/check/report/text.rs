@@ -9,7 +9,7 @@ use super::super::journal::Evidence;
 use super::super::points::{self, Point, Set};
 use super::super::run::PointResult;
 use super::headlines::Headline;
-use super::{Report, ServerVerdict, sanitised};
+use super::{PointCounts, Report, ServerVerdict, sanitised};
 use crate::terminal::screen;
 
 /// How wide a line is where there is no terminal, and at most, in columns.
@@ -417,14 +417,23 @@ fn verdict(report: &Report, out: &mut Page) {
     let point = point.and_then(super::super::points::find);
     let reason = reason(report, verdict, point);
     out.hanging("", 0, &format!("{title}{scope}{reason}"));
+    let faults: Vec<&str> = report.faults().map(|result| result.point.name).collect();
+    if !faults.is_empty() {
+        let names = faults.join(", ");
+        let words = "A fault in mqttws kept points from being decided; please report it";
+        out.hanging("", 0, &format!("{words}: {names}."));
+    }
 }
 
 /// Why the verdict is as it is.
 fn reason(report: &Report, verdict: ServerVerdict, point: Option<&Point>) -> String {
     match (verdict, point) {
-        (ServerVerdict::Interoperable, _) => match report.counts().warn {
-            0 => ": every point that was asked holds.".to_owned(),
-            _ => ": every must holds; see the warnings.".to_owned(),
+        (ServerVerdict::Interoperable, _) => match report.counts() {
+            PointCounts { unknown: 1.., .. } => {
+                ": every must that could be decided holds; see what is unknown.".to_owned()
+            }
+            PointCounts { warn: 1.., .. } => ": every must holds; see the warnings.".to_owned(),
+            _ => ": every point that was asked holds.".to_owned(),
         },
         (ServerVerdict::Usable, Some(point)) => format!(
             ": a must is broken ({}). Our own defaults work; clients that need this do not: {}",

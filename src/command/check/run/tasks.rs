@@ -26,6 +26,13 @@ pub struct Task {
     pub probe: PointProbe,
 }
 
+impl Task {
+    /// Whether it is the same point in the same version.
+    fn is_of(&self, other: &Self) -> bool {
+        self.point.name == other.point.name && self.version == other.version
+    }
+}
+
 /// What is asked, in the order of `--only`, or else of the table.
 pub fn all(target: &CheckTarget) -> Vec<Task> {
     let mut tasks = Vec::new();
@@ -37,6 +44,20 @@ pub fn all(target: &CheckTarget) -> Vec<Task> {
     }
     tasks.sort_by_key(|task| target.selection.rank(task.point));
     tasks
+}
+
+/// What is asked of that where these tasks are done.
+pub fn left(target: &CheckTarget, done: &[Task]) -> Vec<Task> {
+    let mut tasks = all(target);
+    tasks.retain(|task| !done.iter().any(|one| one.is_of(task)));
+    tasks
+}
+
+/// Panics where a test has named this point. Only tests are built with this.
+#[cfg(debug_assertions)]
+pub fn panic_if_a_test_asks(point: &Point) {
+    let names = std::env::var("MQTTWS_CHECK_PANICS_AT").unwrap_or_default();
+    assert!(!names.split(',').any(|name| name == point.name), "a test asks for it");
 }
 
 /// The versions that a point is asked in.

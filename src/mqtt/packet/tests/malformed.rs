@@ -80,12 +80,6 @@ fn connections() -> Vec<Refused> {
             Malformed::ConnectFlags,
         ),
         (
-            "3.1 §3.1 reserved flag",
-            ALL,
-            "10 0E 0006 'MQIsdp' 03 03 003C 0000",
-            Malformed::ConnectFlags,
-        ),
-        (
             "[MQTT-3.1.2-11] will QoS",
             ALL,
             "10 0C 0004 'MQTT' 04 0A 003C 0000",

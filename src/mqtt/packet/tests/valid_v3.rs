@@ -57,6 +57,12 @@ fn connection() -> Vec<Row> {
             "10 0F 0006 'MQIsdp' 03 02 003C 0001 'c'",
             boxed(connect(Version::V3_1)),
         ),
+        liberal(
+            "CONNECT 3.1 with unused bits (3.1 §3.1)",
+            ALL,
+            "10 0F 0006 'MQIsdp' 03 2B 003C 0001 'c'",
+            boxed(connect(Version::V3_1)),
+        ),
         row(
             "CONNECT 3.1.1",
             ALL,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use super::{Row, at_once, play, serve, verdicts};
+use super::{Row, at_once, play, serve, verdicts, verdicts_with};
 use crate::check::front::{self, Deviation, Do, Seen, frame};
 use crate::support::program::Program;
 
@@ -352,6 +352,18 @@ fn deviations_of_identity() {
 #[test]
 fn deviations_of_what_is_taken() {
     play(OF_SPOILT);
+}
+
+/// MQTT 3.1 only says that a server should close the connection at a malformed CONNECT.
+#[test]
+fn a_malformed_connect_that_mqtt_31_takes_is_a_warning() {
+    let (_serve, url) = serve();
+    let front = front::start(&url, OF_SPOILT[0].deviation);
+    for (version, expected) in [("31", "WARN"), ("311", "FAIL"), ("5", "FAIL")] {
+        let flags = ["--versions", version];
+        let (found, report) = verdicts_with(&front, "connect-malformed", &flags);
+        assert_eq!(found["connect-malformed"], expected, "{version}: {report}");
+    }
 }
 
 /// Without MQTT 5 its points do not apply; whether that is a fault depends on how it is refused.

@@ -103,6 +103,20 @@ const ROWS: &[Row] = &[
         warns: &["origin-foreign"],
     },
     Row {
+        name: "foreign-origin-bad-request",
+        deviation: || {
+            Box::new(Requests(|head| {
+                let is_foreign =
+                    header(head, "Origin").is_some_and(|origin| origin.ends_with(".invalid"));
+                let refused = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+                refused_if(is_foreign, refused)
+            }))
+        },
+        scope: "upgrade",
+        fails: &[],
+        warns: &["origin-foreign"],
+    },
+    Row {
         name: "short-headers-only",
         deviation: || {
             Box::new(Requests(|head| {
@@ -130,6 +144,7 @@ const ROWS: &[Row] = &[
             "upgrade-missing",
             "key-checked",
             "version-checked",
+            "origin-foreign",
         ],
     },
     Row {

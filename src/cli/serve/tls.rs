@@ -1,0 +1,78 @@
+//! The flags that encrypt the connections of `serve`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use clap::{ArgAction, Args};
+
+use crate::command::serve::tls::{TlsConfig, TlsIdentity};
+use crate::transport::tls::{TlsOptions, TlsSetupError, server};
+
+/// With which certificate TLS is spoken, and with whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct ServeTlsFlags {
+    /// Speak TLS (wss), with a certificate that is made on the spot, and an authority for it
+    ///
+    /// It is for localhost, 127.0.0.1, `::1` and the address of -h. Each flag of TLS implies it.
+    #[arg(long, action = ArgAction::Count)]
+    tls: u8,
+
+    /// Write the certificate of that authority to this file (PEM), for clients to trust
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, conflicts_with = "cert")]
+    ca_out: Option<PathBuf>,
+
+    /// Speak TLS with this certificate (PEM)
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    cert: Option<PathBuf>,
+
+    /// The private key (PEM) of the certificate [default: in the file of --cert]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, requires = "cert")]
+    key: Option<PathBuf>,
+
+    /// The password of an encrypted private key is the first line of this file
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, requires = "cert")]
+    key_password_file: Option<PathBuf>,
+
+    /// Demand a certificate of each client, by an authority in this file (PEM)
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    client_ca: Option<PathBuf>,
+}
+
+impl ServeTlsFlags {
+    /// What the flags mean; `None` is no TLS.
+    pub fn resolve(self) -> Result<Option<TlsConfig>> {
+        let is_given = self.tls > 0 || self.ca_out.is_some() || self.cert.is_some();
+        if !is_given && self.client_ca.is_none() {
+            return Ok(None);
+        }
+        let client_authorities = match &self.client_ca {
+            Some(path) => server::authorities(path)?,
+            None => Vec::new(),
+        };
+        let identity = match self.cert {
+            Some(certificate) => {
+                let options = TlsOptions {
+                    certificate: Some(certificate.clone()),
+                    key: self.key,
+                    key_password_file: self.key_password_file,
+                    ..TlsOptions::default()
+                };
+                let identity = server::certificate(&options).map_err(|error| of_server(&error))?;
+                TlsIdentity::Given { identity, file: certificate }
+            }
+            None => TlsIdentity::Made { ca_out: self.ca_out },
+        };
+        Ok(Some(TlsConfig { identity, client_authorities }))
+    }
+
+    /// Whether clients must have a certificate.
+    pub fn asks_clients(&self) -> bool {
+        self.client_ca.is_some()
+    }
+}
+
+/// The words are those of a client, whose certificate it mostly is.
+fn of_server(error: &TlsSetupError) -> anyhow::Error {
+    anyhow!("{}", error.to_string().replace("client certificate", "certificate"))
+}
