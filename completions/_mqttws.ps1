@@ -504,6 +504,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Let in this user, and none that is not named (repeatable)')
             [CompletionResult]::new('--users', '--users', [CompletionResultType]::ParameterName, 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them')
             [CompletionResult]::new('--acl', '--acl', [CompletionResultType]::ParameterName, 'Who may read and write which topics, by a file as mosquitto''s `acl_file`')
+            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Lose, double, delay packets, cut connections on purpose: drop=0.01,delay=50ms (see FAULTS)')
             [CompletionResult]::new('--ca-out', '--ca-out', [CompletionResultType]::ParameterName, 'Write the certificate of that authority to this file (PEM), for clients to trust')
             [CompletionResult]::new('--cert', '--cert', [CompletionResultType]::ParameterName, 'Speak TLS with this certificate (PEM)')
             [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'The private key (PEM) of the certificate')

@@ -489,12 +489,18 @@ _mqttws_value() {
         'serve --port =' | \
         'serve --ready-fd ' | \
         'serve --ready-fd =' | \
+        'serve --expect ' | \
+        'serve --expect =' | \
+        'serve --deviate ' | \
+        'serve --deviate =' | \
         'serve --limit ' | \
         'serve --limit =' | \
         'serve --allow-origin ' | \
         'serve --allow-origin =' | \
         'serve --user ' | \
-        'serve --user =')
+        'serve --user =' | \
+        'serve --fault ' | \
+        'serve --fault =')
             : ;;
         'pub --capath ' | \
         'pub --capath =' | \
@@ -598,6 +604,12 @@ _mqttws_value() {
         'check --tls-keylog =' | \
         'check --config ' | \
         'check --config =' | \
+        'serve --load ' | \
+        'serve --load =' | \
+        'serve --save ' | \
+        'serve --save =' | \
+        'serve --record ' | \
+        'serve --record =' | \
         'serve --users ' | \
         'serve --users =' | \
         'serve --acl ' | \
@@ -749,15 +761,15 @@ _mqttws_value() {
 _mqttws_word() {
     case "$1 $cur" in
         'pub -'*)
-            _mqttws_of -W '-t --topic --topic-prefix -m --message -f --file -s --stdin-file -l --stdin-line -n --null-message --json -0 --null --delimiter --split --strict-input --request -e --response-topic -v --verbose -F --format --pretty --hex --base64 -N -W --timeout --repeat -q --qos -r --retain --topic-alias --latency --repeat-delay --rate --replay -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -c --disable-clean-session -x --session-expiry-interval -D --property -o --summary --help' ;;
+            _mqttws_of -W '-t --topic --topic-prefix -m --message -f --file -s --stdin-file -l --stdin-line -n --null-message --json -0 --null --delimiter --split --strict-input --request -e --response-topic -v --verbose -F --format --pretty --hex --base64 -N -W --timeout --repeat -q --qos -r --retain --topic-alias --latency --repeat-delay --rate --replay -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property -o --summary --help' ;;
         'sub -'*)
-            _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --exec --shell --exec-argv --jobs --keep-going --reply --match --match-topic --match-json --fail-on --expect-none --show-others --ready-fd -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
+            _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --exec --shell --exec-argv --jobs --keep-going --reply --match --match-topic --match-json --fail-on --expect-none --show-others --ready-fd -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
         'ping -'*)
             _mqttws_of -W '-c --count --interval --flood -w --deadline --via -q --qos --size -W --timeout --json --summary --warn --crit --on --format -V --protocol-version -i --id -I --id-prefix -k --keepalive --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -D --property --help' ;;
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'serve -'*)
-            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
+            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --load --save --record --expect --deviate --limit --allow-origin --allow-remote --user --users --acl --fault --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)
             _mqttws_of -W '--config --names --help' ;;
         'completions -'*)

@@ -496,6 +496,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --user 'Let in this user, and none that is not named (repeatable)'
             cand --users 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them'
             cand --acl 'Who may read and write which topics, by a file as mosquitto''s `acl_file`'
+            cand --fault 'Lose, double, delay packets, cut connections on purpose: drop=0.01,delay=50ms (see FAULTS)'
             cand --ca-out 'Write the certificate of that authority to this file (PEM), for clients to trust'
             cand --cert 'Speak TLS with this certificate (PEM)'
             cand --key 'The private key (PEM) of the certificate'

@@ -430,6 +430,7 @@ complete -c mqttws -n '__mqttws_verb serve' -l allow-remote -d 'Let in other mac
 complete -c mqttws -n '__mqttws_verb serve' -l user -x -d 'Let in this user, and none that is not named (repeatable)'
 complete -c mqttws -n '__mqttws_verb serve' -l users -r -F -d 'Let in the users of this file: lines NAME:PASSWORD, or as `mosquitto_passwd` writes them'
 complete -c mqttws -n '__mqttws_verb serve' -l acl -r -F -d 'Who may read and write which topics, by a file as mosquitto\'s `acl_file`'
+complete -c mqttws -n '__mqttws_verb serve' -l fault -x -d 'Lose, double, delay packets, cut connections on purpose: drop=0.01,delay=50ms (see FAULTS)'
 complete -c mqttws -n '__mqttws_verb serve' -l tls -d 'Speak TLS (wss), with a certificate that is made on the spot, and an authority for it'
 complete -c mqttws -n '__mqttws_verb serve' -l ca-out -r -F -d 'Write the certificate of that authority to this file (PEM), for clients to trust'
 complete -c mqttws -n '__mqttws_verb serve' -l cert -r -F -d 'Speak TLS with this certificate (PEM)'
