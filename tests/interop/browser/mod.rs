@@ -26,9 +26,8 @@ const LIBRARIES: [(&str, &[u8]); 2] = [("mqttjs", &[3, 4, 5]), ("paho", &[3, 4])
 /// The browser that all tests share; none when `tests/run` was told to do without.
 fn chromium() -> Option<&'static Chromium> {
     static CHROMIUM: OnceLock<Chromium> = OnceLock::new();
-    let is_here = ["chromium-headless-shell", "browser-libraries", "certutil", "stunnel"]
-        .into_iter()
-        .all(is_here);
+    let is_here =
+        ["chromium-headless-shell", "browser-libraries", "certutil"].into_iter().all(is_here);
     is_here.then(|| CHROMIUM.get_or_init(|| Chromium::start(&secure().authority)))
 }
 

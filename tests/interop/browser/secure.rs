@@ -1,22 +1,20 @@
-//! `wss://`: a broker behind a TLS proxy with an authority that the browser trusts.
+//! `wss://`: a broker with the authority that `serve --tls` makes, which the browser trusts.
 
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use super::carries::carries_in_every_version;
-use super::chromium;
+use super::{Task, chromium, serve_with};
 use crate::brokers::kept::{Kept, Remains, Start, lasting_folder};
-use crate::certificates::{Authority, FAR_AWAY};
-use crate::daemon::free_ports;
 use crate::program::Program;
 
-/// The broker and the proxy, up before the browser is: it reads once whom it trusts.
+/// The broker, up before the browser is: it reads once whom it trusts.
 pub struct Secure {
     pub url: String,
-    /// The file with the authority.
+    /// The file with its authority.
     pub authority: String,
-    _processes: [Kept; 2],
+    _process: Kept,
 }
 
 /// The one that all tests share.
@@ -27,36 +25,16 @@ pub fn secure() -> &'static Secure {
 
 impl Secure {
     fn start() -> Self {
-        let [plain, port] = free_ports().map(|port: u16| port.to_string());
-        let serve = [env!("CARGO_BIN_EXE_mqttws"), "serve", "-p", &plain];
-        let serve = run(&serve, "/mqtt\n", &lasting_folder());
-        let (folder, authority) = (lasting_folder(), Authority::new());
-        let write = |name: &str, text: String| {
-            let path = folder.join(name).display().to_string();
-            fs::write(&path, text).unwrap();
-            path
-        };
-        let trusted = write("authority.pem", authority.pem());
-        let certificate = authority.certify(&["localhost", "127.0.0.1"], FAR_AWAY);
-        let key = certificate.key.serialize_pem();
-        let chain = write("server.pem", certificate.certificate.pem() + &key);
-        let configuration = format!(
-            "foreground = yes\npid =\n[broker]\naccept = 127.0.0.1:{port}\n\
-             connect = 127.0.0.1:{plain}\ncert = {chain}\n"
-        );
-        let stunnel = ["stunnel", &write("stunnel.conf", configuration)];
-        let stunnel = run(&stunnel, "Configuration successful", &folder);
-        let url = format!("wss://127.0.0.1:{port}/mqtt");
-        Self { url, authority: trusted, _processes: [serve, stunnel] }
+        let folder = lasting_folder();
+        let authority = folder.join("authority.pem").display().to_string();
+        let program = env!("CARGO_BIN_EXE_mqttws");
+        let words = [program, "serve", "-p", "0", "--tls", "--ca-out", &authority];
+        let words = words.map(str::to_owned).to_vec();
+        let start = Start { words, environment: Vec::new(), ready: "/mqtt\n" };
+        let process = Kept::start(&start, &folder, Remains::Nothing);
+        let url = fs::read_to_string(folder.join("log")).unwrap().trim().to_owned();
+        Self { url, authority, _process: process }
     }
-}
-
-/// Runs a program until the tests have ended; it is ready when it says this, and the folder goes
-/// with it.
-fn run(words: &[&str], ready: &'static str, folder: &Path) -> Kept {
-    let words = words.iter().map(|word| (*word).to_owned()).collect();
-    let start = Start { words, environment: Vec::new(), ready };
-    Kept::start(&start, folder, Remains::Nothing)
 }
 
 /// Lets the browser whose home this is trust an authority, as a user of Chromium on Linux does.
@@ -69,7 +47,7 @@ pub fn trust(authority: &str, home: &Path) {
         Program::of("certutil", words).run().expect(0, "", "");
     };
     certutil(&["-N", "--empty-password"]);
-    certutil(&["-A", "-t", "C,,", "-n", "authority of the tests", "-i", authority]);
+    certutil(&["-A", "-t", "C,,", "-n", "mqttws serve", "-i", authority]);
 }
 
 #[test]
@@ -82,4 +60,12 @@ fn mqtt_js_carries_everything_over_tls() {
 fn paho_javascript_carries_everything_over_tls() {
     let Some(chromium) = chromium() else { return };
     carries_in_every_version(1, &secure().url, chromium);
+}
+
+#[test]
+fn an_authority_that_the_browser_does_not_trust_ends_in_1006() {
+    let Some(chromium) = chromium() else { return };
+    let (_serve, url) = serve_with(&["--tls"]);
+    let task = Task { library: "mqttjs", version: 5, url: &url, more: "" };
+    task.start(chromium).tells("closed 1006");
 }
