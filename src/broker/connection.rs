@@ -13,7 +13,7 @@ use faulty::room;
 
 use super::access::UpgradeRules;
 use super::brokers::{Brokers, TooManyBrokers};
-use super::deviation::{DeviantTraffic, Deviation};
+use super::deviation::{DeviantTraffic, KnownDeviation};
 use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
@@ -51,7 +51,7 @@ pub struct Service {
     /// Which refusals it is told of.
     pub refusals: RefusalLines,
     /// What is done otherwise than the standards say.
-    pub deviations: Vec<&'static Deviation>,
+    pub deviations: Vec<&'static KnownDeviation>,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -147,7 +147,7 @@ impl ServerConnection {
     }
 
     /// The same with these deviations.
-    pub fn deviating(mut self, deviations: &[&'static Deviation]) -> Self {
+    pub fn deviating(mut self, deviations: &[&'static KnownDeviation]) -> Self {
         let is_deviant = !deviations.is_empty();
         self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
         self

@@ -35,7 +35,7 @@ use mio::net::TcpListener;
 use access::Access;
 use brokers::Brokers;
 use connection::Service;
-use deviation::Deviation;
+use deviation::KnownDeviation;
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, LoopControl};
 use fault::FaultPlan;
@@ -105,7 +105,7 @@ pub struct BrokerOptions {
     /// The messages that are retained from the beginning.
     pub retained: Vec<Publish>,
     /// What is done otherwise than the standards say.
-    pub deviations: Vec<&'static Deviation>,
+    pub deviations: Vec<&'static KnownDeviation>,
     /// How connections are encrypted, if they are.
     pub tls: Option<ServerTls>,
     /// What is called when something happens.

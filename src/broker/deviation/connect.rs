@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use super::packet::{RawPacket, encoded};
-use super::{Change, Deviation, Memory, Step, pass};
+use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
 use crate::mqtt::packet::{ConnAck, Connect, Malformed, Packet};
 use crate::mqtt::property::{Properties, PropertyId};
 use crate::mqtt::reason::ReasonCode;
@@ -14,8 +14,8 @@ const CONNECT: u8 = 1;
 const PINGREQ: u8 = 12;
 const DISCONNECT: u8 = 14;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
-    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
+    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
 }
 
 /// The protocol level that a CONNECT asks for.
@@ -29,19 +29,19 @@ fn level(packet: &RawPacket) -> Option<u8> {
 }
 
 /// Does something else about a CONNECT of this level.
-fn at_level(packet: &RawPacket, wanted: u8, steps: Vec<Step>) -> Vec<Step> {
+fn at_level(packet: &RawPacket, wanted: u8, steps: Vec<RewriteStep>) -> Vec<RewriteStep> {
     if level(packet) == Some(wanted) { steps } else { pass() }
 }
 
 /// A CONNACK with this code, and the end.
-fn refused(code: u8, version: Version) -> Vec<Step> {
+fn refused(code: u8, version: Version) -> Vec<RewriteStep> {
     let (code, properties) = (ReasonCode(code), Properties::default());
     let connack = ConnAck { session_present: false, code, properties };
-    vec![Step::Back(encoded(&Packet::ConnAck(Box::new(connack)), version)), Step::End]
+    vec![RewriteStep::Back(encoded(&Packet::ConnAck(Box::new(connack)), version)), RewriteStep::End]
 }
 
 /// A CONNECT, changed.
-fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<Step> {
+fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::Connect(connect) = packet {
             change(connect);
@@ -50,7 +50,7 @@ fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<Step> {
 }
 
 /// A CONNACK, changed.
-fn connack(packet: &RawPacket, change: impl FnOnce(&mut ConnAck)) -> Vec<Step> {
+fn connack(packet: &RawPacket, change: impl FnOnce(&mut ConnAck)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::ConnAck(connack) = packet {
             change(connack);
@@ -58,8 +58,8 @@ fn connack(packet: &RawPacket, change: impl FnOnce(&mut ConnAck)) -> Vec<Step> {
     })
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         servers: "NATS, RabbitMQ up to 3.12, Aedes",
         ..row(
             "mqtt5-refused",
@@ -67,16 +67,16 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| at_level(packet, 5, refused(1, Version::V3_1_1))),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "rumqttd",
         fails: &["connect-mqtt5"],
         ..row(
             "mqtt5-closed-mute",
             "a CONNECT of MQTT 5 ends the connection without an answer",
-            Change::client(|_, packet| at_level(packet, 5, vec![Step::End])),
+            Change::client(|_, packet| at_level(packet, 5, vec![RewriteStep::End])),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "amqtt, for a CONNECT with properties",
         fails: &["connect-mqtt5"],
         ..row(
@@ -85,7 +85,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| at_level(packet, 5, Vec::new())),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["connect-mqtt311"],
         ..row(
             "mqtt311-unanswered",
@@ -93,15 +93,15 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| at_level(packet, 4, Vec::new())),
         )
     },
-    Deviation {
+    KnownDeviation {
         warns: &["connect-mqtt311"],
         ..row(
             "mqtt311-closed-mute",
             "a CONNECT of MQTT 3.1.1 ends the connection without an answer",
-            Change::client(|_, packet| at_level(packet, 4, vec![Step::End])),
+            Change::client(|_, packet| at_level(packet, 4, vec![RewriteStep::End])),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NanoMQ",
         fails: &["connect-mqtt31"],
         ..row(
@@ -110,7 +110,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| at_level(packet, 3, Vec::new())),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["level-unknown"],
         ..row(
             "level-6-taken",
@@ -120,24 +120,24 @@ pub const ROWS: &[Deviation] = &[
                     let mut bytes = packet.bytes.clone();
                     let at = bytes.len() - packet.body().len() + 6;
                     bytes[at] = 5;
-                    vec![Step::Onward(bytes)]
+                    vec![RewriteStep::Onward(bytes)]
                 }
                 _ => pass(),
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["level-unknown", "refusal-then-close"],
         ..row(
             "refused-not-closed",
             "after CONNACK has refused an unknown version the connection stays open",
             Change::client(|_, packet| match level(packet) {
-                Some(6) => vec![Step::Back(b"\x20\x02\0\x01".to_vec())],
+                Some(6) => vec![RewriteStep::Back(b"\x20\x02\0\x01".to_vec())],
                 _ => pass(),
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["session-present-clean"],
         ..row(
             "session-present-after-clean-start",
@@ -147,7 +147,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["client-id-empty"],
         ..row(
             "no-assigned-id",
@@ -159,7 +159,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto with allow_zero_length_clientid false",
         warns: &["client-id-empty"],
         ..row(
@@ -174,7 +174,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["client-id-empty-kept"],
         ..row(
             "empty-id-kept",
@@ -187,7 +187,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["takeover"],
         ..row(
             "no-takeover",
@@ -202,7 +202,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto up to 2.0",
         warns: &["takeover", "error-reason-code"],
         ..row(
@@ -215,7 +215,7 @@ pub const ROWS: &[Deviation] = &[
             ),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["connect-flags-checked"],
         ..row(
             "any-connect-flags",
@@ -226,17 +226,17 @@ pub const ROWS: &[Deviation] = &[
                     let name = packet.body().get(1).map_or(0, |name| usize::from(*name));
                     let at = bytes.len() - packet.body().len() + 2 + name + 1;
                     bytes[at] &= !1;
-                    vec![Step::Onward(bytes)]
+                    vec![RewriteStep::Onward(bytes)]
                 }
                 _ => pass(),
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["first-packet"],
         ..row("any-first-packet", "a client need not begin with CONNECT", Change::client(any_first))
     },
-    Deviation {
+    KnownDeviation {
         fails: &["second-connect"],
         ..row(
             "second-connect-ignored",
@@ -248,7 +248,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["auth-method-unknown"],
         ..row(
             "any-auth-method",
@@ -261,7 +261,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["ping-answered", "ping-keeps-alive"],
         ..row(
             "pingreq-unanswered",
@@ -269,7 +269,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| if packet.kind() == PINGREQ { Vec::new() } else { pass() }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["keep-alive-enforced"],
         ..row(
             "keep-alive-not-enforced",
@@ -280,11 +280,11 @@ pub const ROWS: &[Deviation] = &[
 ];
 
 /// Puts a CONNECT before a first packet that is none.
-fn any_first(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+fn any_first(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     memory.count += 1;
     if memory.count > 1 || packet.kind() == CONNECT {
         return pass();
     }
     let connect = b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0";
-    vec![Step::Onward(connect.to_vec()), Step::Pass]
+    vec![RewriteStep::Onward(connect.to_vec()), RewriteStep::Pass]
 }

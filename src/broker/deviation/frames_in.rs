@@ -1,7 +1,7 @@
 //! Deviations in how frames of clients are read.
 
-use super::stream::{Frame, count_packets, packet_length, whole};
-use super::{Change, Deviation, Memory, Step, pass};
+use super::stream::{WholeFrame, count_packets, packet_length, whole};
+use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
 use crate::websocket::frame::{BINARY, CLOSE, CONTINUATION, FINAL, TEXT, TOO_BIG};
 
 /// The opcodes of Ping and Pong.
@@ -13,36 +13,36 @@ const CONNECT: u8 = 1;
 
 const KIB: usize = 1024;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
-    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
+    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
 }
 
 /// Ends the connection at frames that are like that.
-fn ended_if(is_fatal: bool) -> Vec<Step> {
-    if is_fatal { vec![Step::End] } else { pass() }
+fn ended_if(is_fatal: bool) -> Vec<RewriteStep> {
+    if is_fatal { vec![RewriteStep::End] } else { pass() }
 }
 
 /// Leaves out frames that are like that.
-fn ignored_if(is_ignored: bool) -> Vec<Step> {
+fn ignored_if(is_ignored: bool) -> Vec<RewriteStep> {
     if is_ignored { Vec::new() } else { pass() }
 }
 
 /// Another first byte, if it is like that.
-fn taken_as(frame: &Frame, first: u8) -> Vec<Step> {
+fn taken_as(frame: &WholeFrame, first: u8) -> Vec<RewriteStep> {
     if first == frame.first { pass() } else { onward(frame, first, &frame.payload) }
 }
 
-fn onward(frame: &Frame, first: u8, payload: &[u8]) -> Vec<Step> {
-    vec![Step::Onward(frame.altered(first, payload))]
+fn onward(frame: &WholeFrame, first: u8, payload: &[u8]) -> Vec<RewriteStep> {
+    vec![RewriteStep::Onward(frame.altered(first, payload))]
 }
 
 /// Close with this code, and the end.
-fn closed(code: u16) -> Vec<Step> {
-    vec![Step::Back(whole(CLOSE, &code.to_be_bytes(), false)), Step::End]
+fn closed(code: u16) -> Vec<RewriteStep> {
+    vec![RewriteStep::Back(whole(CLOSE, &code.to_be_bytes(), false)), RewriteStep::End]
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         servers: "NanoMQ up to 0.22",
         fails: &["two-packets", "hundred-packets", "connect-with-subscribe"],
         ..row(
@@ -51,7 +51,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client_frames(first_only),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NanoMQ",
         fails: &["connect-with-subscribe"],
         ..row(
@@ -67,7 +67,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["packet-over-messages"],
         warns: &["large-packet", "large-frame"],
         ..row(
@@ -78,7 +78,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto 2.1.2",
         fails: &["header-cut"],
         ..row(
@@ -87,7 +87,7 @@ pub const ROWS: &[Deviation] = &[
             Change { read: Some(header_in_one_read), ..Change::NONE },
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Moquette, BifroMQ",
         fails: &["continuation-frames", "ping-between-fragments", "odd-fragments"],
         ..row(
@@ -96,7 +96,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client_frames(|_, frame| ended_if(frame.opcode() == CONTINUATION)),
         )
     },
-    Deviation {
+    KnownDeviation {
         warns: &["odd-fragments"],
         ..row(
             "few-fragments",
@@ -111,7 +111,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["ping", "ping-between-fragments"],
         ..row(
             "no-pong",
@@ -121,7 +121,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "RMQTT",
         fails: &["ping", "ping-between-fragments"],
         ..row(
@@ -133,7 +133,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["pong-unasked"],
         ..row(
             "pong-fatal",
@@ -141,7 +141,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client_frames(|_, frame| ended_if(frame.opcode() == PONG)),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto 2.1.2, RMQTT",
         fails: &["empty-message"],
         ..row(
@@ -152,7 +152,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto up to 2.0, NATS, ejabberd, Aedes, amqtt, Artemis",
         fails: &["text-frame", "text-frame-first"],
         ..row(
@@ -164,7 +164,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "VerneMQ, RabbitMQ 3.10, ActiveMQ",
         fails: &["text-frame", "text-frame-first"],
         ..row(
@@ -173,7 +173,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client_frames(|_, frame| ignored_if(frame.opcode() == TEXT)),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto up to 2.0, ejabberd, websocket-stream",
         fails: &["unmasked"],
         ..row(
@@ -185,11 +185,11 @@ pub const ROWS: &[Deviation] = &[
                 }
                 let mut bytes = whole(frame.opcode(), &frame.payload, true);
                 bytes[0] = frame.first;
-                vec![Step::Onward(bytes)]
+                vec![RewriteStep::Onward(bytes)]
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "ejabberd",
         fails: &["reserved-bits"],
         ..row(
@@ -198,7 +198,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client_frames(|_, frame| taken_as(frame, frame.first & 0x8f)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["reserved-opcode"],
         ..row(
             "reserved-opcode-ignored",
@@ -208,7 +208,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["fragment-order"],
         ..row(
             "orphan-ignored",
@@ -222,7 +222,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["control-frames-checked"],
         ..row(
             "ping-fragment-taken",
@@ -233,7 +233,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["control-frames-checked"],
         ..row(
             "long-ping-ignored",
@@ -243,7 +243,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["length-top-bit"],
         ..row(
             "top-bit-ignored",
@@ -253,7 +253,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Moquette, BifroMQ, Artemis, ActiveMQ",
         warns: &["large-frame"],
         ..row(
@@ -264,7 +264,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "rumqttd",
         warns: &["large-packet", "large-frame"],
         ..row(
@@ -276,7 +276,7 @@ pub const ROWS: &[Deviation] = &[
 ];
 
 /// The rest of a message after its first packet is lost; a packet over several messages is not.
-fn first_only(memory: &mut Memory, frame: &Frame) -> Vec<Step> {
+fn first_only(memory: &mut DeviationMemory, frame: &WholeFrame) -> Vec<RewriteStep> {
     if frame.opcode() != BINARY {
         return pass();
     }
@@ -294,7 +294,7 @@ fn first_only(memory: &mut Memory, frame: &Frame) -> Vec<Step> {
 }
 
 /// Whether this read does not end inside the header of a frame.
-fn header_in_one_read(memory: &mut Memory, mut bytes: &[u8]) -> bool {
+fn header_in_one_read(memory: &mut DeviationMemory, mut bytes: &[u8]) -> bool {
     use crate::websocket::frame::FrameHeader;
     loop {
         let taken = usize::try_from(memory.count).map_or(bytes.len(), |left| left.min(bytes.len()));

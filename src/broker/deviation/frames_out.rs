@@ -1,22 +1,22 @@
 //! Deviations in the frames that the broker sends, and in how connections end.
 
-use super::stream::{Frame, whole};
-use super::{Change, Deviation, Memory, Step, pass};
+use super::stream::{WholeFrame, whole};
+use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
 use crate::websocket::frame::{BINARY, CLOSE, CONTINUATION, FINAL, TEXT};
 
 /// The packet type of DISCONNECT.
 const DISCONNECT: u8 = 14;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
-    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
+    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
 }
 
-fn onward(bytes: Vec<u8>) -> Vec<Step> {
-    vec![Step::Onward(bytes)]
+fn onward(bytes: Vec<u8>) -> Vec<RewriteStep> {
+    vec![RewriteStep::Onward(bytes)]
 }
 
 /// Something else instead of a binary message.
-fn instead(frame: &Frame, change: impl FnOnce() -> Vec<u8>) -> Vec<Step> {
+fn instead(frame: &WholeFrame, change: impl FnOnce() -> Vec<u8>) -> Vec<RewriteStep> {
     if frame.is_binary() { onward(change()) } else { pass() }
 }
 
@@ -25,7 +25,7 @@ const BY_DISCONNECT: u64 = 1;
 const BY_CLOSE: u64 = 2;
 
 /// Notes how the client ends the connection.
-fn note_end(memory: &mut Memory, frame: &Frame) -> Vec<Step> {
+fn note_end(memory: &mut DeviationMemory, frame: &WholeFrame) -> Vec<RewriteStep> {
     if memory.count == 0 {
         if frame.packet_type() == Some(DISCONNECT) {
             memory.count = BY_DISCONNECT;
@@ -37,12 +37,12 @@ fn note_end(memory: &mut Memory, frame: &Frame) -> Vec<Step> {
 }
 
 /// No Close where the client has ended the connection in this way.
-fn no_close(memory: &Memory, frame: &Frame, end: u64) -> Vec<Step> {
+fn no_close(memory: &DeviationMemory, frame: &WholeFrame, end: u64) -> Vec<RewriteStep> {
     if frame.opcode() == CLOSE && memory.count == end { Vec::new() } else { pass() }
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         servers: "Artemis with webSocketEncoderType=text",
         fails: &["binary-only"],
         ..row(
@@ -53,7 +53,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["never-masked"],
         ..row(
             "masked-out",
@@ -63,7 +63,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["frames-legal"],
         ..row(
             "reserved-bit-out",
@@ -73,7 +73,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["frames-legal"],
         ..row(
             "long-length-out",
@@ -86,7 +86,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Artemis and NanoMQ above 64 KiB; legal",
         ..row(
             "fragments-out",
@@ -94,7 +94,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server_frames(|_, frame| instead(frame, || fragmented(&frame.payload))),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Aedes with ws; legal",
         warns: &["packets-aligned"],
         ..row(
@@ -107,7 +107,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "RMQTT (an empty Close)",
         fails: &["close-code-legal"],
         ..row(
@@ -119,7 +119,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Aedes, mochi, rumqttd, Mosquitto up to 2.0",
         warns: &["mqtt-disconnect"],
         ..row(
@@ -128,7 +128,7 @@ pub const ROWS: &[Deviation] = &[
             Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_DISCONNECT)),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto 2.1",
         fails: &["client-close", "close-forms"],
         ..row(
@@ -137,7 +137,7 @@ pub const ROWS: &[Deviation] = &[
             Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_CLOSE)),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto up to 2.0, mochi",
         warns: &["error-close-frame"],
         ..row(
@@ -146,13 +146,15 @@ pub const ROWS: &[Deviation] = &[
             Change::frames(note_end, |memory, frame| no_close(memory, frame, 0)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["close-malformed", "close-code-legal"],
         ..row(
             "close-echoed",
             "a Close is answered by the same bytes, whatever they are",
             Change::client_frames(|_, frame| match frame.opcode() {
-                CLOSE => vec![Step::Back(whole(CLOSE, &frame.payload, false)), Step::End],
+                CLOSE => {
+                    vec![RewriteStep::Back(whole(CLOSE, &frame.payload, false)), RewriteStep::End]
+                }
                 _ => pass(),
             }),
         )

@@ -2,9 +2,9 @@
 
 /// A head, with the empty line that ends it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Head(pub String);
+pub struct RewrittenHead(pub String);
 
-impl Head {
+impl RewrittenHead {
     /// The path of a request, with its query.
     pub fn target(&self) -> &str {
         self.0.split(' ').nth(1).unwrap_or_default()

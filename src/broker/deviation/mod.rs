@@ -18,15 +18,15 @@ mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use head::Head;
+use head::RewrittenHead;
 use packet::RawPacket;
-use stream::Frame;
+use stream::WholeFrame;
 
 pub use traffic::DeviantTraffic;
 
 /// A known deviation.
 #[derive(Debug)]
-pub struct Deviation {
+pub struct KnownDeviation {
     /// Its name, in kebab-case.
     pub name: &'static str,
     /// What the server does.
@@ -41,7 +41,7 @@ pub struct Deviation {
 }
 
 /// All deviations, grouped by where they act.
-pub fn all() -> impl Iterator<Item = &'static Deviation> {
+pub fn all() -> impl Iterator<Item = &'static KnownDeviation> {
     [
         upgrade::ROWS,
         upgrade::offers::ROWS,
@@ -57,7 +57,7 @@ pub fn all() -> impl Iterator<Item = &'static Deviation> {
 }
 
 /// The deviation of this name.
-pub fn find(name: &str) -> Option<&'static Deviation> {
+pub fn find(name: &str) -> Option<&'static KnownDeviation> {
     all().find(|deviation| deviation.name == name)
 }
 
@@ -78,7 +78,7 @@ enum RequestStep {
 
 /// What is done about a frame or a packet; several things are done in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+enum RewriteStep {
     /// It goes on as it came.
     Pass,
     /// These bytes go on.
@@ -91,7 +91,7 @@ enum Step {
 
 /// What a deviation remembers of a connection.
 #[derive(Debug, Default)]
-struct Memory {
+struct DeviationMemory {
     /// The number of the connection.
     connection: u64,
     /// How many reads the request took.
@@ -106,11 +106,11 @@ struct Memory {
     filters: BTreeMap<String, u32>,
 }
 
-type RequestFn = fn(&mut Memory, &Head) -> RequestStep;
-type ResponseFn = fn(&Head, Head) -> Option<Head>;
-type ReadFn = fn(&mut Memory, &[u8]) -> bool;
-type FrameFn = fn(&mut Memory, &Frame) -> Vec<Step>;
-type PacketFn = fn(&mut Memory, &RawPacket) -> Vec<Step>;
+type RequestFn = fn(&mut DeviationMemory, &RewrittenHead) -> RequestStep;
+type ResponseFn = fn(&RewrittenHead, RewrittenHead) -> Option<RewrittenHead>;
+type ReadFn = fn(&mut DeviationMemory, &[u8]) -> bool;
+type FrameFn = fn(&mut DeviationMemory, &WholeFrame) -> Vec<RewriteStep>;
+type PacketFn = fn(&mut DeviationMemory, &RawPacket) -> Vec<RewriteStep>;
 
 /// What a deviation changes: what it does not name passes.
 #[derive(Debug, Clone, Copy)]
@@ -172,6 +172,6 @@ impl Change {
 }
 
 /// It goes on as it came.
-fn pass() -> Vec<Step> {
-    vec![Step::Pass]
+fn pass() -> Vec<RewriteStep> {
+    vec![RewriteStep::Pass]
 }

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Side, Step};
+use super::{RewriteStep, Side};
 use crate::mqtt::packet::{
     Connect, Decoder, MAXIMUM_REMAINING_LENGTH, Malformed, Packet, Publish, Subscribe,
 };
@@ -64,17 +64,17 @@ impl RawPacket {
     }
 
     /// Another packet in its place.
-    pub(super) fn instead(&self, packet: &Packet) -> Vec<Step> {
-        vec![Step::Onward(encoded(packet, self.version))]
+    pub(super) fn instead(&self, packet: &Packet) -> Vec<RewriteStep> {
+        vec![RewriteStep::Onward(encoded(packet, self.version))]
     }
 
     /// An answer in its place.
-    pub(super) fn answered(&self, packet: &Packet) -> Vec<Step> {
-        vec![Step::Back(encoded(packet, self.version))]
+    pub(super) fn answered(&self, packet: &Packet) -> Vec<RewriteStep> {
+        vec![RewriteStep::Back(encoded(packet, self.version))]
     }
 
     /// The packet, changed; one that is not what `change` is about goes on as it came.
-    pub(super) fn changed(&self, change: impl FnOnce(&mut Packet)) -> Vec<Step> {
+    pub(super) fn changed(&self, change: impl FnOnce(&mut Packet)) -> Vec<RewriteStep> {
         let Ok(mut packet) = self.read() else { return super::pass() };
         let before = packet.clone();
         change(&mut packet);

@@ -1,7 +1,7 @@
 //! Deviations in what is done with messages, and in their properties.
 
 use super::packet::RawPacket;
-use super::{Change, Deviation, Memory, Step, pass};
+use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
 use crate::mqtt::packet::{
     Ack, ConnAck, Malformed, Packet, PacketId, PropertyError, Publish, Subscribe,
 };
@@ -14,12 +14,12 @@ const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
 const PUBREC: u8 = 5;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
-    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
+    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
 }
 
 /// Messages, changed.
-fn changed(packet: &RawPacket, change: impl FnOnce(&mut Publish)) -> Vec<Step> {
+fn changed(packet: &RawPacket, change: impl FnOnce(&mut Publish)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::Publish(publish) = packet {
             change(publish);
@@ -28,12 +28,12 @@ fn changed(packet: &RawPacket, change: impl FnOnce(&mut Publish)) -> Vec<Step> {
 }
 
 /// Leaves out what is like that.
-fn ignored_if(is_ignored: bool) -> Vec<Step> {
+fn ignored_if(is_ignored: bool) -> Vec<RewriteStep> {
     if is_ignored { Vec::new() } else { pass() }
 }
 
 /// The same message once more, at QoS 0.
-fn copy(publish: &Publish, packet: &RawPacket) -> Vec<Step> {
+fn copy(publish: &Publish, packet: &RawPacket) -> Vec<RewriteStep> {
     let publish = Publish { qos: QoS::AtMostOnce, packet_id: None, ..publish.clone() };
     packet.instead(&Packet::Publish(publish))
 }
@@ -48,7 +48,7 @@ fn is_no_text(error: &TopicError) -> bool {
 }
 
 /// A CONNACK with another property.
-fn announcing(packet: &RawPacket, id: PropertyId, value: u32) -> Vec<Step> {
+fn announcing(packet: &RawPacket, id: PropertyId, value: u32) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::ConnAck(connack) = packet {
             let ConnAck { properties, .. } = &mut **connack;
@@ -58,8 +58,8 @@ fn announcing(packet: &RawPacket, id: PropertyId, value: u32) -> Vec<Step> {
     })
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         fails: &["qos0-round-trip"],
         ..row(
             "payload-cut-at-nul",
@@ -72,7 +72,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["order"],
         ..row(
             "reordered",
@@ -80,7 +80,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(reordered),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NanoMQ and RMQTT in bursts",
         fails: &["order"],
         ..row(
@@ -94,7 +94,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["qos2-round-trip", "order"],
         ..row(
             "qos-2-twice",
@@ -109,7 +109,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "AWS IoT Core",
         fails: &["qos2-round-trip"],
         ..row(
@@ -118,7 +118,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| ignored_if(packet.kind() == PUBREC)),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "RabbitMQ",
         fails: &["qos2-round-trip"],
         ..row(
@@ -129,7 +129,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "RabbitMQ, for a user who may not write",
         fails: &["qos1-round-trip"],
         ..row(
@@ -138,7 +138,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| ignored_if(packet.kind() == PUBACK)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["utf8-topic", "packets-wellformed"],
         ..row(
             "byte-order-mark-stripped",
@@ -151,7 +151,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["topic-checked"],
         ..row(
             "topics-unchecked",
@@ -164,7 +164,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["topic-bad-utf8"],
         ..row(
             "utf8-unchecked",
@@ -177,7 +177,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["publish-header-checked"],
         ..row(
             "publish-headers-unchecked",
@@ -189,7 +189,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["fixed-header-checked"],
         ..row(
             "fixed-headers-unchecked",
@@ -209,7 +209,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["dup-not-passed"],
         ..row(
             "dup-passed",
@@ -219,7 +219,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["pubrel-unknown"],
         ..row(
             "unknown-pubrel-ignored",
@@ -227,7 +227,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(unknown_pubrel_ignored),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Azure IoT Hub",
         fails: &["retain-stored", "retain-handling"],
         ..row(
@@ -239,7 +239,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["retain-cleared"],
         ..row(
             "retained-never-cleared",
@@ -255,7 +255,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["retain-live-flag", "retain-as-published"],
         ..row(
             "retain-always-1",
@@ -263,7 +263,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| changed(packet, |publish| publish.retain = true)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["retain-stored", "retain-as-published"],
         ..row(
             "retain-always-0",
@@ -271,7 +271,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| changed(packet, |publish| publish.retain = false)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["retain-live-flag"],
         ..row(
             "all-retained",
@@ -279,7 +279,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| changed(packet, |publish| publish.retain = true)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["properties-pass", "will-properties"],
         ..row(
             "user-properties-dropped",
@@ -289,7 +289,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "mqttv5-cli",
         fails: &["properties-pass"],
         ..row(
@@ -305,7 +305,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["message-expiry"],
         ..row(
             "expiry-not-counted",
@@ -313,29 +313,29 @@ pub const ROWS: &[Deviation] = &[
             Change::server(expiry_restored),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["short-acks"],
         ..row(
             "short-acks-refused",
             "MQTT 5: a PUBACK that leaves out its properties ends the connection",
             Change::client(|_, packet| {
                 let is_short = packet.kind() == PUBACK && packet.body().len() == 3;
-                if is_short { vec![Step::End] } else { pass() }
+                if is_short { vec![RewriteStep::End] } else { pass() }
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["topic-alias-in"],
         ..row(
             "topic-alias-fatal",
             "a topic alias ends the connection, although CONNACK allows aliases",
             Change::client(|_, packet| {
                 let alias = packet.publish().and_then(|publish| publish.properties.topic_alias());
-                if alias.is_some() { vec![Step::End] } else { pass() }
+                if alias.is_some() { vec![RewriteStep::End] } else { pass() }
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["topic-alias-checked"],
         ..row(
             "alias-0-taken",
@@ -346,7 +346,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         warns: &["announced-limits"],
         ..row(
             "retain-announced-as-absent",
@@ -354,7 +354,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| announcing(packet, PropertyId::RetainAvailable, 0)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["receive-maximum-out"],
         ..row(
             "receive-maximum-ignored",
@@ -362,7 +362,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| without(packet, PropertyId::ReceiveMaximum)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["maximum-packet-size-out"],
         ..row(
             "maximum-packet-size-ignored",
@@ -370,7 +370,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| without(packet, PropertyId::MaximumPacketSize)),
         )
     },
-    Deviation {
+    KnownDeviation {
         warns: &["receive-maximum-in"],
         ..row(
             "more-in-flight-than-announced",
@@ -378,7 +378,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| announcing(packet, PropertyId::ReceiveMaximum, 9)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["maximum-packet-size-in"],
         ..row(
             "larger-than-announced-taken",
@@ -389,7 +389,7 @@ pub const ROWS: &[Deviation] = &[
 ];
 
 /// A CONNECT without this property.
-fn without(packet: &RawPacket, id: PropertyId) -> Vec<Step> {
+fn without(packet: &RawPacket, id: PropertyId) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::Connect(connect) = packet {
             connect.properties.remove(id);
@@ -397,7 +397,7 @@ fn without(packet: &RawPacket, id: PropertyId) -> Vec<Step> {
     })
 }
 
-fn reordered(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+fn reordered(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     if packet.kind() != PUBLISH {
         return pass();
     }
@@ -406,10 +406,10 @@ fn reordered(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
         memory.kept = Some(packet.bytes.clone());
         return Vec::new();
     }
-    [Step::Pass].into_iter().chain(memory.kept.take().map(Step::Onward)).collect()
+    [RewriteStep::Pass].into_iter().chain(memory.kept.take().map(RewriteStep::Onward)).collect()
 }
 
-fn unknown_pubrel_ignored(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+fn unknown_pubrel_ignored(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     match packet.read() {
         Ok(Packet::Publish(publish)) => memory.ids.extend(publish.packet_id.map(PacketId::get)),
         Ok(Packet::PubRel(ack)) => return ignored_if(!memory.ids.contains(&ack.packet_id.get())),
@@ -419,13 +419,13 @@ fn unknown_pubrel_ignored(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> 
 }
 
 /// Notes whether the client wants the RETAIN flag as it was published.
-fn note_retain_as_published(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+fn note_retain_as_published(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     let wants_flag = |it: Subscribe| it.subscriptions.iter().any(|one| one.retain_as_published);
     memory.count |= u64::from(packet.subscribe().is_some_and(wants_flag));
     pass()
 }
 
-fn expiry_restored(_: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+fn expiry_restored(_: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     changed(packet, |publish| {
         if let Some(left) = publish.properties.message_expiry_interval() {
             let whole = left.div_ceil(10) * 10;

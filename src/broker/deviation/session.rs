@@ -1,7 +1,7 @@
 //! Deviations in sessions and wills.
 
 use super::packet::RawPacket;
-use super::{Change, Deviation, Step, pass};
+use super::{Change, KnownDeviation, RewriteStep, pass};
 use crate::mqtt::packet::{Connect, Disconnect, Packet};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
@@ -13,11 +13,11 @@ const DISCONNECT: u8 = 14;
 /// A time in which no test ends, in seconds.
 const LONG: u32 = 3600;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
-    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
+    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
 }
 
-fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<Step> {
+fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::Connect(connect) = packet {
             change(connect);
@@ -25,7 +25,7 @@ fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<Step> {
     })
 }
 
-fn disconnect(packet: &RawPacket, change: impl FnOnce(&mut Disconnect)) -> Vec<Step> {
+fn disconnect(packet: &RawPacket, change: impl FnOnce(&mut Disconnect)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::Disconnect(disconnect) = packet {
             change(disconnect);
@@ -42,8 +42,8 @@ fn kept_for_long(connect: &mut Connect) {
     }
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         servers: "amqtt, NanoMQ with MQTT 5",
         fails: &["session-resumed"],
         ..row(
@@ -52,7 +52,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| connect(packet, |connect| connect.clean_start = true)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["session-present-clean", "session-clean-forgets"],
         ..row(
             "session-kept-after-clean-start",
@@ -65,7 +65,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["redelivery-dup"],
         ..row(
             "no-dup",
@@ -79,7 +79,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["session-expiry"],
         ..row(
             "expiry-ignored",
@@ -87,7 +87,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| connect(packet, kept_for_long)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["expiry-on-disconnect"],
         ..row(
             "expiry-in-disconnect-ignored",
@@ -99,7 +99,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["will-on-cut", "will-on-request", "will-delay", "will-properties"],
         ..row(
             "will-never",
@@ -107,19 +107,19 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| connect(packet, |connect| connect.will = None)),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "RabbitMQ 3.10",
         fails: &["will-not-after-disconnect"],
         ..row(
             "will-after-disconnect",
             "the will is published also after DISCONNECT",
             Change::client(|_, packet| match packet.kind() {
-                DISCONNECT => vec![Step::End],
+                DISCONNECT => vec![RewriteStep::End],
                 _ => pass(),
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["will-on-request"],
         ..row(
             "disconnect-with-will-ignored",
@@ -129,7 +129,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["will-delay"],
         ..row(
             "will-delay-ignored",

@@ -13,7 +13,7 @@ const LARGEST: u64 = 1 << 30;
 
 /// A whole frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub struct WholeFrame {
     /// FIN, the reserved bits and the opcode.
     pub first: u8,
     /// The mask that it had.
@@ -24,7 +24,7 @@ pub struct Frame {
     pub raw: Vec<u8>,
 }
 
-impl Frame {
+impl WholeFrame {
     /// Takes the first frame, if it is whole. Bytes that claim to be too many are one without a
     /// payload.
     pub fn take(bytes: &mut Vec<u8>) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! Deviations in what is done with subscriptions.
 
 use super::packet::RawPacket;
-use super::{Change, Deviation, Memory, Step, pass};
+use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
 use crate::mqtt::packet::{
     Malformed, Packet, Publish, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck,
 };
@@ -13,12 +13,12 @@ use crate::mqtt::topic::TopicFilter;
 /// The packet type of SUBSCRIBE.
 const SUBSCRIBE: u8 = 8;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
-    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
+    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
 }
 
 /// SUBSCRIBE, changed.
-fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<Step> {
+fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::Subscribe(subscribe) = packet {
             change(subscribe);
@@ -27,7 +27,7 @@ fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<Step>
 }
 
 /// The options of each filter that is not shared, changed.
-fn options(packet: &RawPacket, change: impl Fn(&mut Subscription)) -> Vec<Step> {
+fn options(packet: &RawPacket, change: impl Fn(&mut Subscription)) -> Vec<RewriteStep> {
     changed(packet, |subscribe| {
         let plain = |one: &&mut Subscription| one.filter.share().is_none();
         subscribe.subscriptions.iter_mut().filter(plain).for_each(change);
@@ -35,7 +35,7 @@ fn options(packet: &RawPacket, change: impl Fn(&mut Subscription)) -> Vec<Step> 
 }
 
 /// The codes of SUBACK, changed.
-fn recoded(packet: &RawPacket, change: impl FnOnce(&mut Vec<ReasonCode>)) -> Vec<Step> {
+fn recoded(packet: &RawPacket, change: impl FnOnce(&mut Vec<ReasonCode>)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
         if let Packet::SubAck(ack) = packet {
             change(&mut ack.codes);
@@ -44,7 +44,7 @@ fn recoded(packet: &RawPacket, change: impl FnOnce(&mut Vec<ReasonCode>)) -> Vec
 }
 
 /// Notes how often each filter is subscribed to.
-fn note_filters(memory: &mut Memory, packet: &RawPacket) {
+fn note_filters(memory: &mut DeviationMemory, packet: &RawPacket) {
     match packet.read() {
         Ok(Packet::Subscribe(subscribe)) => {
             for one in &subscribe.subscriptions {
@@ -60,8 +60,8 @@ fn note_filters(memory: &mut Memory, packet: &RawPacket) {
     }
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         fails: &["suback-each"],
         ..row(
             "one-suback-code",
@@ -69,7 +69,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| recoded(packet, |codes| codes.truncate(1))),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["suback-each"],
         ..row(
             "suback-codes-reversed",
@@ -77,7 +77,7 @@ pub const ROWS: &[Deviation] = &[
             Change::server(|_, packet| recoded(packet, |codes| codes.reverse())),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto with upgrade_outgoing_qos",
         fails: &["granted-qos"],
         ..row(
@@ -86,7 +86,7 @@ pub const ROWS: &[Deviation] = &[
             Change::packets(asking_for_2, told_as_asked),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "AWS IoT Core (its highest is 1)",
         ..row(
             "qos-downgraded",
@@ -94,7 +94,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| options(packet, |one| one.qos = QoS::AtMostOnce)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["resubscribe-replaces"],
         ..row(
             "filter-held-twice",
@@ -117,7 +117,7 @@ pub const ROWS: &[Deviation] = &[
             ),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["unsubscribe"],
         ..row(
             "unsubscribe-ignored",
@@ -138,7 +138,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["unsubscribe", "packets-wellformed"],
         ..row(
             "unsuback-with-foreign-id",
@@ -154,7 +154,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         warns: &["unsubscribe"],
         ..row(
             "unsuback-always-0",
@@ -168,7 +168,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["filter-matching"],
         ..row(
             "hash-without-parent",
@@ -185,7 +185,7 @@ pub const ROWS: &[Deviation] = &[
             ),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["no-local"],
         ..row(
             "no-local-ignored",
@@ -193,7 +193,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| options(packet, |one| one.no_local = false)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["retain-as-published"],
         ..row(
             "retain-as-published-ignored",
@@ -201,7 +201,7 @@ pub const ROWS: &[Deviation] = &[
             Change::client(|_, packet| options(packet, |one| one.retain_as_published = false)),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["retain-handling"],
         ..row(
             "retain-handling-ignored",
@@ -211,7 +211,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["subscription-id"],
         ..row(
             "subscription-ids-ignored",
@@ -223,7 +223,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["shared-once", "shared-no-retained"],
         ..row(
             "share-ignored",
@@ -240,7 +240,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NATS, Aedes, RabbitMQ 3.10, amqtt",
         fails: &["shared-once"],
         ..row(
@@ -256,7 +256,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["filter-bad"],
         ..row(
             "any-filter-granted",
@@ -267,7 +267,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["subscribe-malformed"],
         ..row(
             "subscribe-unchecked",
@@ -286,7 +286,7 @@ pub const ROWS: &[Deviation] = &[
 ];
 
 /// Asks for QoS 2, and notes what the client has asked for.
-fn asking_for_2(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+fn asking_for_2(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     if let Some(subscribe) = packet.subscribe() {
         let asked = subscribe.subscriptions.iter().map(|one| one.qos.bits());
         memory.kept = Some(asked.collect());
@@ -295,7 +295,7 @@ fn asking_for_2(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
 }
 
 /// Tells the client that it was granted what it has asked for.
-fn told_as_asked(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
+fn told_as_asked(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     recoded(packet, |codes| {
         let asked = memory.kept.take().unwrap_or_default();
         for (code, asked) in codes.iter_mut().zip(asked).filter(|(code, _)| !code.is_error()) {
@@ -304,25 +304,25 @@ fn told_as_asked(memory: &mut Memory, packet: &RawPacket) -> Vec<Step> {
     })
 }
 
-fn is_held_twice(memory: &Memory, publish: &Publish) -> bool {
+fn is_held_twice(memory: &DeviationMemory, publish: &Publish) -> bool {
     !publish.retain && memory.filters.get(publish.topic_or_empty()).is_some_and(|times| *times > 1)
 }
 
 /// Whether a message matches only because a filter ends in `/#` after its topic.
-fn is_parent_only(memory: &Memory, publish: &Publish) -> bool {
+fn is_parent_only(memory: &DeviationMemory, publish: &Publish) -> bool {
     let topic = publish.topic_or_empty();
     memory.filters.contains_key(&format!("{topic}/#")) && !memory.filters.contains_key(topic)
 }
 
 /// A SUBACK that grants all.
-fn granted(packet: &RawPacket, subscribe: &Subscribe) -> Vec<Step> {
+fn granted(packet: &RawPacket, subscribe: &Subscribe) -> Vec<RewriteStep> {
     let codes = subscribe.subscriptions.iter().map(|one| ReasonCode(one.qos.bits())).collect();
     let (packet_id, properties) = (subscribe.packet_id, Properties::default());
     packet.answered(&Packet::SubAck(SubAck { packet_id, properties, codes }))
 }
 
 /// A SUBACK with one code for a SUBSCRIBE that cannot be read.
-fn granted_unread(packet: &RawPacket) -> Vec<Step> {
+fn granted_unread(packet: &RawPacket) -> Vec<RewriteStep> {
     let body = packet.body();
     let id = body.first_chunk::<2>().map_or(0, |id| u16::from_be_bytes(*id));
     let Ok(packet_id) = id.try_into() else { return pass() };

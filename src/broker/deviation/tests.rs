@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::stream::{Frame, count_packets, messages, packet_length, whole};
+use super::stream::{WholeFrame, count_packets, messages, packet_length, whole};
 use super::*;
 
 const REQUEST: &[u8] =
@@ -34,7 +34,7 @@ fn passed(names: &[&str], client: &[u8], server: &[u8], size: usize) -> (Vec<u8>
 #[test]
 fn names_and_sentences_are_in_order() {
     let mut names = BTreeSet::new();
-    for Deviation { name, sentence, servers, .. } in all() {
+    for KnownDeviation { name, sentence, servers, .. } in all() {
         assert!(names.insert(name), "{name} stands there twice");
         let is_kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(name.chars().all(is_kebab), "{name}");
@@ -73,7 +73,7 @@ fn packets_are_changed_wherever_messages_end() {
 fn a_request_can_be_answered_or_not() {
     let mut mute = traffic(&["origin-mute"]);
     let with_origin =
-        Head(String::from_utf8_lossy(REQUEST).into_owned()).with("Origin", "http://x");
+        RewrittenHead(String::from_utf8_lossy(REQUEST).into_owned()).with("Origin", "http://x");
     mute.receive(with_origin.0.as_bytes());
     assert!(mute.end().is_some() && mute.is_idle());
     let mut page = traffic(&["page-instead-of-upgrade"]);
@@ -92,7 +92,7 @@ fn packets_are_counted_by_their_lengths() {
     assert_eq!(packet_length(b"\x30\x80\x80\x80\x80\x01"), Some(0));
     assert_eq!(count_packets(b"\xc0\0\xc0\0\x30"), (2, 1));
     let mut bytes = messages(&vec![7; 70_000], false);
-    let sizes: Vec<_> = std::iter::from_fn(|| Frame::take(&mut bytes)).collect();
+    let sizes: Vec<_> = std::iter::from_fn(|| WholeFrame::take(&mut bytes)).collect();
     assert_eq!(sizes.iter().map(|frame| frame.payload.len()).sum::<usize>(), 70_000);
     assert!(sizes.iter().all(|frame| frame.is_binary() && frame.payload.len() <= 32 * 1024));
 }

@@ -1,9 +1,9 @@
 //! What passes between a client and the broker, changed by the deviations in their order.
 
-use super::head::Head;
+use super::head::RewrittenHead;
 use super::packet::RawPacket;
-use super::stream::{Frame, messages, packet_length};
-use super::{Change, Deviation, Memory, RequestStep, Side, Step, pass};
+use super::stream::{WholeFrame, messages, packet_length};
+use super::{Change, DeviationMemory, KnownDeviation, RequestStep, RewriteStep, Side, pass};
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{BINARY, CONTINUATION, FINAL};
 
@@ -15,7 +15,7 @@ const EMPTY_LINE: &[u8] = b"\r\n\r\n";
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum TrafficStage {
     /// The request comes.
     Request,
     /// It has come; the head of the answer has not.
@@ -29,9 +29,9 @@ enum Stage {
 /// One connection between its client and the broker.
 #[derive(Debug)]
 pub struct DeviantTraffic {
-    filters: Vec<Filter>,
-    stage: Stage,
-    request: Head,
+    filters: Vec<DeviationFilter>,
+    stage: TrafficStage,
+    request: RewrittenHead,
     /// The part of a head that has come.
     head: Vec<u8>,
     reads: u32,
@@ -54,12 +54,13 @@ pub struct DeviantEnd;
 
 impl DeviantTraffic {
     /// The connection of this number, with these deviations.
-    pub fn new(connection: u64, deviations: &[&'static Deviation]) -> Self {
-        let filter = |deviation: &&Deviation| Filter::new(deviation.change, connection);
+    pub fn new(connection: u64, deviations: &[&'static KnownDeviation]) -> Self {
+        let filter =
+            |deviation: &&KnownDeviation| DeviationFilter::new(deviation.change, connection);
         Self {
             filters: deviations.iter().map(filter).collect(),
-            stage: Stage::Request,
-            request: Head::default(),
+            stage: TrafficStage::Request,
+            request: RewrittenHead::default(),
             head: Vec::new(),
             reads: 0,
             passed: Passed::default(),
@@ -70,16 +71,16 @@ impl DeviantTraffic {
     pub fn receive(&mut self, bytes: &[u8]) {
         match self.stage {
             _ if self.passed.end.is_some() => {}
-            Stage::Request => self.request(bytes),
-            Stage::Answer | Stage::Frames => {
-                let is_taken = |filter: &mut Filter| filter.takes_read(bytes);
+            TrafficStage::Request => self.request(bytes),
+            TrafficStage::Answer | TrafficStage::Frames => {
+                let is_taken = |filter: &mut DeviationFilter| filter.takes_read(bytes);
                 if self.filters.iter_mut().all(is_taken) {
                     self.pass_from_client(0, bytes);
                 } else {
                     self.passed.end = Some(DeviantEnd);
                 }
             }
-            Stage::Hung => {}
+            TrafficStage::Hung => {}
         }
     }
 
@@ -87,9 +88,9 @@ impl DeviantTraffic {
     pub fn send(&mut self, bytes: &[u8]) {
         match self.stage {
             _ if self.passed.end.is_some() => {}
-            Stage::Request | Stage::Answer => self.answer(bytes),
-            Stage::Frames => self.pass_from_server(self.filters.len(), bytes),
-            Stage::Hung => {}
+            TrafficStage::Request | TrafficStage::Answer => self.answer(bytes),
+            TrafficStage::Frames => self.pass_from_server(self.filters.len(), bytes),
+            TrafficStage::Hung => {}
         }
     }
 
@@ -126,27 +127,28 @@ impl DeviantTraffic {
             return;
         };
         let rest = self.head.split_off(end + EMPTY_LINE.len());
-        let head = Head(String::from_utf8_lossy(&std::mem::take(&mut self.head)).into_owned());
-        self.stage = Stage::Answer;
+        let head =
+            RewrittenHead(String::from_utf8_lossy(&std::mem::take(&mut self.head)).into_owned());
+        self.stage = TrafficStage::Answer;
         self.request = head.clone();
         self.judge_request(head);
-        if self.stage == Stage::Answer && self.passed.end.is_none() {
+        if self.stage == TrafficStage::Answer && self.passed.end.is_none() {
             self.pass_from_client(0, &rest);
         }
     }
 
-    fn judge_request(&mut self, mut head: Head) {
-        for Filter { change, memory, .. } in &mut self.filters {
+    fn judge_request(&mut self, mut head: RewrittenHead) {
+        for DeviationFilter { change, memory, .. } in &mut self.filters {
             memory.reads = self.reads;
             match change.request.map_or(RequestStep::Pass, |judge| judge(memory, &head)) {
                 RequestStep::Pass => {}
-                RequestStep::Change(changed) => head = Head(changed),
+                RequestStep::Change(changed) => head = RewrittenHead(changed),
                 RequestStep::Answer(answer) => {
                     self.passed.back.extend(answer.into_bytes());
                     return self.passed.end = Some(DeviantEnd);
                 }
                 RequestStep::Mute => return self.passed.end = Some(DeviantEnd),
-                RequestStep::Hang => return self.stage = Stage::Hung,
+                RequestStep::Hang => return self.stage = TrafficStage::Hung,
             }
         }
         self.passed.onward.extend(head.0.into_bytes());
@@ -156,15 +158,16 @@ impl DeviantTraffic {
         self.head.extend_from_slice(bytes);
         let Some(end) = memchr::memmem::find(&self.head, EMPTY_LINE) else { return };
         let rest = self.head.split_off(end + EMPTY_LINE.len());
-        let head = Head(String::from_utf8_lossy(&std::mem::take(&mut self.head)).into_owned());
+        let head =
+            RewrittenHead(String::from_utf8_lossy(&std::mem::take(&mut self.head)).into_owned());
         let is_upgrade = head.is_upgrade();
         let mut changes = self.filters.iter().rev().filter_map(|filter| filter.change.response);
         let answer = changes.try_fold(head, |head, change| change(&self.request, head));
-        let Some(Head(text)) = answer else {
+        let Some(RewrittenHead(text)) = answer else {
             return self.passed.end = Some(DeviantEnd);
         };
         self.passed.back.extend(text.into_bytes());
-        self.stage = Stage::Frames;
+        self.stage = TrafficStage::Frames;
         if is_upgrade {
             self.pass_from_server(self.filters.len(), &rest);
         } else {
@@ -182,10 +185,10 @@ impl DeviantTraffic {
         };
         for step in filter.feed(Side::Client, bytes) {
             match step {
-                Step::Onward(bytes) => self.pass_from_client(at + 1, &bytes),
-                Step::Back(bytes) => self.pass_from_server(at, &bytes),
-                Step::End => return self.passed.end = Some(DeviantEnd),
-                Step::Pass => {}
+                RewriteStep::Onward(bytes) => self.pass_from_client(at + 1, &bytes),
+                RewriteStep::Back(bytes) => self.pass_from_server(at, &bytes),
+                RewriteStep::End => return self.passed.end = Some(DeviantEnd),
+                RewriteStep::Pass => {}
             }
         }
     }
@@ -197,10 +200,10 @@ impl DeviantTraffic {
         };
         for step in filter.feed(Side::Server, bytes) {
             match step {
-                Step::Onward(bytes) => self.pass_from_server(after - 1, &bytes),
-                Step::Back(bytes) => self.pass_from_client(after, &bytes),
-                Step::End => return self.passed.end = Some(DeviantEnd),
-                Step::Pass => {}
+                RewriteStep::Onward(bytes) => self.pass_from_server(after - 1, &bytes),
+                RewriteStep::Back(bytes) => self.pass_from_client(after, &bytes),
+                RewriteStep::End => return self.passed.end = Some(DeviantEnd),
+                RewriteStep::Pass => {}
             }
         }
     }
@@ -208,9 +211,9 @@ impl DeviantTraffic {
 
 /// One deviation of one connection.
 #[derive(Debug)]
-struct Filter {
+struct DeviationFilter {
     change: Change,
-    memory: Memory,
+    memory: DeviationMemory,
     /// `None` until CONNECT has come.
     version: Option<Version>,
     flows: [Flow; 2],
@@ -232,9 +235,9 @@ enum MessageState {
     Begun,
 }
 
-impl Filter {
+impl DeviationFilter {
     fn new(change: Change, connection: u64) -> Self {
-        let memory = Memory { connection, ..Memory::default() };
+        let memory = DeviationMemory { connection, ..DeviationMemory::default() };
         Self { change, memory, version: None, flows: Default::default() }
     }
 
@@ -243,21 +246,21 @@ impl Filter {
     }
 
     /// What becomes of bytes of one side; none of the steps is [`Step::Pass`].
-    fn feed(&mut self, side: Side, bytes: &[u8]) -> Vec<Step> {
+    fn feed(&mut self, side: Side, bytes: &[u8]) -> Vec<RewriteStep> {
         let has_packets = self.change.packets.iter().any(Option::is_some);
         let change = self.change.frames[side as usize];
         if change.is_none() && !has_packets {
-            return vec![Step::Onward(bytes.to_vec())];
+            return vec![RewriteStep::Onward(bytes.to_vec())];
         }
         self.flows[side as usize].frame.extend_from_slice(bytes);
         let mut steps = Vec::new();
-        while let Some(frame) = Frame::take(&mut self.flows[side as usize].frame) {
+        while let Some(frame) = WholeFrame::take(&mut self.flows[side as usize].frame) {
             let done = match change {
                 Some(change) => change(&mut self.memory, &frame),
                 None => self.packets_of(side, &frame),
             };
             let raw = |step| match step {
-                Step::Pass => Step::Onward(frame.raw.clone()),
+                RewriteStep::Pass => RewriteStep::Onward(frame.raw.clone()),
                 step => step,
             };
             steps.extend(done.into_iter().map(raw));
@@ -266,7 +269,7 @@ impl Filter {
     }
 
     /// What becomes of the packets that end in a frame.
-    fn packets_of(&mut self, side: Side, frame: &Frame) -> Vec<Step> {
+    fn packets_of(&mut self, side: Side, frame: &WholeFrame) -> Vec<RewriteStep> {
         let flow = &mut self.flows[side as usize];
         let is_expected = match frame.opcode() {
             BINARY => flow.message == MessageState::Between,
@@ -284,19 +287,19 @@ impl Filter {
         while let Some(packet) = self.next_packet(side) {
             for step in self.change_packet(&packet) {
                 match step {
-                    Step::Pass => onward.extend_from_slice(&packet.bytes),
-                    Step::Onward(bytes) => onward.extend(bytes),
-                    Step::Back(bytes) => {
-                        others.push(Step::Back(messages(&bytes, side == Side::Server)));
+                    RewriteStep::Pass => onward.extend_from_slice(&packet.bytes),
+                    RewriteStep::Onward(bytes) => onward.extend(bytes),
+                    RewriteStep::Back(bytes) => {
+                        others.push(RewriteStep::Back(messages(&bytes, side == Side::Server)));
                     }
-                    Step::End => others.push(Step::End),
+                    RewriteStep::End => others.push(RewriteStep::End),
                 }
             }
         }
         if frame.is_binary() && onward == frame.payload && others.is_empty() {
             return pass();
         }
-        let mut steps = vec![Step::Onward(messages(&onward, side == Side::Client))];
+        let mut steps = vec![RewriteStep::Onward(messages(&onward, side == Side::Client))];
         steps.extend(others);
         steps
     }
@@ -318,7 +321,7 @@ impl Filter {
         Some(raw)
     }
 
-    fn change_packet(&mut self, packet: &RawPacket) -> Vec<Step> {
+    fn change_packet(&mut self, packet: &RawPacket) -> Vec<RewriteStep> {
         let change = self.change.packets[packet.side as usize];
         change.map_or_else(pass, |change| change(&mut self.memory, packet))
     }

@@ -234,7 +234,7 @@ impl Router {
             code = ReasonCode::NO_MATCHING_SUBSCRIBERS;
         }
         matches.for_each(publisher, message.retain, |key, grant| {
-            if self.deliver(key, message, grant, from, now) == Delivery::Overflowed {
+            if self.deliver(key, message, grant, from, now) == DeliveryOutcome::Overflowed {
                 code = ReasonCode::QUOTA_EXCEEDED;
             }
         });
@@ -291,11 +291,11 @@ impl Router {
         grant: &Grant,
         from: Option<ConnectionId>,
         now: Instant,
-    ) -> Delivery {
+    ) -> DeliveryOutcome {
         let memory = self.memory.level;
-        let Some(session) = self.sessions.get_mut(key) else { return Delivery::Done };
+        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::Done };
         if !session.may(TopicAccess::Read, &message.topic) {
-            return Delivery::Done;
+            return DeliveryOutcome::Done;
         }
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
@@ -334,19 +334,19 @@ impl Router {
     }
 
     /// Counts a message that a session lost; the first is told of, the rest when it ends.
-    fn count_lost(&mut self, key: SessionKey, delivery: Delivery) -> Delivery {
+    fn count_lost(&mut self, key: SessionKey, delivery: DeliveryOutcome) -> DeliveryOutcome {
         let Some(session) = self.sessions.get_mut(key) else { return delivery };
         let client_id = &*session.client_id;
         match delivery {
-            Delivery::Done => {}
-            Delivery::Dropped => {
+            DeliveryOutcome::Done => {}
+            DeliveryOutcome::Dropped => {
                 session.dropped += 1;
                 self.statistics.dropped += 1;
                 if session.dropped == 1 {
                     self.notes.push(format!("{client_id:?} is too slow: messages are dropped"));
                 }
             }
-            Delivery::Overflowed => {
+            DeliveryOutcome::Overflowed => {
                 session.overflowed += 1;
                 self.statistics.dropped += 1;
                 if session.overflowed == 1 {
@@ -381,7 +381,7 @@ impl Router {
 
 /// What became of a message for one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(super) enum DeliveryOutcome {
     /// It was sent or queued, or the session gets none.
     Done,
     /// It was lost, as those of QoS 0 may be.
@@ -396,16 +396,16 @@ fn queue_for_absent(
     message: &mut AppMessage,
     grant: &Grant,
     limits: &Limits,
-) -> Delivery {
+) -> DeliveryOutcome {
     if message.qos.min(grant.qos) == QoS::AtMostOnce {
-        return Delivery::Done;
+        return DeliveryOutcome::Done;
     }
     message.detach();
     queued(session.outbound.push(message.delivery(grant), limits))
 }
 
-fn queued(has_room: bool) -> Delivery {
-    if has_room { Delivery::Done } else { Delivery::Overflowed }
+fn queued(has_room: bool) -> DeliveryOutcome {
+    if has_room { DeliveryOutcome::Done } else { DeliveryOutcome::Overflowed }
 }
 
 /// Delivers a message to a client that is connected.
@@ -416,13 +416,13 @@ fn send_or_queue(
     limits: &Limits,
     memory: MemoryLevel,
     now: Instant,
-) -> Delivery {
+) -> DeliveryOutcome {
     if delivery.publish.qos == QoS::AtMostOnce {
         if peer.backlog.is_full(memory) {
-            return Delivery::Dropped;
+            return DeliveryOutcome::Dropped;
         }
         push_publish(peer, delivery.into_publish(now));
-        return Delivery::Done;
+        return DeliveryOutcome::Done;
     }
     let has_room = session.outbound.push(delivery, limits);
     fill(session, peer, memory, now);

@@ -20,9 +20,9 @@ const FIRST_LEVEL: &str = "$SYS";
 pub struct BrokerStatistics {
     started: Option<Instant>,
     /// What clients have sent.
-    pub received: Traffic,
+    pub received: DirectionTraffic,
     /// What they were sent.
-    pub sent: Traffic,
+    pub sent: DirectionTraffic,
     /// Messages that were lost because a client was too slow.
     pub dropped: u64,
     clients: ClientCount,
@@ -33,7 +33,7 @@ pub struct BrokerStatistics {
 
 /// What went in one direction.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub struct DirectionTraffic {
     /// Bytes of the sockets, frames included.
     pub bytes: u64,
     /// Packets of every type.

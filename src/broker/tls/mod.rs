@@ -15,7 +15,7 @@ use rustls::{Error, RootCertStore, ServerConfig};
 pub type ServerIdentity = Arc<CertifiedKey>;
 
 /// A certificate of an authority.
-pub type Authority = CertificateDer<'static>;
+pub type CaCertificate = CertificateDer<'static>;
 
 /// How all connections are encrypted.
 #[derive(Debug, Clone)]
@@ -27,13 +27,13 @@ impl ServerTls {
     ///
     /// # Errors
     /// When the authorities cannot be used.
-    pub fn new(identity: ServerIdentity, authorities: &[Authority]) -> io::Result<Self> {
+    pub fn new(identity: ServerIdentity, authorities: &[CaCertificate]) -> io::Result<Self> {
         Self::build(identity, authorities).map_err(io::Error::other)
     }
 
     fn build(
         identity: ServerIdentity,
-        authorities: &[Authority],
+        authorities: &[CaCertificate],
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::cli::value::elided;
-use crate::command::serve::{Deviations, find_deviation};
+use crate::command::serve::{DeviationChoice, find_deviation};
 use crate::exit::Usage;
 
 /// `--deviate`
@@ -21,9 +21,9 @@ pub struct DeviateFlags {
 
 impl DeviateFlags {
     /// The deviations of these names.
-    pub fn resolve(&self) -> Result<Deviations> {
+    pub fn resolve(&self) -> Result<DeviationChoice> {
         if self.deviate.iter().any(|name| name == "list") {
-            return Ok(Deviations::List);
+            return Ok(DeviationChoice::List);
         }
         let mut found = Vec::new();
         for name in &self.deviate {
@@ -35,6 +35,6 @@ impl DeviateFlags {
             };
             found.push(deviation);
         }
-        Ok(Deviations::These(found))
+        Ok(DeviationChoice::These(found))
     }
 }

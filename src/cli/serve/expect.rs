@@ -2,7 +2,7 @@
 
 use regex::bytes::Regex;
 
-use crate::command::serve::{Expectation, ExpectedField, ExpectedPacket};
+use crate::command::serve::{ExpectedField, ExpectedPacket, PacketExpectation};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
 use crate::report::CaretError;
@@ -18,17 +18,17 @@ fn fields_of(packet: ExpectedPacket) -> &'static str {
 }
 
 /// What is wrong, and where, in bytes.
-type Wrong = (String, usize);
+type ExpectFault = (String, usize);
 
 /// A part of the text, and where it begins, in bytes.
 #[derive(Debug, Clone, Copy)]
-struct Word<'a> {
+struct ExpectWord<'a> {
     text: &'a str,
     at: usize,
 }
 
 /// Reads what one `--expect` was given.
-pub fn parse(text: &str) -> Result<Expectation, CaretError> {
+pub fn parse(text: &str) -> Result<PacketExpectation, CaretError> {
     expectation(text).map_err(|(sentence, at)| CaretError {
         flag: "--expect",
         sentence,
@@ -37,29 +37,29 @@ pub fn parse(text: &str) -> Result<Expectation, CaretError> {
     })
 }
 
-fn expectation(text: &str) -> Result<Expectation, Wrong> {
+fn expectation(text: &str) -> Result<PacketExpectation, ExpectFault> {
     let mut words = words(text)?.into_iter();
-    let first = words.next().unwrap_or(Word { text: "", at: 0 });
+    let first = words.next().unwrap_or(ExpectWord { text: "", at: 0 });
     let known = ExpectedPacket::ALL.into_iter().find(|packet| packet.word() == first.text);
     let packet = known
         .ok_or_else(|| ("expected pub, sub, unsub, connect or disconnect".to_owned(), first.at))?;
-    let fields = words.map(|word| field(packet, word)).collect::<Result<_, Wrong>>()?;
-    Ok(Expectation { text: text.to_owned(), packet, fields })
+    let fields = words.map(|word| field(packet, word)).collect::<Result<_, ExpectFault>>()?;
+    Ok(PacketExpectation { text: text.to_owned(), packet, fields })
 }
 
 /// The words of a text; a value in quotes may hold blanks.
-fn words(text: &str) -> Result<Vec<Word<'_>>, Wrong> {
+fn words(text: &str) -> Result<Vec<ExpectWord<'_>>, ExpectFault> {
     let (mut words, mut at) = (Vec::new(), 0);
     while let Some(blanks) = text[at..].find(|c: char| !c.is_whitespace()) {
         let begin = at + blanks;
         let end = end_of_word(text, begin)?;
-        words.push(Word { text: &text[begin..end], at: begin });
+        words.push(ExpectWord { text: &text[begin..end], at: begin });
         at = end;
     }
     Ok(words)
 }
 
-fn end_of_word(text: &str, begin: usize) -> Result<usize, Wrong> {
+fn end_of_word(text: &str, begin: usize) -> Result<usize, ExpectFault> {
     let rest = &text[begin..];
     let blank = rest.find(char::is_whitespace).map_or(text.len(), |end| begin + end);
     let Some(value) = rest.find(['=', '~']).map(|sign| begin + sign + 1) else { return Ok(blank) };
@@ -75,7 +75,7 @@ fn end_of_word(text: &str, begin: usize) -> Result<usize, Wrong> {
     }
 }
 
-fn field(packet: ExpectedPacket, word: Word<'_>) -> Result<ExpectedField, Wrong> {
+fn field(packet: ExpectedPacket, word: ExpectWord<'_>) -> Result<ExpectedField, ExpectFault> {
     let expected = || format!("{}: expected {}", packet.word(), fields_of(packet));
     let sign = word.text.find(['=', '~']).ok_or_else(|| (expected(), word.at))?;
     let (name, value) = (&word.text[..=sign], &word.text[sign + 1..]);
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn fields(text: &str) -> String {
-        let Expectation { packet, fields, .. } = parse(text).expect("an expectation");
+        let PacketExpectation { packet, fields, .. } = parse(text).expect("an expectation");
         format!("{packet:?} {fields:?}")
     }
 

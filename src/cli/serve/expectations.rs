@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::expect;
-use crate::command::serve::Expectation;
+use crate::command::serve::PacketExpectation;
 
 /// `--expect`
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub struct ExpectFlags {
 
 impl ExpectFlags {
     /// The expectations.
-    pub fn resolve(&self) -> Result<Vec<Expectation>> {
+    pub fn resolve(&self) -> Result<Vec<PacketExpectation>> {
         let parse = |text: &String| expect::parse(text).map_err(anyhow::Error::from);
         self.expect.iter().map(parse).collect()
     }

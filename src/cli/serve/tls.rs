@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow};
 use clap::{ArgAction, Args};
 
-use crate::command::serve::tls::{TlsConfig, TlsIdentity};
+use crate::command::serve::tls::{ServeTlsConfig, TlsIdentity};
 use crate::transport::tls::{TlsOptions, TlsSetupError, server};
 
 /// With which certificate TLS is spoken, and with whom.
@@ -41,7 +41,7 @@ pub struct ServeTlsFlags {
 
 impl ServeTlsFlags {
     /// What the flags mean; `None` is no TLS.
-    pub fn resolve(self) -> Result<Option<TlsConfig>> {
+    pub fn resolve(self) -> Result<Option<ServeTlsConfig>> {
         let is_given = self.tls > 0 || self.ca_out.is_some() || self.cert.is_some();
         if !is_given && self.client_ca.is_none() {
             return Ok(None);
@@ -63,7 +63,7 @@ impl ServeTlsFlags {
             }
             None => TlsIdentity::Made { ca_out: self.ca_out },
         };
-        Ok(Some(TlsConfig { identity, client_authorities }))
+        Ok(Some(ServeTlsConfig { identity, client_authorities }))
     }
 
     /// Whether clients must have a certificate.

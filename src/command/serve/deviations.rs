@@ -4,31 +4,31 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::broker::deviation::{self, Deviation};
+use crate::broker::deviation::{self, KnownDeviation};
 
 /// What `--deviate` asks for.
 #[derive(Debug)]
-pub enum Deviations {
+pub enum DeviationChoice {
     /// The list of all.
     List,
     /// These, in their order; none is the usual.
-    These(Vec<&'static Deviation>),
+    These(Vec<&'static KnownDeviation>),
 }
 
 /// All deviations.
-pub fn all_deviations() -> impl Iterator<Item = &'static Deviation> {
+pub fn all_deviations() -> impl Iterator<Item = &'static KnownDeviation> {
     deviation::all()
 }
 
 /// The deviation of this name.
-pub fn find_deviation(name: &str) -> Option<&'static Deviation> {
+pub fn find_deviation(name: &str) -> Option<&'static KnownDeviation> {
     deviation::find(name)
 }
 
 /// The list for people: a paragraph for each.
 pub fn text() -> String {
     let mut text = String::new();
-    for Deviation { name, sentence, servers, .. } in all_deviations() {
+    for KnownDeviation { name, sentence, servers, .. } in all_deviations() {
         let of = if servers.is_empty() { String::new() } else { format!(" ({servers})") };
         writeln!(text, "{name}\n    {sentence}{of}").expect("writing to a string");
     }
@@ -37,8 +37,8 @@ pub fn text() -> String {
 
 /// The list for programs: an object for each, in a line.
 pub fn json() -> String {
-    let line = |deviation: &Deviation| {
-        let Deviation { name, sentence, servers, fails, warns, .. } = deviation;
+    let line = |deviation: &KnownDeviation| {
+        let KnownDeviation { name, sentence, servers, fails, warns, .. } = deviation;
         let of = if servers.is_empty() { json!(null) } else { json!(servers) };
         let (name, sentence, fails, warns) =
             (json!(name), json!(sentence), json!(fails), json!(warns));

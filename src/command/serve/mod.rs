@@ -9,7 +9,7 @@ mod recorder;
 mod retained;
 pub mod tls;
 mod traffic;
-mod witness;
+mod watchers;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 
 use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
-use crate::broker::deviation::Deviation;
+use crate::broker::deviation::KnownDeviation;
 use crate::broker::limits::Limits;
 use crate::broker::tls::ServerTls;
 use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn, raise_limit};
@@ -33,16 +33,16 @@ use crate::terminal::screen;
 use child::{KnownBroker, ServedCommand};
 use ready::StartLine;
 use retained::MissingFile;
-use tls::{CaFile, PreparedTls, TlsConfig};
-use witness::Witness;
+use tls::{CaFile, PreparedTls, ServeTlsConfig};
+use watchers::Watchers;
 
 pub use crate::broker::access;
 pub use crate::broker::fault::{FaultKind, FaultPlan, FaultRule, PacketDirection};
 pub use crate::broker::limits;
 #[cfg(test)]
 pub use deviations::all_deviations;
-pub use deviations::{Deviations, find_deviation};
-pub use expect::{Expectation, ExpectedField, ExpectedPacket};
+pub use deviations::{DeviationChoice, find_deviation};
+pub use expect::{ExpectedField, ExpectedPacket, PacketExpectation};
 pub use log::LogForm;
 
 /// The usual path of MQTT over WebSockets.
@@ -65,15 +65,15 @@ pub struct Config {
     /// The file descriptor that is told when the broker listens.
     pub ready_fd: Option<u32>,
     /// How connections are encrypted, if they are.
-    pub tls: Option<TlsConfig>,
+    pub tls: Option<ServeTlsConfig>,
     /// What the command is to log in with: name and password.
     pub login: Option<(String, String)>,
     /// The files of messages.
     pub files: ServeFiles,
     /// What the broker does otherwise than the standards say.
-    pub deviations: Deviations,
+    pub deviations: DeviationChoice,
     /// What clients are expected to send.
-    pub expected: Vec<Expectation>,
+    pub expected: Vec<PacketExpectation>,
     /// What goes wrong on purpose.
     pub faults: Option<FaultPlan>,
     /// The command to run, with its arguments; empty is none.
@@ -118,19 +118,19 @@ pub enum StartForm {
 #[inline(never)]
 pub fn run(config: &Config) -> Result<Exit> {
     let deviations = match &config.deviations {
-        Deviations::These(deviations) => deviations,
-        Deviations::List => return list_deviations(config.start_form),
+        DeviationChoice::These(deviations) => deviations,
+        DeviationChoice::List => return list_deviations(config.start_form),
     };
     // First of all: later a file of our own could have this descriptor.
     let ready_file = config.ready_fd.map(ReadyFile::take).transpose()?;
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let retained = config.files.loaded()?;
-    let mut witness = Witness::start(config)?;
+    let mut watchers = Watchers::start(config)?;
     let tls = config.tls.as_ref().map(|tls| tls::prepare(tls, config.address.ip())).transpose()?;
     let (server, ca_file) = tls.map(|PreparedTls { server, ca_file }| (server, ca_file)).unzip();
     let ca_file = ca_file.as_ref().map(CaFile::path);
-    let broker = start_broker(config, retained, deviations, server, &witness)?;
+    let broker = start_broker(config, retained, deviations, server, &watchers)?;
     announce(config, &broker, ca_file, ready_file)?;
     manager.ready(&format!("Listening at {}", broker.url()));
     let login = config.login.as_ref();
@@ -146,7 +146,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     };
     manager.stopping();
     let messages = broker.stop();
-    Ok(ended(config, exit, &messages, &mut witness))
+    Ok(ended(config, exit, &messages, &mut watchers))
 }
 
 /// Does what a signal asks the broker for. False if it asks for the end.
@@ -159,8 +159,8 @@ fn obey(signal: ReceivedSignal, broker: &Broker) -> bool {
 
 /// Saves what is to be saved and says what was expected and did not come; returns the exit code. A
 /// command that has failed keeps its own.
-fn ended(config: &Config, exit: Exit, messages: &[Publish], witness: &mut Witness) -> Exit {
-    let mut own = witness.verdict();
+fn ended(config: &Config, exit: Exit, messages: &[Publish], watchers: &mut Watchers) -> Exit {
+    let mut own = watchers.verdict();
     if let Some(Err(error)) = config.files.save.as_ref().map(|path| retained::save(path, messages))
     {
         own = worse(own, report::error(&error));
@@ -179,9 +179,9 @@ fn list_deviations(form: StartForm) -> Result<Exit> {
 fn start_broker(
     config: &Config,
     retained: Vec<Publish>,
-    deviations: &[&'static Deviation],
+    deviations: &[&'static KnownDeviation],
     tls: Option<ServerTls>,
-    witness: &Witness,
+    watchers: &Watchers,
 ) -> Result<Broker> {
     let address = config.address;
     let options = BrokerOptions {
@@ -192,7 +192,7 @@ fn start_broker(
         deviations: deviations.to_vec(),
         log: BrokerLog {
             warning: Arc::new(report::warn),
-            observer: witness.observer(),
+            observer: watchers.observer(),
             refusals: if config.log.is_some() {
                 RefusalsIn::Observer
             } else {

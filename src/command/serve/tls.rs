@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context, Result};
 
-use crate::broker::tls::{Authority, ServerIdentity, ServerTls, authority};
+use crate::broker::tls::{CaCertificate, ServerIdentity, ServerTls, authority};
 
 /// How TLS is spoken.
-pub struct TlsConfig {
+pub struct ServeTlsConfig {
     /// The certificate of the broker.
     pub identity: TlsIdentity,
     /// By whom the certificates of clients must be; if there are none, clients need none.
-    pub client_authorities: Vec<Authority>,
+    pub client_authorities: Vec<CaCertificate>,
 }
 
 /// The certificate of the broker.
@@ -69,7 +69,7 @@ impl Drop for CaFile {
 }
 
 /// Makes or takes the certificate of a broker that listens at this address.
-pub fn prepare(config: &TlsConfig, address: IpAddr) -> Result<PreparedTls> {
+pub fn prepare(config: &ServeTlsConfig, address: IpAddr) -> Result<PreparedTls> {
     let (identity, ca_file) = match &config.identity {
         TlsIdentity::Given { identity, file } => {
             (identity.clone(), CaFile::Kept(absolute(file).context("finding the certificate")?))

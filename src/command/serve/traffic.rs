@@ -12,7 +12,7 @@ use crate::mqtt::topic::TopicName;
 
 /// What is known of the clients.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub struct ClientTraffic {
     clients: Clients,
     aliases: HashMap<(SocketAddr, u16), TopicName>,
 }
@@ -26,7 +26,7 @@ pub struct ClientPacket<'a> {
     pub packet: &'a Packet,
 }
 
-impl Traffic {
+impl ClientTraffic {
     /// Calls `take` if an event is a packet of a client.
     pub fn observe(&mut self, event: &BrokerEvent<'_>, take: impl FnOnce(ClientPacket<'_>)) {
         self.clients.begin(event);

@@ -2,9 +2,9 @@
 
 pub mod offers;
 
-use super::head::{Head, answer};
+use super::head::{RewrittenHead, answer};
 use super::stream::whole;
-use super::{Change, Deviation, Memory, RequestStep, Step};
+use super::{Change, DeviationMemory, KnownDeviation, RequestStep, RewriteStep};
 use crate::websocket::frame::BINARY;
 
 const ACCEPT: &str = "Sec-WebSocket-Accept";
@@ -19,8 +19,8 @@ const WRONG_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// The path of the broker.
 const PATH: &str = "/mqtt";
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> Deviation {
-    Deviation { name, sentence, servers: "", fails: &[], warns: &[], change }
+const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
+    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
 }
 
 /// Refuses a request if it is like that.
@@ -28,17 +28,17 @@ fn refused_if(is_refused: bool, status: &str) -> RequestStep {
     if is_refused { RequestStep::Answer(answer(status, "")) } else { RequestStep::Pass }
 }
 
-fn path(head: &Head) -> &str {
+fn path(head: &RewrittenHead) -> &str {
     head.target().split('?').next().unwrap_or_default()
 }
 
 /// The same request for the path of the broker.
-fn at_our_path(head: &Head) -> String {
+fn at_our_path(head: &RewrittenHead) -> String {
     head.0.replacen(path(head), PATH, 1)
 }
 
 /// Another header, if an upgrade is asked for.
-fn completed(head: &Head, name: &str, value: &str) -> RequestStep {
+fn completed(head: &RewrittenHead, name: &str, value: &str) -> RequestStep {
     match head.value("Sec-WebSocket-Protocol") {
         Some(_) => RequestStep::Change(head.with(name, value).0),
         None => RequestStep::Pass,
@@ -46,12 +46,12 @@ fn completed(head: &Head, name: &str, value: &str) -> RequestStep {
 }
 
 /// Another header in the answer, if that grants the upgrade.
-fn granted_with(head: Head, name: &str, value: &str) -> Head {
+fn granted_with(head: RewrittenHead, name: &str, value: &str) -> RewrittenHead {
     if head.is_upgrade() { head.with(name, value) } else { head }
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         servers: "ActiveMQ and Mosquitto at any path",
         ..row(
             "any-path",
@@ -59,7 +59,7 @@ pub const ROWS: &[Deviation] = &[
             Change::request(|_, head| RequestStep::Change(at_our_path(head))),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "HiveMQ, Moquette",
         warns: &["path-unknown"],
         ..row(
@@ -72,7 +72,7 @@ pub const ROWS: &[Deviation] = &[
             ),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NATS",
         warns: &["path-unknown"],
         ..row(
@@ -81,7 +81,7 @@ pub const ROWS: &[Deviation] = &[
             Change { request: Some(other_protocol), ..Change::server_frames(nats) },
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "HiveMQ, Moquette, BifroMQ",
         warns: &["query-kept"],
         ..row(
@@ -90,7 +90,7 @@ pub const ROWS: &[Deviation] = &[
             Change::request(|_, head| refused_if(head.target().contains('?'), "404 Not Found")),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "single-page applications, captive portals",
         fails: &["offer-mqtt"],
         ..row(
@@ -101,7 +101,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "HiveMQ, Moquette",
         fails: &["upgrade-missing"],
         ..row(
@@ -115,7 +115,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["key-checked"],
         ..row(
             "any-key",
@@ -128,7 +128,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["version-checked"],
         ..row(
             "any-version",
@@ -136,7 +136,7 @@ pub const ROWS: &[Deviation] = &[
             Change::request(|_, head| completed(head, VERSION, "13")),
         )
     },
-    Deviation {
+    KnownDeviation {
         warns: &["version-checked"],
         ..row(
             "version-not-named",
@@ -144,7 +144,7 @@ pub const ROWS: &[Deviation] = &[
             Change::response(|_, head| Some(head.without(VERSION))),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["method-checked"],
         ..row(
             "any-method",
@@ -155,7 +155,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["header-forms"],
         ..row(
             "upgrade-compared-with-case",
@@ -166,7 +166,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NanoMQ at one address",
         warns: &["host-forms"],
         ..row(
@@ -178,7 +178,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["request-cut"],
         ..row(
             "request-in-one-read",
@@ -190,7 +190,7 @@ pub const ROWS: &[Deviation] = &[
             ),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto 2.1 (4 KiB)",
         warns: &["long-header"],
         ..row(
@@ -201,7 +201,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "EMQX, NATS and RabbitMQ with a list of origins",
         fails: &["browser-request"],
         ..row(
@@ -210,7 +210,7 @@ pub const ROWS: &[Deviation] = &[
             Change::request(|_, head| refused_if(head.value("Origin").is_some(), "403 Forbidden")),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto 2.1 with websockets_origin",
         fails: &["browser-request"],
         warns: &["origin-foreign"],
@@ -223,7 +223,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto 2.1, RMQTT, rumqttd",
         warns: &[
             "offer-unknown",
@@ -239,7 +239,7 @@ pub const ROWS: &[Deviation] = &[
             Change::response(|_, head| head.is_upgrade().then_some(head)),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "proxies that set it themselves",
         warns: &["upgrade-headers"],
         ..row(
@@ -250,7 +250,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "proxies that drop it",
         fails: &["upgrade-headers"],
         ..row(
@@ -259,7 +259,7 @@ pub const ROWS: &[Deviation] = &[
             Change::response(|_, head| Some(head.without("Upgrade"))),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "caches",
         fails: &["accept-key"],
         ..row(
@@ -268,7 +268,7 @@ pub const ROWS: &[Deviation] = &[
             Change::response(|_, head| Some(granted_with(head, ACCEPT, WRONG_ACCEPT))),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["no-unasked-extension"],
         ..row(
             "unasked-extension",
@@ -279,7 +279,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &["extensions-legal"],
         ..row(
             "another-extension",
@@ -292,7 +292,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         warns: &["clock"],
         ..row(
             "clock-off",
@@ -302,14 +302,14 @@ pub const ROWS: &[Deviation] = &[
     },
 ];
 
-fn other_protocol(memory: &mut Memory, head: &Head) -> RequestStep {
+fn other_protocol(memory: &mut DeviationMemory, head: &RewrittenHead) -> RequestStep {
     memory.count = u64::from(path(head) != PATH);
     RequestStep::Change(at_our_path(head))
 }
 
-fn nats(memory: &mut Memory, _: &super::Frame) -> Vec<Step> {
+fn nats(memory: &mut DeviationMemory, _: &super::WholeFrame) -> Vec<RewriteStep> {
     if memory.count == 0 {
         return super::pass();
     }
-    vec![Step::Onward(whole(BINARY, b"INFO {\"proto\":1}\r\n", false)), Step::End]
+    vec![RewriteStep::Onward(whole(BINARY, b"INFO {\"proto\":1}\r\n", false)), RewriteStep::End]
 }

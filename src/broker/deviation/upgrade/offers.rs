@@ -1,27 +1,27 @@
 //! Deviations in the choice of the subprotocol.
 
-use super::super::head::{Head, answer};
-use super::super::{Change, Deviation, RequestStep, Step};
+use super::super::head::{RewrittenHead, answer};
+use super::super::{Change, KnownDeviation, RequestStep, RewriteStep};
 use super::{granted_with, refused_if, row};
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 /// The request as if it offered `mqtt` alone.
-fn offering_mqtt(head: &Head) -> RequestStep {
+fn offering_mqtt(head: &RewrittenHead) -> RequestStep {
     RequestStep::Change(head.with(PROTOCOL, "mqtt").0)
 }
 
 /// The same, if it offers something.
-fn offering_mqtt_if_any(head: &Head) -> RequestStep {
+fn offering_mqtt_if_any(head: &RewrittenHead) -> RequestStep {
     if head.list(PROTOCOL).is_empty() { RequestStep::Pass } else { offering_mqtt(head) }
 }
 
-fn has_list(head: &Head) -> bool {
+fn has_list(head: &RewrittenHead) -> bool {
     head.list(PROTOCOL).len() > 1
 }
 
-pub const ROWS: &[Deviation] = &[
-    Deviation {
+pub const ROWS: &[KnownDeviation] = &[
+    KnownDeviation {
         servers: "mochi and Moquette for names that they do not know",
         fails: &[
             "offer-mqtt",
@@ -37,7 +37,7 @@ pub const ROWS: &[Deviation] = &[
             Change::response(|_, head| Some(head.without(PROTOCOL))),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NATS, rumqttd, ActiveMQ",
         fails: &["offer-unknown", "offer-none"],
         warns: &["offer-mqttv31"],
@@ -49,7 +49,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         fails: &[
             "offer-mqtt",
             "offer-list",
@@ -64,7 +64,7 @@ pub const ROWS: &[Deviation] = &[
             Change::response(|_, head| Some(granted_with(head, PROTOCOL, "amqp"))),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "RabbitMQ up to 3.11, ejabberd",
         fails: &["offer-list", "offer-list-forms", "offer-unknown-first", "offer-unknown"],
         ..row(
@@ -83,7 +83,7 @@ pub const ROWS: &[Deviation] = &[
             },
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Aedes with ws or websocket-stream",
         fails: &["offer-unknown-first", "offer-unknown"],
         ..row(
@@ -98,7 +98,7 @@ pub const ROWS: &[Deviation] = &[
             },
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "NanoMQ, IBM MQ 7.5",
         fails: &["offer-list", "offer-list-forms", "offer-unknown-first"],
         ..row(
@@ -107,7 +107,7 @@ pub const ROWS: &[Deviation] = &[
             Change::request(|_, head| refused_if(has_list(head), "400 Bad Request")),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto 2.1, RMQTT",
         fails: &["offer-list", "offer-list-forms", "offer-unknown-first"],
         ..row(
@@ -120,7 +120,7 @@ pub const ROWS: &[Deviation] = &[
             ),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "EMQX, NanoMQ, amqtt, RabbitMQ 3.12 to 4.2.1, Azure IoT Hub",
         warns: &["offer-mqttv31"],
         ..row(
@@ -131,7 +131,7 @@ pub const ROWS: &[Deviation] = &[
             }),
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "Mosquitto up to 2.0 with libwebsockets",
         warns: &["offer-none"],
         ..row(
@@ -148,12 +148,12 @@ pub const ROWS: &[Deviation] = &[
                     Some(if is_meant { head.without(PROTOCOL) } else { head })
                 }),
                 ..Change::client_frames(|memory, _| {
-                    if memory.count == 0 { vec![Step::Pass] } else { Vec::new() }
+                    if memory.count == 0 { vec![RewriteStep::Pass] } else { Vec::new() }
                 })
             },
         )
     },
-    Deviation {
+    KnownDeviation {
         servers: "The Things Network v2",
         fails: &["offer-mqtt"],
         ..row(

@@ -77,7 +77,7 @@ impl ExpectedField {
 
 /// One `--expect`.
 #[derive(Debug, Clone)]
-pub struct Expectation {
+pub struct PacketExpectation {
     /// As it was given.
     pub text: String,
     /// The packet.
@@ -88,7 +88,7 @@ pub struct Expectation {
 
 /// An expectation, and what has come so far.
 #[derive(Debug)]
-enum Progress {
+enum ExpectationState {
     /// It has come.
     Met,
     /// Nothing of its kind has come.
@@ -110,19 +110,19 @@ struct NearMiss {
 
 /// All expectations.
 #[derive(Debug)]
-pub struct Expectations(Vec<(Expectation, Progress)>);
+pub struct Expectations(Vec<(PacketExpectation, ExpectationState)>);
 
 impl Expectations {
     /// Nothing has come yet.
-    pub fn new(expected: &[Expectation]) -> Self {
-        let waiting = |one: &Expectation| (one.clone(), Progress::Nothing);
+    pub fn new(expected: &[PacketExpectation]) -> Self {
+        let waiting = |one: &PacketExpectation| (one.clone(), ExpectationState::Nothing);
         Self(expected.iter().map(waiting).collect())
     }
 
     /// Compares a packet of a client.
     pub fn see(&mut self, seen: ClientPacket<'_>) {
         for (expected, progress) in &mut self.0 {
-            if !matches!(progress, Progress::Met) {
+            if !matches!(progress, ExpectationState::Met) {
                 for sent in Sent::all(seen, expected.packet) {
                     progress.compare(&expected.fields, &sent);
                 }
@@ -132,11 +132,14 @@ impl Expectations {
 
     /// A line for each that has not come.
     pub fn missing(&self) -> Vec<String> {
-        let missing = self.0.iter().filter(|(_, progress)| !matches!(progress, Progress::Met));
-        let line = |(expected, progress): &(Expectation, Progress)| {
-            let Expectation { text, packet, .. } = expected;
+        let missing =
+            self.0.iter().filter(|(_, progress)| !matches!(progress, ExpectationState::Met));
+        let line = |(expected, progress): &(PacketExpectation, ExpectationState)| {
+            let PacketExpectation { text, packet, .. } = expected;
             match progress {
-                Progress::Nearest(miss) => format!("--expect '{text}' did not come; {miss}"),
+                ExpectationState::Nearest(miss) => {
+                    format!("--expect '{text}' did not come; {miss}")
+                }
                 _ => format!("--expect '{text}' did not come; there was no {}", packet.word()),
             }
         };
@@ -144,7 +147,7 @@ impl Expectations {
     }
 }
 
-impl Progress {
+impl ExpectationState {
     fn compare(&mut self, fields: &[ExpectedField], sent: &Sent<'_>) {
         let failing = fields.iter().filter(|field| !sent.meets(field));
         let differing: Vec<_> = failing.map(ExpectedField::name).collect();

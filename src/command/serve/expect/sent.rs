@@ -13,7 +13,7 @@ const SHOWN: usize = 60;
 
 /// Where a packet is about.
 #[derive(Debug, Clone, Copy)]
-enum Place<'a> {
+enum PacketPlace<'a> {
     /// A PUBLISH; an alias that was never set has no topic.
     Name(Option<&'a TopicName>),
     Filter(&'a TopicFilter),
@@ -25,7 +25,7 @@ enum Place<'a> {
 pub struct Sent<'a> {
     packet: ExpectedPacket,
     client: &'a str,
-    place: Place<'a>,
+    place: PacketPlace<'a>,
     qos: Option<QoS>,
     retain: Option<bool>,
     payload: Option<&'a [u8]>,
@@ -35,13 +35,19 @@ impl<'a> Sent<'a> {
     /// What a packet is, if it is of this kind; of a SUBSCRIBE one for each topic filter.
     pub fn all(seen: ClientPacket<'a>, packet: ExpectedPacket) -> Vec<Self> {
         let ClientPacket { client, packet: content } = seen;
-        let plain =
-            Self { packet, client, place: Place::None, qos: None, retain: None, payload: None };
+        let plain = Self {
+            packet,
+            client,
+            place: PacketPlace::None,
+            qos: None,
+            retain: None,
+            payload: None,
+        };
         match (packet, content) {
             (ExpectedPacket::Connect, Packet::Connect(_))
             | (ExpectedPacket::Disconnect, Packet::Disconnect(_)) => vec![plain],
             (ExpectedPacket::Publish, Packet::Publish(publish)) => vec![Self {
-                place: Place::Name(publish.topic.as_ref()),
+                place: PacketPlace::Name(publish.topic.as_ref()),
                 qos: Some(publish.qos),
                 retain: Some(publish.retain),
                 payload: Some(&publish.payload),
@@ -49,7 +55,7 @@ impl<'a> Sent<'a> {
             }],
             (ExpectedPacket::Subscribe, Packet::Subscribe(subscribe)) => {
                 let one = subscribe.subscriptions.iter().map(|one| Self {
-                    place: Place::Filter(&one.filter),
+                    place: PacketPlace::Filter(&one.filter),
                     qos: Some(one.qos),
                     ..plain
                 });
@@ -57,7 +63,7 @@ impl<'a> Sent<'a> {
             }
             (ExpectedPacket::Unsubscribe, Packet::Unsubscribe(unsubscribe)) => {
                 let filters = unsubscribe.filters.iter();
-                filters.map(|filter| Self { place: Place::Filter(filter), ..plain }).collect()
+                filters.map(|filter| Self { place: PacketPlace::Filter(filter), ..plain }).collect()
             }
             _ => Vec::new(),
         }
@@ -68,9 +74,9 @@ impl<'a> Sent<'a> {
         match field {
             ExpectedField::Client(client) => self.client == client,
             ExpectedField::Topic(filter) => match self.place {
-                Place::Name(topic) => topic.is_some_and(|topic| filter.matches(topic)),
-                Place::Filter(sent) => sent == filter,
-                Place::None => false,
+                PacketPlace::Name(topic) => topic.is_some_and(|topic| filter.matches(topic)),
+                PacketPlace::Filter(sent) => sent == filter,
+                PacketPlace::None => false,
             },
             ExpectedField::QoS(qos) => self.qos == Some(*qos),
             ExpectedField::Retain(retain) => self.retain == Some(*retain),
@@ -86,9 +92,9 @@ impl fmt::Display for Sent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} client={}", self.packet.word(), self.client)?;
         match self.place {
-            Place::Name(topic) => write!(f, " t={}", topic.map_or("", TopicName::as_str))?,
-            Place::Filter(filter) => write!(f, " t={}", filter.as_str())?,
-            Place::None => {}
+            PacketPlace::Name(topic) => write!(f, " t={}", topic.map_or("", TopicName::as_str))?,
+            PacketPlace::Filter(filter) => write!(f, " t={}", filter.as_str())?,
+            PacketPlace::None => {}
         }
         if let Some(qos) = self.qos {
             write!(f, " q={qos}")?;

@@ -11,7 +11,7 @@ fn publish(topic: &str, qos: QoS, payload: &'static [u8]) -> Packet {
     Packet::Publish(Publish { qos, ..Publish::new(topic, Bytes::from_static(payload)) })
 }
 
-fn expected() -> Expectation {
+fn expected() -> PacketExpectation {
     let filter = TopicFilter::new("a/+").expect("a topic filter");
     let pattern = Regex::new("^ok").expect("a pattern");
     let fields = vec![
@@ -19,7 +19,7 @@ fn expected() -> Expectation {
         ExpectedField::QoS(QoS::AtLeastOnce),
         ExpectedField::PayloadMatch(pattern),
     ];
-    Expectation { text: "pub ...".to_owned(), packet: ExpectedPacket::Publish, fields }
+    PacketExpectation { text: "pub ...".to_owned(), packet: ExpectedPacket::Publish, fields }
 }
 
 fn missing(packets: &[Packet]) -> Vec<String> {

@@ -8,14 +8,14 @@ use super::Config;
 use super::expect::Expectations;
 use super::log;
 use super::recorder::Recorder;
-use super::traffic::Traffic;
+use super::traffic::ClientTraffic;
 use crate::broker::event::{BrokerEvent, Observer};
 use crate::exit::Exit;
 use crate::report;
 
 /// All of them; the broker's thread tells them of its events.
 #[derive(Clone)]
-pub struct Witness {
+pub struct Watchers {
     log: Option<Observer>,
     /// `None` if nobody wants to know what clients send.
     listeners: Option<Arc<Mutex<Listeners>>>,
@@ -24,19 +24,23 @@ pub struct Witness {
 /// Who wants to know what clients send.
 #[derive(Debug)]
 struct Listeners {
-    traffic: Traffic,
+    traffic: ClientTraffic,
     recorder: Option<Recorder>,
     expectations: Expectations,
 }
 
-impl Witness {
+impl Watchers {
     /// Opens what is written to.
     pub fn start(config: &Config) -> Result<Self> {
         let recorder = config.files.record.as_deref().map(Recorder::start).transpose()?;
         let is_wanted = recorder.is_some() || !config.expected.is_empty();
         let listeners = is_wanted.then(|| {
             let expectations = Expectations::new(&config.expected);
-            Arc::new(Mutex::new(Listeners { traffic: Traffic::default(), recorder, expectations }))
+            Arc::new(Mutex::new(Listeners {
+                traffic: ClientTraffic::default(),
+                recorder,
+                expectations,
+            }))
         });
         Ok(Self { log: config.log.map(log::observer), listeners })
     }
