@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::value;
-use crate::command::serve::{Config, LogForm, StartForm};
+use crate::command::serve::{Announcement, Config, ListenAddresses, LogForm, StartForm};
 use crate::exit::Usage;
 use access::AccessFlags;
 use deviate::DeviateFlags;
@@ -115,15 +115,16 @@ impl ServeFlags {
         let (warnings, login) = (self.access.warnings(&self.tls), self.access.login());
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
         let config = Config {
-            address: SocketAddr::new(ip, port),
-            also,
+            listen: ListenAddresses { address: SocketAddr::new(ip, port), also },
             limits: self.limits.resolve(),
             access: self.access.resolve()?,
             login,
             tls: self.tls.resolve()?,
             log: self.log.or(self.debug.then_some(LogFlag::Text)).map(LogForm::from),
-            start_form: if self.json { StartForm::Json } else { StartForm::Url },
-            ready_fd: self.ready_fd,
+            announcement: Announcement {
+                form: if self.json { StartForm::Json } else { StartForm::Url },
+                ready_fd: self.ready_fd,
+            },
             files: self.files.into(),
             deviations: self.deviate.resolve()?,
             expected: self.expectations.resolve()?,

@@ -145,7 +145,7 @@ impl Router {
                  has been absent longest, is ended, with {messages} messages for it"
             );
             // Only what is lost must be seen; there may be many.
-            let lines = if messages > 0 { &mut self.warnings } else { &mut self.notes };
+            let lines = if messages > 0 { &mut self.lines.warnings } else { &mut self.lines.notes };
             lines.push(line);
         }
         self.end_session(key, now);
@@ -165,8 +165,7 @@ impl Router {
     /// A client identifier that no session has `[MQTT-3.1.3-6]`.
     fn assign_client_id(&mut self) -> ByteString {
         loop {
-            self.assigned += 1;
-            let client_id = ByteString::from(format!("served{}", self.assigned));
+            let client_id = ByteString::from(format!("served{}", self.sessions.next_number()));
             if self.sessions.find(&client_id).is_none() {
                 return client_id;
             }
@@ -187,7 +186,7 @@ impl Router {
             Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties }))
         };
         peer.push(peer.explained(string, connack));
-        self.notes.push(format!("{}: {string}", self.name(id)));
+        self.lines.notes.push(format!("{}: {string}", self.name(id)));
         self.end(id, EndReason::Refused, now);
     }
 
@@ -258,7 +257,7 @@ impl Router {
         if is_reserved(&will.topic) || !session.may(TopicAccess::Write, &will.topic) {
             let (client_id, topic) = (&*session.client_id, will.topic.as_str());
             let note = format!("{client_id:?} may not publish its will to {topic:?}");
-            return self.notes.push(note);
+            return self.lines.notes.push(note);
         }
         self.route(&mut AppMessage::willed(will, now), Some(key), None, now);
     }

@@ -68,7 +68,7 @@ impl Router {
     /// Ends a connection whose packets need memory that is not there.
     pub fn out_of_memory(&mut self, id: ConnectionId, now: Instant) {
         self.tell_of_memory(now);
-        self.notes.push(format!("{}: no memory for its packet", self.name(id)));
+        self.lines.notes.push(format!("{}: no memory for its packet", self.name(id)));
         let reason = Reason::new(ReasonCode::QUOTA_EXCEEDED, "the broker has no memory left");
         self.shut(id, &reason, EndReason::Refused, now);
     }
@@ -90,6 +90,6 @@ impl Router {
         self.memory.told_at = Some(now);
         let line = "the limit of memory is reached (see --limit): publishers are refused in MQTT \
                     5, slowed down or disconnected before it, and messages of QoS 0 may be lost";
-        self.warnings.push(line.to_owned());
+        self.lines.warnings.push(line.to_owned());
     }
 }

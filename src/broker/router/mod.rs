@@ -130,6 +130,15 @@ impl Timers {
     }
 }
 
+/// What the router says.
+#[derive(Debug, Default)]
+struct RouterLines {
+    /// For the debug log.
+    notes: Vec<String>,
+    /// What the user should see in any case: what was lost.
+    warnings: Vec<String>,
+}
+
 /// Sessions, subscriptions, retained messages and connections.
 #[derive(Debug)]
 pub struct Router {
@@ -143,12 +152,7 @@ pub struct Router {
     logins: Logins,
     /// Connections with packets or an end to hand over.
     touched: Vec<ConnectionId>,
-    /// Lines for the debug log.
-    notes: Vec<String>,
-    /// Lines that the user should see in any case: what was lost.
-    warnings: Vec<String>,
-    /// Client identifiers assigned so far.
-    assigned: u64,
+    lines: RouterLines,
     statistics: BrokerStatistics,
     /// The memory of `publish::route`.
     matches: Matches,
@@ -167,9 +171,7 @@ impl Router {
             timers: Timers::default(),
             logins: Logins::default(),
             touched: Vec::new(),
-            notes: Vec::new(),
-            warnings: Vec::new(),
-            assigned: 0,
+            lines: RouterLines::default(),
             statistics: BrokerStatistics::default(),
             matches: Matches::default(),
         }
@@ -374,12 +376,12 @@ impl Router {
 
     /// Lines for the debug log: what was refused, dropped or malformed since the last call.
     pub fn notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
+        std::mem::take(&mut self.lines.notes)
     }
 
     /// Lines that the user should see in any case: what was lost since the last call.
     pub fn warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
+        std::mem::take(&mut self.lines.warnings)
     }
 
     /// Sends a packet, unless the client takes none of that size `[MQTT-3.1.2-24]`.
@@ -416,7 +418,7 @@ impl Router {
             peer.push(peer.explained(string, disconnect));
         }
         if matches!(end, EndReason::Misbehaved | EndReason::TooLarge | EndReason::Silent) {
-            self.notes.push(format!("{}: {string}", self.name(id)));
+            self.lines.notes.push(format!("{}: {string}", self.name(id)));
         }
         self.end(id, end, now);
     }

@@ -45,14 +45,14 @@ impl Router {
         self.statistics.received.messages += 1;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         if is_reserved(&topic) {
-            self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
+            self.lines.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
             let string = "clients do not publish to $SYS";
             let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
             return self.deny(id, key, qos, packet_id, reason);
         }
         if !self.sessions.get(key).is_some_and(|session| session.may(TopicAccess::Write, &topic)) {
             let (name, topic) = (self.name(id), topic.as_str());
-            self.notes.push(format!("{name}: not allowed to publish to {topic:?}"));
+            self.lines.notes.push(format!("{name}: not allowed to publish to {topic:?}"));
             let string = "no line of --acl lets this client publish to this topic";
             let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
             return self.deny(id, key, qos, packet_id, reason);
@@ -247,7 +247,7 @@ impl Router {
         let topic = message.topic.as_str();
         if !self.retained.has_room(message, &self.limits) {
             if self.retained.count_lost() {
-                self.warnings.push(format!(
+                self.lines.warnings.push(format!(
                     "there is no room for more retained messages (see --limit): {topic:?} is \
                      delivered, but not retained"
                 ));
@@ -257,7 +257,7 @@ impl Router {
         let lost = self.retained.take_lost();
         if lost > 0 {
             let messages = if lost == 1 { "message was" } else { "messages were" };
-            self.warnings.push(format!("{lost} {messages} not retained"));
+            self.lines.warnings.push(format!("{lost} {messages} not retained"));
         }
         self.retained.store(message);
     }
@@ -340,17 +340,19 @@ impl Router {
         match delivery {
             DeliveryOutcome::Done => {}
             DeliveryOutcome::Dropped => {
-                session.dropped += 1;
+                session.lost.dropped += 1;
                 self.statistics.dropped += 1;
-                if session.dropped == 1 {
-                    self.notes.push(format!("{client_id:?} is too slow: messages are dropped"));
+                if session.lost.dropped == 1 {
+                    self.lines
+                        .notes
+                        .push(format!("{client_id:?} is too slow: messages are dropped"));
                 }
             }
             DeliveryOutcome::Overflowed => {
-                session.overflowed += 1;
+                session.lost.overflowed += 1;
                 self.statistics.dropped += 1;
-                if session.overflowed == 1 {
-                    self.warnings.push(format!(
+                if session.lost.overflowed == 1 {
+                    self.lines.warnings.push(format!(
                         "the queue of {client_id:?} is full (see --limit): messages for it are \
                          lost; their publishers are told only in MQTT 5"
                     ));
@@ -365,15 +367,18 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let client_id = &*session.client_id;
         let messages = |count| if count == 1 { "message" } else { "messages" };
-        let dropped = std::mem::take(&mut session.dropped);
+        let dropped = std::mem::take(&mut session.lost.dropped);
         if dropped > 0 {
             let messages = messages(dropped);
-            self.notes.push(format!("{client_id:?} was too slow: {dropped} {messages} dropped"));
+            self.lines
+                .notes
+                .push(format!("{client_id:?} was too slow: {dropped} {messages} dropped"));
         }
-        let lost = std::mem::take(&mut session.overflowed);
+        let lost = std::mem::take(&mut session.lost.overflowed);
         if lost > 0 {
             let messages = messages(lost);
-            self.warnings
+            self.lines
+                .warnings
                 .push(format!("the queue of {client_id:?} was full: {lost} {messages} lost"));
         }
     }

@@ -18,6 +18,15 @@ pub const NEVER: u32 = u32::MAX;
 /// The place of a session in the table. A key is used again after its session has ended.
 pub type SessionKey = usize;
 
+/// How many messages a session has lost.
+#[derive(Debug, Default)]
+pub struct LostMessages {
+    /// Because the client was too slow.
+    pub dropped: u64,
+    /// Because the queue was full.
+    pub overflowed: u64,
+}
+
 /// The session of one client identifier.
 #[derive(Debug)]
 pub struct ClientSession {
@@ -41,10 +50,8 @@ pub struct ClientSession {
     pub outbound: OutboundMessages,
     /// QoS 2 messages of the client that were routed and not yet released.
     pub inbound: IdSet<PacketId>,
-    /// Messages lost because the client was too slow, and not yet reported.
-    pub dropped: u64,
-    /// Messages lost because the queue was full, and not yet reported.
-    pub overflowed: u64,
+    /// Messages that it has lost, and of which the user was not told.
+    pub lost: LostMessages,
     /// Since when it is in the table's list of the absent.
     absent_since: Option<Instant>,
 }
@@ -63,8 +70,7 @@ impl ClientSession {
             filters: HashSet::new(),
             outbound: OutboundMessages::default(),
             inbound: IdSet::default(),
-            dropped: 0,
-            overflowed: 0,
+            lost: LostMessages::default(),
             absent_since: None,
         }
     }
@@ -88,6 +94,8 @@ pub struct Sessions {
     slots: Vec<Option<ClientSession>>,
     free: Vec<SessionKey>,
     by_client_id: HashMap<ByteString, SessionKey>,
+    /// Client identifiers assigned so far.
+    assigned: u64,
     /// Those without a connection, the longest first.
     absent: BTreeSet<(Instant, SessionKey)>,
 }
@@ -101,6 +109,12 @@ impl Sessions {
     /// How many subscriptions all of them have.
     pub fn subscriptions(&self) -> usize {
         self.slots.iter().flatten().map(|session| session.filters.len()).sum()
+    }
+
+    /// The number of the next client identifier that is assigned.
+    pub fn next_number(&mut self) -> u64 {
+        self.assigned += 1;
+        self.assigned
     }
 
     /// The session of a client identifier.

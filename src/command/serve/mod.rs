@@ -48,12 +48,28 @@ pub use log::LogForm;
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
 
+/// Where the broker listens.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenAddresses {
+    /// Here; port 0 takes any that is free.
+    pub address: SocketAddr,
+    /// Here, too, at the same port, if the machine has that address.
+    pub also: Option<IpAddr>,
+}
+
+/// How the broker is announced.
+#[derive(Debug, Clone, Copy)]
+pub struct Announcement {
+    /// The line on stdout.
+    pub form: StartForm,
+    /// The file descriptor that gets that line, too.
+    pub ready_fd: Option<u32>,
+}
+
 /// What `serve` is asked to do.
 pub struct Config {
     /// Where the broker listens.
-    pub address: SocketAddr,
-    /// Where it listens, too, at the same port, if the machine has that address.
-    pub also: Option<IpAddr>,
+    pub listen: ListenAddresses,
     /// What it offers at most.
     pub limits: Limits,
     /// Who may come in, and who may do what.
@@ -61,9 +77,7 @@ pub struct Config {
     /// How what happens is logged, if it is.
     pub log: Option<LogForm>,
     /// How the broker is announced.
-    pub start_form: StartForm,
-    /// The file descriptor that is told when the broker listens.
-    pub ready_fd: Option<u32>,
+    pub announcement: Announcement,
     /// How connections are encrypted, if they are.
     pub tls: Option<ServeTlsConfig>,
     /// What the command is to log in with: name and password.
@@ -119,15 +133,16 @@ pub enum StartForm {
 pub fn run(config: &Config) -> Result<Exit> {
     let deviations = match &config.deviations {
         DeviationChoice::These(deviations) => deviations,
-        DeviationChoice::List => return list_deviations(config.start_form),
+        DeviationChoice::List => return list_deviations(config.announcement.form),
     };
     // First of all: later a file of our own could have this descriptor.
-    let ready_file = config.ready_fd.map(ReadyFile::take).transpose()?;
+    let ready_file = config.announcement.ready_fd.map(ReadyFile::take).transpose()?;
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let retained = config.files.loaded()?;
     let mut watchers = Watchers::start(config)?;
-    let tls = config.tls.as_ref().map(|tls| tls::prepare(tls, config.address.ip())).transpose()?;
+    let tls =
+        config.tls.as_ref().map(|tls| tls::prepare(tls, config.listen.address.ip())).transpose()?;
     let (server, ca_file) = tls.map(|PreparedTls { server, ca_file }| (server, ca_file)).unzip();
     let ca_file = ca_file.as_ref().map(CaFile::path);
     let broker = start_broker(config, retained, deviations, server, &watchers)?;
@@ -183,10 +198,10 @@ fn start_broker(
     tls: Option<ServerTls>,
     watchers: &Watchers,
 ) -> Result<Broker> {
-    let address = config.address;
+    let address = config.listen.address;
     let options = BrokerOptions {
         address,
-        also: config.also,
+        also: config.listen.also,
         path: PATH.to_owned(),
         retained,
         deviations: deviations.to_vec(),
@@ -230,12 +245,12 @@ fn announce(
     let ca = ca_file.map(Path::to_string_lossy);
     let (port, pid) = (broker.address().port(), process::id());
     let start = StartLine { url: &url, port, pid, ca: ca.as_deref() };
-    let line = match config.start_form {
+    let line = match config.announcement.form {
         StartForm::Url => url.clone(),
         StartForm::Json => start.json(),
     };
     let is_alone = config.command.is_empty();
-    if is_alone || config.start_form == StartForm::Json {
+    if is_alone || config.announcement.form == StartForm::Json {
         super::print(&line)?;
     }
     if let Some(file) = ready_file {
