@@ -1,5 +1,6 @@
 //! `mqttws`: publish, subscribe and ping over MQTT over WebSockets.
 
+mod allocator;
 mod broker;
 mod cli;
 mod client;

@@ -81,8 +81,13 @@ const ROOMS: &[Room] = &[
         must_not: "clap std::net std::os::unix::net tungstenite rustls",
     },
     Room {
+        name: "allocator",
+        may_name: "",
+        must_not: "clap std::net std::fs std::thread std::env std::process tungstenite rustls anyhow",
+    },
+    Room {
         name: "broker",
-        may_name: "mqtt websocket",
+        may_name: "allocator mqtt websocket",
         must_not: "clap std::io::stdin std::io::stdout tungstenite",
     },
     Room {

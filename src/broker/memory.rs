@@ -1,16 +1,9 @@
 //! How much memory the process has in use, and how much of the limit `memory` is left.
 
-use std::alloc::System;
-
-use cap::Cap;
-
 use super::limits::{DEAF_BYTES, UNSENT_BYTES};
+use crate::allocator::allocated;
 
 const MIB: usize = 1024 * 1024;
-
-/// The allocator of the system, which also counts: nothing that a client can fill is forgotten.
-#[global_allocator]
-static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 /// How much memory is left for clients; the later the worse.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +22,7 @@ pub enum MemoryLevel {
 impl MemoryLevel {
     /// The level now, with this limit in bytes.
     pub fn now(limit: usize) -> Self {
-        Self::of(ALLOCATOR.allocated(), limit)
+        Self::of(allocated(), limit)
     }
 
     fn of(used: usize, limit: usize) -> Self {

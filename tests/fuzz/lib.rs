@@ -5,6 +5,7 @@
 // A library cannot tell what the program uses, and what is expected of the program is not of it.
 #![allow(dead_code, unused_imports, unfulfilled_lint_expectations)]
 
+mod allocator;
 pub mod memory;
 pub mod mutator;
 pub mod properties;

@@ -9,7 +9,7 @@ use super::choices::Choices;
 use crate::client::lifecycle::{
     Action, ConnectionInput, Lifecycle, LossFacts, Policy, SessionFound, SessionRemains,
 };
-use crate::client::{Error, Event, Reconnect, RedirectPolicy, Step, VersionChoice};
+use crate::client::{Error, Event, Leaving, Reconnect, RedirectPolicy, Step, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -76,6 +76,11 @@ impl World {
                 longest: Duration::from_secs(30),
                 tries: choices.of(&[None, Some(0), Some(1), Some(3)]),
             },
+            leaving: choices.of(&[
+                Leaving::Disconnect,
+                Leaving::DisconnectWithWill,
+                Leaving::Reset,
+            ]),
         };
         let lifecycle = Lifecycle::new(policy, u64::from(choices.byte()));
         Self {
