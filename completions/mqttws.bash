@@ -489,18 +489,20 @@ _mqttws_value() {
         'serve --port =' | \
         'serve --ready-fd ' | \
         'serve --ready-fd =' | \
+        'serve --limit ' | \
+        'serve --limit =' | \
         'serve --expect ' | \
         'serve --expect =' | \
         'serve --deviate ' | \
         'serve --deviate =' | \
-        'serve --limit ' | \
-        'serve --limit =' | \
+        'serve --fault ' | \
+        'serve --fault =' | \
         'serve --allow-origin ' | \
         'serve --allow-origin =' | \
+        'serve --allow-remote =' | \
         'serve --user ' | \
         'serve --user =' | \
-        'serve --fault ' | \
-        'serve --fault =')
+        'serve --tls =')
             : ;;
         'pub --capath ' | \
         'pub --capath =' | \
@@ -769,7 +771,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'serve -'*)
-            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --load --save --record --expect --deviate --limit --allow-origin --allow-remote --user --users --acl --fault --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
+            _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --load --save --record --expect --deviate --fault --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)
             _mqttws_of -W '--config --names --help' ;;
         'completions -'*)

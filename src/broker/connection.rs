@@ -364,6 +364,7 @@ impl ServerConnection {
 
     /// Ends the connection after what was posted.
     pub fn end(&mut self, reason: EndReason, now: Instant) {
+        self.input.ignore_packets();
         if let Some(faults) = &mut self.faults {
             if reason == EndReason::Stopped || self.has_ended {
                 let unsent = self.sending.queue.unsent();

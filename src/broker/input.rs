@@ -57,7 +57,8 @@ enum InputStage {
 #[derive(Debug)]
 struct Frames {
     reader: Reader,
-    /// `None` after a malformed packet: frames are still read, so that a Close is answered.
+    /// `None` after a malformed packet, and after the end of MQTT: frames are still read, so that a
+    /// Close is answered.
     decoder: Option<Decoder>,
 }
 
@@ -102,6 +103,13 @@ impl InputDecoder {
     /// From now on discards what comes.
     pub fn discard(&mut self) {
         self.stage = InputStage::Discarded;
+    }
+
+    /// From now on nobody asks for packets: their bytes are dropped. Frames are still read.
+    pub fn ignore_packets(&mut self) {
+        if let InputStage::Frames(frames) = &mut self.stage {
+            frames.decoder = None;
+        }
     }
 
     /// Passes what these bytes mean to `take`. Upgrades are granted at `path` alone, and as `rules`

@@ -124,12 +124,14 @@ mod tests {
 
     #[test]
     fn the_whole_help_has_80_columns_and_its_groups_in_order() {
-        const ORDER: [&str; 16] = [
+        const ORDER: [&str; 18] = [
             "Messages",
             "Requests",
             "Points",
             "Probes",
             "Broker",
+            "Files",
+            "Tests of clients",
             "Access",
             "Output",
             "Commands",

@@ -81,6 +81,9 @@ pub struct ServeFlags {
     log: Option<LogFlag>,
 
     #[command(flatten)]
+    limits: LimitFlags,
+
+    #[command(flatten)]
     files: FileFlags,
 
     #[command(flatten)]
@@ -89,14 +92,13 @@ pub struct ServeFlags {
     #[command(flatten)]
     deviate: DeviateFlags,
 
+    /// What goes wrong on purpose.
     #[command(flatten)]
-    limits: LimitFlags,
+    fault: fault::FaultFlags,
 
     /// Who may come in.
     #[command(flatten)]
     access: AccessFlags,
-    #[command(flatten)]
-    fault: fault::FaultFlags,
 
     /// How connections are encrypted.
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! The flags that say who may come in.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,8 @@ pub struct AccessFlags {
     allow_origin: Vec<Origin>,
 
     /// Let in other machines: -h may be any address, and clients may use any name for it
-    #[arg(long, action = clap::ArgAction::Count)]
-    allow_remote: u8,
+    #[arg(long, num_args = 0, default_missing_value = "", value_parser = remote)]
+    allow_remote: Option<Reach>,
 
     /// Let in this user, and none that is not named (repeatable)
     ///
@@ -71,6 +72,12 @@ impl FromStr for User {
     }
 }
 
+/// What `--allow-remote` means; it takes no value.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
+fn remote(_: &str) -> Result<Reach, Infallible> {
+    Ok(Reach::Remote)
+}
+
 impl AccessFlags {
     /// What the flags mean.
     pub fn resolve(self) -> Result<Access> {
@@ -107,7 +114,7 @@ impl AccessFlags {
 
     /// From where clients may come.
     fn reach(&self) -> Reach {
-        if self.allow_remote > 0 { Reach::Remote } else { Reach::Local }
+        self.allow_remote.unwrap_or_default()
     }
 
     /// What the user should know about the flags.

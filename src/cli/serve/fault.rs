@@ -11,6 +11,7 @@ use crate::mqtt::packet::PacketType;
 
 /// What goes wrong on purpose.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Tests of clients")]
 pub struct FaultFlags {
     /// Lose, double, delay packets, cut connections on purpose: drop=0.01,delay=50ms (see FAULTS)
     #[arg(long, value_name = "FAULTS", allow_hyphen_values = true)]

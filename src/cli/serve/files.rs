@@ -9,7 +9,7 @@ use crate::command::serve::ServeFiles;
 
 /// `--load`, `--save`, `--record`
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Messages in files")]
+#[command(next_help_heading = "Files")]
 pub struct FileFlags {
     /// Retain the messages of this file from the beginning: records as `sub --json` writes them
     ///

@@ -6,6 +6,7 @@ use crate::command::serve::limits::{HELP, LimitSetting, Limits};
 
 /// The flags for limits.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Broker")]
 pub struct LimitFlags {
     // In a text that was put together at compile time.
     #[arg(long = "limit", value_name = "NAME=VALUE", allow_hyphen_values = true,

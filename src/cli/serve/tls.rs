@@ -1,9 +1,10 @@
 //! The flags that encrypt the connections of `serve`.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use clap::{ArgAction, Args};
+use clap::Args;
 
 use crate::command::serve::tls::{ServeTlsConfig, TlsIdentity};
 use crate::transport::tls::{TlsOptions, TlsSetupError, server};
@@ -15,8 +16,8 @@ pub struct ServeTlsFlags {
     /// Speak TLS (wss), with a certificate that is made on the spot, and an authority for it
     ///
     /// It is for localhost, 127.0.0.1, `::1` and the address of -h. Each flag of TLS implies it.
-    #[arg(long, action = ArgAction::Count)]
-    tls: u8,
+    #[arg(long, num_args = 0, default_missing_value = "", value_parser = made)]
+    tls: Option<OwnAuthority>,
 
     /// Write the certificate of that authority to this file (PEM), for clients to trust
     #[arg(long, value_name = "FILE", allow_hyphen_values = true, conflicts_with = "cert")]
@@ -39,10 +40,23 @@ pub struct ServeTlsFlags {
     client_ca: Option<PathBuf>,
 }
 
+/// The authority that `--tls` asks for.
+#[derive(Debug, Clone, Copy)]
+enum OwnAuthority {
+    /// One that is made on the spot.
+    Made,
+}
+
+/// What `--tls` means; it takes no value.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
+fn made(_: &str) -> Result<OwnAuthority, Infallible> {
+    Ok(OwnAuthority::Made)
+}
+
 impl ServeTlsFlags {
     /// What the flags mean; `None` is no TLS.
     pub fn resolve(self) -> Result<Option<ServeTlsConfig>> {
-        let is_given = self.tls > 0 || self.ca_out.is_some() || self.cert.is_some();
+        let is_given = self.tls.is_some() || self.ca_out.is_some() || self.cert.is_some();
         if !is_given && self.client_ca.is_none() {
             return Ok(None);
         }
