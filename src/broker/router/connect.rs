@@ -71,7 +71,14 @@ impl Router {
         // In MQTT 3.1 the byte is reserved (3.1 §3.2).
         let session_present = present && connect.version != Version::V3_1;
         let connack = ConnAck { session_present, code, properties };
-        self.send(id, Packet::ConnAck(Box::new(connack)));
+        let connack = Packet::ConnAck(Box::new(connack));
+        if !self.peers.get(&id).is_some_and(|peer| peer.takes(&connack)) {
+            // `[MQTT-3.1.2-24]`, and nothing else may come first `[MQTT-3.2.0-1]`.
+            let string = "CONNACK is larger than the client's Maximum Packet Size";
+            self.lines.notes.push(format!("{}: {string}", self.name(id)));
+            return self.end(id, EndReason::Refused, now);
+        }
+        self.send(id, connack);
         self.pump(key, now);
     }
 

@@ -249,3 +249,12 @@ fn response_information_is_for_those_who_ask() {
         assert_eq!(information, expected.map(|text| Value::Text(text.into())), "{client_id}");
     }
 }
+
+/// `[MQTT-3.1.2-24]`
+#[test]
+fn a_client_that_takes_no_connack_is_not_left_waiting() {
+    let mut world = World::new();
+    let properties = Properties(vec![Property::number(PropertyId::MaximumPacketSize, 5)]);
+    let id = world.dial(Connect { properties, ..connect(Version::V5, "tiny") });
+    assert_eq!((world.got(id), world.end(id)), (vec![], Some(EndReason::Refused)));
+}
