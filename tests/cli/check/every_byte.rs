@@ -277,7 +277,7 @@ impl Worker {
     fn run(&self, plan: Plan, flags: &[&str]) -> Outcome {
         *self.run.lock().unwrap() = Conversations::new(plan);
         let arguments = [&["check", &self.url, "--json", "--quiet"], flags].concat();
-        Program::new(arguments).spawn().finish_within(Duration::from_secs(90))
+        Program::new(arguments).spawn().finish_within(Duration::from_secs(180))
     }
 }
 
