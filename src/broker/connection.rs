@@ -2,6 +2,8 @@
 
 mod deviant;
 mod faulty;
+mod sending;
+mod told;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use faulty::room;
 
+use super::BrokerLog;
 use super::access::UpgradeRules;
-use super::brokers::{Brokers, TooManyBrokers};
+use super::brokers::Brokers;
 use super::deviation::{DeviantTraffic, KnownDeviation};
 use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
@@ -25,14 +28,11 @@ use super::refusals::RefusalLines;
 use super::router::{ConnectionId, EndReason};
 use super::socket::{self, ClientSocket};
 use super::tls::ServerTls;
-use super::{BrokerLog, RefusalsIn};
 use crate::mqtt::packet::Packet;
-use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR, TOO_BIG};
 use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::upgrade::accept::Refusal;
-
-/// How much of the reason of a refusal is written, in characters.
-const LONGEST_SENTENCE: usize = 500;
+use sending::{EndStage, SendingSide, close_code};
+use told::{log_input, tell_refusal};
 
 /// What every connection is served with.
 pub struct Service {
@@ -69,18 +69,6 @@ enum Readiness {
     ToTheEnd,
 }
 
-/// How far a connection has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EndStage {
-    /// It has not.
-    Open,
-    /// What waits is written first, until this time.
-    Writing(Instant),
-    /// Our side has ended. The client's end is awaited until this time: to close a socket that has
-    /// unread bytes destroys what was sent last.
-    Written(Instant),
-}
-
 /// A connection.
 #[derive(Debug)]
 pub struct ServerConnection {
@@ -96,17 +84,6 @@ pub struct ServerConnection {
     deviant: Option<Box<DeviantTraffic>>,
     /// Whether the client has ended its side, or the connection is broken.
     has_ended: bool,
-}
-
-/// What the client is sent.
-#[derive(Debug)]
-struct SendingSide {
-    queue: OutputQueue,
-    /// When the socket last took bytes, while it does not take all.
-    blocked_since: Option<Instant>,
-    stage: EndStage,
-    /// The code that answers the client's Close, when that has come.
-    close_answer: Option<u16>,
 }
 
 impl ServerConnection {
@@ -425,111 +402,9 @@ impl ServerConnection {
     }
 }
 
-impl SendingSide {
-    /// Adds control frames, unless the connection ends.
-    fn answer(&mut self, frames: &[u8]) {
-        if self.stage == EndStage::Open {
-            self.queue.post_control(frames);
-        }
-    }
-
-    /// Answers the request for an upgrade with a refusal, and ends the connection.
-    fn refuse(&mut self, refusal: &Refusal, now: Instant) {
-        self.queue.post_bytes(refusal.response());
-        self.end(None, now);
-    }
-
-    /// Ends the connection after what was posted, with a Close frame of this code, or one that
-    /// answers the client's; the first reason counts.
-    fn end(&mut self, close: Option<u16>, now: Instant) {
-        if self.stage == EndStage::Open {
-            self.stage = EndStage::Writing(now + LINGER);
-            if let Some(code) = self.close_answer.or(close) {
-                self.queue.post_close(code);
-            }
-        }
-    }
-
-    /// Nothing can be written any more.
-    fn discard(&mut self) {
-        self.queue = OutputQueue::default();
-        self.blocked_since = None;
-    }
-
-    /// Gives the broker what a client has sent, or answers it. What is refused has its answer.
-    fn take_input(
-        &mut self,
-        input: ClientInput,
-        id: ConnectionId,
-        brokers: &mut Brokers,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        match input {
-            ClientInput::Upgrade(answer, name) => {
-                if let Err(TooManyBrokers) = brokers.open(id, name, now) {
-                    let refusal = handshake::too_many_brokers();
-                    self.refuse(&refusal, now);
-                    return Err(refusal);
-                }
-                self.queue.post_bytes(answer);
-            }
-            ClientInput::Refused(refusal) => {
-                self.refuse(&refusal, now);
-                return Err(refusal);
-            }
-            ClientInput::Packet(packet) => brokers.receive(id, packet, now),
-            ClientInput::Malformed(error, version) => brokers.malformed(id, &error, version, now),
-            ClientInput::Answers(frames) => self.answer(&frames),
-            ClientInput::Closed(code) => {
-                self.close_answer = Some(code);
-                brokers.lost(id, now);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether all was written and our side is to be ended.
-    fn is_written(&self) -> bool {
-        self.blocked_since.is_none() && matches!(self.stage, EndStage::Writing(_))
-    }
-}
-
-/// Tells of what a client sent.
-fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
-    match input {
-        ClientInput::Upgrade(..) => log.tell(&BrokerEvent::Opened(address)),
-        // It has a line of its own.
-        ClientInput::Refused(_) => {}
-        ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
-        ClientInput::Malformed(error, _) => {
-            log.note(|| format!("{address} sent what is not MQTT: {error}"));
-        }
-        ClientInput::Answers(_) => log.note(|| format!("{address} sent a ping of WebSocket")),
-        ClientInput::Closed(_) => log.tell(&BrokerEvent::Closed(address)),
-    }
-}
-
 /// Whether the system takes nothing now.
 fn is_blocked(result: &io::Result<()>) -> bool {
     result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-}
-
-/// Tells of a request that was refused: a browser tells its page nothing of the answer.
-fn tell_refusal(
-    log: &BrokerLog,
-    refusals: &mut RefusalLines,
-    address: SocketAddr,
-    Refusal { status, sentence }: &Refusal,
-    now: Instant,
-) {
-    // What it repeats of a request may be long.
-    let sentence: String = sentence.chars().take(LONGEST_SENTENCE).collect();
-    let line = || format!("{address} was refused with {status}: {sentence}");
-    if log.refusals == RefusalsIn::Observer {
-        log.note(line);
-    } else if refusals.count(now) {
-        log.warn(&line());
-    }
 }
 
 /// Writes once; `None` if the socket takes nothing now.
@@ -540,18 +415,5 @@ fn write_once(socket: &mut impl Write, bytes: &[u8]) -> io::Result<Option<usize>
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             result => return result.map(Some),
         }
-    }
-}
-
-/// The code of the Close frame that follows the last packet.
-fn close_code(reason: EndReason) -> Option<u16> {
-    match reason {
-        EndReason::Lost => None,
-        EndReason::Done | EndReason::Refused | EndReason::Silent | EndReason::TakenOver => {
-            Some(NORMAL)
-        }
-        EndReason::Misbehaved => Some(PROTOCOL_ERROR),
-        EndReason::TooLarge => Some(TOO_BIG),
-        EndReason::Stopped => Some(GOING_AWAY),
     }
 }
