@@ -186,7 +186,8 @@ const WAITING: &[(&str, &str)] = &[
     ("stdio::stdout_reader", "the thread that watches the reader of stdout"),
     ("terminal::screen", "not at all: it asks whether stderr is ready"),
     ("broker", "the end of its own thread"),
-    ("broker::event_loop", "all connections, and the next one"),
+    ("broker::event_loop", "all connections"),
+    ("broker::event_loop::accept", "not at all: its listeners do not block"),
 ];
 
 /// Where text may be printed.
