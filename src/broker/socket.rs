@@ -218,7 +218,8 @@ impl TlsLayer {
             match self.connection.write_tls(stream) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                _ => {}
+                // More was written, or the call is made again.
+                Ok(_) | Err(_) => {}
             }
         }
         Ok(())

@@ -81,7 +81,7 @@ fn serve() -> (Running, String) {
     (running, url)
 }
 
-/// What a subscriber sees of the will of `pub`.
+/// A subscriber gets the will of `pub` after these ends, and after DISCONNECT alone it does not.
 #[test]
 fn the_will_is_published_after_either() {
     let (broker, url) = serve();

@@ -13,7 +13,7 @@ use crate::mqtt::version::Version;
 pub struct RawPacket {
     /// The version of its connection; before CONNECT has come, 3.1.1.
     pub version: Version,
-    /// Who has sent it.
+    /// The side that has sent it.
     pub(super) side: Side,
     /// All its bytes.
     pub bytes: Vec<u8>,

@@ -9,7 +9,7 @@ use crate::broker::memory::MemoryLevel;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 
-/// No connection has this number: who waits for it waits for memory.
+/// No connection has this number. A publisher that is held back for it waits for memory.
 pub const NOBODY: ConnectionId = 0;
 
 /// How often the user is told, at most.

@@ -9,7 +9,7 @@ use std::{io, thread};
 type PanicReceiver = Box<dyn FnOnce(String)>;
 
 thread_local! {
-    /// Who is told of a panic of this thread, if it does not end the program.
+    /// The receiver of a panic of this thread, if the panic does not end the program.
     static RECEIVER: RefCell<Option<PanicReceiver>> = const { RefCell::new(None) };
 }
 

@@ -1,4 +1,4 @@
-//! Who is told that a verb is ready: the file descriptor of `--ready-fd`, and a service manager.
+//! What is told that a verb is ready: the file descriptor of `--ready-fd`, and a service manager.
 
 mod notify;
 

@@ -115,8 +115,8 @@ fn write_authority(ca_out: Option<&Path>, pem: &str) -> Result<CaFile> {
     Ok(CaFile::Ours(path))
 }
 
-/// Writes a file whole, then renames it: who waits for it finds all of it. What is no file, such
-/// as a pipe, is written to.
+/// Writes a file whole, then renames it: a program that waits for the file finds all of it. What is
+/// no file, such as a pipe, is written to.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return fs::write(path, text);

@@ -1,5 +1,5 @@
-//! The packets of the clients, with what they leave out: who has sent them, and the topics of their
-//! topic aliases.
+//! The packets of the clients, with what they leave out: the client identifier of the sender, and
+//! the topics of topic aliases.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

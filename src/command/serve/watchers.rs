@@ -21,7 +21,7 @@ pub struct Watchers {
     listeners: Option<Arc<Mutex<Listeners>>>,
 }
 
-/// Who wants to know what clients send.
+/// The recorder and the expectations, which are told of what clients send.
 #[derive(Debug)]
 struct Listeners {
     traffic: ClientTraffic,

@@ -18,7 +18,7 @@ pub const SCRIPT: &str = include_str!("page.js");
 const FRAME: &str = "<!DOCTYPE html><iframe sandbox=allow-scripts></iframe>\
                      <script>frames[0].location = '/mqttjs.html' + location.search</script>";
 
-/// Who waits for the lines of a page, by the name of the page.
+/// Where the lines of a page go, by the name of the page.
 type Listeners = Arc<Mutex<HashMap<String, Sender<String>>>>;
 
 /// The server; it ends with the process.

@@ -53,7 +53,7 @@ pub fn left(target: &CheckTarget, done: &[Task]) -> Vec<Task> {
     tasks
 }
 
-/// Panics where a test has named this point. Only tests are built with this.
+/// Panics where a test has named this point. Debug builds alone have this.
 #[cfg(debug_assertions)]
 pub fn panic_if_a_test_asks(point: &Point) {
     let names = std::env::var("MQTTWS_CHECK_PANICS_AT").unwrap_or_default();
