@@ -44,17 +44,7 @@ impl Router {
         };
         self.statistics.received.messages += 1;
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        if is_reserved(&topic) {
-            self.lines.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
-            let string = "clients do not publish to $SYS";
-            let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
-            return self.deny(id, key, qos, packet_id, reason);
-        }
-        if !self.sessions.get(key).is_some_and(|session| session.may(TopicAccess::Write, &topic)) {
-            let (name, topic) = (self.name(id), topic.as_str());
-            self.lines.notes.push(format!("{name}: not allowed to publish to {topic:?}"));
-            let string = "no line of --acl lets this client publish to this topic";
-            let reason = Reason::new(ReasonCode::NOT_AUTHORIZED, string);
+        if let Some(reason) = self.not_allowed(id, key, &topic) {
             return self.deny(id, key, qos, packet_id, reason);
         }
         let mut message = AppMessage::published(publish, topic, now);
@@ -78,6 +68,27 @@ impl Router {
             }
             None => drop(self.route(&mut message, Some(key), Some(id), now)),
         }
+    }
+
+    /// Why a client may not publish to a topic, which the log is told of.
+    fn not_allowed(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        topic: &TopicName,
+    ) -> Option<Reason> {
+        let may = |session: &ClientSession| session.may(TopicAccess::Write, topic);
+        let (what, string) = if is_reserved(topic) {
+            ("$SYS".to_owned(), "clients do not publish to $SYS")
+        } else if !self.sessions.get(key).is_some_and(may) {
+            let string = "no line of --acl lets this client publish to this topic";
+            (format!("{:?}", topic.as_str()), string)
+        } else {
+            return None;
+        };
+        let name = self.name(id);
+        self.lines.notes.push(format!("{name}: not allowed to publish to {what}"));
+        Some(Reason::new(ReasonCode::NOT_AUTHORIZED, string))
     }
 
     /// A message that is not taken: MQTT 5 says so, the older versions acknowledge it (3.1.1

@@ -20,16 +20,14 @@ fn has_list(head: &RewrittenHead) -> bool {
     head.list(PROTOCOL).len() > 1
 }
 
+/// The points that fail where no subprotocol that was offered is named.
+const UNNAMED: &[&str] =
+    &["offer-mqtt", "offer-list", "offer-list-forms", "offer-unknown-first", "browser-request"];
+
 pub const ROWS: &[KnownDeviation] = &[
     KnownDeviation {
         servers: "mochi and Moquette for names that they do not know",
-        fails: &[
-            "offer-mqtt",
-            "offer-list",
-            "offer-list-forms",
-            "offer-unknown-first",
-            "browser-request",
-        ],
+        fails: UNNAMED,
         warns: &["offer-mqttv31"],
         ..row(
             "no-subprotocol",
@@ -50,13 +48,7 @@ pub const ROWS: &[KnownDeviation] = &[
         )
     },
     KnownDeviation {
-        fails: &[
-            "offer-mqtt",
-            "offer-list",
-            "offer-list-forms",
-            "offer-unknown-first",
-            "browser-request",
-        ],
+        fails: UNNAMED,
         warns: &["offer-mqttv31"],
         ..row(
             "wrong-subprotocol",
