@@ -131,8 +131,16 @@ fn a_script_without_a_first_line_is_run_by_sh() {
     served(&[&path, "a b", "c"]).expect(0, "a b 2\n", "");
 }
 
+/// Copies a program in a process of its own: a file that this one had open for writing may still be
+/// open in a child of another test, and cannot be run meanwhile (ETXTBSY).
+fn copy_program(from: &str, to: &str) {
+    Program::of("cp", [from, to]).run().expect(0, "", "");
+}
+
 fn executable(folder: &Folder, name: &str, text: &str) -> String {
-    let path = folder.write(name, text);
+    let source = folder.write(&format!("{name}.text"), text);
+    let path = folder.path().join(name).display().to_string();
+    copy_program(&source, &path);
     Program::of("chmod", ["+x", &path]).run().expect(0, "", "");
     path
 }
@@ -144,7 +152,7 @@ fn executable(folder: &Folder, name: &str, text: &str) -> String {
 fn a_program_whose_file_is_gone_starts_its_command() {
     let folder = Folder::new();
     let copy = folder.path().join("mqttws").display().to_string();
-    std::fs::copy(env!("CARGO_BIN_EXE_mqttws"), &copy).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_mqttws"), &copy);
     let text = "rm \"$0\"; exec sh -c 'echo ran; test ! -e \"$0\" && echo gone' \"$0\"";
     let words = ["serve", "--", "sh", "-c", "\"$0\" serve -- sh -c \"$1\" \"$0\"", &copy, text];
     Program::new(words).run().expect(0, "ran\ngone\n", "");
@@ -164,6 +172,6 @@ fn mqttws_is_on_its_path() {
     let odd = folder.path().join("a:b");
     std::fs::create_dir(&odd).unwrap();
     let copy = odd.join("mqttws").display().to_string();
-    std::fs::copy(env!("CARGO_BIN_EXE_mqttws"), &copy).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_mqttws"), &copy);
     Program::of(&copy, words).env("PATH", "/x").run().expect(0, "/x\n", "");
 }
