@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
 /// others have one.
-const WITHOUT_VALUE: [&str; 64] = [
+const WITHOUT_VALUE: [&str; 65] = [
     "--abort",
     "--allow-control-characters",
     "--ask-password",
@@ -50,6 +50,7 @@ const WITHOUT_VALUE: [&str; 64] = [
     "--strict-input",
     "--summary",
     "--system-roots",
+    "--template",
     "--tls-use-os-certs",
     "--time",
     "--topic-alias",
