@@ -78,11 +78,11 @@ impl Decoder {
         match (self.encoding, self.held) {
             (_, 0) => Ok(()),
             // What is left of the last digit is no byte, and has to be 0.
-            (Encoding::Base64, 2) if is_padded && self.bits & 0xf == 0 => {
+            (Encoding::Base64, 2) if is_padded && self.bits.trailing_zeros() >= 4 => {
                 bytes.push((self.bits >> 4).to_be_bytes()[3]);
                 Ok(())
             }
-            (Encoding::Base64, 3) if is_padded && self.bits & 0x3 == 0 => {
+            (Encoding::Base64, 3) if is_padded && self.bits.trailing_zeros() >= 2 => {
                 bytes.extend_from_slice(&(self.bits >> 2).to_be_bytes()[2..]);
                 Ok(())
             }
@@ -144,13 +144,13 @@ mod tests {
                 let mut text = bytes::BytesMut::new();
                 encoding.encode(&bytes[255 - length..], &mut text);
                 for piece in 1..=text.len().max(1) {
-                    let (mut decoder, mut decoded) = (Decoder::new(encoding), Vec::new());
+                    let (mut decoder, mut found) = (Decoder::new(encoding), Vec::new());
                     for part in text.chunks(piece) {
-                        decoder.push(part, &mut decoded).expect("encoded");
-                        decoder.push(b" \r\n\t", &mut decoded).expect("blanks");
+                        decoder.push(part, &mut found).expect("encoded");
+                        decoder.push(b" \r\n\t", &mut found).expect("blanks");
                     }
-                    decoder.finish(&mut decoded).expect("whole");
-                    assert_eq!(decoded, bytes[255 - length..], "{length} in pieces of {piece}");
+                    decoder.finish(&mut found).expect("whole");
+                    assert_eq!(found, bytes[255 - length..], "{length} in pieces of {piece}");
                 }
             }
         }

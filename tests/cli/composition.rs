@@ -187,7 +187,7 @@ fn large_files_in_a_row() {
         }
         let broker = Broker::start(until_goodbye(steps));
         let mut flags = [&TWO[..], &["-q", qos, "--summary=json"]].concat();
-        files.iter().for_each(|file| flags.extend(["-f", file]));
+        flags.extend(files.iter().flat_map(|file| ["-f", file]));
         let outcome = publish(&broker, &flags).run();
         let summary = String::from_utf8_lossy(&outcome.stderr);
         assert!(summary.contains(r#""bytes":6000002,"published":8,"#), "{outcome}");
