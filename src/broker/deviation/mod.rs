@@ -166,7 +166,7 @@ struct Change {
 /// How the broker ends its side of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ending {
-    /// By FIN, and before that by close_notify of TLS.
+    /// By FIN, and before that by `close_notify` of TLS.
     #[default]
     Whole,
     /// By FIN alone.

@@ -120,7 +120,7 @@ pub const CHANGES: &[NamedChange] = &[
             |memory, packet| {
                 let is_told = memory.count > 0;
                 connack(packet, |connack| {
-                    connack.session_present = is_told && !connack.code.is_error()
+                    connack.session_present = is_told && !connack.code.is_error();
                 })
             },
         ),
