@@ -25,7 +25,7 @@ use super::limits::{CONTROL_BYTES, LINGER};
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
-use super::router::{ConnectionId, EndReason};
+use super::router::{ConnectionId, EndReason, OutgoingItem};
 use super::socket::{self, ClientSocket};
 use super::tls::ServerTls;
 use crate::mqtt::packet::Packet;
@@ -127,6 +127,15 @@ impl ServerConnection {
     pub fn deviating(mut self, deviations: &[&'static KnownDeviation]) -> Self {
         let is_deviant = !deviations.is_empty();
         self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
+        self
+    }
+
+    /// The same, passing on runs of messages as one, of at most so many bytes. Nobody then sees each
+    /// of them: not for connections with faults or deviations, or where somebody listens.
+    pub fn joining_messages(mut self, longest_run: usize) -> Self {
+        if self.faults.is_none() && self.deviant.is_none() {
+            self.input.join_messages(longest_run);
+        }
         self
     }
 
@@ -314,28 +323,28 @@ impl ServerConnection {
         self.sending.refuse(&refusal, now);
     }
 
-    /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
+    /// Adds items to what is written, which then weighs `unsent` bytes. The queue is left empty.
     pub fn post(
         &mut self,
-        packets: &mut VecDeque<Packet>,
+        items: &mut VecDeque<OutgoingItem>,
         unsent: usize,
         log: &BrokerLog,
         now: Instant,
     ) {
         let Self { address, sending, faults, has_ended, .. } = self;
         if sending.stage != EndStage::Open {
-            packets.clear();
+            items.clear();
         } else if let Some(faults) = faults {
             if *has_ended {
                 // What it has sent still arrives; nothing reaches it.
-                return packets.clear();
+                return items.clear();
             }
             let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
-            faults.hold_packets(packets, now, tell);
+            faults.hold_packets(items, now, tell);
             let unsent = unsent.saturating_sub(faults.lost());
             sending.queue.post(&mut faults.arrived_packets(now), unsent);
         } else {
-            sending.queue.post(packets, unsent);
+            sending.queue.post(items, unsent);
         }
     }
 

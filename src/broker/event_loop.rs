@@ -336,9 +336,9 @@ impl EventLoop {
         let mut slow = Vec::new();
         let Service { brokers, log, .. } = service;
         let hand_over = |outgoing: Outgoing<'_>| {
-            let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
-            let Some(connection) = connections.get_mut(id) else { return packets.clear() };
-            connection.post(packets, unsent, log, now);
+            let Outgoing { connection: id, items, unsent, end, hold_back_for } = outgoing;
+            let Some(connection) = connections.get_mut(id) else { return items.clear() };
+            connection.post(items, unsent, log, now);
             if let Some(reason) = end {
                 connection.end(reason, now);
             }

@@ -18,6 +18,8 @@ pub fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
         ClientInput::Upgrade(..) => log.tell(&BrokerEvent::Opened(address)),
         // It has a line of its own.
         ClientInput::Refused(_) => {}
+        // Where somebody listens, each message comes as a packet.
+        ClientInput::Run(_) => {}
         ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
         ClientInput::Malformed(error, _) => {
             log.note(|| format!("{address} sent what is not MQTT: {error}"));

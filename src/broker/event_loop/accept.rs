@@ -13,7 +13,7 @@ use crate::broker::connection::ServerConnection;
 use crate::broker::event::BrokerEvent;
 use crate::broker::fault::{FaultEvent, FaultyTraffic};
 use crate::broker::handshake;
-use crate::broker::limits::{Limit, PATIENCE};
+use crate::broker::limits::{Limit, MESSAGE_BYTES, PATIENCE};
 use crate::broker::router::ConnectionId;
 use crate::broker::socket::ClientSocket;
 
@@ -87,6 +87,9 @@ impl EventLoop {
         let mut connection = ServerConnection::new(id, socket, address, max_packet)
             .deviating(&self.service.deviations)
             .faulty(traffic);
+        if self.service.log.observer.is_none() {
+            connection = connection.joining_messages(MESSAGE_BYTES);
+        }
         if is_full {
             connection.refuse(&handshake::busy(), &mut self.service, now);
         } else if is_refused {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::aliases::OutboundAliases;
 use super::message::weight;
+use super::outgoing::OutgoingItem;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES};
 use crate::broker::memory::MemoryLevel;
@@ -73,9 +74,9 @@ pub struct Peer {
     aliases: Vec<Option<TopicName>>,
     /// The packets that wait to be written.
     pub backlog: Backlog,
-    /// The packets to be sent, in order.
-    pub packets: VecDeque<Packet>,
-    /// Nothing is sent after `packets`.
+    /// What is to be sent, in order.
+    pub items: VecDeque<OutgoingItem>,
+    /// Nothing is sent after `items`.
     pub end: Option<EndReason>,
     /// The slow subscriber for which this publisher should wait a little.
     pub hold_back_for: Option<ConnectionId>,
@@ -99,7 +100,7 @@ impl Peer {
             alarm: None,
             aliases: Vec::new(),
             backlog: Backlog { unsent: 0, reader: ReaderState::Reading, published: 0 },
-            packets: VecDeque::new(),
+            items: VecDeque::new(),
             end: None,
             hold_back_for: None,
             touched: false,
@@ -140,11 +141,11 @@ impl Peer {
         if self.takes(&explained) { explained } else { plain }
     }
 
-    /// Adds a packet to be sent, unless the connection has ended.
-    pub fn push(&mut self, packet: Packet) {
+    /// Adds what is to be sent, unless the connection has ended.
+    pub fn push(&mut self, item: OutgoingItem) {
         if self.end.is_none() {
-            self.backlog.unsent += packet_weight(&packet);
-            self.packets.push_back(packet);
+            self.backlog.unsent += item.weight();
+            self.items.push_back(item);
         }
     }
 

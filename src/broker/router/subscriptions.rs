@@ -108,6 +108,21 @@ impl Subscriptions {
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
     }
 
+    /// Finds the sessions that get a message if no shared subscription is among them; false if one
+    /// is.
+    #[must_use]
+    pub fn find_unshared(&mut self, topic: &TopicName, found: &mut Matches) -> bool {
+        let mut groups = 0;
+        found.plain.clear();
+        found.shared.clear();
+        self.0.find(topic.as_str(), |subscribers| {
+            found.plain.extend_from_slice(&subscribers.plain);
+            groups += subscribers.groups.len();
+        });
+        found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
+        groups == 0
+    }
+
     /// The member of a shared subscription whose turn it is, for a message that another one did not
     /// take.
     pub fn next_member(
