@@ -5,7 +5,7 @@ use super::access::UpgradeRules;
 use super::brokers::BrokerName;
 use super::handshake::{self, Upgraded};
 use super::limits::{FIRST_PACKET_BYTES, MESSAGE_BYTES};
-use crate::mqtt::packet::{Decoder, Malformed, Packet, PublishRun};
+use crate::mqtt::packet::{Ack, Decoder, Malformed, Packet, PacketType, PublishRun};
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
 use crate::websocket::reader::Reader;
@@ -200,6 +200,10 @@ impl InputDecoder {
                 take(ClientInput::Run(run));
                 continue;
             }
+            if let Some(packet) = next_acknowledgement(decoder) {
+                take(ClientInput::Packet(packet));
+                continue;
+            }
             match decoder.next() {
                 Ok(Some(packet)) => {
                     if let Packet::Connect(connect) = &packet {
@@ -233,6 +237,19 @@ impl InputDecoder {
             error => ClientInput::Closed(error.answer().unwrap_or(PROTOCOL_ERROR)),
         });
     }
+}
+
+/// The next packet if it is an acknowledgement, as almost all are: not moved as often as others.
+#[inline]
+fn next_acknowledgement(decoder: &mut Decoder) -> Option<Packet> {
+    let (packet, id) = decoder.next_acknowledgement()?;
+    let ack = Ack::success(id);
+    Some(match packet {
+        PacketType::PubAck => Packet::PubAck(ack),
+        PacketType::PubRec => Packet::PubRec(ack),
+        PacketType::PubRel => Packet::PubRel(ack),
+        _ => Packet::PubComp(ack),
+    })
 }
 
 /// The version that answers a CONNECT of a version that we do not speak: newer ones know the newest

@@ -39,6 +39,7 @@ use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use connect::UNACCEPTABLE_VERSION;
+use copies::CopyBlock;
 use login::Logins;
 use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
@@ -143,6 +144,8 @@ pub struct Router {
     statistics: BrokerStatistics,
     /// The memory of `publish::route`.
     matches: Matches,
+    /// Where small messages are copied that are kept for a while.
+    block: CopyBlock,
 }
 
 impl Router {
@@ -161,6 +164,7 @@ impl Router {
             lines: RouterLines::default(),
             statistics: BrokerStatistics::default(),
             matches: Matches::default(),
+            block: CopyBlock::default(),
         }
     }
 
@@ -301,11 +305,12 @@ impl Router {
 
     /// When `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.timers.next(), self.retained.next_expiry()].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) {
+        self.retained.sweep(now);
         self.check_passwords(now);
         while let Some(alarm) = self.timers.due(now) {
             match alarm {

@@ -14,6 +14,12 @@ use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
+/// The largest packet of MQTT, in bytes.
+const LARGEST_PACKET: usize = MAXIMUM_REMAINING_LENGTH + 5;
+
+/// A payload of fewer bytes fits into that, whatever its topic is.
+const SMALL: usize = 1024 * 1024;
+
 /// Whether a client takes what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReaderState {
@@ -91,7 +97,7 @@ impl Peer {
             session: None,
             version: Version::V3_1_1,
             terms: ClientTerms {
-                maximum_packet: MAXIMUM_REMAINING_LENGTH + 5,
+                maximum_packet: LARGEST_PACKET,
                 reason_strings: ReasonStrings::Everywhere,
                 aliases: None,
             },
@@ -124,7 +130,15 @@ impl Peer {
 
     /// Whether the client would take this packet.
     pub fn takes(&self, packet: &Packet) -> bool {
-        packet.encoded_len(self.version) <= self.terms.maximum_packet
+        let maximum = self.terms.maximum_packet;
+        let is_small = match packet {
+            Packet::Publish(publish) => {
+                publish.payload.len() < SMALL && publish.properties.0.is_empty()
+            }
+            _ => false,
+        };
+        // Most clients take everything.
+        is_small && maximum == LARGEST_PACKET || packet.encoded_len(self.version) <= maximum
     }
 
     /// The packet that `packet` makes of its properties, with a Reason String if there is one that

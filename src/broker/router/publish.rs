@@ -314,7 +314,7 @@ impl Router {
             return self.count_lost(key, delivery);
         };
         if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
-            message.detach();
+            message.detach_into(&mut self.block);
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
