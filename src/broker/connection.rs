@@ -21,7 +21,7 @@ use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, LINGER};
+use super::limits::{CONTROL_BYTES, LINGER, MOST_ANSWERS};
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::RefusalLines;
@@ -130,8 +130,8 @@ impl ServerConnection {
         self
     }
 
-    /// The same, passing on runs of messages as one, of at most so many bytes. Nobody then sees each
-    /// of them: not for connections with faults or deviations, or where somebody listens.
+    /// The same, passing on runs of messages as one, of at most so many bytes. Nobody then sees
+    /// each of them: not for connections with faults or deviations, or where somebody listens.
     pub fn joining_messages(mut self, longest_run: usize) -> Self {
         if self.faults.is_none() && self.deviant.is_none() {
             self.input.join_messages(longest_run);
@@ -150,6 +150,7 @@ impl ServerConnection {
         let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
         let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
             && self.sending.queue.control_len() <= most_control
+            && self.sending.queue.answers() <= MOST_ANSWERS
             && self.faults.as_ref().is_none_or(|faults| faults.takes_input());
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }

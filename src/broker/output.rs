@@ -30,13 +30,16 @@ pub struct OutputQueue {
     unsent: usize,
     /// What those of them weigh that were encoded.
     encoded: usize,
+    /// How many of the items are no messages.
+    answers: usize,
 }
 
 impl OutputQueue {
-    /// Adds items; all that wait weigh `unsent` bytes then. The queue is left empty; it may be given
-    /// memory for the next ones.
+    /// Adds items; all that wait weigh `unsent` bytes then. The queue is left empty; it may be
+    /// given memory for the next ones.
     pub fn post(&mut self, items: &mut VecDeque<OutgoingItem>, unsent: usize) {
         self.unsent = unsent;
+        self.answers += items.iter().filter(|item| is_answer(item)).count();
         if self.items.is_empty() {
             std::mem::swap(&mut self.items, items);
         } else {
@@ -57,6 +60,11 @@ impl OutputQueue {
     /// Adds the Close frame (RFC 6455 §5.5.1), after which nothing is added.
     pub fn post_close(&mut self, code: u16) {
         self.close = Some(code);
+    }
+
+    /// How many packets wait that the client has caused itself: all but messages.
+    pub fn answers(&self) -> usize {
+        self.answers
     }
 
     /// How many bytes of control frames wait.
@@ -140,6 +148,7 @@ impl OutputQueue {
             }
             let Some(item) = self.items.pop_front() else { break };
             self.encoded += item.weight();
+            self.answers -= usize::from(is_answer(&item));
             match item {
                 OutgoingItem::Packet(packet) => {
                     tell(&packet);
@@ -190,6 +199,11 @@ impl OutputQueue {
             self.large = payload;
         }
     }
+}
+
+/// Whether it is a packet other than PUBLISH.
+fn is_answer(item: &OutgoingItem) -> bool {
+    matches!(item, OutgoingItem::Packet(packet) if !matches!(packet, Packet::Publish(_)))
 }
 
 /// Moves bytes into the open message, or into the next if it is full.

@@ -48,8 +48,8 @@ pub struct Matches {
     shared: Vec<SharedMember>,
     /// The topic of which it is the result.
     topic: String,
-    /// The generation of the subscriptions of which it is, if it holds for the next message, too: in
-    /// a group the turn goes round.
+    /// The generation of the subscriptions of which it is, if it holds for the next message, too:
+    /// in a group the turn goes round.
     generation: Option<u64>,
 }
 
