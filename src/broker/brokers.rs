@@ -143,7 +143,7 @@ impl Brokers {
     }
 
     /// A run of messages came in.
-    pub fn receive_run(&mut self, id: ConnectionId, run: PublishRun, now: Instant) {
+    pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
         self.of(id).receive_run(id, run, now);
     }
 

@@ -334,15 +334,15 @@ mod tests {
             output.post(&mut items, 0);
             let messages = messages(&all_of(&mut output, 5000));
             let mut decoder = Decoder::new(Version::V3_1_1, usize::MAX);
-            let mut decoded = Vec::new();
+            let mut read = Vec::new();
             for message in messages {
                 decoder.feed(message.into());
                 while let Some(packet) = decoder.next().unwrap() {
-                    decoded.push(packet);
+                    read.push(packet);
                 }
                 assert_eq!(decoder.buffered(), 0, "a packet in two messages");
             }
-            assert!(decoded == packets, "{count}");
+            assert!(read == packets, "{count}");
         }
     }
 

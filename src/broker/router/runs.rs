@@ -29,14 +29,14 @@ impl RoutedRun<'_> {
 
 impl Router {
     /// A run of messages came in. What becomes of each is the same as if it had come alone.
-    pub fn receive_run(&mut self, id: ConnectionId, run: PublishRun, now: Instant) {
+    pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
         let mut matches = std::mem::take(&mut self.matches);
-        let session = self.forwarder(id, &run);
+        let session = self.forwarder(id, run);
         let forwards =
             session.filter(|_| self.subscriptions.find_unshared(&run.topic, &mut matches));
         if let Some(session) = forwards {
             self.count_received(id, run.count as u64, now);
-            let mut routed = RoutedRun { run: &run, kept: None };
+            let mut routed = RoutedRun { run, kept: None };
             matches.for_each(Some(session), false, |key, grant| {
                 self.deliver_run(key, &mut routed, grant, id, now);
             });

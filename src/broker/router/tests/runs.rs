@@ -27,7 +27,7 @@ fn numbers(from: usize, count: usize) -> Vec<String> {
 }
 
 impl World {
-    fn send_run(&mut self, id: ConnectionId, run: PublishRun) {
+    fn send_run(&mut self, id: ConnectionId, run: &PublishRun) {
         self.router.receive_run(id, run, self.now);
         self.settle();
     }
@@ -57,9 +57,9 @@ fn audience(world: &mut World, publisher: ConnectionId) -> Vec<ConnectionId> {
         ids.push(id);
     }
     let identified = world.client(Version::V5, "identified");
-    let identifier = Property::number(PropertyId::SubscriptionIdentifier, 9);
+    let number = Property::number(PropertyId::SubscriptionIdentifier, 9);
     let wanted = subscription("t/#", QoS::AtMostOnce);
-    world.subscribe_with(identified, wanted, Properties(vec![identifier]));
+    world.subscribe_with(identified, wanted, Properties(vec![number]));
     let absent = world.join(persistent(Version::V3_1_1, "absent")).0;
     world.subscribe(absent, subscription("t/#", QoS::AtLeastOnce));
     world.lose(absent);
@@ -87,7 +87,7 @@ fn every_subscriber_gets_what_it_would_get_of_single_messages() {
                     }
                     let run = run(version, topic, &numbers(8, 5));
                     if joined {
-                        world.send_run(from, run);
+                        world.send_run(from, &run);
                     } else {
                         for message in run.messages() {
                             world.send(from, Packet::Publish(message));
@@ -113,7 +113,7 @@ fn the_bytes_are_passed_on_as_they_are() {
     let from = world.client(Version::V3_1_1, "from");
     let to = world.subscriber(Version::V3_1, "to", "t", QoS::ExactlyOnce);
     let run = run(Version::V3_1_1, "t", &numbers(0, 10));
-    world.router.receive_run(from, run.clone(), world.now);
+    world.router.receive_run(from, &run, world.now);
     let mut items = Vec::new();
     world.router.drain(|outgoing| {
         assert_eq!((outgoing.connection, outgoing.unsent), (to, outgoing.items[0].weight()));
@@ -130,7 +130,7 @@ fn order_is_kept_among_single_messages() {
     let mut expected = Vec::new();
     for at in 0..20 {
         world.publish(from, "t", "x", QoS::AtMostOnce);
-        world.send_run(from, run(Version::V5, "t", &numbers(10 * at, 3)));
+        world.send_run(from, &run(Version::V5, "t", &numbers(10 * at, 3)));
         expected.push("t x 0".to_owned());
         expected.extend(numbers(10 * at, 3).iter().map(|number| format!("t {number} 0")));
     }
@@ -143,12 +143,12 @@ fn a_run_before_connect_and_after_the_end_is_not_taken() {
     let to = world.subscriber(Version::V3_1_1, "to", "#", QoS::AtMostOnce);
     let from = world.open(Version::V3_1_1);
     let run = run(Version::V3_1_1, "t", &numbers(0, 10));
-    world.send_run(from, run.clone());
+    world.send_run(from, &run);
     assert_eq!(world.end(from), Some(EndReason::Misbehaved));
-    world.send_run(from, run.clone());
+    world.send_run(from, &run);
     let from = world.client(Version::V3_1_1, "from");
     world.disconnect(from);
-    world.send_run(from, run);
+    world.send_run(from, &run);
     assert_eq!(world.messages(to), <[String; 0]>::default());
 }
 
@@ -159,7 +159,7 @@ fn little_memory_is_as_for_single_messages() {
     let from = world.client(Version::V3_1_1, "from");
     for (level, count) in [(MemoryLevel::Low, 5), (MemoryLevel::Out, 0)] {
         world.router.set_memory(level);
-        world.send_run(from, run(Version::V3_1_1, "t", &numbers(0, 5)));
+        world.send_run(from, &run(Version::V3_1_1, "t", &numbers(0, 5)));
         assert_eq!(world.messages(to).len(), count, "{level:?}");
     }
 }
@@ -177,7 +177,7 @@ fn what_waits_has_memory_of_its_own_and_is_bounded() {
     let count = UNSENT_BYTES / run.packets.len() + 100;
     let (mut waiting, mut read) = (Vec::new(), 0);
     for _ in 0..count {
-        world.router.receive_run(from, run.clone(), world.now);
+        world.router.receive_run(from, &run, world.now);
         world.router.drain(|outgoing| {
             for item in outgoing.items.drain(..) {
                 let OutgoingItem::Run(waits) = item else { panic!("{item:?}") };
@@ -211,6 +211,6 @@ fn limits_of_the_publisher_do_not_matter_to_them() {
     let mut world = World::within(limits);
     let to = world.subscriber(Version::V5, "to", "t", QoS::AtMostOnce);
     let from = world.client(Version::V5, "from");
-    world.send_run(from, run(Version::V5, "t", &numbers(0, 3)));
+    world.send_run(from, &run(Version::V5, "t", &numbers(0, 3)));
     assert_eq!(world.messages(to).len(), 3);
 }
