@@ -343,18 +343,23 @@ impl SubscribeFlags {
             start,
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
-            messages: MessageOptions {
-                end: self.end(),
-                output: OutputOptions { destination: self.destination()?, layout },
-                remove_retained: self.messages.remove_retained,
-                latency: self.display.latency,
-                unchanged: self.watching.unchanged(),
-                rate_interval: self.watching.message_rate,
-                criteria: self.tests.criteria(),
-                filter: self.filter(),
-            },
+            messages: self.message_options(layout)?,
         };
         Ok((config, warnings))
+    }
+
+    /// What is done with messages.
+    fn message_options(self, layout: Layout) -> Result<MessageOptions> {
+        Ok(MessageOptions {
+            end: self.end(),
+            output: OutputOptions { destination: self.destination()?, layout },
+            remove_retained: self.messages.remove_retained,
+            latency: self.display.latency,
+            unchanged: self.watching.unchanged(),
+            rate_interval: self.watching.message_rate,
+            criteria: self.tests.criteria(),
+            filter: self.filter(),
+        })
     }
 
     /// What begins when the subscriptions are granted.

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::choice::{Choice, Chosen, Flag};
 use super::value;
-use crate::command::subscribe::config::{ReportForm, ReportOptions, UnchangedPayloads};
+use crate::command::subscribe::config::{ReportForm, TopicReportOptions, UnchangedPayloads};
 use crate::exit::Usage;
 
 /// A topic has as many levels in a tree: its lines would be indented without end.
@@ -45,7 +45,7 @@ pub struct WatchingFlags {
 
 /// How counts are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum CountShape {
     /// A line for each topic.
     Table,
     /// A line for each level.
@@ -57,9 +57,9 @@ enum Shape {
 enum ReportShape {}
 
 impl Choice for ReportShape {
-    type Value = Shape;
-    const DEFAULT: Shape = Shape::Table;
-    const FLAGS: &'static [Flag<Shape>] = &[Flag {
+    type Value = CountShape;
+    const DEFAULT: CountShape = CountShape::Table;
+    const FLAGS: &'static [Flag<CountShape>] = &[Flag {
         id: "tree",
         short: None,
         long: Some("tree"),
@@ -79,7 +79,7 @@ impl Choice for ReportShape {
             "base64",
             "verbose",
         ],
-        value: Shape::Tree,
+        value: CountShape::Tree,
     }];
 }
 
@@ -109,23 +109,23 @@ impl WatchingFlags {
 
     /// Whether counts are written instead of messages.
     pub fn counts(&self) -> bool {
-        self.report.is_some() || self.shape.0 == Shape::Tree
+        self.report.is_some() || self.shape.0 == CountShape::Tree
     }
 
     /// The reports that are written instead of messages, if they are; `json` is `--json`.
-    pub fn reports(&self, json: bool) -> Result<Option<ReportOptions>> {
+    pub fn reports(&self, json: bool) -> Result<Option<TopicReportOptions>> {
         ensure!(
             self.counts() || self.depth.is_none(),
             Usage::new("--depth is for counts: it needs --report or --tree")
         );
         let form = match (self.shape.0, json) {
-            (Shape::Table, false) => ReportForm::Table,
-            (Shape::Table, true) => ReportForm::TableJson,
-            (Shape::Tree, false) => ReportForm::Tree,
-            (Shape::Tree, true) => ReportForm::TreeJson,
+            (CountShape::Table, false) => ReportForm::Table,
+            (CountShape::Table, true) => ReportForm::TableJson,
+            (CountShape::Tree, false) => ReportForm::Tree,
+            (CountShape::Tree, true) => ReportForm::TreeJson,
         };
-        let deepest = if self.shape.0 == Shape::Tree { DEEPEST_TREE } else { usize::MAX };
+        let deepest = if self.shape.0 == CountShape::Tree { DEEPEST_TREE } else { usize::MAX };
         let depth = self.depth.unwrap_or(deepest).min(deepest);
-        Ok(self.counts().then_some(ReportOptions { interval: self.report, depth, form }))
+        Ok(self.counts().then_some(TopicReportOptions { interval: self.report, depth, form }))
     }
 }

@@ -33,10 +33,19 @@ pub struct TopicCount {
 pub struct CountedMessage {
     /// The length of its payload, in bytes.
     pub bytes: u64,
-    /// It was retained.
-    pub is_retained: bool,
+    /// Whether it was retained.
+    pub age: MessageAge,
     /// When it came, since 1970.
     pub time: Duration,
+}
+
+/// Whether a message came because it was published or because it was retained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageAge {
+    /// It was published.
+    New,
+    /// It was retained.
+    Retained,
 }
 
 /// A line of a report.
@@ -135,7 +144,7 @@ impl TopicCount {
     fn add(&mut self, message: CountedMessage) {
         self.messages += 1;
         self.bytes += message.bytes;
-        self.retained += u64::from(message.is_retained);
+        self.retained += u64::from(message.age == MessageAge::Retained);
         self.last = message.time;
     }
 
@@ -221,7 +230,8 @@ mod tests {
     use super::*;
 
     fn message(bytes: u64) -> CountedMessage {
-        CountedMessage { bytes, is_retained: bytes == 1, time: Duration::from_secs(bytes) }
+        let age = if bytes == 1 { MessageAge::Retained } else { MessageAge::New };
+        CountedMessage { bytes, age, time: Duration::from_secs(bytes) }
     }
 
     #[test]

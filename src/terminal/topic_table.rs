@@ -1,5 +1,7 @@
 //! Counts by topic as text: a table, or a tree. Topics cannot drive the terminal.
 
+use std::cmp::Reverse;
+
 use bytes::{BufMut, BytesMut};
 
 use super::bars::CharacterSet;
@@ -16,52 +18,51 @@ const COLUMNS: [(&str, usize); 6] =
 const OTHERS: &str = "(other topics)";
 
 /// A table: a heading, and a line for each topic. Where it is to fit a terminal only the topics
-/// with most messages have one, and long topics are cut. `last` gives the time of a last message.
+/// with most messages have one, and long topics are cut. `time_of` gives the time of a last message.
 pub fn table(
     rows: &[CountRow<'_>],
     size: Option<Size>,
-    last: impl Fn(&TopicCount) -> String,
+    time_of: impl Fn(&TopicCount) -> String,
     out: &mut BytesMut,
 ) {
     let heading = COLUMNS.map(|(name, width)| format!("{name:>width$}")).join(" ");
     put_line(out, &format!("{heading} TOPIC"));
     let room = size.map_or(usize::MAX, |size| size.rows.saturating_sub(3).max(1));
-    let least = least_shown(rows, room);
-    let mut shown = 0;
-    for row in rows {
-        if shown == room || row.count.messages < least {
-            continue;
-        }
-        shown += 1;
-        let TopicCount { messages, bytes, retained, .. } = row.count;
-        let cells = [
-            messages.to_string(),
-            bytes.to_string(),
-            format!("{:.1}", row.rate),
-            format!("{:.0}", row.byte_rate),
-            retained.to_string(),
-            last(&row.count),
-        ];
-        let cells = cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("{cell:>width$}"));
-        let mut line = cells.collect::<Vec<_>>().join(" ");
-        line.push(' ');
-        let left = size.map(|size| size.columns.saturating_sub(line.len() + 1));
-        line.push_str(&row.topic.map_or_else(|| OTHERS.to_owned(), |topic| harmless(topic, left)));
-        put_line(out, &line);
+    let shown = shown(rows, room);
+    for row in &shown {
+        put_line(out, &line(row, size, time_of(&row.count)));
     }
-    if shown < rows.len() {
-        put_line(out, &format!("+{} more", rows.len() - shown));
+    if shown.len() < rows.len() {
+        put_line(out, &format!("+{} more", rows.len() - shown.len()));
     }
 }
 
-/// The least number of messages of a line, where only so many lines are shown.
-fn least_shown(rows: &[CountRow<'_>], room: usize) -> u64 {
-    if rows.len() <= room {
-        return 0;
+/// The lines that are shown where there is only so much room: those of most messages, in order.
+fn shown<'a>(rows: &'a [CountRow<'a>], room: usize) -> Vec<&'a CountRow<'a>> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    if rows.len() > room {
+        places.sort_by_key(|place| Reverse(rows[*place].count.messages));
+        places.truncate(room);
+        places.sort_unstable();
     }
-    let mut counts: Vec<u64> = rows.iter().map(|row| row.count.messages).collect();
-    counts.sort_unstable_by(|one, other| other.cmp(one));
-    counts[room - 1]
+    places.into_iter().map(|place| &rows[place]).collect()
+}
+
+fn line(row: &CountRow<'_>, size: Option<Size>, time: String) -> String {
+    let TopicCount { messages, bytes, retained, .. } = row.count;
+    let cells = [
+        messages.to_string(),
+        bytes.to_string(),
+        format!("{:.1}", row.rate),
+        format!("{:.0}", row.byte_rate),
+        retained.to_string(),
+        time,
+    ];
+    let cells = cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("{cell:>width$} "));
+    let mut line = cells.collect::<String>();
+    let left = size.map(|size| size.columns.saturating_sub(line.len() + 1));
+    line.push_str(&row.topic.map_or_else(|| OTHERS.to_owned(), |topic| harmless(topic, left)));
+    line
 }
 
 /// A tree: a line for each level of a topic, with the number of messages where a topic ends.
@@ -148,12 +149,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::format::topic_counts::{CountedMessage, TopicCounts};
+    use crate::format::topic_counts::{CountedMessage, MessageAge, TopicCounts};
 
     fn counts(topics: &[&str]) -> TopicCounts {
         let mut counts = TopicCounts::new(32);
         for topic in topics {
-            let message = CountedMessage { bytes: 2, is_retained: false, time: Duration::ZERO };
+            let message = CountedMessage { bytes: 2, age: MessageAge::New, time: Duration::ZERO };
             counts.add(topic, message);
         }
         counts
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(table_of(&topics, None), expected);
         let small = Some(Size { rows: 4, columns: 75 });
         let expected = format!("{heading}{}+2 more\n", line(2, "abcdefgh…"));
-        assert_eq!(table_of(&["abcdefghijkl", "abcdefghijkl", "b", "c"], small), expected);
+        assert_eq!(table_of(&["Z", "abcdefghijkl", "abcdefghijkl", "b"], small), expected);
         table_of(&["a"], Some(Size { rows: 0, columns: 0 }));
     }
 

@@ -15,7 +15,8 @@ pub struct PayloadChanges {
     /// The hash of each topic, and that of its latest payload.
     latest: HashMap<u64, u64>,
     hasher: RandomState,
-    is_full: bool,
+    /// Messages of topics for which there was no room.
+    without_room: u64,
 }
 
 impl PayloadChanges {
@@ -29,7 +30,10 @@ impl PayloadChanges {
         }
         if self.latest.len() < MOST_TOPICS {
             self.latest.insert(topic, payload);
-        } else if !std::mem::replace(&mut self.is_full, true) {
+            return true;
+        }
+        self.without_room += 1;
+        if self.without_room == 1 {
             report::note(&format!(
                 "--changed: more than {MOST_TOPICS} topics: messages of the others are all written"
             ));

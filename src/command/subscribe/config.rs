@@ -199,12 +199,12 @@ pub enum Destination {
     /// The terminal: a line for each topic.
     Watch(WatchOptions),
     /// Nowhere: they are counted by topic, and the counts are written to stdout.
-    Report(ReportOptions),
+    Report(TopicReportOptions),
 }
 
 /// `--report`, `--tree`
 #[derive(Debug, Clone, Copy)]
-pub struct ReportOptions {
+pub struct TopicReportOptions {
     /// How often the counts are written; at the end they always are.
     pub interval: Option<Duration>,
     /// Topics with more levels are counted together by so many of them.

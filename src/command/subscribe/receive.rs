@@ -5,8 +5,7 @@ use std::time::Instant;
 use anyhow::{Error, Result};
 use bytes::Bytes;
 
-use super::changes::PayloadChanges;
-use super::config::{Destination, MessageOptions, OutputOptions, UnchangedPayloads};
+use super::config::{Destination, MessageOptions, OutputOptions};
 use super::filter::{MessageFilter, Selection};
 use super::judge::{Judge, MessageMeaning};
 use super::retained::Removals;
@@ -40,8 +39,6 @@ pub struct MessageReceiver {
     /// Where messages are written.
     pub sink: Sink,
     filter: MessageFilter,
-    /// What the payloads were, where only others are of interest.
-    changes: Option<Box<PayloadChanges>>,
     /// Judges the messages that the filter lets through, where not all of them count.
     pub judge: Option<Box<Judge>>,
     /// Retained messages that are to be removed when they were written, if any are.
@@ -66,23 +63,16 @@ pub struct MessageReceiver {
 impl MessageReceiver {
     /// Takes what arrives as the options say; nothing has come yet.
     pub fn new(sink: Sink, options: &MessageOptions, verbosity: Verbosity) -> Self {
-        let filter = MessageFilter::new(options.filter.clone());
+        let filter = MessageFilter::new(options.filter.clone(), options.unchanged);
         let removals = options.remove_retained.then(Removals::default);
         let latency = options.latency.then(Latency::default);
         let notes_binary = verbosity.warns() && shows_text(&options.output);
         let judge = Judge::new(&options.criteria);
-        let leaves_out = options.unchanged == UnchangedPayloads::LeftOut;
-        let changes = leaves_out.then(Box::<PayloadChanges>::default);
-        let does_more = removals.is_some()
-            || latency.is_some()
-            || notes_binary
-            || judge.is_some()
-            || changes.is_some();
+        let does_more = removals.is_some() || latency.is_some() || notes_binary || judge.is_some();
         Self {
             sink,
             is_plain: filter.is_everything() && !does_more,
             filter,
-            changes,
             judge,
             removals,
             latency,
@@ -131,10 +121,6 @@ impl MessageReceiver {
                 self.sink.skip(*number);
                 return Some(self.ended_early());
             }
-        }
-        if self.changes.as_mut().is_some_and(|changes| !changes.is_new(publish)) {
-            self.sink.skip(*number);
-            return None;
         }
         match self.judge.as_mut().map_or(MessageMeaning::Counts, |judge| judge.judge(publish)) {
             MessageMeaning::Counts => {}

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{BufMut, BytesMut};
 
-use super::config::{ReportForm, ReportOptions};
-use crate::format::topic_counts::{CountedMessage, MOST_TOPICS, TopicCount, TopicCounts};
+use super::config::{ReportForm, TopicReportOptions};
+use crate::format::topic_counts::{
+    CountedMessage, MOST_TOPICS, MessageAge, TopicCount, TopicCounts,
+};
 use crate::mqtt::packet::Publish;
 use crate::report;
 use crate::stdio;
@@ -18,7 +20,7 @@ use crate::terminal::topic_table;
 /// The counts, and when the next report is due.
 pub struct ReportSink {
     counts: TopicCounts,
-    options: ReportOptions,
+    options: TopicReportOptions,
     /// Where reports are written.
     pub output: MessageWriter,
     /// The number of the latest message.
@@ -31,7 +33,7 @@ pub struct ReportSink {
 
 impl ReportSink {
     /// Nothing has come.
-    pub fn new(options: ReportOptions, output: MessageWriter, now: Instant) -> Self {
+    pub fn new(options: TopicReportOptions, output: MessageWriter, now: Instant) -> Self {
         let counts = TopicCounts::new(options.depth);
         Self { counts, options, output, latest: 0, since: now, reports: 0 }
     }
@@ -40,7 +42,8 @@ impl ReportSink {
     pub fn put(&mut self, number: u64, publish: &Publish) {
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let bytes = publish.payload.len() as u64;
-        let message = CountedMessage { bytes, is_retained: publish.retain, time };
+        let age = if publish.retain { MessageAge::Retained } else { MessageAge::New };
+        let message = CountedMessage { bytes, age, time };
         if self.counts.add(publish.topic_or_empty(), message) {
             report::note(&format!(
                 "more than {MOST_TOPICS} topics, or long ones: others are counted together; \
