@@ -25,6 +25,7 @@ mod testing;
 mod tls;
 mod upgrade;
 pub mod value;
+mod watching;
 
 use std::ffi::OsString;
 

@@ -58,6 +58,7 @@ mod tls_settings;
 mod topics;
 mod upgrade;
 mod usage;
+mod watching;
 
 mod support {
     //! What the tests are made of.
