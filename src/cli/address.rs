@@ -43,8 +43,9 @@ pub struct Address {
     ///
     /// Its output is a URL, or all that --credentials-command may print and `url`. Presigned URLs
     /// live shorter than a subscription: with `expires_in`, in seconds, the connection is renewed
-    /// before they end. See CREDENTIALS THAT CHANGE.
-    #[arg(long, value_name = "CMD", conflicts_with_all = ["url", "url_flag", "host", "port", "path"],
+    /// before they end. mqttws(1) has more about it.
+    #[arg(long, value_name = "CMD",
+          conflicts_with_all = ["url", "url_flag", "host", "port", "path"],
           allow_hyphen_values = true)]
     pub url_command: Option<String>,
 

@@ -73,8 +73,9 @@ pub struct CredentialFlags {
     /// Its output is a JSON object with `username`, `password`, `bearer`, `headers` and
     /// `expires_in`, or lines of the form NAME=VALUE with these names (`header=NAME: VALUE`). With
     /// `expires_in`, in seconds, the connection is renewed before they end. `$MQTTWS_URL` is the
-    /// server. See CREDENTIALS THAT CHANGE.
-    #[arg(long, value_name = "CMD", conflicts_with_all = ["password", "password_file", "ask_password"],
+    /// server. mqttws(1) has more about it.
+    #[arg(long, value_name = "CMD",
+          conflicts_with_all = ["password", "password_file", "ask_password"],
           allow_hyphen_values = true)]
     pub credentials_command: Option<String>,
 }

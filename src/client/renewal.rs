@@ -55,15 +55,14 @@ impl Client {
     /// once, such as pipes.
     pub(super) fn tls_config(&mut self, server: CredentialUse) -> Result<TlsConfig, TlsSetupError> {
         let options = &self.options.tls;
-        let config = match &self.tls_of_pipes {
-            Some(config) => TlsConfig::clone(config),
-            None => {
-                let config = TlsConfig::new(options)?;
-                if options.reads_pipes() {
-                    self.tls_of_pipes = Some(Box::new(config.clone()));
-                }
-                config
+        let config = if let Some(config) = &self.tls_of_pipes {
+            TlsConfig::clone(config)
+        } else {
+            let config = TlsConfig::new(options)?;
+            if options.reads_pipes() {
+                self.tls_of_pipes = Some(Box::new(config.clone()));
             }
+            config
         };
         Ok(match server {
             CredentialUse::Send => config,

@@ -68,20 +68,19 @@ impl Redirects {
         Some(self.follow(&location.target, &location.shown))
     }
 
-    /// The server of a Server Reference (MQTT 5 §4.11): the first of those that it names, at the path
-    /// of this one. The query, in which tokens are sent, stays here.
+    /// The server of a Server Reference (MQTT 5 §4.11): the first of those that it names, at the
+    /// path of this one. The query, in which tokens are sent, stays here.
     pub fn next_reference(&mut self, reference: &str) -> Result<Endpoint, RedirectError> {
         let shown = reference.escape_debug().to_string();
         let first = reference.split_ascii_whitespace().next().unwrap_or_default();
+        let place = first.rsplit('@').next().unwrap_or_default();
         let location = match self.stations.last() {
             Some(here) if !first.contains("://") => {
                 let path = here.target.split('?').next().unwrap_or_default();
-                let end = first.rfind(']').map_or(0, |at| at + 1);
-                let port = match first[end..].contains(':') {
-                    true => String::new(),
-                    false => format!(":{}", here.port),
-                };
-                format!("//{first}{port}{path}")
+                let end = place.rfind(']').map_or(0, |at| at + 1);
+                let has_port = place[end..].contains(':');
+                let port = if has_port { String::new() } else { format!(":{}", here.port) };
+                format!("//{place}{port}{path}")
             }
             _ => first.to_owned(),
         };

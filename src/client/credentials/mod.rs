@@ -1,13 +1,13 @@
 //! What identifies the user at a server, asked for anew for each connection: files that are read
 //! again, and commands that are run, in a thread of their own.
 
-mod command;
+mod process;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use command::CommandGroup;
-pub use command::CommandGuard;
+use process::CommandGroup;
+pub use process::CommandGuard;
 
 use crate::mqtt::session::Login;
 use crate::transport::endpoint::Endpoint;

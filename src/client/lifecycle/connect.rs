@@ -190,10 +190,8 @@ impl Lifecycle {
                     SessionFound::New | SessionFound::Stale => "new session",
                 };
                 let after = now.saturating_duration_since(*since).as_secs_f64();
-                let place = match was_at.to_string() == self.server.to_string() {
-                    true => String::new(),
-                    false => format!(" to {}", self.server),
-                };
+                let is_another = was_at.to_string() != self.server.to_string();
+                let place = if is_another { format!(" to {}", self.server) } else { String::new() };
                 self.warn(format!("connected again{place} after {after:.1} s, {session}"));
                 self.actions.push_back(Action::Event(Event::Reconnected));
             }

@@ -43,10 +43,11 @@ pub struct Fetched {
     pub renew_at: Option<Instant>,
 }
 
-/// When a connection has to be renewed whose credentials were asked for at `began` and last so long.
+/// When a connection has to be renewed whose credentials were asked for at `began` and last so
+/// long.
 pub fn renewal_time(began: Instant, lifetime: Duration) -> Option<Instant> {
     let margin = (lifetime / 4).min(LONGEST_MARGIN);
-    began.checked_add((lifetime - margin).max(SHORTEST_TIME))
+    began.checked_add(lifetime.saturating_sub(margin).max(SHORTEST_TIME))
 }
 
 /// What is known of credentials that change.
@@ -241,7 +242,7 @@ impl Lifecycle {
 
     /// Whether a connection is tried again that has failed so; if it was refused, only with other
     /// credentials.
-    pub(super) fn may_be_made_again(&mut self, error: &Error) -> bool {
+    pub(super) fn may_be_made_again(&self, error: &Error) -> bool {
         error.is_temporary() || self.may_change(error)
     }
 
@@ -259,9 +260,10 @@ impl Lifecycle {
         if !is_ours && cause == AgainCause::Loss {
             return;
         }
-        let next = match error.refuses_credentials() && is_ours {
-            true => "looking for other credentials",
-            false => "trying again",
+        let next = if is_ours && error.refuses_credentials() {
+            "looking for other credentials"
+        } else {
+            "trying again"
         };
         self.warn(format!("{}: {error}; {next}", self.server));
     }
@@ -274,8 +276,7 @@ impl Error {
             Self::Refused { connack, .. } => matches!(
                 connack.code,
                 // Before MQTT 5: "bad user name or password" and "not authorized".
-                ReasonCode(4)
-                    | ReasonCode(5)
+                ReasonCode(4 | 5)
                     | ReasonCode::BAD_USER_NAME_OR_PASSWORD
                     | ReasonCode::NOT_AUTHORIZED
             ),
