@@ -74,6 +74,10 @@ impl Redirects {
         let shown = reference.escape_debug().to_string();
         let first = reference.split_ascii_whitespace().next().unwrap_or_default();
         let place = first.rsplit('@').next().unwrap_or_default();
+        if !first.contains("://") && place.contains(['/', '?']) {
+            let error = EndpointError::BadHost;
+            return Err(RedirectError::Unusable { location: shown, error });
+        }
         let location = match self.stations.last() {
             Some(here) if !first.contains("://") => {
                 let path = here.target.split('?').next().unwrap_or_default();
