@@ -18,7 +18,8 @@ const COLUMNS: [(&str, usize); 6] =
 const OTHERS: &str = "(other topics)";
 
 /// A table: a heading, and a line for each topic. Where it is to fit a terminal only the topics
-/// with most messages have one, and long topics are cut. `time_of` gives the time of a last message.
+/// with most messages have one, and long topics are cut. `time_of` gives the time of a last
+/// message.
 pub fn table(
     rows: &[CountRow<'_>],
     size: Option<Size>,

@@ -105,8 +105,8 @@ impl Composer {
         }
     }
 
-    /// Whether messages can be filled in ahead. A character at which a server may end the connection
-    /// needs a look at each of them.
+    /// Whether messages can be filled in ahead. A character at which a server may end the
+    /// connection needs a look at each of them.
     pub fn makes_runs(&self) -> bool {
         let topic = self.only_topic();
         topic.is_some_and(|topic| DiscouragedCharacter::find(topic.as_str()).is_none())

@@ -57,7 +57,7 @@ impl Spelling<'_> {
                 }
             }
             Ast::ClassBracketed(class) if self.case == LetterCase::Both => {
-                self.characters(&class.kind)
+                self.characters(&class.kind);
             }
             Ast::Repetition(repetition) => self.expression(&repetition.ast),
             Ast::Group(group) => {
