@@ -1,10 +1,12 @@
 //! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
+mod address;
 mod apart;
 mod check;
 mod choice;
 mod composition;
 mod connection;
+mod credentials;
 mod exec;
 mod help;
 mod layout;
@@ -16,6 +18,7 @@ mod ping;
 mod profiles;
 pub mod property;
 mod publish;
+mod renewal;
 mod request;
 mod secret;
 mod serve;

@@ -1,10 +1,12 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output,
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod addresses;
 mod blocked;
 mod check;
 mod cloud;
 mod composition;
+mod credentials;
 mod debug;
 mod dialling;
 mod disk;
