@@ -2,6 +2,7 @@
 
 pub mod collect;
 mod health;
+mod steadiness;
 mod tasks;
 
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use super::probes::PointProbe;
 use crate::exit::Exit;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Scheme;
+pub use steadiness::FLAKY;
 use tasks::{Schedule, Task};
 
 /// What became of a point.
@@ -118,6 +120,8 @@ pub enum RunEvent<'a> {
     },
     /// A point has a result.
     Found(&'a PointResult),
+    /// What came later has made the result of a point worse.
+    Worsened(&'a PointResult),
     /// Time passes.
     Waits,
 }
@@ -128,6 +132,10 @@ pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
     let count = |name| tasks.iter().filter(|task| task.point.group() == name).count();
     points::groups().iter().map(|group| (group.name, count(group.name))).collect()
 }
+
+/// After so many times `--timeout` the default set asks nothing more: a healthy server takes about
+/// 10 s for all of it.
+const LONGEST_RUN: u32 = 6;
 
 /// Whether the server limits how many connections it takes in a time.
 enum RateLimit {
@@ -148,7 +156,10 @@ fn run(
     tell: &mut dyn FnMut(RunNews),
 ) -> RunEnd {
     let tasks = tasks::left(&bench.target, done);
-    let mut runner = Runner { bench, tell, dead: None, limit: RateLimit::NotSeen };
+    let target = &bench.target;
+    let is_bounded = target.selection.is_default();
+    let until = is_bounded.then(|| bench.journal.began + target.timeout * LONGEST_RUN);
+    let mut runner = Runner { bench, tell, until, dead: None, limit: RateLimit::NotSeen };
     let failure = match (runner.meet(), after) {
         (Some(_), Some(point)) => {
             runner.dead = Some(point.to_owned());
@@ -167,6 +178,8 @@ fn run(
 struct Runner<'a> {
     bench: &'a mut Bench,
     tell: &'a mut dyn FnMut(RunNews),
+    /// When no more points are asked, if there is such a time.
+    until: Option<Instant>,
     /// The server does not answer any more: since which point.
     dead: Option<String>,
     limit: RateLimit,
@@ -268,7 +281,8 @@ impl Runner<'_> {
             asked.evidence = self.bench.journal.take_evidence();
             asked.finding = again;
         } else {
-            asked.finding = Finding::warn(format!("flaky: 1 of 2: {}", asked.finding.observed));
+            let words = format!("{FLAKY}1 of 2: {}", asked.finding.observed);
+            asked.finding = Finding::warn(words);
         }
     }
 
@@ -339,6 +353,11 @@ impl Runner<'_> {
         self.push(task, Findings { finding, tries: 1, evidence }, since.elapsed());
     }
 
+    /// Whether the run has had its time.
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     /// Why nothing more can be asked of the server.
     fn lost_server(&self) -> Option<String> {
         match (&self.dead, &self.limit) {
@@ -356,6 +375,13 @@ impl Runner<'_> {
         }
         if let Some(words) = self.lost_server().filter(|_| point.way != Way::Observed) {
             return Some(Finding::unknown(words));
+        }
+        if self.is_over() && point.way != Way::Observed {
+            let longest = (bench.target.timeout * LONGEST_RUN).as_secs_f64();
+            return Some(Finding::unknown(format!(
+                "not asked: {longest} s are over, the server is slow or silent; --only GROUP or a \
+                 longer --timeout asks it"
+            )));
         }
         if point.needs.contains(&Need::Tls) && bench.target.access.endpoint.scheme != Scheme::Wss {
             return Some(Finding::not_applicable("not wss"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::steadiness;
 use super::tasks::{self, Task};
 use super::{FindingOrigin, Novelty, PointResult, RunEnd, RunEvent, RunNews};
 use crate::command::check::bench::{Bench, BenchMemory, CheckTarget, Failure};
@@ -63,6 +64,9 @@ pub fn run(
         match found.follow(&news, observer) {
             ThreadEnd::Done(end) => {
                 let RunEnd { failure, memory, signal } = *end;
+                for result in steadiness::worsen(&mut found.results, &memory.journal) {
+                    observer(RunEvent::Worsened(result));
+                }
                 return Ok(RunResult { results: found.sorted(), failure, memory, signal });
             }
             ThreadEnd::Fault(words) => {
