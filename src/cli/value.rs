@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use regex::bytes::Regex;
 
 use crate::format::json_path::JsonCondition;
+use crate::format::pattern::Pattern;
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
@@ -262,16 +262,8 @@ pub fn delays(text: &str) -> Result<(Duration, Duration), String> {
 }
 
 /// A regular expression.
-pub fn pattern(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "it is too long for a regular expression".to_owned(),
-        error => {
-            // The last line of several says what is wrong.
-            let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default();
-            last.trim_start_matches("error: ").to_owned()
-        }
-    })
+pub fn pattern(text: &str) -> Result<Pattern, String> {
+    text.parse()
 }
 
 /// `PATH=VALUE`

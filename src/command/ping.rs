@@ -69,11 +69,16 @@ fn measure(
         results,
     };
     let result = send_probes(&mut pinger);
+    close(&mut client, deadline, result)
+}
+
+/// Closes the connection: no message can be lost any more, and those of a QoS 2 that is not
+/// finished are our own.
+fn close(client: &mut Client, deadline: Option<Instant>, result: Result<Exit>) -> Result<Exit> {
     if super::is_over(deadline) || matches!(result, Ok(Exit::TimedOut)) {
         client.shorten_close();
     }
-    // No message can be lost any more, and those of a QoS 2 that is not finished are our own.
-    super::close_released(&mut client, deadline, result)
+    super::close_released(client, deadline, result)
 }
 
 /// Watches the reader of stdout, if it gets something before the end.

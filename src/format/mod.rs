@@ -8,6 +8,7 @@ pub mod json;
 pub mod json_path;
 pub mod layout;
 mod mosquitto;
+pub mod pattern;
 pub mod record;
 pub mod statistics;
 pub mod summary;

@@ -83,15 +83,7 @@ impl Bench {
             let (link, journal) = self.both(conn);
             link.write(piece, journal);
         }
-        let is_first = request.is_plain() && self.known.plain_answer.is_none();
-        let patience = if is_first { LONGEST_PATIENCE } else { self.patience() };
-        self.asked.patience = patience;
-        let sent = Instant::now();
-        let parsed = self.wait(conn, "HTTP answer", patience, Link::take_head);
-        if is_first && parsed.is_ok() {
-            self.note_first_answer(sent.elapsed());
-        }
-        let answer = match parsed {
+        let answer = match self.http_answer(conn, request) {
             Ok(Parsed::Head(head, _)) => Answer::Head(head),
             Ok(_) => Answer::Other(self.link(conn).early_bytes().to_vec()),
             Err(Stop::Ended { end, .. }) => {
@@ -103,6 +95,19 @@ impl Bench {
         };
         self.note_answer(conn, request, &answer);
         Ok(Asked { conn, answer })
+    }
+
+    /// Waits for the head of an answer, for the first one of the run for longer.
+    fn http_answer(&mut self, conn: Conn, request: &UpgradeRequest) -> StepResult<Parsed> {
+        let is_first = request.is_plain() && self.known.plain_answer.is_none();
+        let patience = if is_first { LONGEST_PATIENCE } else { self.patience() };
+        self.asked.patience = patience;
+        let sent = Instant::now();
+        let parsed = self.wait(conn, "HTTP answer", patience, Link::take_head)?;
+        if is_first {
+            self.note_first_answer(sent.elapsed());
+        }
+        Ok(parsed)
     }
 
     /// UP: a WebSocket, upgraded as the user asks and offering `mqtt` alone. The subprotocol of the
@@ -215,10 +220,6 @@ impl Bench {
         if head.status != 101 || !request.is_legal() {
             return;
         }
-        if head.version != "HTTP/1.1" {
-            let words = format!("101 in {}: browsers want HTTP/1.1", head.version);
-            self.journal.observe("speaks-http", None, Verdict::Fail, words);
-        }
         if let ([name], true) = (&head.subprotocols()[..], request.is_plain()) {
             self.journal.fact("subprotocol", Fact::Text(name.clone()));
         }
@@ -227,6 +228,10 @@ impl Bench {
         self.journal.observe("accept-key", None, verdict, accept.unwrap_or_default());
         let (verdict, words) = judge_upgrade_headers(head);
         self.journal.observe("upgrade-headers", None, verdict, words);
+        if head.version != "HTTP/1.1" {
+            let words = format!("101 in {}: browsers want HTTP/1.1", head.version);
+            self.journal.observe("speaks-http", None, Verdict::Fail, words);
+        }
     }
 }
 
