@@ -3,6 +3,7 @@
 mod apart;
 mod check;
 mod choice;
+mod composition;
 mod connection;
 mod exec;
 mod help;
@@ -24,6 +25,7 @@ mod testing;
 mod tls;
 mod upgrade;
 pub mod value;
+mod watching;
 
 use std::ffi::OsString;
 

@@ -4,6 +4,7 @@
 mod blocked;
 mod check;
 mod cloud;
+mod composition;
 mod debug;
 mod dialling;
 mod disk;
@@ -57,6 +58,7 @@ mod tls_settings;
 mod topics;
 mod upgrade;
 mod usage;
+mod watching;
 
 mod support {
     //! What the tests are made of.
