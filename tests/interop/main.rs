@@ -60,6 +60,7 @@ mod page;
 mod program;
 mod proxies;
 mod publish;
+mod readers;
 mod requests;
 mod reverse;
 mod reviewed;
