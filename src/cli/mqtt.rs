@@ -25,7 +25,7 @@ use crate::mqtt::property::{Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
-    self, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    self, Answering, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
     SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
@@ -114,6 +114,10 @@ pub struct SessionFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "MQTT")]
 pub struct CredentialFlags {
+    /// Whether variables say them, too.
+    #[arg(skip)]
+    pub variables: source::Variables,
+
     /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
     #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
     username: Option<String>,
@@ -310,6 +314,7 @@ impl MqttFlags<'_> {
             maximum_packet: self.upgrade.maximum_packet(),
             parts_above: needs.parts_above,
             strictness: self.upgrade.strictness(),
+            answering: Answering::Session,
         }
     }
 
@@ -502,7 +507,7 @@ impl CredentialFlags {
         secrets: &mut SecretReader,
     ) -> Result<packet::Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();
-        let variable = |name| source::variable(name).map(|(_, value)| value);
+        let variable = |name| self.variables.get(name);
         let username = self.username.clone().or(url_name).or_else(|| variable("MQTTWS_USERNAME"));
         let password = match self.given_password(endpoint, secrets)? {
             Some(password) => Some(password),

@@ -3,14 +3,14 @@
 pub mod config;
 mod early_end;
 mod exec;
-mod filter;
+pub(in crate::command) mod filter;
 mod finish;
 mod granted;
 mod judge;
 mod receive;
 mod retained;
 mod sink;
-mod start;
+pub(in crate::command) mod start;
 mod subscriptions;
 mod verdict;
 mod watch;
@@ -290,6 +290,7 @@ impl Subscriber {
             | session::Event::Refused(_)
             | session::Event::SomeAcknowledged
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => None,
         })
@@ -350,6 +351,7 @@ impl Subscriber {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => return,
         };

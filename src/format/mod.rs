@@ -15,3 +15,4 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod topic_map;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::mqtt::session::{
+    Answering,
     Config, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
     Strictness,
 };
@@ -69,6 +70,7 @@ fn connecting() -> Session {
             maximum_packet: 1 << 20,
             parts_above: None,
             strictness: Strictness::Tolerant,
+            answering: Answering::Session,
         },
         reports: ReportOptions::default(),
     });

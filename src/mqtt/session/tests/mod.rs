@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
+    Answering,
     Config, Deviation, Event, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
     SendOptions, Session, Strictness, Violation,
 };
@@ -66,7 +67,12 @@ fn parts_above(size: usize) -> ReceiveOptions {
 }
 
 fn receiving(parts_above: Option<usize>, strictness: Strictness) -> ReceiveOptions {
-    ReceiveOptions { maximum_packet: 1 << 20, parts_above, strictness }
+    ReceiveOptions {
+        maximum_packet: 1 << 20,
+        parts_above,
+        strictness,
+        answering: Answering::Session,
+    }
 }
 
 /// The same session that takes no deviation.
