@@ -16,8 +16,8 @@ use super::mqtt::{
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::secret::SecretReader;
-use super::source::mistyped;
 use super::source::Variables;
+use super::source::mistyped;
 use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;

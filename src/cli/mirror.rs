@@ -84,9 +84,8 @@ impl MirrorFlags {
         let conversation = self.conversation(url, connection)?;
         let properties = conversation.properties()?;
         let needs = ClientNeeds::new(Lifetime::Client);
-        let (mut target, warnings) = conversation
-            .resolve(&needs, &properties)
-            .context("the broker of --to")?;
+        let (mut target, warnings) =
+            conversation.resolve(&needs, &properties).context("the broker of --to")?;
         share(connection, source, &mut target);
         Ok((target, warnings))
     }

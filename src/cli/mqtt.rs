@@ -25,8 +25,8 @@ use crate::mqtt::property::{Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
-    self, Answering, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
-    SuccessReports, TopicAliasUse,
+    self, Answering, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions,
+    SendOptions, SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;

@@ -367,10 +367,8 @@ impl SubscribeFlags {
     pub fn resolve_mirror(self) -> Result<(MirrorConfig, Vec<String>)> {
         self.check_topics()?;
         let properties = self.conversation.properties()?;
-        let needs = ClientNeeds {
-            version_5: self.needs_version_5(),
-            ..ClientNeeds::new(Lifetime::Client)
-        };
+        let needs =
+            ClientNeeds { version_5: self.needs_version_5(), ..ClientNeeds::new(Lifetime::Client) };
         let (mut source, mut warnings) = self.conversation.resolve(&needs, &properties)?;
         let (target, more) = self.mirror.target(&self.conversation.connection, &mut source)?;
         warnings.extend(more);

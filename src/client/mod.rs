@@ -30,11 +30,11 @@ use lifecycle::{
     ArrivingMessage, Awaited, ConnectionInput, Lifecycle, MissingAcknowledgement, Policy,
     SessionRemains,
 };
-pub use pair::Which;
 pub use options::{
     ConnectLimits, LARGE_MESSAGE, LONELY_PASSWORD, Leaving, LineHandler, LineHandlers, Options,
     Reconnect, RedirectPolicy, UpgradeOptions, VersionChoice, VersionsToTry,
 };
+pub use pair::Which;
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;

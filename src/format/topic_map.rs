@@ -223,9 +223,10 @@ impl TopicMap {
     /// The topic that this one becomes: itself where no rule matches it.
     pub fn apply(&self, topic: &TopicName) -> Result<TopicName, TopicError> {
         let bytes = topic.as_str().as_bytes();
-        let made = self.0.iter().find_map(|rule| {
-            rule.pattern.captures(bytes).map(|captures| rule.expanded(&captures))
-        });
+        let made = self
+            .0
+            .iter()
+            .find_map(|rule| rule.pattern.captures(bytes).map(|captures| rule.expanded(&captures)));
         made.map_or_else(|| Ok(topic.clone()), |made| TopicName::from_bytes(made.into()))
     }
 
@@ -233,8 +234,7 @@ impl TopicMap {
     /// another of them matches, as far as that can be seen without the messages. A topic that no
     /// rule matches is only seen where there are no rules.
     pub fn may_lead_back(&self, filters: &[TopicFilter]) -> bool {
-        let leads_back =
-            |rule: &TopicRule| filters.iter().any(|filter| rule.may_match(filter));
+        let leads_back = |rule: &TopicRule| filters.iter().any(|filter| rule.may_match(filter));
         self.0.is_empty() || self.0.iter().any(leads_back)
     }
 }
@@ -294,14 +294,8 @@ mod tests {
                 "$SYS: the regular expression has no such group (1 in all); a dollar sign is \
                  written $$",
             ),
-            (
-                "(.*)=a$/$1",
-                "$ stands before the number of a group; a dollar sign is written $$",
-            ),
-            (
-                "(.*)=a${1",
-                "$ stands before the number of a group; a dollar sign is written $$",
-            ),
+            ("(.*)=a$/$1", "$ stands before the number of a group; a dollar sign is written $$"),
+            ("(.*)=a${1", "$ stands before the number of a group; a dollar sign is written $$"),
         ] {
             assert_eq!(error(rule), expected, "{rule}");
         }

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::mqtt::session::{
-    Answering,
-    Config, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
-    Strictness,
+    Answering, Config, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
+    SendOptions, Strictness,
 };
 use crate::transport::endpoint::Endpoint;
 use crate::transport::wire::tests::{Recorder, chunk};

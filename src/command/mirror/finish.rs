@@ -35,11 +35,10 @@ impl Mirror {
                 progress.1 = Instant::now();
                 hurried = Some(progress.1);
             }
-            let until = hurried
-                .map_or(progress.1 + cap, |at| (progress.1 + HURRIED_RELEASE).min(at + cap));
-            let until = self.times.deadline.filter(|_| hurried.is_none()).map_or(until, |at| {
-                at.min(until)
-            });
+            let until =
+                hurried.map_or(progress.1 + cap, |at| (progress.1 + HURRIED_RELEASE).min(at + cap));
+            let until =
+                self.times.deadline.filter(|_| hurried.is_none()).map_or(until, |at| at.min(until));
             match self.next(Some(until))? {
                 (_, Event::Alarm) if until <= Instant::now() => {
                     return self.unfinished(exit, hurried.is_some(), cap);
@@ -114,6 +113,9 @@ impl Mirror {
     }
 
     fn tell(&self, summary: SummaryPrinter) {
+        if !self.subscriptions.are_sent() {
+            return;
+        }
         let tally = self.messages.tally;
         if summary.is_wanted() {
             if let Some(early) = &self.ending.early {

@@ -94,10 +94,9 @@ impl Messages {
             // A message that is published as retained keeps its flag there, and those that are
             // left out are not sent at all.
             let retained = RetainedFilter::Included;
-            self.filter =
-                MessageFilter::new(Filter { retained, ..self.passage.filter.clone() });
+            self.filter = MessageFilter::new(Filter { retained, ..self.passage.filter.clone() });
         }
-        self.relay.source_connected(session.continuity(), version);
+        self.tally.taken -= self.relay.source_connected(session.continuity(), version);
     }
 
     /// Takes a message of the source.
@@ -110,13 +109,11 @@ impl Messages {
             }
             return;
         };
-        if self.relay.arrival(packet_id) != Arrival::New {
-            return;
-        }
+        let Arrival::New(mark) = self.relay.arrival(&publish) else { return };
         let qos = publish.qos;
         match self.passing(publish) {
-            Passing::On(publish) => self.relay.add(publish),
-            Passing::Skipped(code) => self.relay.skip(packet_id, qos, code),
+            Passing::On(publish) => self.relay.add(mark, publish),
+            Passing::Skipped(code) => self.relay.skip(mark, packet_id, qos, code),
         }
     }
 
@@ -292,8 +289,10 @@ impl Messages {
     fn warn_of_lowered(&mut self, asked: QoS, qos: QoS) {
         if qos < asked {
             self.warnings.warn(Warning::QosLowered, || {
-                format!("the broker of --to takes QoS {qos} at most: messages of QoS {asked} are \
-                         lowered")
+                format!(
+                    "the broker of --to takes QoS {qos} at most: messages of QoS {asked} are \
+                         lowered"
+                )
             });
         }
     }

@@ -142,8 +142,7 @@ impl Mirror {
             return Ok(None);
         }
         self.subscriptions.stage = Stage::Answered;
-        self.times.ends =
-            self.times.end.after.and_then(|after| Instant::now().checked_add(after));
+        self.times.ends = self.times.end.after.and_then(|after| Instant::now().checked_add(after));
         let (status, remote) = (self.source.at_server("Mirroring from"), self.source.remote());
         self.start.begin(&status.to_string(), move || remote.wake())?;
         Ok(None)

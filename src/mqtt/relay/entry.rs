@@ -1,5 +1,6 @@
 //! A message that is on its way.
 
+use super::Mark;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -70,6 +71,8 @@ pub enum Owner {
 pub struct Entry {
     /// The position of the message among those that came.
     pub number: u64,
+    /// What tells it from other messages, unless only its PUBREL came.
+    pub mark: Option<Mark>,
     /// The QoS at the source.
     pub qos: QoS,
     /// The message, until the target has acknowledged it.

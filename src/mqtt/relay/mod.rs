@@ -17,9 +17,14 @@
 //! knows it, and is delivered once. QoS 1 ends with PUBACK.
 
 mod entry;
+mod later;
 mod queues;
+mod target;
 #[cfg(test)]
 mod tests;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 
 use crate::mqtt::id_map::{IdMap, IdSet};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
@@ -28,6 +33,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Continuity;
 use crate::mqtt::version::Version;
 use entry::{Answer, Asked, Entry, Owner, Sending, Stage};
+use later::{Fate, Later, NewMessage};
 use queues::{SourceSide, TargetSide};
 
 /// The source is not read while messages that the target has not acknowledged hold more bytes, as
@@ -61,11 +67,15 @@ pub enum TargetPacket {
     Release(PacketId),
 }
 
+/// Tells a message that the source sends again from another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
+
 /// What a message of the source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// It is new: pass it to [`Relay::add`] or [`Relay::skip`].
-    New,
+    /// It is new: pass it to [`Relay::add`] or [`Relay::skip`], with this mark.
+    New(Mark),
     /// It is on its way already.
     Repeated,
     /// It is left to the next run.
@@ -98,6 +108,7 @@ pub struct Relay {
     number: u64,
     source: SourceSide,
     target: TargetSide,
+    later: Later,
     outcomes: Vec<Outcome>,
     /// The bytes of messages that the target has not acknowledged.
     held: usize,
@@ -113,6 +124,7 @@ impl Relay {
             number: 0,
             source: SourceSide::default(),
             target: TargetSide::default(),
+            later: Later::default(),
             outcomes: Vec::new(),
             held: 0,
             steps: 0,
@@ -120,9 +132,12 @@ impl Relay {
     }
 
     /// The source has accepted a connection. What it sends again is answered; if it has lost its
-    /// session, what is on its way ends at the target alone.
-    pub fn source_connected(&mut self, continuity: Continuity, version: Version) {
+    /// session, what is on its way ends at the target alone. Returns how many messages were taken
+    /// that have to come again.
+    pub fn source_connected(&mut self, continuity: Continuity, version: Version) -> u64 {
         self.source.connected(version);
+        let (dropped, bytes) = self.later.clear();
+        self.held -= bytes;
         for entry in self.entries.values_mut() {
             entry.answer = Answer::Lost;
             if entry.stage == Stage::Released(Asked::Here) {
@@ -133,99 +148,117 @@ impl Relay {
             let ids: Vec<PacketId> = self.entries.keys().copied().collect();
             ids.into_iter().for_each(|packet_id| self.disown(packet_id));
         }
+        dropped
     }
 
-    /// The target has accepted a connection: everything that it has not acknowledged is sent again,
-    /// in the order of the messages.
-    pub fn target_connected(&mut self, continuity: Continuity, maximum_qos: QoS) {
-        self.target.connected(continuity, maximum_qos);
-        let mut ids: Vec<(u64, PacketId)> =
-            self.entries.iter().map(|(packet_id, entry)| (entry.number, *packet_id)).collect();
-        ids.sort_unstable();
-        for (_, packet_id) in ids {
-            let Some(entry) = self.entries.get_mut(&packet_id) else { continue };
-            match entry.stage {
-                Stage::Published | Stage::Waiting(_) => {
-                    entry.stage = Stage::Waiting(match (continuity, entry.stage) {
-                        (Continuity::New, _) | (_, Stage::Waiting(Sending::First)) => {
-                            Sending::First
-                        }
-                        _ => Sending::Again,
-                    });
-                    self.target.publishes.push_back(packet_id);
+    /// What this message of the source, which has an identifier, is. One that is on its way is
+    /// answered once more when it is its turn.
+    pub fn arrival(&mut self, publish: &Publish) -> Arrival {
+        let Some(packet_id) = publish.packet_id else { return Arrival::Left };
+        let mark = mark(publish);
+        let new = if self.source.takes_new() { Arrival::New(mark) } else { Arrival::Left };
+        match self.entries.get_mut(&packet_id) {
+            None => new,
+            Some(entry) if entry.owner == Owner::Nobody => new,
+            Some(entry) if entry.mark.is_none_or(|known| known == mark) => match entry.answer {
+                Answer::Lost => {
+                    self.answer_again(packet_id);
+                    Arrival::Repeated
                 }
-                Stage::Clearing if continuity == Continuity::New => {
-                    entry.stage = Stage::Waiting(Sending::First);
-                    self.target.publishes.push_back(packet_id);
+                Answer::Due | Answer::Given if publish.dup => {
+                    self.answer_again(packet_id);
+                    Arrival::Repeated
                 }
-                Stage::Clearing => {
-                    self.target.releases.push_back(packet_id);
-                    self.target.publishes.push_back(packet_id);
+                Answer::Due | Answer::Given => new,
+            },
+            Some(entry) => {
+                if entry.answer == Answer::Lost {
+                    // The source has given up the message that had the identifier.
+                    self.disown(packet_id);
                 }
-                Stage::Released(_) if maximum_qos < QoS::ExactlyOnce => self.completed(packet_id),
-                Stage::Released(_) => self.target.releases.push_back(packet_id),
-                Stage::Received | Stage::Finished(_) => {}
+                new
             }
         }
     }
 
-    /// What this message of the source is. One that is on its way is answered once more when it is
-    /// its turn.
-    pub fn arrival(&mut self, packet_id: PacketId) -> Arrival {
-        match self.entries.get_mut(&packet_id) {
-            Some(entry) if entry.owner == Owner::Source => {
-                if entry.answer != Answer::Due {
-                    entry.answer = Answer::Due;
-                    let qos = entry.qos;
-                    self.source.awaiting(qos).push_back(packet_id);
-                    self.answer(qos);
-                }
-                Arrival::Repeated
-            }
-            Some(_) => Arrival::Left,
-            None if self.source.takes_new() => Arrival::New,
-            None => Arrival::Left,
+    fn answer_again(&mut self, packet_id: PacketId) {
+        let Some(entry) = self.entries.get_mut(&packet_id) else { return };
+        if entry.answer != Answer::Due {
+            entry.answer = Answer::Due;
+            let qos = entry.qos;
+            self.source.awaiting(qos).push_back(packet_id);
+            self.answer(qos);
         }
     }
 
     /// Takes a new message for the target; it has an identifier.
-    pub fn add(&mut self, message: Publish) {
+    pub fn add(&mut self, mark: Mark, message: Publish) {
         let Some(packet_id) = message.packet_id else { return };
-        let (qos, is_first) = (message.qos, !message.dup);
-        let needs_clearing =
-            qos == QoS::ExactlyOnce && self.target.may_know(packet_id) && is_first;
         self.held += size(&message);
-        let stage = if needs_clearing {
-            self.target.releases.push_back(packet_id);
-            Stage::Clearing
-        } else if is_first {
-            Stage::Waiting(Sending::First)
-        } else {
-            Stage::Waiting(self.target.repetition())
-        };
-        self.target.publishes.push_back(packet_id);
-        self.insert(packet_id, qos, stage, Some(message));
+        let fate = Fate::Passed(message);
+        self.enter(packet_id, NewMessage { mark, fate });
     }
 
     /// Takes a new message that is not for the target: it is answered with this code in its turn.
-    pub fn skip(&mut self, packet_id: PacketId, qos: QoS, code: ReasonCode) {
-        self.insert(packet_id, qos, Stage::Finished(code), None);
-        self.answer(qos);
+    pub fn skip(&mut self, mark: Mark, packet_id: PacketId, qos: QoS, code: ReasonCode) {
+        self.enter(packet_id, NewMessage { mark, fate: Fate::Skipped(qos, code) });
+    }
+
+    /// Some brokers send another message under an identifier that is in use (mosquitto 2.0, when
+    /// more than 65,535 wait): it has to wait until that is free.
+    fn enter(&mut self, packet_id: PacketId, new: NewMessage) {
+        self.steps += 1;
+        if self.entries.contains_key(&packet_id) {
+            return self.later.push(packet_id, new);
+        }
+        match new.fate {
+            Fate::Passed(message) => {
+                let qos = message.qos;
+                let stage = self.first_stage(packet_id, &message);
+                self.target.publishes.push_back(packet_id);
+                self.insert(packet_id, new.mark, qos, stage, Some(message));
+            }
+            Fate::Skipped(qos, code) => {
+                self.insert(packet_id, new.mark, qos, Stage::Finished(code), None);
+                self.answer(qos);
+            }
+        }
+    }
+
+    fn first_stage(&mut self, packet_id: PacketId, message: &Publish) -> Stage {
+        let is_exact = message.qos == QoS::ExactlyOnce;
+        if message.dup {
+            Stage::Waiting(self.target.repetition())
+        } else if is_exact && self.target.may_know(packet_id) {
+            self.target.releases.push_back(packet_id);
+            Stage::Clearing
+        } else {
+            Stage::Waiting(Sending::First)
+        }
     }
 
     fn insert(
         &mut self,
         packet_id: PacketId,
+        mark: Mark,
         qos: QoS,
         stage: Stage,
         message: Option<Publish>,
     ) {
         self.number += 1;
-        self.steps += 1;
         let (number, answer, owner) = (self.number, Answer::Due, Owner::Source);
-        let entry = Entry { number, qos, message, stage, answer, owner, sent_on: None };
+        let mark = Some(mark);
+        let entry = Entry { number, mark, qos, message, stage, answer, owner, sent_on: None };
         self.entries.insert(packet_id, entry);
         self.source.awaiting(qos).push_back(packet_id);
+    }
+
+    /// A message is finished at both sides: its identifier is free.
+    fn remove(&mut self, packet_id: PacketId) {
+        self.entries.remove(&packet_id);
+        if let Some(next) = self.later.take(packet_id) {
+            self.enter(packet_id, next);
+        }
     }
 
     /// The source has sent PUBREL.
@@ -245,8 +278,8 @@ impl Relay {
             }
             Some(Stage::Released(_)) => self.set_stage(packet_id, Stage::Released(Asked::Here)),
             Some(Stage::Finished(_)) => {
-                self.entries.remove(&packet_id);
                 self.source.complete(packet_id);
+                self.remove(packet_id);
             }
             // It had no PUBREC, so this is against the protocol: the source has done with it.
             Some(Stage::Clearing | Stage::Waiting(_) | Stage::Published) => {
@@ -260,85 +293,9 @@ impl Relay {
         self.number += 1;
         let stage = Stage::Released(Asked::Here);
         let (number, qos, answer) = (self.number, QoS::ExactlyOnce, Answer::Given);
-        let (message, owner, sent_on) = (None, Owner::Source, None);
-        let entry = Entry { number, qos, message, stage, answer, owner, sent_on };
+        let (mark, message, owner, sent_on) = (None, None, Owner::Source, None);
+        let entry = Entry { number, mark, qos, message, stage, answer, owner, sent_on };
         self.entries.insert(packet_id, entry);
-    }
-
-    /// The target has sent PUBACK, PUBREC or PUBCOMP.
-    pub fn target_answered(&mut self, packet: PacketType, packet_id: PacketId, code: ReasonCode) {
-        let Some(stage) = self.entries.get(&packet_id).map(|entry| entry.stage) else { return };
-        self.steps += 1;
-        match (packet, stage) {
-            (PacketType::PubAck, Stage::Published) => self.finish(packet_id, code),
-            (PacketType::PubRec, Stage::Published) if code.is_error() => {
-                self.finish(packet_id, code);
-            }
-            (PacketType::PubRec, Stage::Published) => self.received(packet_id, code),
-            (PacketType::PubRec, Stage::Released(_)) => self.target.releases.push_back(packet_id),
-            (PacketType::PubComp, Stage::Released(_)) => self.completed(packet_id),
-            (PacketType::PubComp, Stage::Clearing) => {
-                self.target.cleared(packet_id);
-                self.set_stage(packet_id, Stage::Waiting(Sending::First));
-            }
-            // Answers that were given before, or to what was sent before.
-            _ => {}
-        }
-    }
-
-    /// The target cannot be given this message.
-    pub fn refused(&mut self, packet_id: PacketId, code: ReasonCode) {
-        self.finish(packet_id, code);
-    }
-
-    /// PUBREC: the target has the message.
-    fn received(&mut self, packet_id: PacketId, code: ReasonCode) {
-        self.report(packet_id, code);
-        let Some(entry) = self.entries.get_mut(&packet_id) else { return };
-        if entry.owner == Owner::Nobody {
-            entry.stage = Stage::Released(Asked::Before);
-            self.target.releases.push_back(packet_id);
-        } else {
-            entry.stage = Stage::Received;
-            self.answer(QoS::ExactlyOnce);
-        }
-    }
-
-    /// PUBCOMP: the target has finished with the message.
-    fn completed(&mut self, packet_id: PacketId) {
-        let Some(entry) = self.entries.get_mut(&packet_id) else { return };
-        self.target.ended(packet_id, entry.sent_on.take());
-        match (entry.owner, entry.stage) {
-            (Owner::Nobody, _) => self.forget(packet_id),
-            (Owner::Source, Stage::Released(Asked::Here)) => {
-                self.entries.remove(&packet_id);
-                self.source.complete(packet_id);
-            }
-            // The source sends its PUBREL again.
-            (Owner::Source, _) => entry.stage = Stage::Finished(ReasonCode::SUCCESS),
-        }
-    }
-
-    /// The target has finished with the message at its first answer, or refuses it.
-    fn finish(&mut self, packet_id: PacketId, code: ReasonCode) {
-        self.report(packet_id, code);
-        let Some(entry) = self.entries.get_mut(&packet_id) else { return };
-        self.target.ended(packet_id, entry.sent_on.take());
-        if entry.owner == Owner::Nobody {
-            return self.forget(packet_id);
-        }
-        entry.stage = Stage::Finished(code);
-        let qos = entry.qos;
-        self.answer(qos);
-    }
-
-    /// Hands the message to the caller.
-    fn report(&mut self, packet_id: PacketId, code: ReasonCode) {
-        let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
-        if let Some(message) = message {
-            self.held -= size(&message);
-            self.outcomes.push(Outcome { message, code });
-        }
     }
 
     /// The source knows nothing of this message any more.
@@ -361,8 +318,8 @@ impl Relay {
 
     /// Removes a message of which the source knows nothing.
     fn forget(&mut self, packet_id: PacketId) {
-        self.entries.remove(&packet_id);
         self.source.orphans -= 1;
+        self.remove(packet_id);
     }
 
     fn set_stage(&mut self, packet_id: PacketId, stage: Stage) {
@@ -384,7 +341,7 @@ impl Relay {
             entry.answer = Answer::Given;
             let is_over = self.source.answer(qos, packet_id, code);
             if is_over {
-                self.entries.remove(&packet_id);
+                self.remove(packet_id);
             }
         }
     }
@@ -392,62 +349,6 @@ impl Relay {
     /// The next packet for the source; drop it if there is no connection to the source.
     pub fn next_for_source(&mut self) -> Option<SourceAnswer> {
         self.source.answers.pop_front()
-    }
-
-    /// The next packet for the target, which accepts as many messages of a QoS at once as `window`
-    /// says. Call it only while there is a connection to the target.
-    pub fn next_for_target(&mut self, window: impl Fn(QoS) -> usize) -> Option<TargetPacket> {
-        while let Some(packet_id) = self.target.releases.pop_front() {
-            if self.entries.contains_key(&packet_id) {
-                return Some(TargetPacket::Release(packet_id));
-            }
-        }
-        while let Some(&packet_id) = self.target.publishes.front() {
-            let Some(entry) = self.entries.get_mut(&packet_id) else {
-                self.target.publishes.pop_front();
-                continue;
-            };
-            let Stage::Waiting(sending) = entry.stage else {
-                // Nothing overtakes a message that waits for its identifier to be free.
-                return None;
-            };
-            let message = entry.message.as_ref()?;
-            let qos = message.qos.min(self.target.maximum_qos);
-            if qos > QoS::AtMostOnce && self.target.outstanding >= window(qos) {
-                return None;
-            }
-            let has_id = qos > QoS::AtMostOnce;
-            let dup = has_id && sending == Sending::Again;
-            let id = has_id.then_some(packet_id);
-            let asked = message.qos;
-            let publish = Publish { dup, qos, packet_id: id, ..message.clone() };
-            entry.stage = Stage::Published;
-            entry.sent_on = has_id.then(|| self.target.begin());
-            self.target.publishes.pop_front();
-            if !has_id {
-                self.target.unconfirmed.push(packet_id);
-            }
-            return Some(TargetPacket::Publish { packet_id, asked, publish });
-        }
-        None
-    }
-
-    /// Whether the target is to be asked for a PINGRESP, which then confirms what was lowered to
-    /// QoS 0: call [`Relay::confirmed`] when it comes.
-    pub fn asks_for_confirmation(&mut self) -> bool {
-        let asks = self.target.confirming.is_empty() && !self.target.unconfirmed.is_empty();
-        if asks {
-            self.target.confirming = std::mem::take(&mut self.target.unconfirmed);
-        }
-        asks
-    }
-
-    /// The target has answered a PINGREQ: it has got everything before.
-    pub fn confirmed(&mut self) {
-        for packet_id in std::mem::take(&mut self.target.confirming) {
-            self.steps += 1;
-            self.finish(packet_id, ReasonCode::SUCCESS);
-        }
     }
 
     /// What has become of messages at the target since the last call.
@@ -472,7 +373,7 @@ impl Relay {
 
     /// How many messages are on their way.
     pub fn unfinished(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.later.len()
     }
 
     /// Counts what has moved a message on.
@@ -481,9 +382,15 @@ impl Relay {
     }
 }
 
-/// What a message takes, about, in bytes.
+/// What a message takes, about, in bytes: also one without a payload.
 fn size(message: &Publish) -> usize {
-    message.payload.len() + message.topic_or_empty().len()
+    256 + message.payload.len() + message.topic_or_empty().len()
+}
+
+fn mark(message: &Publish) -> Mark {
+    let mut hasher = DefaultHasher::new();
+    (message.topic_or_empty(), &message.payload, message.retain).hash(&mut hasher);
+    Mark(hasher.finish())
 }
 
 impl Default for Relay {

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Cleared, SourceAnswer};
 use super::entry::Sending;
+use super::{Cleared, SourceAnswer};
 use crate::mqtt::packet::{PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;

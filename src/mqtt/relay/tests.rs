@@ -27,6 +27,14 @@ fn message(packet_id: u16, qos: QoS, number: u8, dup: bool) -> Publish {
     }
 }
 
+/// Takes a message that is new.
+fn add(relay: &mut Relay, publish: Publish) {
+    match relay.arrival(&publish) {
+        Arrival::New(mark) => relay.add(mark, publish),
+        other => panic!("{other:?}: {publish:?}"),
+    }
+}
+
 /// What the source has not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AtSource {
@@ -49,6 +57,8 @@ struct World {
     source: Vec<(u16, u8, QoS, AtSource)>,
     /// The identifiers under which the target has messages of QoS 2.
     target: Vec<PacketId>,
+    /// Those that were published on this connection (§4.9).
+    outstanding: Vec<PacketId>,
     maximum_qos: QoS,
     to_relay: Vec<FromSource>,
     to_source: Vec<SourceAnswer>,
@@ -82,6 +92,7 @@ impl World {
             relay: Relay::new(),
             source: Vec::new(),
             target: Vec::new(),
+            outstanding: Vec::new(),
             maximum_qos,
             to_relay: Vec::new(),
             to_source: Vec::new(),
@@ -145,6 +156,7 @@ impl World {
     fn cut_target(&mut self) {
         self.to_target.clear();
         self.from_target.clear();
+        self.outstanding.clear();
         self.online[1] = false;
     }
 
@@ -215,9 +227,8 @@ impl World {
         match self.to_relay.remove(0) {
             FromSource::Release(packet_id) => self.relay.released(packet_id),
             FromSource::Publish(publish) => {
-                let packet_id = publish.packet_id.expect("QoS above 0");
-                if self.relay.arrival(packet_id) == Arrival::New {
-                    self.relay.add(publish);
+                if let Arrival::New(mark) = self.relay.arrival(&publish) {
+                    self.relay.add(mark, publish);
                 }
             }
         }
@@ -249,6 +260,7 @@ impl World {
         match self.to_target.remove(0) {
             TargetPacket::Release(packet_id) => {
                 self.target.retain(|known| *known != packet_id);
+                self.outstanding.retain(|known| *known != packet_id);
                 self.from_target.push((PacketType::PubComp, packet_id));
             }
             TargetPacket::Publish { packet_id, publish, .. } => match publish.qos {
@@ -257,7 +269,8 @@ impl World {
                         self.target.push(packet_id);
                         self.delivered.push(publish.payload[0]);
                     }
-                    assert!(self.target.len() <= self.window, "more than the window");
+                    self.outstanding.push(packet_id);
+                    assert!(self.outstanding.len() <= self.window, "more than the window");
                     self.from_target.push((PacketType::PubRec, packet_id));
                 }
                 QoS::AtLeastOnce => {
@@ -376,6 +389,7 @@ fn what_the_source_has_forgotten_ends_at_the_target() {
         // The identifiers begin anew.
         world.next = 1;
         world.connect_source(Continuity::New);
+        world.pump();
         assert_eq!(world.relay.must_pause(Reach::Connected), world.relay.unfinished() > 0);
         assert!(world.relay.unfinished() <= before);
         world.publish(3, QoS::ExactlyOnce);
@@ -409,13 +423,13 @@ fn refusals_reach_the_source_in_its_order_and_with_a_code_that_it_may_have() {
     let mut relay = Relay::new();
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
     relay.source_connected(Continuity::New, Version::V5);
-    for number in 1..=4 {
-        assert_eq!(relay.arrival(id(number)), Arrival::New);
-    }
-    relay.add(message(1, QoS::AtLeastOnce, 1, false));
-    relay.skip(id(2), QoS::AtLeastOnce, ReasonCode::SUCCESS);
-    relay.add(message(3, QoS::AtLeastOnce, 3, false));
-    relay.add(message(4, QoS::ExactlyOnce, 4, false));
+    add(&mut relay, message(1, QoS::AtLeastOnce, 1, false));
+    let Arrival::New(mark) = relay.arrival(&message(2, QoS::AtLeastOnce, 2, false)) else {
+        panic!("it is new");
+    };
+    relay.skip(mark, id(2), QoS::AtLeastOnce, ReasonCode::SUCCESS);
+    add(&mut relay, message(3, QoS::AtLeastOnce, 3, false));
+    add(&mut relay, message(4, QoS::ExactlyOnce, 4, false));
     while relay.next_for_target(|_| 9).is_some() {}
     relay.target_answered(PacketType::PubRec, id(4), ReasonCode::NOT_AUTHORIZED);
     relay.refused(id(3), ReasonCode::PACKET_TOO_LARGE);
@@ -438,8 +452,7 @@ fn before_mqtt_5_a_refusal_is_an_acknowledgement() {
     let mut relay = Relay::new();
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
     relay.source_connected(Continuity::New, Version::V3_1_1);
-    assert_eq!(relay.arrival(id(7)), Arrival::New);
-    relay.add(message(7, QoS::ExactlyOnce, 1, false));
+    add(&mut relay, message(7, QoS::ExactlyOnce, 1, false));
     while relay.next_for_target(|_| 9).is_some() {}
     relay.target_answered(PacketType::PubRec, id(7), ReasonCode::QUOTA_EXCEEDED);
     let answer = |packet| SourceAnswer { packet, packet_id: id(7), code: ReasonCode::SUCCESS };
@@ -460,12 +473,8 @@ fn a_source_is_not_read_while_too_much_waits_unless_the_target_waits_for_it() {
     };
     for number in 1..=3 {
         assert!(!relay.must_pause(Reach::Connected), "{number}");
-        assert_eq!(relay.arrival(id(number)), Arrival::New);
-        if number == 1 {
-            relay.add(message(1, QoS::ExactlyOnce, 0, false));
-        } else {
-            relay.add(large(number));
-        }
+        let small = message(1, QoS::ExactlyOnce, 0, false);
+        add(&mut relay, if number == 1 { small } else { large(number) });
         while relay.next_for_target(|_| 1).is_some() {}
     }
     // The target has room for one message, and has not answered it.
@@ -475,4 +484,65 @@ fn a_source_is_not_read_while_too_much_waits_unless_the_target_waits_for_it() {
     assert!(!relay.must_pause(Reach::Connected), "only the PUBREL of the source makes room");
     relay.released(id(1));
     assert!(relay.must_pause(Reach::Connected));
+}
+
+/// mosquitto 2.0 does that when more than 65,535 messages wait.
+#[test]
+fn another_message_under_an_identifier_in_use_waits_for_it() {
+    for source_qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut relay = Relay::new();
+        relay.target_connected(Continuity::New, QoS::AtLeastOnce);
+        relay.source_connected(Continuity::New, Version::V5);
+        for number in 1..=3 {
+            add(&mut relay, message(7, source_qos, number, false));
+        }
+        // It is known by its content.
+        let again = relay.arrival(&message(7, source_qos, 1, true));
+        assert_eq!((again, relay.unfinished()), (Arrival::Repeated, 3));
+        for number in 1..=3 {
+            let Some(TargetPacket::Publish { publish, .. }) = relay.next_for_target(|_| 9) else {
+                panic!("message {number} is not passed on");
+            };
+            assert_eq!((publish.payload[0], relay.next_for_target(|_| 9)), (number, None));
+            relay.target_answered(PacketType::PubAck, id(7), ReasonCode::SUCCESS);
+            if source_qos == QoS::ExactlyOnce {
+                relay.released(id(7));
+            }
+        }
+        assert_eq!(relay.unfinished(), 0);
+        let answers = std::iter::from_fn(|| relay.next_for_source()).count();
+        assert_eq!(answers, if source_qos == QoS::ExactlyOnce { 6 } else { 3 });
+        // What waits comes again on the next connection, and is counted then.
+        for number in 4..=5 {
+            add(&mut relay, message(7, source_qos, number, false));
+        }
+        assert_eq!(relay.source_connected(Continuity::Resumed, Version::V5), 1);
+        assert_eq!(
+            (relay.unfinished(), relay.arrival(&message(7, source_qos, 4, true))),
+            (1, Arrival::Repeated)
+        );
+        add(&mut relay, message(7, source_qos, 5, true));
+    }
+}
+
+/// The source has let a message expire whose answer it did not get.
+#[test]
+fn an_identifier_that_the_source_uses_for_another_message_is_free_when_the_target_is_done() {
+    let mut relay = Relay::new();
+    relay.target_connected(Continuity::New, QoS::ExactlyOnce);
+    relay.source_connected(Continuity::New, Version::V5);
+    add(&mut relay, message(7, QoS::ExactlyOnce, 1, false));
+    while relay.next_for_target(|_| 9).is_some() {}
+    relay.source_connected(Continuity::Resumed, Version::V5);
+    add(&mut relay, message(7, QoS::ExactlyOnce, 2, false));
+    assert!(relay.must_pause(Reach::Connected));
+    relay.target_answered(PacketType::PubRec, id(7), ReasonCode::SUCCESS);
+    assert_eq!(relay.next_for_target(|_| 9), Some(TargetPacket::Release(id(7))));
+    relay.target_answered(PacketType::PubComp, id(7), ReasonCode::SUCCESS);
+    assert!(!relay.must_pause(Reach::Connected));
+    let Some(TargetPacket::Publish { publish, .. }) = relay.next_for_target(|_| 9) else {
+        panic!("it is passed on");
+    };
+    assert_eq!(publish.payload[0], 2);
+    assert_eq!(relay.next_for_source(), None, "nothing was acknowledged yet");
 }

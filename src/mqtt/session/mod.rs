@@ -50,8 +50,8 @@ use crate::mqtt::version::Version;
 
 pub use authentication::Authenticator;
 pub use config::{
-    Answering, Authentication, Config, ExtraProperties, Login, PacketGrouping, ReceiveOptions, ReportOptions,
-    SendOptions, Strictness, SuccessReports, TopicAliasUse,
+    Answering, Authentication, Config, ExtraProperties, Login, PacketGrouping, ReceiveOptions,
+    ReportOptions, SendOptions, Strictness, SuccessReports, TopicAliasUse,
 };
 pub use event::{Delivery, Deviation, Event, Silence, Unsendable, Unsubscribable, Violation};
 use in_flight::Exchanges;

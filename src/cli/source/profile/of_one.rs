@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use clap::{CommandFactory, Command};
+use clap::{Command, CommandFactory};
 
 use super::file::{ProfileFile, usual_place};
 use super::{AddressOrigin, ChosenAddress, Order, ProfileLayer, Strength};
@@ -26,9 +26,7 @@ pub fn of_one(
     let config = ProfileFile::read(&path)?;
     let Some(settings) = config.profile(name) else {
         let (path, known) = (path.display(), config.names());
-        bail!(Usage::new(format!(
-            "--to-profile: no profile {name} in {path}; there are: {known}"
-        )));
+        bail!(Usage::new(format!("--to-profile: no profile {name} in {path}; there are: {known}")));
     };
     let words = [command.get_name(), "--url", url];
     let typed = command.clone().try_get_matches_from(words)?;

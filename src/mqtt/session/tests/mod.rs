@@ -29,9 +29,8 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    Answering,
-    Config, Deviation, Event, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
-    SendOptions, Session, Strictness, Violation,
+    Answering, Config, Deviation, Event, ExtraProperties, Lifetime, Login, ReceiveOptions,
+    ReportOptions, SendOptions, Session, Strictness, Violation,
 };
 use crate::mqtt::packet::{
     Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription,
