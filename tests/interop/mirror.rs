@@ -13,7 +13,7 @@ fn mirror(source: &Mosquitto, target: &Mosquitto, qos: &str, version: &str) -> R
     let words = ["sub", &from, "-t", "in/#", "-q", qos, "-c", "-i", "mirror", "-V", version];
     let flags = ["--to", &to, "--map", "in/(.*)=out/$1", "--quiet", "--ready-fd", "1"];
     let mut mirror = Program::new([&words[..], &flags].concat()).spawn();
-    mirror.wait_for_line(str::is_empty);
+    mirror.wait_for_line(|line| line == "\n");
     mirror
 }
 
@@ -29,8 +29,8 @@ fn nothing_is_lost_and_at_qos_2_nothing_doubled() {
         let target = Mosquitto::start_with(SETTINGS);
         let (count, to) = (2000, target.ws());
         let words = ["sub", &to, "-t", "out/#", "-q", qos, "-i", "reader", "-c"];
-        let mut reader = Program::new([&words[..], &["--ready-fd", "1"]].concat()).spawn();
-        reader.wait_for_line(str::is_empty);
+        let mut reader = Program::new([&words[..], &["--ready-fd", "2"]].concat()).spawn();
+        reader.wait_for_words("\n");
         let mut running = mirror(&source, &target, qos, version);
         let lines: String = (0..count).map(|number| format!("{number}\n")).collect();
         let from = source.ws();
@@ -39,18 +39,20 @@ fn nothing_is_lost_and_at_qos_2_nothing_doubled() {
         let mut kills: Vec<u64> = (0..5).map(|_| random.u64(0..count)).collect();
         kills.sort_unstable();
         for kill in kills {
-            reader.wait_for_line(|line| line.parse::<u64>().is_ok_and(|number| number >= kill));
+            reader.wait_for_line(|line| {
+                line.trim().parse::<u64>().is_ok_and(|number| number >= kill)
+            });
             running.signal("KILL");
             running.finish();
             running = mirror(&source, &target, qos, version);
         }
-        reader.wait_for_line(|line| line.parse() == Ok(count - 1));
+        reader.wait_for_line(|line| line.trim().parse() == Ok(count - 1));
         running.signal("INT");
         running.finish().expect(0, "\n", "");
         reader.signal("INT");
         let outcome = reader.finish();
         let text = String::from_utf8(outcome.stdout.clone()).unwrap();
-        let came: Vec<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        let came: Vec<u64> = text.lines().filter_map(|line| line.trim().parse().ok()).collect();
         let mut first = came.clone();
         first.sort_unstable();
         first.dedup();

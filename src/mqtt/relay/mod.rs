@@ -146,7 +146,9 @@ impl Relay {
         }
         if continuity == Continuity::New {
             let ids: Vec<PacketId> = self.entries.keys().copied().collect();
-            ids.into_iter().for_each(|packet_id| self.disown(packet_id));
+            for packet_id in ids {
+                self.disown(packet_id);
+            }
         }
         dropped
     }

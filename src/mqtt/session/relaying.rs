@@ -102,14 +102,14 @@ impl Session {
             }
             Packet::PubAck(ack) => {
                 self.relaying.answered(ack.packet_id);
-                Some(answered(PacketType::PubAck, ack)?)
+                Some(answered(PacketType::PubAck, &ack)?)
             }
             Packet::PubRec(ack) => {
                 self.relaying.answered(ack.packet_id);
-                Some(answered(PacketType::PubRec, ack)?)
+                Some(answered(PacketType::PubRec, &ack)?)
             }
-            Packet::PubRel(ack) => Some(answered(PacketType::PubRel, ack)?),
-            Packet::PubComp(ack) => Some(answered(PacketType::PubComp, ack)?),
+            Packet::PubRel(ack) => Some(answered(PacketType::PubRel, &ack)?),
+            Packet::PubComp(ack) => Some(answered(PacketType::PubComp, &ack)?),
             packet => return Ok(ControlFlow::Continue(packet)),
         };
         self.reports.set_useful();
@@ -147,8 +147,8 @@ impl Session {
     }
 }
 
-fn answered(packet: PacketType, ack: Ack) -> Result<Event, Violation> {
+fn answered(packet: PacketType, ack: &Ack) -> Result<Event, Violation> {
     check_code(packet, ack.code)?;
-    let Ack { packet_id, code, ref properties } = ack;
+    let &Ack { packet_id, code, ref properties } = ack;
     Ok(Event::Answered { packet, packet_id, code, reason: properties.reason_string().cloned() })
 }

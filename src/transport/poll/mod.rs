@@ -202,13 +202,17 @@ fn sleep_in_two(
     }
     let [first, second] = pollers;
     let wanted = [first.interest(writing[0]), second.interest(writing[1])];
-    pollers.iter().for_each(|poller| poller.waker.before_sleep());
+    for poller in pollers {
+        poller.waker.before_sleep();
+    }
     let woken = if is_posted() {
         [Woken::Posted; 2]
     } else {
         poll_all([first, second], wanted, timeout_until(deadline).as_ref())
     };
-    pollers.iter().for_each(|poller| poller.waker.after_sleep());
+    for poller in pollers {
+        poller.waker.after_sleep();
+    }
     woken
 }
 
