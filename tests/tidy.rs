@@ -187,7 +187,10 @@ const WAITING: &[(&str, &str)] = &[
     ("terminal::screen", "not at all: it asks whether stderr is ready"),
     ("broker", "the end of its own thread"),
     ("broker::event_loop", "all connections"),
-    ("broker::event_loop::accept", "not at all: its listeners do not block"),
+    (
+        "broker::event_loop::accept",
+        "not at all: its listeners do not block, and it asks whether a client waits",
+    ),
 ];
 
 /// Where text may be printed.

@@ -3,6 +3,7 @@
 mod apart;
 mod check;
 mod choice;
+mod composition;
 mod connection;
 mod exec;
 mod help;

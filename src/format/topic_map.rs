@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use regex::bytes::{Captures, Regex};
 
+use super::pattern::compiled;
 use crate::mqtt::topic::{TopicError, TopicFilter, TopicName};
 
 /// `REGEX=TEXT`: a topic that REGEX matches becomes TEXT, in which `$1` stands for what the first
@@ -70,20 +71,12 @@ impl FromStr for TopicRule {
     fn from_str(rule: &str) -> Result<Self, BadRule> {
         let (pattern, text) = rule.split_once('=').ok_or(BadRule::NoText)?;
         // Its own error names the place in what the user has written.
-        checked(pattern)?;
-        let pattern = checked(&format!("^(?:{pattern})$"))?;
+        compiled(pattern).map_err(BadRule::Pattern)?;
+        let pattern = compiled(&format!("^(?:{pattern})$")).map_err(BadRule::Pattern)?;
         let pieces = pieces(text, &pattern)?;
         check_pieces(&pieces)?;
         Ok(Self { pattern, pieces })
     }
-}
-
-fn checked(pattern: &str) -> Result<Regex, BadRule> {
-    Regex::new(pattern).map_err(|error| {
-        let text = error.to_string();
-        let last = text.lines().last().unwrap_or_default();
-        BadRule::Pattern(last.trim_start_matches("error: ").to_owned())
-    })
 }
 
 /// TEXT in its pieces.
@@ -253,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_matches_the_whole_topic_counts() {
-        let rules = ["in/(.*)=out/$1", "(?P<a>[^/]+)/(b)=${2}/$a/$$x/$0", "in/x=never", "c.?=$$c"];
+        let rules = ["in/(.*)=out/$1", "(?P<a>[^/]+)/(b)=${2}/$a/$$x/$0", "in/x=never", "(?i)C.?=$$c"];
         let map = map(&rules);
         for (from, to) in [
             ("in/a/b", "out/a/b"),

@@ -4,6 +4,7 @@
 mod blocked;
 mod check;
 mod cloud;
+mod composition;
 mod debug;
 mod dialling;
 mod disk;
