@@ -173,6 +173,7 @@ const WAITS: &[&str] = &[
 const WAITING: &[(&str, &str)] = &[
     ("command::check::guarded", "a thread that has panicked stays where it is"),
     ("command::check::run::collect", "the run, which is on a thread of its own"),
+    ("client::credentials::process", "the end of a command, in its thread"),
     ("transport::poll", "the poller of every loop"),
     ("transport::dial::race", "connecting to several addresses at once, in the thread that dials"),
     ("signals", "the thread that ends a process that hangs"),

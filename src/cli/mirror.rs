@@ -15,7 +15,7 @@ use crate::mqtt::topic::TopicFilter;
 use crate::transport::endpoint::Endpoint;
 
 /// Flags that say how messages are written, or what else becomes of them here.
-const WITHOUT: [&str; 22] = [
+const WITHOUT: [&str; 27] = [
     "verbose",
     "time",
     "hexdump",
@@ -29,6 +29,11 @@ const WITHOUT: [&str; 22] = [
     "output_dir",
     "watch",
     "latency",
+    "report",
+    "depth",
+    "tree",
+    "changed",
+    "message_rate",
     "runs",
     "matching",
     "fail_on",

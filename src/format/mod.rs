@@ -18,4 +18,5 @@ pub mod template;
 mod tests;
 pub mod text_template;
 pub mod time;
+pub mod topic_counts;
 pub mod topic_map;

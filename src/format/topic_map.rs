@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_matches_the_whole_topic_counts() {
-        let rules = ["in/(.*)=out/$1", "(?P<a>[^/]+)/(b)=${2}/$a/$$x/$0", "in/x=never", "(?i)C.?=$$c"];
+        let rules =
+            ["in/(.*)=out/$1", "(?P<a>[^/]+)/(b)=${2}/$a/$$x/$0", "in/x=never", "(?i)C.?=$$c"];
         let map = map(&rules);
         for (from, to) in [
             ("in/a/b", "out/a/b"),

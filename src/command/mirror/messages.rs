@@ -7,7 +7,7 @@ use super::config::{Brokers, Passage};
 use super::tally::Tally;
 use crate::client::Client;
 use crate::command::refusal;
-use crate::command::subscribe::config::{Filter, RetainedFilter};
+use crate::command::subscribe::config::{Filter, RetainedFilter, UnchangedPayloads};
 use crate::command::subscribe::filter::{MessageFilter, Selection};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::property::PropertyId;
@@ -68,13 +68,17 @@ enum Passing {
     Skipped(ReasonCode),
 }
 
+fn message_filter(filter: Filter) -> MessageFilter {
+    MessageFilter::new(filter, UnchangedPayloads::Written)
+}
+
 impl Messages {
     /// Nothing is on its way.
     pub fn new(passage: Passage, verbosity: Verbosity) -> Self {
         Self {
             relay: Relay::new(),
             held: VecDeque::new(),
-            filter: MessageFilter::new(passage.filter.clone()),
+            filter: message_filter(passage.filter.clone()),
             passage,
             tally: Tally::default(),
             warnings: Warnings { verbosity, given: Vec::new() },
@@ -94,7 +98,7 @@ impl Messages {
             // A message that is published as retained keeps its flag there, and those that are
             // left out are not sent at all.
             let retained = RetainedFilter::Included;
-            self.filter = MessageFilter::new(Filter { retained, ..self.passage.filter.clone() });
+            self.filter = message_filter(Filter { retained, ..self.passage.filter.clone() });
         }
         self.tally.taken -= self.relay.source_connected(session.continuity(), version);
     }

@@ -166,7 +166,7 @@ impl ProfileFile {
         let path = self.path.display();
         let is_secret = SECRETS.contains(&key)
             || (["url", "to"].contains(&key)
-                && value.as_str().is_some_and(|url| url.contains('@')));
+                && super::urls(Some(value)).any(|url| url.contains('@')));
         ensure!(
             !self.exposed || !is_secret,
             Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))
