@@ -82,6 +82,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("formats"),
             section!("records"),
             section!("exec"),
+            section!("mirror-sub"),
             section!("properties"),
             section!("delivery"),
             section!("summary"),

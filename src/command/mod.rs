@@ -2,6 +2,7 @@
 
 pub mod check;
 mod latency;
+pub mod mirror;
 pub mod ping;
 pub mod publish;
 mod ready;
@@ -35,6 +36,8 @@ pub enum Config {
     Publish(Box<publish::config::Config>),
     /// `sub`
     Subscribe(Box<subscribe::config::Config>),
+    /// `sub --to`
+    Mirror(Box<mirror::config::MirrorConfig>),
     /// `ping`
     Ping(Box<ping::Config>),
     /// `check`
@@ -59,6 +62,7 @@ pub fn run(config: Config) -> Result<Exit> {
     match config {
         Config::Publish(config) => publish::run(*config),
         Config::Subscribe(config) => subscribe::run(*config),
+        Config::Mirror(config) => mirror::run(*config),
         Config::Ping(config) => ping::run(*config),
         Config::Check(config) => check::run(config),
         Config::Serve(config) => serve::run(&config),

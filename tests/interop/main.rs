@@ -51,6 +51,7 @@ mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
 mod haproxy;
+mod mirror;
 mod nginx;
 mod nginx_tls;
 #[path = "../manual/page.rs"]
