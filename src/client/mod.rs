@@ -9,6 +9,7 @@ mod connection;
 mod driver;
 mod error;
 mod event_queue;
+pub mod fleet;
 pub mod lifecycle;
 mod options;
 

@@ -1,0 +1,456 @@
+//! One connection of a fleet: a socket that does not block, TLS, the upgrade, frames, and the
+//! session over them.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::mqtt::session::{Config, Event, Session};
+use crate::transport::wire::{Chunk, SharedSocket};
+use crate::transport::{self, Phase, Transport};
+
+use super::cause::Cause;
+use super::driver::{Driver, Happening, Made, Steps};
+
+/// How long a server is waited for that was sent DISCONNECT and Close.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How many chunks of one connection may wait in its transport: more are read only when the server
+/// has taken what waits for it.
+const MOST_CHUNKS: u8 = 2;
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// There is none.
+    Idle,
+    /// TCP.
+    Tcp,
+    /// The TLS handshake.
+    Tls,
+    /// The upgrade.
+    Upgrade,
+    /// CONNECT was sent.
+    Connack,
+    /// The server has accepted it.
+    Online,
+    /// DISCONNECT was sent.
+    Closing,
+}
+
+impl Stage {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Idle | Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Upgrade => "upgrade",
+            Self::Connack => "connack",
+            Self::Online => "online",
+            Self::Closing => "closing",
+        }
+    }
+
+    /// When something happened.
+    pub fn during(self) -> &'static str {
+        match self {
+            Self::Idle | Self::Tcp => "while connecting",
+            Self::Tls => "in the TLS handshake",
+            Self::Upgrade => "in the upgrade",
+            Self::Connack => "after CONNECT",
+            Self::Online => "while online",
+            Self::Closing => "after DISCONNECT",
+        }
+    }
+
+    /// What a connection in this stage waits for.
+    pub fn awaited(self) -> &'static str {
+        match self {
+            Self::Idle | Self::Tcp => "TCP connection",
+            Self::Tls => "TLS handshake",
+            Self::Upgrade => "WebSocket upgrade",
+            Self::Connack => "CONNACK",
+            Self::Online | Self::Closing => "SUBACK",
+        }
+    }
+}
+
+/// Whether a connection stands in a queue of the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Queued {
+    /// It does not.
+    #[default]
+    No,
+    /// It does.
+    Yes,
+}
+
+/// What reading has left in the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// There may be more.
+    Something,
+}
+
+/// The socket, and what lies above it once it is connected.
+#[derive(Debug)]
+pub struct Link {
+    /// The socket.
+    pub socket: SharedSocket,
+    /// TLS, upgrade and frames.
+    transport: Option<Box<Transport>>,
+    /// How many chunks lie in the transport.
+    chunks: u8,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct FleetConnection {
+    session: Session,
+    /// How far it is.
+    pub stage: Stage,
+    link: Option<Link>,
+    /// When it was to begin.
+    intended: Instant,
+    /// When it has begun.
+    began: Instant,
+    step_began: Instant,
+    steps: Steps,
+    pings: Pings,
+    /// The earliest entry in the heap of alarms.
+    pub armed: Option<Instant>,
+    /// Whether it waits to be read.
+    pub reading: Queued,
+    /// Whether it waits to be written.
+    pub writing: Queued,
+}
+
+/// The requests that wait for an answer.
+#[derive(Debug, Default)]
+struct Pings {
+    /// When the PINGREQ was sent that is not answered.
+    asked: Option<Instant>,
+    /// When the SUBSCRIBE was sent that is not answered.
+    subscribed: Option<Instant>,
+}
+
+impl FleetConnection {
+    /// A connection that has not begun.
+    pub fn new(config: Config, now: Instant) -> Self {
+        Self {
+            session: Session::new(config),
+            stage: Stage::Idle,
+            link: None,
+            intended: now,
+            began: now,
+            step_began: now,
+            steps: Steps::default(),
+            pings: Pings::default(),
+            armed: None,
+            reading: Queued::No,
+            writing: Queued::No,
+        }
+    }
+
+    /// The session.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// The socket.
+    pub fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
+
+    /// Begins with a socket that connects.
+    pub fn begin(&mut self, socket: SharedSocket, intended: Instant, now: Instant) {
+        self.link = Some(Link { socket, transport: None, chunks: 0 });
+        self.stage = Stage::Tcp;
+        (self.intended, self.began, self.step_began) = (intended, now, now);
+        self.steps = Steps::default();
+        self.pings = Pings::default();
+    }
+
+    /// Whether the transport has bytes that the server has not taken.
+    pub fn is_congested(&self) -> bool {
+        self.transport().is_some_and(Transport::is_congested)
+    }
+
+    fn transport(&self) -> Option<&Transport> {
+        self.link.as_ref()?.transport.as_deref()
+    }
+
+    /// When something is due if nothing happens; `timeout` is for each connection and SUBACK.
+    pub fn deadline(&self, timeout: Duration) -> Option<Instant> {
+        match self.stage {
+            Stage::Idle => None,
+            Stage::Tcp | Stage::Tls | Stage::Upgrade | Stage::Connack => Some(self.began + timeout),
+            Stage::Online => {
+                let suback = self.pings.subscribed.map(|since| since + timeout);
+                [self.session.deadline(), suback].into_iter().flatten().min()
+            }
+            Stage::Closing => Some(self.step_began + LAST_WORDS),
+        }
+    }
+
+    /// The time of an alarm is up: what there is to report.
+    pub fn expire(&mut self, timeout: Duration, now: Instant) -> Result<(), Cause> {
+        if self.deadline(timeout).is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        match self.stage {
+            Stage::Idle => Ok(()),
+            Stage::Online if self.pings.subscribed.is_some_and(|since| since + timeout <= now) => {
+                Err(Cause::Timeout(Stage::Online))
+            }
+            Stage::Online => {
+                self.session.expire(now).map_err(|_| Cause::Silent)?;
+                self.pings.asked.get_or_insert(now);
+                Ok(())
+            }
+            stage => Err(Cause::Timeout(stage)),
+        }
+    }
+
+    /// Notes that a SUBSCRIBE is sent.
+    pub fn note_subscribe(&mut self, now: Instant) {
+        self.pings.subscribed.get_or_insert(now);
+    }
+
+    /// The socket is connected, or failed: begins TLS or the upgrade.
+    pub fn connected(&mut self, options: &transport::Options, now: Instant) -> Result<(), Cause> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        match link.socket.take_error() {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => return Err(Cause::of_socket(&error)),
+        }
+        match link.socket.peer_addr() {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(()),
+            Err(error) => return Err(Cause::of_socket(&error)),
+        }
+        self.steps.tcp = Some(now - self.step_began);
+        self.step_began = now;
+        self.stage = if options.tls.is_some() { Stage::Tls } else { Stage::Upgrade };
+        let stage = self.stage;
+        let transport = Transport::start(link.socket.clone(), None, options)
+            .map_err(|error| Cause::of_transport(&error, stage))?;
+        link.transport = Some(Box::new(transport));
+        Ok(())
+    }
+
+    /// Reads from the socket, at most `most` bytes, and understands what came.
+    pub fn read(
+        &mut self,
+        id: usize,
+        spare: &mut Vec<Chunk>,
+        most: usize,
+        driver: &mut impl Driver,
+    ) -> Result<Left, Cause> {
+        let mut count = 0;
+        while count < most {
+            let Some(Link { socket, transport: Some(transport), chunks }) = &mut self.link else {
+                return Ok(Left::Nothing);
+            };
+            if *chunks >= MOST_CHUNKS {
+                // It goes on when the server has taken what waits for it.
+                return Ok(Left::Nothing);
+            }
+            let mut chunk = spare.pop().unwrap_or_else(|| Chunk::with_capacity(super::CHUNK));
+            let capacity = chunk.capacity();
+            let got = chunk.fill_from(socket);
+            // Not before: the read takes time, too.
+            let now = Instant::now();
+            let got = match got {
+                Ok(0) => {
+                    transport.end(None);
+                    0
+                }
+                Ok(got) => {
+                    transport.deliver(chunk);
+                    *chunks += 1;
+                    got
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    spare.push(chunk);
+                    return Ok(Left::Nothing);
+                }
+                Err(error) => {
+                    transport.end(Some(error));
+                    0
+                }
+            };
+            let understood = self.understand(id, driver, now);
+            self.take_spent(spare);
+            understood?;
+            if got < capacity {
+                // The socket is empty: what comes next is an event of its own.
+                return Ok(Left::Nothing);
+            }
+            count += got;
+        }
+        Ok(Left::Something)
+    }
+
+    fn take_spent(&mut self, spare: &mut Vec<Chunk>) {
+        if let Some(Link { transport: Some(transport), chunks, .. }) = &mut self.link {
+            while let Some(chunk) = transport.take_spent() {
+                *chunks = chunks.saturating_sub(1);
+                spare.push(chunk);
+            }
+        }
+    }
+
+    /// Understands what was read.
+    pub fn understand(
+        &mut self,
+        id: usize,
+        driver: &mut impl Driver,
+        now: Instant,
+    ) -> Result<(), Cause> {
+        let stage = self.stage;
+        let failed = |error: transport::Error| Cause::of_transport(&error, stage);
+        if matches!(self.stage, Stage::Tls | Stage::Upgrade) {
+            self.advance(now)?;
+        }
+        loop {
+            let Some(Link { transport: Some(transport), .. }) = &mut self.link else {
+                return Ok(());
+            };
+            match transport.read().map_err(failed)? {
+                Some(bytes) => self.session.receive(bytes, now),
+                None => return Ok(()),
+            }
+            self.take_packets(id, driver, now)?;
+        }
+    }
+
+    /// Goes on with TLS and the upgrade; sends CONNECT after them.
+    fn advance(&mut self, now: Instant) -> Result<(), Cause> {
+        let stage = self.stage;
+        let Some(Link { transport: Some(transport), .. }) = &mut self.link else { return Ok(()) };
+        let phase = transport.advance().map_err(|error| Cause::of_transport(&error, stage))?;
+        if self.stage == Stage::Tls && phase != Phase::Tls {
+            self.steps.tls = Some(now - self.step_began);
+            (self.stage, self.step_began) = (Stage::Upgrade, now);
+        }
+        if phase == Phase::Open {
+            self.steps.upgrade = Some(now - self.step_began);
+            (self.stage, self.step_began) = (Stage::Connack, now);
+            self.session.connect();
+        }
+        Ok(())
+    }
+
+    /// Takes the packets that have arrived out of the session.
+    fn take_packets(
+        &mut self,
+        id: usize,
+        driver: &mut impl Driver,
+        now: Instant,
+    ) -> Result<(), Cause> {
+        let mut done = None;
+        loop {
+            let run = self.session.for_each_publish(|message| {
+                driver.message(id, message.head(), message.payload(), now);
+                done = Some(message.number());
+                std::ops::ControlFlow::Continue(())
+            });
+            run.map_err(|_| Cause::Protocol)?;
+            match self.session.poll(now).map_err(|_| Cause::Protocol)? {
+                None => break,
+                Some(Event::Message(delivery)) => {
+                    driver.message(id, &delivery.publish, &delivery.publish.payload, now);
+                    done = Some(delivery.number);
+                }
+                Some(event) => self.report(id, event, driver, now)?,
+            }
+        }
+        if let Some(number) = done {
+            self.session.acknowledge_up_to(number);
+        }
+        Ok(())
+    }
+
+    fn report(
+        &mut self,
+        id: usize,
+        event: Event,
+        driver: &mut impl Driver,
+        now: Instant,
+    ) -> Result<(), Cause> {
+        let happening = match event {
+            Event::Connected(connack) => {
+                self.steps.connack = Some(now - self.step_began);
+                self.stage = Stage::Online;
+                Happening::Made(Made { took: now - self.intended, steps: self.steps, connack })
+            }
+            Event::Refused(connack) => return Err(Cause::Connack(connack.code)),
+            Event::Disconnected(disconnect) => return Err(Cause::Disconnect(disconnect.code)),
+            Event::Subscribed(suback) => {
+                let took = self.pings.subscribed.map(|since| now - since).unwrap_or_default();
+                if !self.session.has_pending_subscribe() {
+                    self.pings.subscribed = None;
+                }
+                Happening::Subscribed { codes: suback.codes, took }
+            }
+            Event::Acknowledged { token, code, .. } => Happening::Acknowledged { token, code },
+            Event::InDoubt { token } => Happening::InDoubt { token },
+            Event::Pong => match self.pings.asked.take() {
+                Some(asked) => Happening::Pong { took: now - asked },
+                None => return Ok(()),
+            },
+            Event::NotSubscribed { .. } => return Err(Cause::Protocol),
+            Event::Message(_)
+            | Event::MessageBegins { .. }
+            | Event::Piece(_)
+            | Event::MessageEnds
+            | Event::MessageCut
+            | Event::AllReleased
+            | Event::SomeAcknowledged
+            | Event::Unsubscribed(_) => return Ok(()),
+        };
+        driver.happened(id, happening, now);
+        Ok(())
+    }
+
+    /// Writes what waits, as far as the socket takes it. A failed write shows when the socket is
+    /// read.
+    pub fn write(&mut self, now: Instant) {
+        let Some(Link { transport: Some(transport), .. }) = &mut self.link else { return };
+        if transport.is_congested() {
+            let _ = transport.push();
+        }
+        while !transport.is_congested() {
+            let Some(bytes) = self.session.outgoing(now) else { break };
+            let _ = transport.write(bytes);
+        }
+        if !matches!(self.stage, Stage::Tcp | Stage::Tls | Stage::Upgrade) {
+            let _ = transport.flush();
+        }
+    }
+
+    /// Sends DISCONNECT and Close, if the server has accepted the connection; otherwise it is just
+    /// ended. Returns whether the end of the server is awaited.
+    pub fn close(&mut self, now: Instant) -> bool {
+        if self.stage != Stage::Online {
+            self.drop_link();
+            return false;
+        }
+        self.session.disconnect(crate::mqtt::reason::ReasonCode::SUCCESS);
+        (self.stage, self.step_began) = (Stage::Closing, now);
+        self.write(now);
+        if let Some(Link { transport: Some(transport), .. }) = &mut self.link {
+            transport.close();
+        }
+        true
+    }
+
+    /// The connection is gone.
+    pub fn drop_link(&mut self) {
+        self.link = None;
+        self.stage = Stage::Idle;
+        self.session.lost();
+    }
+}
