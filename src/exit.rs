@@ -155,18 +155,22 @@ impl From<Exit> for u8 {
 impl From<client::fleet::Cause> for Exit {
     /// The exit of a load for which no connection could be made.
     fn from(cause: client::fleet::Cause) -> Self {
-        use client::fleet::{Cause, Stage};
+        use client::fleet::{Cause, ConnectionStage};
         match cause {
             Cause::LocalPorts | Cause::LocalDescriptors => Self::Local,
-            Cause::TcpRefused | Cause::TcpFailed | Cause::Reset(Stage::Tcp | Stage::Idle) => {
-                Self::Unreached
-            }
+            Cause::TcpRefused
+            | Cause::TcpFailed
+            | Cause::Reset(ConnectionStage::Tcp | ConnectionStage::Idle) => Self::Unreached,
             Cause::Timeout(_) => Self::TimedOut,
-            Cause::Tls | Cause::Reset(Stage::Tls) | Cause::Ended(Stage::Tls) => Self::Tls,
+            Cause::Tls
+            | Cause::Reset(ConnectionStage::Tls)
+            | Cause::Ended(ConnectionStage::Tls) => Self::Tls,
             Cause::Http(_)
             | Cause::Upgrade
-            | Cause::Reset(Stage::Upgrade)
-            | Cause::Ended(Stage::Upgrade | Stage::Tcp | Stage::Idle) => Self::Upgrade,
+            | Cause::Reset(ConnectionStage::Upgrade)
+            | Cause::Ended(
+                ConnectionStage::Upgrade | ConnectionStage::Tcp | ConnectionStage::Idle,
+            ) => Self::Upgrade,
             Cause::Connack(_) | Cause::Disconnect(_) => Self::Refused,
             Cause::Suback(_) => Self::Denied,
             Cause::Protocol => Self::Protocol,

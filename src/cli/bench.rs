@@ -9,15 +9,16 @@ use clap::{Arg, ArgAction, Args, ValueEnum};
 
 use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
+use super::property::GivenProperties;
 use super::value;
 use crate::command::bench::conditions::{Condition, Tolerated};
 use crate::command::bench::config::{
-    Action, Comeback, Config, Form, Length, LoadPlan, MaxLateness, MessagePlan, Pace, Remote,
-    ReportPlan, TimePlan,
+    BenchAction, BenchForm, Comeback, Config, LoadPace, LoadPlan, MaxLateness, MessagePlan,
+    RemoteLoad, ReportPlan, TimePlan, WindowLength,
 };
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
-use crate::command::bench::schedule::{Arrival, Offer};
+use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::exit::Usage;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
@@ -26,9 +27,9 @@ use crate::mqtt::session::Lifetime;
 /// it loses.
 ///
 /// Every message is verified. With `--rate` latency counts from the time at which a message was to
-/// be sent; without it each publisher sends as soon as the broker has taken what it sent before, and
-/// only service times are measured. The generator measures itself, too: a run that proves nothing is
-/// INVALID.
+/// be sent; without it each publisher sends as soon as the broker has taken what it sent before,
+/// and only service times are measured. The generator measures itself, too: a run that proves
+/// nothing is INVALID.
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
@@ -54,7 +55,7 @@ pub struct BenchFlags {
 
     /// The messages.
     #[command(flatten)]
-    messages: MessageFlags,
+    messages: PayloadFlags,
 
     /// How long it takes.
     #[command(flatten)]
@@ -100,10 +101,15 @@ struct CrowdFlags {
     #[arg(long, value_name = "K", value_parser = connections, allow_hyphen_values = true)]
     topics: Option<usize>,
 
-    /// Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run,
-    /// `%%` a percent sign
-    #[arg(short = 't', long = "topic", value_name = "PATTERN", default_value = "mqttws/bench/%r/%i",
-          allow_hyphen_values = true)]
+    /// Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the
+    /// run, `%%` a percent sign
+    #[arg(
+        short = 't',
+        long = "topic",
+        value_name = "PATTERN",
+        default_value = "mqttws/bench/%r/%i",
+        allow_hyphen_values = true
+    )]
     topic: String,
 
     /// Every subscriber takes all topics
@@ -127,15 +133,21 @@ struct CrowdFlags {
 /// The messages.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
-struct MessageFlags {
+struct PayloadFlags {
     /// Messages a second, of all publishers together, such as 500, 20k or 1.5M [default: as fast as
     /// they are acknowledged, or arrive]
     #[arg(long, value_name = "RATE", value_parser = message_rate, allow_hyphen_values = true)]
     rate: Option<f64>,
 
     /// With `--rate`: at equal distances, or at random ones
-    #[arg(long, value_name = "HOW", value_enum, default_value = "even", requires = "rate",
-          allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value = "even",
+        requires = "rate",
+        allow_hyphen_values = true
+    )]
     arrival: ArrivalKind,
 
     /// With `--rate`: messages are due at multiples of this time, at most 10ms; 0 costs a wake-up a
@@ -197,7 +209,7 @@ struct JudgementFlags {
     /// METRIC OP VALUE; OP is one of > >= < <= == !=. Metrics: p50, p99.9 and the like, max, mean
     /// (of delivery, else of acknowledgement, else of connecting; or ack.p99, connect.p99, tls.p99,
     /// suback.p99, lateness.p99), lost, lost%, missed, duplicated, reordered, corrupted, unsent,
-    /// refused, failed, disconnected, connected, rate, sent_rate, cpu, rss. Units: ns us ms s, %,
+    /// refused, failed, disconnected, connected, rate, `sent_rate`, cpu, rss. Units: ns us ms s, %,
     /// k M, KiB MiB.
     #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     fail: Vec<Condition>,
@@ -205,8 +217,8 @@ struct JudgementFlags {
     /// Do not fail by these: failed, disconnected, corrupted, unsent, overload, lost, duplicated,
     /// reordered
     ///
-    /// Each of them fails a run that has any; lost only at QoS 1 and 2, duplicated only at QoS 0 and
-    /// 2.
+    /// Each of them fails a run that has any; lost only at QoS 1 and 2, duplicated only at QoS 0
+    /// and 2.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', allow_hyphen_values = true)]
     tolerate: Vec<Tolerated>,
 
@@ -306,11 +318,10 @@ fn tick(text: &str) -> Result<Duration, String> {
 
 fn window(text: &str) -> Result<Duration, String> {
     let (least, most) = (Duration::from_millis(100), Duration::from_secs(86_400));
-    value::duration(text)?
-        .clamp(least, most)
-        .eq(&value::duration(text)?)
-        .then(|| value::duration(text))
-        .unwrap_or_else(|| Err("expected a time from 100ms to 24h".to_owned()))
+    value::duration(text)
+        .ok()
+        .filter(|time| (least..=most).contains(time))
+        .ok_or_else(|| "expected a time from 100ms to 24h".to_owned())
 }
 
 fn max_lateness(text: &str) -> Result<MaxLateness, String> {
@@ -363,8 +374,7 @@ impl CrowdFlags {
         let given = [self.publishers, self.subscribers, self.idle];
         let is_default = given.iter().all(Option::is_none);
         let [publishers, subscribers, idle] = given.map(Option::unwrap_or_default);
-        let (publishers, subscribers) =
-            if is_default { (1, 1) } else { (publishers, subscribers) };
+        let (publishers, subscribers) = if is_default { (1, 1) } else { (publishers, subscribers) };
         ensure!(
             publishers + subscribers + idle > 0,
             Usage::new("--pub, --sub, --connect: there is no connection")
@@ -380,18 +390,18 @@ impl CrowdFlags {
     }
 }
 
-impl MessageFlags {
-    fn pace(&self, max_inflight: Option<u64>, plan: &Plan) -> Pace {
+impl PayloadFlags {
+    fn pace(&self, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
         let Some(rate) = self.rate else {
             let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
-            return Pace::Closed(has_answers.then(|| max_inflight.unwrap_or(IN_FLIGHT)));
+            return LoadPace::Closed(has_answers.then(|| max_inflight.unwrap_or(IN_FLIGHT)));
         };
         let arrival = match self.arrival {
-            ArrivalKind::Even => Arrival::Even,
-            ArrivalKind::Poisson => Arrival::Poisson,
+            ArrivalKind::Even => ArrivalPattern::Even,
+            ArrivalKind::Poisson => ArrivalPattern::Poisson,
         };
         let tick = u64::try_from(self.tick.as_nanos()).unwrap_or_default();
-        Pace::Open(Offer { rate, arrival, tick })
+        LoadPace::Open(OfferedRate { rate, arrival, tick })
     }
 
     fn plan(&self) -> MessagePlan {
@@ -404,7 +414,7 @@ impl TimeFlags {
     fn plan(&self) -> TimePlan {
         let usual = if self.count.is_some() { Duration::ZERO } else { Duration::from_secs(2) };
         TimePlan {
-            length: self.count.map_or(Length::Time(self.length), Length::Count),
+            length: self.count.map_or(WindowLength::Time(self.length), WindowLength::Count),
             warmup: self.warmup.unwrap_or(usual),
             drain: self.drain,
         }
@@ -415,8 +425,9 @@ impl BenchFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check_hidden()?;
-        let (client, warnings) =
-            self.connection.resolve(&ClientNeeds::new(Lifetime::Connection), &Default::default())?;
+        let (client, warnings) = self
+            .connection
+            .resolve(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
         let plan = self.crowd.plan()?;
         let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
         let tries = client.limits.reconnect.tries;
@@ -432,12 +443,12 @@ impl BenchFlags {
             },
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             seed: self.messages.seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
-            action: if self.crowd.dry_run > 0 { Action::Print } else { Action::Run },
+            action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };
         let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
         let secrets = secrets(&client);
         let report = ReportPlan {
-            form: if is_json { Form::Json } else { Form::Text },
+            form: if is_json { BenchForm::Json } else { BenchForm::Text },
             json: self.output.json.iter().flatten().next().cloned(),
             hgrm: self.output.hgrm,
             conditions: self.judgement.fail,
@@ -445,7 +456,8 @@ impl BenchFlags {
             max_lateness: self.judgement.max_lateness.unwrap_or(MaxLateness::Usual),
             arguments: masked(std::env::args_os(), &secrets),
         };
-        let remote = if self.crowd.allow_remote > 0 { Remote::Allowed } else { Remote::Spared };
+        let remote =
+            if self.crowd.allow_remote > 0 { RemoteLoad::Allowed } else { RemoteLoad::Spared };
         let verbosity = self.connection.verbosity();
         Ok((Config { client, remote, load, report, verbosity }, warnings))
     }
@@ -481,7 +493,7 @@ fn masked(words: impl Iterator<Item = OsString>, secrets: &[String]) -> Vec<Stri
         masked.push(if hides { "***".to_owned() } else { masked_word(word, secrets) });
     }
     if let Some(program) = masked.first_mut() {
-        *program = "mqttws".to_owned();
+        "mqttws".clone_into(program);
     }
     masked
 }
@@ -548,8 +560,19 @@ mod tests {
     #[test]
     fn secrets_of_the_command_line_are_masked() {
         let words = [
-            "/usr/bin/mqttws", "bench", "ws://me:geheim@host/x@y", "-P", "geheim", "-Pgeheim",
-            "--pw=geheim", "-H", "Authorization: geheim", "-t", "a/geheim/%i", "--pub", "3",
+            "/usr/bin/mqttws",
+            "bench",
+            "ws://me:geheim@host/x@y",
+            "-P",
+            "geheim",
+            "-Pgeheim",
+            "--pw=geheim",
+            "-H",
+            "Authorization: geheim",
+            "-t",
+            "a/geheim/%i",
+            "--pub",
+            "3",
         ];
         let words = words.into_iter().map(OsString::from);
         let masked = masked(words, &["geheim".to_owned()]);

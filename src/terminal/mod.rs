@@ -1,5 +1,5 @@
-//! Everything that needs a terminal: its size and colours, the progress bar, other bars, the line of a
-//! load, the lines above a bar or a frame, and the `--watch` view.
+//! Everything that needs a terminal: its size and colours, the progress bar, other bars, the line
+//! of a load, the lines above a bar or a frame, and the `--watch` view.
 
 pub mod bars;
 pub mod continued;

@@ -1,6 +1,7 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output,
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod bench;
 mod blocked;
 mod check;
 mod cloud;
@@ -63,6 +64,7 @@ mod support {
     pub mod broker;
     pub mod certificates;
     mod checks;
+    pub mod faulty_broker;
     pub mod folder;
     pub mod lines;
     pub mod notation;

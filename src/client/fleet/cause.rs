@@ -8,7 +8,7 @@ use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::UpgradeError;
 
-use super::connection::Stage;
+use super::stage::ConnectionStage;
 
 /// Why a connection was not made, or was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,11 +16,11 @@ pub enum Cause {
     /// The server refused TCP.
     TcpRefused,
     /// The connection was reset in this stage.
-    Reset(Stage),
+    Reset(ConnectionStage),
     /// TCP failed in another way.
     TcpFailed,
     /// `--connect-timeout` passed in this stage.
-    Timeout(Stage),
+    Timeout(ConnectionStage),
     /// The TLS handshake failed, or TLS broke later.
     Tls,
     /// The upgrade was answered by this HTTP status.
@@ -36,7 +36,7 @@ pub enum Cause {
     /// The server sent a Close frame, with this code if there was one.
     Close(Option<u16>),
     /// The stream ended in this stage.
-    Ended(Stage),
+    Ended(ConnectionStage),
     /// A PINGREQ was not answered.
     Silent,
     /// The server broke a protocol.
@@ -67,14 +67,14 @@ impl Cause {
         }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::TcpRefused,
-            io::ErrorKind::ConnectionReset => Self::Reset(Stage::Tcp),
-            io::ErrorKind::TimedOut => Self::Timeout(Stage::Tcp),
+            io::ErrorKind::ConnectionReset => Self::Reset(ConnectionStage::Tcp),
+            io::ErrorKind::TimedOut => Self::Timeout(ConnectionStage::Tcp),
             _ => Self::TcpFailed,
         }
     }
 
     /// The cause of an error of the transport in this stage.
-    pub fn of_transport(error: &transport::Error, stage: Stage) -> Self {
+    pub fn of_transport(error: &transport::Error, stage: ConnectionStage) -> Self {
         use transport::Error;
         match error {
             Error::Tls(_) | Error::BrokenTls { .. } => Self::Tls,
@@ -82,10 +82,12 @@ impl Cause {
             Error::Redirect(_) => Self::Upgrade,
             Error::WebSocket(WebSocketError::Closed { code, .. }) => Self::Close(*code),
             Error::WebSocket(_) => Self::Protocol,
-            Error::Ended { cause: Some(error) } if is_reset(error) => Self::Reset(stage),
-            Error::Ended { .. } => Self::Ended(stage),
-            Error::Io { phase: Phase::Open, source } if is_reset(source) => Self::Reset(stage),
-            Error::Io { phase: Phase::Open, .. } => Self::Ended(stage),
+            Error::Ended { cause: Some(source) } | Error::Io { phase: Phase::Open, source }
+                if is_reset(source) =>
+            {
+                Self::Reset(stage)
+            }
+            Error::Ended { .. } | Error::Io { phase: Phase::Open, .. } => Self::Ended(stage),
             Error::Io { source, .. } => Self::of_socket(source),
         }
     }
@@ -93,8 +95,8 @@ impl Cause {
     fn of_upgrade(error: &UpgradeError) -> Self {
         match error {
             UpgradeError::Status(response) => Self::Http(response.status),
-            UpgradeError::Closed => Self::Ended(Stage::Upgrade),
-            UpgradeError::Reset => Self::Reset(Stage::Upgrade),
+            UpgradeError::Closed => Self::Ended(ConnectionStage::Upgrade),
+            UpgradeError::Reset => Self::Reset(ConnectionStage::Upgrade),
             _ => Self::Upgrade,
         }
     }

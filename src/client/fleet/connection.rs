@@ -10,69 +10,14 @@ use crate::transport::{self, Phase, Transport};
 
 use super::cause::Cause;
 use super::driver::{Driver, Happening, Made, Steps};
+use super::stage::ConnectionStage;
 
 /// How long a server is waited for that was sent DISCONNECT and Close.
-pub const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How many chunks of one connection may wait in its transport: more are read only when the server
 /// has taken what waits for it.
 const MOST_CHUNKS: u8 = 2;
-
-/// How far a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// There is none.
-    Idle,
-    /// TCP.
-    Tcp,
-    /// The TLS handshake.
-    Tls,
-    /// The upgrade.
-    Upgrade,
-    /// CONNECT was sent.
-    Connack,
-    /// The server has accepted it.
-    Online,
-    /// DISCONNECT was sent.
-    Closing,
-}
-
-impl Stage {
-    /// The word for programs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Idle | Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Upgrade => "upgrade",
-            Self::Connack => "connack",
-            Self::Online => "online",
-            Self::Closing => "closing",
-        }
-    }
-
-    /// When something happened.
-    pub fn during(self) -> &'static str {
-        match self {
-            Self::Idle | Self::Tcp => "while connecting",
-            Self::Tls => "in the TLS handshake",
-            Self::Upgrade => "in the upgrade",
-            Self::Connack => "after CONNECT",
-            Self::Online => "while online",
-            Self::Closing => "after DISCONNECT",
-        }
-    }
-
-    /// What a connection in this stage waits for.
-    pub fn awaited(self) -> &'static str {
-        match self {
-            Self::Idle | Self::Tcp => "TCP connection",
-            Self::Tls => "TLS handshake",
-            Self::Upgrade => "WebSocket upgrade",
-            Self::Connack => "CONNACK",
-            Self::Online | Self::Closing => "SUBACK",
-        }
-    }
-}
 
 /// Whether a connection stands in a queue of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,9 +40,8 @@ pub enum Left {
 
 /// The socket, and what lies above it once it is connected.
 #[derive(Debug)]
-pub struct Link {
-    /// The socket.
-    pub socket: SharedSocket,
+struct OpenSocket {
+    socket: SharedSocket,
     /// TLS, upgrade and frames.
     transport: Option<Box<Transport>>,
     /// How many chunks lie in the transport.
@@ -109,8 +53,8 @@ pub struct Link {
 pub struct FleetConnection {
     session: Session,
     /// How far it is.
-    pub stage: Stage,
-    link: Option<Link>,
+    pub stage: ConnectionStage,
+    link: Option<OpenSocket>,
     /// When it was to begin.
     intended: Instant,
     /// When it has begun.
@@ -140,7 +84,7 @@ impl FleetConnection {
     pub fn new(config: Config, now: Instant) -> Self {
         Self {
             session: Session::new(config),
-            stage: Stage::Idle,
+            stage: ConnectionStage::Idle,
             link: None,
             intended: now,
             began: now,
@@ -158,15 +102,10 @@ impl FleetConnection {
         &mut self.session
     }
 
-    /// The socket.
-    pub fn link(&self) -> Option<&Link> {
-        self.link.as_ref()
-    }
-
     /// Begins with a socket that connects.
     pub fn begin(&mut self, socket: SharedSocket, intended: Instant, now: Instant) {
-        self.link = Some(Link { socket, transport: None, chunks: 0 });
-        self.stage = Stage::Tcp;
+        self.link = Some(OpenSocket { socket, transport: None, chunks: 0 });
+        self.stage = ConnectionStage::Tcp;
         (self.intended, self.began, self.step_began) = (intended, now, now);
         self.steps = Steps::default();
         self.pings = Pings::default();
@@ -184,13 +123,16 @@ impl FleetConnection {
     /// When something is due if nothing happens; `timeout` is for each connection and SUBACK.
     pub fn deadline(&self, timeout: Duration) -> Option<Instant> {
         match self.stage {
-            Stage::Idle => None,
-            Stage::Tcp | Stage::Tls | Stage::Upgrade | Stage::Connack => Some(self.began + timeout),
-            Stage::Online => {
+            ConnectionStage::Idle => None,
+            ConnectionStage::Tcp
+            | ConnectionStage::Tls
+            | ConnectionStage::Upgrade
+            | ConnectionStage::Connack => Some(self.began + timeout),
+            ConnectionStage::Online => {
                 let suback = self.pings.subscribed.map(|since| since + timeout);
                 [self.session.deadline(), suback].into_iter().flatten().min()
             }
-            Stage::Closing => Some(self.step_began + LAST_WORDS),
+            ConnectionStage::Closing => Some(self.step_began + LAST_WORDS),
         }
     }
 
@@ -200,11 +142,13 @@ impl FleetConnection {
             return Ok(());
         }
         match self.stage {
-            Stage::Idle => Ok(()),
-            Stage::Online if self.pings.subscribed.is_some_and(|since| since + timeout <= now) => {
-                Err(Cause::Timeout(Stage::Online))
+            ConnectionStage::Idle => Ok(()),
+            ConnectionStage::Online
+                if self.pings.subscribed.is_some_and(|since| since + timeout <= now) =>
+            {
+                Err(Cause::Timeout(ConnectionStage::Online))
             }
-            Stage::Online => {
+            ConnectionStage::Online => {
                 self.session.expire(now).map_err(|_| Cause::Silent)?;
                 self.pings.asked.get_or_insert(now);
                 Ok(())
@@ -232,7 +176,8 @@ impl FleetConnection {
         }
         self.steps.tcp = Some(now - self.step_began);
         self.step_began = now;
-        self.stage = if options.tls.is_some() { Stage::Tls } else { Stage::Upgrade };
+        self.stage =
+            if options.tls.is_some() { ConnectionStage::Tls } else { ConnectionStage::Upgrade };
         let stage = self.stage;
         let transport = Transport::start(link.socket.clone(), None, options)
             .map_err(|error| Cause::of_transport(&error, stage))?;
@@ -250,38 +195,9 @@ impl FleetConnection {
     ) -> Result<Left, Cause> {
         let mut count = 0;
         while count < most {
-            let Some(Link { socket, transport: Some(transport), chunks }) = &mut self.link else {
-                return Ok(Left::Nothing);
-            };
-            if *chunks >= MOST_CHUNKS {
-                // It goes on when the server has taken what waits for it.
-                return Ok(Left::Nothing);
-            }
-            let mut chunk = spare.pop().unwrap_or_else(|| Chunk::with_capacity(super::CHUNK));
-            let capacity = chunk.capacity();
-            let got = chunk.fill_from(socket);
+            let Some((got, capacity)) = self.read_once(spare) else { return Ok(Left::Nothing) };
             // Not before: the read takes time, too.
-            let now = Instant::now();
-            let got = match got {
-                Ok(0) => {
-                    transport.end(None);
-                    0
-                }
-                Ok(got) => {
-                    transport.deliver(chunk);
-                    *chunks += 1;
-                    got
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    spare.push(chunk);
-                    return Ok(Left::Nothing);
-                }
-                Err(error) => {
-                    transport.end(Some(error));
-                    0
-                }
-            };
-            let understood = self.understand(id, driver, now);
+            let understood = self.understand(id, driver, Instant::now());
             self.take_spent(spare);
             understood?;
             if got < capacity {
@@ -293,8 +209,36 @@ impl FleetConnection {
         Ok(Left::Something)
     }
 
+    /// Reads once: how many bytes came, 0 at the end, and how many could have come. `None` if
+    /// nothing has come, or nothing may be read now.
+    fn read_once(&mut self, spare: &mut Vec<Chunk>) -> Option<(usize, usize)> {
+        let OpenSocket { socket, transport: Some(transport), chunks } = self.link.as_mut()? else {
+            return None;
+        };
+        if *chunks >= MOST_CHUNKS {
+            // It goes on when the server has taken what waits for it.
+            return None;
+        }
+        let mut chunk = spare.pop().unwrap_or_else(|| Chunk::with_capacity(super::CHUNK));
+        let capacity = chunk.capacity();
+        match chunk.fill_from(socket) {
+            Ok(0) => transport.end(None),
+            Ok(got) => {
+                transport.deliver(chunk);
+                *chunks += 1;
+                return Some((got, capacity));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                spare.push(chunk);
+                return None;
+            }
+            Err(error) => transport.end(Some(error)),
+        }
+        Some((0, capacity))
+    }
+
     fn take_spent(&mut self, spare: &mut Vec<Chunk>) {
-        if let Some(Link { transport: Some(transport), chunks, .. }) = &mut self.link {
+        if let Some(OpenSocket { transport: Some(transport), chunks, .. }) = &mut self.link {
             while let Some(chunk) = transport.take_spent() {
                 *chunks = chunks.saturating_sub(1);
                 spare.push(chunk);
@@ -311,11 +255,11 @@ impl FleetConnection {
     ) -> Result<(), Cause> {
         let stage = self.stage;
         let failed = |error: transport::Error| Cause::of_transport(&error, stage);
-        if matches!(self.stage, Stage::Tls | Stage::Upgrade) {
+        if matches!(self.stage, ConnectionStage::Tls | ConnectionStage::Upgrade) {
             self.advance(now)?;
         }
         loop {
-            let Some(Link { transport: Some(transport), .. }) = &mut self.link else {
+            let Some(OpenSocket { transport: Some(transport), .. }) = &mut self.link else {
                 return Ok(());
             };
             match transport.read().map_err(failed)? {
@@ -329,15 +273,17 @@ impl FleetConnection {
     /// Goes on with TLS and the upgrade; sends CONNECT after them.
     fn advance(&mut self, now: Instant) -> Result<(), Cause> {
         let stage = self.stage;
-        let Some(Link { transport: Some(transport), .. }) = &mut self.link else { return Ok(()) };
+        let Some(OpenSocket { transport: Some(transport), .. }) = &mut self.link else {
+            return Ok(());
+        };
         let phase = transport.advance().map_err(|error| Cause::of_transport(&error, stage))?;
-        if self.stage == Stage::Tls && phase != Phase::Tls {
+        if self.stage == ConnectionStage::Tls && phase != Phase::Tls {
             self.steps.tls = Some(now - self.step_began);
-            (self.stage, self.step_began) = (Stage::Upgrade, now);
+            (self.stage, self.step_began) = (ConnectionStage::Upgrade, now);
         }
         if phase == Phase::Open {
             self.steps.upgrade = Some(now - self.step_began);
-            (self.stage, self.step_began) = (Stage::Connack, now);
+            (self.stage, self.step_began) = (ConnectionStage::Connack, now);
             self.session.connect();
         }
         Ok(())
@@ -357,7 +303,8 @@ impl FleetConnection {
                 done = Some(message.number());
                 std::ops::ControlFlow::Continue(())
             });
-            run.map_err(|_| Cause::Protocol)?;
+            // The driver never breaks it off.
+            let _ = run.map_err(|_| Cause::Protocol)?;
             match self.session.poll(now).map_err(|_| Cause::Protocol)? {
                 None => break,
                 Some(Event::Message(delivery)) => {
@@ -383,7 +330,7 @@ impl FleetConnection {
         let happening = match event {
             Event::Connected(connack) => {
                 self.steps.connack = Some(now - self.step_began);
-                self.stage = Stage::Online;
+                self.stage = ConnectionStage::Online;
                 Happening::Made(Made { took: now - self.intended, steps: self.steps, connack })
             }
             Event::Refused(connack) => return Err(Cause::Connack(connack.code)),
@@ -418,7 +365,7 @@ impl FleetConnection {
     /// Writes what waits, as far as the socket takes it. A failed write shows when the socket is
     /// read.
     pub fn write(&mut self, now: Instant) {
-        let Some(Link { transport: Some(transport), .. }) = &mut self.link else { return };
+        let Some(OpenSocket { transport: Some(transport), .. }) = &mut self.link else { return };
         if transport.is_congested() {
             let _ = transport.push();
         }
@@ -426,22 +373,33 @@ impl FleetConnection {
             let Some(bytes) = self.session.outgoing(now) else { break };
             let _ = transport.write(bytes);
         }
-        if !matches!(self.stage, Stage::Tcp | Stage::Tls | Stage::Upgrade) {
+        if !matches!(
+            self.stage,
+            ConnectionStage::Tcp | ConnectionStage::Tls | ConnectionStage::Upgrade
+        ) {
             let _ = transport.flush();
         }
+    }
+
+    /// Gives back the buffers in which nothing waits.
+    pub fn release_memory(&mut self) {
+        if let Some(OpenSocket { transport: Some(transport), .. }) = &mut self.link {
+            transport.release_memory();
+        }
+        self.session.release_memory();
     }
 
     /// Sends DISCONNECT and Close, if the server has accepted the connection; otherwise it is just
     /// ended. Returns whether the end of the server is awaited.
     pub fn close(&mut self, now: Instant) -> bool {
-        if self.stage != Stage::Online {
+        if self.stage != ConnectionStage::Online {
             self.drop_link();
             return false;
         }
         self.session.disconnect(crate::mqtt::reason::ReasonCode::SUCCESS);
-        (self.stage, self.step_began) = (Stage::Closing, now);
+        (self.stage, self.step_began) = (ConnectionStage::Closing, now);
         self.write(now);
-        if let Some(Link { transport: Some(transport), .. }) = &mut self.link {
+        if let Some(OpenSocket { transport: Some(transport), .. }) = &mut self.link {
             transport.close();
         }
         true
@@ -450,7 +408,7 @@ impl FleetConnection {
     /// The connection is gone.
     pub fn drop_link(&mut self) {
         self.link = None;
-        self.stage = Stage::Idle;
+        self.stage = ConnectionStage::Idle;
         self.session.lost();
     }
 }

@@ -11,14 +11,14 @@ use crate::transport::wire::SharedSocket;
 
 /// Where the connections of a fleet go.
 #[derive(Debug, Clone)]
-pub enum Target {
+pub enum FleetTarget {
     /// This address, from a local address if one is given.
     Tcp(SocketAddr, Option<IpAddr>),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
-impl Target {
+impl FleetTarget {
     /// A socket that connects there.
     pub fn begin(&self) -> io::Result<SharedSocket> {
         let (socket, address) = match self {

@@ -9,6 +9,7 @@ mod connection;
 mod dial;
 mod driver;
 mod options;
+mod stage;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -33,10 +34,10 @@ use crate::transport::wire::Chunk;
 
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
-pub use connection::{LAST_WORDS, Stage};
-pub use dial::Target;
-pub use driver::{Driver, Happening, Made, Steps};
+pub use dial::FleetTarget;
+pub use driver::{Driver, Happening, Made};
 pub use options::FleetOptions;
+pub use stage::ConnectionStage;
 
 /// How large a chunk to read into is, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -49,6 +50,9 @@ const READS: usize = 64;
 
 /// How many sockets one look reports at most.
 const EVENTS: usize = 1024;
+
+/// Of so many connections each keeps its buffers.
+const KEEPING: usize = 100;
 
 /// The token of the signals; the connections have those from 0.
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -156,11 +160,6 @@ impl Fleet {
         self.connections[id].is_congested()
     }
 
-    /// How far a connection is.
-    pub fn stage(&self, id: usize) -> Stage {
-        self.connections[id].stage
-    }
-
     /// Publishes messages like `head`; see [`session::Session::publish_run`].
     pub fn publish_run(
         &mut self,
@@ -186,12 +185,6 @@ impl Fleet {
         } else {
             self.happened.push_back((id, Happening::Closed));
         }
-    }
-
-    /// Whether no connection is open or being made.
-    pub fn is_empty(&self) -> bool {
-        self.happened.is_empty()
-            && self.connections.iter().all(|connection| connection.stage == Stage::Idle)
     }
 
     /// Ends a connection at once.
@@ -256,7 +249,7 @@ impl Fleet {
                 continue;
             }
             let Token(id) = event.token();
-            if self.connections[id].stage == Stage::Tcp {
+            if self.connections[id].stage == ConnectionStage::Tcp {
                 let has_come = event.is_writable() || event.is_error() || event.is_read_closed();
                 if has_come {
                     self.connected(id, driver, now);
@@ -298,7 +291,7 @@ impl Fleet {
         if connection.is_congested() {
             return;
         }
-        if connection.stage == Stage::Online {
+        if connection.stage == ConnectionStage::Online {
             driver.happened(id, Happening::Sendable, now);
         }
         // What was read while it was congested may not be understood yet.
@@ -364,10 +357,13 @@ impl Fleet {
     fn fail(&mut self, id: usize, cause: Cause, driver: &mut impl Driver, now: Instant) {
         let connection = &mut self.connections[id];
         let what = match connection.stage {
-            Stage::Idle => return,
-            Stage::Closing => Happening::Closed,
-            Stage::Online => Happening::Lost(cause),
-            Stage::Tcp | Stage::Tls | Stage::Upgrade | Stage::Connack => Happening::NotMade(cause),
+            ConnectionStage::Idle => return,
+            ConnectionStage::Closing => Happening::Closed,
+            ConnectionStage::Online => Happening::Lost(cause),
+            ConnectionStage::Tcp
+            | ConnectionStage::Tls
+            | ConnectionStage::Upgrade
+            | ConnectionStage::Connack => Happening::NotMade(cause),
         };
         connection.drop_link();
         driver.happened(id, what, now);
@@ -393,11 +389,15 @@ impl Fleet {
     fn write(&mut self) {
         let now = Instant::now();
         let mut ids = std::mem::take(&mut self.to_write);
+        let is_large = self.connections.len() > KEEPING;
         for id in ids.drain(..) {
             let connection = &mut self.connections[id];
             connection.writing = Queued::No;
             if !connection.is_congested() {
                 connection.write(now);
+            }
+            if is_large {
+                connection.release_memory();
             }
         }
         if self.to_write.is_empty() {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::dial::Target;
+use super::dial::FleetTarget;
 use crate::client::driver::framing;
 use crate::client::{Client, Error, Established};
 use crate::mqtt::property::{Property, PropertyId};
@@ -22,7 +22,7 @@ const RECEIVE_MAXIMUM: u32 = 1000;
 #[derive(Debug)]
 pub struct FleetOptions {
     /// Where to.
-    pub target: Target,
+    pub target: FleetTarget,
     /// TLS, upgrade and frames.
     pub(super) transport: transport::Options,
     /// The session of each, but for the client id.
@@ -36,8 +36,8 @@ impl FleetOptions {
     pub fn like(client: &Client, established: &Established) -> Result<Self, Error> {
         let options = client.options();
         let target = match &established.address {
-            Reached::Tcp(address) => Target::Tcp(*address, options.route.bind),
-            Reached::Unix(path) => Target::Unix(path.clone()),
+            Reached::Tcp(address) => FleetTarget::Tcp(*address, options.route.bind),
+            Reached::Unix(path) => FleetTarget::Unix(path.clone()),
             Reached::Proxied { .. } => {
                 let error = std::io::Error::other("the server was reached through a proxy");
                 return Err(Error::Local(error));

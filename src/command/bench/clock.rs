@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 /// Translates between `Instant` and nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub struct RunClock {
     instant: Instant,
     nanoseconds: u64,
 }
 
-impl Clock {
+impl RunClock {
     /// A clock that shows `nanoseconds` at `instant`.
     pub fn new(instant: Instant, nanoseconds: u64) -> Self {
         Self { instant, nanoseconds }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::conditions::{Condition, Tolerated};
 use super::payload::Sizes;
 use super::plan::Plan;
-use super::schedule::Offer;
+use super::schedule::OfferedRate;
 use crate::client;
 use crate::mqtt::qos::QoS;
 use crate::report::Verbosity;
@@ -16,7 +16,7 @@ pub struct Config {
     /// Where to connect, and how.
     pub client: client::Options,
     /// Whether a server beyond this machine and private networks may be loaded.
-    pub remote: Remote,
+    pub remote: RemoteLoad,
     /// The load.
     pub load: LoadPlan,
     /// What is printed, and what fails the run.
@@ -27,7 +27,7 @@ pub struct Config {
 
 /// Whether a server beyond this machine and private networks may be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remote {
+pub enum RemoteLoad {
     /// It is not.
     Spared,
     /// It may (`--allow-remote`).
@@ -36,7 +36,7 @@ pub enum Remote {
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum BenchAction {
     /// The load.
     Run,
     /// The plan is printed (`--dry-run`).
@@ -53,7 +53,7 @@ pub struct LoadPlan {
     /// The messages.
     pub messages: MessagePlan,
     /// When they are sent.
-    pub pace: Pace,
+    pub pace: LoadPace,
     /// How long it takes.
     pub times: TimePlan,
     /// Connections a second; `None` is all at once.
@@ -63,7 +63,7 @@ pub struct LoadPlan {
     /// From it everything follows that is random.
     pub seed: u64,
     /// Whether it is done, or printed.
-    pub action: Action,
+    pub action: BenchAction,
 }
 
 /// Whether a connection that is lost is made again.
@@ -88,9 +88,9 @@ pub struct MessagePlan {
 
 /// When messages are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
+pub enum LoadPace {
     /// At times that do not depend on the server.
-    Open(Offer),
+    Open(OfferedRate),
     /// Each publisher sends as soon as fewer than so many of its messages are unfinished; `None` is
     /// without limit.
     Closed(Option<u64>),
@@ -100,7 +100,7 @@ pub enum Pace {
 #[derive(Debug, Clone, Copy)]
 pub struct TimePlan {
     /// The length of the window.
-    pub length: Length,
+    pub length: WindowLength,
     /// The time before it, in which messages are sent and verified and not measured.
     pub warmup: Duration,
     /// How long to wait for what is missing since something came.
@@ -109,7 +109,7 @@ pub struct TimePlan {
 
 /// The length of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
+pub enum WindowLength {
     /// This time.
     Time(Duration),
     /// Until so many messages are sent (`-C`).
@@ -120,7 +120,7 @@ pub enum Length {
 #[derive(Debug, Clone)]
 pub struct ReportPlan {
     /// The form on stdout.
-    pub form: Form,
+    pub form: BenchForm,
     /// The file that gets the object of `--json`.
     pub json: Option<PathBuf>,
     /// What percentiles are written to (`--hgrm`).
@@ -137,7 +137,7 @@ pub struct ReportPlan {
 
 /// The form of the report on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum BenchForm {
     /// Lines.
     Text,
     /// An object (`--json`).

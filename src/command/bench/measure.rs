@@ -189,9 +189,12 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "times of a second")]
     fn quantiles_are_exact_to_a_thousandth() {
         let mut times = Times::default();
-        (1..=100_000_u64).for_each(|n| times.add(n * 1000));
+        for n in 1..=100_000_u64 {
+            times.add(n * 1000);
+        }
         for (share, expected) in [(0.5, 50_000), (0.9, 90_000), (0.99, 99_000), (0.999, 99_900)] {
             let Some(Quantile::Time(time)) = times.quantile(share) else { panic!("{share}") };
             let (time, expected) = (time as f64, f64::from(expected) * 1000.0);
@@ -219,11 +222,15 @@ mod tests {
     #[test]
     fn buckets_hold_everything() {
         let mut times = Times::default();
-        [1, 5_000_000, 5_000_000, 90_000_000_000, u64::MAX].into_iter().for_each(|n| times.add(n));
+        for time in [1, 5_000_000, 5_000_000, 90_000_000_000, u64::MAX] {
+            times.add(time);
+        }
         let buckets = times.buckets();
         assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 5);
         let mut again = Times::default();
-        buckets.iter().for_each(|(lowest, count)| again.add_many(*lowest, *count));
+        for (lowest, count) in &buckets {
+            again.add_many(*lowest, *count);
+        }
         assert_eq!(again.buckets(), buckets);
     }
 

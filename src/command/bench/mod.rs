@@ -13,7 +13,9 @@ mod report;
 mod results;
 pub mod schedule;
 mod verify;
+mod words;
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, UdpSocket};
 use std::path::Path;
 use std::time::Instant;
@@ -21,8 +23,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use bytestring::ByteString;
 
-use crate::client::fleet::{Cause, Fleet, FleetOptions, Target};
-use crate::client::{self, Client, Established};
+use crate::client::fleet::{Cause, Fleet, FleetOptions, FleetTarget};
+use crate::client::{Client, Established};
 use crate::exit::{Exit, Usage};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
@@ -30,16 +32,16 @@ use crate::report::Verbosity;
 use crate::stdio::{self, replace::replace};
 use crate::terminal::load_line::LoadLine;
 
-use clock::Clock;
-use conditions::Outcome;
-use config::{Action, Config, Form, LoadPlan, Pace, Remote, ReportPlan};
-use judge::{Circumstances, Judgement, Place, judge};
-use load::{Context, Display, Load, System, commonest};
+use clock::RunClock;
+use conditions::ConditionOutcome;
+use config::{BenchAction, BenchForm, Config, LoadPace, LoadPlan, RemoteLoad, ReportPlan};
+use judge::{Circumstances, RunJudgement, ServerPlace, judge};
+use load::{Context, Load, RunDisplay, System, commonest};
 use machine::Machine;
 use payload::Payloads;
 use plan::{Plan, Role};
-use report::{Report, Server, hgrm, json, promised, text, words};
-use results::{Ending, Results};
+use report::{BenchReport, BenchServer, hgrm, json, promised, text};
+use results::{LoadEnding, Results};
 
 /// Descriptors that are needed beside those of the connections.
 const OTHER_DESCRIPTORS: u64 = 40;
@@ -59,7 +61,7 @@ pub fn run(config: Config) -> Result<Exit> {
     ensure!(options.session.will.is_none(), Usage::new("--will-topic: bench has no wills yet"));
     let run = run_number(load.seed);
     let topics = topics(&load, run)?;
-    if load.action == Action::Print {
+    if load.action == BenchAction::Print {
         return print_plan(&load, &topics);
     }
     check_limits(&load.plan)?;
@@ -77,8 +79,10 @@ pub fn run(config: Config) -> Result<Exit> {
     let results = run_load(fleet, &load, topics, run, verbosity)?;
     // Until here a second signal would have ended the process by the handlers of the first client.
     drop(first);
-    let server = Server { receive_maximum: results.connections.receive_maximum, ..server };
-    finish(&load, &report, &server, &machine, &results, run, start)
+    let receive_maximum = results.connections.receive_maximum;
+    let server = BenchServer { receive_maximum, ..server };
+    let surroundings = Surroundings { run, start, server, machine };
+    finish(&load, &report, &surroundings, &results)
 }
 
 /// The number of a run; the same seed gives the same.
@@ -105,11 +109,19 @@ fn topics(load: &LoadPlan, run: u32) -> Result<Vec<TopicName>> {
     }
     let mut names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
     names.sort_unstable();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        let why = format!("-t: two of {} topics are {}: %i is missing", plan.topics, pair[0]);
+    if let Some(name) = names.windows(2).find_map(same) {
+        let why = format!("-t: two of {} topics are {name}: %i is missing", plan.topics);
         return Err(Usage::new(why).into());
     }
     Ok(topics)
+}
+
+/// The name that two neighbours share.
+fn same<'a>(pair: &[&'a str]) -> Option<&'a str> {
+    match pair {
+        [one, other] if one == other => Some(one),
+        _ => None,
+    }
 }
 
 fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<String> {
@@ -123,7 +135,8 @@ fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<
         match left.next() {
             Some('i') => name.push_str(&topic.to_string()),
             Some('c') => name.push_str(&connection.to_string()),
-            Some('r') => name.push_str(&format!("{run:08x}")),
+            // Writing to a `String` cannot fail.
+            Some('r') => drop(write!(name, "{run:08x}")),
             Some('%') => name.push('%'),
             _ => {
                 let why = "-t: expected %i (topic), %c (connection), %r (run) or %% after %";
@@ -223,16 +236,16 @@ fn check_files(plan: &ReportPlan) -> Result<()> {
 }
 
 /// Where the server is; one beyond private networks must be allowed.
-fn check_place(target: &Target, remote: Remote) -> Result<Place> {
-    let Target::Tcp(address, _) = target else { return Ok(Place::Here) };
+fn check_place(target: &FleetTarget, remote: RemoteLoad) -> Result<ServerPlace> {
+    let FleetTarget::Tcp(address, _) = target else { return Ok(ServerPlace::Here) };
     let ip = address.ip();
     ensure!(
-        super::check::is_private(ip) || remote == Remote::Allowed,
+        super::check::is_private(ip) || remote == RemoteLoad::Allowed,
         Usage::new(format!(
             "{ip} is beyond this machine and private networks: a load for it needs --allow-remote"
         ))
     );
-    Ok(if is_ours(ip) { Place::Here } else { Place::Elsewhere })
+    Ok(if is_ours(ip) { ServerPlace::Here } else { ServerPlace::Elsewhere })
 }
 
 /// Whether an address is one of this machine.
@@ -240,9 +253,9 @@ fn is_ours(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-fn server(client: &Client, established: &Established, place: Place) -> Server {
+fn server(client: &Client, established: &Established, place: ServerPlace) -> BenchServer {
     let tls = established.info.tls.as_ref();
-    Server {
+    BenchServer {
         address: established.address.to_string(),
         scheme: if tls.is_some() { "wss" } else { "ws" },
         tls: tls.map(|tls| (tls.version.clone(), tls.cipher.clone())),
@@ -273,8 +286,10 @@ fn run_load(
         load: load.clone(),
         topics,
         payloads: Payloads::new(run, machine::clock_identity(), move || random.u64(..)),
-        clock: Clock::new(now, machine::monotonic()),
+        clock: RunClock::new(now, machine::monotonic()),
+        now: Instant::now,
         window: load::Window::default(),
+        readers: Vec::new(),
     };
     let system = System { cpu: machine::thread_cpu, machine: machine::machine_cpu };
     let mut screen = Screen::new(verbosity, now);
@@ -299,7 +314,7 @@ impl Screen {
     }
 }
 
-impl Display for &mut Screen {
+impl RunDisplay for &mut Screen {
     fn next(&self) -> Option<Instant> {
         self.line.next()
     }
@@ -324,26 +339,29 @@ impl Display for &mut Screen {
     }
 }
 
+/// Where and when a run was.
+struct Surroundings {
+    run: u32,
+    start: String,
+    server: BenchServer,
+    machine: Machine,
+}
+
 /// Judges, prints and writes the report; the exit of the run.
 fn finish(
     load: &LoadPlan,
     plan: &ReportPlan,
-    server: &Server,
-    machine: &Machine,
+    surroundings: &Surroundings,
     results: &Results,
-    run: u32,
-    start: String,
 ) -> Result<Exit> {
+    let Surroundings { run, start, server, machine } = surroundings;
     let judgement = judged(load, plan, server.place, results);
-    let outcomes = conditions::outcomes(
-        &plan.conditions,
-        &plan.tolerated,
-        promised(load, results),
-        results,
-        &judgement,
-    );
-    let report = Report {
-        run,
+    let is_overloaded = judgement.is_overloaded();
+    let qos = promised(load, results);
+    let (given, tolerated) = (&plan.conditions, &plan.tolerated);
+    let outcomes = conditions::outcomes(given, tolerated, qos, results, is_overloaded);
+    let report = BenchReport {
+        run: *run,
         start,
         load,
         plan,
@@ -361,14 +379,19 @@ fn finish(
     }
     // A reader that has seen enough is no failure.
     super::print(&match plan.form {
-        Form::Text => text::render(&report),
-        Form::Json => json::render(&report),
+        BenchForm::Text => text::render(&report),
+        BenchForm::Json => json::render(&report),
     })?;
     Ok(exit(load, results, &judgement, &outcomes))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are needed")]
-fn judged(load: &LoadPlan, plan: &ReportPlan, place: Place, results: &Results) -> Judgement {
+fn judged(
+    load: &LoadPlan,
+    plan: &ReportPlan,
+    place: ServerPlace,
+    results: &Results,
+) -> RunJudgement {
     let sent = results.messages.sent.max(1) as f64;
     let circumstances = Circumstances {
         pace: load.pace,
@@ -400,7 +423,7 @@ fn write_percentiles(prefix: &Path, load: &LoadPlan, results: &Results) -> Resul
     if load.messages.qos > QoS::AtMostOnce {
         all.push(("ack", &latencies.acknowledgement));
     }
-    if let Pace::Open(_) = load.pace {
+    if let LoadPace::Open(_) = load.pace {
         all.push(("lateness", &latencies.lateness));
     }
     for (name, times) in all {
@@ -409,8 +432,13 @@ fn write_percentiles(prefix: &Path, load: &LoadPlan, results: &Results) -> Resul
     Ok(())
 }
 
-fn exit(load: &LoadPlan, results: &Results, judgement: &Judgement, outcomes: &[Outcome]) -> Exit {
-    if let Ending::Interrupted(signal, _) = results.ending {
+fn exit(
+    load: &LoadPlan,
+    results: &Results,
+    judgement: &RunJudgement,
+    outcomes: &[ConditionOutcome],
+) -> Exit {
+    if let LoadEnding::Interrupted(signal, _) = results.ending {
         return Exit::Signal(signal.into());
     }
     let connections = &results.connections;
@@ -424,12 +452,9 @@ fn exit(load: &LoadPlan, results: &Results, judgement: &Judgement, outcomes: &[O
         return Exit::Denied;
     }
     let has_failed =
-        outcomes.iter().any(|outcome| outcome.verdict == conditions::Verdict::Failed);
+        outcomes.iter().any(|outcome| outcome.verdict == conditions::ConditionVerdict::Failed);
     if has_failed || !judgement.is_valid() { Exit::Local } else { Exit::Done }
 }
-
-/// What the verb is given to connect with; the command line makes it.
-pub type ClientOptions = client::Options;
 
 #[cfg(test)]
 mod tests {

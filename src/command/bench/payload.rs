@@ -25,7 +25,7 @@ pub struct Stamp {
 
 /// What is wrong with a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum PayloadFault {
     /// It is not what was sent.
     Corrupted,
     /// It belongs to another run.
@@ -98,33 +98,32 @@ impl Payloads {
     }
 
     /// Which message a payload is.
-    pub fn read(&self, payload: &[u8]) -> Result<Stamp, Fault> {
-        let (head, mut body) = payload.split_first_chunk::<HEAD>().ok_or(Fault::Corrupted)?;
-        let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    pub fn read(&self, payload: &[u8]) -> Result<Stamp, PayloadFault> {
+        let (head, mut body) =
+            payload.split_first_chunk::<HEAD>().ok_or(PayloadFault::Corrupted)?;
+        let word =
+            |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
         if head[..4] != MARK {
-            return Err(Fault::Corrupted);
+            return Err(PayloadFault::Corrupted);
         }
         let (run, clock) = (word(4), long(16) >> 48);
-        let stamp = Stamp {
-            stream: word(8),
-            sequence: long(16) & 0xffff_ffff_ffff,
-            intended: long(24),
-        };
+        let stamp =
+            Stamp { stream: word(8), sequence: long(16) & 0xffff_ffff_ffff, intended: long(24) };
         #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
         let sender = Self { run, clock: clock as u16, block: Vec::new() };
         if sender.check(stamp, payload.len()) != word(12) {
-            return Err(Fault::Corrupted);
+            return Err(PayloadFault::Corrupted);
         }
         if run != self.run {
-            return Err(Fault::Foreign);
+            return Err(PayloadFault::Foreign);
         }
         let mut place = Self::beginning(stamp);
         while !body.is_empty() {
             let expected = self.slice(place, body.len());
             let (part, rest) = body.split_at(expected.len());
             if part != expected {
-                return Err(Fault::Corrupted);
+                return Err(PayloadFault::Corrupted);
             }
             (place, body) = (place + part.len(), rest);
         }
@@ -154,18 +153,6 @@ impl Sizes {
                 least + usize::try_from(random % count).unwrap_or(0)
             }
             Self::Weighted(sizes) => weighted(sizes, random),
-        }
-    }
-
-    /// The shortest and the longest.
-    pub fn bounds(&self) -> (usize, usize) {
-        match self {
-            Self::Fixed(size) => (*size, *size),
-            Self::Range(least, most) => (*least, *most),
-            Self::Weighted(sizes) => {
-                let sizes = sizes.iter().map(|(size, _)| *size);
-                (sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0))
-            }
         }
     }
 }
@@ -214,14 +201,18 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut changed = whole.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(payloads(1).read(&changed), Err(Fault::Corrupted), "{bit}");
+            assert_eq!(payloads(1).read(&changed), Err(PayloadFault::Corrupted), "{bit}");
         }
         for length in 0..whole.len() {
-            assert_eq!(payloads(1).read(&whole[..length]), Err(Fault::Corrupted), "{length}");
+            assert_eq!(
+                payloads(1).read(&whole[..length]),
+                Err(PayloadFault::Corrupted),
+                "{length}"
+            );
         }
         let mut longer = whole;
         longer.put_u8(0);
-        assert_eq!(payloads(1).read(&longer), Err(Fault::Corrupted));
+        assert_eq!(payloads(1).read(&longer), Err(PayloadFault::Corrupted));
     }
 
     #[test]
@@ -230,14 +221,14 @@ mod tests {
         payloads(1).put(Stamp { sequence: 70_001, ..STAMP }, 100, &mut other);
         let mut swapped = payload(100);
         swapped[HEAD..].copy_from_slice(&other[HEAD..]);
-        assert_eq!(payloads(1).read(&swapped), Err(Fault::Corrupted));
+        assert_eq!(payloads(1).read(&swapped), Err(PayloadFault::Corrupted));
     }
 
     #[test]
     fn messages_of_another_run_are_foreign() {
         let mut other = BytesMut::new();
         payloads(2).put(STAMP, 100, &mut other);
-        assert_eq!(payloads(1).read(&other), Err(Fault::Foreign));
+        assert_eq!(payloads(1).read(&other), Err(PayloadFault::Foreign));
     }
 
     #[test]
@@ -254,7 +245,6 @@ mod tests {
         }
         assert!((counts[0] - 90_000_i32).abs() < 500, "{counts:?}");
         assert!((counts[1] - 9000_i32).abs() < 500, "{counts:?}");
-        assert_eq!(sizes.bounds(), (64, 65_536));
         let range = Sizes::Range(64, 66);
         assert!((0..1000).all(|n| (64..=66).contains(&range.of(0, n))));
         assert!((64..=66).all(|size| (0..1000).any(|n| range.of(0, n) == size)));

@@ -44,11 +44,6 @@ fn shares(topics: usize, n: usize, c: usize) -> usize {
     if topics >= n { (topics - c).div_ceil(n) } else { 1 }
 }
 
-/// How many of `n` connections take topic `k` by the rule.
-fn takers(topics: usize, n: usize, k: usize) -> usize {
-    if topics >= n { usize::from(n > 0) } else { (n - k).div_ceil(topics) }
-}
-
 impl Plan {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
@@ -100,15 +95,6 @@ impl Plan {
         }
     }
 
-    /// The number of message `sequence` of a stream among all of its publisher.
-    pub fn number(&self, stream: usize, sequence: u64) -> u64 {
-        if self.topics < self.publishers {
-            return sequence;
-        }
-        let own = self.topics_of_publisher(stream % self.publishers) as u64;
-        sequence * own + (stream / self.publishers) as u64
-    }
-
     /// Whether a subscriber takes a topic.
     pub fn takes(&self, subscriber: usize, topic: usize) -> bool {
         match self.audience {
@@ -128,15 +114,6 @@ impl Plan {
                 (subscriber..self.topics).step_by(self.subscribers).collect()
             }
             Audience::Shared => vec![subscriber % self.topics],
-        }
-    }
-
-    /// How many subscribers get each message of a topic.
-    pub fn readers(&self, topic: usize) -> usize {
-        match self.audience {
-            _ if self.subscribers == 0 => 0,
-            Audience::Everyone => self.subscribers,
-            Audience::Shared => takers(self.topics, self.subscribers, topic),
         }
     }
 
@@ -172,18 +149,26 @@ impl Plan {
             Audience::Shared if self.topics >= self.subscribers => topic / self.subscribers,
             Audience::Shared => 0,
         };
-        let stream_kept =
-            if self.topics >= self.publishers { 0 } else { publisher / self.topics };
+        let stream_kept = if self.topics >= self.publishers { 0 } else { publisher / self.topics };
         (subscriber * self.topics_kept() + topic_kept) * self.streams_kept() + stream_kept
     }
 
     /// All pairs of a subscriber: the stream, and where the pair is kept.
     pub fn pairs_of(&self, subscriber: usize) -> Vec<(usize, usize)> {
-        let streams = (0..self.streams()).filter(|stream| {
-            let (_, topic) = self.stream(*stream);
-            self.takes(subscriber, topic)
-        });
+        let topics = self.topics_of_subscriber(subscriber).into_iter();
+        let streams = topics.flat_map(|topic| self.streams_of(topic));
         streams.map(|stream| (stream, self.pair(subscriber, stream))).collect()
+    }
+
+    /// The streams of a topic.
+    fn streams_of(&self, topic: usize) -> Vec<usize> {
+        if self.publishers == 0 {
+            Vec::new()
+        } else if self.topics >= self.publishers {
+            vec![topic]
+        } else {
+            (topic..self.publishers).step_by(self.topics).collect()
+        }
     }
 }
 
@@ -218,7 +203,6 @@ mod tests {
                 let written = (0..plan.streams()).any(|stream| plan.stream(stream).1 == topic);
                 let readers = (0..plan.subscribers).filter(|s| plan.takes(*s, topic)).count();
                 assert!(written && readers > 0, "{plan:?} {topic}");
-                assert_eq!(readers, plan.readers(topic), "{plan:?} {topic}");
             }
             for subscriber in 0..plan.subscribers {
                 let topics = plan.topics_of_subscriber(subscriber);
@@ -251,7 +235,6 @@ mod tests {
                     let (topic, stream, sequence) = plan.place(publisher, n);
                     assert_eq!(plan.stream(stream), (publisher, topic), "{plan:?}");
                     assert_eq!(sequence, next[stream], "{plan:?}");
-                    assert_eq!(plan.number(stream, sequence), n, "{plan:?}");
                     next[stream] += 1;
                 }
             }
@@ -261,11 +244,10 @@ mod tests {
     #[test]
     fn fan_in_and_fan_out_follow_from_the_rule() {
         let pairs = plan(100, 100, 100, Audience::Shared);
-        assert_eq!((pairs.readers(7), pairs.topics_of_subscriber(7)), (1, vec![7]));
+        assert_eq!(pairs.topics_of_subscriber(7), [7]);
         let fan_in = plan(1000, 1, 1000, Audience::Shared);
         assert_eq!(fan_in.topics_of_subscriber(0).len(), 1000);
         let fan_out = plan(1, 1000, 1, Audience::Shared);
-        assert_eq!(fan_out.readers(0), 1000);
-        assert_eq!(plan(1, 0, 1, Audience::Shared).readers(0), 0);
+        assert!((0..1000).all(|subscriber| fan_out.takes(subscriber, 0)));
     }
 }

@@ -193,7 +193,7 @@ pub struct Second {
 
 /// How the run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Ending {
+pub enum LoadEnding {
     /// As planned.
     #[default]
     Complete,
@@ -221,5 +221,5 @@ pub struct Results {
     /// The lowest QoS that was granted.
     pub granted: Option<QoS>,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: LoadEnding,
 }

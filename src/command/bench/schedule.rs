@@ -3,7 +3,7 @@
 
 /// How the messages of a publisher follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
+pub enum ArrivalPattern {
     /// At equal distances; the publishers are spread over one.
     Even,
     /// At random: exponential gaps.
@@ -12,19 +12,19 @@ pub enum Arrival {
 
 /// The rate that is offered, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Offer {
+pub struct OfferedRate {
     /// Messages a second, of all publishers together.
     pub rate: f64,
     /// How they follow each other.
-    pub arrival: Arrival,
+    pub arrival: ArrivalPattern,
     /// Intended times lie on this grid, in nanoseconds; 0 is none.
     pub tick: u64,
 }
 
 /// When the messages of one publisher are due.
 #[derive(Debug, Clone)]
-pub struct Schedule {
-    offer: Offer,
+pub struct SendSchedule {
+    offer: OfferedRate,
     publishers: f64,
     publisher: f64,
     /// The number of the next message.
@@ -57,10 +57,10 @@ impl Poisson {
 
 const NANOSECONDS: f64 = 1e9;
 
-impl Schedule {
+impl SendSchedule {
     /// The schedule of publisher number `publisher` of `publishers`.
     #[expect(clippy::cast_precision_loss, reason = "there are at most a million publishers")]
-    pub fn new(offer: Offer, publisher: usize, publishers: usize, seed: u64) -> Self {
+    pub fn new(offer: OfferedRate, publisher: usize, publishers: usize, seed: u64) -> Self {
         let state = seed ^ (publisher as u64 + 1).wrapping_mul(0xd6e8_feb8_6659_fd93);
         let mut schedule = Self {
             offer,
@@ -69,7 +69,7 @@ impl Schedule {
             number: 0,
             poisson: Poisson { state, next: 0.0 },
         };
-        if offer.arrival == Arrival::Poisson {
+        if offer.arrival == ArrivalPattern::Poisson {
             schedule.poisson.next = schedule.poisson.gap() * schedule.interval();
         }
         schedule
@@ -84,11 +84,11 @@ impl Schedule {
     #[expect(clippy::cast_precision_loss, reason = "2^53 messages take longer than any run")]
     pub fn due(&self) -> u64 {
         let exact = match self.offer.arrival {
-            Arrival::Even => {
+            ArrivalPattern::Even => {
                 (self.number as f64 * self.publishers + self.publisher) / self.offer.rate
                     * NANOSECONDS
             }
-            Arrival::Poisson => self.poisson.next,
+            ArrivalPattern::Poisson => self.poisson.next,
         };
         self.on_grid(exact)
     }
@@ -111,7 +111,7 @@ impl Schedule {
     /// The next message was sent.
     pub fn advance(&mut self) {
         self.number += 1;
-        if self.offer.arrival == Arrival::Poisson {
+        if self.offer.arrival == ArrivalPattern::Poisson {
             self.poisson.next += self.poisson.gap() * self.interval();
         }
     }
@@ -119,7 +119,7 @@ impl Schedule {
     /// How many messages that were not sent are due before `end`.
     pub fn waiting_until(&self, end: u64) -> u64 {
         let mut ahead = self.clone();
-        if self.offer.arrival == Arrival::Even {
+        if self.offer.arrival == ArrivalPattern::Even {
             return ahead.skip_evenly_to(end);
         }
         let mut count = 0;
@@ -159,16 +159,17 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn offer(rate: f64, arrival: Arrival, tick: u64) -> Offer {
-        Offer { rate, arrival, tick }
+    fn offer(rate: f64, arrival: ArrivalPattern, tick: u64) -> OfferedRate {
+        OfferedRate { rate, arrival, tick }
     }
 
     /// How many messages all publishers have due before `end`.
-    fn due_before(offer: Offer, publishers: usize, end: u64) -> u64 {
-        (0..publishers).map(|p| Schedule::new(offer, p, publishers, 1).waiting_until(end)).sum()
+    fn due_before(offer: OfferedRate, publishers: usize, end: u64) -> u64 {
+        (0..publishers).map(|p| SendSchedule::new(offer, p, publishers, 1).waiting_until(end)).sum()
     }
 
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     fn as_many_are_due_as_the_rate_says() {
         let mut random = fastrand::Rng::with_seed(17);
         for _ in 0..10_000 {
@@ -178,7 +179,7 @@ mod tests {
             let seconds = random.u64(1..100);
             // An end on the grid: what is due before it exactly is put on the end.
             let end = seconds * SECOND;
-            let due = due_before(offer(rate, Arrival::Even, tick), publishers, end);
+            let due = due_before(offer(rate, ArrivalPattern::Even, tick), publishers, end);
             let expected = rate * seconds as f64;
             let slack = 1.0 + rate * tick as f64 / 1e9;
             assert!((due as f64 - expected).abs() <= slack, "{publishers} {rate} {tick} {seconds}");
@@ -187,8 +188,8 @@ mod tests {
 
     #[test]
     fn the_formula_and_the_steps_agree() {
-        let offer = offer(12_345.6, Arrival::Even, 100_000);
-        let mut schedule = Schedule::new(offer, 3, 7, 0);
+        let offer = offer(12_345.6, ArrivalPattern::Even, 100_000);
+        let mut schedule = SendSchedule::new(offer, 3, 7, 0);
         let whole = schedule.clone();
         let mut latest = 0;
         for count in 0..5000 {
@@ -205,14 +206,15 @@ mod tests {
 
     #[test]
     fn publishers_are_spread_over_the_interval() {
-        let offer = offer(1000.0, Arrival::Even, 0);
-        let first: Vec<u64> = (0..4).map(|p| Schedule::new(offer, p, 4, 0).due()).collect();
+        let offer = offer(1000.0, ArrivalPattern::Even, 0);
+        let first: Vec<u64> = (0..4).map(|p| SendSchedule::new(offer, p, 4, 0).due()).collect();
         assert_eq!(first, [0, 1_000_000, 2_000_000, 3_000_000]);
     }
 
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     fn random_gaps_have_mean_and_variance_of_a_poisson_process() {
-        let mut schedule = Schedule::new(offer(1000.0, Arrival::Poisson, 0), 0, 1, 7);
+        let mut schedule = SendSchedule::new(offer(1000.0, ArrivalPattern::Poisson, 0), 0, 1, 7);
         let (mut sum, mut squares, mut last) = (0.0, 0.0, 0);
         let count = 200_000;
         for _ in 0..count {
@@ -227,8 +229,8 @@ mod tests {
         assert!((mean - 1.0).abs() < 0.01, "{mean}");
         assert!((variance - 1.0).abs() < 0.03, "{variance}");
         // Each publisher has its own gaps, and the same seed gives the same.
-        let offer = offer(1000.0, Arrival::Poisson, 0);
-        let due = |p, seed| Schedule::new(offer, p, 2, seed).due();
+        let offer = offer(1000.0, ArrivalPattern::Poisson, 0);
+        let due = |p, seed| SendSchedule::new(offer, p, 2, seed).due();
         assert_ne!(due(0, 7), due(1, 7));
         assert_eq!(due(1, 7), due(1, 7));
     }

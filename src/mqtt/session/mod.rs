@@ -23,6 +23,7 @@ mod in_flight;
 mod inbound;
 mod keep_alive;
 mod lifetime;
+mod memory;
 mod outbox;
 mod partial;
 mod receive;

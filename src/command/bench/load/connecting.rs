@@ -13,7 +13,7 @@ use crate::mqtt::reason::ReasonCode;
 
 /// How far a connection is, as the load sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ConnectionState {
     /// It was not begun, or is being made.
     Pending,
     /// It waits for so many codes of SUBACK.
@@ -31,7 +31,7 @@ pub enum State {
 /// All connections.
 #[derive(Debug)]
 pub struct Connecting {
-    states: Vec<State>,
+    states: Vec<ConnectionState>,
     /// How many are to become ready or to fail before it goes on.
     pending: usize,
     /// When those come back that were lost.
@@ -46,7 +46,7 @@ impl Connecting {
     /// So many connections, none of which has begun.
     pub fn new(count: usize, comeback: Comeback, seed: u64, now: Instant) -> Self {
         Self {
-            states: vec![State::Pending; count],
+            states: vec![ConnectionState::Pending; count],
             pending: 0,
             comebacks: BinaryHeap::new(),
             comeback,
@@ -56,7 +56,7 @@ impl Connecting {
     }
 
     /// How far a connection is.
-    pub fn state(&self, id: usize) -> State {
+    pub fn state(&self, id: usize) -> ConnectionState {
         self.states[id]
     }
 
@@ -72,14 +72,14 @@ impl Connecting {
 
     /// How many are online.
     pub fn online(&self) -> u64 {
-        self.states.iter().filter(|state| **state == State::Ready).count() as u64
+        self.states.iter().filter(|state| **state == ConnectionState::Ready).count() as u64
     }
 
     /// A connection was made; whether that was its first time. `codes` of SUBACK are to come.
     pub fn made(&mut self, id: usize, made: &Made, codes: usize, to: &mut ConnectionResults) {
-        if self.states[id] == State::Lost {
+        if self.states[id] == ConnectionState::Lost {
             to.reconnected += 1;
-            self.states[id] = State::Ready;
+            self.states[id] = ConnectionState::Ready;
             return;
         }
         to.made += 1;
@@ -97,13 +97,13 @@ impl Connecting {
             }
         }
         if codes > 0 {
-            self.states[id] = State::Subscribing(codes);
+            self.states[id] = ConnectionState::Subscribing(codes);
         } else {
-            self.settle(id, State::Ready);
+            self.settle(id, ConnectionState::Ready);
         }
     }
 
-    fn settle(&mut self, id: usize, state: State) {
+    fn settle(&mut self, id: usize, state: ConnectionState) {
         self.states[id] = state;
         self.pending = self.pending.saturating_sub(1);
     }
@@ -116,16 +116,16 @@ impl Connecting {
         took: Duration,
         to: &mut ConnectionResults,
     ) -> Result<Option<QoS>, Cause> {
-        let State::Subscribing(missing) = self.states[id] else { return Ok(None) };
+        let ConnectionState::Subscribing(missing) = self.states[id] else { return Ok(None) };
         if let Some(code) = codes.iter().find(|code| code.is_error()) {
             return Err(Cause::Suback(*code));
         }
         match missing.saturating_sub(codes.len()) {
             0 => {
                 to.times.suback.add(number(took));
-                self.settle(id, State::Ready);
+                self.settle(id, ConnectionState::Ready);
             }
-            left => self.states[id] = State::Subscribing(left),
+            left => self.states[id] = ConnectionState::Subscribing(left),
         }
         Ok(codes.iter().filter_map(|code| QoS::from_bits(code.0)).min())
     }
@@ -134,22 +134,22 @@ impl Connecting {
     /// is tried again.
     pub fn not_made(&mut self, id: usize, cause: Cause, now: Instant, to: &mut ConnectionResults) {
         match self.states[id] {
-            State::Lost => return self.come_back(id, now),
-            State::Pending | State::Subscribing(_) => {}
-            State::Ready | State::Failed | State::Closed => return,
+            ConnectionState::Lost => return self.come_back(id, now),
+            ConnectionState::Pending | ConnectionState::Subscribing(_) => {}
+            ConnectionState::Ready | ConnectionState::Failed | ConnectionState::Closed => return,
         }
         *to.failed.entry(cause).or_default() += 1;
         to.first_failed.get_or_insert((id + 1, now.duration_since(self.began)));
-        self.settle(id, State::Failed);
+        self.settle(id, ConnectionState::Failed);
     }
 
     /// A connection was lost.
     pub fn lost(&mut self, id: usize, cause: Cause, now: Instant, to: &mut ConnectionResults) {
-        if matches!(self.states[id], State::Pending | State::Subscribing(_)) {
+        if matches!(self.states[id], ConnectionState::Pending | ConnectionState::Subscribing(_)) {
             return self.not_made(id, cause, now, to);
         }
         *to.disconnected.entry(cause).or_default() += 1;
-        self.states[id] = State::Lost;
+        self.states[id] = ConnectionState::Lost;
         self.come_back(id, now);
     }
 
@@ -162,7 +162,7 @@ impl Connecting {
 
     /// A connection has ended as it should.
     pub fn closed(&mut self, id: usize) {
-        self.states[id] = State::Closed;
+        self.states[id] = ConnectionState::Closed;
     }
 
     /// When the next comes back.

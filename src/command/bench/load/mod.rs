@@ -2,6 +2,7 @@
 //! what time it is, and tells the fleet what to do.
 
 mod connecting;
+mod context;
 mod dialer;
 mod receiving;
 mod seconds;
@@ -10,17 +11,17 @@ mod window;
 
 use std::time::{Duration, Instant};
 
-use super::clock::{Clock, number};
-use super::config::{Length, LoadPlan};
-use super::payload::Payloads;
+use super::clock::number;
+use super::config::{Comeback, WindowLength};
 use super::plan::Role;
-use super::results::{Ending, Results};
+use super::results::{LoadEnding, Results};
 use crate::client::fleet::{Cause, Driver, Fleet, Happening};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::qos::QoS;
-use crate::mqtt::topic::{TopicFilter, TopicName};
+use crate::mqtt::topic::TopicFilter;
 pub use connecting::commonest;
-use connecting::{Connecting, State};
+use connecting::{Connecting, ConnectionState};
+pub use context::{Context, System};
 use dialer::Dialer;
 use receiving::{ReceivedSink, Receiving};
 use seconds::Seconds;
@@ -42,39 +43,9 @@ const SHORT_DRAIN: Duration = Duration::from_secs(2);
 /// How long closing all connections takes at most.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// What does not change in a run, and the window.
-pub struct Context {
-    /// What is done.
-    pub load: LoadPlan,
-    /// The topics by their number.
-    pub topics: Vec<TopicName>,
-    /// The payloads.
-    pub payloads: Payloads,
-    /// The clock of the times in them.
-    pub clock: Clock,
-    /// The window.
-    pub window: Window,
-}
-
-impl Context {
-    /// Whether anyone reads.
-    pub fn has_readers(&self) -> bool {
-        self.load.plan.subscribers > 0
-    }
-
-    /// How many messages of a publisher so many copies stand for.
-    pub fn messages_of(&self, publisher: usize, copies: u64) -> u64 {
-        let plan = &self.load.plan;
-        let topics = plan.topics_of_publisher(publisher);
-        let readers = (0..topics as u64).map(|n| plan.readers(plan.place(publisher, n).0));
-        let readers: usize = readers.sum();
-        copies * topics as u64 / (readers.max(1) as u64)
-    }
-}
-
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum LoadPhase {
     /// The subscribers connect and subscribe.
     Readers,
     /// The others connect.
@@ -91,17 +62,8 @@ enum Phase {
     Over,
 }
 
-/// What the load asks the system.
-#[derive(Clone, Copy)]
-pub struct System {
-    /// The CPU time of this thread.
-    pub cpu: fn() -> Duration,
-    /// The CPU time of the machine: busy, stolen, all.
-    pub machine: fn() -> Option<[u64; 3]>,
-}
-
 /// What is shown while it runs.
-pub trait Display {
+pub trait RunDisplay {
     /// When something new is to be shown.
     fn next(&self) -> Option<Instant>;
     /// Shows this line.
@@ -110,30 +72,39 @@ pub trait Display {
     fn print(&mut self, results: &Results);
 }
 
+/// What is to be done for connections, and has to wait for the next turn.
+#[derive(Debug, Default)]
+struct Chores {
+    /// Connections that were made and are to subscribe.
+    subscribe: Vec<usize>,
+    /// Connections that are to be given up.
+    abandon: Vec<usize>,
+    /// How many connections are being closed.
+    closing: usize,
+}
+
 /// The load.
 pub struct Load<D> {
     context: Context,
-    phase: Phase,
+    phase: LoadPhase,
     dialer: Dialer,
     connecting: Connecting,
     sending: Sending,
     receiving: Receiving,
     seconds: Seconds,
     results: Results,
-    /// Connections that were made and are to subscribe.
-    to_subscribe: Vec<usize>,
-    /// Connections that are to be given up.
-    to_abandon: Vec<usize>,
+    chores: Chores,
     /// A signal came, and when.
     signal: Option<(i32, Instant)>,
     began: Instant,
     display: D,
 }
 
-impl<D: Display> Load<D> {
+impl<D: RunDisplay> Load<D> {
     /// A load that begins now.
     pub fn new(mut context: Context, system: System, display: D, now: Instant) -> Self {
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
+        context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;
         let rate = context.load.connect_rate;
         let mut connecting =
@@ -142,15 +113,14 @@ impl<D: Display> Load<D> {
         let mut results = Results::default();
         results.connections.wanted = plan.connections() as u64;
         Self {
-            phase: Phase::Readers,
+            phase: LoadPhase::Readers,
             dialer: Dialer::new(0..plan.subscribers, rate, now),
             sending: Sending::new(&context),
             receiving: Receiving::new(&context),
             seconds: Seconds::new(system),
             connecting,
             results,
-            to_subscribe: Vec::new(),
-            to_abandon: Vec::new(),
+            chores: Chores::default(),
             signal: None,
             began: now,
             display,
@@ -165,7 +135,7 @@ impl<D: Display> Load<D> {
     }
 
     fn subscribe(&mut self, fleet: &mut Fleet, now: Instant) {
-        for id in std::mem::take(&mut self.to_subscribe) {
+        for id in std::mem::take(&mut self.chores.subscribe) {
             let qos = self.context.load.messages.sub_qos;
             let topics = self.context.load.plan.topics_of_subscriber(id);
             for part in topics.chunks(FILTERS) {
@@ -185,15 +155,15 @@ impl<D: Display> Load<D> {
         }
         let is_settled = self.dialer.is_done() && self.connecting.is_settled();
         match self.phase {
-            Phase::Readers if is_settled => {
+            LoadPhase::Readers if is_settled => {
                 let plan = self.context.load.plan;
                 let others = plan.subscribers..plan.connections();
                 self.connecting.expect(others.len());
                 self.dialer = Dialer::new(others, self.context.load.connect_rate, now);
-                self.phase = Phase::Others;
+                self.phase = LoadPhase::Others;
                 self.connect(fleet, now);
             }
-            Phase::Others if is_settled => self.begin(now),
+            LoadPhase::Others if is_settled => self.begin(now),
             _ => {}
         }
     }
@@ -204,14 +174,14 @@ impl<D: Display> Load<D> {
         self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.began);
         let times = self.context.load.times;
         if self.results.connections.made == 0 {
-            self.phase = Phase::Closing(now);
+            self.phase = LoadPhase::Closing(now);
         } else if self.context.load.plan.publishers == 0 {
             let length = match times.length {
-                Length::Time(time) => time,
-                Length::Count(_) => Duration::ZERO,
+                WindowLength::Time(time) => time,
+                WindowLength::Count(_) => Duration::ZERO,
             };
             self.seconds.begin(self.context.clock.number(now), now);
-            self.phase = Phase::Holding(now + length);
+            self.phase = LoadPhase::Holding(now + length);
         } else {
             self.begin_sending(now);
         }
@@ -222,15 +192,32 @@ impl<D: Display> Load<D> {
         let start = self.context.clock.number(now);
         let begin = start + number(times.warmup);
         let end = match times.length {
-            Length::Time(time) => begin + number(time),
-            Length::Count(_) => u64::MAX,
+            WindowLength::Time(time) => begin + number(time),
+            WindowLength::Count(_) => u64::MAX,
         };
         self.context.window = Window { start, begin, end };
-        self.phase = Phase::Sending;
+        self.phase = LoadPhase::Sending;
+        self.count_readers();
         for publisher in 0..self.context.load.plan.publishers {
             let id = self.context.load.plan.publisher_id(publisher);
-            if self.connecting.state(id) == State::Ready {
-                self.sending.online(publisher, &self.context, start);
+            match self.connecting.state(id) {
+                ConnectionState::Ready => self.sending.online(publisher, &self.context, start),
+                ConnectionState::Failed => self.sending.give_up(publisher),
+                ConnectionState::Lost
+                | ConnectionState::Pending
+                | ConnectionState::Subscribing(_)
+                | ConnectionState::Closed => {}
+            }
+        }
+    }
+
+    fn count_readers(&mut self) {
+        let plan = self.context.load.plan;
+        for subscriber in 0..plan.subscribers {
+            if self.connecting.state(subscriber) != ConnectionState::Failed {
+                for topic in plan.topics_of_subscriber(subscriber) {
+                    self.context.readers[topic] += 1;
+                }
             }
         }
     }
@@ -238,7 +225,8 @@ impl<D: Display> Load<D> {
     fn send(&mut self, fleet: &mut Fleet, now: Instant) {
         let at = self.context.clock.number(now);
         if !self.seconds.has_begun() && at >= self.context.window.begin {
-            self.results.messages.backlog = self.sending.backlog(at - self.context.window.start);
+            let Window { start, begin, .. } = self.context.window;
+            self.results.messages.backlog = self.sending.held_up(begin - start);
             self.seconds.begin(self.context.window.begin, now);
         }
         let Self { context, sending, results, seconds, .. } = self;
@@ -247,7 +235,6 @@ impl<D: Display> Load<D> {
             latencies: &mut results.latencies,
             second_lateness: &mut seconds.lateness,
             second_sent: &mut seconds.sent,
-            too_large: false,
         };
         sending.act(fleet, context, &mut sink, at);
         self.tick(at, now);
@@ -279,7 +266,7 @@ impl<D: Display> Load<D> {
         let length = Duration::from_nanos(window.end.saturating_sub(window.begin));
         self.results.messages.window = length;
         self.results.messages.unsent = match self.signal {
-            None => self.sending.backlog(window.end - window.start),
+            None => self.sending.unsent(window.end - window.start),
             // What was due after the signal was not wanted.
             Some(_) => 0,
         };
@@ -295,25 +282,12 @@ impl<D: Display> Load<D> {
         self.results.generator.blocked = blocked;
         self.results.generator.window_full = full;
         self.receiving.latest = self.receiving.latest.max(at);
-        self.phase = Phase::Draining;
+        self.phase = LoadPhase::Draining;
     }
 
-    /// Copies that are to come.
-    fn expected(&self, of: usize) -> u64 {
-        let plan = &self.context.load.plan;
-        if plan.subscribers == 0 {
-            return 0;
-        }
-        let streams = self.sending.streams.iter().enumerate();
-        let copies = streams.map(|(stream, sent)| {
-            let (_, topic) = plan.stream(stream);
-            sent[of] * plan.readers(topic) as u64
-        });
-        copies.sum()
-    }
-
+    /// Copies that are to come and have not.
     fn missing(&self) -> u64 {
-        self.expected(0).saturating_sub(self.receiving.distinct)
+        self.sending.expected.saturating_sub(self.receiving.distinct)
     }
 
     fn drain(&mut self, now: Instant) {
@@ -324,7 +298,7 @@ impl<D: Display> Load<D> {
             self.signal.is_some_and(|(_, since)| now.duration_since(since) >= SHORT_DRAIN);
         if at >= self.receiving.latest + number(patience) || is_hurried {
             self.judge();
-            self.phase = Phase::Closing(now);
+            self.phase = LoadPhase::Closing(now);
         }
     }
 
@@ -345,7 +319,7 @@ impl<D: Display> Load<D> {
         self.results.messages.unacknowledged += open.len() as u64;
         let plan = self.context.load.plan;
         for subscriber in 0..plan.subscribers {
-            if self.connecting.state(subscriber) == State::Failed {
+            if self.connecting.state(subscriber) == ConnectionState::Failed {
                 continue;
             }
             for (stream, place) in plan.pairs_of(subscriber) {
@@ -402,15 +376,19 @@ impl<D: Display> Load<D> {
         self.connecting.stop();
         for id in 0..self.context.load.plan.connections() {
             match self.connecting.state(id) {
-                State::Ready | State::Subscribing(_) | State::Pending | State::Lost => {
+                ConnectionState::Ready
+                | ConnectionState::Subscribing(_)
+                | ConnectionState::Pending
+                | ConnectionState::Lost => {
                     self.connecting.closed(id);
+                    self.chores.closing += 1;
                     fleet.close(id, now);
                 }
-                State::Failed | State::Closed => {}
+                ConnectionState::Failed | ConnectionState::Closed => {}
             }
         }
-        if now >= since + CLOSING || fleet.is_empty() {
-            self.phase = Phase::Over;
+        if now >= since + CLOSING || self.chores.closing == 0 {
+            self.phase = LoadPhase::Over;
         }
     }
 
@@ -443,8 +421,10 @@ impl<D: Display> Load<D> {
         self.connecting.made(id, made, codes, &mut self.results.connections);
         match plan.role(id) {
             // The session of one that was lost subscribes again by itself.
-            Role::Subscriber(_) if was == State::Pending => self.to_subscribe.push(id),
-            Role::Publisher(publisher) if self.phase == Phase::Sending => {
+            Role::Subscriber(_) if was == ConnectionState::Pending => {
+                self.chores.subscribe.push(id);
+            }
+            Role::Publisher(publisher) if self.phase == LoadPhase::Sending => {
                 self.sending.online(publisher, &self.context, at);
             }
             _ => {}
@@ -452,7 +432,7 @@ impl<D: Display> Load<D> {
     }
 
     fn lost(&mut self, id: usize, cause: Cause, now: Instant) {
-        if matches!(self.phase, Phase::Closing(_) | Phase::Over) {
+        if matches!(self.phase, LoadPhase::Closing(_) | LoadPhase::Over) {
             return;
         }
         self.connecting.lost(id, cause, now, &mut self.results.connections);
@@ -460,6 +440,9 @@ impl<D: Display> Load<D> {
             Role::Subscriber(subscriber) => self.receiving.leave(subscriber, &self.context),
             Role::Publisher(publisher) => {
                 self.sending.offline(publisher, self.context.clock.number(now));
+                if self.context.load.comeback == Comeback::Never {
+                    self.sending.give_up(publisher);
+                }
             }
             Role::Idle(_) => {}
         }
@@ -470,12 +453,12 @@ impl<D: Display> Load<D> {
         let connections = &self.results.connections;
         let online = self.connecting.online();
         match self.phase {
-            Phase::Readers | Phase::Others => {
+            LoadPhase::Readers | LoadPhase::Others => {
                 let failed = connections.failures();
                 let wanted = connections.wanted;
                 format!("connecting  {} of {wanted}  failed {failed}", connections.made)
             }
-            Phase::Holding(until) => {
+            LoadPhase::Holding(until) => {
                 let left = until.saturating_duration_since(now).as_secs();
                 format!("holding  {left} s left  online {online}/{}", connections.wanted)
             }
@@ -484,7 +467,10 @@ impl<D: Display> Load<D> {
                 let since = at.saturating_sub(self.context.window.begin) / 1_000_000_000;
                 let missing = self.missing();
                 let rates = self.seconds.rates();
-                format!("{since} s  {rates}  missing {missing}  online {online}/{}", connections.wanted)
+                format!(
+                    "{since} s  {rates}  missing {missing}  online {online}/{}",
+                    connections.wanted
+                )
             }
         }
     }
@@ -495,7 +481,7 @@ fn share(part: u64, all: u64) -> f64 {
     part as f64 / all as f64
 }
 
-impl<D: Display> Driver for Load<D> {
+impl<D: RunDisplay> Driver for Load<D> {
     fn happened(&mut self, id: usize, what: Happening, now: Instant) {
         let at = self.context.clock.number(now);
         let role = self.context.load.plan.role(id);
@@ -523,7 +509,7 @@ impl<D: Display> Driver for Load<D> {
                     }
                     Err(cause) => {
                         self.connecting.not_made(id, cause, now, to);
-                        self.to_abandon.push(id);
+                        self.chores.abandon.push(id);
                     }
                 }
             }
@@ -532,7 +518,7 @@ impl<D: Display> Driver for Load<D> {
                 self.connecting.not_made(id, cause, now, &mut results.connections);
             }
             (Happening::Lost(cause), _) => self.lost(id, cause, now),
-            (Happening::Closed, _) => self.connecting.closed(id),
+            (Happening::Closed, _) => self.chores.closing = self.chores.closing.saturating_sub(1),
             (
                 Happening::Acknowledged { .. } | Happening::InDoubt { .. } | Happening::Sendable,
                 Role::Subscriber(_) | Role::Idle(_),
@@ -550,16 +536,16 @@ impl<D: Display> Driver for Load<D> {
     fn interrupted(&mut self, signal: i32, now: Instant) {
         self.signal = Some((signal, now));
         let after = now - self.began;
-        self.results.ending = Ending::Interrupted(signal, after);
+        self.results.ending = LoadEnding::Interrupted(signal, after);
         let at = self.context.clock.number(now);
         match self.phase {
-            Phase::Sending => self.end_window(at, now),
-            Phase::Readers | Phase::Others => {
+            LoadPhase::Sending => self.end_window(at, now),
+            LoadPhase::Readers | LoadPhase::Others => {
                 self.results.connections.took = after;
-                self.phase = Phase::Closing(now);
+                self.phase = LoadPhase::Closing(now);
             }
-            Phase::Holding(_) => self.phase = Phase::Holding(now),
-            Phase::Draining | Phase::Closing(_) | Phase::Over => {}
+            LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
+            LoadPhase::Draining | LoadPhase::Closing(_) | LoadPhase::Over => {}
         }
     }
 
@@ -568,7 +554,7 @@ impl<D: Display> Driver for Load<D> {
     }
 
     fn act(&mut self, fleet: &mut Fleet, now: Instant) {
-        for id in std::mem::take(&mut self.to_abandon) {
+        for id in std::mem::take(&mut self.chores.abandon) {
             fleet.abandon(id);
         }
         for id in self.connecting.due(now) {
@@ -576,21 +562,20 @@ impl<D: Display> Driver for Load<D> {
         }
         self.subscribe(fleet, now);
         match self.phase {
-            Phase::Readers | Phase::Others => self.connect(fleet, now),
-            Phase::Holding(until) if until <= now => {
+            LoadPhase::Readers | LoadPhase::Others => self.connect(fleet, now),
+            LoadPhase::Holding(until) if until <= now => {
                 let at = self.context.clock.number(now);
                 let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
                 self.results.held = Some((held, self.connecting.online()));
                 self.results.generator.cpu = self.seconds.cpu_of_window(now);
                 self.seconds.finish(&mut self.results.generator);
-                self.phase = Phase::Closing(now);
+                self.phase = LoadPhase::Closing(now);
             }
-            Phase::Holding(_) | Phase::Over => {}
-            Phase::Sending => self.send(fleet, now),
-            Phase::Draining => self.drain(now),
-            Phase::Closing(_) => {}
+            LoadPhase::Sending => self.send(fleet, now),
+            LoadPhase::Draining => self.drain(now),
+            LoadPhase::Holding(_) | LoadPhase::Closing(_) | LoadPhase::Over => {}
         }
-        if let Phase::Closing(since) = self.phase {
+        if let LoadPhase::Closing(since) = self.phase {
             self.close(fleet, since, now);
         }
         if self.display.next().is_some_and(|at| at <= now) {
@@ -599,29 +584,35 @@ impl<D: Display> Driver for Load<D> {
     }
 
     fn next_due(&self) -> Option<Instant> {
+        if !self.chores.subscribe.is_empty() || !self.chores.abandon.is_empty() {
+            return Some(self.began);
+        }
+        let is_settled = self.dialer.is_done() && self.connecting.is_settled();
         let phase = match self.phase {
-            Phase::Readers | Phase::Others => self.dialer.next(),
-            Phase::Holding(until) => Some(until),
-            Phase::Sending => self.next_send(),
-            Phase::Draining => Some(self.drained_at()),
-            Phase::Closing(since) => Some(since + CLOSING),
-            Phase::Over => None,
+            LoadPhase::Readers | LoadPhase::Others if is_settled => Some(self.began),
+            LoadPhase::Readers | LoadPhase::Others => self.dialer.next(),
+            LoadPhase::Holding(until) => Some(until),
+            LoadPhase::Sending => self.next_send(),
+            LoadPhase::Draining => Some(self.drained_at()),
+            LoadPhase::Closing(_) if self.chores.closing == 0 => Some(self.began),
+            LoadPhase::Closing(since) => Some(since + CLOSING),
+            LoadPhase::Over => None,
         };
         [phase, self.connecting.next(), self.display.next()].into_iter().flatten().min()
     }
 
     fn is_over(&self) -> bool {
-        self.phase == Phase::Over
+        self.phase == LoadPhase::Over
     }
 
     fn note_turn(&mut self, took: Duration) {
-        if self.phase == Phase::Sending {
+        if self.phase == LoadPhase::Sending {
             self.results.generator.turn.add(number(took));
         }
     }
 }
 
-impl<D: Display> Load<D> {
+impl<D: RunDisplay> Load<D> {
     fn show(&mut self, now: Instant) {
         let line = self.progress(now);
         self.display.show(line, now);

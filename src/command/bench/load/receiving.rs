@@ -1,8 +1,8 @@
 //! The readers: what has come of each stream.
 
-use super::Context;
+use super::context::Context;
 use crate::command::bench::measure::Times;
-use crate::command::bench::payload::{Fault, Stamp};
+use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::results::{Latencies, MessageResults, Verified};
 use crate::command::bench::verify::{Arrived, Pair};
 use crate::mqtt::packet::Publish;
@@ -53,11 +53,11 @@ impl Receiving {
         self.latest = now;
         let stamp = match context.payloads.read(payload) {
             Ok(stamp) => stamp,
-            Err(Fault::Foreign) => {
+            Err(PayloadFault::Foreign) => {
                 sink.verified.foreign += 1;
                 return None;
             }
-            Err(Fault::Corrupted) => {
+            Err(PayloadFault::Corrupted) => {
                 sink.verified.corrupted += 1;
                 return None;
             }
@@ -66,8 +66,7 @@ impl Receiving {
         let stream = stamp.stream as usize;
         let is_known = stream < plan.streams() && {
             let (_, topic) = plan.stream(stream);
-            plan.takes(subscriber, topic)
-                && head.topic_or_empty() == context.topics[topic].as_str()
+            plan.takes(subscriber, topic) && head.topic_or_empty() == context.topics[topic].as_str()
         };
         if !is_known {
             sink.verified.corrupted += 1;

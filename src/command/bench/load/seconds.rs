@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::System;
+use super::context::System;
 use crate::command::bench::measure::{Quantile, Times};
-use crate::command::bench::report::words;
 use crate::command::bench::results::{GeneratorResults, Second};
+use crate::command::bench::words;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -54,8 +54,13 @@ impl Seconds {
     /// Before the window.
     pub fn new(system: System) -> Self {
         let now = (system.cpu)();
-        let cpu =
-            Cpu { system, at_start: now, at_begin: (now, None), at_second: (now, None), machine: None };
+        let cpu = Cpu {
+            system,
+            at_start: now,
+            at_begin: (now, None),
+            at_second: (now, None),
+            machine: None,
+        };
         Self {
             times: Times::default(),
             lateness: Times::default(),

@@ -7,13 +7,13 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use super::Context;
+use super::context::Context;
 use crate::client::fleet::Fleet;
-use crate::command::bench::config::{Length, LoadPlan, Pace};
+use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
 use crate::command::bench::measure::Times;
 use crate::command::bench::payload::Stamp;
 use crate::command::bench::results::{Latencies, MessageResults};
-use crate::command::bench::schedule::Schedule;
+use crate::command::bench::schedule::SendSchedule;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -32,7 +32,7 @@ const LOOK: u64 = 100_000_000;
 
 /// What a publisher waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+enum WaitReason {
     /// Its connection.
     Offline,
     /// The time of its next message.
@@ -49,13 +49,13 @@ enum Wait {
 
 /// One publisher.
 #[derive(Debug)]
-struct Publisher {
-    schedule: Option<Schedule>,
+struct LoadPublisher {
+    schedule: Option<SendSchedule>,
     /// How many messages it has sent.
     sent: u64,
     /// How many it may send (`-C`).
     quota: u64,
-    wait: Wait,
+    wait: WaitReason,
     /// Since when it waits for that, in nanoseconds.
     since: u64,
     /// When the time of each message was that is not finished, from number `first` on.
@@ -74,10 +74,31 @@ struct Publisher {
 /// What stands in the place of the time of a message that is finished.
 const FINISHED: u64 = u64::MAX;
 
+impl LoadPublisher {
+    /// How many messages are due before `end` and not sent; with a quota and no schedule all that
+    /// are left.
+    fn unsent(&self, end: u64) -> u64 {
+        let left = self.quota - self.sent;
+        match &self.schedule {
+            Some(schedule) => schedule.waiting_until(end).min(left),
+            None if self.quota == u64::MAX => 0,
+            None => left,
+        }
+    }
+
+    /// The times at the front that are finished are forgotten.
+    fn forget_finished(&mut self) {
+        while self.unfinished.front() == Some(&FINISHED) {
+            self.unfinished.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
 /// All publishers.
 #[derive(Debug)]
 pub struct Sending {
-    publishers: Vec<Publisher>,
+    publishers: Vec<LoadPublisher>,
     /// When the next message of a publisher is due.
     due: BinaryHeap<Reverse<(u64, usize)>>,
     /// Those that may go on at once.
@@ -90,6 +111,8 @@ pub struct Sending {
     pub blocked: [u64; 2],
     /// How many messages wait for an acknowledgement.
     pub unfinished: u64,
+    /// How many copies of what was sent are to come.
+    pub expected: u64,
     buffer: BytesMut,
 }
 
@@ -100,14 +123,16 @@ impl Sending {
         let count = load.plan.publishers;
         let publishers = (0..count).map(|publisher| {
             let schedule = match load.pace {
-                Pace::Open(offer) => Some(Schedule::new(offer, publisher, count, load.seed)),
-                Pace::Closed(_) => None,
+                LoadPace::Open(offer) => {
+                    Some(SendSchedule::new(offer, publisher, count, load.seed))
+                }
+                LoadPace::Closed(_) => None,
             };
-            Publisher {
+            LoadPublisher {
                 schedule,
                 sent: 0,
                 quota: quota(load.times.length, publisher, count),
-                wait: Wait::Offline,
+                wait: WaitReason::Offline,
                 since: 0,
                 unfinished: VecDeque::new(),
                 first: 0,
@@ -125,6 +150,7 @@ impl Sending {
             streams: vec![[0; 2]; load.plan.streams()],
             blocked: [0; 2],
             unfinished: 0,
+            expected: 0,
             buffer: BytesMut::new(),
         }
     }
@@ -139,8 +165,8 @@ impl Sending {
     /// A publisher has lost its connection.
     pub fn offline(&mut self, publisher: usize, now: u64) {
         let of = &mut self.publishers[publisher];
-        if of.wait != Wait::Done {
-            (of.wait, of.since) = (Wait::Offline, now);
+        if of.wait != WaitReason::Done {
+            (of.wait, of.since) = (WaitReason::Offline, now);
         }
     }
 
@@ -148,15 +174,15 @@ impl Sending {
     pub fn unblock(&mut self, publisher: usize, context: &Context, now: u64) {
         let of = &mut self.publishers[publisher];
         match of.wait {
-            Wait::Window | Wait::Socket | Wait::Offline => {
-                let kind = usize::from(of.wait == Wait::Window);
-                if of.wait != Wait::Offline {
+            WaitReason::Window | WaitReason::Socket | WaitReason::Offline => {
+                let kind = usize::from(of.wait == WaitReason::Window);
+                if of.wait != WaitReason::Offline {
                     self.blocked[kind] += context.window.overlap(of.since, now);
                 }
-                (of.wait, of.since) = (Wait::Turn, now);
+                (of.wait, of.since) = (WaitReason::Turn, now);
                 self.unblocked.push(publisher);
             }
-            Wait::Due | Wait::Turn | Wait::Done => {}
+            WaitReason::Due | WaitReason::Turn | WaitReason::Done => {}
         }
     }
 
@@ -171,25 +197,35 @@ impl Sending {
 
     /// Whether every publisher has sent what it may.
     pub fn is_done(&self) -> bool {
-        self.publishers.iter().all(|of| of.wait == Wait::Done)
+        self.publishers.iter().all(|of| of.wait == WaitReason::Done)
     }
 
     /// Whether a message that is due before `end` waits at a publisher that is online.
     pub fn is_waiting(&self, end: u64, start: u64) -> bool {
         self.publishers.iter().any(|of| {
-            let is_online = !matches!(of.wait, Wait::Offline | Wait::Done);
+            let is_online = !matches!(of.wait, WaitReason::Offline | WaitReason::Done);
             let due = of.schedule.as_ref().map(|schedule| schedule.due() + start);
             is_online && of.sent < of.quota && due.is_some_and(|due| due < end)
         })
     }
 
-    /// How many messages are due before `end` and not sent.
-    pub fn backlog(&self, end: u64) -> u64 {
-        let waiting = self.publishers.iter().map(|of| {
-            let left = of.quota - of.sent;
-            of.schedule.as_ref().map_or(0, |schedule| schedule.waiting_until(end)).min(left)
-        });
-        waiting.sum()
+    /// How many messages are due before `end` and not sent; with `-C` all that are left.
+    pub fn unsent(&self, end: u64) -> u64 {
+        self.publishers.iter().map(|of| of.unsent(end)).sum()
+    }
+
+    /// The same at publishers that cannot send now.
+    pub fn held_up(&self, end: u64) -> u64 {
+        let cannot = |of: &&LoadPublisher| {
+            matches!(of.wait, WaitReason::Offline | WaitReason::Window | WaitReason::Socket)
+                && of.schedule.is_some()
+        };
+        self.publishers.iter().filter(cannot).map(|of| of.unsent(end)).sum()
+    }
+
+    /// A publisher will not be online again.
+    pub fn give_up(&mut self, publisher: usize) {
+        self.publishers[publisher].wait = WaitReason::Done;
     }
 
     /// Sends what is due.
@@ -214,7 +250,7 @@ impl Sending {
         self.look_at = Some(now + LOOK);
         for publisher in 0..self.publishers.len() {
             let of = &mut self.publishers[publisher];
-            if of.wait == Wait::Window && of.progress + NO_PROGRESS <= now {
+            if of.wait == WaitReason::Window && of.progress + NO_PROGRESS <= now {
                 let arrived = context.messages_of(publisher, of.arrived);
                 of.written_off = of.sent.saturating_sub(arrived);
                 of.progress = now;
@@ -232,14 +268,14 @@ impl Sending {
         context: &Context,
         sink: &mut SentSink<'_>,
     ) {
-        let now = context.clock.number(std::time::Instant::now());
+        let now = context.clock.number((context.now)());
         let end = context.window.end;
-        if matches!(self.publishers[publisher].wait, Wait::Offline | Wait::Done) {
+        if matches!(self.publishers[publisher].wait, WaitReason::Offline | WaitReason::Done) {
             return;
         }
         let room = self.room(publisher, context);
         if room == 0 {
-            return self.wait(publisher, Wait::Window, now);
+            return self.wait(publisher, WaitReason::Window, now);
         }
         let id = context.load.plan.publisher_id(publisher);
         if !fleet.can_publish(id, context.load.messages.qos) {
@@ -248,7 +284,7 @@ impl Sending {
         }
         let batch = self.prepare(publisher, context, room, now.min(end.saturating_sub(1)), now);
         let count = batch.times.len();
-        let sent = self.hand_over(publisher, fleet, context, batch, sink, now);
+        let sent = self.hand_over(publisher, fleet, context, &batch, sink, now);
         if sent < count {
             let wait = refusal(fleet, id, context.load.messages.qos);
             return self.wait(publisher, wait, now);
@@ -261,26 +297,26 @@ impl Sending {
         let of = &self.publishers[publisher];
         let next = of.schedule.as_ref().map(|schedule| schedule.due() + context.window.start);
         let wait = match next {
-            _ if of.sent >= of.quota => Wait::Done,
-            Some(due) if due >= context.window.end => Wait::Done,
-            None if now >= context.window.end => Wait::Done,
+            _ if of.sent >= of.quota => WaitReason::Done,
+            Some(due) if due >= context.window.end => WaitReason::Done,
+            None if now >= context.window.end => WaitReason::Done,
             Some(due) if due > now => {
                 self.due.push(Reverse((due, publisher)));
-                Wait::Due
+                WaitReason::Due
             }
-            _ => Wait::Turn,
+            _ => WaitReason::Turn,
         };
         self.wait(publisher, wait, now);
     }
 
-    fn wait(&mut self, publisher: usize, wait: Wait, now: u64) {
+    fn wait(&mut self, publisher: usize, wait: WaitReason, now: u64) {
         let of = &mut self.publishers[publisher];
-        if matches!(wait, Wait::Window | Wait::Socket) {
+        if matches!(wait, WaitReason::Window | WaitReason::Socket) {
             of.since = now;
         }
         // Otherwise the end of the last block still counts for what it has held up.
         of.wait = wait;
-        if wait == Wait::Turn {
+        if wait == WaitReason::Turn {
             self.unblocked.push(publisher);
         }
     }
@@ -289,8 +325,8 @@ impl Sending {
     fn room(&self, publisher: usize, context: &Context) -> u64 {
         let of = &self.publishers[publisher];
         let limit = match context.load.pace {
-            Pace::Closed(Some(limit)) => limit,
-            Pace::Closed(None) | Pace::Open(_) => return u64::MAX,
+            LoadPace::Closed(Some(limit)) => limit,
+            LoadPace::Closed(None) | LoadPace::Open(_) => return u64::MAX,
         };
         if context.load.messages.qos > QoS::AtMostOnce {
             return limit.saturating_sub(of.open);
@@ -307,7 +343,7 @@ impl Sending {
         let of = &mut self.publishers[publisher];
         of.arrived += 1;
         of.progress = now;
-        if of.wait == Wait::Window {
+        if of.wait == WaitReason::Window {
             self.unblock(publisher, context, now);
         }
     }
@@ -320,13 +356,14 @@ impl Sending {
         room: u64,
         until: u64,
         now: u64,
-    ) -> Batch {
+    ) -> DueBatch {
         let of = &self.publishers[publisher];
         let (plan, sizes) = (&context.load.plan, &context.load.messages.sizes);
         let mut ahead = of.schedule.clone();
         let (topic, ..) = plan.place(publisher, of.sent);
-        let mut batch = Batch { topic, ..Batch::default() };
+        let mut batch = DueBatch { topic, ..DueBatch::default() };
         let most = room.min(of.quota - of.sent).min(BATCH as u64);
+        self.buffer.reserve(BATCH_BYTES);
         for number in of.sent..of.sent + most {
             let intended = match &ahead {
                 Some(schedule) => schedule.due() + context.window.start,
@@ -357,7 +394,7 @@ impl Sending {
         publisher: usize,
         fleet: &mut Fleet,
         context: &Context,
-        batch: Batch,
+        batch: &DueBatch,
         sink: &mut SentSink<'_>,
         now: u64,
     ) -> usize {
@@ -379,16 +416,29 @@ impl Sending {
             // Larger than a run takes.
             let payload = head.payload.slice(batch.payloads[0].clone());
             let message = Publish { payload, ..Publish::clone(&head) };
-            sent = u64::from(fleet.publish(id, message, token).is_ok());
-            if sent == 0 {
-                sink.too_large = true;
+            if fleet.publish(id, message, token).is_err() {
+                self.skip_too_large(publisher, sink);
+                return 1;
             }
+            sent = 1;
         }
         let sent = usize::try_from(sent).unwrap_or(0);
         for time in &batch.times[..sent] {
             self.note_sent(publisher, context, *time, sink, now);
         }
         sent
+    }
+
+    /// The next message is larger than the server takes.
+    fn skip_too_large(&mut self, publisher: usize, sink: &mut SentSink<'_>) {
+        let of = &mut self.publishers[publisher];
+        of.sent += 1;
+        of.unfinished.push_back(FINISHED);
+        of.forget_finished();
+        if let Some(schedule) = &mut of.schedule {
+            schedule.advance();
+        }
+        *sink.messages.refused.entry(ReasonCode::PACKET_TOO_LARGE).or_default() += 1;
     }
 
     fn note_sent(
@@ -400,8 +450,9 @@ impl Sending {
         now: u64,
     ) {
         let of = &mut self.publishers[publisher];
-        let (_, stream, _) = context.load.plan.place(publisher, of.sent);
+        let (topic, stream, _) = context.load.plan.place(publisher, of.sent);
         of.sent += 1;
+        self.expected += context.readers[topic];
         if let Some(schedule) = &mut of.schedule {
             schedule.advance();
             // What was blocked is late from the end of the block on.
@@ -413,10 +464,13 @@ impl Sending {
             self.streams[stream][1] += 1;
             sink.messages.sent += 1;
         }
+        of.unfinished.push_back(intended);
         if context.load.messages.qos > QoS::AtMostOnce {
-            of.unfinished.push_back(intended);
             of.open += 1;
             self.unfinished += 1;
+        } else {
+            of.unfinished.clear();
+            of.first = of.sent;
         }
     }
 
@@ -433,8 +487,9 @@ impl Sending {
         let Some(intended) = self.finish(publisher, token) else { return };
         if code.is_error() {
             *sink.messages.refused.entry(code).or_default() += 1;
-            let (_, stream, _) = context.load.plan.place(publisher, token);
+            let (topic, stream, _) = context.load.plan.place(publisher, token);
             // It need not come.
+            self.expected -= context.readers[topic];
             self.streams[stream][0] -= 1;
             if context.window.holds(intended) {
                 self.streams[stream][1] -= 1;
@@ -461,10 +516,7 @@ impl Sending {
         if intended == FINISHED {
             return None;
         }
-        while of.unfinished.front() == Some(&FINISHED) {
-            of.unfinished.pop_front();
-            of.first += 1;
-        }
+        of.forget_finished();
         of.open -= 1;
         self.unfinished -= 1;
         Some(intended)
@@ -485,14 +537,14 @@ impl Sending {
     pub fn stop(&mut self, context: &Context, now: u64) {
         for of in &mut self.publishers {
             let kind = match of.wait {
-                Wait::Socket => Some(0),
-                Wait::Window => Some(1),
-                Wait::Offline | Wait::Due | Wait::Turn | Wait::Done => None,
+                WaitReason::Socket => Some(0),
+                WaitReason::Window => Some(1),
+                WaitReason::Offline | WaitReason::Due | WaitReason::Turn | WaitReason::Done => None,
             };
             if let Some(kind) = kind {
                 self.blocked[kind] += context.window.overlap(of.since, now);
             }
-            of.wait = Wait::Done;
+            of.wait = WaitReason::Done;
         }
         self.due.clear();
         self.unblocked.clear();
@@ -501,14 +553,14 @@ impl Sending {
 }
 
 /// What a connection waits for that took less than there was.
-fn refusal(fleet: &mut Fleet, id: usize, qos: QoS) -> Wait {
+fn refusal(fleet: &mut Fleet, id: usize, qos: QoS) -> WaitReason {
     if fleet.is_congested(id) {
-        Wait::Socket
+        WaitReason::Socket
     } else if qos == QoS::AtMostOnce || fleet.can_publish(id, qos) {
         // The next write makes room.
-        Wait::Turn
+        WaitReason::Turn
     } else {
-        Wait::Window
+        WaitReason::Window
     }
 }
 
@@ -516,14 +568,14 @@ fn refusal(fleet: &mut Fleet, id: usize, qos: QoS) -> Wait {
 fn has_window_of_qos_0(load: &LoadPlan) -> bool {
     load.messages.qos == QoS::AtMostOnce
         && load.plan.subscribers > 0
-        && matches!(load.pace, Pace::Closed(Some(_)))
+        && matches!(load.pace, LoadPace::Closed(Some(_)))
 }
 
 /// How many messages a publisher may send.
-fn quota(length: Length, publisher: usize, publishers: usize) -> u64 {
+fn quota(length: WindowLength, publisher: usize, publishers: usize) -> u64 {
     match length {
-        Length::Time(_) => u64::MAX,
-        Length::Count(count) => {
+        WindowLength::Time(_) => u64::MAX,
+        WindowLength::Count(count) => {
             let (publisher, publishers) = (publisher as u64, publishers as u64);
             count / publishers + u64::from(publisher < count % publishers)
         }
@@ -532,7 +584,7 @@ fn quota(length: Length, publisher: usize, publishers: usize) -> u64 {
 
 /// Messages of one publisher to one topic that are due.
 #[derive(Debug, Default)]
-struct Batch {
+struct DueBatch {
     topic: usize,
     payloads: Vec<Range<usize>>,
     times: Vec<u64>,
@@ -548,8 +600,6 @@ pub struct SentSink<'a> {
     pub second_lateness: &'a mut Times,
     /// Of the current second: how many messages left.
     pub second_sent: &'a mut u64,
-    /// A message was larger than the server takes.
-    pub too_large: bool,
 }
 
 impl SentSink<'_> {

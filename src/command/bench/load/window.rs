@@ -28,11 +28,7 @@ impl Window {
             return None;
         }
         let third = (self.end - self.begin) / 3;
-        if at < self.begin + third {
-            Some(0)
-        } else {
-            (at >= self.end - third).then_some(1)
-        }
+        if at < self.begin + third { Some(0) } else { (at >= self.end - third).then_some(1) }
     }
 }
 

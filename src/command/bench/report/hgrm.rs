@@ -61,7 +61,9 @@ mod tests {
     #[test]
     fn the_last_line_has_everything() {
         let mut times = Times::default();
-        (1..=1000_u64).for_each(|n| times.add(n * 1_000_000));
+        for n in 1..=1000_u64 {
+            times.add(n * 1_000_000);
+        }
         let text = render(&times);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].contains("Value") && lines[0].contains("1/(1-Percentile)"));

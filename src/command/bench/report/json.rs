@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Report;
-use crate::command::bench::conditions::{Measured, Origin, Outcome, Verdict};
-use crate::command::bench::config::{Length, Pace};
-use crate::command::bench::judge::{Place, Steadiness};
+use super::BenchReport;
+use crate::command::bench::conditions::{
+    ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured,
+};
+use crate::command::bench::config::{LoadPace, WindowLength};
+use crate::command::bench::judge::{ServerPlace, Steadiness};
 use crate::command::bench::measure::{Quantile, Times};
 use crate::command::bench::payload::Sizes;
-use crate::command::bench::results::{Ending, Second};
-use crate::command::bench::schedule::Arrival;
+use crate::command::bench::results::{LoadEnding, Second};
+use crate::command::bench::schedule::ArrivalPattern;
 
 /// The version of the form.
 const SCHEMA: u32 = 1;
@@ -79,8 +81,8 @@ fn seconds(time: Duration) -> String {
 }
 
 /// The whole report, without a line end.
-pub fn render(report: &Report<'_>) -> String {
-    let Report { load, server, results, judgement, .. } = report;
+pub fn render(report: &BenchReport<'_>) -> String {
+    let BenchReport { load, server, results, judgement, .. } = report;
     let limit = judgement.limit.word();
     Object::new()
         .text("type", "bench")
@@ -89,7 +91,7 @@ pub fn render(report: &Report<'_>) -> String {
         .text("run", &format!("{:08x}", report.run))
         .text("part", "1/1")
         .raw("seed", load.seed)
-        .text("start", &report.start)
+        .text("start", report.start)
         .texts("argv", &report.plan.arguments)
         .raw("plan", plan(report))
         .raw("server", self::server(server))
@@ -108,13 +110,13 @@ pub fn render(report: &Report<'_>) -> String {
         .texts("invalid_because", &judgement.invalid)
         .raw("overload", judgement.is_overloaded())
         .raw("steady", judgement.steadiness == Steadiness::Steady)
-        .raw("interrupted", results.ending != Ending::Complete)
+        .raw("interrupted", results.ending != LoadEnding::Complete)
         .raw("conditions", array(report.outcomes.iter().map(condition)))
         .raw("passed", !report.has_failed())
         .end()
 }
 
-fn plan(report: &Report<'_>) -> String {
+fn plan(report: &BenchReport<'_>) -> String {
     let load = report.load;
     let object = Object::new()
         .raw("publishers", load.plan.publishers)
@@ -125,13 +127,13 @@ fn plan(report: &Report<'_>) -> String {
         .raw("sub_qos", load.messages.sub_qos.bits())
         .text("size", &sizes(&load.messages.sizes));
     let object = match load.pace {
-        Pace::Open(offer) => object
+        LoadPace::Open(offer) => object
             .text("loop", "open")
             .raw("rate", number(offer.rate))
-            .text("arrival", if offer.arrival == Arrival::Even { "even" } else { "poisson" })
+            .text("arrival", if offer.arrival == ArrivalPattern::Even { "even" } else { "poisson" })
             .raw("tick", seconds(Duration::from_nanos(offer.tick)))
             .raw("inflight", "null"),
-        Pace::Closed(limit) => object
+        LoadPace::Closed(limit) => object
             .text("loop", "closed")
             .raw("rate", "null")
             .raw("arrival", "null")
@@ -139,8 +141,8 @@ fn plan(report: &Report<'_>) -> String {
             .maybe("inflight", limit),
     };
     let object = match load.times.length {
-        Length::Time(time) => object.raw("for", seconds(time)).raw("count", "null"),
-        Length::Count(count) => object.raw("for", "null").raw("count", count),
+        WindowLength::Time(time) => object.raw("for", seconds(time)).raw("count", "null"),
+        WindowLength::Count(count) => object.raw("for", "null").raw("count", count),
     };
     object
         .raw("warmup", seconds(load.times.warmup))
@@ -162,7 +164,7 @@ fn sizes(sizes: &Sizes) -> String {
     }
 }
 
-fn server(server: &super::Server) -> String {
+fn server(server: &super::BenchServer) -> String {
     let tls = server.tls.as_ref().map(|(version, cipher)| {
         Object::new().text("version", version).text("cipher", cipher).end()
     });
@@ -177,7 +179,7 @@ fn server(server: &super::Server) -> String {
         .end()
 }
 
-fn machine(report: &Report<'_>) -> String {
+fn machine(report: &BenchReport<'_>) -> String {
     let (machine, generator) = (report.machine, &report.results.generator);
     Object::new()
         .raw("cores", machine.cores)
@@ -186,19 +188,16 @@ fn machine(report: &Report<'_>) -> String {
         .maybe("load_before", machine.load.map(number))
         .maybe("busy", generator.machine_busy.map(number))
         .maybe("steal", generator.steal.map(number))
-        .raw("same_as_server", report.server.place == Place::Here)
+        .raw("same_as_server", report.server.place == ServerPlace::Here)
         .end()
 }
 
 fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
     let object = Object::new();
-    counts
-        .iter()
-        .fold(object, |object, (name, count)| object.raw(&name.to_string(), count))
-        .end()
+    counts.iter().fold(object, |object, (name, count)| object.raw(&name.to_string(), count)).end()
 }
 
-fn connections(report: &Report<'_>) -> String {
+fn connections(report: &BenchReport<'_>) -> String {
     let results = &report.results.connections;
     Object::new()
         .raw("wanted", results.wanted)
@@ -213,13 +212,10 @@ fn connections(report: &Report<'_>) -> String {
         .end()
 }
 
-fn messages(report: &Report<'_>) -> String {
+fn messages(report: &BenchReport<'_>) -> String {
     let results = &report.results.messages;
-    let refused: BTreeMap<String, u64> = results
-        .refused
-        .iter()
-        .map(|(code, count)| (format!("0x{:02x}", code.0), *count))
-        .collect();
+    let refused: BTreeMap<String, u64> =
+        results.refused.iter().map(|(code, count)| (format!("0x{:02x}", code.0), *count)).collect();
     Object::new()
         .raw("sent", results.sent)
         .raw("acknowledged", results.acknowledged)
@@ -235,7 +231,7 @@ fn messages(report: &Report<'_>) -> String {
         .end()
 }
 
-fn verified(report: &Report<'_>) -> String {
+fn verified(report: &BenchReport<'_>) -> String {
     let verified = &report.results.verified;
     Object::new()
         .raw("sent", verified.copies)
@@ -279,12 +275,11 @@ fn times(times: &Times) -> String {
         .end()
 }
 
-fn latency(report: &Report<'_>) -> String {
-    let (latencies, connect) =
-        (&report.results.latencies, &report.results.connections.times);
+fn latency(report: &BenchReport<'_>) -> String {
+    let (latencies, connect) = (&report.results.latencies, &report.results.connections.times);
     let kind = match report.load.pace {
-        Pace::Open(_) => "response",
-        Pace::Closed(_) => "service",
+        LoadPace::Open(_) => "response",
+        LoadPace::Closed(_) => "service",
     };
     Object::new()
         .text("kind", kind)
@@ -300,7 +295,7 @@ fn latency(report: &Report<'_>) -> String {
         .end()
 }
 
-fn generator(report: &Report<'_>) -> String {
+fn generator(report: &BenchReport<'_>) -> String {
     let generator = &report.results.generator;
     let cpu = Object::new().raw("cpu", number(generator.cpu)).end();
     Object::new()
@@ -343,7 +338,7 @@ fn second(at: usize, seconds: &[Second]) -> String {
         .end()
 }
 
-fn condition(outcome: &Outcome) -> String {
+fn condition(outcome: &ConditionOutcome) -> String {
     let value = match outcome.value {
         Measured::Number(value) if value.fract() == 0.0 => format!("{value:.0}"),
         Measured::Number(value) => number(value),
@@ -352,8 +347,8 @@ fn condition(outcome: &Outcome) -> String {
     };
     Object::new()
         .text("condition", &outcome.condition)
-        .raw("implied", outcome.origin == Origin::Implied)
+        .raw("implied", outcome.origin == ConditionOrigin::Implied)
         .raw("value", value)
-        .raw("true", outcome.verdict == Verdict::Failed)
+        .raw("true", outcome.verdict == ConditionVerdict::Failed)
         .end()
 }

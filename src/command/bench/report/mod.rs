@@ -3,18 +3,17 @@
 pub mod hgrm;
 pub mod json;
 pub mod text;
-pub mod words;
 
-use crate::command::bench::conditions::{Outcome, Verdict};
+use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{LoadPlan, ReportPlan};
-use crate::command::bench::judge::{Judgement, Place};
+use crate::command::bench::judge::{RunJudgement, ServerPlace};
 use crate::command::bench::machine::Machine;
 use crate::command::bench::results::Results;
 use crate::mqtt::qos::QoS;
 
 /// The server, as the first connection found it.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct BenchServer {
     /// Its address.
     pub address: String,
     /// `ws` or `wss`.
@@ -30,32 +29,32 @@ pub struct Server {
     /// The keep alive of the connections, in seconds.
     pub keep_alive: u64,
     /// Where it is.
-    pub place: Place,
+    pub place: ServerPlace,
 }
 
 /// Everything that a report is made of.
-pub struct Report<'a> {
+pub struct BenchReport<'a> {
     /// The number of the run.
     pub run: u32,
     /// The start of the run, as RFC 3339.
-    pub start: String,
+    pub start: &'a str,
     /// What was done.
     pub load: &'a LoadPlan,
     /// What is printed.
     pub plan: &'a ReportPlan,
     /// The server.
-    pub server: &'a Server,
+    pub server: &'a BenchServer,
     /// This machine.
     pub machine: &'a Machine,
     /// What was found.
     pub results: &'a Results,
     /// What it proves.
-    pub judgement: &'a Judgement,
+    pub judgement: &'a RunJudgement,
     /// What came of the conditions.
-    pub outcomes: &'a [Outcome],
+    pub outcomes: &'a [ConditionOutcome],
 }
 
-impl Report<'_> {
+impl BenchReport<'_> {
     /// What the readers were promised: the lowest of what was published, asked for and granted.
     pub fn promised(&self) -> QoS {
         promised(self.load, self.results)
@@ -63,7 +62,7 @@ impl Report<'_> {
 
     /// Whether a condition is true.
     pub fn has_failed(&self) -> bool {
-        self.outcomes.iter().any(|outcome| outcome.verdict == Verdict::Failed)
+        self.outcomes.iter().any(|outcome| outcome.verdict == ConditionVerdict::Failed)
     }
 }
 

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Report, words};
+use super::BenchReport;
 use crate::client::fleet::Cause;
-use crate::command::bench::conditions::{Origin, Outcome, Verdict};
-use crate::command::bench::config::{Comeback, Length, Pace};
-use crate::command::bench::judge::{Limit, Place};
+use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
+use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
+use crate::command::bench::judge::{LoadLimit, ServerPlace};
 use crate::command::bench::measure::{Quantile, Times, brief, precise};
 use crate::command::bench::payload::Sizes;
-use crate::command::bench::results::Ending;
-use crate::command::bench::schedule::Arrival;
+use crate::command::bench::results::LoadEnding;
+use crate::command::bench::schedule::ArrivalPattern;
+use crate::command::bench::words;
 use crate::mqtt::qos::QoS;
 
 /// The shares of the table of times.
@@ -22,20 +23,26 @@ const SHARES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
 const NAME: usize = 10;
 
 /// Lines that grow.
-struct Lines(String);
+struct TextLines(String);
 
-impl Lines {
+impl TextLines {
     /// A line with a name.
     fn add(&mut self, name: &str, text: &str) {
         let line = format!("{name:NAME$} {text}");
         self.0.push_str(line.trim_end());
         self.0.push('\n');
     }
+
+    /// A row of a table.
+    fn row(&mut self, name: &str, cells: &[String]) {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(self.0, "{name:15}{}", cells.join(" "));
+    }
 }
 
 /// The whole report, without its last line end.
-pub fn render(report: &Report<'_>) -> String {
-    let mut lines = Lines(String::new());
+pub fn render(report: &BenchReport<'_>) -> String {
+    let mut lines = TextLines(String::new());
     lines.add("bench", &format!("run {:08x}: {}", report.run, plan(report)));
     lines.add("server", &server(report));
     lines.add("machine", &machine(report));
@@ -62,7 +69,7 @@ fn plural(count: usize, noun: &str) -> String {
 }
 
 /// What was done, in one line.
-fn plan(report: &Report<'_>) -> String {
+fn plan(report: &BenchReport<'_>) -> String {
     let load = report.load;
     let plan = load.plan;
     let mut parts = Vec::new();
@@ -70,8 +77,8 @@ fn plan(report: &Report<'_>) -> String {
         parts.push(plural(plan.idle, "connection"));
         parts.extend(load.connect_rate.map(words::rate));
         let held = match load.times.length {
-            Length::Time(time) => words::given(time),
-            Length::Count(_) => "0 s".to_owned(),
+            WindowLength::Time(time) => words::given(time),
+            WindowLength::Count(_) => "0 s".to_owned(),
         };
         return parts.join(", ") + &format!(", then held for {held}");
     }
@@ -111,20 +118,20 @@ pub fn sizes(sizes: &Sizes) -> String {
     }
 }
 
-fn pace(pace: Pace) -> String {
+fn pace(pace: LoadPace) -> String {
     match pace {
-        Pace::Open(offer) => {
-            let random = if offer.arrival == Arrival::Poisson { ", poisson" } else { "" };
+        LoadPace::Open(offer) => {
+            let random = if offer.arrival == ArrivalPattern::Poisson { ", poisson" } else { "" };
             format!("open loop at {}{random}", words::rate(offer.rate))
         }
-        Pace::Closed(Some(limit)) => {
+        LoadPace::Closed(Some(limit)) => {
             format!("closed loop, {} in flight each", words::thousands(limit))
         }
-        Pace::Closed(None) => "closed loop".to_owned(),
+        LoadPace::Closed(None) => "closed loop".to_owned(),
     }
 }
 
-fn server(report: &Report<'_>) -> String {
+fn server(report: &BenchReport<'_>) -> String {
     let server = report.server;
     let mut parts = vec![server.address.clone(), server.scheme.to_owned()];
     if let Some((version, cipher)) = &server.tls {
@@ -140,7 +147,7 @@ fn server(report: &Report<'_>) -> String {
     parts.join(", ")
 }
 
-fn machine(report: &Report<'_>) -> String {
+fn machine(report: &BenchReport<'_>) -> String {
     let machine = report.machine;
     let mut text = plural(machine.cores, "core");
     if let Some(kernel) = &machine.kernel {
@@ -152,8 +159,8 @@ fn machine(report: &Report<'_>) -> String {
         let _ = write!(text, ", load {load:.1} before the start");
     }
     let place = match report.server.place {
-        Place::Here => "this machine",
-        Place::Elsewhere => "another machine",
+        ServerPlace::Here => "this machine",
+        ServerPlace::Elsewhere => "another machine",
     };
     text + &format!("; 1 loop; the server is on {place}")
 }
@@ -181,7 +188,7 @@ fn maximum(times: &Times) -> String {
     }
 }
 
-fn connections(report: &Report<'_>, lines: &mut Lines) {
+fn connections(report: &BenchReport<'_>, lines: &mut TextLines) {
     let results = &report.results.connections;
     let (made, wanted) = (words::thousands(results.made), words::thousands(results.wanted));
     let head = format!("{made} of {wanted} in {}", words::seconds(results.took));
@@ -205,7 +212,7 @@ fn connections(report: &Report<'_>, lines: &mut Lines) {
     }
 }
 
-fn steps(report: &Report<'_>) -> String {
+fn steps(report: &BenchReport<'_>) -> String {
     let times = &report.results.connections.times;
     let mut parts = Vec::new();
     for (name, times) in [
@@ -220,7 +227,7 @@ fn steps(report: &Report<'_>) -> String {
     }
     let mut text = format!("p50: {}", parts.join(", "));
     if times.suback.count() > 0 {
-        text += &format!("; suback {}", quantile(&times.suback, 0.5));
+        let _ = write!(text, "; suback {}", quantile(&times.suback, 0.5));
     }
     if report.server.tls.is_some() {
         text += "; TLS resumed 0";
@@ -234,13 +241,12 @@ fn causes(causes: &BTreeMap<Cause, u64>) -> String {
     if let [(cause, _)] = all[..] {
         return cause.words();
     }
-    let all = all.iter().map(|(cause, count)| {
-        format!("{} {}", words::thousands(**count), cause.words())
-    });
+    let all =
+        all.iter().map(|(cause, count)| format!("{} {}", words::thousands(**count), cause.words()));
     all.collect::<Vec<_>>().join(", ")
 }
 
-fn failed(report: &Report<'_>) -> String {
+fn failed(report: &BenchReport<'_>) -> String {
     let results = &report.results.connections;
     let count = words::thousands(results.failures());
     let causes = causes(&results.failed);
@@ -251,7 +257,7 @@ fn failed(report: &Report<'_>) -> String {
     format!("{count}: {causes}{}", first.unwrap_or_default())
 }
 
-fn held(report: &Report<'_>, lines: &mut Lines) {
+fn held(report: &BenchReport<'_>, lines: &mut TextLines) {
     let Some((time, online)) = report.results.held else { return };
     let results = &report.results.connections;
     let pong = &results.times.pong;
@@ -261,12 +267,12 @@ fn held(report: &Report<'_>, lines: &mut Lines) {
     if pong.count() > 0 {
         let count = words::thousands(pong.count());
         let (p50, p99, max) = (quantile(pong, 0.5), quantile(pong, 0.99), maximum(pong));
-        text += &format!(", {count} PINGREQ answered, p50 {p50}, p99 {p99}, max {max}");
+        let _ = write!(text, ", {count} PINGREQ answered, p50 {p50}, p99 {p99}, max {max}");
     }
     lines.add("held", &text);
 }
 
-fn messages(report: &Report<'_>, lines: &mut Lines) {
+fn messages(report: &BenchReport<'_>, lines: &mut TextLines) {
     let messages = &report.results.messages;
     let warmup = report.load.times.warmup;
     let after = if warmup.is_zero() {
@@ -277,22 +283,23 @@ fn messages(report: &Report<'_>, lines: &mut Lines) {
     let window = words::seconds(messages.window);
     lines.add("measured", &format!("{window}{after}"));
     let interrupted = match report.results.ending {
-        Ending::Interrupted(_, after) => {
+        LoadEnding::Interrupted(_, after) => {
             Some(format!("after {}: sending ended then", words::seconds(after)))
         }
-        Ending::Complete => None,
+        LoadEnding::Complete => None,
     };
     if let Some(text) = interrupted {
         lines.add("interrupted", &text);
     }
-    let (count, rate) = (words::thousands(messages.sent), words::rate(messages.sent_rate().round()));
+    let (count, rate) =
+        (words::thousands(messages.sent), words::rate(messages.sent_rate().round()));
     let mut sent = format!("{count}   {rate}   ");
     let mut parts = Vec::new();
     if report.load.messages.qos > QoS::AtMostOnce {
         parts.push(format!("acknowledged {}", words::thousands(messages.acknowledged)));
         parts.push(format!("refused {}", refused(report)));
     }
-    if let Pace::Open(_) = report.load.pace {
+    if let LoadPace::Open(_) = report.load.pace {
         parts.push(format!("unsent {}", words::thousands(messages.unsent)));
     }
     if messages.unacknowledged > 0 {
@@ -305,7 +312,7 @@ fn messages(report: &Report<'_>, lines: &mut Lines) {
     }
 }
 
-fn refused(report: &Report<'_>) -> String {
+fn refused(report: &BenchReport<'_>) -> String {
     let refused = &report.results.messages.refused;
     let all: u64 = refused.values().sum();
     let codes: Vec<String> = refused
@@ -318,12 +325,12 @@ fn refused(report: &Report<'_>) -> String {
     format!("{} ({})", words::thousands(all), codes.join(", "))
 }
 
-fn received(report: &Report<'_>, lines: &mut Lines) {
+fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
     let messages = &report.results.messages;
     let count = words::thousands(messages.received);
     // A closed loop whose limit is the generator says only how much the server does at least.
-    let is_least = matches!(report.load.pace, Pace::Closed(_))
-        && matches!(report.judgement.limit, Limit::Generator | Limit::Machine);
+    let is_least = matches!(report.load.pace, LoadPace::Closed(_))
+        && matches!(report.judgement.limit, LoadLimit::Generator | LoadLimit::Machine);
     let at_least = if is_least { "at least " } else { "" };
     let rate = words::rate(messages.rate().round());
     let expected = words::thousands(messages.expected);
@@ -333,8 +340,9 @@ fn received(report: &Report<'_>, lines: &mut Lines) {
     lines.add("received", &format!("{count}   {at_least}{rate}   of {expected}{late}"));
     let verified = &report.results.verified;
     let at_most = if verified.undecided > 0 && verified.lost > 0 { "at most " } else { "" };
+    let warmup = if report.load.times.warmup.is_zero() { "" } else { " with the warm-up" };
     let mut text = format!(
-        "{} with the warm-up: lost {at_most}{}, duplicated {}{}, reordered {}, corrupted {}",
+        "{}{warmup}: lost {at_most}{}, duplicated {}{}, reordered {}, corrupted {}",
         words::thousands(verified.copies),
         words::thousands(verified.lost),
         words::thousands(verified.duplicated),
@@ -348,14 +356,14 @@ fn received(report: &Report<'_>, lines: &mut Lines) {
         ("undecided", verified.undecided),
     ] {
         if count > 0 {
-            text += &format!(", {name} {}", words::thousands(count));
+            let _ = write!(text, ", {name} {}", words::thousands(count));
         }
     }
     lines.add("verified", &text);
 }
 
 /// Why there may be second copies.
-fn duplicates(report: &Report<'_>) -> String {
+fn duplicates(report: &BenchReport<'_>) -> String {
     let verified = &report.results.verified;
     if verified.duplicated == 0 {
         return String::new();
@@ -369,9 +377,9 @@ fn duplicates(report: &Report<'_>) -> String {
     format!(" ({allowed}{flagged})")
 }
 
-fn times(report: &Report<'_>, lines: &mut Lines) {
+fn times(report: &BenchReport<'_>, lines: &mut TextLines) {
     let latencies = &report.results.latencies;
-    let is_open = matches!(report.load.pace, Pace::Open(_));
+    let is_open = matches!(report.load.pace, LoadPace::Open(_));
     let delivery = if is_open { "delivery" } else { "service" };
     let rows = [
         (delivery, &latencies.delivery),
@@ -385,20 +393,20 @@ fn times(report: &Report<'_>, lines: &mut Lines) {
     }
     let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let heads: Vec<String> = heads.iter().map(|head| format!("{head:>9}")).collect();
-    lines.0.push_str(&format!("{:15}{}\n", "", heads.join(" ")));
+    lines.row("", &heads);
     for (name, times) in rows {
         let cells = SHARES.iter().map(|share| times.quantile(*share));
         let cells = cells.chain([times.maximum()]);
         let cells: Vec<String> = cells
             .map(|cell| cell.map_or_else(|| format!("{:>9}", "-"), |cell| format!("{cell:>9}")))
             .collect();
-        lines.0.push_str(&format!("{name:15}{}\n", cells.join(" ")));
+        lines.row(name, &cells);
     }
 }
 
-fn notes(report: &Report<'_>, lines: &mut Lines) {
-    let Report { load, results, judgement, .. } = report;
-    if load.plan.publishers > 0 && matches!(load.pace, Pace::Closed(_)) {
+fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
+    let BenchReport { load, results, judgement, .. } = report;
+    if load.plan.publishers > 0 && matches!(load.pace, LoadPace::Closed(_)) {
         lines.add(
             "note",
             "service times: in a closed loop a slow server slows the senders down, too. For what \
@@ -407,11 +415,12 @@ fn notes(report: &Report<'_>, lines: &mut Lines) {
     }
     if results.messages.backlog > 0 {
         let count = words::thousands(results.messages.backlog);
-        lines.add("note", &format!("{count} messages waited already when the window began"));
+        lines.add("note", &format!("when the window began, so many messages waited: {count}"));
     }
     if results.messages.emptied > 0 {
         let count = words::thousands(results.messages.emptied);
-        lines.add("note", &format!("{count} windows were emptied: nothing came for 1 s"));
+        let text = format!("so often a publisher went on because nothing came for 1 s: {count}");
+        lines.add("note", &text);
     }
     let promised = results.granted.filter(|granted| *granted < load.messages.sub_qos);
     if let Some(granted) = promised {
@@ -420,7 +429,7 @@ fn notes(report: &Report<'_>, lines: &mut Lines) {
     if load.comeback == Comeback::Never && results.connections.losses() > 0 {
         lines.add("note", "connections that were lost did not come back (--no-reconnect)");
     }
-    if let (Some(overload), Pace::Open(offer)) = (judgement.overload, load.pace) {
+    if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
         let growth = overload.growth.map(|growth| Duration::from_secs_f64(growth / 1e9));
         let growth = growth.map(|growth| {
             let growth = precise(crate::command::bench::clock::number(growth));
@@ -432,7 +441,7 @@ fn notes(report: &Report<'_>, lines: &mut Lines) {
     }
 }
 
-fn generator(report: &Report<'_>, lines: &mut Lines) {
+fn generator(report: &BenchReport<'_>, lines: &mut TextLines) {
     let generator = &report.results.generator;
     let cpu = words::percent(generator.cpu * 100.0);
     let rss = words::memory(generator.rss);
@@ -450,28 +459,28 @@ fn generator(report: &Report<'_>, lines: &mut Lines) {
         Some(Quantile::Never) | None => "-".to_owned(),
     };
     let bound = match report.load.pace {
-        Pace::Open(_) => " (so much of a latency can be the generator's own)",
-        Pace::Closed(_) => "",
+        LoadPace::Open(_) => " (so much of a latency can be the generator's own)",
+        LoadPace::Closed(_) => "",
     };
     lines.add("generator", &format!("busiest loop {cpu} CPU, {rss}; turns p99 {turn}{bound}"));
 }
 
-fn limit(report: &Report<'_>) -> String {
-    let Report { results, machine, judgement, .. } = report;
+fn limit(report: &BenchReport<'_>) -> String {
+    let BenchReport { results, machine, judgement, .. } = report;
     let is_sending = report.load.plan.publishers > 0;
     match judgement.limit {
-        Limit::NotReached if is_sending => {
+        LoadLimit::NotReached if is_sending => {
             "not reached: what was offered was delivered".to_owned()
         }
-        Limit::NotReached => "not reached: all connections were made and stood".to_owned(),
-        Limit::Generator if !judgement.is_valid() => {
+        LoadLimit::NotReached => "not reached: all connections were made and stood".to_owned(),
+        LoadLimit::Generator if !judgement.is_valid() => {
             "generator: the run proves nothing about the server".to_owned()
         }
-        Limit::Generator => {
+        LoadLimit::Generator => {
             let rate = words::rate(results.messages.rate().round());
             format!("generator: its loop was busy. The server does at least {rate}")
         }
-        Limit::Machine => {
+        LoadLimit::Machine => {
             let busy = words::percent(results.generator.machine_busy.unwrap_or(1.0) * 100.0);
             let own = (results.generator.cpu * 100.0).round();
             let all = machine.cores * 100;
@@ -481,39 +490,41 @@ fn limit(report: &Report<'_>) -> String {
                  alone may do more: at least {rate}"
             )
         }
-        Limit::ServerRefused => "server: it refused connections".to_owned(),
-        Limit::ServerLost => "server: it lost messages or connections".to_owned(),
-        Limit::ServerBlocked(share) => {
+        LoadLimit::ServerRefused => "server: it refused connections".to_owned(),
+        LoadLimit::ServerLost => "server: it lost messages or connections".to_owned(),
+        LoadLimit::ServerBlocked(share) => {
             format!("server: windows or sockets were full for {share} % of the time")
         }
-        Limit::ServerBehind => "server: it delivered less than was offered".to_owned(),
-        Limit::Unknown => "unknown: neither is busy: latency times window sets the rate; raise -M \
+        LoadLimit::ServerBehind => "server: it delivered less than was offered".to_owned(),
+        LoadLimit::Unknown => {
+            "unknown: neither is busy: latency times window sets the rate; raise -M \
                            or --pub"
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 
-fn conditions(outcomes: &[Outcome], lines: &mut Lines) {
+fn conditions(outcomes: &[ConditionOutcome], lines: &mut TextLines) {
     for outcome in outcomes {
         let answer = match outcome.verdict {
-            Verdict::Failed => "yes",
-            Verdict::Passed => "no",
+            ConditionVerdict::Failed => "yes",
+            ConditionVerdict::Passed => "no",
         };
         let value = match (&outcome.shown, outcome.origin) {
             (Some(value), _) => format!(" ({value})"),
-            (None, Origin::Given) => " (there are no data)".to_owned(),
-            (None, Origin::Implied) => String::new(),
+            (None, ConditionOrigin::Given) => " (there are no data)".to_owned(),
+            (None, ConditionOrigin::Implied) => String::new(),
         };
         lines.add("fail", &format!("{}: {answer}{value}", outcome.condition));
     }
 }
 
-fn result(report: &Report<'_>) -> String {
+fn result(report: &BenchReport<'_>) -> String {
     let judgement = report.judgement;
     if !judgement.is_valid() {
         return format!("INVALID: {}", judgement.invalid.join("; "));
     }
-    let is_asked = report.outcomes.iter().any(|outcome| outcome.origin == Origin::Given);
+    let is_asked = report.outcomes.iter().any(|outcome| outcome.origin == ConditionOrigin::Given);
     match (report.has_failed(), is_asked) {
         (true, _) => "valid, FAILED".to_owned(),
         (false, true) => "valid, passed".to_owned(),

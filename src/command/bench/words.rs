@@ -74,8 +74,7 @@ mod tests {
 
     #[test]
     fn numbers_are_easy_to_read() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")]
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")]
         {
             assert_eq!(thousands(number), text);
         }
