@@ -150,7 +150,9 @@ impl FleetConnection {
             }
             ConnectionStage::Online => {
                 self.session.expire(now).map_err(|_| Cause::Silent)?;
-                self.pings.asked.get_or_insert(now);
+                if self.session.awaits_pong() {
+                    self.pings.asked.get_or_insert(now);
+                }
                 Ok(())
             }
             stage => Err(Cause::Timeout(stage)),
@@ -317,6 +319,12 @@ impl FleetConnection {
         if let Some(number) = done {
             self.session.acknowledge_up_to(number);
         }
+        if let Some(asked) = self.pings.asked
+            && !self.session.awaits_pong()
+        {
+            self.pings.asked = None;
+            driver.happened(id, Happening::Pong { took: now - asked }, now);
+        }
         Ok(())
     }
 
@@ -344,10 +352,6 @@ impl FleetConnection {
             }
             Event::Acknowledged { token, code, .. } => Happening::Acknowledged { token, code },
             Event::InDoubt { token } => Happening::InDoubt { token },
-            Event::Pong => match self.pings.asked.take() {
-                Some(asked) => Happening::Pong { took: now - asked },
-                None => return Ok(()),
-            },
             Event::NotSubscribed { .. } => return Err(Cause::Protocol),
             Event::Message(_)
             | Event::MessageBegins { .. }
@@ -355,6 +359,7 @@ impl FleetConnection {
             | Event::MessageEnds
             | Event::MessageCut
             | Event::AllReleased
+            | Event::Pong
             | Event::SomeAcknowledged
             | Event::Unsubscribed(_) => return Ok(()),
         };

@@ -317,9 +317,9 @@ impl FromStr for Tolerated {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let implied = IMPLIED.iter().find(|(text, _)| *text == name);
+        let implied = IMPLIED.into_iter().find(|count| count.name() == name);
         match (implied, name) {
-            (Some((_, count)), _) => Ok(Self::Count(*count)),
+            (Some(count), _) => Ok(Self::Count(count)),
             (None, "overload") => Ok(Self::Overload),
             (None, _) => Err(format!(
                 "{name}: expected failed, disconnected, corrupted, unsent, overload, lost, \
@@ -329,16 +329,34 @@ impl FromStr for Tolerated {
     }
 }
 
-/// The implied conditions of a number above 0.
-const IMPLIED: [(&str, Count); 7] = [
-    ("failed", Count::Failed),
-    ("disconnected", Count::Disconnected),
-    ("corrupted", Count::Corrupted),
-    ("unsent", Count::Unsent),
-    ("lost", Count::Lost),
-    ("duplicated", Count::Duplicated),
-    ("reordered", Count::Reordered),
+/// The numbers that fail a run that has any.
+const IMPLIED: [Count; 7] = [
+    Count::Failed,
+    Count::Disconnected,
+    Count::Corrupted,
+    Count::Unsent,
+    Count::Lost,
+    Count::Duplicated,
+    Count::Reordered,
 ];
+
+impl Count {
+    /// Its name in conditions.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Missed => "missed",
+            Self::Duplicated => "duplicated",
+            Self::Reordered => "reordered",
+            Self::Corrupted => "corrupted",
+            Self::Unsent => "unsent",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Disconnected => "disconnected",
+            Self::Connected => "connected",
+        }
+    }
+}
 
 /// Whether MQTT promises at this QoS that there are none.
 fn is_promised(count: Count, qos: QoS) -> bool {
@@ -360,10 +378,10 @@ pub fn outcomes(
 ) -> Vec<ConditionOutcome> {
     let mut outcomes: Vec<ConditionOutcome> =
         given.iter().map(|condition| condition.outcome(results)).collect();
-    for (name, count) in IMPLIED {
+    for count in IMPLIED {
         let number = number(count, results);
         if number > 0 && is_promised(count, qos) && !tolerated.contains(&Tolerated::Count(count)) {
-            outcomes.push(implied(format!("{name}>0"), number));
+            outcomes.push(implied(format!("{}>0", count.name()), number));
         }
     }
     if is_overloaded && !tolerated.contains(&Tolerated::Overload) {

@@ -35,7 +35,8 @@ pub fn percent(percent: f64) -> String {
     match percent {
         0.0 => "0 %".to_owned(),
         _ if percent < 100.0 && rounded >= 100.0 => format!("{} %", floored(percent)),
-        _ if rounded == 0.0 => format!("{percent:.1e} %"),
+        _ if percent < 0.005 => "under 0.01 %".to_owned(),
+        _ if rounded == 0.0 => format!("{percent:.2} %"),
         _ => format!("{rounded} %"),
     }
 }
@@ -96,7 +97,8 @@ mod tests {
             (99.5, "99.5 %"),
             (38.4, "38 %"),
             (0.42, "0.4 %"),
-            (0.000_1, "1.0e-4 %"),
+            (0.036, "0.04 %"),
+            (0.000_1, "under 0.01 %"),
         ] {
             assert_eq!(percent(share), text);
         }

@@ -33,7 +33,9 @@ fn the_report_has_the_form_of_the_manual() {
     let outcome = Program::new([&["bench", &url], &flags[..], &more].concat()).run();
     assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
     let text = String::from_utf8(outcome.stdout.clone()).unwrap();
-    let names: Vec<&str> = text.lines().map(|line| line[..10.min(line.len())].trim()).collect();
+    let names = text.lines().map(|line| line[..10.min(line.len())].trim());
+    // A busy machine has more to say.
+    let names: Vec<&str> = names.filter(|name| !["overload", "note"].contains(name)).collect();
     let expected = [
         "bench",
         "server",
@@ -126,12 +128,12 @@ fn a_plan_is_printed_and_nothing_else_done() {
 fn what_makes_no_sense_is_refused() {
     let url = "ws://127.0.0.1:1/mqtt";
     for (flags, why) in [
-        (&["--pub", "0"][..], "mqttws: --pub, --sub, --connect: there is no connection\n"),
-        (&["-i", "me"], "mqttws: -i: bench decides this itself\n"),
-        (&["--pub", "2", "-t", "a"], "mqttws: -t: two of 2 topics are a: %i is missing\n"),
+        (&["--pub", "0"][..], "mqttws: --pub, --sub, --connect: there is no connection"),
+        (&["-i", "me"], "mqttws: -i: bench decides this itself"),
+        (&["--pub", "2", "-t", "a"], "mqttws: -t: two of 2 topics are a: %i is missing"),
         (
             &["-t", "a/%x"],
-            "mqttws: -t: expected %i (topic), %c (connection), %r (run) or %% after %\n",
+            "mqttws: -t: expected %i (topic), %c (connection), %r (run) or %% after %",
         ),
     ] {
         let arguments = [&["bench", url], flags].concat();

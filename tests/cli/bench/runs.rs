@@ -2,6 +2,7 @@
 
 use super::{bench, numbers, object};
 use crate::serve::serve_for_others as serve;
+use crate::support::faulty_broker::{FaultyBroker, Wrong};
 use crate::support::program::Program;
 
 #[test]
@@ -29,7 +30,7 @@ fn every_kind_of_fan_is_verified() {
         ("--pub 20 --sub 1", 200),
         ("--pub 1 --sub 20", 4000),
         ("--pub 3 --sub 5 --topics 7", 200),
-        ("--pub 5 --sub 7 --topics 2", 700),
+        ("--pub 5 --sub 7 --topics 2", 720),
         ("--pub 2 --sub 3 --sub-all", 600),
     ] {
         let flags: Vec<&str> = flags.split(' ').collect();
@@ -73,7 +74,7 @@ fn connections_that_only_stand_are_held() {
     let connections = &object["connections"];
     assert_eq!((&connections["made"], &connections["online"]), (&50.into(), &50.into()));
     assert!(object["latency"]["ping"]["count"].as_u64().unwrap() >= 50, "{outcome}");
-    assert_eq!((outcome.code(), &object["limit"]), (Some(0), &"none".into()), "{outcome}");
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
     drop(serve);
 }
 
@@ -112,11 +113,13 @@ fn nobody_there_has_the_code_of_its_cause() {
 
 #[test]
 fn a_signal_ends_it_with_a_report() {
-    let (serve, url) = serve();
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let broker = FaultyBroker::start(Wrong::Nothing);
         let flags = ["--pub", "1", "--sub", "1", "--rate", "100", "--for", "60s"];
+        let url = broker.url();
         let arguments = [&["bench", &url, "--max-lateness", "never"], &flags[..]].concat();
         let mut bench = Program::new(arguments).spawn();
+        broker.wait_for_message();
         bench.signal("QUIT");
         bench.wait_for_words("so far: ");
         bench.signal(signal);
@@ -126,5 +129,4 @@ fn a_signal_ends_it_with_a_report() {
         assert!(text.starts_with("bench      run ") && text.contains("\nresult     "), "{outcome}");
         assert!(text.contains(" lost 0, duplicated 0, reordered 0, corrupted 0\n"), "{outcome}");
     }
-    drop(serve);
 }

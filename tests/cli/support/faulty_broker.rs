@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use super::program::PATIENCE;
 use super::websocket::{Complaint, Peer, frame};
 
 const BINARY: u8 = 0x82;
@@ -78,6 +79,7 @@ struct Message {
 pub struct FaultyBroker {
     port: u16,
     state: Arc<Mutex<State>>,
+    came: Arc<Condvar>,
 }
 
 impl FaultyBroker {
@@ -86,15 +88,24 @@ impl FaultyBroker {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State { wrong, ..State::default() }));
-        let shared = Arc::clone(&state);
+        let came = Arc::new(Condvar::new());
+        let shared = (Arc::clone(&state), Arc::clone(&came));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&shared);
+                let (state, came) = shared.clone();
                 // What a client does wrong ends its connection, and shows in its report.
-                thread::spawn(move || serve(stream, &shared));
+                thread::spawn(move || serve(stream, &state, &came));
             }
         });
-        Self { port, state }
+        Self { port, state, came }
+    }
+
+    /// Waits until a message has come.
+    pub fn wait_for_message(&self) {
+        let state = self.state.lock().unwrap();
+        let waited =
+            self.came.wait_timeout_while(state, PATIENCE, |state| state.messages == 0).unwrap();
+        assert!(!waited.1.timed_out(), "no message came");
     }
 
     /// Its address.
@@ -109,7 +120,7 @@ impl FaultyBroker {
     }
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<(), Complaint> {
+fn serve(stream: TcpStream, state: &Mutex<State>, came: &Condvar) -> Result<(), Complaint> {
     stream.set_nodelay(true).unwrap();
     let writer = stream.try_clone().unwrap();
     let mut peer = Peer::new(stream, None);
@@ -131,7 +142,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<(), Complaint> {
         _ => 0,
     };
     peer.write_frame(BINARY, &[0x20, 3, 0, code, 0])?;
-    let result = answer_packets(&mut peer, &writer, id, state);
+    let result = answer_packets(&mut peer, &writer, id, (state, came));
     state.lock().unwrap().readers.remove(&id);
     result
 }
@@ -140,7 +151,7 @@ fn answer_packets(
     peer: &mut Peer,
     writer: &TcpStream,
     id: usize,
-    state: &Mutex<State>,
+    (state, came): (&Mutex<State>, &Condvar),
 ) -> Result<(), Complaint> {
     loop {
         let packet = peer.read_packet()?;
@@ -150,6 +161,7 @@ fn answer_packets(
                 if let Some(answer) = state.publish(&packet) {
                     send(writer, &answer);
                 }
+                came.notify_all();
             }
             // PUBREC and PUBREL are answered by their number; PUBACK and PUBCOMP are not.
             5 => send(writer, &[0x62, 2, packet[1], packet[2]]),

@@ -239,7 +239,7 @@ impl<D: RunDisplay> Load<D> {
         sending.act(fleet, context, &mut sink, at);
         self.tick(at, now);
         if self.has_sent_all(at) {
-            self.end_window(at, now);
+            self.end_window(now);
         }
     }
 
@@ -260,7 +260,9 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Nothing more is sent.
-    fn end_window(&mut self, at: u64, now: Instant) {
+    fn end_window(&mut self, now: Instant) {
+        // After the latest message, which was sent since the turn began.
+        let at = self.context.clock.number((self.context.now)()) + 1;
         let window = &mut self.context.window;
         window.end = window.end.min(at.max(window.begin));
         let length = Duration::from_nanos(window.end.saturating_sub(window.begin));
@@ -537,9 +539,8 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.signal = Some((signal, now));
         let after = now - self.began;
         self.results.ending = LoadEnding::Interrupted(signal, after);
-        let at = self.context.clock.number(now);
         match self.phase {
-            LoadPhase::Sending => self.end_window(at, now),
+            LoadPhase::Sending => self.end_window(now),
             LoadPhase::Readers | LoadPhase::Others => {
                 self.results.connections.took = after;
                 self.phase = LoadPhase::Closing(now);

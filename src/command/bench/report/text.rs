@@ -449,9 +449,9 @@ fn generator(report: &BenchReport<'_>, lines: &mut TextLines) {
         let before = words::percent(generator.cpu_connecting * 100.0);
         let made = report.results.connections.made.max(1);
         let each = words::memory(generator.rss.saturating_sub(generator.rss_before) / made);
-        let text = format!(
-            "busiest loop {before} CPU while connecting, {cpu} after; {rss}, {each} a connection"
-        );
+        // Of a few connections the base would be shared by too few.
+        let each = if made < 100 { String::new() } else { format!(", {each} a connection") };
+        let text = format!("busiest loop {before} CPU while connecting, {cpu} after; {rss}{each}");
         return lines.add("generator", &text);
     }
     let turn = match generator.turn.quantile(0.99) {
@@ -484,6 +484,9 @@ fn limit(report: &BenchReport<'_>) -> String {
             let busy = words::percent(results.generator.machine_busy.unwrap_or(1.0) * 100.0);
             let own = (results.generator.cpu * 100.0).round();
             let all = machine.cores * 100;
+            if !is_sending {
+                return format!("machine: it was {busy} busy, {own} of {all} % with the generator");
+            }
             let rate = words::rate(results.messages.rate().round());
             format!(
                 "machine: it was {busy} busy, {own} of {all} % with the generator. The server \
