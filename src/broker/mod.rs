@@ -40,7 +40,7 @@ use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, LoopControl};
 use fault::FaultPlan;
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
-use refusals::RefusalLines;
+use refusals::Refusals;
 use tls::ServerTls;
 
 use crate::mqtt::packet::Publish;
@@ -153,7 +153,7 @@ impl Broker {
             tls,
             log,
             faults: faults.map(Arc::new),
-            refusals: RefusalLines::default(),
+            refusals: Refusals::default(),
             deviations,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),

@@ -59,6 +59,7 @@ const PAGES: [(&str, &[PagePart]); 7] = [
             section!("description-pub"),
             section!("examples-pub"),
             Options,
+            section!("templates"),
             section!("requests"),
             section!("records"),
             section!("properties"),

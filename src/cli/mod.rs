@@ -4,6 +4,7 @@ mod apart;
 mod bench;
 mod check;
 mod choice;
+mod composition;
 mod connection;
 mod exec;
 mod help;

@@ -1,6 +1,7 @@
 //! Input and output on this machine: stdin, files, folders, stdout, the clock and the commands of
 //! `--exec`.
 
+pub mod decoded;
 pub mod exec;
 pub mod file;
 pub mod folder;

@@ -5,6 +5,7 @@ mod bench;
 mod blocked;
 mod check;
 mod cloud;
+mod composition;
 mod debug;
 mod dialling;
 mod disk;

@@ -295,7 +295,9 @@ impl Order<'_> {
         if ADDRESS.contains(&key) {
             return self.address.source != AddressOrigin::Layer(at);
         }
-        let adds = matches!(flag.get_action(), ArgAction::Append);
+        // `pub` publishes to the topics of one place, and the files.
+        let is_message = self.verb.get_name() == "pub" && ["topic", "file"].contains(&key);
+        let adds = matches!(flag.get_action(), ArgAction::Append) && !is_message;
         let own = [key];
         let alternatives: &[&str] = match key {
             _ if PASSWORD.contains(&key) => &PASSWORD,

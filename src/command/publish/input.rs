@@ -4,21 +4,25 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use bytes::{Bytes, BytesMut};
 
-use super::config;
+use super::config::{self, InputOptions};
 use crate::client::{LARGE_MESSAGE, Source};
+use crate::format::encoding::Encoding;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
+use crate::stdio::decoded::DecodedReader;
 use crate::stdio::file::FileBlocks;
 use crate::stdio::records::{Block, Records};
 use crate::stdio::stdin;
 use crate::terminal::screen;
 
-/// A file that is published as one message, once or several times.
+/// A file that is published as one message, once or several times; or several files, one after the
+/// other.
 pub struct LargeFile {
     /// Its name, in the words of a line.
     pub name: String,
@@ -26,9 +30,71 @@ pub struct LargeFile {
     pub blocks: FileBlocks,
     /// Its length when it was opened, in bytes.
     pub length: usize,
+    /// All of them, where there are several, and the place of this one.
+    files: Vec<PathBuf>,
+    place: usize,
+    /// How often it, or all of them, are published.
+    repeat: u64,
+    /// The longest message, in bytes.
+    maximum: usize,
 }
 
 impl LargeFile {
+    /// A file for the first message.
+    fn open(file: File, name: String, options: &InputOptions, maximum: usize) -> Result<Self> {
+        let length = length_of(&file, &name, maximum)?;
+        let (files, place, repeat) = (Vec::new(), 0, options.repeat);
+        Ok(Self { name, blocks: FileBlocks::new(file), length, files, place, repeat, maximum })
+    }
+
+    /// The first of several files.
+    fn first_of(files: Vec<PathBuf>, options: &InputOptions, maximum: usize) -> Result<Self> {
+        let (file, name) = open(&files[0])?;
+        let first = Self::open(file, name, options, maximum)?;
+        Ok(Self { files, ..first })
+    }
+
+    /// The record of each message: without a payload.
+    pub fn placeholder(&self) -> RecordInput {
+        let files = self.files.len().max(1) as u64;
+        RecordInput::placeholder(self.name.clone(), self.repeat.saturating_mul(files))
+    }
+
+    /// Whether there are several.
+    pub fn has_several(&self) -> bool {
+        self.files.len() > 1
+    }
+
+    /// Whether another file is to be read for the message of this record than before.
+    pub fn turns_to(&self, record: u64) -> bool {
+        self.has_several() && self.place_of(record) != self.place
+    }
+
+    fn place_of(&self, record: u64) -> usize {
+        let place = record.saturating_sub(1) % self.files.len() as u64;
+        usize::try_from(place).unwrap_or_default()
+    }
+
+    /// Opens the file for the message of this record. No block of the one before may be on its way.
+    pub fn turn_to(&mut self, record: u64) -> Result<()> {
+        self.place = self.place_of(record);
+        let (file, name) = open(&self.files[self.place])?;
+        self.length = length_of(&file, &name, self.maximum)?;
+        self.name = name;
+        self.blocks.replace(file);
+        Ok(())
+    }
+
+    /// The length of all messages together, in bytes, where that is known and has an end.
+    pub fn length_of_all(&self) -> Option<u64> {
+        let length = |path: &PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let each = match self.files.len() {
+            0 => self.length as u64,
+            _ => self.files.iter().map(length).sum(),
+        };
+        (self.repeat != config::FOR_EVER).then(|| each.saturating_mul(self.repeat))
+    }
+
     /// Whether it fits into a packet like `template`.
     pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
         let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
@@ -48,29 +114,64 @@ pub enum Opened {
 
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
-    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
-        let config::InputSource::File(path) = from else {
-            return RecordInput::new(from, repeat, maximum).map(Self::Input);
+    pub fn new(input: InputOptions, maximum: usize) -> Result<Self> {
+        if input.encoding.is_some() {
+            return RecordInput::new(input, maximum).map(Self::Input);
+        }
+        let path = match &input.source {
+            config::InputSource::File(path) => path,
+            config::InputSource::Files(paths) if are_streamed(paths) => {
+                return LargeFile::first_of(paths.clone(), &input, maximum).map(Self::Large);
+            }
+            _ => return RecordInput::new(input, maximum).map(Self::Input),
         };
-        let name = path.display().to_string();
-        if is_pipe(&path) {
-            return Ok(Self::Input(RecordInput::of_pipe(path, name, repeat, maximum)));
+        if is_pipe(path) {
+            return RecordInput::new(input, maximum).map(Self::Input);
         }
-        let file = File::open(path).with_context(|| format!("reading {name}"))?;
-        let length =
-            file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
-        match usize::try_from(length) {
-            Ok(length) if length < LARGE_MESSAGE => {
-                Ok(Self::Input(RecordInput::of_file(file, name, repeat, maximum)))
-            }
-            Ok(length) if length <= maximum => {
-                Ok(Self::Large(LargeFile { name, blocks: FileBlocks::new(file), length }))
-            }
-            _ => bail!(
-                "reading {name}: it has {length} bytes, and a message can have at most {maximum}"
-            ),
+        let (file, name) = open(path)?;
+        if length_of(&file, &name, maximum)? < LARGE_MESSAGE {
+            let reading = Reading { encoding: None, maximum };
+            return Ok(Self::Input(RecordInput::of_file(file, name, input.repeat, reading)));
         }
+        LargeFile::open(file, name, &input, maximum).map(Self::Large)
     }
+}
+
+/// Opens a file; its name for errors, too.
+fn open(path: &Path) -> Result<(File, String)> {
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("reading {name}"))?;
+    Ok((file, name))
+}
+
+/// The length of a file, in bytes; 0 if it has none. It is an error if that is above `maximum`.
+fn length_of(file: &File, name: &str, maximum: usize) -> Result<usize> {
+    let metadata = file.metadata().ok().filter(Metadata::is_file);
+    let length = metadata.map_or(0, |metadata| metadata.len());
+    let known = usize::try_from(length).ok().filter(|length| *length <= maximum);
+    ensure!(
+        known.is_some(),
+        "reading {name}: it has {length} bytes, and a message can have at most {maximum}"
+    );
+    Ok(known.unwrap_or_default())
+}
+
+/// Whether one of these files is large, and all have a length: then each is read as it is sent.
+fn are_streamed(paths: &[PathBuf]) -> bool {
+    let length = |path: &PathBuf| {
+        let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some(metadata.len())
+    };
+    let lengths: Option<Vec<u64>> = paths.iter().map(length).collect();
+    lengths.is_some_and(|lengths| lengths.iter().any(|length| *length >= LARGE_MESSAGE as u64))
+}
+
+/// How the content of a file becomes a record.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    encoding: Option<Encoding>,
+    /// The longest record, in bytes.
+    maximum: usize,
 }
 
 /// How far the input has been read.
@@ -99,6 +200,8 @@ pub struct RecordInput {
     state: ReadState,
     /// How often the one record is still to be published.
     repeat: u64,
+    /// How many records there are in all, where that is known.
+    pub total: Option<u64>,
     /// How long it is, where that is known, in bytes.
     pub length: Option<u64>,
     /// How much was read, in bytes.
@@ -109,40 +212,69 @@ pub struct RecordInput {
 
 impl RecordInput {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
-    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
-        let empty = Self { repeat, ..Self::empty() };
-        Ok(match from {
+    pub fn new(input: InputOptions, maximum: usize) -> Result<Self> {
+        let InputOptions { source, repeat, encoding } = input;
+        let reading = Reading { encoding, maximum };
+        Ok(match source {
             config::InputSource::File(path) if is_pipe(&path) => {
-                let what = path.display().to_string();
-                Self::of_pipe(path, what, repeat, maximum)
+                Self::of_pipe(path, repeat, reading)
             }
             config::InputSource::File(path) => {
-                let what = path.display().to_string();
-                let file = File::open(path).with_context(|| format!("reading {what}"))?;
-                Self::of_file(file, what, repeat, maximum)
+                let (file, what) = open(&path)?;
+                Self::of_file(file, what, repeat, reading)
             }
+            config::InputSource::Files(paths) => Self::of_files(paths, repeat, reading)?,
             config::InputSource::Text(text) => {
-                Self { whole: Some(text), state: ReadState::Ended, ..empty }
+                Self { whole: Some(text), state: ReadState::Ended, ..Self::repeated(repeat) }
             }
             config::InputSource::Stdin => {
-                Self { source: Some(not_empty(whole(io::stdin(), maximum))), ..empty }
+                let source = Some(not_empty(whole(io::stdin(), reading)));
+                Self { source, ..Self::repeated(repeat) }
             }
             config::InputSource::Records(delimiter) => Self::of_records(delimiter, maximum),
         })
     }
 
     /// A named pipe is opened by the thread that reads it: that waits for a writer.
-    fn of_pipe(path: PathBuf, what: String, repeat: u64, maximum: usize) -> Self {
+    fn of_pipe(path: PathBuf, repeat: u64, reading: Reading) -> Self {
+        let what = path.display().to_string();
         let mut path = Some(path);
-        let source: Source = Box::new(move || {
-            let path = path.take();
-            path.map(|path| stdin::read_whole(File::open(path)?, maximum)).transpose()
-        });
-        Self { source: Some(not_empty(source)), what, repeat, ..Self::empty() }
+        let source: Source =
+            Box::new(move || path.take().map(|path| reading.read(File::open(path)?)).transpose());
+        Self { source: Some(not_empty(source)), what, ..Self::repeated(repeat) }
     }
 
-    fn of_file(file: File, what: String, repeat: u64, maximum: usize) -> Self {
-        Self { source: Some(whole(file, maximum)), what, repeat, ..Self::empty() }
+    fn of_file(file: File, what: String, repeat: u64, reading: Reading) -> Self {
+        Self { source: Some(whole(file, reading)), what, ..Self::repeated(repeat) }
+    }
+
+    /// Several files, each of which is read when its turn comes.
+    fn of_files(paths: Vec<PathBuf>, repeat: u64, reading: Reading) -> Result<Self> {
+        for path in paths.iter().filter(|path| !is_pipe(path)) {
+            open(path)?;
+        }
+        let total = repeat.saturating_mul(paths.len() as u64);
+        let paths: Arc<[PathBuf]> = paths.into();
+        let mut turns = paths.len();
+        let mut rounds = repeat;
+        let source: Source = Box::new(move || {
+            if turns == 0 {
+                (turns, rounds) = (paths.len(), rounds - 1);
+            }
+            if rounds == 0 {
+                return Ok(None);
+            }
+            let path = &paths[paths.len() - turns];
+            turns -= 1;
+            reading.read_named(path).map(Some)
+        });
+        let what = "the files of -f".to_owned();
+        Ok(Self { source: Some(source), what, total: Some(total), ..Self::empty() })
+    }
+
+    /// A record that is published so often.
+    fn repeated(repeat: u64) -> Self {
+        Self { repeat, total: Some(repeat), ..Self::empty() }
     }
 
     fn of_records(delimiter: u8, maximum: usize) -> Self {
@@ -154,8 +286,9 @@ impl RecordInput {
     }
 
     /// Stands for a file whose content is streamed: a record without a payload.
-    pub fn placeholder(what: String, repeat: u64) -> Self {
-        Self { whole: Some(Bytes::new()), state: ReadState::Ended, what, repeat, ..Self::empty() }
+    fn placeholder(what: String, repeat: u64) -> Self {
+        let state = ReadState::Ended;
+        Self { whole: Some(Bytes::new()), state, what, ..Self::repeated(repeat) }
     }
 
     fn empty() -> Self {
@@ -167,21 +300,18 @@ impl RecordInput {
             ahead: None,
             state: ReadState::Open,
             repeat: 1,
+            total: None,
             length: None,
             read: 0,
             what: "stdin".to_owned(),
         }
     }
 
-    /// How often the one record is still to be published.
-    pub fn repeats(&self) -> u64 {
-        self.repeat
-    }
-
     /// Whether its progress may be of interest; where somebody types it, a bar would tear what they
     /// type.
     pub fn may_last(&self) -> bool {
-        self.repeat > 1 || (self.source.is_some() && !screen::stdin_is_terminal())
+        self.total.is_some_and(|total| total > 1)
+            || (self.source.is_some() && !screen::stdin_is_terminal())
     }
 
     /// How much of it was taken: what was read and is not waiting for its turn, in bytes.
@@ -209,7 +339,7 @@ impl RecordInput {
 
     /// Whether there may be more than one record: then each is named by its number.
     pub fn has_several(&self) -> bool {
-        self.repeat > 1 || self.delimiter.is_some()
+        self.total != Some(1)
     }
 
     /// Whether a block should be asked for now; from then on it counts as asked for.
@@ -266,19 +396,41 @@ fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
+impl Reading {
+    /// The content of a file, which is one record.
+    fn read(self, reader: impl Read) -> io::Result<Bytes> {
+        match self.encoding {
+            None => stdin::read_whole(reader, self.maximum),
+            Some(encoding) => stdin::read_whole(DecodedReader::new(reader, encoding), self.maximum),
+        }
+    }
+
+    /// The same of one of several files: errors name it, and a pipe must not be empty.
+    fn read_named(self, path: &Path) -> io::Result<Bytes> {
+        let content = File::open(path).and_then(|file| self.read(file)).and_then(|content| {
+            if content.is_empty() && is_pipe(path) { Err(empty()) } else { Ok(content) }
+        });
+        content
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+}
+
 /// A source of one block: everything.
-fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
+fn whole(reader: impl Read + Send + 'static, reading: Reading) -> Source {
     let mut reader = Some(reader);
-    Box::new(move || reader.take().map(|reader| stdin::read_whole(reader, maximum)).transpose())
+    Box::new(move || reader.take().map(|reader| reading.read(reader)).transpose())
+}
+
+/// The error about a record that is empty and was not to be.
+fn empty() -> io::Error {
+    io::Error::other("it is empty; -n publishes an empty message")
 }
 
 /// An empty block is an error: a command that has failed writes nothing, and an empty message
 /// would remove a retained one.
 fn not_empty(mut source: Source) -> Source {
     Box::new(move || match source()? {
-        Some(block) if block.is_empty() => {
-            Err(io::Error::other("it is empty; -n publishes an empty message"))
-        }
+        Some(block) if block.is_empty() => Err(empty()),
         block => Ok(block),
     })
 }

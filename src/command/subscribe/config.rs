@@ -4,12 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use regex::bytes::Regex;
-
 use crate::client;
 use crate::format::encoding::Encoding;
 use crate::format::json_path::JsonCondition;
 use crate::format::layout::{Layout, TopicColour};
+use crate::format::pattern::Pattern;
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
@@ -120,7 +119,7 @@ pub struct Criteria {
     /// A message counts if all of these hold.
     pub matching: Vec<Criterion>,
     /// `--fail-on`: the first message whose payload matches one of these is the end.
-    pub fail_on: Vec<Regex>,
+    pub fail_on: Vec<Pattern>,
     /// Whether messages are expected.
     pub expectation: Expectation,
     /// What becomes of messages that do not count.
@@ -131,9 +130,9 @@ pub struct Criteria {
 #[derive(Debug, Clone)]
 pub enum Criterion {
     /// `--match`: its payload matches.
-    Payload(Regex),
+    Payload(Pattern),
     /// `--match-topic`: its topic matches.
-    Topic(Regex),
+    Topic(Pattern),
     /// `--match-json`: its payload is JSON with this value.
     Json(JsonCondition),
 }

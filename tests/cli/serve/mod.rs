@@ -15,6 +15,7 @@ mod record;
 mod refusals;
 mod retained;
 mod signals;
+mod standard;
 mod terminal;
 mod tls;
 mod users;
