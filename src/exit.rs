@@ -307,7 +307,7 @@ pub fn worse(one: Exit, other: Exit) -> Exit {
 fn client_exit(error: &client::Error) -> Exit {
     use client::Error;
     match error.root() {
-        Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
+        Error::Local(_) | Error::Credentials(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
         Error::ConnectTimedOut { .. } | Error::Unanswered { .. } => Exit::TimedOut,
         Error::Refused { .. }

@@ -196,6 +196,7 @@ const WAITS: &[&str] = &[
 const WAITING: &[(&str, &str)] = &[
     ("command::check::guarded", "a thread that has panicked stays where it is"),
     ("command::check::run::collect", "the run, which is on a thread of its own"),
+    ("client::credentials::process", "the end of a command, in its thread"),
     ("client::fleet", "all connections of a load"),
     ("transport::poll", "the poller of every loop"),
     ("transport::dial::race", "connecting to several addresses at once, in the thread that dials"),
@@ -211,7 +212,10 @@ const WAITING: &[(&str, &str)] = &[
     ("terminal::screen", "not at all: it asks whether stderr is ready"),
     ("broker", "the end of its own thread"),
     ("broker::event_loop", "all connections"),
-    ("broker::event_loop::accept", "not at all: its listeners do not block"),
+    (
+        "broker::event_loop::accept",
+        "not at all: its listeners do not block, and it asks whether a client waits",
+    ),
 ];
 
 /// Where text may be printed.

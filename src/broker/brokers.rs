@@ -9,7 +9,7 @@ use super::access::users::Users;
 use super::limits::{Limits, NAMED_BROKERS};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, Outgoing, Router};
-use crate::mqtt::packet::{Malformed, Packet, Publish};
+use crate::mqtt::packet::{Malformed, Packet, Publish, PublishRun};
 use crate::mqtt::version::Version;
 
 /// The name of a broker: the first part of a path such as `/NAME/mqtt`.
@@ -145,6 +145,11 @@ impl Brokers {
     /// A packet came in.
     pub fn receive(&mut self, id: ConnectionId, packet: Packet, now: Instant) {
         self.of(id).receive(id, packet, now);
+    }
+
+    /// A run of messages came in.
+    pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
+        self.of(id).receive_run(id, run, now);
     }
 
     /// The client sent what is not MQTT.

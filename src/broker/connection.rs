@@ -21,11 +21,11 @@ use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, LINGER};
+use super::limits::{CONTROL_BYTES, LINGER, MOST_ANSWERS};
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::Refusals;
-use super::router::{ConnectionId, EndReason};
+use super::router::{ConnectionId, EndReason, OutgoingItem};
 use super::socket::{self, ClientSocket};
 use super::tls::ServerTls;
 use crate::mqtt::packet::Packet;
@@ -130,6 +130,15 @@ impl ServerConnection {
         self
     }
 
+    /// The same, passing on runs of messages as one, of at most so many bytes. Nobody then sees
+    /// each of them: not for connections with faults or deviations, or where somebody listens.
+    pub fn joining_messages(mut self, longest_run: usize) -> Self {
+        if self.faults.is_none() && self.deviant.is_none() {
+            self.input.join_messages(longest_run);
+        }
+        self
+    }
+
     /// The system has reported that there is something to read, perhaps the end.
     pub fn set_readable(&mut self, has_end: bool) {
         self.readiness = if has_end { Readiness::ToTheEnd } else { Readiness::Some };
@@ -141,6 +150,7 @@ impl ServerConnection {
         let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
         let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
             && self.sending.queue.control_len() <= most_control
+            && self.sending.queue.answers() <= MOST_ANSWERS
             && self.faults.as_ref().is_none_or(|faults| faults.takes_input());
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }
@@ -317,28 +327,28 @@ impl ServerConnection {
         self.sending.refuse(&refusal, now);
     }
 
-    /// Adds packets to what is written, which then weighs `unsent` bytes. The queue is left empty.
+    /// Adds items to what is written, which then weighs `unsent` bytes. The queue is left empty.
     pub fn post(
         &mut self,
-        packets: &mut VecDeque<Packet>,
+        items: &mut VecDeque<OutgoingItem>,
         unsent: usize,
         log: &BrokerLog,
         now: Instant,
     ) {
         let Self { address, sending, faults, has_ended, .. } = self;
         if sending.stage != EndStage::Open {
-            packets.clear();
+            items.clear();
         } else if let Some(faults) = faults {
             if *has_ended {
                 // What it has sent still arrives; nothing reaches it.
-                return packets.clear();
+                return items.clear();
             }
             let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
-            faults.hold_packets(packets, now, tell);
+            faults.hold_packets(items, now, tell);
             let unsent = unsent.saturating_sub(faults.lost());
             sending.queue.post(&mut faults.arrived_packets(now), unsent);
         } else {
-            sending.queue.post(packets, unsent);
+            sending.queue.post(items, unsent);
         }
     }
 

@@ -11,7 +11,7 @@ use super::choice::{Choice, Chosen, Flag};
 use super::value;
 use crate::command::publish::config::{Composition, TopicText, prefixed};
 use crate::exit::Usage;
-use crate::format::decoder::Decoder;
+use crate::format::decoder::TextDecoder;
 use crate::format::encoding::Encoding;
 use crate::format::text_template::{TemplateSource, TextTemplate};
 use crate::mqtt::topic::TopicName;
@@ -97,7 +97,7 @@ impl CompositionFlags {
     /// The payload of `-m`.
     pub fn decoded(&self, message: Vec<u8>) -> Result<Vec<u8>, Usage> {
         let Some(encoding) = self.payload_encoding else { return Ok(message) };
-        Decoder::decode(encoding, &message).map_err(|error| Usage::new(format!("-m: {error}")))
+        TextDecoder::decode(encoding, &message).map_err(|error| Usage::new(format!("-m: {error}")))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
+mod address;
 mod apart;
 mod bench;
 mod check;
 mod choice;
 mod composition;
 mod connection;
+mod credentials;
 mod exec;
 mod help;
 mod layout;
@@ -17,6 +19,7 @@ mod ping;
 mod profiles;
 pub mod property;
 mod publish;
+mod renewal;
 mod request;
 mod secret;
 mod serve;
@@ -26,6 +29,7 @@ mod testing;
 mod tls;
 mod upgrade;
 pub mod value;
+mod watching;
 
 use std::ffi::OsString;
 

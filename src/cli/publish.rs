@@ -400,13 +400,17 @@ impl PublishFlags {
         }
     }
 
-    /// `properties` are those of PUBLISH.
-    fn message_format(&self, properties: Properties) -> Result<MessageFormat> {
-        let form = match self.messages.split {
+    fn form(&self) -> RecordForm {
+        match self.messages.split {
             _ if self.reads_records() => RecordForm::Json,
             Some(separator) => RecordForm::Split(separator),
             None => RecordForm::Payload,
-        };
+        }
+    }
+
+    /// `properties` are those of PUBLISH.
+    fn message_format(&self, properties: Properties) -> Result<MessageFormat> {
+        let form = self.form();
         let topic_prefix = self.messages.topic_prefix.clone().unwrap_or_default();
         let composition = self.composition.composition(
             &self.messages.topic,
@@ -416,12 +420,8 @@ impl PublishFlags {
         let topic = self.messages.topic.first().filter(|_| composition.is_none());
         let topic = topic.map(|topic| prefixed(&topic_prefix, topic)).transpose();
         let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
-        let has_alias = properties.topic_alias().is_some();
         let has_topics = form != RecordForm::Payload || composition.is_some();
-        ensure!(
-            !has_alias || !(self.delivery.topic_alias || has_topics),
-            Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
-        );
+        self.check_alias(&properties, has_topics)?;
         let template = packet::Publish {
             qos: self.delivery.qos,
             retain: self.delivery.retain,
@@ -443,6 +443,16 @@ impl PublishFlags {
             encoding,
             composition,
         })
+    }
+
+    /// A topic alias that is given is for the one topic that there is.
+    fn check_alias(&self, properties: &Properties, has_topics: bool) -> Result<(), Usage> {
+        if properties.topic_alias().is_some() && (self.delivery.topic_alias || has_topics) {
+            return Err(Usage::new(
+                "-D publish topic-alias: it is for one topic, and not beside --topic-alias",
+            ));
+        }
+        Ok(())
     }
 
     fn pace(&self) -> Pace {

@@ -16,10 +16,12 @@ use super::mqtt::{ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
 use super::testing::{TestCommandFlags, TestFlags};
 use super::value::{self, Colour, latency_needs_version_5};
+use super::watching::WatchingFlags;
 use crate::client::{self, LARGE_MESSAGE};
 use crate::command::subscribe::config::{
     CommandOptions, Config, Destination, EndConditions, Expectation, Filter, MessageOptions,
-    OnFailure, OutputOptions, RetainedFilter, StartOptions, SubscribeRequest, WatchOptions,
+    OnFailure, OutputOptions, RetainedFilter, StartOptions, SubscribeRequest, UnchangedPayloads,
+    WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::annotated::{Annotations, Heading, PayloadForm};
@@ -52,6 +54,10 @@ pub struct SubscribeFlags {
     /// Output other than the messages.
     #[command(flatten)]
     display: Display,
+
+    /// Rates, reports and changes.
+    #[command(flatten)]
+    watching: Apart<WatchingFlags>,
 
     /// The commands.
     #[command(flatten)]
@@ -337,16 +343,23 @@ impl SubscribeFlags {
             start,
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
-            messages: MessageOptions {
-                end: self.end(),
-                output: OutputOptions { destination: self.destination()?, layout },
-                remove_retained: self.messages.remove_retained,
-                latency: self.display.latency,
-                criteria: self.tests.criteria(),
-                filter: self.filter(),
-            },
+            messages: self.message_options(layout)?,
         };
         Ok((config, warnings))
+    }
+
+    /// What is done with messages.
+    fn message_options(self, layout: Layout) -> Result<MessageOptions> {
+        Ok(MessageOptions {
+            end: self.end(),
+            output: OutputOptions { destination: self.destination()?, layout },
+            remove_retained: self.messages.remove_retained,
+            latency: self.display.latency,
+            unchanged: self.watching.unchanged(),
+            rate_interval: self.watching.message_rate,
+            criteria: self.tests.criteria(),
+            filter: self.filter(),
+        })
     }
 
     /// What begins when the subscriptions are granted.
@@ -425,6 +438,8 @@ impl SubscribeFlags {
             && !self.tests.criteria().are_given()
             && !self.commands.are_given()
             && !self.display.watch
+            && !self.watching.counts()
+            && self.watching.unchanged() == UnchangedPayloads::Written
             && layout.keeps_payloads();
         ClientNeeds {
             version_5: self.needs_version_5(),
@@ -505,6 +520,7 @@ impl SubscribeFlags {
         let OutputFlags { heading, format, json, .. } = &self.output;
         let shows_topics =
             heading.verbose || self.display.watch || format.is_some() || json.is_some();
+        let shows_topics = shows_topics || self.watching.counts();
         Filter {
             skips_removals: self.messages.remove_retained && !shows_topics,
             retained: self.messages.retained.0,
@@ -525,6 +541,9 @@ impl SubscribeFlags {
                 },
                 reply: self.commands.reply,
             }));
+        }
+        if let Some(reports) = self.watching.reports(self.output.json.is_some())? {
+            return Ok(Destination::Report(reports));
         }
         if self.display.watch {
             let (colour, encoding) = (self.display.topic_colour(), self.output.encoding.0);
@@ -547,6 +566,9 @@ impl SubscribeFlags {
         if self.display.watch {
             return watch_layout();
         }
+        if self.watching.counts() {
+            return Ok(layout_of_frames());
+        }
         let output = &self.output;
         let into_files = output.output_dir.is_some() || self.commands.are_given();
         let control_characters =
@@ -566,13 +588,17 @@ fn watch_layout() -> Result<Layout> {
         screen::stdout_is_terminal() && screen::can_redraw(),
         Usage::new("--watch needs a terminal on stdout that can be redrawn; use -v")
     );
-    let content = Content::Payload { verbose: false, encoding: None };
-    Ok(Layout {
-        content,
+    Ok(layout_of_frames())
+}
+
+/// The layout of what is written as it is.
+fn layout_of_frames() -> Layout {
+    Layout {
+        content: Content::Payload { verbose: false, encoding: None },
         end: None,
         control_characters: ControlCharacters::Unchanged,
         colour: TopicColour::Plain,
-    })
+    }
 }
 
 impl OutputFlags {

@@ -159,6 +159,14 @@ pub fn repetitions(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A number of levels.
+pub fn depth(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|depth| (1..=65_536).contains(depth))
+        .ok_or_else(|| "expected a number of levels, at least 1".to_owned())
+}
+
 /// `hex` or `base64`
 pub fn encoding(text: &str) -> Result<Encoding, String> {
     match text {

@@ -6,12 +6,14 @@
 //! that happens or the nearest deadline ends the wait.
 
 mod connection;
+pub mod credentials;
 mod driver;
 mod error;
 mod event_queue;
 pub mod fleet;
 pub mod lifecycle;
 mod options;
+mod renewal;
 
 use std::collections::VecDeque;
 use std::io;
@@ -41,6 +43,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport;
+use crate::transport::tls::TlsConfig;
 use crate::websocket::upgrade::Echo;
 
 /// A function that is shown messages, and may end the run of them.
@@ -93,6 +96,8 @@ pub struct Client {
     is_reading_paused: bool,
     /// The warning about TLS secrets that were not written, once it was told.
     key_log_failure: Option<String>,
+    /// TLS with what can be read only once.
+    tls_of_pipes: Option<Box<TlsConfig>>,
 }
 
 impl Client {
@@ -116,6 +121,7 @@ impl Client {
             now,
             is_reading_paused: false,
             key_log_failure: None,
+            tls_of_pipes: None,
         }))
     }
 
@@ -209,7 +215,7 @@ impl Client {
     /// Whether one more message of this QoS may be published now; if not, take the next event
     /// first.
     pub fn can_publish(&self, qos: QoS) -> bool {
-        self.session.can_publish(qos)
+        self.session.can_publish(qos) && !self.lifecycle.is_finishing()
     }
 
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
@@ -475,6 +481,9 @@ impl Client {
             self.send();
         } else {
             self.gather();
+        }
+        if self.lifecycle.is_finishing() {
+            self.finish_for_renewal();
         }
         let is_asking = self.session.has_pending_subscribe() && !self.is_reading_paused;
         self.lifecycle.note_asking(is_asking, self.now);

@@ -104,14 +104,13 @@ fn connect_after(
     limit: Option<(Instant, Duration)>,
     prepare: impl FnOnce(&mut Client) -> Result<(), Error>,
 ) -> Result<(Box<Client>, Established)> {
-    let context = options.at_server("connecting to");
-    let connect = || {
-        let mut client = Client::new(options)?;
-        prepare(&mut client)?;
-        let established = client.await_connected(limit)?;
-        Ok::<_, Error>((client, established))
-    };
-    connect().context(context)
+    let mut client = Client::new(options).context("preparing to connect")?;
+    let connected = prepare(&mut client).and_then(|()| client.await_connected(limit));
+    match connected {
+        Ok(established) => Ok((client, established)),
+        Err(error) if error.is_before_connecting() => Err(error.into()),
+        Err(error) => Err(error).context(client.at_server("connecting to")),
+    }
 }
 
 /// Why the broker refused something: the reason code, and the reason in its own words.

@@ -6,6 +6,7 @@ mod composition;
 pub mod config;
 mod feed;
 mod file;
+mod filled_run;
 mod input;
 pub mod message;
 mod pace;
@@ -57,9 +58,7 @@ pub fn run(config: Config) -> Result<Exit> {
             let progress = Progress::new(wanted_progress(&input, shown), began);
             let (client, _) = super::connect(options, limit)?;
             let feed = Feed::new(input, messages);
-            let mut tally =
-                Tally::new(feed.context(), feed.input.has_several(), summary.is_wanted());
-            tally.topics = feed.topic_names();
+            let tally = Tally::of(&feed, summary.is_wanted());
             let tells_loss = verbosity.warns();
             let publisher = Publisher::new(client, feed, tally, progress);
             Publisher { limit, tells_loss, ..publisher }.publish_all(&summary)

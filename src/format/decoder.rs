@@ -7,7 +7,7 @@ use super::encoding::Encoding;
 
 /// Reads encoded bytes, piece by piece.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct TextDecoder {
     encoding: Encoding,
     /// How much has come, in bytes of text.
     read: u64,
@@ -43,7 +43,7 @@ impl fmt::Display for NotEncoded {
 
 impl std::error::Error for NotEncoded {}
 
-impl Decoder {
+impl TextDecoder {
     /// Nothing has come yet.
     pub fn new(encoding: Encoding) -> Self {
         Self { encoding, read: 0, bits: 0, held: 0, padding: 0 }
@@ -144,7 +144,7 @@ mod tests {
                 let mut text = bytes::BytesMut::new();
                 encoding.encode(&bytes[255 - length..], &mut text);
                 for piece in 1..=text.len().max(1) {
-                    let (mut decoder, mut found) = (Decoder::new(encoding), Vec::new());
+                    let (mut decoder, mut found) = (TextDecoder::new(encoding), Vec::new());
                     for part in text.chunks(piece) {
                         decoder.push(part, &mut found).expect("encoded");
                         decoder.push(b" \r\n\t", &mut found).expect("blanks");
@@ -154,8 +154,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Decoder::decode(Encoding::Base64, b"Zm8"), Ok(b"fo".to_vec()));
-        assert_eq!(Decoder::decode(Encoding::Hex, b"De AD\n"), Ok(vec![0xde, 0xad]));
+        assert_eq!(TextDecoder::decode(Encoding::Base64, b"Zm8"), Ok(b"fo".to_vec()));
+        assert_eq!(TextDecoder::decode(Encoding::Hex, b"De AD\n"), Ok(vec![0xde, 0xad]));
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
             (Encoding::Base64, "Zg==Zg==", "expected base64, and found Z at byte 5"),
             (Encoding::Base64, "Zm9-", "expected base64, and found - at byte 4"),
         ] {
-            let error = Decoder::decode(encoding, text.as_bytes()).expect_err(text);
+            let error = TextDecoder::decode(encoding, text.as_bytes()).expect_err(text);
             assert_eq!(error.to_string(), expected, "{text}");
         }
     }

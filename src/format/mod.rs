@@ -18,3 +18,4 @@ pub mod template;
 mod tests;
 pub mod text_template;
 pub mod time;
+pub mod topic_counts;

@@ -47,7 +47,7 @@ enum TextField {
     /// So many random characters.
     Bytes(usize),
     /// A line of a file, each in its turn.
-    Line(Arc<Lines>),
+    Line(Arc<FileLines>),
 }
 
 /// A range of numbers with some decimals, both ends included.
@@ -61,7 +61,7 @@ struct RandomRange {
 
 /// The lines of a file.
 #[derive(Debug)]
-struct Lines {
+struct FileLines {
     content: Vec<u8>,
     /// Where each line ends, without its line feed.
     ends: Vec<u32>,
@@ -82,7 +82,7 @@ impl TextTemplate {
     }
 }
 
-impl Lines {
+impl FileLines {
     /// The lines of this content; `None` if it is empty.
     fn new(content: Vec<u8>) -> Option<Self> {
         let mut ends: Vec<u32> = memchr::memchr_iter(b'\n', &content)

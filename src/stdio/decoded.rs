@@ -3,14 +3,14 @@
 use std::io::{self, ErrorKind, Read};
 
 use super::stdin::BLOCK;
-use crate::format::decoder::{Decoder, NotEncoded};
+use crate::format::decoder::{NotEncoded, TextDecoder};
 use crate::format::encoding::Encoding;
 
 /// Reads the bytes that a text stands for.
 pub struct DecodedReader<R> {
     /// `None` after its end.
     reader: Option<R>,
-    decoder: Decoder,
+    decoder: TextDecoder,
     text: Vec<u8>,
     /// Bytes that were not taken from `at` on.
     decoded: Vec<u8>,
@@ -22,7 +22,7 @@ impl<R: Read> DecodedReader<R> {
     pub fn new(reader: R, encoding: Encoding) -> Self {
         Self {
             reader: Some(reader),
-            decoder: Decoder::new(encoding),
+            decoder: TextDecoder::new(encoding),
             text: vec![0; BLOCK],
             decoded: Vec::new(),
             at: 0,

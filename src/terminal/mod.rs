@@ -8,4 +8,5 @@ pub mod progress;
 pub mod region;
 pub mod screen;
 pub mod status_line;
+pub mod topic_table;
 pub mod watch;

@@ -274,11 +274,36 @@ fn fields_are_filled_in_for_each_message() {
     publish(&broker, &flags).stdin("{n}\nb\n").run().expect(0, "", "");
 }
 
+/// Payloads that are filled in ahead: each message has its own, however the window moves.
+#[test]
+fn a_long_run_of_filled_payloads_is_complete() {
+    let mut serve = Program::new(["serve", "-p", "0"]).spawn();
+    let url = serve.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    for (qos, most, count) in [("0", "5", 20_000), ("1", "5", 2_000), ("2", "3", 1_000)] {
+        let sub =
+            ["sub", &url, "-t", "run", "-q", qos, "-C", &count.to_string()].map(str::to_owned);
+        let mut subscriber = Program::new([&sub[..], &["-d".to_owned()]].concat()).spawn();
+        subscriber.wait_for_words("received SUBACK");
+        let count = count.to_string();
+        let flags =
+            ["-t", "run", "--template", "-m", "{n}", "--repeat", &count, "-q", qos, "-M", most];
+        Program::new([&["pub", &url], &flags[..]].concat()).run().expect(0, "", "");
+        let outcome = subscriber.finish();
+        let numbers: Vec<String> =
+            (1..=count.parse().unwrap()).map(|n: u64| n.to_string()).collect();
+        let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        assert!(text.lines().eq(numbers.iter().map(String::as_str)), "QoS {qos}: {outcome}");
+    }
+    let flags = ["-t", "run", "--template", "-m", "{n}{bytes 20K}", "--repeat", "3"];
+    Program::new([&["pub", &url], &flags[..]].concat()).run().expect(0, "", "");
+    serve.signal("INT");
+    assert_eq!(serve.finish().code(), Some(0));
+}
+
 /// The payload is the same for all topics of a record; a run of messages has one each.
 #[test]
 fn random_fields_differ_from_message_to_message() {
-    let serve = Program::new(["serve", "-p", "0"]).spawn();
-    let mut serve = serve;
+    let mut serve = Program::new(["serve", "-p", "0"]).spawn();
     let url = serve.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
     let sub = ["sub", &url, "-t", "#", "-v", "-C", "6", "-q", "1", "-c", "-i", "me"];
     Program::new([&sub[..], &["-E"]].concat()).run().expect(0, "", "");

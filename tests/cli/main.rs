@@ -1,11 +1,13 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output,
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod addresses;
 mod bench;
 mod blocked;
 mod check;
 mod cloud;
 mod composition;
+mod credentials;
 mod debug;
 mod dialling;
 mod disk;
@@ -59,6 +61,7 @@ mod tls_settings;
 mod topics;
 mod upgrade;
 mod usage;
+mod watching;
 
 mod support {
     //! What the tests are made of.

@@ -18,8 +18,8 @@ const LONGEST_SENTENCE: usize = 500;
 pub fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
     match input {
         ClientInput::Upgrade(..) => log.tell(&BrokerEvent::Opened(address)),
-        // It has a line of its own.
-        ClientInput::Refused(_) => {}
+        // A refusal has a line of its own. Where somebody listens, each message comes as a packet.
+        ClientInput::Refused(_) | ClientInput::Run(_) => {}
         ClientInput::Packet(packet) => log.tell(&BrokerEvent::Received(address, packet)),
         ClientInput::Malformed(error, _) => {
             log.note(|| format!("{address} sent what is not MQTT: {error}"));

@@ -171,14 +171,13 @@ pub struct NoEffect {
 
 /// Flags of mosquitto's clients that clap does not know, each with what to use instead; those of
 /// TLS are in `tls.rs`.
-const UNSUPPORTED: [(&str, &str); 4] = [
+const UNSUPPORTED: [(&str, &str); 3] = [
     (
         "-S",
         "WebSocket addresses are not looked up in SRV records: name the host with -h, or \
          give a URL",
     ),
     ("--no-tls", "use a ws:// address"),
-    ("--message-rate", "use --summary"),
     (
         "--mptcp",
         "connections are plain TCP; where the system can, `mptcpize run mqttws` makes \

@@ -87,7 +87,10 @@ pub fn listing(
     connection: &ConnectionFlags,
     origins: &Origins,
 ) -> Result<String> {
-    let mut lines = vec![address(command, matches, connection, origins)?];
+    let mut lines = Vec::new();
+    if !connection.has_url_command() {
+        lines.push(address(command, matches, connection, origins)?);
+    }
     for arg in command.get_arguments().filter(|arg| !LEFT_OUT.contains(&arg.get_id().as_str())) {
         lines.extend(given(arg, matches, origins));
         if !is_given(arg.get_id().as_str(), matches) {
@@ -125,7 +128,10 @@ fn address(
         }
         None => "default".into(),
     };
-    Ok(Setting { key: "url".into(), value: quoted(&endpoint.to_string()), source })
+    let mut urls = vec![quoted(&endpoint.to_string())];
+    urls.extend(connection.other_endpoints()?.iter().map(|other| quoted(&other.to_string())));
+    let value = if urls.len() > 1 { format!("[{}]", urls.join(", ")) } else { urls.concat() };
+    Ok(Setting { key: "url".into(), value, source })
 }
 
 /// The value of a flag, or its default.

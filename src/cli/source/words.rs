@@ -6,11 +6,12 @@ use std::path::Path;
 
 /// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
 /// others have one.
-const WITHOUT_VALUE: [&str; 65] = [
+const WITHOUT_VALUE: [&str; 68] = [
     "--abort",
     "--allow-control-characters",
     "--ask-password",
     "--base64",
+    "--changed",
     "--debug",
     "--disable-clean-session",
     "--disconnect-with-will",
@@ -28,6 +29,7 @@ const WITHOUT_VALUE: [&str; 65] = [
     "--json",
     "--keep-going",
     "--latency",
+    "--message-rate",
     "--no-local",
     "--no-reconnect",
     "--nodelay",
@@ -54,6 +56,7 @@ const WITHOUT_VALUE: [&str; 65] = [
     "--tls-use-os-certs",
     "--time",
     "--topic-alias",
+    "--tree",
     "--verbose",
     "--watch",
     "--will-retain",

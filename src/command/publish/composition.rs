@@ -1,12 +1,15 @@
 //! Messages of which a record is only a part: to several topics (`-t` again and again), and with
 //! fields that are filled in for each of them (`--template`).
 
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 
+use super::filled_run::{BYTES_AHEAD, FilledRun, MOST_AHEAD};
 use crate::format::text_template::{FillState, TextTemplate, Values};
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::packet::Publish;
+use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 
 /// What the messages of each record are made of.
 #[derive(Debug, Clone)]
@@ -47,6 +50,8 @@ pub struct Composer {
     place: usize,
     /// The payload of the messages of the current record, once it is filled in.
     payload: Option<Bytes>,
+    /// Payloads that are filled in ahead.
+    ahead: FilledRun,
     buffer: BytesMut,
 }
 
@@ -58,6 +63,7 @@ impl Composer {
             state: FillState::new(|| fastrand::u64(..)),
             place: 0,
             payload: None,
+            ahead: FilledRun::default(),
             buffer: BytesMut::new(),
         }
     }
@@ -91,6 +97,55 @@ impl Composer {
         self.place = (self.place + topics - 1) % topics;
     }
 
+    /// The topic of all messages, if they differ in their payloads alone.
+    fn only_topic(&self) -> Option<&TopicName> {
+        match self.composition.topics.as_slice() {
+            [TopicText::Fixed(topic)] if self.composition.payload.is_some() => Some(topic),
+            _ => None,
+        }
+    }
+
+    /// Whether messages can be filled in ahead. A character at which a server may end the
+    /// connection needs a look at each of them.
+    pub fn makes_runs(&self) -> bool {
+        let topic = self.only_topic();
+        topic.is_some_and(|topic| DiscouragedCharacter::find(topic.as_str()).is_none())
+    }
+
+    /// Payloads that are filled in from the message with this number on, at most `most`, for
+    /// messages like `template`; those of before that were not taken, if there are any.
+    pub fn run(
+        &mut self,
+        template: &Publish,
+        number: u64,
+        most: u64,
+    ) -> (Rc<Publish>, &mut FilledRun) {
+        if !self.ahead.is_at(number) {
+            self.fill_ahead(template, number, most);
+        }
+        (Rc::clone(&self.ahead.head), &mut self.ahead)
+    }
+
+    fn fill_ahead(&mut self, template: &Publish, first: u64, most: u64) {
+        let Some(text) = &self.composition.payload else { return };
+        let (mut ends, mut number) = (Vec::new(), first);
+        while number - first < most.min(MOST_AHEAD) && self.buffer.len() < BYTES_AHEAD {
+            let values = self.values(number);
+            text.fill(values, &mut self.state, &mut self.buffer);
+            ends.push(self.buffer.len());
+            number += 1;
+        }
+        let (topic, payload) = (self.only_topic().cloned(), self.buffer.split().freeze());
+        self.ahead = FilledRun::new(Publish { topic, payload, ..template.clone() }, ends, first);
+    }
+
+    /// Time has passed: payloads that show it are filled in anew.
+    pub fn refresh(&mut self) {
+        if self.composition.payload.as_ref().is_some_and(TextTemplate::shows_time) {
+            self.ahead.clear();
+        }
+    }
+
     fn values(&self, number: u64) -> Values {
         let shows_time =
             |topic: &TopicText| matches!(topic, TopicText::Filled(t) if t.shows_time());
@@ -105,6 +160,9 @@ impl Composer {
             && let Some(payload) = &self.payload
         {
             return payload.clone();
+        }
+        if let Some(payload) = self.ahead.take(values.number) {
+            return payload;
         }
         template.fill(values, &mut self.state, &mut self.buffer);
         let payload = self.buffer.split().freeze();

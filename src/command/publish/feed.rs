@@ -194,6 +194,9 @@ impl Feed {
     /// Publishes the usual stream as far as that is possible now: every message is like the one
     /// before, but for its payload, and is due at once.
     pub fn publish_runs(&mut self, client: &mut Client, tally: &mut Tally) {
+        if self.builder.composer().is_some() {
+            return self.publish_filled(client, tally);
+        }
         let is_usual = self.next.is_none() && self.pace.is_free();
         while is_usual
             && self.builder.is_uniform()
@@ -212,6 +215,38 @@ impl Feed {
             });
             tally.sent(count, bytes, head.qos);
             self.records += count;
+            if count == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The same for payloads that are filled in.
+    // Not part of the caller: most runs do not need it.
+    #[inline(never)]
+    fn publish_filled(&mut self, client: &mut Client, tally: &mut Tally) {
+        if let Some((composer, _)) = self.builder.run_maker() {
+            composer.refresh();
+        }
+        while self.next.is_none()
+            && self.pace.is_free()
+            && let left @ 1.. = self.input.repeats_left()
+            && let Some((composer, template)) = self.builder.run_maker()
+        {
+            let first = self.records + 1;
+            let (head, run) = composer.run(template, first, left);
+            let (mut bytes, mut record) = (0, first);
+            let mut times = tally.clock(head.qos);
+            let count = client.publish_run(&head, first, |longest| {
+                let payload = run.next_within(longest)?;
+                bytes += payload.len() as u64;
+                times.published(record);
+                record += 1;
+                Some(payload)
+            });
+            tally.sent(count, bytes, head.qos);
+            self.records += count;
+            self.input.took(count);
             if count == 0 {
                 return;
             }

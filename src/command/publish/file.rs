@@ -41,20 +41,16 @@ pub fn run(
     let (mut client, _) = crate::command::connect(options, limit)?;
     client.attach_input(Box::new(file.blocks.source()))?;
     let total = file.length_of_all().map(|length| length.saturating_mul(feed.topics()));
-    let mut tally = Tally::new(feed.context(), feed.input.has_several(), false);
-    tally.topics = feed.topic_names();
     let mut publisher = FilePublisher {
         client,
-        tally,
+        tally: Tally::of(&feed, false),
         file,
         feed,
         progress,
         limit,
-        total,
+        lengths: MessageLengths { all: total, ..MessageLengths::default() },
         state: TransferState::Due,
         given: 0,
-        before: 0,
-        handed_over: 0,
         ahead: None,
         requested: None,
         acknowledged: Statistics::default(),
@@ -84,6 +80,17 @@ struct FileBlock {
     bytes: Bytes,
 }
 
+/// Lengths of messages, in bytes.
+#[derive(Debug, Default)]
+struct MessageLengths {
+    /// Of all of them, where that has an end.
+    all: Option<u64>,
+    /// Of those that are over.
+    over: u64,
+    /// Of those that were handed over.
+    handed_over: u64,
+}
+
 struct FilePublisher {
     client: Box<Client>,
     file: LargeFile,
@@ -92,14 +99,10 @@ struct FilePublisher {
     progress: Progress,
     /// The time of `-W`.
     limit: Option<(Instant, Duration)>,
-    /// The length of all messages together, in bytes, where that has an end.
-    total: Option<u64>,
+    lengths: MessageLengths,
     state: TransferState,
     /// How much of the payload was given to the session on the latest connection, in bytes.
     given: usize,
-    /// The length of the messages that are over, in bytes, and of those that were handed over.
-    before: u64,
-    handed_over: u64,
     /// A block that was read and not wholly given. Where it lies tells whether it is still of use.
     ahead: Option<FileBlock>,
     /// The block that begins here was asked for and has not come.
@@ -142,9 +145,9 @@ impl FilePublisher {
     /// The message that was begun last is over.
     fn note_end(&mut self) {
         let length = self.file.length as u64;
-        self.before += length;
+        self.lengths.over += length;
         if !matches!(self.state, TransferState::Refused) {
-            self.handed_over += length;
+            self.lengths.handed_over += length;
         }
         self.state = TransferState::Due;
         if !self.feed.is_done() {
@@ -232,7 +235,7 @@ impl FilePublisher {
         summary.print(false, |took| RunSummary {
             verb: "published",
             messages,
-            bytes: self.handed_over,
+            bytes: self.lengths.handed_over,
             refused: Some(tally.refused),
             took,
             times: Some(("acknowledgement", &self.acknowledged)),
@@ -270,8 +273,8 @@ impl FilePublisher {
 
     /// How much of all messages together was given to the connection.
     fn position(&self) -> Position {
-        let bytes = self.before + self.given as u64;
-        let Some(total) = self.total else {
+        let bytes = self.lengths.over + self.given as u64;
+        let Some(total) = self.lengths.all else {
             return Position { messages: self.tally.published, bytes, ..Position::default() };
         };
         let whole = Part { done: bytes.min(total), total, unit: Unit::Bytes, ends: None };

@@ -130,7 +130,7 @@ impl Opened {
         }
         let (file, name) = open(path)?;
         if length_of(&file, &name, maximum)? < LARGE_MESSAGE {
-            let reading = Reading { encoding: None, maximum };
+            let reading = ContentReading { encoding: None, maximum };
             return Ok(Self::Input(RecordInput::of_file(file, name, input.repeat, reading)));
         }
         LargeFile::open(file, name, &input, maximum).map(Self::Large)
@@ -168,7 +168,7 @@ fn are_streamed(paths: &[PathBuf]) -> bool {
 
 /// How the content of a file becomes a record.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct ContentReading {
     encoding: Option<Encoding>,
     /// The longest record, in bytes.
     maximum: usize,
@@ -214,7 +214,7 @@ impl RecordInput {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
     pub fn new(input: InputOptions, maximum: usize) -> Result<Self> {
         let InputOptions { source, repeat, encoding } = input;
-        let reading = Reading { encoding, maximum };
+        let reading = ContentReading { encoding, maximum };
         Ok(match source {
             config::InputSource::File(path) if is_pipe(&path) => {
                 Self::of_pipe(path, repeat, reading)
@@ -236,7 +236,7 @@ impl RecordInput {
     }
 
     /// A named pipe is opened by the thread that reads it: that waits for a writer.
-    fn of_pipe(path: PathBuf, repeat: u64, reading: Reading) -> Self {
+    fn of_pipe(path: PathBuf, repeat: u64, reading: ContentReading) -> Self {
         let what = path.display().to_string();
         let mut path = Some(path);
         let source: Source =
@@ -244,12 +244,12 @@ impl RecordInput {
         Self { source: Some(not_empty(source)), what, ..Self::repeated(repeat) }
     }
 
-    fn of_file(file: File, what: String, repeat: u64, reading: Reading) -> Self {
+    fn of_file(file: File, what: String, repeat: u64, reading: ContentReading) -> Self {
         Self { source: Some(whole(file, reading)), what, ..Self::repeated(repeat) }
     }
 
     /// Several files, each of which is read when its turn comes.
-    fn of_files(paths: Vec<PathBuf>, repeat: u64, reading: Reading) -> Result<Self> {
+    fn of_files(paths: Vec<PathBuf>, repeat: u64, reading: ContentReading) -> Result<Self> {
         for path in paths.iter().filter(|path| !is_pipe(path)) {
             open(path)?;
         }
@@ -351,6 +351,19 @@ impl RecordInput {
         wants
     }
 
+    /// How often the one record is still to be published, if it is there.
+    pub fn repeats_left(&self) -> u64 {
+        if self.whole.is_some() { self.repeat } else { 0 }
+    }
+
+    /// The one record was published so often.
+    pub fn took(&mut self, count: u64) {
+        match self.repeat.checked_sub(count).filter(|left| *left > 0) {
+            Some(left) => self.repeat = left,
+            None => self.whole = None,
+        }
+    }
+
     /// The next record, if one is there.
     pub fn next(&mut self) -> Option<Bytes> {
         self.turn_over();
@@ -396,7 +409,7 @@ fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-impl Reading {
+impl ContentReading {
     /// The content of a file, which is one record.
     fn read(self, reader: impl Read) -> io::Result<Bytes> {
         match self.encoding {
@@ -416,7 +429,7 @@ impl Reading {
 }
 
 /// A source of one block: everything.
-fn whole(reader: impl Read + Send + 'static, reading: Reading) -> Source {
+fn whole(reader: impl Read + Send + 'static, reading: ContentReading) -> Source {
     let mut reader = Some(reader);
     Box::new(move || reader.take().map(|reader| reading.read(reader)).transpose())
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::composition::Composer;
 use super::config::{DiscouragedTopics, MessageFormat, RecordForm, prefixed};
 use crate::command::latency;
-use crate::format::decoder::Decoder;
+use crate::format::decoder::TextDecoder;
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{PropertyId, Value};
@@ -207,7 +207,7 @@ impl MessageBuilder {
     /// The payload that this text stands for.
     fn decoded(&self, text: Bytes) -> Result<Bytes, String> {
         let Some(encoding) = self.format.encoding else { return Ok(text) };
-        let decoded = Decoder::decode(encoding, &text);
+        let decoded = TextDecoder::decode(encoding, &text);
         decoded.map(Bytes::from).map_err(|error| format!("the payload: {error}"))
     }
 
@@ -226,6 +226,14 @@ impl MessageBuilder {
             latency::stamp(&mut publish);
         }
         Ok(publish)
+    }
+
+    /// What fills in payloads ahead, and what its messages have beside topic and payload; `None`
+    /// where messages may differ in more than their payloads.
+    pub fn run_maker(&mut self) -> Option<(&mut Composer, &Publish)> {
+        let is_plain = !self.format.stamps && self.in_template.is_empty();
+        let composer = self.composer.as_deref_mut().filter(|composer| composer.makes_runs());
+        Some((composer.filter(|_| is_plain)?, &self.format.template))
     }
 
     /// The latest message is to be made once more.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::feed::Feed;
 use crate::client;
 use crate::command::latency::Acknowledgements;
 use crate::command::refusal;
@@ -58,12 +59,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing was published; `times` asks how long acknowledgements take.
-    pub fn new(context: String, is_numbered: bool, times: bool) -> Self {
+    /// Nothing of this was published; `times` asks how long acknowledgements take.
+    pub fn of(feed: &Feed, times: bool) -> Self {
         Self {
-            context,
-            topics: Vec::new(),
-            is_numbered,
+            context: feed.context(),
+            topics: feed.topic_names(),
+            is_numbered: feed.input.has_several(),
             published: 0,
             bytes: 0,
             refused: 0,

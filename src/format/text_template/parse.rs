@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Lines, RandomRange, TextField, TextPart, TextTemplate};
+use super::{FileLines, RandomRange, TextField, TextPart, TextTemplate};
 
 /// The most decimals of a random number.
 const MOST_DECIMALS: usize = 9;
@@ -31,23 +31,7 @@ impl TextTemplate {
         let (mut at, mut length) = (0, 0_usize);
         while let Some(next) = text[at..].chars().next() {
             let fault = |sentence: String| TemplateFault { sentence, at };
-            let (part, taken) = match next {
-                '{' if text[at..].starts_with("{{") => (literal("{"), 2),
-                '}' if text[at..].starts_with("}}") => (literal("}"), 2),
-                '}' => return Err(fault("a } that ends no field is written }}".to_owned())),
-                '{' => {
-                    let end = text[at..].find('}').ok_or_else(|| {
-                        fault("this field has no }; { itself is written {{".to_owned())
-                    })?;
-                    let field = field(&text[at + 1..at + end], source).map_err(fault)?;
-                    (TextPart::Field(field), end + 1)
-                }
-                _ => {
-                    let rest = &text[at..];
-                    let end = rest.find(['{', '}']).unwrap_or(rest.len());
-                    (literal(&rest[..end]), end)
-                }
-            };
+            let (part, taken) = first_part(next, &text[at..], source).map_err(fault)?;
             length = length.saturating_add(part.shortest());
             if length > source.longest {
                 return Err(fault(format!("it is longer than {} bytes", source.longest)));
@@ -59,6 +43,27 @@ impl TextTemplate {
             at += taken;
         }
         Ok(Self { parts, text: text.to_owned() })
+    }
+}
+
+/// The part with which a text that begins with `next` begins, and its length in bytes.
+fn first_part(
+    next: char,
+    text: &str,
+    source: &TemplateSource<'_>,
+) -> Result<(TextPart, usize), String> {
+    match next {
+        '{' if text.starts_with("{{") => Ok((literal("{"), 2)),
+        '}' if text.starts_with("}}") => Ok((literal("}"), 2)),
+        '}' => Err("a } that ends no field is written }}".to_owned()),
+        '{' => {
+            let end = text.find('}').ok_or("this field has no }; { itself is written {{")?;
+            Ok((TextPart::Field(field(&text[1..end], source)?), end + 1))
+        }
+        _ => {
+            let end = text.find(['{', '}']).unwrap_or(text.len());
+            Ok((literal(&text[..end]), end))
+        }
     }
 }
 
@@ -150,6 +155,6 @@ fn lines(file: &str, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<T
         return Err("expected a file: {line FILE}".to_owned());
     }
     let content = read(file).map_err(|wrong| format!("reading {file}: {wrong}"))?;
-    let lines = Lines::new(content).ok_or_else(|| format!("reading {file}: it has no line"))?;
+    let lines = FileLines::new(content).ok_or_else(|| format!("reading {file}: it has no line"))?;
     Ok(TextField::Line(Arc::new(lines)))
 }

@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::mqtt::packet::{
-    Ack, Credentials, Decoded, Disconnect, Packet, PacketId, PacketType, SubAck, UnsubAck,
+    Ack, Decoded, Disconnect, Packet, PacketId, PacketType, SubAck, UnsubAck,
 };
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -128,9 +128,9 @@ impl Session {
         self.config.version = version;
     }
 
-    /// Sets user name and password for the next CONNECT.
-    pub fn set_credentials(&mut self, credentials: Credentials) {
-        self.config.login.credentials = credentials;
+    /// Sets how the client authenticates itself in the next CONNECT.
+    pub fn set_login(&mut self, login: Login) {
+        self.config.login = login;
     }
 
     /// Leaves user name, password and enhanced authentication out of the next CONNECT, because it

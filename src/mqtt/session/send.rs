@@ -283,6 +283,16 @@ impl Session {
         };
     }
 
+    /// Sends a DISCONNECT after which the server keeps the session, for the next connection of this
+    /// client.
+    pub fn leave(&mut self) {
+        if self.state == State::Online {
+            let (code, properties) = (ReasonCode::SUCCESS, Properties::default());
+            self.send(&Packet::Disconnect(Disconnect { code, properties }));
+            self.state = State::Closing;
+        }
+    }
+
     /// Sends DISCONNECT with as much as the server has room for `[MQTT-3.2.2-15]`: everything, at
     /// least the end of the session, or no properties. Without its error code it would mean a
     /// normal end.

@@ -10,6 +10,7 @@ mod listeners;
 mod log;
 mod memory;
 mod named;
+mod newcomers;
 mod ready;
 mod record;
 mod refusals;
