@@ -1,5 +1,6 @@
 //! The verbs: each is a straight-line script over its `Config` and the events of the client.
 
+pub mod bench;
 pub mod check;
 mod latency;
 pub mod mirror;
@@ -42,6 +43,8 @@ pub enum Config {
     Ping(Box<ping::Config>),
     /// `check`
     Check(check::CheckConfig),
+    /// `bench`
+    Bench(Box<bench::config::Config>),
     /// `serve`
     Serve(Box<serve::Config>),
     /// Become a command that mqttws runs.
@@ -65,6 +68,7 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Mirror(config) => mirror::run(*config),
         Config::Ping(config) => ping::run(*config),
         Config::Check(config) => check::run(config),
+        Config::Bench(config) => bench::run(*config),
         Config::Serve(config) => serve::run(&config),
         Config::StartCommand(start) => start::run(&start),
         Config::Print(text) => print(&text).map(|_| Exit::Done),

@@ -165,6 +165,12 @@ impl ClientFrames {
         self.is_urgent = false;
     }
 
+    /// Gives back the buffers in which nothing waits: of many connections most are idle.
+    pub fn release_memory(&mut self) {
+        self.reader.release_memory();
+        self.outbound.release_memory();
+    }
+
     /// The size of the buffer, in bytes.
     #[cfg(test)]
     pub fn memory(&self) -> usize {

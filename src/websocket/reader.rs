@@ -115,6 +115,11 @@ impl Reader {
         self.outcome.take()
     }
 
+    /// Gives back the memory for payloads, if none waits.
+    pub fn release_memory(&mut self) {
+        self.inbound.release_memory();
+    }
+
     /// Takes the whole control frames that should be sent at once; empty if there are none.
     pub fn take_answers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.answers)

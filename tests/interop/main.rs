@@ -38,6 +38,7 @@
 //! microsocks 1.0.3. None of them tells why it ends an idle connection.
 
 mod apache;
+mod bench;
 mod beside_mosquitto;
 mod blocked;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
