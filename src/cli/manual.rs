@@ -40,7 +40,7 @@ macro_rules! section {
 }
 
 /// The pages; the verbs have one each, but for those that `mqttws(1)` says enough about.
-const PAGES: [(&str, &[PagePart]); 6] = [
+const PAGES: [(&str, &[PagePart]); 7] = [
     (
         "mqttws",
         &[
@@ -82,6 +82,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("formats"),
             section!("records"),
             section!("exec"),
+            section!("mirror-sub"),
             section!("properties"),
             section!("delivery"),
             section!("summary"),
@@ -113,6 +114,16 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("terminal-check"),
             section!("profiles"),
             Points,
+        ],
+    ),
+    (
+        "bench",
+        &[
+            section!("description-bench"),
+            section!("examples-bench"),
+            Options,
+            section!("report-bench"),
+            section!("profiles"),
         ],
     ),
     (
