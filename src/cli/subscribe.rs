@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bytestring::ByteString;
+use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum};
 
 use self::choices::{MessageEnd, PayloadEncoding, RetainedMessages};
@@ -15,12 +16,15 @@ use super::choice::Chosen;
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
+use super::mirror::{self, MirrorFlags};
 use super::mqtt::{ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
 use super::testing::{TestCommandFlags, TestFlags};
 use super::value::{self, Colour, latency_needs_version_5};
 use super::watching::WatchingFlags;
 use crate::client::{self, LARGE_MESSAGE};
+use crate::command::mirror::config::{MirrorConfig, Passage};
+use crate::command::mirror::source::subscription;
 use crate::command::subscribe::config::{
     CommandOptions, Config, Destination, EndConditions, Expectation, Filter, MessageOptions,
     OnFailure, OutputOptions, RetainedFilter, StartOptions, SubscribeRequest, UnchangedPayloads,
@@ -64,6 +68,10 @@ pub struct SubscribeFlags {
     /// The commands.
     #[command(flatten)]
     commands: CommandFlags,
+
+    /// Another broker.
+    #[command(flatten)]
+    mirror: Apart<MirrorFlags>,
 
     /// Tests in scripts.
     #[command(flatten)]
@@ -166,7 +174,8 @@ struct SubscribeLimits {
 #[command(next_help_heading = "Delivery")]
 struct ReceptionFlags {
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+    #[arg(short, long, value_name = "QOS", default_value = "0",
+          default_value_if("to", ArgPredicate::IsPresent, "2"), value_parser = value::qos,
           allow_hyphen_values = true)]
     qos: QoS,
 
@@ -286,6 +295,44 @@ impl SubscribeFlags {
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
             messages: self.message_options(layout)?,
+        };
+        Ok((config, warnings))
+    }
+
+    /// Whether messages go to another broker.
+    pub fn is_mirror(&self) -> bool {
+        self.mirror.are_given()
+    }
+
+    /// The same as [`SubscribeFlags::resolve`] where messages go to another broker.
+    pub fn resolve_mirror(self) -> Result<(MirrorConfig, Vec<String>)> {
+        self.check_topics()?;
+        let properties = self.conversation.properties()?;
+        let needs =
+            ClientNeeds { version_5: self.needs_version_5(), ..ClientNeeds::new(Lifetime::Client) };
+        let (mut source, mut warnings) = self.conversation.resolve(&needs, &properties)?;
+        let (target, more) = self.mirror.target(&self.conversation.connection, &mut source)?;
+        warnings.extend(more);
+        warnings.extend(self.unquoted_variable());
+        let (filters, map) = (self.messages.topic.clone(), self.mirror.map());
+        let brokers = mirror::brokers(&source.endpoint, &target.endpoint, &map, filters)?;
+        let handling = self.messages.retain_handling.or_else(|| {
+            let leaves_out = self.messages.retained.0 == RetainedFilter::LeftOut;
+            leaves_out.then_some(RetainHandling::Never)
+        });
+        let subscription = |filter: &TopicFilter| {
+            Ok(subscription(self.shared(filter)?, self.delivery.qos, handling))
+        };
+        let config = MirrorConfig {
+            start: self.start(&source)?,
+            subscribe: self.messages.topic.iter().map(subscription).collect::<Result<_>>()?,
+            subscribe_properties: properties.of(Place::Subscribe),
+            end: self.end(),
+            summary: self.display.summary,
+            verbosity: self.conversation.connection.verbosity(),
+            passage: Passage { filter: self.filter(), map, brokers },
+            source,
+            target,
         };
         Ok((config, warnings))
     }

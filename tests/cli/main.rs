@@ -2,6 +2,7 @@
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
 mod addresses;
+mod bench;
 mod blocked;
 mod check;
 mod cloud;
@@ -25,6 +26,7 @@ mod large;
 mod large_cuts;
 mod leaving;
 mod lifecycle;
+mod mirror;
 mod mistyped;
 mod oddities;
 mod ping;
@@ -67,6 +69,7 @@ mod support {
     pub mod broker;
     pub mod certificates;
     mod checks;
+    pub mod faulty_broker;
     pub mod folder;
     pub mod lines;
     pub mod notation;
