@@ -135,6 +135,7 @@ mod tests {
             "Access",
             "Output",
             "Commands",
+            "Mirror",
             "Tests",
             "When to stop",
             "Delivery",
