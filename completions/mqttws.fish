@@ -23,6 +23,13 @@ function __mqttws_command
     complete -C (string join -- ' ' (string escape -- $words[(math $at + 1)..-2]) $words[-1])
 end
 
+# Some of these words, with commas between; the word may begin with the flag.
+function __mqttws_several
+    set -l word (string replace -r -- '^--[^=]*=' '' (commandline -ct))
+    set -l before (string match -r -- '.*,' $word; or echo '')
+    printf '%s\n' $before$argv
+end
+
 # Folders; the word may begin with the flag.
 function __mqttws_folders
     __fish_complete_directories (string replace -r -- '^--[^=]*=' '' (commandline -ct))
@@ -50,6 +57,7 @@ complete -c mqttws -n __mqttws_no_verb -a pub -d 'Publish messages: one, a file,
 complete -c mqttws -n __mqttws_no_verb -a sub -d 'Subscribe, and write the messages that come to stdout'
 complete -c mqttws -n __mqttws_no_verb -a ping -d 'Measure how fast a broker answers, and each step of the way to it'
 complete -c mqttws -n __mqttws_no_verb -a check -d 'Say point by point whether a server, and the proxies before it, is interoperable over WebSockets, and what to change'
+complete -c mqttws -n __mqttws_no_verb -a bench -d 'Put a load on a broker: how many connections and messages it carries, at which latency, and what it loses'
 complete -c mqttws -n __mqttws_no_verb -a serve -d 'Run a local broker, alone or for the time of one command'
 complete -c mqttws -n __mqttws_no_verb -a profile -d 'List the profiles, and check them: one line for each, with its address and its other flags'
 complete -c mqttws -n __mqttws_no_verb -a completions -d 'Print the completions for a shell, to be put where that shell looks for them'
@@ -430,6 +438,82 @@ complete -c mqttws -n '__mqttws_verb check' -s d -l debug -d 'Log each packet on
 complete -c mqttws -n '__mqttws_verb check' -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n '__mqttws_verb check' -l help -d 'Print help'
 
+# bench
+complete -c mqttws -n '__mqttws_verb bench' -l pub -x -d 'Connections that publish'
+complete -c mqttws -n '__mqttws_verb bench' -l sub -x -d 'Connections that subscribe'
+complete -c mqttws -n '__mqttws_verb bench' -l connect -x -d 'Connections that only stand'
+complete -c mqttws -n '__mqttws_verb bench' -l topics -x -d 'Topics'
+complete -c mqttws -n '__mqttws_verb bench' -s t -l topic -x -d 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign'
+complete -c mqttws -n '__mqttws_verb bench' -l sub-all -d 'Every subscriber takes all topics'
+complete -c mqttws -n '__mqttws_verb bench' -l connect-rate -x -d 'Connections a second'
+complete -c mqttws -n '__mqttws_verb bench' -l allow-remote -d 'Allow a load for a server beyond this machine and private networks'
+complete -c mqttws -n '__mqttws_verb bench' -l dry-run -d 'Print the plan, and connect to nothing'
+complete -c mqttws -n '__mqttws_verb bench' -l rate -x -d 'Messages a second, of all publishers together, such as 500, 20k or 1.5M'
+complete -c mqttws -n '__mqttws_verb bench' -l arrival -x -a 'even poisson' -d 'With `--rate`: at equal distances, or at random ones'
+complete -c mqttws -n '__mqttws_verb bench' -l tick -x -d 'With `--rate`: messages are due at multiples of this time, at most 10ms'
+complete -c mqttws -n '__mqttws_verb bench' -l size -x -d 'Bytes of each payload: 256, 64..1K (any length between), or 64:90,1K:9,64K:1 (lengths with weights)'
+complete -c mqttws -n '__mqttws_verb bench' -s q -l qos -x -a '0 1 2' -d 'QoS of publishing'
+complete -c mqttws -n '__mqttws_verb bench' -l sub-qos -x -d 'QoS of subscribing'
+complete -c mqttws -n '__mqttws_verb bench' -l seed -x -d 'Where everything random begins'
+complete -c mqttws -n '__mqttws_verb bench' -l for -x -d 'How long is measured, or how long the connections of `--connect` stand'
+complete -c mqttws -n '__mqttws_verb bench' -s C -l count -x -d 'Measure until so many messages are sent'
+complete -c mqttws -n '__mqttws_verb bench' -l warmup -x -d 'Send for this time before it is measured'
+complete -c mqttws -n '__mqttws_verb bench' -l drain -x -d 'How long to wait for what is missing, since the last arrival'
+complete -c mqttws -n '__mqttws_verb bench' -l fail -x -d 'Exit with 1 if one of these is true, such as `p99>20ms,rate<20k`'
+complete -c mqttws -n '__mqttws_verb bench' -l tolerate -x -d 'Do not fail by these: failed, disconnected, corrupted, unsent, overload, lost, duplicated, reordered'
+complete -c mqttws -n '__mqttws_verb bench' -l max-lateness -x -d 'How late the generator itself may be (p99), or `never`'
+complete -c mqttws -n '__mqttws_verb bench' -l json -F -d 'Print a JSON object instead of the text, or write it into this file'
+complete -c mqttws -n '__mqttws_verb bench' -l hgrm -x -d 'Write percentiles into files that begin with this: PREFIX.delivery.hgrm, .ack.hgrm, .connect.hgrm, .lateness.hgrm'
+complete -c mqttws -n '__mqttws_verb bench' -s V -l protocol-version -x -a '5 311 31' -d 'MQTT version: 5, 311 or 31'
+complete -c mqttws -n '__mqttws_verb bench' -s k -l keepalive -x -d 'Keep alive'
+complete -c mqttws -n '__mqttws_verb bench' -s M -l max-inflight -x -d 'Largest number of QoS 1 and 2 messages in flight'
+complete -c mqttws -n '__mqttws_verb bench' -l allow-control-characters -d 'Take control characters in topics'
+complete -c mqttws -n '__mqttws_verb bench' -s u -l username -x -d 'User name'
+complete -c mqttws -n '__mqttws_verb bench' -s P -l pw -x -d 'Password'
+complete -c mqttws -n '__mqttws_verb bench' -l password-file -r -F -d 'Read the password from a file'
+complete -c mqttws -n '__mqttws_verb bench' -l ask-password -d 'Ask for the password on the terminal'
+complete -c mqttws -n '__mqttws_verb bench' -l auth-method -x -a 'SCRAM-SHA-256' -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)'
+complete -c mqttws -n '__mqttws_verb bench' -l auth-data -x -d 'Authentication data of a method with a single step'
+complete -c mqttws -n '__mqttws_verb bench' -l auth-data-file -r -F -d 'Read the authentication data from a file'
+complete -c mqttws -n '__mqttws_verb bench' -s L -l url -x -d 'The same as URL'
+complete -c mqttws -n '__mqttws_verb bench' -s h -l host -x -d 'Host to connect to'
+complete -c mqttws -n '__mqttws_verb bench' -s p -l port -x -d 'Port to connect to'
+complete -c mqttws -n '__mqttws_verb bench' -l path -x -d 'Path of the WebSocket endpoint'
+complete -c mqttws -n '__mqttws_verb bench' -l subprotocol -x -a 'mqtt mqttv3.1 none' -d 'WebSocket subprotocols to offer, separated by commas, or `none`'
+complete -c mqttws -n '__mqttws_verb bench' -s H -l header -x -d 'Send this header with the upgrade'
+complete -c mqttws -n '__mqttws_verb bench' -l origin -x -d 'Send this Origin header'
+complete -c mqttws -n '__mqttws_verb bench' -l user-agent -x -d 'Send this User-Agent header'
+complete -c mqttws -n '__mqttws_verb bench' -l basic-auth -x -d 'Authenticate the upgrade with user name and password'
+complete -c mqttws -n '__mqttws_verb bench' -l bearer -x -d 'Authenticate the upgrade with this token'
+complete -c mqttws -n '__mqttws_verb bench' -l strict -d 'Refuse what is otherwise taken with a warning: odd answers to the upgrade, and broken rules of MQTT that do no harm'
+complete -c mqttws -n '__mqttws_verb bench' -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
+complete -c mqttws -n '__mqttws_verb bench' -l max-message-size -x -d 'The largest WebSocket message and MQTT packet to accept'
+complete -c mqttws -n '__mqttws_verb bench' -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n '__mqttws_verb bench' -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n '__mqttws_verb bench' -s A -l bind -x -d 'Connect from this local address'
+complete -c mqttws -n '__mqttws_verb bench' -l resolve -x -d 'Use these addresses for this host and port instead of looking the name up'
+complete -c mqttws -n '__mqttws_verb bench' -l unix -r -F -d 'Connect to this Unix socket, whatever the host, the port and the proxy'
+complete -c mqttws -n '__mqttws_verb bench' -l connect-timeout -x -d 'Time limit for connecting, from name look-up to CONNACK, and for the answer to a SUBSCRIBE'
+complete -c mqttws -n '__mqttws_verb bench' -l wait -x -d 'Keep trying to make the first connection for this time'
+complete -c mqttws -n '__mqttws_verb bench' -l no-reconnect -d 'Do not reconnect when the connection is lost'
+complete -c mqttws -n '__mqttws_verb bench' -l cafile -r -F -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)'
+complete -c mqttws -n '__mqttws_verb bench' -l capath -x -a '(__mqttws_folders)' -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones'
+complete -c mqttws -n '__mqttws_verb bench' -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
+complete -c mqttws -n '__mqttws_verb bench' -l pin-sha256 -x -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)'
+complete -c mqttws -n '__mqttws_verb bench' -l insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read and change everything'
+complete -c mqttws -n '__mqttws_verb bench' -l cert -r -F -d 'Show this certificate (PEM) to a server that asks for one'
+complete -c mqttws -n '__mqttws_verb bench' -l key -r -F -d 'The private key (PEM) of the certificate'
+complete -c mqttws -n '__mqttws_verb bench' -l key-password-file -r -F -d 'The password of an encrypted private key is the first line of this file'
+complete -c mqttws -n '__mqttws_verb bench' -l sni -x -d 'Name to send to the server and to find in its certificate'
+complete -c mqttws -n '__mqttws_verb bench' -l tls-alpn -x -d 'Application protocols to offer (ALPN), separated by commas'
+complete -c mqttws -n '__mqttws_verb bench' -l tls-version -x -a '1.2 1.3' -d 'Speak only this version of TLS: 1.2 or 1.3'
+complete -c mqttws -n '__mqttws_verb bench' -l tls-keylog -r -F -d 'Append the secrets of the connection to this file, for Wireshark'
+complete -c mqttws -n '__mqttws_verb bench' -l profile -x -a '(__mqttws_profiles)' -d 'Also read the flags of this profile, a table of the configuration file'
+complete -c mqttws -n '__mqttws_verb bench' -l config -r -F -d 'Configuration file'
+complete -c mqttws -n '__mqttws_verb bench' -l print-config -d 'Print the settings in force and where each came from, with secrets masked'
+complete -c mqttws -n '__mqttws_verb bench' -l quiet -d 'No warnings and no progress'
+complete -c mqttws -n '__mqttws_verb bench' -l help -d 'Print help'
+
 # serve
 complete -c mqttws -n '__mqttws_verb serve' -s h -l host -x -d 'Address to listen on, of this machine only without --allow-remote'
 complete -c mqttws -n '__mqttws_verb serve' -s p -l port -x -d 'Port to listen on'
@@ -442,7 +526,7 @@ complete -c mqttws -n '__mqttws_verb serve' -l load -r -F -d 'Retain the message
 complete -c mqttws -n '__mqttws_verb serve' -l save -r -F -d 'Write the retained messages to this file when the broker ends, for `--load` or `pub --json`'
 complete -c mqttws -n '__mqttws_verb serve' -l record -r -F -d 'Write every PUBLISH of every client to this file, for `pub --json --replay`'
 complete -c mqttws -n '__mqttws_verb serve' -l expect -x -d 'Exit with 1 if no client has sent this packet: \'pub t=a/b q=1 payload~^ok\' (repeatable)'
-complete -c mqttws -n '__mqttws_verb serve' -l deviate -x -d 'Deviate from the standards as real servers do'
+complete -c mqttws -n '__mqttws_verb serve' -l deviate -x -a '(__mqttws_several any-path wrong-path-hangs other-protocol-at-wrong-path path-exact-with-query page-instead-of-upgrade upgrade-unasked any-key any-version version-not-named any-method upgrade-compared-with-case host-without-port-refused request-in-one-read short-headers-only origin-list origin-mute mute-refusals connection-keep-alive no-upgrade-header wrong-accept-key unasked-extension another-extension clock-off no-subprotocol always-mqtt wrong-subprotocol list-echoed first-name-taken list-refused list-mute mqttv31-refused none-offered-silence origin-wanted first-packet-only behind-connect-lost frame-is-packet header-in-one-read no-continuation few-fragments no-pong ping-fed-to-mqtt pong-fatal empty-message-ends text-taken text-ignored unmasked-taken reserved-bits-taken reserved-opcode-ignored orphan-ignored ping-fragment-taken long-ping-ignored top-bit-ignored frames-up-to-64-kib packets-up-to-20-kib text-out masked-out reserved-bit-out long-length-out fragments-out byte-a-message-out close-1005-out no-close-after-disconnect close-unanswered no-close-on-errors close-echoed mqtt5-refused mqtt5-closed-mute mqtt5-unanswered mqtt311-unanswered mqtt311-closed-mute mqtt31-unanswered level-6-taken refused-not-closed session-present-after-clean-start no-assigned-id empty-id-refused empty-id-kept no-takeover disconnect-without-reason any-connect-flags any-first-packet second-connect-ignored any-auth-method pingreq-unanswered keep-alive-not-enforced payload-cut-at-nul reordered one-lost qos-2-twice no-pubrec qos-2-as-1 no-puback byte-order-mark-stripped topics-unchecked utf8-unchecked publish-headers-unchecked fixed-headers-unchecked dup-passed unknown-pubrel-ignored retained-never-stored retained-never-cleared retain-always-1 retain-always-0 all-retained user-properties-dropped user-property-added expiry-not-counted short-acks-refused topic-alias-fatal alias-0-taken retain-announced-as-absent receive-maximum-ignored maximum-packet-size-ignored more-in-flight-than-announced larger-than-announced-taken one-suback-code suback-codes-reversed qos-raised qos-downgraded filter-held-twice unsubscribe-ignored unsuback-with-foreign-id unsuback-always-0 hash-without-parent no-local-ignored retain-as-published-ignored retain-handling-ignored subscription-ids-ignored share-ignored share-never-delivered any-filter-granted subscribe-unchecked session-lost session-kept-after-clean-start no-dup expiry-ignored expiry-in-disconnect-ignored will-never will-after-disconnect disconnect-with-will-ignored will-delay-ignored odd-header-spelling long-answer redirected login-wanted bad-gateway http2-spoken none-offered-taken ping-between-fragments-ends pings-out reset-after-disconnect no-end-after-close no-end-after-disconnect no-close-notify mqtt31-refused huge-maximum-refused refusals-mute session-present-never session-present-but-lost no-will-with-session qos-2-ends blank-in-topic-ends large-messages-dropped packet-ids-reused share-refused silent-after-connack silent-after-subscribe silent-after-100-packets connack-late suback-late acknowledgements-late list)' -d 'Deviate from the standards as real servers do'
 complete -c mqttws -n '__mqttws_verb serve' -l fault -x -d 'Lose, double, delay packets, cut connections on purpose: drop=0.01,delay=50ms (see FAULTS)'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-origin -x -d 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-remote -d 'Let in other machines: -h may be any address, and clients may use any name for it'
@@ -468,10 +552,10 @@ complete -c mqttws -n '__mqttws_verb completions' -a 'bash zsh fish powershell e
 
 # man
 complete -c mqttws -n '__mqttws_verb man' -l help -d 'Print help'
-complete -c mqttws -n '__mqttws_verb man' -a 'mqttws pub sub ping check serve examples brokers cloud'
+complete -c mqttws -n '__mqttws_verb man' -a 'mqttws pub sub ping check bench serve examples brokers cloud'
 
 # version
 complete -c mqttws -n '__mqttws_verb version' -l help -d 'Print help'
 
 # help
-complete -c mqttws -n '__mqttws_verb help' -a 'pub sub ping check serve profile completions man version help'
+complete -c mqttws -n '__mqttws_verb help' -a 'pub sub ping check bench serve profile completions man version help'

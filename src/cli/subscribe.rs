@@ -1,6 +1,8 @@
 //! `mqttws sub`.
 
-use std::path::PathBuf;
+mod choices;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -8,8 +10,9 @@ use bytestring::ByteString;
 use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum};
 
+use self::choices::{MessageEnd, PayloadEncoding, RetainedMessages};
 use super::apart::Apart;
-use super::choice::{Choice, Chosen, Flag};
+use super::choice::Chosen;
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
@@ -29,7 +32,6 @@ use crate::command::subscribe::config::{
 };
 use crate::exit::Usage;
 use crate::format::annotated::{Annotations, Heading, PayloadForm};
-use crate::format::encoding::Encoding;
 use crate::format::escape::ControlCharacters;
 use crate::format::layout::{Content, Layout, TopicColour};
 use crate::format::summary::SummaryForm;
@@ -261,66 +263,6 @@ struct Display {
           default_missing_value = "text",
           value_parser = value::summary)]
     summary: Option<SummaryForm>,
-}
-
-/// Which retained messages are taken.
-#[derive(Debug)]
-enum RetainedMessages {}
-
-impl Choice for RetainedMessages {
-    type Value = RetainedFilter;
-    const DEFAULT: RetainedFilter = RetainedFilter::Included;
-    const FLAGS: &'static [Flag<RetainedFilter>] = &[
-        Flag {
-            id: "no_stale",
-            short: Some('R'),
-            long: None,
-            help: "Leave out retained messages",
-            conflicts: &["retained_only"],
-            value: RetainedFilter::LeftOut,
-        },
-        Flag {
-            id: "retained_only",
-            short: None,
-            long: Some("retained-only"),
-            help: "Take only retained messages, and exit when the first other one comes",
-            conflicts: &[],
-            value: RetainedFilter::Only,
-        },
-    ];
-}
-
-/// How payloads are written.
-#[derive(Debug)]
-enum PayloadEncoding {}
-
-impl Choice for PayloadEncoding {
-    type Value = Option<Encoding>;
-    const DEFAULT: Option<Encoding> = None;
-    const FLAGS: &'static [Flag<Option<Encoding>>] = &[
-        layout::hex("Write payloads as hexadecimal digits", &["base64"]),
-        layout::base64("Write payloads as base64", &[]),
-    ];
-}
-
-/// The byte after each message.
-#[derive(Debug)]
-enum MessageEnd {}
-
-impl Choice for MessageEnd {
-    type Value = Option<u8>;
-    const DEFAULT: Option<u8> = Some(b'\n');
-    const FLAGS: &'static [Flag<Option<u8>>] = &[
-        layout::no_newline("Write no line feed after each message"),
-        Flag {
-            id: "null",
-            short: Some('0'),
-            long: Some("null"),
-            help: "Write NUL instead of a line feed after each message",
-            conflicts: &["no_newline"],
-            value: Some(0),
-        },
-    ];
 }
 
 /// The form of payloads with `--json`.
@@ -596,16 +538,10 @@ impl SubscribeFlags {
             let (colour, encoding) = (self.display.topic_colour(), self.output.encoding.0);
             return Ok(Destination::Watch(WatchOptions { colour, encoding }));
         }
-        let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
-        ensure!(
-            !path.is_file(),
-            Usage::new(format!(
-                "--output-dir {}: expected a folder for the messages; flags come from a file with \
-                 -o",
-                path.display()
-            ))
-        );
-        Ok(Destination::Folder(path.clone()))
+        match &self.output.output_dir {
+            Some(path) => folder(path),
+            None => Ok(Destination::Stdout),
+        }
     }
 
     /// How a message is written.
@@ -627,6 +563,18 @@ impl SubscribeFlags {
         let colour = if into_files { TopicColour::Plain } else { self.display.topic_colour() };
         Ok(Layout { content, end, control_characters, colour })
     }
+}
+
+/// A folder for messages.
+fn folder(path: &Path) -> Result<Destination> {
+    ensure!(
+        !path.is_file(),
+        Usage::new(format!(
+            "--output-dir {}: expected a folder for the messages; flags come from a file with -o",
+            path.display()
+        ))
+    );
+    Ok(Destination::Folder(path.to_owned()))
 }
 
 /// The layout of `--watch`, which writes frames as they are.

@@ -581,7 +581,7 @@ impl Client {
     }
 }
 
-fn framing(grouping: PacketGrouping) -> Framing {
+pub(super) fn framing(grouping: PacketGrouping) -> Framing {
     match grouping {
         PacketGrouping::Gathered => Framing::UpToLimit,
         PacketGrouping::Single => Framing::PerPiece,

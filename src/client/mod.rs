@@ -10,6 +10,7 @@ pub mod credentials;
 mod driver;
 mod error;
 mod event_queue;
+pub mod fleet;
 pub mod lifecycle;
 mod options;
 mod pair;

@@ -7,6 +7,7 @@ pub mod error;
 pub mod file;
 mod host;
 pub mod log;
+mod memory;
 mod open;
 mod options;
 pub mod poll;

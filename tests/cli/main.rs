@@ -2,6 +2,7 @@
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
 mod addresses;
+mod bench;
 mod blocked;
 mod check;
 mod cloud;
@@ -68,6 +69,7 @@ mod support {
     pub mod broker;
     pub mod certificates;
     mod checks;
+    pub mod faulty_broker;
     pub mod folder;
     pub mod lines;
     pub mod notation;

@@ -19,6 +19,7 @@ mod config;
 mod connect;
 mod event;
 mod exchange;
+mod idle;
 mod in_flight;
 mod inbound;
 mod keep_alive;

@@ -122,6 +122,11 @@ impl Received<'_> {
         self.delivery.publish.topic.as_ref()
     }
 
+    /// The message without its payload.
+    pub fn head(&self) -> &Publish {
+        &self.delivery.publish
+    }
+
     /// The payload.
     #[inline]
     pub fn payload(&self) -> &[u8] {

@@ -33,6 +33,11 @@ fn serve() -> (Running, String) {
     serve_with(&[])
 }
 
+/// The same for tests of other verbs.
+pub fn serve_for_others() -> (Running, String) {
+    serve()
+}
+
 /// One with these flags.
 fn serve_with(flags: &[&str]) -> (Running, String) {
     let mut running = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
