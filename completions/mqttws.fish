@@ -23,6 +23,13 @@ function __mqttws_command
     complete -C (string join -- ' ' (string escape -- $words[(math $at + 1)..-2]) $words[-1])
 end
 
+# Some of these words, with commas between; the word may begin with the flag.
+function __mqttws_several
+    set -l word (string replace -r -- '^--[^=]*=' '' (commandline -ct))
+    set -l before (string match -r -- '.*,' $word; or echo '')
+    printf '%s\n' $before$argv
+end
+
 # Folders; the word may begin with the flag.
 function __mqttws_folders
     __fish_complete_directories (string replace -r -- '^--[^=]*=' '' (commandline -ct))
@@ -200,6 +207,9 @@ complete -c mqttws -n '__mqttws_verb sub' -l exec-argv -x -a '(__fish_complete_c
 complete -c mqttws -n '__mqttws_verb sub' -l jobs -x -d 'Run up to this many commands at once'
 complete -c mqttws -n '__mqttws_verb sub' -l keep-going -d 'Go on after a command has failed'
 complete -c mqttws -n '__mqttws_verb sub' -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
+complete -c mqttws -n '__mqttws_verb sub' -l to -x -d 'Publish each message to the broker at this URL instead of writing it'
+complete -c mqttws -n '__mqttws_verb sub' -l to-profile -x -d 'Connect to the broker of --to with the flags of this profile'
+complete -c mqttws -n '__mqttws_verb sub' -l map -x -d 'Publish messages whose whole topic matches REGEX to TEXT, in which $1 is the first group'
 complete -c mqttws -n '__mqttws_verb sub' -l match -x -d 'Only messages whose payload matches this regular expression count'
 complete -c mqttws -n '__mqttws_verb sub' -l match-topic -x -d 'Only messages whose topic matches this regular expression count'
 complete -c mqttws -n '__mqttws_verb sub' -l match-json -x -d 'Only messages whose payload is JSON with this value at this path count: door.state=open, list.0=1'
@@ -518,7 +528,7 @@ complete -c mqttws -n '__mqttws_verb serve' -l load -r -F -d 'Retain the message
 complete -c mqttws -n '__mqttws_verb serve' -l save -r -F -d 'Write the retained messages to this file when the broker ends, for `--load` or `pub --json`'
 complete -c mqttws -n '__mqttws_verb serve' -l record -r -F -d 'Write every PUBLISH of every client to this file, for `pub --json --replay`'
 complete -c mqttws -n '__mqttws_verb serve' -l expect -x -d 'Exit with 1 if no client has sent this packet: \'pub t=a/b q=1 payload~^ok\' (repeatable)'
-complete -c mqttws -n '__mqttws_verb serve' -l deviate -x -d 'Deviate from the standards as real servers do'
+complete -c mqttws -n '__mqttws_verb serve' -l deviate -x -a '(__mqttws_several any-path wrong-path-hangs other-protocol-at-wrong-path path-exact-with-query page-instead-of-upgrade upgrade-unasked any-key any-version version-not-named any-method upgrade-compared-with-case host-without-port-refused request-in-one-read short-headers-only origin-list origin-mute mute-refusals connection-keep-alive no-upgrade-header wrong-accept-key unasked-extension another-extension clock-off no-subprotocol always-mqtt wrong-subprotocol list-echoed first-name-taken list-refused list-mute mqttv31-refused none-offered-silence origin-wanted first-packet-only behind-connect-lost frame-is-packet header-in-one-read no-continuation few-fragments no-pong ping-fed-to-mqtt pong-fatal empty-message-ends text-taken text-ignored unmasked-taken reserved-bits-taken reserved-opcode-ignored orphan-ignored ping-fragment-taken long-ping-ignored top-bit-ignored frames-up-to-64-kib packets-up-to-20-kib text-out masked-out reserved-bit-out long-length-out fragments-out byte-a-message-out close-1005-out no-close-after-disconnect close-unanswered no-close-on-errors close-echoed mqtt5-refused mqtt5-closed-mute mqtt5-unanswered mqtt311-unanswered mqtt311-closed-mute mqtt31-unanswered level-6-taken refused-not-closed session-present-after-clean-start no-assigned-id empty-id-refused empty-id-kept no-takeover disconnect-without-reason any-connect-flags any-first-packet second-connect-ignored any-auth-method pingreq-unanswered keep-alive-not-enforced payload-cut-at-nul reordered one-lost qos-2-twice no-pubrec qos-2-as-1 no-puback byte-order-mark-stripped topics-unchecked utf8-unchecked publish-headers-unchecked fixed-headers-unchecked dup-passed unknown-pubrel-ignored retained-never-stored retained-never-cleared retain-always-1 retain-always-0 all-retained user-properties-dropped user-property-added expiry-not-counted short-acks-refused topic-alias-fatal alias-0-taken retain-announced-as-absent receive-maximum-ignored maximum-packet-size-ignored more-in-flight-than-announced larger-than-announced-taken one-suback-code suback-codes-reversed qos-raised qos-downgraded filter-held-twice unsubscribe-ignored unsuback-with-foreign-id unsuback-always-0 hash-without-parent no-local-ignored retain-as-published-ignored retain-handling-ignored subscription-ids-ignored share-ignored share-never-delivered any-filter-granted subscribe-unchecked session-lost session-kept-after-clean-start no-dup expiry-ignored expiry-in-disconnect-ignored will-never will-after-disconnect disconnect-with-will-ignored will-delay-ignored odd-header-spelling long-answer redirected login-wanted bad-gateway http2-spoken none-offered-taken ping-between-fragments-ends pings-out reset-after-disconnect no-end-after-close no-end-after-disconnect no-close-notify mqtt31-refused huge-maximum-refused refusals-mute session-present-never session-present-but-lost no-will-with-session qos-2-ends blank-in-topic-ends large-messages-dropped packet-ids-reused share-refused silent-after-connack silent-after-subscribe silent-after-100-packets connack-late suback-late acknowledgements-late list)' -d 'Deviate from the standards as real servers do'
 complete -c mqttws -n '__mqttws_verb serve' -l fault -x -d 'Lose, double, delay packets, cut connections on purpose: drop=0.01,delay=50ms (see FAULTS)'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-origin -x -d 'Let in pages of this origin, too, such as `https://app.example` (repeatable)'
 complete -c mqttws -n '__mqttws_verb serve' -l allow-remote -d 'Let in other machines: -h may be any address, and clients may use any name for it'

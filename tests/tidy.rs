@@ -28,7 +28,7 @@ const ROOMS: &[Room] = &[
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
                    command::check::ReportFormat command::check::ServerConfig command::check::select \
-                   command::check::points command::serve command::start terminal::screen \
+                   command::check::points command::mirror command::serve command::start terminal::screen \
                    client exit format mqtt report transport websocket",
         must_not: "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net",
     },

@@ -21,7 +21,7 @@ use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, LINGER, MOST_ANSWERS};
+use super::limits::{CONTROL_BYTES, MOST_ANSWERS};
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::Refusals;
@@ -51,7 +51,7 @@ pub struct Service {
     /// Which refusals it is told of.
     pub refusals: Refusals,
     /// What is done otherwise than the standards say.
-    pub deviations: Vec<&'static KnownDeviation>,
+    pub deviations: Vec<KnownDeviation>,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -124,7 +124,7 @@ impl ServerConnection {
     }
 
     /// The same with these deviations.
-    pub fn deviating(mut self, deviations: &[&'static KnownDeviation]) -> Self {
+    pub fn deviating(mut self, deviations: &[KnownDeviation]) -> Self {
         let is_deviant = !deviations.is_empty();
         self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
         self
@@ -392,8 +392,7 @@ impl ServerConnection {
             self.give_up(now);
         }
         if self.sending.is_written() && !self.is_at_end_of_input() {
-            self.socket.end();
-            self.sending.stage = EndStage::Written(now + LINGER);
+            self.end_side(now);
         }
         self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();

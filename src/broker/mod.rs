@@ -105,7 +105,7 @@ pub struct BrokerOptions {
     /// The messages that are retained from the beginning.
     pub retained: Vec<Publish>,
     /// What is done otherwise than the standards say.
-    pub deviations: Vec<&'static KnownDeviation>,
+    pub deviations: Vec<KnownDeviation>,
     /// How connections are encrypted, if they are.
     pub tls: Option<ServerTls>,
     /// What is called when something happens.

@@ -82,6 +82,7 @@ const PAGES: [(&str, &[PagePart]); 7] = [
             section!("formats"),
             section!("records"),
             section!("exec"),
+            section!("mirror-sub"),
             section!("properties"),
             section!("delivery"),
             section!("summary"),
@@ -248,7 +249,8 @@ fn names(arg: &Arg) -> String {
     let short = short.iter().map(|letter| format!("\\fB\\-{letter}\\fR"));
     let long = long.iter().map(|name| format!("\\fB\\-\\-{}\\fR", escaped(name)));
     let flags: Vec<String> = short.chain(long).collect();
-    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+        && arg.get_num_args().is_none_or(|count| count.max_values() > 0);
     let value = arg.get_value_names().unwrap_or_default().join(" ");
     let value = format!("\\fI{}\\fR", escaped(&value));
     let may_be_left_out = arg.get_num_args().is_some_and(|count| count.min_values() == 0);

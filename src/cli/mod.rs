@@ -12,6 +12,7 @@ mod exec;
 mod help;
 mod layout;
 mod leaving;
+mod mirror;
 mod mqtt;
 mod network;
 mod pages;
@@ -310,6 +311,10 @@ impl Command {
             Self::Pub(publish) => {
                 let (config, warnings) = publish.resolve()?;
                 (Config::Publish(Box::new(config)), warnings)
+            }
+            Self::Sub(subscribe) if subscribe.is_mirror() => {
+                let (config, warnings) = subscribe.resolve_mirror()?;
+                (Config::Mirror(Box::new(config)), warnings)
             }
             Self::Sub(subscribe) => {
                 let (config, warnings) = subscribe.resolve()?;

@@ -1,14 +1,17 @@
 //! `mqttws pub`.
 
+mod choices;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Arg, ArgGroup, Args};
+use clap::{ArgGroup, Args};
 
+use self::choices::{RecordEnd, Unnamed, UnnamedInput};
 use super::apart::Apart;
-use super::choice::{Choice, Chosen, Flag};
+use super::choice::Chosen;
 use super::composition::CompositionFlags;
 use super::connection::Conversation;
 use super::mqtt::{AckReports, ClientNeeds, NeedsVersion5};
@@ -195,74 +198,6 @@ struct PublishExtras {
     summary: Option<SummaryForm>,
 }
 
-/// An input without a name or a text of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unnamed {
-    /// `-s`: all of stdin.
-    Stdin,
-    /// `-l`: the lines of stdin.
-    Lines,
-    /// `-n`: one empty message.
-    Empty,
-}
-
-/// `-s`, `-l` and `-n`.
-#[derive(Debug)]
-enum UnnamedInput {}
-
-impl Choice for UnnamedInput {
-    type Value = Option<Unnamed>;
-    const DEFAULT: Option<Unnamed> = None;
-    const FLAGS: &'static [Flag<Option<Unnamed>>] = &[
-        Flag {
-            id: "stdin_file",
-            short: Some('s'),
-            long: Some("stdin-file"),
-            help: "Publish all of stdin as one message; nothing at all is an error, as with \
-                   `mosquitto_pub`",
-            conflicts: &["stdin_line", "null_message"],
-            value: Some(Unnamed::Stdin),
-        },
-        Flag {
-            id: "stdin_line",
-            short: Some('l'),
-            long: Some("stdin-line"),
-            help: "Publish each line of stdin as a message",
-            conflicts: &["null_message"],
-            value: Some(Unnamed::Lines),
-        },
-        Flag {
-            id: "null_message",
-            short: Some('n'),
-            long: Some("null-message"),
-            help: "Publish an empty message",
-            conflicts: &[],
-            value: Some(Unnamed::Empty),
-        },
-    ];
-
-    fn refine(flag: Arg) -> Arg {
-        flag.group("input")
-    }
-}
-
-/// `-0`.
-#[derive(Debug)]
-enum RecordEnd {}
-
-impl Choice for RecordEnd {
-    type Value = u8;
-    const DEFAULT: u8 = b'\n';
-    const FLAGS: &'static [Flag<u8>] = &[Flag {
-        id: "null",
-        short: Some('0'),
-        long: Some("null"),
-        help: "With -l or --json: each record ends in NUL, not in a line feed",
-        conflicts: &["delimiter", "message", "file", "stdin_file", "null_message"],
-        value: 0,
-    }];
-}
-
 impl DeliveryFlags {
     fn topic_aliases(&self) -> TopicAliasUse {
         if self.topic_alias { TopicAliasUse::AsAllowed } else { TopicAliasUse::Never }
@@ -412,14 +347,10 @@ impl PublishFlags {
     fn message_format(&self, properties: Properties) -> Result<MessageFormat> {
         let form = self.form();
         let topic_prefix = self.messages.topic_prefix.clone().unwrap_or_default();
-        let composition = self.composition.composition(
-            &self.messages.topic,
-            &topic_prefix,
-            self.messages.message.as_deref(),
-        )?;
+        let (topics, message) = (&self.messages.topic, self.messages.message.as_deref());
+        let composition = self.composition.composition(topics, &topic_prefix, message)?;
         let topic = self.messages.topic.first().filter(|_| composition.is_none());
-        let topic = topic.map(|topic| prefixed(&topic_prefix, topic)).transpose();
-        let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
+        let topic = topic.map(|topic| with_prefix(&topic_prefix, topic)).transpose()?;
         let has_topics = form != RecordForm::Payload || composition.is_some();
         self.check_alias(&properties, has_topics)?;
         let template = packet::Publish {
@@ -502,4 +433,9 @@ impl PublishFlags {
     fn is_many(&self) -> bool {
         self.messages.unnamed.0 == Some(Unnamed::Lines) || self.reads_records()
     }
+}
+
+/// The topic with the prefix of `--topic-prefix` before it.
+fn with_prefix(prefix: &str, topic: &TopicName) -> Result<TopicName, Usage> {
+    prefixed(prefix, topic).map_err(|error| Usage::new(format!("--topic-prefix: {error}")))
 }

@@ -253,7 +253,9 @@ impl Client {
         event.replace_reasons(|reason| self.echo.masked(reason));
         match event {
             session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
-            event @ (session::Event::Acknowledged { .. } | session::Event::SomeAcknowledged) => {
+            event @ (session::Event::Acknowledged { .. }
+            | session::Event::SomeAcknowledged
+            | session::Event::Answered { .. }) => {
                 self.lifecycle.note_acknowledgement();
                 Ok(Some(event))
             }

@@ -8,6 +8,7 @@ mod feed;
 mod file;
 mod filled_run;
 mod input;
+mod large_file;
 pub mod message;
 mod pace;
 mod pending;
@@ -51,14 +52,14 @@ pub fn run(config: Config) -> Result<Exit> {
         Opened::Large(file) => {
             file.check(&messages.format.largest_head(), options.session.version)?;
             let progress = Progress::new(shown, began);
-            let feed = Feed::new(file.placeholder(), messages);
+            let feed = Feed::new(RecordInput::placeholder(&file), messages);
             file::run(options, file, feed, progress, limit, &summary)
         }
         Opened::Input(input) => {
             let progress = Progress::new(wanted_progress(&input, shown), began);
             let (client, _) = super::connect(options, limit)?;
             let feed = Feed::new(input, messages);
-            let tally = Tally::of(&feed, summary.is_wanted());
+            let tally = feed.tally(summary.is_wanted());
             let tells_loss = verbosity.warns();
             let publisher = Publisher::new(client, feed, tally, progress);
             Publisher { limit, tells_loss, ..publisher }.publish_all(&summary)

@@ -4,7 +4,7 @@ mod changes;
 pub mod config;
 mod early_end;
 mod exec;
-mod filter;
+pub(in crate::command) mod filter;
 mod finish;
 mod granted;
 mod judge;
@@ -13,7 +13,7 @@ mod receive;
 mod reporting;
 mod retained;
 mod sink;
-mod start;
+pub(in crate::command) mod start;
 mod subscriptions;
 mod verdict;
 mod watch;
@@ -317,6 +317,7 @@ impl Subscriber {
             | session::Event::Refused(_)
             | session::Event::SomeAcknowledged
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => None,
         })
@@ -377,6 +378,7 @@ impl Subscriber {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => return,
         };

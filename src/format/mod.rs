@@ -19,3 +19,4 @@ mod tests;
 pub mod text_template;
 pub mod time;
 pub mod topic_counts;
+pub mod topic_map;

@@ -26,6 +26,7 @@ mod large;
 mod large_cuts;
 mod leaving;
 mod lifecycle;
+mod mirror;
 mod mistyped;
 mod oddities;
 mod ping;

@@ -111,7 +111,8 @@ fn topics_are_a_tree() {
     let broker = sending(FOUR);
     let json = concat!(
         r#"{"topics":{"a":{"topics":{"b":{"bytes":3,"messages":2,"retained":1},"#,
-        r#""c":{"bytes":0,"messages":1,"retained":0}}},"x":{"bytes":1,"messages":1,"retained":0}}}"#,
+        r#""c":{"bytes":0,"messages":1,"retained":0}}},"#,
+        r#""x":{"bytes":1,"messages":1,"retained":0}}}"#,
         "\n"
     );
     subscribe(&broker, &["--tree", "--json", "-C", "4"]).run().expect(0, json, "");

@@ -52,6 +52,7 @@ mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
 mod haproxy;
+mod mirror;
 mod nginx;
 mod nginx_tls;
 #[path = "../manual/page.rs"]
@@ -61,6 +62,7 @@ mod page;
 mod program;
 mod proxies;
 mod publish;
+mod readers;
 mod requests;
 mod reverse;
 mod reviewed;

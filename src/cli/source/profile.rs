@@ -3,6 +3,7 @@
 //! profile is used with that url only.
 
 mod file;
+mod of_one;
 mod overview;
 
 use std::env;
@@ -19,6 +20,7 @@ use crate::cli::property::identifies;
 use crate::exit::Usage;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use file::{ProfileFile, usual_place, written_for};
+pub use of_one::of_one;
 pub use overview::{Overview, Rows};
 
 /// The profile that is always read.

@@ -129,9 +129,10 @@ impl Composer {
     fn fill_ahead(&mut self, template: &Publish, first: u64, most: u64) {
         let Some(text) = &self.composition.payload else { return };
         let (mut ends, mut number) = (Vec::new(), first);
+        // They are sent within microseconds: one look at the clock will do.
+        let time = self.values(first).time;
         while number - first < most.min(MOST_AHEAD) && self.buffer.len() < BYTES_AHEAD {
-            let values = self.values(number);
-            text.fill(values, &mut self.state, &mut self.buffer);
+            text.fill(Values { number, time }, &mut self.state, &mut self.buffer);
             ends.push(self.buffer.len());
             number += 1;
         }

@@ -129,9 +129,15 @@ impl Feed {
         }
     }
 
+    /// Counts of these messages, of which none was published; `times` asks how long acknowledgements
+    /// take.
+    pub fn tally(&self, times: bool) -> Tally {
+        Tally::new(self.context(), self.topic_names(), self.input.has_several(), times)
+    }
+
     /// The topics to which each record goes, as they were given, where they are more than the one
     /// of the template.
-    pub fn topic_names(&self) -> Vec<String> {
+    fn topic_names(&self) -> Vec<String> {
         let topics = self.builder.composer().map(|composer| composer.parts().topics.iter());
         topics.into_iter().flatten().map(|topic| topic.text().to_owned()).collect()
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::closing::{self, Ending};
 use super::feed::Feed;
-use super::input::LargeFile;
+use super::large_file::LargeFile;
 use super::tally::{AtMostOnce, GAPS, IN_DOUBT, Tally};
 use crate::client::{Client, Event, Options};
 use crate::command;
@@ -43,7 +43,7 @@ pub fn run(
     let total = file.length_of_all().map(|length| length.saturating_mul(feed.topics()));
     let mut publisher = FilePublisher {
         client,
-        tally: Tally::of(&feed, false),
+        tally: feed.tally(false),
         file,
         feed,
         progress,
@@ -414,6 +414,7 @@ impl FilePublisher {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }

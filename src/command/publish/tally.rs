@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::feed::Feed;
 use crate::client;
 use crate::command::latency::Acknowledgements;
 use crate::command::refusal;
@@ -59,12 +58,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing of this was published; `times` asks how long acknowledgements take.
-    pub fn of(feed: &Feed, times: bool) -> Self {
+    /// Nothing was published; `times` asks how long acknowledgements take.
+    pub fn new(context: String, topics: Vec<String>, is_numbered: bool, times: bool) -> Self {
         Self {
-            context: feed.context(),
-            topics: feed.topic_names(),
-            is_numbered: feed.input.has_several(),
+            context,
+            topics,
+            is_numbered,
             published: 0,
             bytes: 0,
             refused: 0,
@@ -154,6 +153,7 @@ impl Tally {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }
