@@ -7,6 +7,7 @@ mod choice;
 mod connection;
 mod credentials;
 mod exec;
+mod field;
 mod help;
 mod layout;
 mod leaving;

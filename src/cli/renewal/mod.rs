@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
 
 use super::credentials::CredentialFlags;
-use super::mqtt::LONGEST_FIELD;
+use super::field::LONGEST_FIELD;
 use super::secret::SecretReader;
 use super::upgrade::{UpgradeFlags, add_header};
 use crate::client::credentials::{CredentialCommand, CredentialSource, FreshCredentials};
