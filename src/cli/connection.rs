@@ -303,11 +303,9 @@ impl ConnectionFlags {
         let is_tls_spoken = self.is_tls_spoken(&endpoint, &route);
         let warnings = self.warnings(&tls, is_tls_spoken, &mut secrets);
         let other_endpoints = self.address.others()?;
-        let mut credentials = None;
-        if self.may_change(&endpoint, &other_endpoints, &tls) {
-            let renewal = self.renewal(&session, &versions, &tls, secrets);
-            credentials = Some(Box::new(renewal.source(known)?));
-        }
+        let may_change = self.may_change(&endpoint, &other_endpoints, &tls);
+        let renewal = may_change.then(|| self.renewal(&session, &versions, &tls, secrets));
+        let credentials = renewal.map(|renewal| renewal.source(known)).transpose()?;
         let options = client::Options {
             tls,
             other_endpoints,
@@ -317,7 +315,7 @@ impl ConnectionFlags {
             versions,
             session,
             leaving: Leaving::Disconnect,
-            credentials,
+            credentials: credentials.map(Box::new),
             brief: needs.reports == AckReports::FailuresOfShortRun,
             lines: self.lines(),
             endpoint,
