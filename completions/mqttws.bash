@@ -3,6 +3,13 @@
 
 _mqttws_of() { mapfile -t COMPREPLY < <(compgen "$@" -- "$cur"); }
 
+# Some of these words, with commas between.
+_mqttws_several() {
+    local before=''
+    [[ $cur != *,* ]] || before=${cur%,*},
+    mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "${cur##*,}")
+}
+
 _mqttws_files() {
     compopt -o filenames 2>/dev/null
     _mqttws_of "$1"
@@ -82,6 +89,8 @@ _mqttws_value() {
         'pub --delimiter =' | \
         'pub --split ' | \
         'pub --split =' | \
+        'pub --payload-encoding ' | \
+        'pub --payload-encoding =' | \
         'pub -e ' | \
         'pub -e =' | \
         'pub --response-topic ' | \
@@ -207,6 +216,11 @@ _mqttws_value() {
         'sub -F =' | \
         'sub --format ' | \
         'sub --format =' | \
+        'sub --report ' | \
+        'sub --report =' | \
+        'sub --depth ' | \
+        'sub --depth =' | \
+        'sub --message-rate =' | \
         'sub --jobs ' | \
         'sub --jobs =' | \
         'sub --match ' | \
@@ -509,8 +523,6 @@ _mqttws_value() {
         'serve --limit =' | \
         'serve --expect ' | \
         'serve --expect =' | \
-        'serve --deviate ' | \
-        'serve --deviate =' | \
         'serve --fault ' | \
         'serve --fault =' | \
         'serve --allow-origin ' | \
@@ -772,6 +784,9 @@ _mqttws_value() {
         'check --profile ' | \
         'check --profile =')
             _mqttws_profiles ;;
+        'serve --deviate ' | \
+        'serve --deviate =')
+            _mqttws_several 'any-path wrong-path-hangs other-protocol-at-wrong-path path-exact-with-query page-instead-of-upgrade upgrade-unasked any-key any-version version-not-named any-method upgrade-compared-with-case host-without-port-refused request-in-one-read short-headers-only origin-list origin-mute mute-refusals connection-keep-alive no-upgrade-header wrong-accept-key unasked-extension another-extension clock-off no-subprotocol always-mqtt wrong-subprotocol list-echoed first-name-taken list-refused list-mute mqttv31-refused none-offered-silence origin-wanted first-packet-only behind-connect-lost frame-is-packet header-in-one-read no-continuation few-fragments no-pong ping-fed-to-mqtt pong-fatal empty-message-ends text-taken text-ignored unmasked-taken reserved-bits-taken reserved-opcode-ignored orphan-ignored ping-fragment-taken long-ping-ignored top-bit-ignored frames-up-to-64-kib packets-up-to-20-kib text-out masked-out reserved-bit-out long-length-out fragments-out byte-a-message-out close-1005-out no-close-after-disconnect close-unanswered no-close-on-errors close-echoed mqtt5-refused mqtt5-closed-mute mqtt5-unanswered mqtt311-unanswered mqtt311-closed-mute mqtt31-unanswered level-6-taken refused-not-closed session-present-after-clean-start no-assigned-id empty-id-refused empty-id-kept no-takeover disconnect-without-reason any-connect-flags any-first-packet second-connect-ignored any-auth-method pingreq-unanswered keep-alive-not-enforced payload-cut-at-nul reordered one-lost qos-2-twice no-pubrec qos-2-as-1 no-puback byte-order-mark-stripped topics-unchecked utf8-unchecked publish-headers-unchecked fixed-headers-unchecked dup-passed unknown-pubrel-ignored retained-never-stored retained-never-cleared retain-always-1 retain-always-0 all-retained user-properties-dropped user-property-added expiry-not-counted short-acks-refused topic-alias-fatal alias-0-taken retain-announced-as-absent receive-maximum-ignored maximum-packet-size-ignored more-in-flight-than-announced larger-than-announced-taken one-suback-code suback-codes-reversed qos-raised qos-downgraded filter-held-twice unsubscribe-ignored unsuback-with-foreign-id unsuback-always-0 hash-without-parent no-local-ignored retain-as-published-ignored retain-handling-ignored subscription-ids-ignored share-ignored share-never-delivered any-filter-granted subscribe-unchecked session-lost session-kept-after-clean-start no-dup expiry-ignored expiry-in-disconnect-ignored will-never will-after-disconnect disconnect-with-will-ignored will-delay-ignored odd-header-spelling long-answer redirected login-wanted bad-gateway http2-spoken none-offered-taken ping-between-fragments-ends pings-out reset-after-disconnect no-end-after-close no-end-after-disconnect no-close-notify mqtt31-refused huge-maximum-refused refusals-mute session-present-never session-present-but-lost no-will-with-session qos-2-ends blank-in-topic-ends large-messages-dropped packet-ids-reused share-refused silent-after-connack silent-after-subscribe silent-after-100-packets connack-late suback-late acknowledgements-late list' ;;
         *) return 1 ;;
     esac
 }
@@ -779,9 +794,9 @@ _mqttws_value() {
 _mqttws_word() {
     case "$1 $cur" in
         'pub -'*)
-            _mqttws_of -W '-t --topic --topic-prefix -m --message -f --file -s --stdin-file -l --stdin-line -n --null-message --json -0 --null --delimiter --split --strict-input --request -e --response-topic -v --verbose -F --format --pretty --hex --base64 -N -W --timeout --repeat -q --qos -r --retain --topic-alias --latency --repeat-delay --rate --replay -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property -o --summary --help' ;;
+            _mqttws_of -W '-t --topic --topic-prefix -m --message -f --file -s --stdin-file -l --stdin-line -n --null-message --json -0 --null --delimiter --split --strict-input --template --payload-encoding --request -e --response-topic -v --verbose -F --format --pretty --hex --base64 -N -W --timeout --repeat -q --qos -r --retain --topic-alias --latency --repeat-delay --rate --replay -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property -o --summary --help' ;;
         'sub -'*)
-            _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --exec --shell --exec-argv --jobs --keep-going --reply --match --match-topic --match-json --fail-on --expect-none --show-others --ready-fd -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
+            _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --report --depth --tree --changed --message-rate --exec --shell --exec-argv --jobs --keep-going --reply --match --match-topic --match-json --fail-on --expect-none --show-others --ready-fd -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
         'ping -'*)
             _mqttws_of -W '-c --count --interval --flood -w --deadline --via -q --qos --size -W --timeout --json --summary --warn --crit --on --format -V --protocol-version -i --id -I --id-prefix -k --keepalive --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -D --property --help' ;;
         'check -'*)

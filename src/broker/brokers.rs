@@ -9,7 +9,7 @@ use super::access::users::Users;
 use super::limits::{Limits, NAMED_BROKERS};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, Outgoing, Router};
-use crate::mqtt::packet::{Malformed, Packet, Publish};
+use crate::mqtt::packet::{Malformed, Packet, Publish, PublishRun};
 use crate::mqtt::version::Version;
 
 /// The name of a broker: the first part of a path such as `/NAME/mqtt`.
@@ -132,14 +132,24 @@ impl Brokers {
 
 /// What a router does, for the router of a connection.
 impl Brokers {
-    /// The client sent so many bytes, perhaps only a part of a packet.
-    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
-        self.of(id).heard(id, bytes, now);
+    /// The client sent so many bytes.
+    pub fn heard(&mut self, id: ConnectionId, bytes: usize) {
+        self.of(id).heard(bytes);
+    }
+
+    /// A part of a packet came that is incomplete.
+    pub fn part_arrived(&mut self, id: ConnectionId, now: Instant) {
+        self.of(id).part_arrived(id, now);
     }
 
     /// A packet came in.
     pub fn receive(&mut self, id: ConnectionId, packet: Packet, now: Instant) {
         self.of(id).receive(id, packet, now);
+    }
+
+    /// A run of messages came in.
+    pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
+        self.of(id).receive_run(id, run, now);
     }
 
     /// The client sent what is not MQTT.

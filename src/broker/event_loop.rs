@@ -77,6 +77,14 @@ enum Accepting {
     Stopped,
 }
 
+/// Where clients connect.
+struct Listening {
+    listeners: Vec<TcpListener>,
+    accepting: Accepting,
+    /// When the user was last told that clients cannot connect.
+    told_at: Option<Instant>,
+}
+
 /// The loop.
 pub struct EventLoop {
     poll: Poll,
@@ -85,8 +93,7 @@ pub struct EventLoop {
     resets: u64,
     /// When the loop ends, whatever waits.
     ends_at: Option<Instant>,
-    listeners: Vec<TcpListener>,
-    accepting: Accepting,
+    listening: Listening,
     next_id: ConnectionId,
     limits: Limits,
     /// When connections that hold memory are looked for, while there is little.
@@ -114,8 +121,7 @@ impl EventLoop {
             control: LoopControl { waker, is_stopping: Arc::default(), resets: Arc::default() },
             resets: 0,
             ends_at: None,
-            listeners,
-            accepting: Accepting::Idle,
+            listening: Listening { listeners, accepting: Accepting::Idle, told_at: None },
             next_id: FIRST,
             limits,
             relief_at: None,
@@ -156,7 +162,7 @@ impl EventLoop {
 
     /// Tells of the refusals that got no line, if that is due at `now`; with `None` it is due.
     fn summarise_refusals(&mut self, now: Option<Instant>) {
-        if let Some(line) = self.service.refusals.summary(now) {
+        for line in self.service.refusals.summaries(now) {
             self.service.log.warn(&line);
         }
     }
@@ -171,7 +177,7 @@ impl EventLoop {
         if self.connections.has_work() || self.service.brokers.has_work() {
             return Some(Duration::ZERO);
         }
-        let accept_at = match self.accepting {
+        let accept_at = match self.listening.accepting {
             Accepting::Due => Some(now),
             Accepting::Failed(until) => Some(until),
             Accepting::Idle | Accepting::Stopped => None,
@@ -214,8 +220,8 @@ impl EventLoop {
         let id = match event.token() {
             CONTROL => return self.obey_control(now),
             Token(id) if (id as ConnectionId) < FIRST => {
-                if self.accepting != Accepting::Stopped {
-                    self.accepting = Accepting::Due;
+                if self.listening.accepting != Accepting::Stopped {
+                    self.listening.accepting = Accepting::Due;
                 }
                 return;
             }
@@ -260,7 +266,7 @@ impl EventLoop {
             return;
         }
         self.ends_at = Some(now + LINGER + LINGER / 4);
-        self.accepting = Accepting::Stopped;
+        self.listening.accepting = Accepting::Stopped;
         self.service.brokers.stop(now);
         for id in self.connections.before_upgrade() {
             self.close(id, now);
@@ -336,9 +342,9 @@ impl EventLoop {
         let mut slow = Vec::new();
         let Service { brokers, log, .. } = service;
         let hand_over = |outgoing: Outgoing<'_>| {
-            let Outgoing { connection: id, packets, unsent, end, hold_back_for } = outgoing;
-            let Some(connection) = connections.get_mut(id) else { return packets.clear() };
-            connection.post(packets, unsent, log, now);
+            let Outgoing { connection: id, items, unsent, end, hold_back_for } = outgoing;
+            let Some(connection) = connections.get_mut(id) else { return items.clear() };
+            connection.post(items, unsent, log, now);
             if let Some(reason) = end {
                 connection.end(reason, now);
             }

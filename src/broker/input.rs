@@ -5,7 +5,7 @@ use super::access::UpgradeRules;
 use super::brokers::BrokerName;
 use super::handshake::{self, Upgraded};
 use super::limits::{FIRST_PACKET_BYTES, MESSAGE_BYTES};
-use crate::mqtt::packet::{Decoder, Malformed, Packet};
+use crate::mqtt::packet::{Ack, Decoder, Malformed, Packet, PacketType, PublishRun};
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
 use crate::websocket::reader::Reader;
@@ -24,6 +24,8 @@ pub enum ClientInput {
     Refused(Refusal),
     /// A packet.
     Packet(Packet),
+    /// Messages, one after another.
+    Run(PublishRun),
     /// Something that is not MQTT, and the version in which a CONNECT like that is answered. No
     /// packets follow.
     Malformed(Malformed, Version),
@@ -41,6 +43,8 @@ pub struct InputDecoder {
     version: Option<Version>,
     /// The longest packet that is taken after CONNECT, in bytes.
     max_packet: usize,
+    /// The longest run of messages that is passed on as one, in bytes.
+    longest_run: usize,
 }
 
 /// What the next bytes belong to.
@@ -66,7 +70,13 @@ impl InputDecoder {
     /// The decoders of a connection that was just accepted. Packets of at most `max_packet` bytes
     /// are taken.
     pub fn new(max_packet: usize) -> Self {
-        Self { stage: InputStage::Request(Vec::new()), version: None, max_packet }
+        let stage = InputStage::Request(Vec::new());
+        Self { stage, version: None, max_packet, longest_run: 0 }
+    }
+
+    /// From now on passes on runs of messages as one, of at most so many bytes.
+    pub fn join_messages(&mut self, longest_run: usize) {
+        self.longest_run = longest_run;
     }
 
     /// The version that the client speaks.
@@ -83,6 +93,12 @@ impl InputDecoder {
     pub fn incomplete(&self) -> usize {
         let InputStage::Frames(frames) = &self.stage else { return 0 };
         frames.decoder.as_ref().map_or(0, Decoder::memory)
+    }
+
+    /// How much of a packet has come that is incomplete, in bytes.
+    pub fn begun(&self) -> usize {
+        let InputStage::Frames(frames) = &self.stage else { return 0 };
+        frames.decoder.as_ref().map_or(0, Decoder::buffered)
     }
 
     /// Whether nothing has come at all.
@@ -186,6 +202,14 @@ impl InputDecoder {
     fn decode(&mut self, take: &mut dyn FnMut(ClientInput)) {
         let InputStage::Frames(frames) = &mut self.stage else { return };
         while let Some(decoder) = &mut frames.decoder {
+            if let Some(run) = decoder.next_run(self.longest_run) {
+                take(ClientInput::Run(run));
+                continue;
+            }
+            if let Some(packet) = next_acknowledgement(decoder) {
+                take(ClientInput::Packet(packet));
+                continue;
+            }
             match decoder.next() {
                 Ok(Some(packet)) => {
                     if let Packet::Connect(connect) = &packet {
@@ -219,6 +243,19 @@ impl InputDecoder {
             error => ClientInput::Closed(error.answer().unwrap_or(PROTOCOL_ERROR)),
         });
     }
+}
+
+/// The next packet if it is an acknowledgement, as almost all are: not moved as often as others.
+#[inline]
+fn next_acknowledgement(decoder: &mut Decoder) -> Option<Packet> {
+    let (packet, id) = decoder.next_acknowledgement()?;
+    let ack = Ack::success(id);
+    Some(match packet {
+        PacketType::PubAck => Packet::PubAck(ack),
+        PacketType::PubRec => Packet::PubRec(ack),
+        PacketType::PubRel => Packet::PubRel(ack),
+        _ => Packet::PubComp(ack),
+    })
 }
 
 /// The version that answers a CONNECT of a version that we do not speak: newer ones know the newest

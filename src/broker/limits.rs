@@ -41,6 +41,9 @@ pub const UNSENT_BYTES: usize = 64 * MIB;
 pub const SLOW_BYTES: usize = 8 * MIB;
 /// Unsent bytes (then acknowledgements) above which we stop reading from the client itself.
 pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
+/// Packets other than messages (PINGRESP, acknowledgements) that a client leaves unread above which
+/// we stop reading from it.
+pub const MOST_ANSWERS: usize = 8192;
 /// Bytes of control frames (Pongs) that a client leaves unread above which we stop reading from it.
 pub const CONTROL_BYTES: usize = 16 * KIB;
 

@@ -6,41 +6,44 @@ use std::collections::VecDeque;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::limits::{MESSAGE_BYTES, WRITE_BYTES};
-use super::router::packet_weight;
+use super::router::OutgoingItem;
 use crate::mqtt::packet::Packet;
 use crate::mqtt::version::Version;
 use crate::websocket::outbound::ServerOutbound;
 
-/// Memory for so many packets is kept for the next ones.
-const KEPT_PACKETS: usize = 256;
+/// Memory for so many items is kept for the next ones.
+const KEPT_ITEMS: usize = 256;
 
 /// What waits for one client, in order. Empty, it holds no memory but its own.
 #[derive(Debug, Default)]
 pub struct OutputQueue {
-    packets: VecDeque<Packet>,
+    items: VecDeque<OutgoingItem>,
     /// Whole control frames (Pong): they go first.
     control: Vec<u8>,
-    /// The rest of a packet whose beginning was encoded.
+    /// Encoded bytes that come next: the rest of a packet, or a run of messages.
     large: Bytes,
     /// The code of the Close frame that follows everything else.
     close: Option<u16>,
     /// Bytes that were encoded and not yet taken by the socket.
     unwritten: Bytes,
-    /// What all packets weigh that were not written, in bytes.
+    /// What all items weigh that were not written, in bytes.
     unsent: usize,
     /// What those of them weigh that were encoded.
     encoded: usize,
+    /// How many of the items are no messages.
+    answers: usize,
 }
 
 impl OutputQueue {
-    /// Adds packets; all that wait weigh `unsent` bytes then. The queue is left empty; it may be
+    /// Adds items; all that wait weigh `unsent` bytes then. The queue is left empty; it may be
     /// given memory for the next ones.
-    pub fn post(&mut self, packets: &mut VecDeque<Packet>, unsent: usize) {
+    pub fn post(&mut self, items: &mut VecDeque<OutgoingItem>, unsent: usize) {
         self.unsent = unsent;
-        if self.packets.is_empty() {
-            std::mem::swap(&mut self.packets, packets);
+        self.answers += items.iter().filter(|item| is_answer(item)).count();
+        if self.items.is_empty() {
+            std::mem::swap(&mut self.items, items);
         } else {
-            self.packets.append(packets);
+            self.items.append(items);
         }
     }
 
@@ -59,6 +62,11 @@ impl OutputQueue {
         self.close = Some(code);
     }
 
+    /// How many packets wait that the client has caused itself: all but messages.
+    pub fn answers(&self) -> usize {
+        self.answers
+    }
+
     /// How many bytes of control frames wait.
     pub fn control_len(&self) -> usize {
         self.control.len()
@@ -71,18 +79,18 @@ impl OutputQueue {
 
     /// Whether nothing waits to be encoded.
     fn is_encoded(&self) -> bool {
-        self.packets.is_empty()
+        self.items.is_empty()
             && self.control.is_empty()
             && self.large.is_empty()
             && self.close.is_none()
     }
 
-    /// What all packets weigh that were not written, in bytes.
+    /// What all items weigh that were not written, in bytes.
     pub fn unsent(&self) -> usize {
         self.unsent
     }
 
-    /// What the packets weigh that have been written since the last call, in bytes.
+    /// What the items weigh that have been written since the last call, in bytes.
     pub fn take_written(&mut self) -> usize {
         if !self.unwritten.is_empty() {
             return 0;
@@ -109,7 +117,7 @@ impl OutputQueue {
                 }
             }
             if self.is_encoded() {
-                self.packets.shrink_to(KEPT_PACKETS);
+                self.items.shrink_to(KEPT_ITEMS);
                 return Ok(());
             }
             self.encode(version, frames, &mut tell);
@@ -138,13 +146,25 @@ impl OutputQueue {
                 put_bytes(&mut self.large, frames);
                 continue;
             }
-            let Some(packet) = self.packets.pop_front() else { break };
-            tell(&packet);
-            self.encoded += packet_weight(&packet);
-            self.encode_packet(packet, version, frames);
+            let Some(item) = self.items.pop_front() else { break };
+            self.encoded += item.weight();
+            self.answers -= usize::from(is_answer(&item));
+            match item {
+                OutgoingItem::Packet(packet) => {
+                    tell(&packet);
+                    self.encode_packet(packet, version, frames);
+                }
+                OutgoingItem::Run(run) => {
+                    // Small packets are not cut.
+                    if run.packets.len() > frames.room() {
+                        frames.finish_message();
+                    }
+                    self.large = run.packets;
+                }
+            }
         }
         if self.large.is_empty()
-            && self.packets.is_empty()
+            && self.items.is_empty()
             && let Some(code) = self.close.take()
         {
             frames.put_close(code);
@@ -181,6 +201,11 @@ impl OutputQueue {
     }
 }
 
+/// Whether it is a packet other than PUBLISH.
+fn is_answer(item: &OutgoingItem) -> bool {
+    matches!(item, OutgoingItem::Packet(packet) if !matches!(packet, Packet::Publish(_)))
+}
+
 /// Moves bytes into the open message, or into the next if it is full.
 fn put_bytes(bytes: &mut Bytes, frames: &mut ServerOutbound) {
     if frames.room() == 0 {
@@ -199,7 +224,7 @@ mod tests {
     /// FIN and the opcode of a binary message, and of Close.
     const BINARY: u8 = 0x82;
     const CLOSE: u8 = 0x88;
-    use crate::mqtt::packet::Publish;
+    use crate::mqtt::packet::{Decoder, Publish};
 
     use crate::mqtt::topic::TopicName;
 
@@ -210,7 +235,7 @@ mod tests {
     /// What is written of these packets to a socket that takes `room` bytes at a time.
     fn written_in_pieces(packets: &[Packet], room: usize) -> Vec<u8> {
         let mut output = OutputQueue::default();
-        output.post(&mut packets.iter().cloned().collect(), 0);
+        output.post(&mut packets.iter().cloned().map(OutgoingItem::Packet).collect(), 0);
         all_of(&mut output, room)
     }
 
@@ -273,7 +298,7 @@ mod tests {
     fn what_could_not_be_written_is_not_written_to_another_client() {
         let mut frames = ServerOutbound::new(MESSAGE_BYTES);
         let mut output = OutputQueue::default();
-        output.post(&mut VecDeque::from([publish(10)]), 0);
+        output.post(&mut VecDeque::from([publish(10).into()]), 0);
         let failed = output.write(Version::V3_1_1, &mut frames, |_| {}, |_| Err(()));
         assert_eq!((failed, frames.len()), (Err(()), 0));
     }
@@ -290,13 +315,45 @@ mod tests {
     }
 
     #[test]
+    fn runs_are_kept_in_their_order_and_not_cut() {
+        for count in [2, 5, 400, 2500] {
+            let packets: Vec<_> = (0..3 * count).map(|n| publish(n % 7)).collect();
+            let run = |packets: &[Packet]| {
+                let mut bytes = BytesMut::new();
+                for packet in packets {
+                    packet.encode(Version::V3_1_1, &mut bytes).unwrap();
+                }
+                let mut decoder = Decoder::new(Version::V3_1_1, usize::MAX);
+                decoder.feed(bytes.freeze());
+                OutgoingItem::Run(decoder.next_run(MESSAGE_BYTES).unwrap())
+            };
+            let mut items: VecDeque<_> =
+                packets[..count].iter().cloned().map(OutgoingItem::Packet).collect();
+            items.extend(packets[count..].chunks_exact(count).map(run));
+            let mut output = OutputQueue::default();
+            output.post(&mut items, 0);
+            let messages = messages(&all_of(&mut output, 5000));
+            let mut decoder = Decoder::new(Version::V3_1_1, usize::MAX);
+            let mut read = Vec::new();
+            for message in messages {
+                decoder.feed(message.into());
+                while let Some(packet) = decoder.next().unwrap() {
+                    read.push(packet);
+                }
+                assert_eq!(decoder.buffered(), 0, "a packet in two messages");
+            }
+            assert!(read == packets, "{count}");
+        }
+    }
+
+    #[test]
     fn control_frames_go_first_and_a_close_last() {
         let mut output = OutputQueue::default();
-        output.post(&mut VecDeque::from([Packet::PingResp]), 0);
+        output.post(&mut VecDeque::from([Packet::PingResp.into()]), 0);
         output.post_close(1000);
         output.post_control(&[0x8a, 0]);
         let expected = [0x8a, 0, BINARY, 2, 0xd0, 0, CLOSE, 2, 3, 232];
         assert_eq!(all_of(&mut output, usize::MAX), expected);
-        assert_eq!(output.take_written(), packet_weight(&Packet::PingResp));
+        assert_eq!(output.take_written(), OutgoingItem::from(Packet::PingResp).weight());
     }
 }

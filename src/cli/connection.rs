@@ -1,6 +1,6 @@
 //! The flags that every client command shares, and the step that makes [`client::Options`] of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::renewal::{CREDENTIALS_COMMAND, Renewal, URL_COMMAND};
 use super::secret::SecretReader;
+use super::source::Variables;
 use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
@@ -231,6 +232,22 @@ impl ConnectionFlags {
     /// address.
     pub fn account_for_tls(&mut self, is_typed: bool) {
         self.tls.is_typed = is_typed;
+    }
+
+    /// `--config`.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.general.config.as_deref()
+    }
+
+    /// How long connecting may take, and where lines for the user go: also for a second client.
+    pub fn shared(&self) -> (ConnectLimits, LineHandlers) {
+        (self.retry.limits(), self.lines())
+    }
+
+    /// The variables that identify the user are for another broker.
+    pub fn ignore_variables(&mut self) {
+        self.credentials.variables = Variables::Ignored;
+        self.tls.variables = Variables::Ignored;
     }
 
     /// `--quiet`.

@@ -23,6 +23,10 @@ use crate::transport::endpoint::Endpoint;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "MQTT")]
 pub struct CredentialFlags {
+    /// Whether variables say them, too.
+    #[arg(skip)]
+    pub variables: source::Variables,
+
     /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
     #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
     username: Option<String>,
@@ -88,7 +92,7 @@ impl CredentialFlags {
         secrets: &mut SecretReader,
     ) -> Result<packet::Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();
-        let variable = |name| source::variable(name).map(|(_, value)| value);
+        let variable = |name| self.variables.get(name);
         let username = self.username.clone().or(url_name).or_else(|| variable("MQTTWS_USERNAME"));
         let password = match self.given_password(endpoint, secrets)? {
             Some(password) => Some(password),

@@ -40,7 +40,7 @@ macro_rules! section {
 }
 
 /// The pages; the verbs have one each, but for those that `mqttws(1)` says enough about.
-const PAGES: [(&str, &[PagePart]); 6] = [
+const PAGES: [(&str, &[PagePart]); 7] = [
     (
         "mqttws",
         &[
@@ -60,6 +60,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("description-pub"),
             section!("examples-pub"),
             Options,
+            section!("templates"),
             section!("requests"),
             section!("records"),
             section!("properties"),
@@ -81,6 +82,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("formats"),
             section!("records"),
             section!("exec"),
+            section!("mirror-sub"),
             section!("properties"),
             section!("delivery"),
             section!("summary"),
@@ -112,6 +114,16 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("terminal-check"),
             section!("profiles"),
             Points,
+        ],
+    ),
+    (
+        "bench",
+        &[
+            section!("description-bench"),
+            section!("examples-bench"),
+            Options,
+            section!("report-bench"),
+            section!("profiles"),
         ],
     ),
     (
@@ -237,7 +249,8 @@ fn names(arg: &Arg) -> String {
     let short = short.iter().map(|letter| format!("\\fB\\-{letter}\\fR"));
     let long = long.iter().map(|name| format!("\\fB\\-\\-{}\\fR", escaped(name)));
     let flags: Vec<String> = short.chain(long).collect();
-    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+        && arg.get_num_args().is_none_or(|count| count.max_values() > 0);
     let value = arg.get_value_names().unwrap_or_default().join(" ");
     let value = format!("\\fI{}\\fR", escaped(&value));
     let may_be_left_out = arg.get_num_args().is_some_and(|count| count.min_values() == 0);

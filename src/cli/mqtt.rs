@@ -22,8 +22,8 @@ use crate::mqtt::packet::{self, Will};
 use crate::mqtt::property::{Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{
-    self, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions, SuccessReports,
-    TopicAliasUse,
+    self, Answering, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
@@ -259,6 +259,7 @@ impl MqttFlags<'_> {
             maximum_packet: self.upgrade.maximum_packet(),
             parts_above: needs.parts_above,
             strictness: self.upgrade.strictness(),
+            answering: Answering::Session,
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
+use crate::command::publish::config::FOR_EVER;
+use crate::format::encoding::Encoding;
 use crate::format::json_path::JsonCondition;
 use crate::format::pattern::Pattern;
 use crate::format::summary::SummaryForm;
@@ -146,6 +148,32 @@ pub fn size(text: &str) -> Result<usize, String> {
         .and_then(|(number, unit): (usize, usize)| number.checked_mul(unit));
     size.filter(|size| *size > 0)
         .ok_or_else(|| "expected a number of bytes such as 1000, 64K or 16M".to_owned())
+}
+
+/// How often a message is published; 0 has no end.
+pub fn repetitions(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Ok(FOR_EVER),
+        Ok(number) => Ok(number),
+        Err(_) => Err("expected a number; 0 has no end".to_owned()),
+    }
+}
+
+/// A number of levels.
+pub fn depth(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|depth| (1..=65_536).contains(depth))
+        .ok_or_else(|| "expected a number of levels, at least 1".to_owned())
+}
+
+/// `hex` or `base64`
+pub fn encoding(text: &str) -> Result<Encoding, String> {
+    match text {
+        "hex" => Ok(Encoding::Hex),
+        "base64" => Ok(Encoding::Base64),
+        _ => Err("expected hex or base64".to_owned()),
+    }
 }
 
 /// The size of the message of a probe, in bytes.

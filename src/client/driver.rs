@@ -253,7 +253,9 @@ impl Client {
         event.replace_reasons(|reason| self.echo.masked(reason));
         match event {
             session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
-            event @ (session::Event::Acknowledged { .. } | session::Event::SomeAcknowledged) => {
+            event @ (session::Event::Acknowledged { .. }
+            | session::Event::SomeAcknowledged
+            | session::Event::Answered { .. }) => {
                 self.lifecycle.note_acknowledgement();
                 Ok(Some(event))
             }
@@ -579,7 +581,7 @@ impl Client {
     }
 }
 
-fn framing(grouping: PacketGrouping) -> Framing {
+pub(super) fn framing(grouping: PacketGrouping) -> Framing {
     match grouping {
         PacketGrouping::Gathered => Framing::UpToLimit,
         PacketGrouping::Single => Framing::PerPiece,

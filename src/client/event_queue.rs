@@ -280,6 +280,41 @@ impl EventQueue {
         }
     }
 
+    /// Waits for two clients of one thread: what each of them has to do, which is nothing when
+    /// `deadline` has passed.
+    pub fn wait_for_two(
+        queues: [&mut Self; 2],
+        deadline: Option<Instant>,
+        writing: [bool; 2],
+    ) -> [Option<Wake>; 2] {
+        let [first, second] = queues;
+        first.guard();
+        second.guard();
+        loop {
+            let posted = [first.posted(), second.posted()];
+            if posted.iter().any(Option::is_some) {
+                return posted;
+            }
+            let (one, two) = (&first.receiver, &second.receiver);
+            let (found_one, found_two) = (&mut first.found, &mut second.found);
+            let is_posted = || {
+                *found_one = one.try_recv().ok();
+                *found_two = two.try_recv().ok();
+                found_one.is_some() || found_two.is_some()
+            };
+            let pollers = [&mut first.poller, &mut second.poller];
+            let ready = Poller::wait_for_two(pollers, deadline, writing, is_posted);
+            let is_posted = ready.iter().any(|ready| matches!(ready, Ready::Posted));
+            let wakes = ready.map(|ready| match ready {
+                Ready::Socket(event) => Some(Wake::Socket(event)),
+                Ready::Posted | Ready::Late => None,
+            });
+            if !is_posted || wakes.iter().any(Option::is_some) {
+                return wakes;
+            }
+        }
+    }
+
     /// What was posted, if anything was.
     fn posted(&mut self) -> Option<Wake> {
         if let Some(signal) = self.signals.take() {

@@ -10,8 +10,10 @@ pub mod credentials;
 mod driver;
 mod error;
 mod event_queue;
+pub mod fleet;
 pub mod lifecycle;
 mod options;
+mod pair;
 mod renewal;
 
 use std::collections::VecDeque;
@@ -35,6 +37,7 @@ pub use options::{
     ConnectLimits, LARGE_MESSAGE, LONELY_PASSWORD, Leaving, LineHandler, LineHandlers, Options,
     Reconnect, RedirectPolicy, UpgradeOptions, VersionChoice, VersionsToTry,
 };
+pub use pair::Which;
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
@@ -466,13 +469,33 @@ impl Client {
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all
     /// that it sent is decoded.
     fn step(&mut self, alarm: Option<Instant>, waits: bool) -> Result<Option<Event>, Error> {
+        if let ControlFlow::Break(found) = self.before_wait(alarm, waits)? {
+            return Ok(found);
+        }
+        let until = [self.deadline(), alarm].into_iter().flatten().min();
+        let wake = self.events.wait(until, self.is_congested());
+        self.now = Instant::now();
+        if let Some(wake) = wake {
+            self.handle_wake(wake);
+        }
+        let is_late = alarm.is_some_and(|alarm| alarm <= self.now);
+        Ok((is_late && self.pending.is_empty()).then_some(Event::Alarm))
+    }
+
+    /// All that comes before a wait: an event, or nothing and another turn, is why there is none.
+    #[inline]
+    fn before_wait(
+        &mut self,
+        alarm: Option<Instant>,
+        waits: bool,
+    ) -> Result<ControlFlow<Option<Event>>, Error> {
         if let Some(event) = self.poll()? {
-            return Ok(Some(event));
+            return Ok(ControlFlow::Break(Some(event)));
         }
         self.check_deadlines();
         self.perform();
         if !self.pending.is_empty() {
-            return Ok(None);
+            return Ok(ControlFlow::Break(None));
         }
         if self.lifecycle.is_sending_disconnect() {
             self.continue_disconnect();
@@ -488,13 +511,6 @@ impl Client {
         self.lifecycle.note_asking(is_asking, self.now);
         self.lifecycle.note_awaited(self.awaited(), self.now);
         self.perform();
-        let until = [self.deadline(), alarm].into_iter().flatten().min();
-        let wake = self.events.wait(until, self.is_congested());
-        self.now = Instant::now();
-        if let Some(wake) = wake {
-            self.handle_wake(wake);
-        }
-        let is_late = alarm.is_some_and(|alarm| alarm <= self.now);
-        Ok((is_late && self.pending.is_empty()).then_some(Event::Alarm))
+        Ok(ControlFlow::Continue(()))
     }
 }

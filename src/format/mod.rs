@@ -2,6 +2,7 @@
 
 pub mod annotated;
 pub mod count;
+pub mod decoder;
 pub mod encoding;
 pub mod escape;
 pub mod json;
@@ -15,4 +16,7 @@ pub mod summary;
 pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod text_template;
 pub mod time;
+pub mod topic_counts;
+pub mod topic_map;

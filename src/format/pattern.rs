@@ -36,9 +36,13 @@ impl FromStr for Pattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let regex = Regex::new(&case::spelt_out(text)).map_err(|error| reason(&error))?;
-        Ok(Self { text: text.to_owned(), regex })
+        Ok(Self { text: text.to_owned(), regex: compiled(text)? })
     }
+}
+
+/// The expression itself, or what is wrong, as one sentence.
+pub fn compiled(text: &str) -> Result<Regex, String> {
+    Regex::new(&case::spelt_out(text)).map_err(|error| reason(&error))
 }
 
 fn reason(error: &regex::Error) -> String {

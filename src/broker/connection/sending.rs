@@ -89,6 +89,7 @@ impl SendingSide {
                 return Err(refusal);
             }
             ClientInput::Packet(packet) => brokers.receive(id, packet, now),
+            ClientInput::Run(run) => brokers.receive_run(id, &run, now),
             ClientInput::Malformed(error, version) => brokers.malformed(id, &error, version, now),
             ClientInput::Answers(frames) => self.answer(&frames),
             ClientInput::Closed(code) => {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::broker::input::ClientInput;
-use crate::broker::router::{EndReason, packet_weight};
+use crate::broker::router::{EndReason, OutgoingItem};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
@@ -140,10 +140,11 @@ fn the_router_gets_back_what_it_has_handed_over() {
         traffic(vec![always(FaultKind::Drop(0.3)), always(FaultKind::Duplicate(0.5))]);
     let (mut handed_over, mut given_back) = (0, 0);
     for _ in 0..1000 {
-        let mut packets = VecDeque::from(vec![message(QoS::AtLeastOnce), Packet::PingResp]);
-        handed_over += packets.iter().map(packet_weight).sum::<usize>();
+        let mut packets =
+            VecDeque::from([message(QoS::AtLeastOnce).into(), Packet::PingResp.into()]);
+        handed_over += packets.iter().map(OutgoingItem::weight).sum::<usize>();
         traffic.hold_packets(&mut packets, now, |_| {});
-        let written = traffic.arrived_packets(now).iter().map(packet_weight).sum();
+        let written = traffic.arrived_packets(now).iter().map(OutgoingItem::weight).sum();
         given_back += traffic.written(written);
         assert!(given_back <= handed_over);
     }
@@ -156,10 +157,10 @@ fn a_second_copy_says_that_it_is_one() {
     for (qos, dup) in [(QoS::AtMostOnce, false), (QoS::AtLeastOnce, true), (QoS::ExactlyOnce, true)]
     {
         let mut traffic = traffic(vec![always(FaultKind::Duplicate(1.0))]);
-        traffic.hold_packets(&mut VecDeque::from([message(qos)]), now, |_| {});
+        traffic.hold_packets(&mut VecDeque::from([message(qos).into()]), now, |_| {});
         let copies = traffic.arrived_packets(now);
         let dups = copies.iter().map(|packet| match packet {
-            Packet::Publish(publish) => publish.dup,
+            OutgoingItem::Packet(Packet::Publish(publish)) => publish.dup,
             _ => panic!("{packet:?}"),
         });
         assert_eq!(dups.collect::<Vec<_>>(), [false, dup]);
@@ -177,10 +178,10 @@ fn nothing_overtakes_what_is_held() {
     assert_eq!(traffic.due(), Some(now + hour));
     assert!(matches!(traffic.next_input(now + hour), Some(ClientInput::Packet(_))));
     assert!(matches!(traffic.next_input(now + hour), Some(ClientInput::Closed(1000))));
-    traffic.hold_packets(&mut VecDeque::from([Packet::PingResp]), now, |_| {});
+    traffic.hold_packets(&mut VecDeque::from([Packet::PingResp.into()]), now, |_| {});
     assert!(traffic.defer_end(EndReason::Done));
     assert!(traffic.arrived_packets(now).is_empty() && traffic.take_end().is_none());
-    assert_eq!(traffic.arrived_packets(now + hour), [Packet::PingResp]);
+    assert_eq!(traffic.arrived_packets(now + hour), [OutgoingItem::from(Packet::PingResp)]);
     assert_eq!(traffic.take_end(), Some(EndReason::Done));
     assert!(!traffic.defer_end(EndReason::Done) && traffic.take_end().is_none());
 }

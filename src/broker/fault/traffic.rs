@@ -8,7 +8,7 @@ use super::held::Held;
 use super::{ConnectionFaults, FaultEvent, PacketDirection};
 use crate::broker::input::ClientInput;
 use crate::broker::limits::{HELD_BYTES, MESSAGE_OVERHEAD, TIME_TO_ANSWER};
-use crate::broker::router::{EndReason, packet_weight};
+use crate::broker::router::{EndReason, OutgoingItem, packet_weight};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
@@ -114,11 +114,11 @@ impl FaultyTraffic {
     /// Judges packets for the client, and holds them.
     pub fn hold_packets(
         &mut self,
-        packets: &mut VecDeque<Packet>,
+        items: &mut VecDeque<OutgoingItem>,
         now: Instant,
         tell: impl Fn(FaultEvent<'_>),
     ) {
-        for packet in packets.drain(..) {
+        for packet in items.drain(..).flat_map(OutgoingItem::into_packets) {
             let fate = self.faults.judge(PacketDirection::Out, packet.packet_type(), now);
             for fault in fate.faults() {
                 tell(FaultEvent::Packet(fault, PacketDirection::Out, &packet));
@@ -135,13 +135,13 @@ impl FaultyTraffic {
     }
 
     /// Takes the packets that have arrived at `now`.
-    pub fn arrived_packets(&mut self, now: Instant) -> VecDeque<Packet> {
-        std::iter::from_fn(|| self.outward.pop(now)).collect()
+    pub fn arrived_packets(&mut self, now: Instant) -> VecDeque<OutgoingItem> {
+        std::iter::from_fn(|| self.outward.pop(now)).map(OutgoingItem::Packet).collect()
     }
 
     /// Takes all packets, arrived or not.
-    pub fn all_packets(&mut self) -> VecDeque<Packet> {
-        std::iter::from_fn(|| self.outward.pop_any()).collect()
+    pub fn all_packets(&mut self) -> VecDeque<OutgoingItem> {
+        std::iter::from_fn(|| self.outward.pop_any()).map(OutgoingItem::Packet).collect()
     }
 
     /// The connection ends after what is held. False if nothing is.

@@ -192,7 +192,7 @@ impl Router {
         let connack = |properties| {
             Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties }))
         };
-        peer.push(peer.explained(string, connack));
+        peer.push(peer.explained(string, connack).into());
         self.lines.notes.push(format!("{}: {string}", self.name(id)));
         self.end(id, EndReason::Refused, now);
     }

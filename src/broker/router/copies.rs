@@ -1,12 +1,49 @@
 //! Copies of what is stored: a slice of what was read from a socket keeps the whole read in memory.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
 use crate::broker::limits::READ_BYTES;
 use crate::mqtt::packet::Will;
 use crate::mqtt::property::{Properties, Property, Value};
 use crate::mqtt::topic::{TopicFilter, TopicName};
+
+/// The size of one block of [`CopyBlock`], in bytes.
+const BLOCK: usize = 2048;
+
+/// The longest payload that is copied into a block, in bytes.
+const SMALL: usize = BLOCK / 8;
+
+/// Copies of small payloads that are kept for a short time, and so many in one piece of memory.
+#[derive(Debug, Default)]
+pub struct CopyBlock {
+    /// The rest of the block.
+    free: BytesMut,
+    /// The last topic: many messages in a row have the same.
+    topic: Option<TopicName>,
+}
+
+impl CopyBlock {
+    /// A copy of a topic name, or the last one if it is the same.
+    pub fn topic(&mut self, name: &TopicName) -> TopicName {
+        match &self.topic {
+            Some(last) if last == name => last.clone(),
+            _ => self.topic.insert(topic(name)).clone(),
+        }
+    }
+
+    /// A copy of a payload in the block; `None` if it is too large for that.
+    pub fn bytes(&mut self, bytes: &Bytes) -> Option<Bytes> {
+        if bytes.len() > SMALL {
+            return None;
+        }
+        if self.free.capacity() < bytes.len() {
+            self.free = BytesMut::with_capacity(BLOCK);
+        }
+        self.free.extend_from_slice(bytes);
+        Some(self.free.split().freeze())
+    }
+}
 
 /// A copy of a topic name.
 pub fn topic(topic: &TopicName) -> TopicName {

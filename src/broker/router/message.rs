@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::copies;
+use super::copies::{self, CopyBlock};
 use crate::broker::limits::{MESSAGE_OVERHEAD, PROPERTY_OVERHEAD};
 use crate::mqtt::packet::{Publish, Will};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -18,6 +18,8 @@ use crate::mqtt::version::Version;
 pub enum MessageBytes {
     /// In what was read from the socket with it.
     Read,
+    /// In a block that it shares with other messages.
+    Block,
     /// In memory of its own.
     Own,
 }
@@ -71,6 +73,7 @@ pub struct AddressedMessage {
     pub expires_at: Option<Instant>,
     /// The shared subscription that it came through.
     pub shared: Option<SharedOrigin>,
+    memory: MessageBytes,
 }
 
 impl AppMessage {
@@ -118,22 +121,23 @@ impl AppMessage {
         };
         let shared = grant.shared.as_ref();
         let shared = shared.map(|filter| SharedOrigin { filter: filter.clone(), qos: self.qos });
-        AddressedMessage { publish, expires_at: self.expires_at, shared }
+        AddressedMessage { publish, expires_at: self.expires_at, shared, memory: self.memory }
     }
 
     /// The message that one member of a shared subscription did not take, for another.
     pub fn taken_back(delivery: AddressedMessage) -> Option<(Arc<TopicFilter>, Self)> {
-        let AddressedMessage { publish, expires_at, shared } = delivery;
+        let AddressedMessage { publish, expires_at, shared, memory } = delivery;
         let SharedOrigin { filter, qos } = shared?;
         let Publish { topic, payload, retain, mut properties, .. } = publish;
         properties.remove(PropertyId::SubscriptionIdentifier);
-        let (topic, memory) = (topic?, MessageBytes::Read);
+        let topic = topic?;
         Some((filter, Self { topic, payload, qos, retain, properties, expires_at, memory }))
     }
 
-    /// Whether it expired.
+    /// Whether its time has passed. One that has no time reaches those to whom it can be sent at
+    /// once.
     pub fn is_expired(&self, now: Instant) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        self.expires_at.is_some_and(|at| at < now)
     }
 
     /// What it costs to keep, in bytes.
@@ -142,9 +146,22 @@ impl AppMessage {
         MESSAGE_OVERHEAD + topic + self.payload.len() + weight_of(&self.properties)
     }
 
+    /// Gives it memory that it shares with few others, because it is kept for a while by a client
+    /// that reads. All who keep it share that.
+    pub fn detach_into(&mut self, block: &mut CopyBlock) {
+        if self.memory != MessageBytes::Read {
+            return;
+        }
+        let small = block.bytes(&self.payload);
+        self.memory = if small.is_some() { MessageBytes::Block } else { MessageBytes::Own };
+        self.payload = small.unwrap_or_else(|| copies::bytes(&self.payload));
+        self.topic = block.topic(&self.topic);
+        self.properties = copies::properties(&self.properties);
+    }
+
     /// Gives it memory of its own, because it will be kept. All who keep it share that.
     pub fn detach(&mut self) {
-        if self.memory == MessageBytes::Read {
+        if self.memory != MessageBytes::Own {
             self.topic = copies::topic(&self.topic);
             self.payload = copies::bytes(&self.payload);
             self.properties = copies::properties(&self.properties);
@@ -161,14 +178,18 @@ impl AddressedMessage {
 
     /// Gives it memory of its own, because it will be kept.
     pub fn detach(&mut self) {
-        self.publish.topic = self.publish.topic.as_ref().map(copies::topic);
-        self.publish.payload = copies::bytes(&self.publish.payload);
-        self.publish.properties = copies::properties(&self.publish.properties);
+        if self.memory != MessageBytes::Own {
+            self.publish.topic = self.publish.topic.as_ref().map(copies::topic);
+            self.publish.payload = copies::bytes(&self.publish.payload);
+            self.publish.properties = copies::properties(&self.publish.properties);
+            self.memory = MessageBytes::Own;
+        }
     }
 
-    /// Whether it expired.
+    /// Whether its time has passed. One that has no time reaches those to whom it can be sent at
+    /// once.
     pub fn is_expired(&self, now: Instant) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        self.expires_at.is_some_and(|at| at < now)
     }
 
     /// The packet to send now, with the time that is left `[MQTT-3.3.2-6]`.

@@ -10,10 +10,12 @@ mod login;
 mod memory;
 mod message;
 mod outbound;
+mod outgoing;
 mod peer;
 mod publish;
 mod reason;
 mod retained;
+mod runs;
 mod session;
 mod statistics;
 mod subscribe;
@@ -21,10 +23,11 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub use memory::NOBODY;
+pub use outgoing::{Outgoing, OutgoingItem};
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
@@ -36,6 +39,7 @@ use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use connect::UNACCEPTABLE_VERSION;
+use copies::CopyBlock;
 use login::Logins;
 use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
@@ -68,22 +72,6 @@ pub enum EndReason {
     TakenOver,
     /// The broker stops.
     Stopped,
-}
-
-/// What the router hands over for one connection.
-#[derive(Debug)]
-pub struct Outgoing<'a> {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// To be sent, in order; may be drained or swapped for another queue.
-    pub packets: &'a mut VecDeque<Packet>,
-    /// What these packets and those that were handed over before and not written weigh, in bytes.
-    pub unsent: usize,
-    /// To be closed after that.
-    pub end: Option<EndReason>,
-    /// Not to be read from until this other connection has caught up, or a little while has passed;
-    /// of [`NOBODY`], until there may be more memory.
-    pub hold_back_for: Option<ConnectionId>,
 }
 
 /// An action that is due at a certain time.
@@ -156,6 +144,8 @@ pub struct Router {
     statistics: BrokerStatistics,
     /// The memory of `publish::route`.
     matches: Matches,
+    /// Where small messages are copied that are kept for a while.
+    block: CopyBlock,
 }
 
 impl Router {
@@ -174,6 +164,7 @@ impl Router {
             lines: RouterLines::default(),
             statistics: BrokerStatistics::default(),
             matches: Matches::default(),
+            block: CopyBlock::default(),
         }
     }
 
@@ -202,9 +193,14 @@ impl Router {
         self.watch(id, now);
     }
 
-    /// The client sent so many bytes, perhaps only a part of a packet.
-    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
+    /// A client sent so many bytes.
+    pub fn heard(&mut self, bytes: usize) {
         self.statistics.received.bytes += bytes as u64;
+    }
+
+    /// A part of a packet came: its client is not silent, as one is that sends Pings of WebSocket
+    /// alone `[MQTT-3.1.2-22]`.
+    pub fn part_arrived(&mut self, id: ConnectionId, now: Instant) {
         // A slow CONNECT does not extend the time that a connection has for it.
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.session.is_some()) {
             peer.heard = now;
@@ -314,11 +310,12 @@ impl Router {
 
     /// When `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.timers.next(), self.retained.next_expiry()].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) {
+        self.retained.sweep(now);
         self.check_passwords(now);
         while let Some(alarm) = self.timers.due(now) {
             match alarm {
@@ -359,11 +356,11 @@ impl Router {
         for id in self.touched.drain(..) {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
-            self.statistics.sent.packets += peer.packets.len() as u64;
+            self.statistics.sent.packets += peer.items.len() as u64;
             self.statistics.sent.messages += std::mem::take(&mut peer.backlog.published);
             hand_over(Outgoing {
                 connection: id,
-                packets: &mut peer.packets,
+                items: &mut peer.items,
                 unsent: peer.backlog.unsent,
                 end: peer.end,
                 hold_back_for: peer.hold_back_for.take(),
@@ -387,7 +384,7 @@ impl Router {
     /// Sends a packet, unless the client takes none of that size `[MQTT-3.1.2-24]`.
     fn send(&mut self, id: ConnectionId, packet: Packet) {
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.takes(&packet)) {
-            peer.push(packet);
+            peer.push(packet.into());
             touch(&mut self.touched, id, peer);
         }
     }
@@ -415,7 +412,7 @@ impl Router {
         if peer.session.is_some() && peer.version == Version::V5 {
             let disconnect =
                 |properties| Packet::Disconnect(Disconnect { code: *code, properties });
-            peer.push(peer.explained(string, disconnect));
+            peer.push(peer.explained(string, disconnect).into());
         }
         if matches!(end, EndReason::Misbehaved | EndReason::TooLarge | EndReason::Silent) {
             self.lines.notes.push(format!("{}: {string}", self.name(id)));

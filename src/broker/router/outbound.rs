@@ -88,11 +88,10 @@ impl OutboundMessages {
         true
     }
 
-    /// The client is gone: what is in flight waits for it in memory of its own.
+    /// The client is gone: its messages wait for it in memory of their own.
     pub fn detach(&mut self) {
-        for entry in self.in_flight.values_mut() {
-            entry.delivery.detach();
-        }
+        let in_flight = self.in_flight.values_mut().map(|entry| &mut entry.delivery);
+        in_flight.chain(&mut self.queue).for_each(AddressedMessage::detach);
     }
 
     /// How many messages wait or are in flight.

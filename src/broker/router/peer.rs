@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::aliases::OutboundAliases;
 use super::message::weight;
+use super::outgoing::OutgoingItem;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES};
 use crate::broker::memory::MemoryLevel;
@@ -12,6 +13,12 @@ use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
+
+/// The largest packet of MQTT, in bytes.
+const LARGEST_PACKET: usize = MAXIMUM_REMAINING_LENGTH + 5;
+
+/// A payload of fewer bytes fits into that, whatever its topic is.
+const SMALL: usize = 1024 * 1024;
 
 /// Whether a client takes what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +80,9 @@ pub struct Peer {
     aliases: Vec<Option<TopicName>>,
     /// The packets that wait to be written.
     pub backlog: Backlog,
-    /// The packets to be sent, in order.
-    pub packets: VecDeque<Packet>,
-    /// Nothing is sent after `packets`.
+    /// What is to be sent, in order.
+    pub items: VecDeque<OutgoingItem>,
+    /// Nothing is sent after `items`.
     pub end: Option<EndReason>,
     /// The slow subscriber for which this publisher should wait a little.
     pub hold_back_for: Option<ConnectionId>,
@@ -90,7 +97,7 @@ impl Peer {
             session: None,
             version: Version::V3_1_1,
             terms: ClientTerms {
-                maximum_packet: MAXIMUM_REMAINING_LENGTH + 5,
+                maximum_packet: LARGEST_PACKET,
                 reason_strings: ReasonStrings::Everywhere,
                 aliases: None,
             },
@@ -99,7 +106,7 @@ impl Peer {
             alarm: None,
             aliases: Vec::new(),
             backlog: Backlog { unsent: 0, reader: ReaderState::Reading, published: 0 },
-            packets: VecDeque::new(),
+            items: VecDeque::new(),
             end: None,
             hold_back_for: None,
             touched: false,
@@ -123,7 +130,15 @@ impl Peer {
 
     /// Whether the client would take this packet.
     pub fn takes(&self, packet: &Packet) -> bool {
-        packet.encoded_len(self.version) <= self.terms.maximum_packet
+        let maximum = self.terms.maximum_packet;
+        let is_small = match packet {
+            Packet::Publish(publish) => {
+                publish.payload.len() < SMALL && publish.properties.0.is_empty()
+            }
+            _ => false,
+        };
+        // Most clients take everything.
+        is_small && maximum == LARGEST_PACKET || packet.encoded_len(self.version) <= maximum
     }
 
     /// The packet that `packet` makes of its properties, with a Reason String if there is one that
@@ -140,11 +155,11 @@ impl Peer {
         if self.takes(&explained) { explained } else { plain }
     }
 
-    /// Adds a packet to be sent, unless the connection has ended.
-    pub fn push(&mut self, packet: Packet) {
+    /// Adds what is to be sent, unless the connection has ended.
+    pub fn push(&mut self, item: OutgoingItem) {
         if self.end.is_none() {
-            self.backlog.unsent += packet_weight(&packet);
-            self.packets.push_back(packet);
+            self.backlog.unsent += item.weight();
+            self.items.push_back(item);
         }
     }
 

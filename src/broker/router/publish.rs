@@ -314,7 +314,7 @@ impl Router {
             return self.count_lost(key, delivery);
         };
         if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
-            message.detach();
+            message.detach_into(&mut self.block);
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);
@@ -337,7 +337,7 @@ impl Router {
     }
 
     /// A publisher waits for a slow subscriber.
-    fn hold_back(&mut self, publisher: ConnectionId, subscriber: ConnectionId) {
+    pub(super) fn hold_back(&mut self, publisher: ConnectionId, subscriber: ConnectionId) {
         if let Some(peer) = self.peers.get_mut(&publisher) {
             peer.hold_back_for = Some(subscriber);
             touch(&mut self.touched, publisher, peer);
@@ -345,7 +345,11 @@ impl Router {
     }
 
     /// Counts a message that a session lost; the first is told of, the rest when it ends.
-    fn count_lost(&mut self, key: SessionKey, delivery: DeliveryOutcome) -> DeliveryOutcome {
+    pub(super) fn count_lost(
+        &mut self,
+        key: SessionKey,
+        delivery: DeliveryOutcome,
+    ) -> DeliveryOutcome {
         let Some(session) = self.sessions.get_mut(key) else { return delivery };
         let client_id = &*session.client_id;
         match delivery {
@@ -450,7 +454,7 @@ fn fill(session: &mut ClientSession, peer: &mut Peer, memory: MemoryLevel, now: 
     while !peer.backlog.is_full(memory) {
         let Some(packet) = session.outbound.next(now) else { break };
         let Packet::Publish(publish) = packet else {
-            peer.push(packet);
+            peer.push(packet.into());
             continue;
         };
         let packet_id = publish.packet_id;
@@ -476,7 +480,7 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
             aliases.apply(publish, terms.maximum_packet);
         }
         peer.backlog.published += 1;
-        peer.push(packet);
+        peer.push(packet.into());
     }
     fits
 }

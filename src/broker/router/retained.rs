@@ -1,6 +1,7 @@
 //! The last retained message of each topic (§3.3.1.3).
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Instant;
 
@@ -8,13 +9,29 @@ use super::message::AppMessage;
 use crate::broker::limits::{Limit, Limits};
 use crate::mqtt::topic::TopicFilter;
 
-/// All retained messages, in the order of their topics.
+/// Stands between the levels of a key. No topic holds it, and no character is lower: what is below
+/// a topic follows it at once in the order of the keys.
+const SEPARATOR: char = '\0';
+/// The lowest character that may follow in another level.
+const AFTER_SEPARATOR: char = '\u{1}';
+/// All keys that begin with `$` are below it.
+const AFTER_DOLLAR: &str = "%";
+
+/// All retained messages.
 #[derive(Debug, Default)]
 pub struct Retained {
+    /// By their keys.
     messages: BTreeMap<Box<str>, AppMessage>,
+    /// When those expire that do.
+    expiring: BTreeSet<(Instant, Box<str>)>,
     weight: usize,
     /// Messages that were not stored because there was no room, and not yet reported.
     lost: u64,
+}
+
+/// A topic or a filter as it is ordered.
+fn key(path: &str) -> String {
+    path.replace('/', "\0")
 }
 
 impl Retained {
@@ -28,7 +45,7 @@ impl Retained {
         if message.payload.is_empty() {
             return true;
         }
-        let old = self.messages.get(message.topic.as_str()).map(AppMessage::weight);
+        let old = self.messages.get(&*key(message.topic.as_str())).map(AppMessage::weight);
         let count = self.messages.len() + usize::from(old.is_none());
         let weight = self.weight - old.unwrap_or(0) + message.weight();
         count <= limits.get(Limit::RetainedMessages) && weight <= limits.get(Limit::RetainedBytes)
@@ -37,13 +54,34 @@ impl Retained {
     /// Stores a message in place of the previous one, or only removes that one if the payload is
     /// empty `[MQTT-3.3.1-6]`.
     pub fn store(&mut self, message: &mut AppMessage) {
-        if let Some(old) = self.messages.remove(message.topic.as_str()) {
-            self.weight -= old.weight();
-        }
+        let key = key(message.topic.as_str()).into_boxed_str();
+        self.remove(&key);
         if !message.payload.is_empty() {
             self.weight += message.weight();
             message.detach();
-            self.messages.insert(message.topic.as_str().into(), message.clone());
+            self.expiring.extend(message.expires_at.map(|at| (at, key.clone())));
+            self.messages.insert(key, message.clone());
+        }
+    }
+
+    fn remove(&mut self, key: &str) {
+        let Some((key, old)) = self.messages.remove_entry(key) else { return };
+        self.weight -= old.weight();
+        if let Some(at) = old.expires_at {
+            self.expiring.remove(&(at, key));
+        }
+    }
+
+    /// When the next message expires.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.expiring.first().map(|(at, _)| *at)
+    }
+
+    /// Removes the messages that have expired at `now`.
+    pub fn sweep(&mut self, now: Instant) {
+        while self.next_expiry().is_some_and(|at| at <= now) {
+            let Some((_, key)) = self.expiring.pop_first() else { return };
+            self.remove(&key);
         }
     }
 
@@ -58,39 +96,184 @@ impl Retained {
         std::mem::take(&mut self.lost)
     }
 
-    /// All messages that have not expired.
+    /// All messages that have not expired, in the order of their topics' levels.
     pub fn all(&self, now: Instant) -> impl Iterator<Item = &AppMessage> {
         self.messages.values().filter(move |message| !message.is_expired(now))
     }
 
-    /// The messages that a filter matches. Expired ones are removed.
-    pub fn matching(&mut self, filter: &TopicFilter, now: Instant) -> Vec<AppMessage> {
-        let prefix = literal_prefix(filter.as_str());
-        let from = (Bound::Included(prefix), Bound::Unbounded);
-        let mut expired = Vec::new();
+    /// The messages that a filter matches, and that have not expired, in the same order. Only as
+    /// much is looked at as there are messages below the filter's levels before a `#`.
+    pub fn matching(&self, filter: &TopicFilter, now: Instant) -> Vec<AppMessage> {
+        let filter = key(filter.as_str());
+        let levels: Vec<_> = filter.split(SEPARATOR).collect();
         let mut found = Vec::new();
-        for (topic, message) in self.messages.range::<str, _>(from) {
-            if !topic.starts_with(prefix) {
-                break;
-            }
-            if message.is_expired(now) {
-                expired.push(topic.clone());
-            } else if filter.matches(&message.topic) {
-                found.push(message.clone());
+        let mut from = literal_part(&filter).to_owned();
+        loop {
+            let rest = (Bound::Included(&*from), Bound::Unbounded);
+            let mut steps = self.messages.range::<str, _>(rest).map(|(key, message)| {
+                let step = step(key, &levels);
+                let is_found = step == MatchStep::Found && !message.is_expired(now);
+                found.extend(is_found.then(|| message.clone()));
+                step
+            });
+            match steps.find(|step| !matches!(step, MatchStep::Found | MatchStep::Next)) {
+                Some(MatchStep::GoTo(key)) => from = key,
+                _ => return found,
             }
         }
-        for topic in expired {
-            if let Some(old) = self.messages.remove(&topic) {
-                self.weight -= old.weight();
-            }
-        }
-        found
     }
 }
 
-/// What every topic that the filter matches begins with. `a/#` matches `a`, too `[MQTT-4.7.1-2]`.
-fn literal_prefix(filter: &str) -> &str {
+/// What is looked at after a key.
+#[derive(Debug, PartialEq, Eq)]
+enum MatchStep {
+    /// The filter matches it; the next key.
+    Found,
+    /// The next key: the filter may match what is below this one.
+    Next,
+    /// The first key that is not below this one.
+    GoTo(String),
+    /// Nothing: no key that follows matches.
+    End,
+}
+
+/// Compares a key with the levels of a filter.
+fn step(key: &str, levels: &[&str]) -> MatchStep {
+    // `[MQTT-4.7.2-1]`
+    if key.starts_with('$') && matches!(levels[0], "+" | "#") {
+        return MatchStep::GoTo(AFTER_DOLLAR.to_owned());
+    }
+    // Where the next level begins, and where that ends which the last `+` stands for.
+    let (mut start, mut wild_end) = (Some(0), None);
+    let other_branch = |wild_end: Option<usize>| {
+        let next = |end| format!("{}{AFTER_SEPARATOR}", &key[..end]);
+        wild_end.map_or(MatchStep::End, |end| MatchStep::GoTo(next(end)))
+    };
+    for wanted in levels {
+        // `a/#` matches `a`, too `[MQTT-4.7.1-2]`.
+        if *wanted == "#" {
+            return MatchStep::Found;
+        }
+        let Some(begin) = start else { return MatchStep::Next };
+        let end = key[begin..].find(SEPARATOR).map_or(key.len(), |length| begin + length);
+        if *wanted == "+" {
+            wild_end = Some(end);
+        } else {
+            match key[begin..end].cmp(wanted) {
+                Ordering::Less => return MatchStep::GoTo(format!("{}{wanted}", &key[..begin])),
+                Ordering::Equal => {}
+                Ordering::Greater => return other_branch(wild_end),
+            }
+        }
+        start = (end < key.len()).then_some(end + 1);
+    }
+    if start.is_some() { other_branch(wild_end) } else { MatchStep::Found }
+}
+
+/// What every key that a filter matches begins with.
+fn literal_part(filter: &str) -> &str {
     let end = filter.find(['+', '#']).unwrap_or(filter.len());
-    let prefix = &filter[..end];
-    if end < filter.len() { prefix.strip_suffix('/').unwrap_or(prefix) } else { prefix }
+    let part = &filter[..end];
+    // `a/#` matches `a`, too.
+    if end < filter.len() { part.strip_suffix(SEPARATOR).unwrap_or(part) } else { part }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::mqtt::topic::TopicName;
+
+    fn retained(topics: &[TopicName]) -> Retained {
+        let mut retained = Retained::default();
+        for topic in topics {
+            retained.store(&mut AppMessage::own(topic.clone(), Bytes::from_static(b"x")));
+        }
+        retained
+    }
+
+    #[test]
+    fn it_finds_what_the_filter_matches_one_by_one() {
+        let seed = 152;
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let names = ["a", "b", "", "$x", "a!", "a\u{1}", "ä"];
+        let wild = ["a", "b", "", "$x", "a!", "+", "+", "+"];
+        let mut pick = |from: &[&str]| {
+            let levels = (0..random.usize(1..6)).map(|_| from[random.usize(..from.len())]);
+            levels.collect::<Vec<_>>().join("/")
+        };
+        let topics: Vec<_> = (0..800).filter_map(|_| TopicName::new(pick(&names)).ok()).collect();
+        let store = retained(&topics);
+        let mut matches = 0;
+        for number in 0..2000 {
+            let text = pick(&wild) + ["", "/#", "/a"][number % 3];
+            let Ok(filter) = TopicFilter::new(text) else { continue };
+            let found: Vec<_> =
+                store.matching(&filter, Instant::now()).into_iter().map(|m| m.topic).collect();
+            let all = store.all(Instant::now()).map(|message| message.topic.clone());
+            let expected: Vec<_> = all.filter(|topic| filter.matches(topic)).collect();
+            assert_eq!(found, expected, "{filter}");
+            matches += found.len();
+        }
+        assert!(matches > 10_000, "{matches}");
+        let everything = TopicFilter::new("#").unwrap();
+        let visible = topics.iter().filter(|topic| !topic.as_str().starts_with('$'));
+        let mut visible: Vec<_> = visible.map(|topic| key(topic.as_str())).collect();
+        visible.sort();
+        visible.dedup();
+        assert_eq!(store.matching(&everything, Instant::now()).len(), visible.len());
+    }
+
+    /// It takes minutes if each filter is compared with every topic that begins like it.
+    #[test]
+    fn many_filters_over_many_topics() {
+        let topics: Vec<_> = (0..100_000)
+            .map(|number| TopicName::new(format!("site/{}/{number}", number % 100)).unwrap())
+            .collect();
+        let store = retained(&topics);
+        for number in 0..10_000 {
+            for (text, count) in [
+                (format!("site/{}/{number}", number % 100), 1),
+                (format!("site/+/{number}x"), 0),
+                ("site".to_owned(), 0),
+                (format!("+/+/+/{number}"), 0),
+                (format!("site/{number}/+/#"), if number < 100 { 1000 } else { 0 }),
+            ] {
+                // The two that walk through all branches take longer.
+                if !text.contains("+/") || number % 2000 == 7 {
+                    let filter = TopicFilter::new(text).unwrap();
+                    assert_eq!(store.matching(&filter, Instant::now()).len(), count, "{filter}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_expired_is_gone() {
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let mut store = Retained::default();
+        for (name, expires_at) in [("a", Some(5)), ("b", None), ("c", Some(5)), ("d", Some(9))] {
+            let topic = TopicName::new(name).unwrap();
+            let mut message = AppMessage::own(topic, Bytes::from_static(b"x"));
+            message.expires_at = expires_at.map(after);
+            store.store(&mut message);
+        }
+        let weight = store.weight / 4;
+        // One that is replaced expires when the new one does.
+        let topic = TopicName::new("c").unwrap();
+        store.store(&mut AppMessage::own(topic, Bytes::from_static(b"y")));
+        assert_eq!(store.next_expiry(), Some(after(5)));
+        store.sweep(after(4));
+        assert_eq!(store.len(), 4);
+        store.sweep(after(5));
+        assert_eq!((store.len(), store.weight), (3, 3 * weight));
+        assert_eq!(store.next_expiry(), Some(after(9)));
+        store.sweep(after(100));
+        assert_eq!((store.len(), store.weight, store.next_expiry()), (2, 2 * weight, None));
+    }
 }

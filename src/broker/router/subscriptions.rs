@@ -11,7 +11,11 @@ use crate::mqtt::topic::{TopicFilter, TopicName};
 
 /// The subscribers of each filter.
 #[derive(Debug, Default)]
-pub struct Subscriptions(LevelTree<Subscribers>);
+pub struct Subscriptions {
+    tree: LevelTree<Subscribers>,
+    /// Another number after every change.
+    generation: u64,
+}
 
 #[derive(Debug, Default)]
 struct Subscribers {
@@ -42,6 +46,11 @@ struct SubscribedSession {
 pub struct Matches {
     plain: Vec<SubscribedSession>,
     shared: Vec<SharedMember>,
+    /// The topic of which it is the result.
+    topic: String,
+    /// The generation of the subscriptions of which it is, if it holds for the next message, too:
+    /// in a group the turn goes round.
+    generation: Option<u64>,
 }
 
 /// The member of a group whose turn it is.
@@ -69,29 +78,31 @@ impl Subscriptions {
             identifier,
         };
         let (_, path) = split(filter);
-        replace(self.0.entry(path).members(filter), subscriber)
+        self.generation += 1;
+        replace(self.tree.entry(path).members(filter), subscriber)
     }
 
     /// Removes a subscription; false if there was none.
     pub fn remove(&mut self, session: SessionKey, filter: &TopicFilter) -> bool {
         let (_, path) = split(filter);
-        let Some(subscribers) = self.0.get_mut(path) else { return false };
+        let Some(subscribers) = self.tree.get_mut(path) else { return false };
+        self.generation += 1;
         let removed = subscribers.remove(filter, session);
         if subscribers.is_empty() {
-            self.0.remove(path);
+            self.tree.remove(path);
         }
         removed
     }
 
     /// Whether there is a filter with this first level.
     pub fn has_first_level(&self, level: &str) -> bool {
-        self.0.has_first_level(level)
+        self.tree.has_first_level(level)
     }
 
     /// Whether there is none.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.tree.is_empty()
     }
 
     /// Finds the sessions that get a message. Of a group it is one member, a connected one if there
@@ -102,10 +113,46 @@ impl Subscriptions {
         connected: impl Fn(SessionKey) -> bool,
         found: &mut Matches,
     ) {
-        found.plain.clear();
-        found.shared.clear();
-        self.0.find(topic.as_str(), |subscribers| subscribers.collect(&connected, found));
+        // Topics often come many times in a row.
+        if !found.is_of(topic, self.generation) {
+            self.find_anew(topic, connected, found);
+        }
+    }
+
+    #[inline(never)]
+    fn find_anew(
+        &mut self,
+        topic: &TopicName,
+        connected: impl Fn(SessionKey) -> bool,
+        found: &mut Matches,
+    ) {
+        found.clear();
+        let mut groups = 0;
+        self.tree.find(topic.as_str(), |subscribers| {
+            groups += subscribers.groups.len();
+            subscribers.collect(&connected, found);
+        });
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
+        if groups == 0 {
+            found.topic.clear();
+            found.topic.push_str(topic.as_str());
+            found.generation = Some(self.generation);
+        }
+    }
+
+    /// Finds the sessions that get a message if no shared subscription is among them; false if one
+    /// is.
+    #[must_use]
+    pub fn find_unshared(&mut self, topic: &TopicName, found: &mut Matches) -> bool {
+        if !found.is_of(topic, self.generation) {
+            let mut groups = 0;
+            self.tree.find(topic.as_str(), |subscribers| groups += subscribers.groups.len());
+            if groups > 0 {
+                return false;
+            }
+            self.find_anew(topic, |_| false, found);
+        }
+        true
     }
 
     /// The member of a shared subscription whose turn it is, for a message that another one did not
@@ -117,7 +164,7 @@ impl Subscriptions {
         connected: impl Fn(SessionKey) -> bool,
     ) -> Option<(SessionKey, Grant)> {
         let (name, path) = split(filter);
-        let mut groups = self.0.get_mut(path)?.groups.iter_mut();
+        let mut groups = self.tree.get_mut(path)?.groups.iter_mut();
         let group = groups.find(|group| split(&group.filter).0 == name)?;
         let SharedMember { member, filter } = group.choose(&connected)?;
         let grant = merged(std::iter::once(&member), retain)?;
@@ -126,6 +173,18 @@ impl Subscriptions {
 }
 
 impl Matches {
+    /// Whether it is what would be found now.
+    #[inline]
+    fn is_of(&self, topic: &TopicName, generation: u64) -> bool {
+        self.generation == Some(generation) && self.topic == topic.as_str()
+    }
+
+    fn clear(&mut self) {
+        self.plain.clear();
+        self.shared.clear();
+        self.generation = None;
+    }
+
     /// Whether no subscription matches the message.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.shared.is_empty()

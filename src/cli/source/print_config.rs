@@ -185,7 +185,7 @@ fn shown(id: &str, value: &str) -> String {
     match id {
         _ if SECRETS.contains(&id) => quoted(HIDDEN),
         "header" => quoted(masked(value).trim_end()),
-        "proxy" => quoted(&without_user(value)),
+        "proxy" | "to" => quoted(&without_user(value)),
         "property" => quoted(&property::masked(value, HIDDEN)),
         _ if value.parse::<i64>().is_ok() => value.to_owned(),
         _ => quoted(value),
@@ -229,6 +229,7 @@ mod tests {
             ),
             ("property", "publish\0content-type\0x", "\"publish content-type x\""),
             ("proxy", "ann:s3@cret@proxy", "\"***@proxy\""),
+            ("to", "wss://ann:s3cret@b/mqtt", "\"wss://***@b/mqtt\""),
             ("proxy", "socks5://proxy", "\"socks5://proxy\""),
             ("topic", "a\"b\\c", "\"a\\\"b\\\\c\""),
             ("keepalive", "45", "45"),

@@ -3,6 +3,7 @@
 //! profile is used with that url only.
 
 mod file;
+mod of_one;
 mod overview;
 
 use std::env;
@@ -19,6 +20,7 @@ use crate::cli::property::identifies;
 use crate::exit::Usage;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use file::{ProfileFile, usual_place, written_for};
+pub use of_one::of_one;
 pub use overview::{Overview, Rows};
 
 /// The profile that is always read.
@@ -297,7 +299,9 @@ impl Order<'_> {
         if ADDRESS.contains(&key) {
             return self.address.source != AddressOrigin::Layer(at);
         }
-        let adds = matches!(flag.get_action(), ArgAction::Append);
+        // `pub` publishes to the topics of one place, and the files.
+        let is_message = self.verb.get_name() == "pub" && ["topic", "file"].contains(&key);
+        let adds = matches!(flag.get_action(), ArgAction::Append) && !is_message;
         let own = [key];
         let alternatives: &[&str] = match key {
             _ if PASSWORD.contains(&key) => &PASSWORD,

@@ -58,6 +58,19 @@ pub struct MessageOptions {
     pub remove_retained: bool,
     /// How long each took is measured (`--latency`).
     pub latency: bool,
+    /// What becomes of those that bring nothing new.
+    pub unchanged: UnchangedPayloads,
+    /// `--message-rate`: how often their rate is told.
+    pub rate_interval: Option<Duration>,
+}
+
+/// What becomes of a message whose payload is that of the message before on its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnchangedPayloads {
+    /// It is written as any other.
+    Written,
+    /// `--changed`: it is left out.
+    LeftOut,
 }
 
 /// What the broker is asked for.
@@ -184,6 +197,32 @@ pub enum Destination {
     Commands(CommandOptions),
     /// The terminal: a line for each topic.
     Watch(WatchOptions),
+    /// Nowhere: they are counted by topic, and the counts are written to stdout.
+    Report(TopicReportOptions),
+}
+
+/// `--report`, `--tree`
+#[derive(Debug, Clone, Copy)]
+pub struct TopicReportOptions {
+    /// How often the counts are written; at the end they always are.
+    pub interval: Option<Duration>,
+    /// Topics with more levels are counted together by so many of them.
+    pub depth: usize,
+    /// How they are written.
+    pub form: ReportForm,
+}
+
+/// How counts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportForm {
+    /// A line for each topic.
+    Table,
+    /// A line of JSON for each topic.
+    TableJson,
+    /// A line for each level of a topic.
+    Tree,
+    /// All of it as one line of JSON.
+    TreeJson,
 }
 
 /// `--exec`
@@ -211,7 +250,8 @@ pub struct WatchOptions {
 impl MessageOptions {
     /// Whether messages on stdout are what it is for.
     pub fn prints(&self) -> bool {
-        matches!(self.output.destination, Destination::Stdout | Destination::Watch(_))
+        let destination = &self.output.destination;
+        matches!(destination, Destination::Stdout | Destination::Watch(_) | Destination::Report(_))
             && !self.end.after_answer
             && !self.remove_retained
     }

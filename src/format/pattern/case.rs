@@ -10,7 +10,7 @@ use regex_syntax::ast::{
 /// itself where it has no such flag, or where something is wrong with it.
 pub fn spelt_out(pattern: &str) -> String {
     let Ok(ast) = Parser::new().parse(pattern) else { return pattern.to_owned() };
-    let (case, letters) = (Case::AsWritten, Letters::Unicode);
+    let (case, letters) = (LetterCase::AsWritten, Letters::Unicode);
     let mut spelling = Spelling { pattern, out: String::new(), copied: 0, case, letters };
     spelling.expression(&ast);
     spelling.out.push_str(&pattern[spelling.copied..]);
@@ -19,7 +19,7 @@ pub fn spelt_out(pattern: &str) -> String {
 
 /// The flag `i`.
 #[derive(Clone, Copy, PartialEq)]
-enum Case {
+enum LetterCase {
     AsWritten,
     Both,
 }
@@ -37,7 +37,7 @@ struct Spelling<'a> {
     /// How much of `pattern` is in `out`, in bytes.
     copied: usize,
     /// The flags at this place.
-    case: Case,
+    case: LetterCase,
     letters: Letters,
 }
 
@@ -49,14 +49,16 @@ impl Spelling<'_> {
                 let text = if text.is_empty() { text } else { format!("(?{text})") };
                 self.set(&set.flags, &set.span, &text);
             }
-            Ast::Literal(literal) if self.case == Case::Both => {
+            Ast::Literal(literal) if self.case == LetterCase::Both => {
                 let cases = self.cases_of(literal.c);
                 if !cases.is_empty() {
                     let before = self.original(&literal.span);
                     self.replace(&literal.span, &format!("[{before}{cases}]"));
                 }
             }
-            Ast::ClassBracketed(class) if self.case == Case::Both => self.characters(&class.kind),
+            Ast::ClassBracketed(class) if self.case == LetterCase::Both => {
+                self.characters(&class.kind);
+            }
             Ast::Repetition(repetition) => self.expression(&repetition.ast),
             Ast::Group(group) => {
                 let outside = (self.case, self.letters);
@@ -84,7 +86,7 @@ impl Spelling<'_> {
             self.letters = if is_set { Letters::Unicode } else { Letters::Ascii };
         }
         if let Some(is_set) = flags.flag_state(Flag::CaseInsensitive) {
-            self.case = if is_set { Case::Both } else { Case::AsWritten };
+            self.case = if is_set { LetterCase::Both } else { LetterCase::AsWritten };
             self.replace(span, text);
         }
     }

@@ -8,9 +8,10 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::data::PacketReader;
 use super::header::{FixedHeader, LONGEST_FIXED_HEADER};
+use super::run::FoundRun;
 use super::{
     Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketId, PacketType, Publish,
-    SubAck, Subscribe, UnsubAck, Unsubscribe,
+    PublishRun, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::Place;
 use crate::mqtt::version::Version;
@@ -116,6 +117,13 @@ impl Decoder {
         }
     }
 
+    /// Keeps no bytes alive, if none waits.
+    pub fn release_memory(&mut self) {
+        if self.current.is_empty() {
+            self.current = Bytes::new();
+        }
+    }
+
     /// Returns the next packet, or `None` if more bytes are needed. After an error it returns that
     /// error again. Only for decoders without [`Decoder::in_parts_above`].
     #[inline]
@@ -211,6 +219,20 @@ impl Decoder {
         self.current.advance(4);
         self.refill();
         Some((packet, packet_id))
+    }
+
+    /// Takes the next packets if they are a run of messages, of at most `most` bytes together.
+    /// Otherwise it returns `None`, and [`Decoder::next_part`] must read the next packet.
+    #[inline]
+    pub fn next_run(&mut self, most: usize) -> Option<PublishRun> {
+        if self.is_inside_packet() {
+            return None;
+        }
+        let maximum = self.maximum.min(self.parts_above);
+        let found = FoundRun::find(&self.current, self.version, maximum, most)?;
+        let run = found.into_run(self.version, |size| self.current.split_to(size));
+        self.refill();
+        Some(run)
     }
 
     /// How many of the bytes that were fed do not belong to a packet that was returned.

@@ -12,6 +12,7 @@ mod error;
 mod header;
 mod publish;
 mod publish_template;
+mod run;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use header::PacketType;
 use header::put_fixed_header;
 pub use publish::Publish;
 pub use publish_template::PublishTemplate;
+pub use run::PublishRun;
 pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
 
 /// A packet identifier: 1 to 65,535, never 0 `[MQTT-2.2.1-3]`.

@@ -122,6 +122,11 @@ impl Received<'_> {
         self.delivery.publish.topic.as_ref()
     }
 
+    /// The message without its payload.
+    pub fn head(&self) -> &Publish {
+        &self.delivery.publish
+    }
+
     /// The payload.
     #[inline]
     pub fn payload(&self) -> &[u8] {
@@ -141,6 +146,7 @@ impl Session {
     fn needs_events(&self) -> bool {
         self.state != State::Online
             || self.config.reports.trace
+            || self.is_relaying()
             || self.reports.has_event()
             || self.receiver.partial.is_open()
             || self.receiver.intake != Intake::All
@@ -322,7 +328,7 @@ impl Session {
 
     /// Completes the properties of a message: the topic of an alias takes its place, and a response
     /// topic to which nobody could publish is removed.
-    fn resolve_properties(&mut self, publish: &mut Publish) -> Result<(), Violation> {
+    pub(super) fn resolve_properties(&mut self, publish: &mut Publish) -> Result<(), Violation> {
         let is_topic_name = |topic: &ByteString| TopicName::new(topic.clone()).is_ok();
         if !publish.properties.response_topic().is_none_or(is_topic_name) {
             self.take_deviation(Deviation::ResponseTopic)?;

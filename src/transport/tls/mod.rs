@@ -203,6 +203,13 @@ impl TlsConfig {
         other
     }
 
+    /// The same in which every handshake is a full one.
+    pub fn without_resumption(&self) -> Self {
+        let mut other = self.clone();
+        other.config.resumption = rustls::client::Resumption::disabled();
+        other
+    }
+
     /// Whether the name of the server is sent (SNI).
     pub fn names_server(&self) -> bool {
         self.config.enable_sni

@@ -11,11 +11,11 @@ use crate::support::program::{Program, Running};
 
 const MIB: usize = 1 << 20;
 
-const UPGRADE: &str = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+pub(super) const UPGRADE: &str = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
      Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
 
-const BINARY: u8 = 0x82;
+pub(super) const BINARY: u8 = 0x82;
 const PING: u8 = 0x89;
 
 /// The peak of the resident set of a process, in bytes.
@@ -35,13 +35,11 @@ fn expect_peak(serve: Running, url: &str, most: usize) {
 }
 
 /// A WebSocket of bytes.
-struct Client(TcpStream);
+pub(super) struct Client(pub(super) TcpStream);
 
 impl Client {
-    fn new(url: &str) -> Self {
-        let address = url.trim_start_matches("ws://").trim_end_matches("/mqtt");
-        let mut socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    pub(super) fn new(url: &str) -> Self {
+        let mut socket = dial(url);
         socket.write_all(UPGRADE.as_bytes()).unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -53,7 +51,7 @@ impl Client {
     }
 
     /// A client that was accepted; `level` is that of its version.
-    fn connected(url: &str, client_id: &str, level: u8) -> Self {
+    pub(super) fn connected(url: &str, client_id: &str, level: u8) -> Self {
         let mut client = Self::new(url);
         let mut body = [b"\0\x04MQTT", &[level, 0, 0, 0][..]].concat();
         if level == 5 {
@@ -67,7 +65,7 @@ impl Client {
     }
 
     /// The next packet, of less than 126 bytes.
-    fn packet(&mut self) -> Vec<u8> {
+    pub(super) fn packet(&mut self) -> Vec<u8> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).unwrap();
         let mut payload = vec![0; head[1].into()];
@@ -75,7 +73,7 @@ impl Client {
         payload
     }
 
-    fn send(&mut self, packet: &[u8]) {
+    pub(super) fn send(&mut self, packet: &[u8]) {
         self.0.write_all(&frame(BINARY, packet)).unwrap();
     }
 
@@ -102,15 +100,23 @@ impl Client {
     }
 }
 
-fn text(text: &str) -> Vec<u8> {
+/// A socket, before the request for the upgrade.
+pub(super) fn dial(url: &str) -> TcpStream {
+    let address = url.trim_start_matches("ws://").trim_end_matches("/mqtt");
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket
+}
+
+pub(super) fn text(text: &str) -> Vec<u8> {
     [&u16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat()
 }
 
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     [header(first, body.len()), body.to_vec()].concat()
 }
 
-fn header(first: u8, mut length: usize) -> Vec<u8> {
+pub(super) fn header(first: u8, mut length: usize) -> Vec<u8> {
     let mut header = vec![first];
     loop {
         let more = length > 127;
@@ -123,10 +129,14 @@ fn header(first: u8, mut length: usize) -> Vec<u8> {
 }
 
 /// A frame whose mask changes nothing.
-fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![opcode];
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
+        length @ ..65_536 => {
+            frame.push(0xfe);
+            frame.extend(u16::try_from(length).unwrap().to_be_bytes());
+        }
         length => {
             frame.push(0xff);
             frame.extend((length as u64).to_be_bytes());

@@ -1,7 +1,7 @@
 //! Publishing and delivering: QoS, wildcards, RETAIN, aliases, expiry, limits.
 
 use super::*;
-use crate::broker::limits::{SLOW_BYTES, UNSENT_BYTES};
+use crate::broker::limits::{Limit, SLOW_BYTES, UNSENT_BYTES};
 use crate::mqtt::packet::RetainHandling;
 
 #[test]
@@ -284,6 +284,23 @@ fn response_topics_have_no_wildcards() {
     }
 }
 
+/// `[MQTT-4.3.3-7]`
+#[test]
+fn a_message_that_was_sent_does_not_expire() {
+    let mut world = World::new();
+    let (to, _) = world.join(persistent(Version::V5, "to"));
+    world.subscribe(to, subscription("t", QoS::ExactlyOnce));
+    let from = world.client(Version::V5, "from");
+    let mut message = publish("t", "x", QoS::ExactlyOnce);
+    message.properties.push(Property::number(PropertyId::MessageExpiryInterval, 5));
+    world.send(from, Packet::Publish(message));
+    world.lose(to);
+    world.wait(Duration::from_secs(10));
+    let (to, _) = world.join(persistent(Version::V5, "to"));
+    assert_eq!(world.messages(to), ["t x 2 d"]);
+}
+
+/// `[MQTT-3.3.2-5]` `[MQTT-3.3.2-6]`
 #[test]
 fn messages_expire() {
     let mut world = World::new();
@@ -314,6 +331,36 @@ fn messages_expire() {
     world.wait(Duration::from_secs(50));
     world.subscribe(from, subscription("#", QoS::AtMostOnce));
     assert_eq!(world.got(from), []);
+}
+
+/// Also if nobody asks for them.
+#[test]
+fn retained_messages_that_have_expired_make_room() {
+    let mut world = World::within(Limits::default().with(Limit::RetainedMessages, 1));
+    let from = world.client(Version::V5, "from");
+    let send = |world: &mut World, topic, seconds| {
+        let expiry = Property::number(PropertyId::MessageExpiryInterval, seconds);
+        let properties = Properties(vec![expiry]);
+        let message = publish(topic, "x", QoS::AtLeastOnce);
+        world.send(from, Packet::Publish(Publish { retain: true, properties, ..message }));
+        match &world.got(from)[..] {
+            [Packet::PubAck(ack)] => ack.code,
+            other => panic!("{other:?}"),
+        }
+    };
+    let nobody = ReasonCode::NO_MATCHING_SUBSCRIBERS;
+    assert_eq!(send(&mut world, "a", 5), nobody);
+    assert_eq!(send(&mut world, "b", 5), ReasonCode::QUOTA_EXCEEDED);
+    world.wait(Duration::from_secs(4));
+    assert_eq!(send(&mut world, "b", 5), ReasonCode::QUOTA_EXCEEDED);
+    // It begins anew.
+    assert_eq!(send(&mut world, "a", 5), nobody);
+    world.wait(Duration::from_secs(4));
+    assert_eq!(send(&mut world, "b", 5), ReasonCode::QUOTA_EXCEEDED);
+    world.wait(Duration::from_secs(1));
+    assert_eq!(send(&mut world, "b", 5), nobody);
+    world.wait(Duration::from_secs(5));
+    assert_eq!((world.router.retained.len(), world.router.deadline()), (0, None));
 }
 
 #[test]

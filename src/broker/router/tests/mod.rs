@@ -8,6 +8,7 @@ mod delivery;
 mod lesser;
 mod quality;
 mod reasons;
+mod runs;
 mod sessions;
 mod statistics;
 mod subscriptions;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::{ConnectionId, EndReason, Router, packet_weight};
+use super::{ConnectionId, EndReason, Router};
 use crate::broker::limits::Limits;
 use crate::mqtt::packet::{
     Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe,
@@ -205,12 +206,14 @@ impl World {
         router.drain(|outgoing| {
             let client = clients.get_mut(&outgoing.connection).unwrap();
             assert_eq!(client.end, None, "something was sent after the end");
-            for packet in outgoing.packets.drain(..) {
+            for item in outgoing.items.drain(..) {
                 if !client.asleep {
-                    written.push((outgoing.connection, packet_weight(&packet)));
+                    written.push((outgoing.connection, item.weight()));
                 }
-                assert_eq!(over_the_wire(&packet, client.version), packet);
-                client.inbox.push(without_reason(packet, reasons));
+                for packet in item.into_packets() {
+                    assert_eq!(over_the_wire(&packet, client.version), packet);
+                    client.inbox.push(without_reason(packet, reasons));
+                }
             }
             client.end = outgoing.end;
             held_back.extend(outgoing.hold_back_for.map(|id| (outgoing.connection, id)));

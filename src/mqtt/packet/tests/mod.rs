@@ -4,6 +4,7 @@
 mod boundaries;
 mod describe;
 mod generated;
+mod joined;
 mod malformed;
 mod oracle;
 mod parts;

@@ -1,0 +1,59 @@
+//! What the router hands over for one connection.
+
+use std::collections::VecDeque;
+
+use super::peer::packet_weight;
+use super::{ConnectionId, EndReason};
+use crate::broker::limits::MESSAGE_OVERHEAD;
+use crate::mqtt::packet::{Packet, PublishRun};
+
+/// What is sent to a client, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutgoingItem {
+    /// A packet.
+    Packet(Packet),
+    /// Messages that are passed on as they came.
+    Run(PublishRun),
+}
+
+impl OutgoingItem {
+    /// What it weighs while it waits to be written, in bytes.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Packet(packet) => packet_weight(packet),
+            Self::Run(run) => MESSAGE_OVERHEAD + run.packets.len(),
+        }
+    }
+
+    /// The packets one by one.
+    pub fn into_packets(self) -> impl Iterator<Item = Packet> {
+        let (packet, run) = match self {
+            Self::Packet(packet) => (Some(packet), None),
+            Self::Run(run) => (None, Some(run)),
+        };
+        let messages = run.into_iter().flat_map(|run| run.messages().map(Packet::Publish));
+        packet.into_iter().chain(messages)
+    }
+}
+
+impl From<Packet> for OutgoingItem {
+    fn from(packet: Packet) -> Self {
+        Self::Packet(packet)
+    }
+}
+
+/// What the router hands over for one connection.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// To be sent, in order; may be drained or swapped for another queue.
+    pub items: &'a mut VecDeque<OutgoingItem>,
+    /// What these and those that were handed over before and not written weigh, in bytes.
+    pub unsent: usize,
+    /// To be closed after that.
+    pub end: Option<EndReason>,
+    /// Not to be read from until this other connection has caught up, or a little while has passed;
+    /// of [`NOBODY`](super::NOBODY), until there may be more memory.
+    pub hold_back_for: Option<ConnectionId>,
+}

@@ -1,0 +1,131 @@
+//! Messages of QoS 0 that came one after another and differ in their payloads alone. What must be
+//! known of them is looked up once, and subscribers are sent the bytes that came.
+
+use std::time::Instant;
+
+use super::message::{AppMessage, Grant};
+use super::outgoing::OutgoingItem;
+use super::peer::Peer;
+use super::publish::{DeliveryOutcome, is_reserved};
+use super::{ConnectionId, Router, SessionKey, touch};
+use crate::broker::access::acl::TopicAccess;
+use crate::broker::limits::READ_BYTES;
+use crate::broker::memory::MemoryLevel;
+use crate::mqtt::packet::{Packet, PublishRun};
+
+/// A run on its way to its subscribers.
+struct RoutedRun<'a> {
+    run: &'a PublishRun,
+    /// The same in memory of its own, once somebody keeps it.
+    kept: Option<PublishRun>,
+}
+
+impl RoutedRun<'_> {
+    /// The run in memory of its own, which all share that keep it.
+    fn kept(&mut self) -> &PublishRun {
+        self.kept.get_or_insert_with(|| self.run.detached())
+    }
+}
+
+impl Router {
+    /// A run of messages came in. What becomes of each is the same as if it had come alone.
+    pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
+        let mut matches = std::mem::take(&mut self.matches);
+        let session = self.forwarder(id, run);
+        let forwards =
+            session.filter(|_| self.subscriptions.find_unshared(&run.topic, &mut matches));
+        if let Some(session) = forwards {
+            self.count_received(id, run.count as u64, now);
+            let mut routed = RoutedRun { run, kept: None };
+            matches.for_each(Some(session), false, |key, grant| {
+                self.deliver_run(key, &mut routed, grant, id, now);
+            });
+        }
+        self.matches = matches;
+        if forwards.is_none() {
+            for message in run.messages() {
+                self.receive(id, Packet::Publish(message), now);
+            }
+        }
+    }
+
+    /// The session whose messages can be taken together: nothing is to be said about any of them.
+    fn forwarder(&self, id: ConnectionId, run: &PublishRun) -> Option<SessionKey> {
+        let peer = self.peers.get(&id).filter(|peer| peer.end.is_none())?;
+        let session = self.sessions.get(peer.session?)?;
+        let is_taken = self.memory.level < MemoryLevel::Low
+            && !is_reserved(&run.topic)
+            && session.may(TopicAccess::Write, &run.topic);
+        peer.session.filter(|_| is_taken)
+    }
+
+    fn count_received(&mut self, id: ConnectionId, count: u64, now: Instant) {
+        let received = &mut self.statistics.received;
+        received.packets += count;
+        received.messages += count;
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.heard = now;
+        }
+    }
+
+    /// Delivers a run to one session, as [`Router::deliver`] delivers a message.
+    fn deliver_run(
+        &mut self,
+        key: SessionKey,
+        routed: &mut RoutedRun<'_>,
+        grant: &Grant,
+        from: ConnectionId,
+        now: Instant,
+    ) {
+        let memory = self.memory.level;
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        // Nothing of QoS 0 is kept for a client that is not connected.
+        let Some(id) = session.connection else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let run = routed.run;
+        if !takes(peer, run, grant) {
+            return self.deliver_one_by_one(key, run, grant, from, now);
+        }
+        if !session.may(TopicAccess::Read, &run.topic) {
+            return;
+        }
+        let lost = if peer.backlog.is_full(memory) { run.count } else { 0 };
+        if lost == 0 {
+            let is_behind = peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind();
+            let item = if is_behind { routed.kept().clone() } else { run.clone() };
+            peer.push(OutgoingItem::Run(item));
+            peer.backlog.published += run.count as u64;
+            // The packet that every item counts as is counted when it is handed over.
+            self.statistics.sent.packets += run.count as u64 - 1;
+            touch(&mut self.touched, id, peer);
+        }
+        if peer.backlog.is_slow(session.outbound.queued()) && from != id {
+            self.hold_back(from, id);
+        }
+        for _ in 0..lost {
+            self.count_lost(key, DeliveryOutcome::Dropped);
+        }
+    }
+
+    fn deliver_one_by_one(
+        &mut self,
+        key: SessionKey,
+        run: &PublishRun,
+        grant: &Grant,
+        from: ConnectionId,
+        now: Instant,
+    ) {
+        for message in run.messages() {
+            let mut message = AppMessage::published(message, run.topic.clone(), now);
+            self.deliver(key, &mut message, grant, Some(from), now);
+        }
+    }
+}
+
+/// Whether a client can be sent these bytes: it would get them if each packet were made for it.
+fn takes(peer: &Peer, run: &PublishRun, grant: &Grant) -> bool {
+    peer.version.has_properties() == run.version.has_properties()
+        && grant.identifiers.is_empty()
+        && peer.terms.aliases.is_none()
+        && run.longest <= peer.terms.maximum_packet
+}
