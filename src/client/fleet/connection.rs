@@ -361,6 +361,7 @@ impl FleetConnection {
             | Event::AllReleased
             | Event::Pong
             | Event::SomeAcknowledged
+            | Event::Answered { .. }
             | Event::Unsubscribed(_) => return Ok(()),
         };
         driver.happened(id, happening, now);

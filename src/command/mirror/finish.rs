@@ -86,7 +86,7 @@ impl Mirror {
                 } else {
                     (&mut self.source, &mut self.target)
                 };
-                command::close_after(first, &error);
+                command::close_after(first, None, &error);
                 other.close();
                 // The first failure is the one that the user has to know.
                 let _ = command::await_closed(other, None, |_| {});
