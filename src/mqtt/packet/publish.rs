@@ -140,7 +140,7 @@ impl Publish {
 
     /// Reads the variable header from `body` and returns its length in bytes. Returns `None` if
     /// anything is unusual (see [`super::Decoder::find_publish`]); the fields then have no meaning.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_plain(&mut self, first: u8, version: Version, body: &[u8]) -> Option<usize> {
         self.qos = QoS::from_bits(first >> 1 & 0b11)?;
         self.dup = first & 0b1000 != 0;
