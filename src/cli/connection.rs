@@ -213,14 +213,18 @@ impl ConnectionFlags {
 
     /// The first flag that is given of those that `check` decides itself.
     pub fn given_against_check(&self) -> Option<&'static str> {
-        let own = [
+        let upgrade = self.upgrade.given_against_check();
+        upgrade.or_else(|| self.session.given_against_check()).or_else(|| self.given_that_changes())
+    }
+
+    /// The first flag that is given of those by which address or credentials change.
+    pub fn given_that_changes(&self) -> Option<&'static str> {
+        let given = [
             (self.credentials.credentials_command.is_some(), CREDENTIALS_COMMAND),
             (self.address.url_command.is_some(), URL_COMMAND),
             (self.address.are_several(), "-L more than once"),
         ];
-        let own = own.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag);
-        let upgrade = self.upgrade.given_against_check();
-        upgrade.or_else(|| self.session.given_against_check()).or(own)
+        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag)
     }
 
     /// `-M`.

@@ -436,9 +436,11 @@ fn renewals_lose_and_double_nothing_at_qos_2() {
 }
 
 #[test]
-fn check_takes_no_commands() {
+fn check_and_bench_take_no_commands() {
     for (flag, value) in [("--credentials-command", "true"), ("--url-command", "true")] {
         let words = format!("mqttws: {flag}: check decides this itself\n");
         Program::new(["check", flag, value]).run().expect(2, "", &words);
+        let words = format!("mqttws: {flag}: bench has one address and one login\n");
+        Program::new(["bench", flag, value]).run().expect(2, "", &words);
     }
 }
