@@ -15,16 +15,16 @@ use super::program::{Outcome, Program};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Ends with 1 at the first element, attribute or number that is not as the schema and the counts
-/// say. Of the schema's rules one is not kept: `testsuites` counts what is skipped.
+/// say.
 const JUNIT: &str = r#"
 import sys
 from xml.etree import ElementTree
 
-counts = {"name", "tests", "failures", "errors", "skipped", "time"}
+counts = {"name", "tests", "failures", "errors", "time"}
 words = {"type", "message"}
 allowed = {
     "testsuites": (counts, {"testsuite"}),
-    "testsuite": (counts | {"timestamp", "hostname"}, {"testcase"}),
+    "testsuite": (counts | {"skipped", "timestamp", "hostname"}, {"testcase"}),
     "testcase": ({"name", "classname", "time"}, {"failure", "error", "skipped", "system-out"}),
     "failure": (words, set()), "error": (words, set()), "skipped": (words, set()),
     "system-out": (set(), set()),
@@ -42,6 +42,8 @@ def counted(element):
     have = lambda tag: str(sum(case.find(tag) is not None for case in cases))
     assert element.get("tests") == str(len(cases)), element.attrib
     for count, tag in [("failures", "failure"), ("errors", "error"), ("skipped", "skipped")]:
+        if count == "skipped" and element.tag == "testsuites":
+            continue
         assert element.get(count) == have(tag), (count, element.attrib)
 
 root = ElementTree.parse(sys.argv[1]).getroot()

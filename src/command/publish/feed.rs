@@ -129,8 +129,8 @@ impl Feed {
         }
     }
 
-    /// Counts of these messages, of which none was published; `times` asks how long acknowledgements
-    /// take.
+    /// Counts of these messages, of which none was published; `times` asks how long
+    /// acknowledgements take.
     pub fn tally(&self, times: bool) -> Tally {
         Tally::new(self.context(), self.topic_names(), self.input.has_several(), times)
     }

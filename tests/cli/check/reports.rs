@@ -46,6 +46,10 @@ fn flags_that_check_decides_itself_are_usage_errors() {
         let outcome = Program::new([&["check", "ws://127.0.0.1:1/"], flag].concat()).run();
         outcome.expect(2, "", &format!("mqttws: {}: check decides this itself\n", flag[0]));
     }
+    let outcome = Program::new(["check", "--timeout", "0"]).run();
+    let stderr = "mqttws: invalid value '0' for '--timeout <SECS>': expected a time above 0; see \
+                  mqttws help check\n";
+    outcome.expect(2, "", stderr);
     let outcome = Program::new(["check", "--only", "offer-mqt"]).run();
     assert_eq!(outcome.code(), Some(2));
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
