@@ -27,8 +27,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub use memory::NOBODY;
-pub use outgoing::{Outgoing, OutgoingItem};
-pub use peer::packet_weight;
+pub use outgoing::{Outgoing, OutgoingItem, packet_weight};
 pub use session::SessionKey;
 
 use crate::broker::access::acl::Acl;
@@ -142,9 +141,15 @@ pub struct Router {
     touched: Vec<ConnectionId>,
     lines: RouterLines,
     statistics: BrokerStatistics,
-    /// The memory of `publish::route`.
+    buffers: RouterBuffers,
+}
+
+/// What is filled again with each message.
+#[derive(Debug, Default)]
+struct RouterBuffers {
+    /// Who gets it.
     matches: Matches,
-    /// Where small messages are copied that are kept for a while.
+    /// Where it is copied if it is small and kept for a while.
     block: CopyBlock,
 }
 
@@ -163,8 +168,7 @@ impl Router {
             touched: Vec::new(),
             lines: RouterLines::default(),
             statistics: BrokerStatistics::default(),
-            matches: Matches::default(),
-            block: CopyBlock::default(),
+            buffers: RouterBuffers::default(),
         }
     }
 
