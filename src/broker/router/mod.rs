@@ -14,6 +14,7 @@ mod outgoing;
 mod peer;
 mod publish;
 mod reason;
+mod replay;
 mod retained;
 mod runs;
 mod session;
@@ -316,6 +317,7 @@ impl Router {
     pub fn tick(&mut self, now: Instant) {
         self.retained.sweep(now);
         self.check_passwords(now);
+        self.continue_replays(now);
         while let Some(alarm) = self.timers.due(now) {
             match alarm {
                 Alarm::Silence(id) => self.watch(id, now),
@@ -347,7 +349,7 @@ impl Router {
     /// Whether [`drain`](Self::drain) would hand something over, or [`tick`](Self::tick) has
     /// something to compute.
     pub fn has_work(&self) -> bool {
-        !self.touched.is_empty() || self.logins.is_busy()
+        !self.touched.is_empty() || self.logins.is_busy() || !self.sessions.replays.is_empty()
     }
 
     /// Hands over everything that is to be sent or closed.
