@@ -3,6 +3,13 @@
 
 _mqttws_of() { mapfile -t COMPREPLY < <(compgen "$@" -- "$cur"); }
 
+# Some of these words, with commas between.
+_mqttws_several() {
+    local before=''
+    [[ $cur != *,* ]] || before=${cur%,*},
+    mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "${cur##*,}")
+}
+
 _mqttws_files() {
     compopt -o filenames 2>/dev/null
     _mqttws_of "$1"
@@ -38,7 +45,7 @@ _mqttws() {
     local verb=${COMP_WORDS[1]} flag='' joined='' head='' at
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _mqttws_of -W 'pub sub ping check serve profile completions man version help --help --version'
+        _mqttws_of -W 'pub sub ping check bench serve profile completions man version help --help --version'
         return
     fi
     for ((at = 2; at < COMP_CWORD; at++)); do
@@ -82,6 +89,8 @@ _mqttws_value() {
         'pub --delimiter =' | \
         'pub --split ' | \
         'pub --split =' | \
+        'pub --payload-encoding ' | \
+        'pub --payload-encoding =' | \
         'pub -e ' | \
         'pub -e =' | \
         'pub --response-topic ' | \
@@ -133,10 +142,14 @@ _mqttws_value() {
         'pub --pw =' | \
         'pub --auth-data ' | \
         'pub --auth-data =' | \
+        'pub --credentials-command ' | \
+        'pub --credentials-command =' | \
         'pub -L ' | \
         'pub -L =' | \
         'pub --url ' | \
         'pub --url =' | \
+        'pub --url-command ' | \
+        'pub --url-command =' | \
         'pub -h ' | \
         'pub -h =' | \
         'pub --host ' | \
@@ -203,8 +216,19 @@ _mqttws_value() {
         'sub -F =' | \
         'sub --format ' | \
         'sub --format =' | \
+        'sub --report ' | \
+        'sub --report =' | \
+        'sub --depth ' | \
+        'sub --depth =' | \
+        'sub --message-rate =' | \
         'sub --jobs ' | \
         'sub --jobs =' | \
+        'sub --to ' | \
+        'sub --to =' | \
+        'sub --to-profile ' | \
+        'sub --to-profile =' | \
+        'sub --map ' | \
+        'sub --map =' | \
         'sub --match ' | \
         'sub --match =' | \
         'sub --match-topic ' | \
@@ -261,10 +285,14 @@ _mqttws_value() {
         'sub --pw =' | \
         'sub --auth-data ' | \
         'sub --auth-data =' | \
+        'sub --credentials-command ' | \
+        'sub --credentials-command =' | \
         'sub -L ' | \
         'sub -L =' | \
         'sub --url ' | \
         'sub --url =' | \
+        'sub --url-command ' | \
+        'sub --url-command =' | \
         'sub -h ' | \
         'sub -h =' | \
         'sub --host ' | \
@@ -361,10 +389,14 @@ _mqttws_value() {
         'ping --pw =' | \
         'ping --auth-data ' | \
         'ping --auth-data =' | \
+        'ping --credentials-command ' | \
+        'ping --credentials-command =' | \
         'ping -L ' | \
         'ping -L =' | \
         'ping --url ' | \
         'ping --url =' | \
+        'ping --url-command ' | \
+        'ping --url-command =' | \
         'ping -h ' | \
         'ping -h =' | \
         'ping --host ' | \
@@ -435,10 +467,14 @@ _mqttws_value() {
         'check --pw =' | \
         'check --auth-data ' | \
         'check --auth-data =' | \
+        'check --credentials-command ' | \
+        'check --credentials-command =' | \
         'check -L ' | \
         'check -L =' | \
         'check --url ' | \
         'check --url =' | \
+        'check --url-command ' | \
+        'check --url-command =' | \
         'check -h ' | \
         'check -h =' | \
         'check --host ' | \
@@ -479,6 +515,114 @@ _mqttws_value() {
         'check --sni =' | \
         'check --tls-alpn ' | \
         'check --tls-alpn =' | \
+        'bench --pub ' | \
+        'bench --pub =' | \
+        'bench --sub ' | \
+        'bench --sub =' | \
+        'bench --connect ' | \
+        'bench --connect =' | \
+        'bench --topics ' | \
+        'bench --topics =' | \
+        'bench -t ' | \
+        'bench -t =' | \
+        'bench --topic ' | \
+        'bench --topic =' | \
+        'bench --connect-rate ' | \
+        'bench --connect-rate =' | \
+        'bench --rate ' | \
+        'bench --rate =' | \
+        'bench --tick ' | \
+        'bench --tick =' | \
+        'bench --size ' | \
+        'bench --size =' | \
+        'bench --sub-qos ' | \
+        'bench --sub-qos =' | \
+        'bench --seed ' | \
+        'bench --seed =' | \
+        'bench --for ' | \
+        'bench --for =' | \
+        'bench -C ' | \
+        'bench -C =' | \
+        'bench --count ' | \
+        'bench --count =' | \
+        'bench --warmup ' | \
+        'bench --warmup =' | \
+        'bench --drain ' | \
+        'bench --drain =' | \
+        'bench --fail ' | \
+        'bench --fail =' | \
+        'bench --tolerate ' | \
+        'bench --tolerate =' | \
+        'bench --max-lateness ' | \
+        'bench --max-lateness =' | \
+        'bench --hgrm ' | \
+        'bench --hgrm =' | \
+        'bench -k ' | \
+        'bench -k =' | \
+        'bench --keepalive ' | \
+        'bench --keepalive =' | \
+        'bench -M ' | \
+        'bench -M =' | \
+        'bench --max-inflight ' | \
+        'bench --max-inflight =' | \
+        'bench -u ' | \
+        'bench -u =' | \
+        'bench --username ' | \
+        'bench --username =' | \
+        'bench -P ' | \
+        'bench -P =' | \
+        'bench --pw ' | \
+        'bench --pw =' | \
+        'bench --auth-data ' | \
+        'bench --auth-data =' | \
+        'bench --credentials-command ' | \
+        'bench --credentials-command =' | \
+        'bench -L ' | \
+        'bench -L =' | \
+        'bench --url ' | \
+        'bench --url =' | \
+        'bench --url-command ' | \
+        'bench --url-command =' | \
+        'bench -h ' | \
+        'bench -h =' | \
+        'bench --host ' | \
+        'bench --host =' | \
+        'bench -p ' | \
+        'bench -p =' | \
+        'bench --port ' | \
+        'bench --port =' | \
+        'bench --path ' | \
+        'bench --path =' | \
+        'bench -H ' | \
+        'bench -H =' | \
+        'bench --header ' | \
+        'bench --header =' | \
+        'bench --origin ' | \
+        'bench --origin =' | \
+        'bench --user-agent ' | \
+        'bench --user-agent =' | \
+        'bench --basic-auth ' | \
+        'bench --basic-auth =' | \
+        'bench --bearer ' | \
+        'bench --bearer =' | \
+        'bench --max-message-size ' | \
+        'bench --max-message-size =' | \
+        'bench -A ' | \
+        'bench -A =' | \
+        'bench --bind ' | \
+        'bench --bind =' | \
+        'bench --resolve ' | \
+        'bench --resolve =' | \
+        'bench --connect-timeout ' | \
+        'bench --connect-timeout =' | \
+        'bench --wait ' | \
+        'bench --wait =' | \
+        'bench --pin-sha256 ' | \
+        'bench --pin-sha256 =' | \
+        'bench --sni ' | \
+        'bench --sni =' | \
+        'bench --tls-alpn ' | \
+        'bench --tls-alpn =' | \
         'serve -h ' | \
         'serve -h =' | \
         'serve --host ' | \
@@ -493,8 +637,6 @@ _mqttws_value() {
         'serve --limit =' | \
         'serve --expect ' | \
         'serve --expect =' | \
-        'serve --deviate ' | \
-        'serve --deviate =' | \
         'serve --fault ' | \
         'serve --fault =' | \
         'serve --allow-origin ' | \
@@ -515,7 +657,9 @@ _mqttws_value() {
         'ping --capath ' | \
         'ping --capath =' | \
         'check --capath ' | \
-        'check --capath =')
+        'check --capath =' | \
+        'bench --capath ' | \
+        'bench --capath =')
             _mqttws_files -d ;;
         'pub -f ' | \
         'pub -f =' | \
@@ -606,6 +750,25 @@ _mqttws_value() {
         'check --tls-keylog =' | \
         'check --config ' | \
         'check --config =' | \
+        'bench --json =' | \
+        'bench --password-file ' | \
+        'bench --password-file =' | \
+        'bench --auth-data-file ' | \
+        'bench --auth-data-file =' | \
+        'bench --unix ' | \
+        'bench --unix =' | \
+        'bench --cafile ' | \
+        'bench --cafile =' | \
+        'bench --cert ' | \
+        'bench --cert =' | \
+        'bench --key ' | \
+        'bench --key =' | \
+        'bench --key-password-file ' | \
+        'bench --key-password-file =' | \
+        'bench --tls-keylog ' | \
+        'bench --tls-keylog =' | \
+        'bench --config ' | \
+        'bench --config =' | \
         'serve --load ' | \
         'serve --load =' | \
         'serve --save ' | \
@@ -646,7 +809,11 @@ _mqttws_value() {
         'ping --qos ' | \
         'ping --qos =' | \
         'ping --will-qos ' | \
-        'ping --will-qos =')
+        'ping --will-qos =' | \
+        'bench -q ' | \
+        'bench -q =' | \
+        'bench --qos ' | \
+        'bench --qos =')
             _mqttws_of -W '0 1 2' ;;
         'pub --tls-version ' | \
         'pub --tls-version =' | \
@@ -655,7 +822,9 @@ _mqttws_value() {
         'ping --tls-version ' | \
         'ping --tls-version =' | \
         'check --tls-version ' | \
-        'check --tls-version =')
+        'check --tls-version =' | \
+        'bench --tls-version ' | \
+        'bench --tls-version =')
             _mqttws_of -W '1.2 1.3' ;;
         'pub -V ' | \
         'pub -V =' | \
@@ -672,7 +841,11 @@ _mqttws_value() {
         'check -V ' | \
         'check -V =' | \
         'check --versions ' | \
-        'check --versions =')
+        'check --versions =' | \
+        'bench -V ' | \
+        'bench -V =' | \
+        'bench --protocol-version ' | \
+        'bench --protocol-version =')
             _mqttws_of -W '5 311 31' ;;
         'pub --auth-method ' | \
         'pub --auth-method =' | \
@@ -681,7 +854,9 @@ _mqttws_value() {
         'ping --auth-method ' | \
         'ping --auth-method =' | \
         'check --auth-method ' | \
-        'check --auth-method =')
+        'check --auth-method =' | \
+        'bench --auth-method ' | \
+        'bench --auth-method =')
             _mqttws_of -W 'SCRAM-SHA-256' ;;
         'sub --retain-handling ' | \
         'sub --retain-handling =')
@@ -702,6 +877,9 @@ _mqttws_value() {
         'ping --property ' | \
         'ping --property =')
             _mqttws_of -W 'connect will publish subscribe unsubscribe disconnect' ;;
+        'bench --arrival ' | \
+        'bench --arrival =')
+            _mqttws_of -W 'even poisson' ;;
         'pub --summary =' | \
         'sub --summary =' | \
         'ping --summary =' | \
@@ -716,7 +894,9 @@ _mqttws_value() {
         'sub --subprotocol ' | \
         'sub --subprotocol =' | \
         'ping --subprotocol ' | \
-        'ping --subprotocol =')
+        'ping --subprotocol =' | \
+        'bench --subprotocol ' | \
+        'bench --subprotocol =')
             _mqttws_of -W 'mqtt mqttv3.1 none' ;;
         'ping --via ' | \
         'ping --via =')
@@ -754,8 +934,13 @@ _mqttws_value() {
         'ping --profile ' | \
         'ping --profile =' | \
         'check --profile ' | \
-        'check --profile =')
+        'check --profile =' | \
+        'bench --profile ' | \
+        'bench --profile =')
             _mqttws_profiles ;;
+        'serve --deviate ' | \
+        'serve --deviate =')
+            _mqttws_several 'any-path wrong-path-hangs other-protocol-at-wrong-path path-exact-with-query page-instead-of-upgrade upgrade-unasked any-key any-version version-not-named any-method upgrade-compared-with-case host-without-port-refused request-in-one-read short-headers-only origin-list origin-mute mute-refusals connection-keep-alive no-upgrade-header wrong-accept-key unasked-extension another-extension clock-off no-subprotocol always-mqtt wrong-subprotocol list-echoed first-name-taken list-refused list-mute mqttv31-refused none-offered-silence origin-wanted first-packet-only behind-connect-lost frame-is-packet header-in-one-read no-continuation few-fragments no-pong ping-fed-to-mqtt pong-fatal empty-message-ends text-taken text-ignored unmasked-taken reserved-bits-taken reserved-opcode-ignored orphan-ignored ping-fragment-taken long-ping-ignored top-bit-ignored frames-up-to-64-kib packets-up-to-20-kib text-out masked-out reserved-bit-out long-length-out fragments-out byte-a-message-out close-1005-out no-close-after-disconnect close-unanswered no-close-on-errors close-echoed mqtt5-refused mqtt5-closed-mute mqtt5-unanswered mqtt311-unanswered mqtt311-closed-mute mqtt31-unanswered level-6-taken refused-not-closed session-present-after-clean-start no-assigned-id empty-id-refused empty-id-kept no-takeover disconnect-without-reason any-connect-flags any-first-packet second-connect-ignored any-auth-method pingreq-unanswered keep-alive-not-enforced payload-cut-at-nul reordered one-lost qos-2-twice no-pubrec qos-2-as-1 no-puback byte-order-mark-stripped topics-unchecked utf8-unchecked publish-headers-unchecked fixed-headers-unchecked dup-passed unknown-pubrel-ignored retained-never-stored retained-never-cleared retain-always-1 retain-always-0 all-retained user-properties-dropped user-property-added expiry-not-counted short-acks-refused topic-alias-fatal alias-0-taken retain-announced-as-absent receive-maximum-ignored maximum-packet-size-ignored more-in-flight-than-announced larger-than-announced-taken one-suback-code suback-codes-reversed qos-raised qos-downgraded filter-held-twice unsubscribe-ignored unsuback-with-foreign-id unsuback-always-0 hash-without-parent no-local-ignored retain-as-published-ignored retain-handling-ignored subscription-ids-ignored share-ignored share-never-delivered any-filter-granted subscribe-unchecked session-lost session-kept-after-clean-start no-dup expiry-ignored expiry-in-disconnect-ignored will-never will-after-disconnect disconnect-with-will-ignored will-delay-ignored odd-header-spelling long-answer redirected login-wanted bad-gateway http2-spoken none-offered-taken ping-between-fragments-ends pings-out reset-after-disconnect no-end-after-close no-end-after-disconnect no-close-notify mqtt31-refused huge-maximum-refused refusals-mute session-present-never session-present-but-lost no-will-with-session qos-2-ends blank-in-topic-ends large-messages-dropped packet-ids-reused share-refused silent-after-connack silent-after-subscribe silent-after-100-packets connack-late suback-late acknowledgements-late list' ;;
         *) return 1 ;;
     esac
 }
@@ -763,13 +948,15 @@ _mqttws_value() {
 _mqttws_word() {
     case "$1 $cur" in
         'pub -'*)
-            _mqttws_of -W '-t --topic --topic-prefix -m --message -f --file -s --stdin-file -l --stdin-line -n --null-message --json -0 --null --delimiter --split --strict-input --request -e --response-topic -v --verbose -F --format --pretty --hex --base64 -N -W --timeout --repeat -q --qos -r --retain --topic-alias --latency --repeat-delay --rate --replay -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property -o --summary --help' ;;
+            _mqttws_of -W '-t --topic --topic-prefix -m --message -f --file -s --stdin-file -l --stdin-line -n --null-message --json -0 --null --delimiter --split --strict-input --template --payload-encoding --request -e --response-topic -v --verbose -F --format --pretty --hex --base64 -N -W --timeout --repeat -q --qos -r --retain --topic-alias --latency --repeat-delay --rate --replay -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property -o --summary --help' ;;
         'sub -'*)
-            _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --exec --shell --exec-argv --jobs --keep-going --reply --match --match-topic --match-json --fail-on --expect-none --show-others --ready-fd -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
+            _mqttws_of -W '-t --topic -T --filter-out -U --unsubscribe -R --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local -v --verbose --time --hexdump -F --format --json --pretty --hex --base64 -N -0 --null -o --output-dir -w --watch --color --latency --summary --report --depth --tree --changed --message-rate --exec --shell --exec-argv --jobs --keep-going --reply --to --to-profile --map --match --match-topic --match-json --fail-on --expect-none --show-others --ready-fd -C --count -W --timeout --for --idle -E --exit-after-subscribe -q --qos --share -V --protocol-version -i --id -I --id-prefix -k --keepalive -M --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --abort --disconnect-with-will -c --disable-clean-session -x --session-expiry-interval -D --property --help' ;;
         'ping -'*)
-            _mqttws_of -W '-c --count --interval --flood -w --deadline --via -q --qos --size -W --timeout --json --summary --warn --crit --on --format -V --protocol-version -i --id -I --id-prefix -k --keepalive --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -D --property --help' ;;
+            _mqttws_of -W '-c --count --interval --flood -w --deadline --via -q --qos --size -W --timeout --json --summary --warn --crit --on --format -V --protocol-version -i --id -I --id-prefix -k --keepalive --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet -D --property --help' ;;
         'check -'*)
-            _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file -L --url -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
+            _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
+        'bench -'*)
+            _mqttws_of -W '--pub --sub --connect --topics -t --topic --sub-all --connect-rate --allow-remote --dry-run --rate --arrival --tick --size -q --qos --sub-qos --seed --for -C --count --warmup --drain --fail --tolerate --max-lateness --json --hgrm -V --protocol-version -k --keepalive -M --max-inflight --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet --help' ;;
         'serve -'*)
             _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --load --save --record --expect --deviate --fault --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)
@@ -779,11 +966,11 @@ _mqttws_word() {
         'completions '*) _mqttws_of -W 'bash zsh fish powershell elvish' ;;
         'man -'*)
             _mqttws_of -W '--help' ;;
-        'man '*) _mqttws_of -W 'mqttws pub sub ping check serve examples brokers cloud' ;;
+        'man '*) _mqttws_of -W 'mqttws pub sub ping check bench serve examples brokers cloud' ;;
         'version -'*)
             _mqttws_of -W '--help' ;;
         'help -'*)
             _mqttws_of -W '' ;;
-        'help '*) _mqttws_of -W 'pub sub ping check serve profile completions man version help' ;;
+        'help '*) _mqttws_of -W 'pub sub ping check bench serve profile completions man version help' ;;
     esac
 }

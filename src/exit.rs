@@ -152,6 +152,33 @@ impl From<Exit> for u8 {
     }
 }
 
+impl From<client::fleet::Cause> for Exit {
+    /// The exit of a load for which no connection could be made.
+    fn from(cause: client::fleet::Cause) -> Self {
+        use client::fleet::{Cause, ConnectionStage};
+        match cause {
+            Cause::LocalPorts | Cause::LocalDescriptors => Self::Local,
+            Cause::TcpRefused
+            | Cause::TcpFailed
+            | Cause::Reset(ConnectionStage::Tcp | ConnectionStage::Idle) => Self::Unreached,
+            Cause::Timeout(_) => Self::TimedOut,
+            Cause::Tls
+            | Cause::Reset(ConnectionStage::Tls)
+            | Cause::Ended(ConnectionStage::Tls) => Self::Tls,
+            Cause::Http(_)
+            | Cause::Upgrade
+            | Cause::Reset(ConnectionStage::Upgrade)
+            | Cause::Ended(
+                ConnectionStage::Upgrade | ConnectionStage::Tcp | ConnectionStage::Idle,
+            ) => Self::Upgrade,
+            Cause::Connack(_) | Cause::Disconnect(_) => Self::Refused,
+            Cause::Suback(_) => Self::Denied,
+            Cause::Protocol => Self::Protocol,
+            Cause::Close(_) | Cause::Silent | Cause::Reset(_) | Cause::Ended(_) => Self::Lost,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         u8::from(exit).into()
@@ -280,7 +307,7 @@ pub fn worse(one: Exit, other: Exit) -> Exit {
 fn client_exit(error: &client::Error) -> Exit {
     use client::Error;
     match error.root() {
-        Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
+        Error::Local(_) | Error::Credentials(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
         Error::ConnectTimedOut { .. } | Error::Unanswered { .. } => Exit::TimedOut,
         Error::Refused { .. }

@@ -23,10 +23,12 @@ const ROOMS: &[Room] = &[
         // It ends in one `Config` per verb, and whether stdout is a terminal is part of what the
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
+                   command::bench::conditions command::bench::config command::bench::payload \
+                   command::bench::plan command::bench::schedule \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
                    command::check::ReportFormat command::check::ServerConfig command::check::select \
-                   command::check::points command::serve command::start terminal::screen \
+                   command::check::points command::mirror command::serve command::start terminal::screen \
                    client exit format mqtt report transport websocket",
         must_not: "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net",
     },
@@ -34,6 +36,13 @@ const ROOMS: &[Room] = &[
         // It alone may break the rules on the wire.
         name: "command::check",
         may_name: "client command exit format mqtt report signals stdio terminal transport websocket",
+        must_not: "tungstenite rustls httparse clap std::net::TcpStream std::net::TcpListener \
+                   std::os::unix::net",
+    },
+    Room {
+        // It asks the system about itself.
+        name: "command::bench",
+        may_name: "client command exit format mqtt report stdio terminal",
         must_not: "tungstenite rustls httparse clap std::net::TcpStream std::net::TcpListener \
                    std::os::unix::net",
     },
@@ -129,6 +138,16 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("terminal", "mqtt::session"),
     ("broker::router", "std::io std::net std::fs std::thread std::env Instant::now"),
     ("broker::router", "rustls websocket"),
+    // `command::bench` and `command::bench::machine` alone ask the system.
+    ("command::bench::conditions", PURE_BENCH),
+    ("command::bench::judge", PURE_BENCH),
+    ("command::bench::load", PURE_BENCH),
+    ("command::bench::measure", PURE_BENCH),
+    ("command::bench::payload", PURE_BENCH),
+    ("command::bench::plan", PURE_BENCH),
+    ("command::bench::report", PURE_BENCH),
+    ("command::bench::schedule", PURE_BENCH),
+    ("command::bench::verify", PURE_BENCH),
     // `command::check::guarded` alone: a probe that panics ends its thread.
     ("command::check::bench", "std::thread"),
     ("command::check::connection", "std::thread"),
@@ -140,6 +159,10 @@ const FORBIDDEN: &[(&str, &str)] = &[
 
 /// What only files below a place may name: the frames that break the rules are for `check` alone.
 const PRIVATE: &[(&str, &str)] = &[("command::check::wire", "command::check")];
+
+/// What the parts of `bench` must not name that decide.
+const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now SystemTime \
+                          rustix signal_hook";
 
 /// What no room without I/O and clock may name.
 const PURE: &str = "std::io std::net std::fs std::thread std::env std::process Instant::now \
@@ -173,6 +196,8 @@ const WAITS: &[&str] = &[
 const WAITING: &[(&str, &str)] = &[
     ("command::check::guarded", "a thread that has panicked stays where it is"),
     ("command::check::run::collect", "the run, which is on a thread of its own"),
+    ("client::credentials::process", "the end of a command, in its thread"),
+    ("client::fleet", "all connections of a load"),
     ("transport::poll", "the poller of every loop"),
     ("transport::dial::race", "connecting to several addresses at once, in the thread that dials"),
     ("signals", "the thread that ends a process that hangs"),

@@ -132,9 +132,14 @@ impl Brokers {
 
 /// What a router does, for the router of a connection.
 impl Brokers {
-    /// The client sent so many bytes, perhaps only a part of a packet.
-    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
-        self.of(id).heard(id, bytes, now);
+    /// The client sent so many bytes.
+    pub fn heard(&mut self, id: ConnectionId, bytes: usize) {
+        self.of(id).heard(bytes);
+    }
+
+    /// A part of a packet came that is incomplete.
+    pub fn part_arrived(&mut self, id: ConnectionId, now: Instant) {
+        self.of(id).part_arrived(id, now);
     }
 
     /// A packet came in.

@@ -21,10 +21,10 @@ use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, LINGER, MOST_ANSWERS};
+use super::limits::{CONTROL_BYTES, MOST_ANSWERS};
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
-use super::refusals::RefusalLines;
+use super::refusals::Refusals;
 use super::router::{ConnectionId, EndReason, OutgoingItem};
 use super::socket::{self, ClientSocket};
 use super::tls::ServerTls;
@@ -32,7 +32,7 @@ use crate::mqtt::packet::Packet;
 use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::upgrade::accept::Refusal;
 use sending::{EndStage, SendingSide, close_code};
-use told::{log_input, tell_refusal};
+use told::{log_input, tell_failed_handshake, tell_refusal};
 
 /// What every connection is served with.
 pub struct Service {
@@ -49,9 +49,9 @@ pub struct Service {
     /// What goes wrong on purpose.
     pub faults: Option<Arc<FaultPlan>>,
     /// Which refusals it is told of.
-    pub refusals: RefusalLines,
+    pub refusals: Refusals,
     /// What is done otherwise than the standards say.
-    pub deviations: Vec<&'static KnownDeviation>,
+    pub deviations: Vec<KnownDeviation>,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -124,7 +124,7 @@ impl ServerConnection {
     }
 
     /// The same with these deviations.
-    pub fn deviating(mut self, deviations: &[&'static KnownDeviation]) -> Self {
+    pub fn deviating(mut self, deviations: &[KnownDeviation]) -> Self {
         let is_deviant = !deviations.is_empty();
         self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
         self
@@ -226,7 +226,7 @@ impl ServerConnection {
                 if let Some(faults) = &mut self.faults {
                     faults.pass(PacketDirection::In, count, now);
                 }
-                service.brokers.heard(self.id, count, now);
+                service.brokers.heard(self.id, count);
                 self.arrive(&buffer[..count], service, now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -248,6 +248,7 @@ impl ServerConnection {
         let Self { id, address, input, sending, faults, .. } = self;
         let is_open = sending.stage == EndStage::Open;
         let mut faults = faults.as_mut().filter(|_| is_open);
+        let begun = input.begun();
         input.feed(arrived, path, upgrades, &mut |part| match &mut faults {
             // Faults are those of MQTT: Pings are answered at once.
             Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
@@ -261,6 +262,9 @@ impl ServerConnection {
                 }
             }
         });
+        if input.begun() > begun {
+            brokers.part_arrived(*id, now);
+        }
         self.take_held_input(service, now);
     }
 
@@ -268,8 +272,7 @@ impl ServerConnection {
     fn lose(&mut self, error: &io::Error, service: &mut Service, now: Instant) {
         self.has_ended = true;
         if self.socket.is_handshaking() && error.kind() == ErrorKind::InvalidData {
-            let line = format!("no TLS with {}: {error}", self.address);
-            service.log.warn(&line);
+            tell_failed_handshake(service, self.address, error, now);
         } else if self.is_before_upgrade() {
             service.log.note(|| format!("{} did not ask for anything: {error}", self.address));
         }
@@ -389,8 +392,7 @@ impl ServerConnection {
             self.give_up(now);
         }
         if self.sending.is_written() && !self.is_at_end_of_input() {
-            self.socket.end();
-            self.sending.stage = EndStage::Written(now + LINGER);
+            self.end_side(now);
         }
         self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();

@@ -162,7 +162,7 @@ impl EventLoop {
 
     /// Tells of the refusals that got no line, if that is due at `now`; with `None` it is due.
     fn summarise_refusals(&mut self, now: Option<Instant>) {
-        if let Some(line) = self.service.refusals.summary(now) {
+        for line in self.service.refusals.summaries(now) {
             self.service.log.warn(&line);
         }
     }

@@ -95,6 +95,12 @@ impl InputDecoder {
         frames.decoder.as_ref().map_or(0, Decoder::memory)
     }
 
+    /// How much of a packet has come that is incomplete, in bytes.
+    pub fn begun(&self) -> usize {
+        let InputStage::Frames(frames) = &self.stage else { return 0 };
+        frames.decoder.as_ref().map_or(0, Decoder::buffered)
+    }
+
     /// Whether nothing has come at all.
     pub fn is_untouched(&self) -> bool {
         matches!(&self.stage, InputStage::Request(head) if head.is_empty())

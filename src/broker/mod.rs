@@ -40,7 +40,7 @@ use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, LoopControl};
 use fault::FaultPlan;
 use limits::{Limit, Limits, MESSAGE_BYTES, READ_BYTES};
-use refusals::RefusalLines;
+use refusals::Refusals;
 use tls::ServerTls;
 
 use crate::mqtt::packet::Publish;
@@ -105,7 +105,7 @@ pub struct BrokerOptions {
     /// The messages that are retained from the beginning.
     pub retained: Vec<Publish>,
     /// What is done otherwise than the standards say.
-    pub deviations: Vec<&'static KnownDeviation>,
+    pub deviations: Vec<KnownDeviation>,
     /// How connections are encrypted, if they are.
     pub tls: Option<ServerTls>,
     /// What is called when something happens.
@@ -153,7 +153,7 @@ impl Broker {
             tls,
             log,
             faults: faults.map(Arc::new),
-            refusals: RefusalLines::default(),
+            refusals: Refusals::default(),
             deviations,
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),

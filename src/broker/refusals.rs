@@ -7,7 +7,38 @@ const LINES: u32 = 10;
 /// The time after which lines are written again.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// The refusals of the last while.
+/// All that is refused: a flood of one kind hides nothing of the other.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// Requests for something other than an upgrade that is granted.
+    pub upgrades: RefusalLines,
+    /// TLS handshakes that have failed.
+    pub handshakes: RefusalLines,
+}
+
+impl Refusals {
+    /// When those that got no line are due.
+    pub fn deadline(&self) -> Option<Instant> {
+        [&self.upgrades, &self.handshakes].into_iter().filter_map(RefusalLines::deadline).min()
+    }
+
+    /// The lines about those that got none, as far as they are due at `now`; with `None` they are
+    /// due.
+    pub fn summaries(&mut self, now: Option<Instant>) -> Vec<String> {
+        let Self { upgrades, handshakes } = self;
+        let upgrades = upgrades.take_left_out(now).map(|count| {
+            let upgrades = if count == 1 { "upgrade was" } else { "upgrades were" };
+            format!("{count} more {upgrades} refused; -d shows each of them")
+        });
+        let handshakes = handshakes.take_left_out(now).map(|count| {
+            let handshakes = if count == 1 { "TLS handshake" } else { "TLS handshakes" };
+            format!("{count} more {handshakes} failed; -d shows each of them")
+        });
+        upgrades.into_iter().chain(handshakes).collect()
+    }
+}
+
+/// The refusals of one kind in the last while.
 #[derive(Debug, Default)]
 pub struct RefusalLines {
     /// When lines are written again, after the first of a while.
@@ -31,20 +62,17 @@ impl RefusalLines {
         is_written
     }
 
-    /// When those that got no line are due.
-    pub fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         self.ends_at.filter(|_| self.left_out > 0)
     }
 
-    /// The line about those that got none, if it is due at `now`; with `None` it is due.
-    pub fn summary(&mut self, now: Option<Instant>) -> Option<String> {
+    /// How many got no line, if that is due at `now`.
+    fn take_left_out(&mut self, now: Option<Instant>) -> Option<u64> {
         let at = self.deadline()?;
         if now.is_some_and(|now| now < at) {
             return None;
         }
-        let count = std::mem::take(self).left_out;
-        let upgrades = if count == 1 { "upgrade was" } else { "upgrades were" };
-        Some(format!("{count} more {upgrades} refused; -d shows each of them"))
+        Some(std::mem::take(self).left_out)
     }
 }
 
@@ -54,15 +82,21 @@ mod tests {
 
     #[test]
     fn a_flood_is_counted() {
-        let mut lines = RefusalLines::default();
+        let mut refusals = Refusals::default();
         let begin = Instant::now();
-        let written = (0..1000).filter(|_| lines.count(begin)).count();
-        assert_eq!((written, lines.deadline()), (10, Some(begin + PERIOD)));
-        assert_eq!(lines.summary(Some(begin)), None);
+        let written = (0..1000).filter(|_| refusals.upgrades.count(begin)).count();
+        assert_eq!((written, refusals.deadline()), (10, Some(begin + PERIOD)));
+        let later = begin + PERIOD / 2;
+        let written = (0..11).filter(|_| refusals.handshakes.count(later)).count();
+        assert_eq!((written, refusals.deadline()), (10, Some(begin + PERIOD)));
+        assert!(refusals.summaries(Some(begin)).is_empty());
         let text = "990 more upgrades were refused; -d shows each of them";
-        assert_eq!(lines.summary(Some(begin + PERIOD)).as_deref(), Some(text));
-        assert_eq!((lines.deadline(), lines.summary(None)), (None, None));
-        assert!(lines.count(begin + PERIOD));
+        assert_eq!(refusals.summaries(Some(begin + PERIOD)), [text]);
+        assert_eq!(refusals.deadline(), Some(later + PERIOD));
+        let text = "1 more TLS handshake failed; -d shows each of them";
+        assert_eq!(refusals.summaries(None), [text]);
+        assert_eq!(refusals.deadline(), None);
+        assert!(refusals.summaries(None).is_empty() && refusals.upgrades.count(begin + PERIOD));
     }
 
     #[test]
@@ -72,6 +106,6 @@ mod tests {
         for number in 0..100 {
             assert!(lines.count(begin + PERIOD / 5 * number), "{number}");
         }
-        assert_eq!(lines.summary(None), None);
+        assert_eq!(lines.deadline(), None);
     }
 }

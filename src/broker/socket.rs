@@ -106,6 +106,11 @@ impl ClientSocket {
             // What the system does not take now is lost with the connection.
             let _ = tls.flush(&mut self.stream);
         }
+        self.shut();
+    }
+
+    /// Ends our side, without a word of TLS.
+    pub fn shut(&self) {
         // It fails when the client is gone, which the next read finds.
         let _ = self.stream.shutdown(Shutdown::Write);
     }

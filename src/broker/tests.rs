@@ -193,6 +193,21 @@ fn a_malformed_connect_is_told_why() {
     client.expect_close(1002);
 }
 
+/// Pings of WebSocket are answered, and are no packets `[MQTT-3.1.2-22]`.
+#[test]
+fn a_client_that_only_pings_is_silent() {
+    let broker = start();
+    let mut client = Client::new(&broker, Version::V5);
+    client.write(&frame(BINARY, b"\x10\x0d\0\x04MQTT\x05\x02\0\x01\0\0\0"));
+    assert!(matches!(client.packet(), Packet::ConnAck(_)));
+    let mut ping_until_told = || {
+        client.write(&frame(PING, b""));
+        std::thread::sleep(Duration::from_millis(100));
+        matches!(client.frame(), Some((BINARY, payload)) if payload.starts_with(&[0xe0]))
+    };
+    assert!((0..300).any(|_| ping_until_told()), "its keep alive is a second");
+}
+
 #[test]
 fn stopping_does_not_wait_for_clients_that_do_not_answer() {
     let broker = start();

@@ -139,6 +139,8 @@ struct ProbeFlags {
     pause: Duration,
 
     /// Time limit for a point, beside its own length
+    ///
+    /// The default set as a whole has six times as long; what is not asked then is unknown.
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = value::duration,
           allow_hyphen_values = true)]
     timeout: Duration,

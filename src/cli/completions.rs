@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use super::Cli;
 use super::help::ABOUT_HELP;
 use crate::command::check::points;
+use crate::command::serve::all_deviations;
 
 /// What the words of a flag, or in the place of an argument, are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ enum Words {
     Unknown,
     /// One of these.
     These(Vec<String>),
+    /// Some of these, with commas between.
+    Several(Vec<String>),
     /// A file.
     Files,
     /// A folder.
@@ -208,6 +211,9 @@ fn words(arg: &Arg) -> Words {
     match (id, value_name.as_str()) {
         ("profile", _) => Words::Profiles,
         ("exec" | "exec_argv" | "shell" | "command", _) => Words::Programs,
+        ("deviate", _) => Words::Several(
+            all_deviations().map(|known| known.name).chain(["list"]).map(str::to_owned).collect(),
+        ),
         ("only" | "skip", _) => {
             Words::These(points::groups().iter().map(|group| group.name.to_owned()).collect())
         }

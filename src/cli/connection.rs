@@ -1,38 +1,38 @@
 //! The flags that every client command shares, and the step that makes [`client::Options`] of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{ArgAction, Args};
 
+use super::address::Address;
 use super::apart::Apart;
 use super::choice::Chosen;
+use super::credentials::CredentialFlags;
 use super::leaving::{self, LeavingChoice};
-use super::mqtt::{
-    AckReports, ClientNeeds, CredentialFlags, MqttFlags, NeedsVersion5, Persistence, SessionFlags,
-};
+use super::mqtt::{AckReports, ClientNeeds, MqttFlags, NeedsVersion5, Persistence, SessionFlags};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
+use super::renewal::{CREDENTIALS_COMMAND, Renewal, URL_COMMAND};
 use super::secret::SecretReader;
-use super::source::mistyped;
+use super::source::Variables;
 use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, ConnectLimits, Leaving, LineHandler, LineHandlers, Reconnect};
+use crate::client::credentials::CredentialCommand;
+use crate::client::{
+    self, ConnectLimits, Leaving, LineHandler, LineHandlers, Reconnect, VersionsToTry,
+};
 use crate::exit::Usage;
+use crate::mqtt::session;
+use crate::mqtt::version::Version;
 use crate::report::{self, Verbosity};
 use crate::transport::dial::Route;
-use crate::transport::endpoint::{Endpoint, EndpointError, Scheme};
+use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::tls::TlsOptions;
-
-/// The address without any flag or variable: where `serve` listens.
-const DEFAULT_URL: &str = "ws://localhost:8080/mqtt";
-
-/// The port of [`DEFAULT_URL`].
-const DEFAULT_PORT: u16 = 8080;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
@@ -213,7 +213,14 @@ impl ConnectionFlags {
 
     /// The first flag that is given of those that `check` decides itself.
     pub fn given_against_check(&self) -> Option<&'static str> {
-        self.upgrade.given_against_check().or_else(|| self.session.given_against_check())
+        let own = [
+            (self.credentials.credentials_command.is_some(), CREDENTIALS_COMMAND),
+            (self.address.url_command.is_some(), URL_COMMAND),
+            (self.address.are_several(), "-L more than once"),
+        ];
+        let own = own.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag);
+        let upgrade = self.upgrade.given_against_check();
+        upgrade.or_else(|| self.session.given_against_check()).or(own)
     }
 
     /// `-M`.
@@ -227,6 +234,22 @@ impl ConnectionFlags {
         self.tls.is_typed = is_typed;
     }
 
+    /// `--config`.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.general.config.as_deref()
+    }
+
+    /// How long connecting may take, and where lines for the user go: also for a second client.
+    pub fn shared(&self) -> (ConnectLimits, LineHandlers) {
+        (self.retry.limits(), self.lines())
+    }
+
+    /// The variables that identify the user are for another broker.
+    pub fn ignore_variables(&mut self) {
+        self.credentials.variables = Variables::Ignored;
+        self.tls.variables = Variables::Ignored;
+    }
+
     /// `--quiet`.
     pub fn is_quiet(&self) -> bool {
         self.general.quiet
@@ -235,6 +258,16 @@ impl ConnectionFlags {
     /// Whether `--print-config` is given: the settings are printed and nothing else is done.
     pub fn is_only_printed(&self) -> bool {
         self.general.print_config
+    }
+
+    /// Whether a command prints the address.
+    pub fn has_url_command(&self) -> bool {
+        self.address.url_command.is_some()
+    }
+
+    /// More addresses.
+    pub fn other_endpoints(&self) -> Result<Vec<Endpoint>> {
+        self.address.others()
     }
 
     /// The address in force.
@@ -281,19 +314,27 @@ impl ConnectionFlags {
         let (endpoint, route, tls) = self.way()?;
         let flags = self.mqtt(persistence, properties);
         let mut secrets = SecretReader::default();
-        let (session, versions) = flags.resolve(&endpoint, needs, &mut secrets)?;
+        let known = Some(&endpoint).filter(|_| !self.has_commands());
+        let (session, versions) = flags.resolve(known, needs, &mut secrets)?;
         let upgrade = self.upgrade.resolve(&mut secrets)?;
         let is_tls_spoken = self.is_tls_spoken(&endpoint, &route);
-        let warnings = self.warnings(&tls, is_tls_spoken, secrets);
+        let warnings = self.warnings(&tls, is_tls_spoken, &mut secrets);
+        let other_endpoints = self.address.others()?;
+        let mut credentials = None;
+        if self.may_change(&endpoint, &other_endpoints, &tls) {
+            let renewal = self.renewal(&session, &versions, &tls, secrets);
+            credentials = Some(Box::new(renewal.source(known)?));
+        }
         let options = client::Options {
             tls,
+            other_endpoints,
             route: Arc::new(route),
             upgrade,
             limits: self.retry.limits(),
             versions,
             session,
             leaving: Leaving::Disconnect,
-            credentials: None,
+            credentials,
             brief: needs.reports == AckReports::FailuresOfShortRun,
             lines: self.lines(),
             endpoint,
@@ -305,9 +346,53 @@ impl ConnectionFlags {
     fn way(&self) -> Result<(Endpoint, Route, TlsOptions)> {
         let tls = self.tls.resolve()?;
         let endpoint = self.endpoint()?;
-        let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
+        let may_be_any = self.upgrade.follow || self.address.may_be_of_any_scheme();
+        let route = self.network.resolve(&endpoint, may_be_any)?;
         self.check_tls(&endpoint, &route)?;
         Ok((endpoint, route, tls))
+    }
+
+    /// Whether a command prints credentials or the URL.
+    fn has_commands(&self) -> bool {
+        self.credentials.credentials_command.is_some() || self.address.url_command.is_some()
+    }
+
+    /// Whether credentials may change while the program runs, or are not those of all addresses.
+    fn may_change(&self, endpoint: &Endpoint, others: &[Endpoint], tls: &TlsOptions) -> bool {
+        self.has_commands()
+            || self.credentials.are_in_files()
+            || self.upgrade.are_in_files()
+            || tls.certificate.is_some()
+            || others.iter().any(|other| other.user != endpoint.user)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn renewal(
+        &self,
+        session: &session::Config,
+        versions: &VersionsToTry,
+        tls: &TlsOptions,
+        secrets: SecretReader,
+    ) -> Renewal {
+        let given = [
+            (URL_COMMAND, &self.address.url_command),
+            (CREDENTIALS_COMMAND, &self.credentials.credentials_command),
+        ];
+        let command = |(flag, command): (&'static str, &Option<String>)| {
+            command.clone().map(|command| CredentialCommand { flag, command })
+        };
+        let password = session.login.credentials.password.as_ref();
+        let is_by_flag = self.credentials.is_enhanced();
+        Renewal {
+            credentials: self.credentials.with_asked(password),
+            upgrade: self.upgrade.clone(),
+            fixed: session.login.authentication.clone().filter(|_| !is_by_flag),
+            certificate: tls.certificate.iter().chain(&tls.key).cloned().collect(),
+            oldest: versions.list.iter().copied().min().unwrap_or(Version::V5),
+            commands: given.into_iter().filter_map(command).collect(),
+            secrets,
+        }
     }
 
     fn mqtt<'a>(
@@ -329,12 +414,12 @@ impl ConnectionFlags {
         &self,
         tls: &TlsOptions,
         is_tls_spoken: bool,
-        secrets: SecretReader,
+        secrets: &mut SecretReader,
     ) -> Vec<String> {
         if self.general.quiet {
             return Vec::new();
         }
-        let mut warnings = secrets.warnings;
+        let mut warnings = std::mem::take(&mut secrets.warnings);
         if is_tls_spoken {
             warnings.extend(TlsFlags::warnings(tls));
         }
@@ -343,7 +428,8 @@ impl ConnectionFlags {
 
     /// Whether the server or a proxy may speak TLS.
     fn is_tls_spoken(&self, endpoint: &Endpoint, route: &Route) -> bool {
-        endpoint.scheme == Scheme::Wss || self.upgrade.follow || route.proxies.need_tls()
+        let may_be = self.upgrade.follow || self.address.may_be_of_any_scheme();
+        endpoint.scheme == Scheme::Wss || may_be || route.proxies.need_tls()
     }
 
     /// TLS flags that were typed need something that speaks TLS.
@@ -367,100 +453,6 @@ impl ConnectionFlags {
     fn unless_quiet(&self, write: fn(&str)) -> LineHandler {
         if self.general.quiet { Box::new(|_| {}) } else { Box::new(write) }
     }
-}
-
-/// An address, in one of its spellings.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Where to connect")]
-struct Address {
-    /// Where to connect: `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`
-    ///
-    /// Without a path it is /mqtt. Without any address it is `$MQTTWS_URL`, or else
-    /// `ws://localhost:8080/mqtt`, where `mqttws serve` listens.
-    #[arg(value_name = "URL", conflicts_with = "url_flag")]
-    url: Option<String>,
-
-    /// The same as URL.
-    #[arg(
-        short = 'L',
-        long = "url",
-        id = "url_flag",
-        value_name = "URL",
-        allow_hyphen_values = true
-    )]
-    url_flag: Option<String>,
-
-    /// Host to connect to [default: localhost]
-    #[arg(short = 'h', long, value_name = "HOST",
-          conflicts_with_all = ["url", "url_flag"], allow_hyphen_values = true)]
-    host: Option<String>,
-
-    /// Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]
-    #[arg(short, long, value_name = "PORT",
-          conflicts_with_all = ["url", "url_flag"],
-          value_parser = value::port, allow_hyphen_values = true)]
-    port: Option<u16>,
-
-    /// Path of the WebSocket endpoint [default: /mqtt]
-    #[arg(long, value_name = "PATH",
-          conflicts_with_all = ["url", "url_flag"], allow_hyphen_values = true)]
-    path: Option<String>,
-}
-
-impl Address {
-    /// The address; `tls` says that other flags ask for TLS.
-    fn resolve(&self, tls: bool) -> Result<Endpoint> {
-        let given = self.url.as_deref().or(self.url_flag.as_deref());
-        let parts = self.host.is_some() || self.port.is_some() || self.path.is_some();
-        let endpoint = match given {
-            Some(url) => parsed(url, "the URL")?,
-            None if parts => self.assembled(tls)?,
-            None => match std::env::var("MQTTWS_URL") {
-                Ok(url) if !url.is_empty() => parsed(&url, "the URL in $MQTTWS_URL")?,
-                _ => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
-            },
-        };
-        Ok(endpoint)
-    }
-
-    fn assembled(&self, tls: bool) -> Result<Endpoint> {
-        let scheme = if tls || self.port == Some(443) { Scheme::Wss } else { Scheme::Ws };
-        let port = self.port.or(self.host.is_none().then_some(DEFAULT_PORT));
-        let host = self.host.as_deref().unwrap_or("localhost");
-        check_host_alone(host)?;
-        Ok(Endpoint::from_parts(scheme, host, port, self.path.as_deref())
-            .map_err(|error| Usage::new(format!("the address: {error}")))?)
-    }
-}
-
-/// The endpoint of a URL from this place.
-fn parsed(url: &str, place: &str) -> Result<Endpoint, Usage> {
-    Endpoint::parse(url).map_err(|error| {
-        // A lone word may be anything, also a password.
-        let is_address = error == EndpointError::NoScheme && url.contains(['.', ':', '/']);
-        match mistyped::with_scheme(url).filter(|_| is_address) {
-            Some(instead) => Usage::new(format!("{place} has no scheme: write {instead}")),
-            None => Usage::new(format!("{place}: {error}")),
-        }
-    })
-}
-
-/// Refuses a host with more than a name or an address. What it holds may be a password.
-fn check_host_alone(host: &str) -> Result<(), Usage> {
-    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
-    let has_port = !port.is_empty()
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-        && (!name.contains(':') || name.ends_with(']'));
-    let instead = match () {
-        () if host.contains("://") => "write the URL alone, without -h".to_owned(),
-        () if host.contains('@') => "write user name and password with -u and -P".to_owned(),
-        () if host.contains('/') => {
-            "write the URL alone, or the path with --path and the port with -p".to_owned()
-        }
-        () if has_port => format!("write the port with -p: -h {name} -p {port}"),
-        () => return Ok(()),
-    };
-    Err(Usage::new(format!("-h takes a host: {instead}")))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub fn short(verb: &str) -> Option<&'static str> {
         "sub" => include_str!("help/sub.txt"),
         "ping" => include_str!("help/ping.txt"),
         "check" => include_str!("help/check.txt"),
+        "bench" => include_str!("help/bench.txt"),
         "serve" => include_str!("help/serve.txt"),
         _ => return None,
     })
@@ -79,8 +80,8 @@ mod tests {
     use crate::cli::Cli;
 
     /// The short forms, each with its command.
-    fn texts() -> [(&'static str, &'static str); 5] {
-        ["pub", "sub", "ping", "check", "serve"]
+    fn texts() -> [(&'static str, &'static str); 6] {
+        ["pub", "sub", "ping", "check", "bench", "serve"]
             .map(|verb| (verb, short(verb).expect("it has a short form")))
     }
 
@@ -124,11 +125,13 @@ mod tests {
 
     #[test]
     fn the_whole_help_has_80_columns_and_its_groups_in_order() {
-        const ORDER: [&str; 18] = [
+        const ORDER: [&str; 20] = [
             "Messages",
             "Requests",
             "Points",
             "Probes",
+            "Load",
+            "Judgement",
             "Broker",
             "Files",
             "Tests of clients",

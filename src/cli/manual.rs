@@ -40,7 +40,7 @@ macro_rules! section {
 }
 
 /// The pages; the verbs have one each, but for those that `mqttws(1)` says enough about.
-const PAGES: [(&str, &[PagePart]); 6] = [
+const PAGES: [(&str, &[PagePart]); 7] = [
     (
         "mqttws",
         &[
@@ -49,6 +49,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("examples-mqttws"),
             Options,
             section!("delivery"),
+            section!("renewal"),
             section!("profiles"),
             section!("secrets"),
         ],
@@ -59,12 +60,14 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("description-pub"),
             section!("examples-pub"),
             Options,
+            section!("templates"),
             section!("requests"),
             section!("records"),
             section!("properties"),
             section!("delivery"),
             section!("summary"),
             section!("terminal-pub"),
+            section!("renewal"),
             section!("profiles"),
             section!("mosquitto"),
         ],
@@ -79,11 +82,13 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("formats"),
             section!("records"),
             section!("exec"),
+            section!("mirror-sub"),
             section!("properties"),
             section!("delivery"),
             section!("summary"),
             section!("terminal-sub"),
             section!("differences"),
+            section!("renewal"),
             section!("profiles"),
             section!("mosquitto"),
         ],
@@ -96,6 +101,7 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             Options,
             section!("monitoring"),
             section!("properties"),
+            section!("renewal"),
             section!("profiles"),
         ],
     ),
@@ -108,6 +114,16 @@ const PAGES: [(&str, &[PagePart]); 6] = [
             section!("terminal-check"),
             section!("profiles"),
             Points,
+        ],
+    ),
+    (
+        "bench",
+        &[
+            section!("description-bench"),
+            section!("examples-bench"),
+            Options,
+            section!("report-bench"),
+            section!("profiles"),
         ],
     ),
     (
@@ -233,7 +249,8 @@ fn names(arg: &Arg) -> String {
     let short = short.iter().map(|letter| format!("\\fB\\-{letter}\\fR"));
     let long = long.iter().map(|name| format!("\\fB\\-\\-{}\\fR", escaped(name)));
     let flags: Vec<String> = short.chain(long).collect();
-    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+        && arg.get_num_args().is_none_or(|count| count.max_values() > 0);
     let value = arg.get_value_names().unwrap_or_default().join(" ");
     let value = format!("\\fI{}\\fR", escaped(&value));
     let may_be_left_out = arg.get_num_args().is_some_and(|count| count.min_values() == 0);

@@ -1,13 +1,18 @@
 //! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
+mod address;
 mod apart;
+mod bench;
 mod check;
 mod choice;
+mod composition;
 mod connection;
+mod credentials;
 mod exec;
 mod help;
 mod layout;
 mod leaving;
+mod mirror;
 mod mqtt;
 mod network;
 mod pages;
@@ -15,6 +20,7 @@ mod ping;
 mod profiles;
 pub mod property;
 mod publish;
+mod renewal;
 mod request;
 mod secret;
 mod serve;
@@ -24,6 +30,7 @@ mod testing;
 mod tls;
 mod upgrade;
 pub mod value;
+mod watching;
 
 use std::ffi::OsString;
 
@@ -32,6 +39,7 @@ use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, 
 use crate::command::Config;
 use crate::command::start::{CommandStart, START_WORD};
 use crate::report::Misuse;
+use bench::BenchFlags;
 use check::CheckFlags;
 use connection::ConnectionFlags;
 use pages::{CompletionsFlags, ManFlags};
@@ -237,6 +245,7 @@ fn lean(verb: Option<&str>) -> clap::Command {
         Some("sub") => ("sub", SubscribeFlags::augment_args),
         Some("ping") => ("ping", PingFlags::augment_args),
         Some("check") => ("check", CheckFlags::augment_args),
+        Some("bench") => ("bench", BenchFlags::augment_args),
         Some("serve") => ("serve", ServeFlags::augment_args),
         _ => return Cli::command(),
     };
@@ -265,6 +274,14 @@ enum Command {
     /// frame. A FAIL is a broken must of RFC 6455 or MQTT, a WARN a broken should or a habit that
     /// hurts common clients.
     Check(Box<CheckFlags>),
+    /// Put a load on a broker: how many connections and messages it carries, at which latency, and
+    /// what it loses.
+    ///
+    /// Every message is verified. With `--rate` latency counts from the time at which a message was
+    /// to be sent; without it each publisher sends as soon as the broker has taken what it sent
+    /// before, and only service times are measured. The generator measures itself, too: a run that
+    /// proves nothing is INVALID.
+    Bench(Box<BenchFlags>),
     /// Run a local broker, alone or for the time of one command.
     ///
     /// It prints its URL on stdout once it listens. With a command it listens at a free port, runs
@@ -295,6 +312,10 @@ impl Command {
                 let (config, warnings) = publish.resolve()?;
                 (Config::Publish(Box::new(config)), warnings)
             }
+            Self::Sub(subscribe) if subscribe.is_mirror() => {
+                let (config, warnings) = subscribe.resolve_mirror()?;
+                (Config::Mirror(Box::new(config)), warnings)
+            }
             Self::Sub(subscribe) => {
                 let (config, warnings) = subscribe.resolve()?;
                 (Config::Subscribe(Box::new(config)), warnings)
@@ -306,6 +327,10 @@ impl Command {
             Self::Check(check) => {
                 let (config, warnings) = check.resolve()?;
                 (Config::Check(config), warnings)
+            }
+            Self::Bench(bench) => {
+                let (config, warnings) = bench.resolve()?;
+                (Config::Bench(Box::new(config)), warnings)
             }
             Self::Serve(serve) => {
                 let (config, warnings) = serve.resolve()?;
@@ -325,6 +350,7 @@ impl Command {
             Self::Sub(subscribe) => Some(&mut subscribe.conversation.connection),
             Self::Ping(ping) => Some(&mut ping.connection),
             Self::Check(check) => Some(&mut check.connection),
+            Self::Bench(bench) => Some(&mut bench.connection),
             Self::Serve(_)
             | Self::Profile(_)
             | Self::Completions(_)
@@ -356,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_lean_command_line_is_the_same_one() {
-        for verb in ["pub", "sub", "ping", "check", "serve"] {
+        for verb in ["pub", "sub", "ping", "check", "bench", "serve"] {
             let help = |mut command: clap::Command| {
                 command.build();
                 command.find_subcommand_mut(verb).expect("the verb").render_long_help().to_string()

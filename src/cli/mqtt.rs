@@ -1,21 +1,18 @@
-//! The flags of MQTT: version, client id, user name and password, will, and how long the session
-//! lives.
+//! The flags of MQTT: version, client id, will, and how long the session lives.
 
 use std::fs;
 use std::io::Read;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use bytestring::ByteString;
 use clap::Args;
-use data_encoding::BASE64;
-use ring::rand::{SecureRandom, SystemRandom};
 
+use super::credentials::CredentialFlags;
 use super::property::GivenProperties;
 use super::secret::SecretReader;
-use super::source;
 use super::upgrade::UpgradeFlags;
 use super::value;
 use crate::client::{self, VersionChoice, VersionsToTry};
@@ -23,9 +20,8 @@ use crate::exit::Usage;
 use crate::mqtt::packet::{self, Will};
 use crate::mqtt::property::{Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
-use crate::mqtt::scram;
 use crate::mqtt::session::{
-    self, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    self, Answering, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
     SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
@@ -40,7 +36,7 @@ const OUTAGE: u32 = 600;
 const KEEP_ALIVE: u16 = 45;
 
 /// The longest field of text or binary data, in bytes: its length has 16 bits (MQTT 5 §1.5.4).
-const LONGEST_FIELD: usize = 65_535;
+pub const LONGEST_FIELD: usize = 65_535;
 
 /// Letters and digits: the only characters that every server takes in a client identifier.
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -108,55 +104,6 @@ pub struct SessionFlags {
     #[arg(long, value_name = "SECS", requires = "will_topic", value_parser = value::seconds,
           allow_hyphen_values = true)]
     will_delay: Option<u32>,
-}
-
-/// User name and password.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "MQTT")]
-pub struct CredentialFlags {
-    /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
-    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
-    username: Option<String>,
-
-    /// Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command
-    /// line
-    #[arg(
-        short = 'P',
-        long = "pw",
-        value_name = "PASSWORD",
-        alias = "password",
-        allow_hyphen_values = true
-    )]
-    password: Option<String>,
-
-    /// Read the password from a file; one line end after it is not part of it
-    #[arg(long, value_name = "FILE", conflicts_with = "password", value_parser = value::file(),
-          allow_hyphen_values = true)]
-    password_file: Option<PathBuf>,
-
-    /// Ask for the password on the terminal
-    #[arg(long, conflicts_with_all = ["password", "password_file"])]
-    ask_password: bool,
-
-    /// Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a
-    /// single step (MQTT 5)
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
-    auth_method: Option<String>,
-
-    /// Authentication data of a method with a single step
-    #[arg(long, value_name = "TEXT", requires = "auth_method", allow_hyphen_values = true)]
-    auth_data: Option<String>,
-
-    /// Read the authentication data from a file; one line end after it is not part of it
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "auth_method",
-        conflicts_with = "auth_data",
-        value_parser = value::file(),
-        allow_hyphen_values = true
-    )]
-    auth_data_file: Option<PathBuf>,
 }
 
 /// Whether the session outlives the run, for the verbs that can keep one.
@@ -253,16 +200,20 @@ pub struct MqttFlags<'a> {
 
 impl MqttFlags<'_> {
     /// The session that the flags ask for at this endpoint, and the versions to try, in this order.
+    /// Without an endpoint the credentials come later.
     pub fn resolve(
         &self,
-        endpoint: &Endpoint,
+        endpoint: Option<&Endpoint>,
         needs: &ClientNeeds,
         secrets: &mut SecretReader,
     ) -> Result<(session::Config, VersionsToTry)> {
         let Self { session, properties, .. } = self;
-        let mut credentials = self.credentials.resolve(endpoint, secrets)?;
-        let authentication = self.credentials.authentication(&mut credentials, secrets)?;
-        let versions = self.versions(&credentials, authentication.is_some(), needs)?;
+        let (mut credentials, mut authentication) = (packet::Credentials::default(), None);
+        if let Some(endpoint) = endpoint {
+            credentials = self.credentials.resolve(endpoint, secrets)?;
+            authentication = self.credentials.authentication(&mut credentials, secrets)?;
+        }
+        let versions = self.versions(&credentials, self.credentials.is_enhanced(), needs)?;
         let connect = properties.connect(authentication)?;
         let will = session.will(properties)?;
         let will_delay = will.as_ref().and_then(|will| will.properties.will_delay_interval());
@@ -310,6 +261,7 @@ impl MqttFlags<'_> {
             maximum_packet: self.upgrade.maximum_packet(),
             parts_above: needs.parts_above,
             strictness: self.upgrade.strictness(),
+            answering: Answering::Session,
         }
     }
 
@@ -494,99 +446,11 @@ impl SessionFlags {
     }
 }
 
-impl CredentialFlags {
-    /// User name and password from the flags, the URL or the environment.
-    fn resolve(
-        &self,
-        endpoint: &Endpoint,
-        secrets: &mut SecretReader,
-    ) -> Result<packet::Credentials> {
-        let (url_name, url_password) = endpoint.user.clone().unzip();
-        let variable = |name| source::variable(name).map(|(_, value)| value);
-        let username = self.username.clone().or(url_name).or_else(|| variable("MQTTWS_USERNAME"));
-        let password = match self.given_password(endpoint, secrets)? {
-            Some(password) => Some(password),
-            None => url_password.flatten().or_else(|| variable("MQTTWS_PASSWORD")).map(Bytes::from),
-        };
-        let username = username.map(ByteString::from);
-        let length = password.as_ref().map_or(0, Bytes::len);
-        ensure!(length <= LONGEST_FIELD, Usage::new("the password has more than 65535 bytes"));
-        check_text("-u", username.as_deref())?;
-        Ok(packet::Credentials { username, password })
-    }
-
-    /// Whether a flag gives the password.
-    pub fn is_password_given(&self) -> bool {
-        self.password.is_some() || self.password_file.is_some() || self.ask_password
-    }
-
-    /// The method of enhanced authentication; SCRAM takes the credentials for itself.
-    fn authentication(
-        &self,
-        credentials: &mut packet::Credentials,
-        secrets: &mut SecretReader,
-    ) -> Result<Option<Authentication>> {
-        let Some(method) = &self.auth_method else { return Ok(None) };
-        check_text("--auth-method", Some(method))?;
-        if method == scram::METHOD {
-            return scram(std::mem::take(credentials)).map(Some);
-        }
-        let (method, data) = (method.as_str().into(), self.authentication_data(secrets)?);
-        Ok(Some(Authentication::OneStep { method, data }))
-    }
-
-    fn authentication_data(&self, secrets: &mut SecretReader) -> Result<Option<Bytes>> {
-        let data = match &self.auth_data_file {
-            Some(path) => Some(secrets.read(path)?),
-            None => self.auth_data.clone().map(String::into_bytes),
-        };
-        let fits = data.as_ref().is_none_or(|data| data.len() <= LONGEST_FIELD);
-        ensure!(fits, Usage::new("the authentication data has more than 65535 bytes"));
-        Ok(data.map(Bytes::from))
-    }
-
-    fn given_password(
-        &self,
-        endpoint: &Endpoint,
-        secrets: &mut SecretReader,
-    ) -> Result<Option<Bytes>> {
-        if let Some(path) = &self.password_file {
-            return Ok(Some(secrets.read(path)?.into()));
-        }
-        if self.ask_password {
-            let prompt = format!("Password for {endpoint}: ");
-            let password = rpassword::prompt_password(prompt).context("asking for the password")?;
-            return Ok(Some(password.into()));
-        }
-        Ok(self.password.clone().map(Bytes::from))
-    }
-}
-
-/// SCRAM, which takes user name and password for itself.
-fn scram(credentials: packet::Credentials) -> Result<Authentication> {
-    let packet::Credentials { username: Some(username), password: Some(password) } = credentials
-    else {
-        bail!(Usage::new(format!(
-            "--auth-method {} needs a user name and a password",
-            scram::METHOD
-        )));
-    };
-    Ok(Authentication::Scram { username: username.to_string(), password, nonce: nonce()? })
-}
-
 /// A text that becomes an MQTT string (MQTT 5 §1.5.4).
-fn check_text(what: &str, text: Option<&str>) -> Result<()> {
+pub fn check_text(what: &str, text: Option<&str>) -> Result<()> {
     let fits = text.is_none_or(|text| text.len() <= LONGEST_FIELD && !text.contains('\0'));
     ensure!(fits, Usage::new(format!("{what}: expected at most 65535 bytes, without U+0000")));
     Ok(())
-}
-
-/// 24 printable characters that cannot be guessed (RFC 5802 §5.1): 144 random bits of the system.
-fn nonce() -> Result<String> {
-    let mut random = [0; 18];
-    let filled = SystemRandom::new().fill(&mut random);
-    filled.map_err(|_| anyhow!("--auth-method: the system has no random numbers"))?;
-    Ok(BASE64.encode(&random))
 }
 
 fn random_client_id(prefix: &str) -> ByteString {

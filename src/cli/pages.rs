@@ -40,12 +40,13 @@ impl CompletionsFlags {
 }
 
 /// The pages of the manual by their file names.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("mqttws.1", include_str!("../../man/mqttws.1")),
     ("mqttws-pub.1", include_str!("../../man/mqttws-pub.1")),
     ("mqttws-sub.1", include_str!("../../man/mqttws-sub.1")),
     ("mqttws-ping.1", include_str!("../../man/mqttws-ping.1")),
     ("mqttws-check.1", include_str!("../../man/mqttws-check.1")),
+    ("mqttws-bench.1", include_str!("../../man/mqttws-bench.1")),
     ("mqttws-serve.1", include_str!("../../man/mqttws-serve.1")),
     ("mqttws-examples.7", include_str!("../../man/mqttws-examples.7")),
     ("mqttws-brokers.7", include_str!("../../man/mqttws-brokers.7")),

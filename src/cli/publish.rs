@@ -1,14 +1,18 @@
 //! `mqttws pub`.
 
+mod choices;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Arg, ArgGroup, Args};
+use clap::{ArgGroup, Args};
 
+use self::choices::{RecordEnd, Unnamed, UnnamedInput};
 use super::apart::Apart;
-use super::choice::{Choice, Chosen, Flag};
+use super::choice::Chosen;
+use super::composition::CompositionFlags;
 use super::connection::Conversation;
 use super::mqtt::{AckReports, ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
@@ -16,8 +20,8 @@ use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::publish::config::{
-    self, AfterBadRecord, Config, DiscouragedTopics, InputSource, MessageFormat, Pace, RecordForm,
-    RequestOptions, prefixed,
+    self, AfterBadRecord, Config, DiscouragedTopics, InputOptions, InputSource, MessageFormat,
+    Pace, RecordForm, RequestOptions, prefixed,
 };
 use crate::exit::Usage;
 use crate::format::summary::SummaryForm;
@@ -37,6 +41,10 @@ pub struct PublishFlags {
     /// The messages.
     #[command(flatten)]
     pub messages: Apart<MessageFlags>,
+
+    /// Parts of messages.
+    #[command(flatten)]
+    composition: Apart<CompositionFlags>,
 
     /// Answers.
     #[command(flatten)]
@@ -64,11 +72,12 @@ pub struct PublishFlags {
 #[command(next_help_heading = "Messages")]
 #[command(group = ArgGroup::new("input").required(true).multiple(true))]
 pub struct MessageFlags {
-    /// Topic to publish to; with --json the topic of records without one
+    /// Topic to publish to (repeatable: each message goes to each topic); with --json the topic of
+    /// records without one
     #[arg(short, long, value_name = "TOPIC",
           required_unless_present_any = ["json", "split", "print_config"],
           allow_hyphen_values = true)]
-    topic: Option<TopicName>,
+    topic: Vec<TopicName>,
 
     /// Put this before every topic
     #[arg(long, value_name = "PREFIX", allow_hyphen_values = true)]
@@ -80,12 +89,12 @@ pub struct MessageFlags {
           allow_hyphen_values = true)]
     message: Option<OsString>,
 
-    /// Publish the content of a file as one message
+    /// Publish the content of a file as one message (repeatable: a message for each, in order)
     #[arg(short, long, value_name = "FILE", group = "input",
           conflicts_with_all = ["stdin_file", "stdin_line", "null_message"],
           value_parser = value::file_instead_of("stdin is published with -s"),
           allow_hyphen_values = true)]
-    file: Option<PathBuf>,
+    file: Vec<PathBuf>,
 
     /// `-s`, `-l` or `-n`.
     #[command(flatten)]
@@ -128,9 +137,9 @@ struct PublishLimits {
           allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
-    /// Publish the message this many times
+    /// Publish the message (or that of each file) this many times; 0: until it is interrupted
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
-          value_parser = value::count, conflicts_with_all = ["stdin_line", "json"],
+          value_parser = value::repetitions, conflicts_with_all = ["stdin_line", "json"],
           allow_hyphen_values = true)]
     repeat: u64,
 }
@@ -189,74 +198,6 @@ struct PublishExtras {
     summary: Option<SummaryForm>,
 }
 
-/// An input without a name or a text of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unnamed {
-    /// `-s`: all of stdin.
-    Stdin,
-    /// `-l`: the lines of stdin.
-    Lines,
-    /// `-n`: one empty message.
-    Empty,
-}
-
-/// `-s`, `-l` and `-n`.
-#[derive(Debug)]
-enum UnnamedInput {}
-
-impl Choice for UnnamedInput {
-    type Value = Option<Unnamed>;
-    const DEFAULT: Option<Unnamed> = None;
-    const FLAGS: &'static [Flag<Option<Unnamed>>] = &[
-        Flag {
-            id: "stdin_file",
-            short: Some('s'),
-            long: Some("stdin-file"),
-            help: "Publish all of stdin as one message; nothing at all is an error, as with \
-                   `mosquitto_pub`",
-            conflicts: &["stdin_line", "null_message"],
-            value: Some(Unnamed::Stdin),
-        },
-        Flag {
-            id: "stdin_line",
-            short: Some('l'),
-            long: Some("stdin-line"),
-            help: "Publish each line of stdin as a message",
-            conflicts: &["null_message"],
-            value: Some(Unnamed::Lines),
-        },
-        Flag {
-            id: "null_message",
-            short: Some('n'),
-            long: Some("null-message"),
-            help: "Publish an empty message",
-            conflicts: &[],
-            value: Some(Unnamed::Empty),
-        },
-    ];
-
-    fn refine(flag: Arg) -> Arg {
-        flag.group("input")
-    }
-}
-
-/// `-0`.
-#[derive(Debug)]
-enum RecordEnd {}
-
-impl Choice for RecordEnd {
-    type Value = u8;
-    const DEFAULT: u8 = b'\n';
-    const FLAGS: &'static [Flag<u8>] = &[Flag {
-        id: "null",
-        short: Some('0'),
-        long: Some("null"),
-        help: "With -l or --json: each record ends in NUL, not in a line feed",
-        conflicts: &["delimiter", "message", "file", "stdin_file", "null_message"],
-        value: 0,
-    }];
-}
-
 impl DeliveryFlags {
     fn topic_aliases(&self) -> TopicAliasUse {
         if self.topic_alias { TopicAliasUse::AsAllowed } else { TopicAliasUse::Never }
@@ -276,7 +217,6 @@ impl PublishFlags {
         let measured = (request.is_some() && self.delivery.latency).then_some(SummaryForm::Text);
         let config = Config {
             client,
-            repeat: self.limits.repeat,
             messages: config::FeedOptions {
                 format,
                 pace: self.pace(),
@@ -290,7 +230,7 @@ impl PublishFlags {
             timeout: self.limits.timeout,
             verbosity: self.conversation.connection.verbosity(),
             request,
-            input: self.input(),
+            input: self.input()?,
         };
         Ok((config, warnings))
     }
@@ -326,8 +266,15 @@ impl PublishFlags {
         if let Some(flag) = self.answers.for_answers().filter(|_| !self.answers.request) {
             return Err(Usage::new(format!("{flag} is for answers: it needs --request")));
         }
-        if self.messages.topic.is_none() && !self.reads_records() && self.messages.split.is_none() {
+        let topics = self.messages.topic.len();
+        if topics == 0 && !self.reads_records() && self.messages.split.is_none() {
             return Err(Usage::new("a topic is missing: give one with -t"));
+        }
+        if topics > 1 && self.reads_records() {
+            return Err(Usage::new("-t: each record of --json goes to one topic; give one -t"));
+        }
+        if topics > 1 && self.answers.request {
+            return Err(Usage::new("-t: with --request a message goes to one topic; give one -t"));
         }
         Ok(())
     }
@@ -336,14 +283,14 @@ impl PublishFlags {
     fn check_topics(&self, properties: &GivenProperties) -> Result<(), Usage> {
         let response_topic = properties.of(Place::Publish).response_topic().cloned();
         let given = [
-            ("-t", self.messages.topic.as_ref().map(TopicName::as_str)),
             ("--topic-prefix", self.messages.topic_prefix.as_deref()),
             ("-e", self.answers.response_topic.as_ref().map(TopicName::as_str)),
             ("-D publish response-topic", response_topic.as_deref()),
         ];
         let session = &self.conversation.connection.session;
-        given
-            .into_iter()
+        let topics = self.messages.topic.iter().map(|topic| ("-t", Some(topic.as_str())));
+        topics
+            .chain(given)
             .try_for_each(|(flag, topic)| session.check_topic(flag, topic.unwrap_or_default()))
     }
 
@@ -388,22 +335,24 @@ impl PublishFlags {
         }
     }
 
-    /// `properties` are those of PUBLISH.
-    fn message_format(&self, properties: Properties) -> Result<MessageFormat> {
-        let form = match self.messages.split {
+    fn form(&self) -> RecordForm {
+        match self.messages.split {
             _ if self.reads_records() => RecordForm::Json,
             Some(separator) => RecordForm::Split(separator),
             None => RecordForm::Payload,
-        };
+        }
+    }
+
+    /// `properties` are those of PUBLISH.
+    fn message_format(&self, properties: Properties) -> Result<MessageFormat> {
+        let form = self.form();
         let topic_prefix = self.messages.topic_prefix.clone().unwrap_or_default();
-        let topic =
-            self.messages.topic.as_ref().map(|topic| prefixed(&topic_prefix, topic)).transpose();
-        let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
-        let has_alias = properties.topic_alias().is_some();
-        ensure!(
-            !has_alias || !(self.delivery.topic_alias || form != RecordForm::Payload),
-            Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
-        );
+        let (topics, message) = (&self.messages.topic, self.messages.message.as_deref());
+        let composition = self.composition.composition(topics, &topic_prefix, message)?;
+        let topic = self.messages.topic.first().filter(|_| composition.is_none());
+        let topic = topic.map(|topic| with_prefix(&topic_prefix, topic)).transpose()?;
+        let has_topics = form != RecordForm::Payload || composition.is_some();
+        self.check_alias(&properties, has_topics)?;
         let template = packet::Publish {
             qos: self.delivery.qos,
             retain: self.delivery.retain,
@@ -414,7 +363,27 @@ impl PublishFlags {
         // With --request the time of the answers is measured here.
         let stamps = self.delivery.latency && !self.answers.request;
         let characters = self.characters(form);
-        Ok(MessageFormat { template, topic_prefix, form, stamps, characters })
+        // Files and all of stdin are decoded while they are read, and -m already is.
+        let encoding = self.composition.payload_encoding.filter(|_| self.is_many());
+        Ok(MessageFormat {
+            template,
+            topic_prefix,
+            form,
+            stamps,
+            characters,
+            encoding,
+            composition,
+        })
+    }
+
+    /// A topic alias that is given is for the one topic that there is.
+    fn check_alias(&self, properties: &Properties, has_topics: bool) -> Result<(), Usage> {
+        if properties.topic_alias().is_some() && (self.delivery.topic_alias || has_topics) {
+            return Err(Usage::new(
+                "-D publish topic-alias: it is for one topic, and not beside --topic-alias",
+            ));
+        }
+        Ok(())
     }
 
     fn pace(&self) -> Pace {
@@ -426,24 +395,32 @@ impl PublishFlags {
         }
     }
 
-    fn input(self) -> InputSource {
-        if let Some(file) = self.messages.0.file {
+    fn input(mut self) -> Result<InputOptions> {
+        let (repeat, encoding) = (self.limits.repeat, self.composition.payload_encoding);
+        let source = self.input_source()?;
+        Ok(InputOptions { source, repeat, encoding })
+    }
+
+    fn input_source(&mut self) -> Result<InputSource> {
+        let mut files = std::mem::take(&mut self.messages.0.file);
+        Ok(if files.len() > 1 {
+            InputSource::Files(files)
+        } else if let Some(file) = files.pop() {
             InputSource::File(file)
         } else if self.messages.unnamed.0 == Some(Unnamed::Stdin) {
             InputSource::Stdin
         } else if self.is_many() {
             InputSource::Records(self.messages.delimiter.unwrap_or(self.messages.end.0))
         } else {
-            InputSource::Text(
-                self.messages.0.message.unwrap_or_default().into_encoded_bytes().into(),
-            )
-        }
+            let text = self.messages.0.message.take().unwrap_or_default();
+            InputSource::Text(self.composition.decoded(text.into_encoded_bytes())?.into())
+        })
     }
 
     /// Whether there is another input than records.
     fn has_plain_input(&self) -> bool {
         self.messages.message.is_some()
-            || self.messages.file.is_some()
+            || !self.messages.file.is_empty()
             || self.messages.unnamed.0.is_some()
     }
 
@@ -456,4 +433,9 @@ impl PublishFlags {
     fn is_many(&self) -> bool {
         self.messages.unnamed.0 == Some(Unnamed::Lines) || self.reads_records()
     }
+}
+
+/// The topic with the prefix of `--topic-prefix` before it.
+fn with_prefix(prefix: &str, topic: &TopicName) -> Result<TopicName, Usage> {
+    prefixed(prefix, topic).map_err(|error| Usage::new(format!("--topic-prefix: {error}")))
 }

@@ -1,6 +1,6 @@
 //! Secrets that are read from files, and what is odd about them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -14,12 +14,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct SecretReader {
     /// Warnings about what was read.
     pub warnings: Vec<String>,
+    /// What can be read only once, such as a pipe.
+    kept: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl SecretReader {
     /// The content of a file without one line end (LF or CRLF) after it. A byte order mark is a
     /// part of it, and hardly meant to be: there is a warning.
     pub fn read(&mut self, path: &Path) -> Result<Vec<u8>> {
+        if let Some((_, secret)) = self.kept.iter().find(|(kept, _)| kept == path) {
+            return Ok(secret.clone());
+        }
         let mut secret = file::read(path).with_context(|| format!("reading {}", path.display()))?;
         let text = secret.strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
         secret.truncate(text.map_or(secret.len(), <[u8]>::len));
@@ -28,6 +33,9 @@ impl SecretReader {
                 "{} begins with a byte order mark, which is sent as a part of the secret",
                 path.display()
             ));
+        }
+        if !path.is_file() {
+            self.kept.push((path.to_owned(), secret.clone()));
         }
         Ok(secret)
     }

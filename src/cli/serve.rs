@@ -116,6 +116,7 @@ impl ServeFlags {
         self.access.check_address(ip)?;
         let (warnings, login) = (self.access.warnings(&self.tls), self.access.login());
         let port = self.port.unwrap_or(if self.command.is_empty() { USUAL_PORT } else { 0 });
+        let deviations = self.deviate.resolve()?;
         let config = Config {
             listen: ListenAddresses { address: SocketAddr::new(ip, port), also },
             limits: self.limits.resolve(),
@@ -128,9 +129,9 @@ impl ServeFlags {
                 ready_fd: self.ready_fd,
             },
             files: self.files.into(),
-            deviations: self.deviate.resolve()?,
             expected: self.expectations.resolve()?,
-            faults: self.fault.resolve()?,
+            faults: self.fault.resolve(deviations.faults())?,
+            deviations,
             command: self.command,
         };
         Ok((config, warnings))

@@ -1,29 +1,37 @@
 //! `mqttws sub`.
 
-use std::path::PathBuf;
+mod choices;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bytestring::ByteString;
+use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum};
 
+use self::choices::{MessageEnd, PayloadEncoding, RetainedMessages};
 use super::apart::Apart;
-use super::choice::{Choice, Chosen, Flag};
+use super::choice::Chosen;
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
+use super::mirror::{self, MirrorFlags};
 use super::mqtt::{ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
 use super::testing::{TestCommandFlags, TestFlags};
 use super::value::{self, Colour, latency_needs_version_5};
+use super::watching::WatchingFlags;
 use crate::client::{self, LARGE_MESSAGE};
+use crate::command::mirror::config::{MirrorConfig, Passage};
+use crate::command::mirror::source::subscription;
 use crate::command::subscribe::config::{
     CommandOptions, Config, Destination, EndConditions, Expectation, Filter, MessageOptions,
-    OnFailure, OutputOptions, RetainedFilter, StartOptions, SubscribeRequest, WatchOptions,
+    OnFailure, OutputOptions, RetainedFilter, StartOptions, SubscribeRequest, UnchangedPayloads,
+    WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::annotated::{Annotations, Heading, PayloadForm};
-use crate::format::encoding::Encoding;
 use crate::format::escape::ControlCharacters;
 use crate::format::layout::{Content, Layout, TopicColour};
 use crate::format::summary::SummaryForm;
@@ -53,9 +61,17 @@ pub struct SubscribeFlags {
     #[command(flatten)]
     display: Display,
 
+    /// Rates, reports and changes.
+    #[command(flatten)]
+    watching: Apart<WatchingFlags>,
+
     /// The commands.
     #[command(flatten)]
     commands: CommandFlags,
+
+    /// Another broker.
+    #[command(flatten)]
+    mirror: Apart<MirrorFlags>,
 
     /// Tests in scripts.
     #[command(flatten)]
@@ -158,7 +174,8 @@ struct SubscribeLimits {
 #[command(next_help_heading = "Delivery")]
 struct ReceptionFlags {
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+    #[arg(short, long, value_name = "QOS", default_value = "0",
+          default_value_if("to", ArgPredicate::IsPresent, "2"), value_parser = value::qos,
           allow_hyphen_values = true)]
     qos: QoS,
 
@@ -248,66 +265,6 @@ struct Display {
     summary: Option<SummaryForm>,
 }
 
-/// Which retained messages are taken.
-#[derive(Debug)]
-enum RetainedMessages {}
-
-impl Choice for RetainedMessages {
-    type Value = RetainedFilter;
-    const DEFAULT: RetainedFilter = RetainedFilter::Included;
-    const FLAGS: &'static [Flag<RetainedFilter>] = &[
-        Flag {
-            id: "no_stale",
-            short: Some('R'),
-            long: None,
-            help: "Leave out retained messages",
-            conflicts: &["retained_only"],
-            value: RetainedFilter::LeftOut,
-        },
-        Flag {
-            id: "retained_only",
-            short: None,
-            long: Some("retained-only"),
-            help: "Take only retained messages, and exit when the first other one comes",
-            conflicts: &[],
-            value: RetainedFilter::Only,
-        },
-    ];
-}
-
-/// How payloads are written.
-#[derive(Debug)]
-enum PayloadEncoding {}
-
-impl Choice for PayloadEncoding {
-    type Value = Option<Encoding>;
-    const DEFAULT: Option<Encoding> = None;
-    const FLAGS: &'static [Flag<Option<Encoding>>] = &[
-        layout::hex("Write payloads as hexadecimal digits", &["base64"]),
-        layout::base64("Write payloads as base64", &[]),
-    ];
-}
-
-/// The byte after each message.
-#[derive(Debug)]
-enum MessageEnd {}
-
-impl Choice for MessageEnd {
-    type Value = Option<u8>;
-    const DEFAULT: Option<u8> = Some(b'\n');
-    const FLAGS: &'static [Flag<Option<u8>>] = &[
-        layout::no_newline("Write no line feed after each message"),
-        Flag {
-            id: "null",
-            short: Some('0'),
-            long: Some("null"),
-            help: "Write NUL instead of a line feed after each message",
-            conflicts: &["no_newline"],
-            value: Some(0),
-        },
-    ];
-}
-
 /// The form of payloads with `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum JsonMode {
@@ -337,16 +294,61 @@ impl SubscribeFlags {
             start,
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
-            messages: MessageOptions {
-                end: self.end(),
-                output: OutputOptions { destination: self.destination()?, layout },
-                remove_retained: self.messages.remove_retained,
-                latency: self.display.latency,
-                criteria: self.tests.criteria(),
-                filter: self.filter(),
-            },
+            messages: self.message_options(layout)?,
         };
         Ok((config, warnings))
+    }
+
+    /// Whether messages go to another broker.
+    pub fn is_mirror(&self) -> bool {
+        self.mirror.are_given()
+    }
+
+    /// The same as [`SubscribeFlags::resolve`] where messages go to another broker.
+    pub fn resolve_mirror(self) -> Result<(MirrorConfig, Vec<String>)> {
+        self.check_topics()?;
+        let properties = self.conversation.properties()?;
+        let needs =
+            ClientNeeds { version_5: self.needs_version_5(), ..ClientNeeds::new(Lifetime::Client) };
+        let (mut source, mut warnings) = self.conversation.resolve(&needs, &properties)?;
+        let (target, more) = self.mirror.target(&self.conversation.connection, &mut source)?;
+        warnings.extend(more);
+        warnings.extend(self.unquoted_variable());
+        let (filters, map) = (self.messages.topic.clone(), self.mirror.map());
+        let brokers = mirror::brokers(&source.endpoint, &target.endpoint, &map, filters)?;
+        let handling = self.messages.retain_handling.or_else(|| {
+            let leaves_out = self.messages.retained.0 == RetainedFilter::LeftOut;
+            leaves_out.then_some(RetainHandling::Never)
+        });
+        let subscription = |filter: &TopicFilter| {
+            Ok(subscription(self.shared(filter)?, self.delivery.qos, handling))
+        };
+        let config = MirrorConfig {
+            start: self.start(&source)?,
+            subscribe: self.messages.topic.iter().map(subscription).collect::<Result<_>>()?,
+            subscribe_properties: properties.of(Place::Subscribe),
+            end: self.end(),
+            summary: self.display.summary,
+            verbosity: self.conversation.connection.verbosity(),
+            passage: Passage { filter: self.filter(), map, brokers },
+            source,
+            target,
+        };
+        Ok((config, warnings))
+    }
+
+    /// What is done with messages.
+    fn message_options(self, layout: Layout) -> Result<MessageOptions> {
+        Ok(MessageOptions {
+            end: self.end(),
+            output: OutputOptions { destination: self.destination()?, layout },
+            remove_retained: self.messages.remove_retained,
+            latency: self.display.latency,
+            unchanged: self.watching.unchanged(),
+            rate_interval: self.watching.message_rate,
+            criteria: self.tests.criteria(),
+            filter: self.filter(),
+        })
     }
 
     /// What begins when the subscriptions are granted.
@@ -425,6 +427,8 @@ impl SubscribeFlags {
             && !self.tests.criteria().are_given()
             && !self.commands.are_given()
             && !self.display.watch
+            && !self.watching.counts()
+            && self.watching.unchanged() == UnchangedPayloads::Written
             && layout.keeps_payloads();
         ClientNeeds {
             version_5: self.needs_version_5(),
@@ -505,6 +509,7 @@ impl SubscribeFlags {
         let OutputFlags { heading, format, json, .. } = &self.output;
         let shows_topics =
             heading.verbose || self.display.watch || format.is_some() || json.is_some();
+        let shows_topics = shows_topics || self.watching.counts();
         Filter {
             skips_removals: self.messages.remove_retained && !shows_topics,
             retained: self.messages.retained.0,
@@ -526,26 +531,26 @@ impl SubscribeFlags {
                 reply: self.commands.reply,
             }));
         }
+        if let Some(reports) = self.watching.reports(self.output.json.is_some())? {
+            return Ok(Destination::Report(reports));
+        }
         if self.display.watch {
             let (colour, encoding) = (self.display.topic_colour(), self.output.encoding.0);
             return Ok(Destination::Watch(WatchOptions { colour, encoding }));
         }
-        let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
-        ensure!(
-            !path.is_file(),
-            Usage::new(format!(
-                "--output-dir {}: expected a folder for the messages; flags come from a file with \
-                 -o",
-                path.display()
-            ))
-        );
-        Ok(Destination::Folder(path.clone()))
+        match &self.output.output_dir {
+            Some(path) => folder(path),
+            None => Ok(Destination::Stdout),
+        }
     }
 
     /// How a message is written.
     fn layout(&self) -> Result<Layout> {
         if self.display.watch {
             return watch_layout();
+        }
+        if self.watching.counts() {
+            return Ok(layout_of_frames());
         }
         let output = &self.output;
         let into_files = output.output_dir.is_some() || self.commands.are_given();
@@ -560,19 +565,35 @@ impl SubscribeFlags {
     }
 }
 
+/// A folder for messages.
+fn folder(path: &Path) -> Result<Destination> {
+    ensure!(
+        !path.is_file(),
+        Usage::new(format!(
+            "--output-dir {}: expected a folder for the messages; flags come from a file with -o",
+            path.display()
+        ))
+    );
+    Ok(Destination::Folder(path.to_owned()))
+}
+
 /// The layout of `--watch`, which writes frames as they are.
 fn watch_layout() -> Result<Layout> {
     ensure!(
         screen::stdout_is_terminal() && screen::can_redraw(),
         Usage::new("--watch needs a terminal on stdout that can be redrawn; use -v")
     );
-    let content = Content::Payload { verbose: false, encoding: None };
-    Ok(Layout {
-        content,
+    Ok(layout_of_frames())
+}
+
+/// The layout of what is written as it is.
+fn layout_of_frames() -> Layout {
+    Layout {
+        content: Content::Payload { verbose: false, encoding: None },
         end: None,
         control_characters: ControlCharacters::Unchanged,
         colour: TopicColour::Plain,
-    })
+    }
 }
 
 impl OutputFlags {

@@ -5,13 +5,13 @@ use std::ffi::OsString;
 
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgGroup, Args};
-use regex::bytes::Regex;
 
 use super::choice::{Choice, Chosen, Flag};
 use super::value;
 use crate::command::subscribe::config::{Criteria, Criterion, Expectation, OtherMessages};
 use crate::exit::Usage;
 use crate::format::json_path::JsonCondition;
+use crate::format::pattern::Pattern;
 
 /// Which messages count, and which end the run.
 #[derive(Debug, Args)]
@@ -22,12 +22,12 @@ pub struct TestFlags {
     /// (repeatable: all must match)
     #[arg(long = "match", value_name = "REGEX", value_parser = value::pattern, group = "matching",
           allow_hyphen_values = true)]
-    payload: Vec<Regex>,
+    payload: Vec<Pattern>,
 
     /// Only messages whose topic matches this regular expression count
     #[arg(long, value_name = "REGEX", value_parser = value::pattern, group = "matching",
           allow_hyphen_values = true)]
-    match_topic: Vec<Regex>,
+    match_topic: Vec<Pattern>,
 
     /// Only messages whose payload is JSON with this value at this path count: door.state=open,
     /// list.0=1
@@ -38,7 +38,7 @@ pub struct TestFlags {
     /// Exit with code 1 at the first message whose payload matches this regular expression
     #[arg(long, value_name = "REGEX", value_parser = value::pattern,
           allow_hyphen_values = true)]
-    fail_on: Vec<Regex>,
+    fail_on: Vec<Pattern>,
 
     /// `--expect-none`
     #[command(flatten)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use super::source::Variables;
 use crate::exit::Usage;
 use crate::transport::file;
 use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, sni};
@@ -15,6 +16,10 @@ use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, sni
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsFlags {
+    /// Whether `$MQTTWS_CAFILE` counts.
+    #[arg(skip)]
+    pub variables: Variables,
+
     /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
     ///
     /// A server certificate that stands in it, byte for byte, is trusted whoever has signed it;
@@ -164,6 +169,7 @@ impl TlsFlags {
     pub fn ca_variable(&self) -> Option<PathBuf> {
         let is_said = !self.cafile.is_empty() || !self.capath.is_empty();
         let is_said = is_said || self.system_roots || self.insecure || !self.pin_sha256.is_empty();
+        let is_said = is_said || self.variables == Variables::Ignored;
         let variable = std::env::var_os("MQTTWS_CAFILE").filter(|path| !path.is_empty());
         variable.map(PathBuf::from).filter(|_| !is_said)
     }

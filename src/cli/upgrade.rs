@@ -17,7 +17,7 @@ use crate::websocket::upgrade::{basic, is_token};
 const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
 
 /// The upgrade and the frames after it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where to connect")]
 pub struct UpgradeFlags {
     /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then
@@ -90,6 +90,16 @@ impl UpgradeFlags {
         given.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name)
     }
 
+    /// Whether a file holds a header.
+    pub fn are_in_files(&self) -> bool {
+        let is_file =
+            |value: &Option<String>| value.as_ref().is_some_and(|value| value.starts_with('@'));
+        let is_header_file = |header: &String| {
+            header.split_once(':').is_some_and(|(_, value)| value.trim_start().starts_with('@'))
+        };
+        is_file(&self.basic_auth) || is_file(&self.bearer) || self.header.iter().any(is_header_file)
+    }
+
     /// The largest packet to accept, in bytes.
     pub fn maximum_packet(&self) -> usize {
         self.max_message_size.unwrap_or(MAXIMUM_PACKET)
@@ -127,7 +137,7 @@ impl UpgradeFlags {
     }
 
     /// All headers of ours that go with the upgrade.
-    fn headers(&self, secrets: &mut SecretReader) -> Result<Vec<(String, String)>> {
+    pub fn headers(&self, secrets: &mut SecretReader) -> Result<Vec<(String, String)>> {
         let mut headers = Vec::new();
         for (name, flag, value) in [
             ("Origin", "--origin", self.origin.clone()),
@@ -179,6 +189,26 @@ fn parse_header(text: &str, secrets: &mut SecretReader) -> Result<(String, Strin
     let (name, value) = split.filter(|(name, _)| is_token(name)).ok_or_else(|| {
         Usage::new("-H: expected 'Name: value', with a name of letters, digits and -")
     })?;
+    check_name(name)?;
+    let value = from_file(value, secrets)?.trim().to_owned();
+    check_value(&format!("-H: {name}"), &value)?;
+    Ok((name.to_owned(), value))
+}
+
+/// Adds a header that no flag gives.
+pub fn add_header(headers: &mut Vec<(String, String)>, name: String, value: String) -> Result<()> {
+    ensure!(
+        is_token(&name),
+        "the name of a header has other characters than letters, digits and -"
+    );
+    check_name(&name)?;
+    check_value(&name, &value)?;
+    headers.push((name, value));
+    Ok(())
+}
+
+/// Refuses the headers that the upgrade sets.
+fn check_name(name: &str) -> Result<()> {
     let is_reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
         || name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
     let instead = if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
@@ -187,9 +217,7 @@ fn parse_header(text: &str, secrets: &mut SecretReader) -> Result<(String, Strin
         ""
     };
     ensure!(!is_reserved, Usage::new(format!("-H: {name} is set by the upgrade itself{instead}")));
-    let value = from_file(value, secrets)?.trim().to_owned();
-    check_value(&format!("-H: {name}"), &value)?;
-    Ok((name.to_owned(), value))
+    Ok(())
 }
 
 /// A value as it is typed, or `@FILE`: the content of the file, without a line end after it.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use regex::bytes::Regex;
 
+use crate::command::publish::config::FOR_EVER;
+use crate::format::encoding::Encoding;
 use crate::format::json_path::JsonCondition;
+use crate::format::pattern::Pattern;
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
@@ -148,6 +150,32 @@ pub fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a number of bytes such as 1000, 64K or 16M".to_owned())
 }
 
+/// How often a message is published; 0 has no end.
+pub fn repetitions(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Ok(FOR_EVER),
+        Ok(number) => Ok(number),
+        Err(_) => Err("expected a number; 0 has no end".to_owned()),
+    }
+}
+
+/// A number of levels.
+pub fn depth(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|depth| (1..=65_536).contains(depth))
+        .ok_or_else(|| "expected a number of levels, at least 1".to_owned())
+}
+
+/// `hex` or `base64`
+pub fn encoding(text: &str) -> Result<Encoding, String> {
+    match text {
+        "hex" => Ok(Encoding::Hex),
+        "base64" => Ok(Encoding::Base64),
+        _ => Err("expected hex or base64".to_owned()),
+    }
+}
+
 /// The size of the message of a probe, in bytes.
 pub fn probe_size(text: &str) -> Result<u32, String> {
     let sizes = 8..=16_777_216;
@@ -262,16 +290,8 @@ pub fn delays(text: &str) -> Result<(Duration, Duration), String> {
 }
 
 /// A regular expression.
-pub fn pattern(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "it is too long for a regular expression".to_owned(),
-        error => {
-            // The last line of several says what is wrong.
-            let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default();
-            last.trim_start_matches("error: ").to_owned()
-        }
-    })
+pub fn pattern(text: &str) -> Result<Pattern, String> {
+    text.parse()
 }
 
 /// `PATH=VALUE`

@@ -1,6 +1,5 @@
 //! Does what the lifecycle wants, and reports to it what comes of it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,6 @@ use crate::mqtt::session::{self, PacketGrouping, Strictness};
 use crate::transport::dial::{DialError, Dialled};
 use crate::transport::endpoint::Scheme;
 use crate::transport::poll::SocketEvent;
-use crate::transport::tls::TlsConfig;
 use crate::transport::{self, Phase};
 use crate::websocket::Framing;
 
@@ -27,6 +25,7 @@ impl Client {
         while let Some(action) = self.lifecycle.action() {
             match action {
                 Action::ForgetSession(forget) => self.session.set_session_ending(forget),
+                Action::Fetch(endpoint) => self.fetch(endpoint),
                 Action::Dial(plan) => self.dial(&plan),
                 Action::Connect(version) => {
                     self.session.set_version(version);
@@ -34,6 +33,7 @@ impl Client {
                     self.send();
                 }
                 Action::Disconnect => self.begin_disconnect(),
+                Action::Leave => self.leave(),
                 Action::AskForAnswer => self.ask_for_answer(),
                 Action::Reset => self.reset(),
                 Action::Drop => self.drop_connection(),
@@ -53,7 +53,7 @@ impl Client {
         }
     }
 
-    fn feed(&mut self, input: ConnectionInput) {
+    pub(super) fn feed(&mut self, input: ConnectionInput) {
         self.lifecycle.handle(input, Instant::now());
     }
 
@@ -89,11 +89,8 @@ impl Client {
         }
     }
 
-    /// Asks for credentials and begins to dial; the options are for the connection that is dialled.
+    /// Begins to dial; the options are for the connection that is dialled.
     fn begin_dialling(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
-        if let Some(source) = &mut self.options.credentials {
-            self.session.set_credentials(source().map_err(Error::Local)?);
-        }
         self.session.withhold_credentials(plan.credentials == CredentialUse::Withhold);
         let options = self.transport_options(plan)?;
         let route = Arc::clone(&self.options.route);
@@ -111,13 +108,11 @@ impl Client {
             // Files of certificates may be anything, also pipes.
             self.guard();
         }
-        let (tls, headers) = match plan.credentials {
-            CredentialUse::Send => (Cow::Borrowed(&self.options.tls), upgrade.headers.clone()),
-            CredentialUse::Withhold => {
-                (Cow::Owned(self.options.tls.for_another_server()), Vec::new())
-            }
+        let headers = match plan.credentials {
+            CredentialUse::Send => upgrade.headers.clone(),
+            CredentialUse::Withhold => Vec::new(),
         };
-        let tls = need_tls.then(|| TlsConfig::new(&tls).map_err(Error::TlsSetup));
+        let tls = need_tls.then(|| self.tls_config(plan.credentials).map_err(Error::TlsSetup));
         Ok(transport::Options {
             endpoint: plan.endpoint.clone(),
             tls: tls.transpose()?,
@@ -177,6 +172,9 @@ impl Client {
 
     /// The error of a connection that was not made within `after`.
     pub(super) fn late(&mut self, after: Duration) -> Error {
+        if self.lifecycle.is_fetching() {
+            return self.late_credentials(after);
+        }
         let step = match (self.lifecycle.reading(), &self.connection) {
             (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,
             (_, Some(connection)) => Step::Transport(connection.phase()),
@@ -255,7 +253,9 @@ impl Client {
         event.replace_reasons(|reason| self.echo.masked(reason));
         match event {
             session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
-            event @ (session::Event::Acknowledged { .. } | session::Event::SomeAcknowledged) => {
+            event @ (session::Event::Acknowledged { .. }
+            | session::Event::SomeAcknowledged
+            | session::Event::Answered { .. }) => {
                 self.lifecycle.note_acknowledgement();
                 Ok(Some(event))
             }
@@ -369,6 +369,7 @@ impl Client {
                 self.feed(ConnectionInput::Local(event));
             }
             Wake::Dial(DialEvent::Note(line)) => (self.options.lines.trace)(&line),
+            Wake::Dial(DialEvent::Fetched(fetched)) => self.fetched(*fetched),
             Wake::Dial(DialEvent::Dialled(dialled)) => self.dialled(dialled),
             Wake::Socket(event) => self.handle_socket(event),
         }
@@ -481,6 +482,10 @@ impl Client {
         } else {
             ReasonCode::SUCCESS
         });
+        self.send_disconnect();
+    }
+
+    pub(super) fn send_disconnect(&mut self) {
         self.gather();
         if let Some(connection) = &mut self.connection {
             connection.put_close();
@@ -576,7 +581,7 @@ impl Client {
     }
 }
 
-fn framing(grouping: PacketGrouping) -> Framing {
+pub(super) fn framing(grouping: PacketGrouping) -> Framing {
     match grouping {
         PacketGrouping::Gathered => Framing::UpToLimit,
         PacketGrouping::Single => Framing::PerPiece,

@@ -17,6 +17,8 @@ use crate::transport::{self, Phase};
 /// The steps of a connection that one deadline covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// Credentials are asked for, before anything else.
+    Credentials,
     /// There is no TCP connection yet: a try may be under way, or the pause before the next try.
     Connection,
     /// One of the transport's.
@@ -30,6 +32,7 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Credentials => f.write_str("credentials"),
             Self::Connection => f.write_str("connection"),
             Self::Transport(phase) => phase.fmt(f),
             Self::ConnAck => f.write_str("CONNACK"),
@@ -76,6 +79,8 @@ pub struct Unacknowledged {
 pub enum Error {
     /// A thread, a signal or a certificate file of ours failed.
     Local(io::Error),
+    /// Credentials could not be read, or their command has failed; with the name of the flag.
+    Credentials(String),
     /// The TLS options cannot be used.
     TlsSetup(TlsSetupError),
     /// The address was not reached.
@@ -168,6 +173,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Local(error) => error.fmt(f),
+            Self::Credentials(words) => f.write_str(words),
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
             Self::ConnectTimedOut { step, after, tried } => {
@@ -217,6 +223,7 @@ impl Error {
             | Self::MessageCut { .. }
             | Self::NotReconnected { .. } => true,
             Self::Local(_)
+            | Self::Credentials(_)
             | Self::TlsSetup(_)
             | Self::Unreached(_)
             | Self::Transport(_)
@@ -234,6 +241,14 @@ impl Error {
             | Self::Violation(_)
             | Self::Interrupted(_) => false,
         }
+    }
+
+    /// Whether there were no credentials to connect with, so that no server was asked.
+    pub fn is_before_connecting(&self) -> bool {
+        matches!(
+            self.root(),
+            Self::Credentials(_) | Self::ConnectTimedOut { step: Step::Credentials, .. }
+        )
     }
 
     /// The error itself, wherever a redirect has led to it.

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Event;
+use super::credentials::{CommandGuard, CredentialSource, FreshCredentials};
 use crate::signals::{QuitWatch, Signals};
 use crate::transport;
 use crate::transport::dial::{DialError, Dialled, Dialling, Route};
+use crate::transport::endpoint::Endpoint;
 use crate::transport::poll::{Poller, Ready, SocketEvent, Waker};
 use crate::transport::wire::Chunk;
 
@@ -42,6 +44,8 @@ pub enum Wake {
 pub enum DialEvent {
     /// A line for the log.
     Note(String),
+    /// The credentials that were asked for, or why there are none.
+    Fetched(Box<Result<FreshCredentials, String>>),
     /// There is a TCP connection, or why there is none.
     Dialled(Result<Dialled, DialError>),
 }
@@ -118,6 +122,8 @@ pub struct EventQueue {
     /// Counts the connections that were dialled or given up.
     connection: u64,
     permits: Option<Sender<()>>,
+    /// Ends the commands that are asked for credentials.
+    commands: Option<CommandGuard>,
     /// What was found immediately before a wait.
     found: Option<Posted>,
 }
@@ -134,8 +140,19 @@ impl EventQueue {
         }
         let remote = Remote { sender, waker: Arc::clone(poller.waker()) };
         let (since, quit, permits, found) = (Instant::now(), None, None, None);
-        let connection = 0;
-        Ok(Self { poller, remote, receiver, signals, quit, since, connection, permits, found })
+        let (connection, commands) = (0, None);
+        Ok(Self {
+            poller,
+            remote,
+            receiver,
+            signals,
+            quit,
+            since,
+            connection,
+            permits,
+            commands,
+            found,
+        })
     }
 
     /// From now on SIGQUIT is reported as [`Event::Woken`].
@@ -182,9 +199,23 @@ impl EventQueue {
         })
     }
 
+    /// Asks for the credentials of this server in a thread of its own.
+    #[cold]
+    #[inline(never)]
+    pub fn fetch(&mut self, source: &CredentialSource, endpoint: Endpoint) -> io::Result<()> {
+        let (request, guard) = source.request(endpoint);
+        self.commands = Some(guard);
+        let (connection, remote) = (self.connection, self.remote());
+        spawn("credentials", move || {
+            let fetched = DialEvent::Fetched(Box::new(request.run()));
+            remote.post(Posted::Dial(connection, fetched));
+        })
+    }
+
     /// The connection is given up: nothing of it counts any more.
     pub fn end_connection(&mut self) {
         self.connection += 1;
+        self.commands = None;
         self.poller.detach();
     }
 
@@ -237,6 +268,41 @@ impl EventQueue {
                 Ready::Socket(event) => return Some(Wake::Socket(event)),
                 Ready::Posted => {}
                 Ready::Late => return None,
+            }
+        }
+    }
+
+    /// Waits for two clients of one thread: what each of them has to do, which is nothing when
+    /// `deadline` has passed.
+    pub fn wait_for_two(
+        queues: [&mut Self; 2],
+        deadline: Option<Instant>,
+        writing: [bool; 2],
+    ) -> [Option<Wake>; 2] {
+        let [first, second] = queues;
+        first.guard();
+        second.guard();
+        loop {
+            let posted = [first.posted(), second.posted()];
+            if posted.iter().any(Option::is_some) {
+                return posted;
+            }
+            let (one, two) = (&first.receiver, &second.receiver);
+            let (found_one, found_two) = (&mut first.found, &mut second.found);
+            let is_posted = || {
+                *found_one = one.try_recv().ok();
+                *found_two = two.try_recv().ok();
+                found_one.is_some() || found_two.is_some()
+            };
+            let pollers = [&mut first.poller, &mut second.poller];
+            let ready = Poller::wait_for_two(pollers, deadline, writing, is_posted);
+            let is_posted = ready.iter().any(|ready| matches!(ready, Ready::Posted));
+            let wakes = ready.map(|ready| match ready {
+                Ready::Socket(event) => Some(Wake::Socket(event)),
+                Ready::Posted | Ready::Late => None,
+            });
+            if !is_posted || wakes.iter().any(Option::is_some) {
+                return wakes;
             }
         }
     }

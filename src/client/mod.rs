@@ -6,11 +6,15 @@
 //! that happens or the nearest deadline ends the wait.
 
 mod connection;
+pub mod credentials;
 mod driver;
 mod error;
 mod event_queue;
+pub mod fleet;
 pub mod lifecycle;
 mod options;
+mod pair;
+mod renewal;
 
 use std::collections::VecDeque;
 use std::io;
@@ -33,6 +37,7 @@ pub use options::{
     ConnectLimits, LARGE_MESSAGE, LONELY_PASSWORD, Leaving, LineHandler, LineHandlers, Options,
     Reconnect, RedirectPolicy, UpgradeOptions, VersionChoice, VersionsToTry,
 };
+pub use pair::Which;
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
@@ -40,6 +45,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport;
+use crate::transport::tls::TlsConfig;
 use crate::websocket::upgrade::Echo;
 
 /// A function that is shown messages, and may end the run of them.
@@ -92,6 +98,8 @@ pub struct Client {
     is_reading_paused: bool,
     /// The warning about TLS secrets that were not written, once it was told.
     key_log_failure: Option<String>,
+    /// TLS with what can be read only once.
+    tls_of_pipes: Option<Box<TlsConfig>>,
 }
 
 impl Client {
@@ -115,6 +123,7 @@ impl Client {
             now,
             is_reading_paused: false,
             key_log_failure: None,
+            tls_of_pipes: None,
         }))
     }
 
@@ -208,7 +217,7 @@ impl Client {
     /// Whether one more message of this QoS may be published now; if not, take the next event
     /// first.
     pub fn can_publish(&self, qos: QoS) -> bool {
-        self.session.can_publish(qos)
+        self.session.can_publish(qos) && !self.lifecycle.is_finishing()
     }
 
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
@@ -460,25 +469,9 @@ impl Client {
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all
     /// that it sent is decoded.
     fn step(&mut self, alarm: Option<Instant>, waits: bool) -> Result<Option<Event>, Error> {
-        if let Some(event) = self.poll()? {
-            return Ok(Some(event));
+        if let ControlFlow::Break(found) = self.before_wait(alarm, waits)? {
+            return Ok(found);
         }
-        self.check_deadlines();
-        self.perform();
-        if !self.pending.is_empty() {
-            return Ok(None);
-        }
-        if self.lifecycle.is_sending_disconnect() {
-            self.continue_disconnect();
-        } else if waits && alarm.is_none_or(|alarm| alarm > Instant::now()) {
-            self.send();
-        } else {
-            self.gather();
-        }
-        let is_asking = self.session.has_pending_subscribe() && !self.is_reading_paused;
-        self.lifecycle.note_asking(is_asking, self.now);
-        self.lifecycle.note_awaited(self.awaited(), self.now);
-        self.perform();
         let until = [self.deadline(), alarm].into_iter().flatten().min();
         let wake = self.events.wait(until, self.is_congested());
         self.now = Instant::now();
@@ -487,5 +480,37 @@ impl Client {
         }
         let is_late = alarm.is_some_and(|alarm| alarm <= self.now);
         Ok((is_late && self.pending.is_empty()).then_some(Event::Alarm))
+    }
+
+    /// All that comes before a wait: an event, or nothing and another turn, is why there is none.
+    #[inline]
+    fn before_wait(
+        &mut self,
+        alarm: Option<Instant>,
+        waits: bool,
+    ) -> Result<ControlFlow<Option<Event>>, Error> {
+        if let Some(event) = self.poll()? {
+            return Ok(ControlFlow::Break(Some(event)));
+        }
+        self.check_deadlines();
+        self.perform();
+        if !self.pending.is_empty() {
+            return Ok(ControlFlow::Break(None));
+        }
+        if self.lifecycle.is_sending_disconnect() {
+            self.continue_disconnect();
+        } else if waits && alarm.is_none_or(|alarm| alarm > Instant::now()) {
+            self.send();
+        } else {
+            self.gather();
+        }
+        if self.lifecycle.is_finishing() {
+            self.finish_for_renewal();
+        }
+        let is_asking = self.session.has_pending_subscribe() && !self.is_reading_paused;
+        self.lifecycle.note_asking(is_asking, self.now);
+        self.lifecycle.note_awaited(self.awaited(), self.now);
+        self.perform();
+        Ok(ControlFlow::Continue(()))
     }
 }

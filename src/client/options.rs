@@ -1,11 +1,10 @@
 //! What a client is asked to do.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::credentials::CredentialSource;
 use super::error::AtServer;
-use crate::mqtt::packet::Credentials;
 use crate::mqtt::session;
 use crate::mqtt::version::Version;
 use crate::transport::dial::Route;
@@ -29,9 +28,6 @@ pub enum Leaving {
 
 /// A line for the user that is no result: a warning, a packet of the log.
 pub type LineHandler = Box<dyn Fn(&str)>;
-
-/// Gives user name and password anew for each connection.
-pub type CredentialSource = Box<dyn FnMut() -> io::Result<Credentials>>;
 
 /// How the versions that are tried were chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +136,8 @@ pub struct LineHandlers {
 pub struct Options {
     /// Where to.
     pub endpoint: Endpoint,
+    /// More addresses of the same servers, which are tried in turn.
+    pub other_endpoints: Vec<Endpoint>,
     /// How to get there.
     pub route: Arc<Route>,
     /// How to trust a `wss://` server.
@@ -155,9 +153,9 @@ pub struct Options {
     pub session: session::Config,
     /// How the client leaves the broker.
     pub leaving: Leaving,
-    /// Where user name and password come from, if they may change; otherwise they are those of
-    /// `session`.
-    pub credentials: Option<CredentialSource>,
+    /// Where credentials come from, if they may change or are not the same for all addresses;
+    /// otherwise they are those of `session`, `upgrade` and `tls`.
+    pub credentials: Option<Box<CredentialSource>>,
     /// The caller does nothing that may block, not even write a line, before it was handed an event
     /// that is more than success, or an error.
     pub brief: bool,

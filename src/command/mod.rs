@@ -1,7 +1,9 @@
 //! The verbs: each is a straight-line script over its `Config` and the events of the client.
 
+pub mod bench;
 pub mod check;
 mod latency;
+pub mod mirror;
 pub mod ping;
 pub mod publish;
 mod ready;
@@ -35,10 +37,14 @@ pub enum Config {
     Publish(Box<publish::config::Config>),
     /// `sub`
     Subscribe(Box<subscribe::config::Config>),
+    /// `sub --to`
+    Mirror(Box<mirror::config::MirrorConfig>),
     /// `ping`
     Ping(Box<ping::Config>),
     /// `check`
     Check(check::CheckConfig),
+    /// `bench`
+    Bench(Box<bench::config::Config>),
     /// `serve`
     Serve(Box<serve::Config>),
     /// Become a command that mqttws runs.
@@ -59,8 +65,10 @@ pub fn run(config: Config) -> Result<Exit> {
     match config {
         Config::Publish(config) => publish::run(*config),
         Config::Subscribe(config) => subscribe::run(*config),
+        Config::Mirror(config) => mirror::run(*config),
         Config::Ping(config) => ping::run(*config),
         Config::Check(config) => check::run(config),
+        Config::Bench(config) => bench::run(*config),
         Config::Serve(config) => serve::run(&config),
         Config::StartCommand(start) => start::run(&start),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
@@ -100,14 +108,13 @@ fn connect_after(
     limit: Option<(Instant, Duration)>,
     prepare: impl FnOnce(&mut Client) -> Result<(), Error>,
 ) -> Result<(Box<Client>, Established)> {
-    let context = options.at_server("connecting to");
-    let connect = || {
-        let mut client = Client::new(options)?;
-        prepare(&mut client)?;
-        let established = client.await_connected(limit)?;
-        Ok::<_, Error>((client, established))
-    };
-    connect().context(context)
+    let mut client = Client::new(options).context("preparing to connect")?;
+    let connected = prepare(&mut client).and_then(|()| client.await_connected(limit));
+    match connected {
+        Ok(established) => Ok((client, established)),
+        Err(error) if error.is_before_connecting() => Err(error.into()),
+        Err(error) => Err(error).context(client.at_server("connecting to")),
+    }
 }
 
 /// Why the broker refused something: the reason code, and the reason in its own words.
@@ -125,13 +132,13 @@ fn limit(began: Instant, timeout: Option<Duration>) -> Option<(Instant, Duration
 
 /// Closes the connection after a failure: in order, unless the connection itself has failed. The
 /// session at the broker is ended, too, if the broker can still be reached.
-fn close_after(client: &mut Client, error: &anyhow::Error) {
+fn close_after(client: &mut Client, limit: Option<Instant>, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),
         None => client.close(),
     }
     // The first failure is the one that the user has to know.
-    let _ = await_closed(client, None, |_| {});
+    let _ = await_closed(client, limit, |_| {});
 }
 
 /// Waits until the connection that is being closed has ended; after `limit` a server that does
@@ -260,15 +267,25 @@ fn is_over(limit: Option<Instant>) -> bool {
 /// Closes the connection of a verb that can lose no message any more: only a reason given by the
 /// broker counts.
 fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
-    let exit = match release(client, result) {
+    let released = release(client, result);
+    close_released(client, None, released)
+}
+
+/// The same where nothing waits to be released; after `limit` the server has little time.
+fn close_released(
+    client: &mut Client,
+    limit: Option<Instant>,
+    result: Result<Exit>,
+) -> Result<Exit> {
+    let exit = match result {
         Ok(exit) => exit,
         Err(error) => {
-            close_after(client, &error);
+            close_after(client, limit, &error);
             return Err(error);
         }
     };
     client.close();
-    match await_closed(client, None, |_| {}) {
+    match await_closed(client, limit, |_| {}) {
         Err(error @ Error::Disconnected(_)) if exit == Exit::Done => Err(error.into()),
         Ok(()) | Err(_) => Ok(exit),
     }

@@ -21,10 +21,11 @@ use anyhow::{Context, Result};
 
 use crate::client::{self, Client};
 use crate::exit::Exit;
+use crate::stdio::stdout_reader::StdoutReader;
 use crate::terminal::screen;
 
 pub use config::Config;
-use config::{PingReport, ProbePlan};
+use config::{PingForm, PingReport, ProbePlan};
 use output::ProbeOutput;
 use pinger::Pinger;
 use results::{PingResults, ProbesEnd};
@@ -49,29 +50,47 @@ fn measure(
     output: ProbeOutput,
     results: &mut PingResults,
 ) -> Result<Exit> {
-    let deadline = super::limit(results.began, plan.deadline);
-    let (mut client, established) = super::connect_after(options, deadline, Client::watch_quit)?;
+    let limit = super::limit(results.began, plan.deadline);
+    let (mut client, established) = super::connect_after(options, limit, Client::watch_quit)?;
+    let deadline = limit.map(|(deadline, _)| deadline);
+    let reader = watch_reader(report.form, &client)?;
     results.began = Instant::now();
     results.server = Some(ServerFacts::of(&established, client.session().server_keep_alive()));
     let topic = super::own_topic("ping", &client.session().config().client_id)?;
     let mut pinger = Pinger {
         client: &mut client,
         plan,
-        deadline: deadline.map(|(deadline, _)| deadline),
+        deadline,
         topic,
         late: 0,
         summary: report.summary,
+        reader,
         output,
         results,
     };
     let result = send_probes(&mut pinger);
-    if super::is_over(deadline.map(|(deadline, _)| deadline))
-        || matches!(result, Ok(Exit::TimedOut))
-    {
+    close(&mut client, deadline, result)
+}
+
+/// Closes the connection: no message can be lost any more, and those of a QoS 2 that is not
+/// finished are our own.
+fn close(client: &mut Client, deadline: Option<Instant>, result: Result<Exit>) -> Result<Exit> {
+    if super::is_over(deadline) || matches!(result, Ok(Exit::TimedOut)) {
         client.shorten_close();
     }
-    // No message can be lost any more.
-    super::close_receiver(&mut client, result)
+    super::close_released(client, deadline, result)
+}
+
+/// Watches the reader of stdout, if it gets something before the end.
+fn watch_reader(form: PingForm, client: &Client) -> Result<StdoutReader> {
+    let remote = client.remote();
+    let reader = match form {
+        PingForm::Nagios | PingForm::Prometheus => Ok(StdoutReader::default()),
+        PingForm::Text | PingForm::Flood | PingForm::Json => {
+            StdoutReader::watch(move || remote.wake())
+        }
+    };
+    reader.context("watching stdout")
 }
 
 /// Prints what was reached, sends all probes, and prints the summary.

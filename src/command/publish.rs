@@ -2,10 +2,13 @@
 //! handed over.
 
 mod closing;
+mod composition;
 pub mod config;
 mod feed;
 mod file;
+mod filled_run;
 mod input;
+mod large_file;
 pub mod message;
 mod pace;
 mod pending;
@@ -36,27 +39,27 @@ use crate::terminal::screen;
 /// Runs `mqttws pub`.
 pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let Config { client: options, input, repeat, messages, timeout, verbosity, .. } = config;
+    let Config { client: options, input, messages, timeout, verbosity, .. } = config;
     let summary = SummaryPrinter::new(config.summary, verbosity, began);
     let maximum = options.session.receiving.maximum_packet;
     if let Some(request) = config.request {
-        let feed = Feed::new(RecordInput::new(input, repeat, maximum)?, messages);
+        let feed = Feed::new(RecordInput::new(input, maximum)?, messages);
         return request::run(options, request, feed, verbosity, &summary);
     }
     let limit = super::limit(began, timeout);
     let shown = if verbosity.shows_progress() { Wanted::BarOrCount } else { Wanted::Nothing };
-    match Opened::new(input, repeat, maximum)? {
+    match Opened::new(input, maximum)? {
         Opened::Large(file) => {
-            file.check(&messages.format.template, options.session.version)?;
+            file.check(&messages.format.largest_head(), options.session.version)?;
             let progress = Progress::new(shown, began);
-            let feed = Feed::new(RecordInput::placeholder(file.name.clone(), repeat), messages);
+            let feed = Feed::new(RecordInput::placeholder(&file), messages);
             file::run(options, file, feed, progress, limit, &summary)
         }
         Opened::Input(input) => {
             let progress = Progress::new(wanted_progress(&input, shown), began);
             let (client, _) = super::connect(options, limit)?;
             let feed = Feed::new(input, messages);
-            let tally = Tally::new(feed.context(), feed.input.has_several(), summary.is_wanted());
+            let tally = feed.tally(summary.is_wanted());
             let tells_loss = verbosity.warns();
             let publisher = Publisher::new(client, feed, tally, progress);
             Publisher { limit, tells_loss, ..publisher }.publish_all(&summary)
@@ -88,13 +91,16 @@ struct Publisher {
     tells_loss: bool,
     /// The message after which a PINGREQ was sent, until the server has answered it.
     proving: Option<Proving>,
+    /// The signal that has ended a run without end, and until when what was published is waited
+    /// for.
+    stopped: Option<(i32, Instant)>,
 }
 
 /// A message of QoS 0 for which the server may end the connection. Nothing is sent after it until
 /// the server is known to have taken it.
 struct Proving {
-    /// The number of its record.
-    record: u64,
+    /// The message, by its number.
+    message: u64,
     /// What is in doubt about it.
     doubts: Vec<Discouraged>,
     /// When a server that answers no PINGREQ is taken to have taken it.
@@ -104,9 +110,18 @@ struct Proving {
 impl Publisher {
     /// A publisher without a time limit that does not tell what is lost.
     fn new(client: Box<Client>, feed: Feed, tally: Tally, progress: Progress) -> Self {
-        let (limit, large, input_error, proving) = (None, None, None, None);
-        let tells_loss = false;
-        Self { client, feed, tally, progress, limit, large, input_error, tells_loss, proving }
+        Self {
+            client,
+            feed,
+            tally,
+            progress,
+            limit: None,
+            large: None,
+            input_error: None,
+            tells_loss: false,
+            proving: None,
+            stopped: None,
+        }
     }
 
     fn attach_input(&mut self) -> Result<()> {
@@ -130,8 +145,8 @@ impl Publisher {
             if self.is_finished() {
                 return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
             }
-            if super::is_over(self.deadline()) {
-                return Ok(Exit::TimedOut);
+            if let Some(exit) = self.time_is_up() {
+                return Ok(exit);
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -141,10 +156,33 @@ impl Publisher {
                 },
             };
             if let Event::Interrupted(signal) = event {
-                return Ok(Exit::Signal(signal.into()));
+                if !self.stop(signal) {
+                    return Ok(Exit::Signal(signal.into()));
+                }
+            } else {
+                self.handle(event);
             }
-            self.handle(event);
         }
+    }
+
+    /// A run without end is over when it is interrupted: no more is published, and what was
+    /// published is waited for. Whether that is so.
+    fn stop(&mut self, signal: i32) -> bool {
+        let is_end = self.feed.is_endless() && self.stopped.is_none();
+        if is_end {
+            self.feed.stop();
+            self.stopped = Some((signal, Instant::now() + super::HURRIED_RELEASE));
+        }
+        is_end
+    }
+
+    /// The exit where there is no more time.
+    fn time_is_up(&self) -> Option<Exit> {
+        if super::is_over(self.deadline()) {
+            return Some(Exit::TimedOut);
+        }
+        let (signal, until) = self.stopped?;
+        super::is_over(Some(until)).then_some(Exit::Signal(signal.into()))
     }
 
     /// When the time of `-W` is up.
@@ -177,7 +215,9 @@ impl Publisher {
             return Ok(self.client.turn()?);
         }
         let proving = self.proving.as_ref().map(|proving| proving.until);
-        let alarms = [self.feed.alarm(), self.progress.deadline(), self.deadline(), proving];
+        let stopped = self.stopped.map(|(_, until)| until);
+        let (alarm, drawing) = (self.feed.alarm(), self.progress.deadline());
+        let alarms = [alarm, drawing, self.deadline(), proving, stopped];
         Ok(Some(self.client.next(alarms.into_iter().flatten().min())?))
     }
 
@@ -220,8 +260,8 @@ impl Publisher {
         }
         while self.proving.is_none() {
             self.feed.publish_runs(&mut self.client, &mut self.tally);
-            let Some((publish, record)) = self.feed.next_due(&self.client) else { break };
-            self.publish(publish, record);
+            let Some((publish, message)) = self.feed.next_due(&self.client) else { break };
+            self.publish(publish, message);
         }
         if self.feed.input.wants_more() {
             self.client.request_input();
@@ -230,19 +270,19 @@ impl Publisher {
 
     /// Publishes a message. One that cannot be sent is refused by this broker's limits, or it is a
     /// record that MQTT cannot carry.
-    fn publish(&mut self, publish: Publish, record: u64) {
+    fn publish(&mut self, publish: Publish, message: u64) {
         let (qos, bytes) = (publish.qos, publish.payload.len() as u64);
         self.large = Some(bytes).filter(|bytes| *bytes >= LARGE_MESSAGE as u64);
         if !publish.properties.is_empty() {
             self.tell_loss();
         }
         let unproven = self.feed.unproven(&publish);
-        match self.client.publish(publish, record) {
+        match self.client.publish(publish, message) {
             Ok(()) => {
                 self.tally.sent(1, bytes, qos);
-                self.tally.clock(qos).published(record);
+                self.tally.clock(qos).published(message);
                 if !unproven.is_empty() {
-                    self.prove(record, unproven);
+                    self.prove(message, unproven);
                 }
             }
             Err(session::Unsendable::Encode(wrong)) => {
@@ -250,16 +290,16 @@ impl Publisher {
             }
             Err(unsendable) => {
                 self.tally.sent(1, bytes, qos);
-                self.tally.refuse(record, &unsendable.to_string());
+                self.tally.refuse(message, &unsendable.to_string());
             }
         }
     }
 
     /// Asks for a sign that the server goes on after this message.
-    fn prove(&mut self, record: u64, doubts: Vec<Discouraged>) {
+    fn prove(&mut self, message: u64, doubts: Vec<Discouraged>) {
         self.client.ping();
         let until = Instant::now() + self.client.options().limits.timeout;
-        self.proving = Some(Proving { record, doubts, until });
+        self.proving = Some(Proving { message, doubts, until });
     }
 
     /// The server went on after the message.
@@ -273,7 +313,7 @@ impl Publisher {
     fn connection_lost(&mut self) {
         self.tally.connection_lost();
         if let Some(proving) = self.proving.take() {
-            self.tally.refuse(proving.record, NOT_PROVEN);
+            self.tally.refuse(proving.message, NOT_PROVEN);
         }
     }
 
@@ -284,7 +324,8 @@ impl Publisher {
         let in_doubt = self.client.session().in_flight() as u64;
         let error = self.tally.with_counts(error, self.feed.template(), in_doubt, first);
         match &self.proving {
-            Some(Proving { record, .. }) if self.tally.is_numbered => {
+            Some(Proving { message, .. }) if self.tally.is_numbered => {
+                let record = self.tally.record_of(*message);
                 error.context(format!("message {record} refused; go on with number {}", record + 1))
             }
             Some(_) | None => error,
@@ -340,7 +381,8 @@ impl Publisher {
         let result = closed.map(|(exit, _)| exit);
         self.tell_end(&result);
         let messages = self.handed_over();
-        let interrupted = self.tally.is_numbered && matches!(result, Ok(Exit::Signal(_)));
+        let is_interrupted = matches!(result, Ok(Exit::Signal(_))) || self.stopped.is_some();
+        let interrupted = self.tally.is_numbered && is_interrupted;
         let Self { tally, client, .. } = self;
         let result = result.map_err(|error| super::while_connected(error, tally.context, &client));
         let times = tally.acknowledgements.as_ref().map(|done| ("acknowledgement", done.times()));
@@ -363,7 +405,8 @@ impl Publisher {
 
     /// The number of the first record that was not handed over.
     fn first_unfinished(&self) -> u64 {
-        self.client.session().first_unfinished().unwrap_or(self.feed.first_untaken())
+        let unfinished = self.client.session().first_unfinished();
+        unfinished.map_or(self.feed.first_untaken(), |message| self.tally.record_of(message))
     }
 
     /// Reports why it ended early, if it did.
@@ -385,7 +428,7 @@ impl Publisher {
         let more = if self.tally.at_most_once == AtMostOnce::MaybeLost {
             "; of those of QoS 0 some may be missing: the connection was lost meanwhile".to_owned()
         } else if self.tally.is_numbered {
-            go_on(self.first_unfinished(), self.feed.first_untaken())
+            go_on(self.first_unfinished(), self.feed.untouched())
         } else {
             String::new()
         };

@@ -1,16 +1,19 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
+mod changes;
 pub mod config;
 mod early_end;
 mod exec;
-mod filter;
+pub(in crate::command) mod filter;
 mod finish;
 mod granted;
 mod judge;
+mod rate;
 mod receive;
+mod reporting;
 mod retained;
 mod sink;
-mod start;
+pub(in crate::command) mod start;
 mod subscriptions;
 mod verdict;
 mod watch;
@@ -23,6 +26,7 @@ use anyhow::{Context, Result};
 
 use self::config::{Config, Destination, MessageOptions, OutputOptions, SubscribeRequest};
 use self::early_end::EarlyEnd;
+use self::rate::RateTeller;
 use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
 use self::start::Start;
@@ -37,6 +41,7 @@ use crate::report::{self, Verbosity};
 use crate::stdio::exec::OnFailure;
 use crate::stdio::stdout;
 use crate::stdio::stdout_reader::StdoutReader;
+use crate::stdio::written::Counts;
 use crate::terminal::progress::{Part, Position, Progress, Unit, Wanted};
 use crate::terminal::screen;
 
@@ -53,6 +58,7 @@ pub fn run(config: Config) -> Result<Exit> {
     let limit = super::limit(began, messages.end.timeout);
     let (client, _) = super::connect(options, limit)?;
     let reader = watch_reader(messages.prints(), &client)?;
+    let rate = messages.rate_interval;
     let sink = Sink::start(&client, &messages.output, target, verbosity)?;
     let subscriber = Subscriber {
         client,
@@ -60,6 +66,7 @@ pub fn run(config: Config) -> Result<Exit> {
         reader,
         progress: progress(&messages.output.destination, verbosity, began),
         subscriptions: FilterState { asked: subscriptions, unanswered: 0, unstored: Vec::new() },
+        rate: rate.map(|interval| Box::new(RateTeller::new(interval, Instant::now()))),
         times: EndTimes { deadline: limit.map(|(until, _)| until), ends: None },
         verbosity,
         options: messages,
@@ -75,7 +82,7 @@ fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> 
         Destination::Stdout => screen::stdout_is_file(),
         Destination::Folder(_) => true,
         // Commands write to the same places as we do, and to stderr.
-        Destination::Commands(_) | Destination::Watch(_) => false,
+        Destination::Commands(_) | Destination::Watch(_) | Destination::Report(_) => false,
     };
     let is_shown = verbosity.shows_progress() && stands_alone;
     Progress::new(if is_shown { Wanted::BarOrCount } else { Wanted::Nothing }, began)
@@ -117,6 +124,8 @@ struct Subscriber {
     progress: Progress,
     subscriptions: FilterState,
     options: MessageOptions,
+    /// Tells the rate of messages, if that is asked for.
+    rate: Option<Box<RateTeller>>,
     times: EndTimes,
     verbosity: Verbosity,
     start: Start,
@@ -149,6 +158,7 @@ impl Subscriber {
         let result = self.run();
         let command = self.start.end(self.ending.signal);
         let result = self.finish_output(result);
+        self.tell_last_rate();
         self.tell_unfinished();
         let result = self.receiver.tell_cut(result);
         self.progress.finish();
@@ -196,7 +206,8 @@ impl Subscriber {
         Ok(self.client.next(alarms.into_iter().flatten().min())?)
     }
 
-    /// Draws the progress and the frame of `--watch`; when to draw again.
+    /// Draws the progress and the frame of `--watch`, writes a report and tells the rate, as far as
+    /// they are due; when to call this again.
     fn draw(&mut self) -> Option<Instant> {
         if self.progress.is_on() {
             let position = self.position();
@@ -204,9 +215,25 @@ impl Subscriber {
         }
         let frame = match &mut self.receiver.sink {
             Sink::Watch(watch) => Some(watch.draw()),
+            Sink::Report(report) => report.tick(),
             Sink::Output(_) | Sink::Commands(_) => None,
         };
-        frame.into_iter().chain(self.progress.deadline()).min()
+        let counts = self.received();
+        let rate = self.rate.as_mut().and_then(|rate| rate.tick(counts, Instant::now()));
+        [frame, rate, self.progress.deadline()].into_iter().flatten().min()
+    }
+
+    /// What has come, that of a large message that is arriving included.
+    fn received(&self) -> Counts {
+        Counts { messages: self.receiver.written.messages, bytes: self.receiver.bytes() }
+    }
+
+    /// Tells the rate once more, about what came since the last line.
+    fn tell_last_rate(&mut self) {
+        let counts = self.received();
+        if let Some(rate) = &mut self.rate {
+            rate.finish(counts, Instant::now());
+        }
     }
 
     /// How far it has come; a large message that is arriving has a known end.
@@ -290,6 +317,7 @@ impl Subscriber {
             | session::Event::Refused(_)
             | session::Event::SomeAcknowledged
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => None,
         })
@@ -350,6 +378,7 @@ impl Subscriber {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => return,
         };
@@ -397,9 +426,10 @@ impl Subscriber {
     fn output_failed(&self, error: io::Error) -> Result<Exit> {
         match &self.options.output.destination {
             Destination::Folder(path) => super::output_failed(error, &path.display().to_string()),
-            Destination::Stdout | Destination::Watch(_) | Destination::Commands(_) => {
-                super::output_failed(error, "stdout")
-            }
+            Destination::Stdout
+            | Destination::Watch(_)
+            | Destination::Report(_)
+            | Destination::Commands(_) => super::output_failed(error, "stdout"),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod packet;
 pub mod property;
 pub mod qos;
 pub mod reason;
+pub mod relay;
 pub mod scram;
 pub mod session;
 pub mod topic;

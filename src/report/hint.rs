@@ -127,7 +127,8 @@ const CREDENTIALS: &str = "check -u and -P";
 const CLIENT_ID: &str = "choose another client id with -i";
 const VERSION: &str = "try another version with -V";
 const LATER: &str = "try again later, or with --wait";
-const ANOTHER_SERVER: &str = "connect to the server that it names, or ask its operator";
+const ANOTHER_SERVER: &str =
+    "connect to the server that it names (--follow does so), or ask its operator";
 
 /// The hints for the reason codes of CONNACK.
 const REFUSED: [(ReasonCode, &str); 16] = [
@@ -203,7 +204,7 @@ fn timeout_hint(step: Step, tried: Option<&str>, server: Server<'_>) -> Option<&
              not answer, and neither do some brokers at a wrong path",
         ),
         (Step::ConnAck | Step::ConnAckTo(_), tried) => Some(connack_hint(tried)),
-        (Step::Connection | Step::Transport(_), _) => None,
+        (Step::Credentials | Step::Connection | Step::Transport(_), _) => None,
     }
 }
 

@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
@@ -17,6 +17,8 @@ const BLOCK: usize = 64 * 1024 - 16;
 #[derive(Debug)]
 pub struct FileBlocks {
     file: Arc<File>,
+    /// The same, for the thread.
+    shared: Arc<Mutex<Arc<File>>>,
     /// Where the thread reads next.
     wanted: Arc<AtomicU64>,
     /// The memory of the latest block: the next one is read into it when that is no longer in use.
@@ -26,14 +28,24 @@ pub struct FileBlocks {
 impl FileBlocks {
     /// The blocks of `file`.
     pub fn new(file: File) -> Self {
-        Self { file: Arc::new(file), wanted: Arc::default(), memory: Bytes::new() }
+        let file = Arc::new(file);
+        let shared = Arc::new(Mutex::new(Arc::clone(&file)));
+        Self { file, shared, wanted: Arc::default(), memory: Bytes::new() }
+    }
+
+    /// From now on another file is read.
+    pub fn replace(&mut self, file: File) {
+        self.file = Arc::new(file);
+        // Nothing that holds it can panic.
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.file);
     }
 
     /// What a thread reads the file with: each call gives the block that was last
     /// [wanted](Self::want); `None` after the end.
     pub fn source(&self) -> impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static {
-        let (file, wanted) = (Arc::clone(&self.file), Arc::clone(&self.wanted));
+        let (shared, wanted) = (Arc::clone(&self.shared), Arc::clone(&self.wanted));
         move || {
+            let file = Arc::clone(&shared.lock().unwrap_or_else(PoisonError::into_inner));
             let mut block = vec![0; BLOCK];
             let count = loop {
                 match file.read_at(&mut block, wanted.load(Ordering::Acquire)) {

@@ -216,6 +216,12 @@ impl Endpoint {
         Described(self)
     }
 
+    /// The URL without user name, password and query, always with its port.
+    pub fn public_url(&self) -> String {
+        let path = self.target.split('?').next().unwrap_or_default().to_owned();
+        Self { user: None, target: path, ..self.clone() }.secret_url()
+    }
+
     /// The whole URL, with user name, password and query: a secret.
     pub fn secret_url(&self) -> String {
         let user = self.user.as_ref().map_or(String::new(), |(name, password)| {

@@ -7,6 +7,7 @@ pub mod error;
 pub mod file;
 mod host;
 pub mod log;
+mod memory;
 mod open;
 mod options;
 pub mod poll;
@@ -79,9 +80,9 @@ pub struct HandshakeInfo {
     pub warnings: Vec<String>,
     /// Why the file of TLS secrets does not have all of them, if it does not.
     pub key_log_failure: Option<String>,
-    /// The head of the request; empty until it was sent.
+    /// The head of the request, if a log is wanted; empty until it was sent.
     pub request: String,
-    /// The head of the response; empty until it is complete.
+    /// The head of the response, if a log is wanted; empty until it is complete.
     pub answer: String,
 }
 
@@ -229,8 +230,9 @@ impl Transport {
         if let Some(info) = &self.info.tls {
             self.log.tls(info);
         }
-        self.info.request = upgrade::masked(&self.offer.request);
-        self.log.head('>', &self.info.request);
+        if self.log.is_wanted() {
+            self.log_request();
+        }
         self.stage = HandshakeStage::Upgrade(Response::to(&self.offer));
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
@@ -260,7 +262,9 @@ impl Transport {
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
         };
-        self.log_answer();
+        if self.log.is_wanted() {
+            self.log_answer();
+        }
         match accepted {
             Ok(Some(accepted)) => self.open(accepted),
             Ok(None) => {}
@@ -287,7 +291,14 @@ impl Transport {
         alpn.is_some_and(|name| name.starts_with("h2"))
     }
 
+    #[cold]
+    fn log_request(&mut self) {
+        self.info.request = upgrade::masked(&self.offer.request);
+        self.log.head('>', &self.info.request);
+    }
+
     /// Logs the head of the response once it is complete.
+    #[cold]
     fn log_answer(&mut self) {
         let HandshakeStage::Upgrade(answer) = &self.stage else { return };
         let head = self.offer.echo.masked(&upgrade::masked(answer.head()));

@@ -25,6 +25,11 @@ impl Open {
         Self { frames: ClientFrames::new(max_message, framing, log), end: None }
     }
 
+    /// Gives back the buffers in which nothing waits.
+    pub fn release_memory(&mut self) {
+        self.frames.release_memory();
+    }
+
     /// The next line about a frame.
     pub fn traced(&mut self) -> Option<String> {
         self.frames.traced()

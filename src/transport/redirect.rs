@@ -68,6 +68,29 @@ impl Redirects {
         Some(self.follow(&location.target, &location.shown))
     }
 
+    /// The server of a Server Reference (MQTT 5 §4.11): the first of those that it names, at the
+    /// path of this one. The query, in which tokens are sent, stays here.
+    pub fn next_reference(&mut self, reference: &str) -> Result<Endpoint, RedirectError> {
+        let shown = reference.escape_debug().to_string();
+        let first = reference.split_ascii_whitespace().next().unwrap_or_default();
+        let place = first.rsplit('@').next().unwrap_or_default();
+        if !first.contains("://") && place.contains(['/', '?']) {
+            let error = EndpointError::BadHost;
+            return Err(RedirectError::Unusable { location: shown, error });
+        }
+        let location = match self.stations.last() {
+            Some(here) if !first.contains("://") => {
+                let path = here.target.split('?').next().unwrap_or_default();
+                let end = place.rfind(']').map_or(0, |at| at + 1);
+                let has_port = place[end..].contains(':');
+                let port = if has_port { String::new() } else { format!(":{}", here.port) };
+                format!("//{place}{port}{path}")
+            }
+            _ => first.to_owned(),
+        };
+        self.follow(&location, &shown)
+    }
+
     /// Goes to `location`, which an error shows as `shown`.
     fn follow(&mut self, location: &str, shown: &str) -> Result<Endpoint, RedirectError> {
         let here = self.stations.last().cloned();
@@ -254,6 +277,31 @@ mod tests {
             ..HttpResponse::default()
         };
         assert!(way.next(&UpgradeError::Status(Box::new(refusal))).is_none());
+    }
+
+    #[test]
+    fn a_server_reference_names_a_host_or_a_url() {
+        let next = |here: &str, reference: &str| {
+            let next = Redirects::from(&endpoint(here)).next_reference(reference);
+            next.map(|next| format!("{}://{}{}", next.scheme, next.host_header(), next.target))
+        };
+        for (reference, expected) in [
+            ("other", "ws://other:8080/a"),
+            ("other:81", "ws://other:81/a"),
+            ("other:81 third:82", "ws://other:81/a"),
+            ("10.0.0.2", "ws://10.0.0.2:8080/a"),
+            ("[fe80::1]:9", "ws://[fe80::1]:9/a"),
+            ("[fe80::1]", "ws://[fe80::1]:8080/a"),
+            ("ann:pw@other", "ws://other:8080/a"),
+            ("wss://other/b?c", "wss://other/b?c"),
+        ] {
+            let found = next("ws://h:8080/a?token=1", reference).unwrap();
+            assert_eq!(found, expected, "{reference}");
+        }
+        for wrong in ["", " ", "mqtt://other", "fe80::1", "a/b:x", "h:8080"] {
+            assert!(next("ws://h:8080/a", wrong).is_err(), "{wrong:?}");
+        }
+        assert!(next("wss://h/a", "ws://other/a").is_err());
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn options(url: &str) -> Options {
         strict,
         max_message,
         framing: Framing::UpToLimit,
-        log: false,
+        log: true,
     }
 }
 

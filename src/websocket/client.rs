@@ -90,7 +90,7 @@ impl ClientFrames {
         self.reader.has_echoed_connect()
     }
 
-    /// Whether a Pong was received. Each Pong is reported once.
+    /// Whether the latest Ping was answered; see [`Reader::take_pong`].
     pub fn take_pong(&mut self) -> bool {
         self.reader.take_pong()
     }
@@ -112,10 +112,10 @@ impl ClientFrames {
         Ok(())
     }
 
-    /// Puts a Ping after the waiting frames (RFC 6455 §5.5.2).
+    /// Puts a Ping, whose payload is its number, after the waiting frames (RFC 6455 §5.5.2).
     pub fn put_ping(&mut self) -> Result<(), AlreadyClosed> {
         let mut frame = Vec::new();
-        if !self.reader.control().ping(&mut frame) {
+        if !self.reader.ping(&mut frame) {
             return Err(AlreadyClosed);
         }
         self.outbound.put_frames(&frame);
@@ -163,6 +163,12 @@ impl ClientFrames {
         self.reader.log().sent(self.outbound.waiting());
         self.outbound.clear();
         self.is_urgent = false;
+    }
+
+    /// Gives back the buffers in which nothing waits: of many connections most are idle.
+    pub fn release_memory(&mut self) {
+        self.reader.release_memory();
+        self.outbound.release_memory();
     }
 
     /// The size of the buffer, in bytes.

@@ -46,11 +46,11 @@ impl Control {
         }
     }
 
-    /// Appends a Ping to `frames` (RFC 6455 §5.5.2), unless one side has closed. Returns whether it
-    /// did.
-    pub fn ping(&mut self, frames: &mut Vec<u8>) -> bool {
+    /// Appends a Ping with this payload to `frames` (RFC 6455 §5.5.2), unless one side has closed.
+    /// Returns whether it did.
+    pub fn ping(&mut self, payload: Bytes, frames: &mut Vec<u8>) -> bool {
         let mut memory = Memory { unread: &[], written: frames };
-        let put = self.0.write(&mut memory, Message::Ping(Bytes::new()));
+        let put = self.0.write(&mut memory, Message::Ping(payload));
         put.and_then(|()| self.0.flush(&mut memory)).is_ok()
     }
 

@@ -198,6 +198,13 @@ impl Inbound {
         })
     }
 
+    /// Gives back the memory for payloads, if none waits.
+    pub fn release_memory(&mut self) {
+        if self.block.is_empty() {
+            self.block = BytesMut::new();
+        }
+    }
+
     /// Whether payloads wait to be taken.
     pub fn has_payload(&self) -> bool {
         !self.block.is_empty()

@@ -91,6 +91,13 @@ impl ClientOutbound {
         }
     }
 
+    /// Gives back the buffer, if nothing waits.
+    pub fn release_memory(&mut self) {
+        if self.filled == 0 {
+            self.buffer = Vec::new();
+        }
+    }
+
     /// The size of the buffer, in bytes.
     #[cfg(test)]
     pub fn memory(&self) -> usize {

@@ -28,11 +28,23 @@ pub struct Reader {
     outcome: Option<Result<Bytes, WebSocketError>>,
     /// Whole control frames to send.
     answers: Vec<u8>,
-    /// The number of Pongs that were not reported yet.
-    pongs: usize,
+    /// The number of the latest Ping, and what became of it.
+    pings: u32,
+    ping: PingState,
     /// The other side broke the protocol. Later bytes are ignored.
     is_broken: bool,
     log: FrameLog,
+}
+
+/// What became of the latest Ping of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PingState {
+    /// There is none, or its answer was reported.
+    Nothing,
+    /// It has no answer yet.
+    Waiting,
+    /// Its answer came.
+    Answered,
 }
 
 impl Reader {
@@ -46,7 +58,8 @@ impl Reader {
             max_message,
             outcome: None,
             answers: Vec::new(),
-            pongs: 0,
+            pings: 0,
+            ping: PingState::Nothing,
             is_broken: false,
             log: FrameLog::new(log),
         }
@@ -102,16 +115,33 @@ impl Reader {
         self.outcome.take()
     }
 
+    /// Gives back the memory for payloads, if none waits.
+    pub fn release_memory(&mut self) {
+        self.inbound.release_memory();
+    }
+
     /// Takes the whole control frames that should be sent at once; empty if there are none.
     pub fn take_answers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Whether a Pong was received. Each Pong is reported once.
+    /// Appends a Ping with the next number as its payload to `frames`, unless one side has closed.
+    /// Returns whether it did.
+    pub fn ping(&mut self, frames: &mut Vec<u8>) -> bool {
+        self.pings = self.pings.wrapping_add(1);
+        self.ping = PingState::Waiting;
+        let payload = Bytes::copy_from_slice(&self.pings.to_be_bytes());
+        self.control().ping(payload, frames)
+    }
+
+    /// Whether the latest Ping was answered. A Pong with another payload is no answer to it, and
+    /// the other side need not answer earlier ones (RFC 6455 §5.5.3). Each answer is reported once.
     pub fn take_pong(&mut self) -> bool {
-        let came = self.pongs > 0;
-        self.pongs -= usize::from(came);
-        came
+        let is_answered = self.ping == PingState::Answered;
+        if is_answered {
+            self.ping = PingState::Nothing;
+        }
+        is_answered
     }
 
     /// The remembered part of the first frame's payload if it is text, which no MQTT packet is.
@@ -189,8 +219,10 @@ impl Reader {
                 Some(Err(WebSocketError::TextFrame(text.as_str().to_owned())))
             }
             Ok(Some(Message::Close(frame))) => Some(Err(self.closed(frame, before))),
-            Ok(Some(Message::Pong(_))) => {
-                self.pongs = self.pongs.saturating_add(1);
+            Ok(Some(Message::Pong(payload))) => {
+                if self.ping == PingState::Waiting && *payload == self.pings.to_be_bytes() {
+                    self.ping = PingState::Answered;
+                }
                 None
             }
             Ok(_) => None,

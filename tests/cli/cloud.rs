@@ -21,9 +21,11 @@ use crate::support::program::{Outcome, Program};
 use crate::support::secure::fixed;
 
 const PRESIGNED: &str = "Presigned URL";
+const PRESIGNED_ANEW: &str = "Presigned URL for each connection";
 const AUTHORIZER: &str = "Custom authorizer";
 const CERTIFICATE: &str = "Client certificate with ALPN";
 const AZURE: &str = "SAS token";
+const AZURE_ANEW: &str = "SAS token for each connection";
 const HIVEMQ: &str = "Credentials of the cluster";
 const EMQX: &str = "Credentials of the deployment";
 
@@ -138,6 +140,11 @@ impl ResolvesServerCert for Demands {
 
 /// The first example under a heading of the page that runs mqttws, as a shell reads it.
 fn recipe(heading: &str) -> String {
+    example(heading, "mqttws ")
+}
+
+/// The first example under a heading of the page that has these words.
+fn example(heading: &str, words: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/mqttws-cloud.7");
     let page = fs::read_to_string(path).unwrap();
     let (_, section) =
@@ -147,7 +154,7 @@ fn recipe(heading: &str) -> String {
     let mut examples =
         examples.filter_map(|rest| rest.split_once("\n.fi").map(|(example, _)| example));
     let example =
-        examples.find(|example| example.contains("mqttws ")).expect("the section has an example");
+        examples.find(|example| example.contains(words)).expect("the section has an example");
     example.replace("\\-", "-").replace("\\(aq", "'").replace("\\e", "\\")
 }
 
@@ -246,6 +253,51 @@ fn aws_iot_core_refuses_a_wrong_signature() {
     fails(&outcome, 5, &format!("mqttws: connecting to wss://{AWS_HOST}/mqtt*: {words}"));
 }
 
+/// What the AWS CLI prints, its secret being the one of AWS's examples.
+const AWS_KEY: &str = r#"{"Version": 1, "AccessKeyId": "AKIDEXAMPLE",
+    "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "SessionToken": "IQoJb3JpZ2luX2VjEA+aCWV1/==", "Expiration": "2026-11-22T13:00:00+00:00"}"#;
+
+/// The URL that AWS's own library signs with it at noon.
+const AWS_SIGNED: &str = "/mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2F\
+     eu-west-1%2Fiotdevicegateway%2Faws4_request&X-Amz-Date=20261122T120000Z&X-Amz-Expires=300&\
+     X-Amz-SignedHeaders=host&\
+     X-Amz-Signature=2a08d2bccb0b882c7238125a9a7707e57aca1f9957eb829ecfcd7d5c18386adf&\
+     X-Amz-Security-Token=IQoJb3JpZ2luX2VjEA%2BaCWV1%2F%3D%3D";
+
+/// A recipe with this program of the service in the place of its own.
+fn with_program<'a>(name: &'a str, script: &'a str) -> impl Fn(&str) -> String + 'a {
+    move |recipe| {
+        let write = format!("mkdir bin; cat > bin/{name} <<'END'\n#!/bin/sh\n{script}\nEND\n");
+        format!(
+            "{write}chmod +x bin/{name}; PATH=$PWD/bin:/usr/bin:/bin:$PATH\n{recipe} -C 1 --reconnect-delay 0.01"
+        )
+    }
+}
+
+#[test]
+fn aws_iot_core_with_a_presigned_url_for_each_connection() {
+    let script = example(PRESIGNED_ANEW, "HOST REGION");
+    let noon = "datetime(2026, 11, 22, 12, tzinfo=timezone.utc)";
+    let script = script.replace("datetime.now(timezone.utc)", noon);
+    let connect = |connack| {
+        let connect = packet("10 <MQTT> 05 .. 00 2d 08 11 ff ff ff ff 21 80 00 <lamp-1>");
+        let request = Service::aws().request(AWS_SIGNED, &[]);
+        vec![request, Step::Accept, connect, Step::Send(connack)]
+    };
+    let mut first = connect("20 00 00 00");
+    first.extend([packet("82 id 00 <lab/#> 01"), Step::Send("90 id 00 01"), Step::End]);
+    let mut second = connect("20 01 00 00");
+    second.extend([Step::Send("32 <lab/door> 00 01 00 'open'"), packet("40 00 01")]);
+    let scripts = vec![first, crate::support::broker::until(second, "e0")];
+    let aws = format!("echo '{AWS_KEY}'");
+    let change = with_program("aws", &aws);
+    let executable = |recipe: &str| change(&format!("chmod +x aws-url\n{recipe}"));
+    let files = [("aws-url", script.as_str())];
+    let outcome = run(&Service::aws(), scripts, PRESIGNED_ANEW, &files, executable);
+    assert_eq!((outcome.code(), &outcome.stdout[..]), (Some(0), &b"open\n"[..]), "{outcome}");
+}
+
 #[test]
 fn aws_iot_core_has_no_qos_2() {
     let service = Service::aws();
@@ -326,6 +378,26 @@ fn azure_iot_hub_with_a_sas_token() {
     let token = format!("{SAS_TOKEN}\n");
     run(&service, vec![until_goodbye(script)], AZURE, &[("sas-token", &token)], unchanged)
         .expect(0, "", "");
+}
+
+#[test]
+fn azure_iot_hub_with_a_sas_token_for_each_connection() {
+    let service = Service::azure();
+    let connect = |token: &str, connack| {
+        let connect = packet(&format!("10 <MQTT> 04 c0 00 2d {DEVICE} <{token}>"));
+        let request = service.request("/$iothub/websocket", &[]);
+        vec![request, Step::Accept, connect, Step::Send(connack)]
+    };
+    let mut first = connect("SharedAccessSignature sr=1", "20 00 00");
+    first.push(packet("82 id <devices/lamp-1/messages/devicebound/#> 01"));
+    first.extend([Step::Send("90 id 01"), Step::End]);
+    let mut second = connect("SharedAccessSignature sr=11", "20 01 00");
+    let topic = "32 <devices/lamp-1/messages/devicebound/a> 00 01 'open'";
+    second.extend([Step::Send(topic), packet("40 00 01")]);
+    let az = "printf 1 >> runs; echo \"SharedAccessSignature sr=$(cat runs)\"";
+    let scripts = vec![first, until_goodbye(second)];
+    let outcome = run(&service, scripts, AZURE_ANEW, &[], with_program("az", az));
+    assert_eq!((outcome.code(), &outcome.stdout[..]), (Some(0), &b"open\n"[..]), "{outcome}");
 }
 
 #[test]

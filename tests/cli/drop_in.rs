@@ -131,8 +131,7 @@ fn every_flag_is_taken_or_says_what_to_use_instead() {
             assert!(outcome.code() == Some(2) && told, "{client} {line}: {outcome}");
         }
     }
-    let outcome = run("sub", "--message-rate");
-    assert!(String::from_utf8_lossy(&outcome.stderr).contains("--summary"), "{outcome}");
+    assert_eq!(run("sub", "--message-rate").code(), Some(3));
 }
 
 /// What lacks its value.
@@ -203,7 +202,6 @@ const WRONG_TO_PUB: &[&str] = &[
     "-n",
     "-s",
     "-l -n",
-    "--repeat 0",
     "--repeat-delay -1",
     "-t topic/+",
     "-t topic/#",
@@ -282,7 +280,7 @@ fn the_last_of_a_repeated_flag_counts_and_short_ones_are_bundled() {
     let broker =
         Broker::start(until_goodbye(connected([packet("33 <u> id 'b'"), Step::Send("40 id")])));
     let url = broker.url();
-    let flags = ["pub", "-t", "t", "-V5", "-rq1", "-L", &url, "-V", "mqttv311", "--topic=u", "-mb"];
+    let flags = ["pub", "-V5", "-rq1", "-L", &url, "-V", "mqttv311", "--topic=u", "-mx", "-mb"];
     Program::new(flags).run().expect(0, "", "");
 }
 

@@ -130,7 +130,7 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
     );
     let late = "the broker refused: server unavailable; try again later, or with --wait";
     refuses_connack("311", Step::Send("20 00 03"), 6, late);
-    let moved = "the broker refused: server moved, it names h2; connect to the server that it names, or ask its operator";
+    let moved = "the broker refused: server moved, it names h2; connect to the server that it names (--follow does so), or ask its operator";
     refuses_connack("5", Step::Send("20 00 9d 05 1c <h2>"), 6, moved);
 }
 

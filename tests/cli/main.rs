@@ -1,9 +1,13 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output,
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod addresses;
+mod bench;
 mod blocked;
 mod check;
 mod cloud;
+mod composition;
+mod credentials;
 mod debug;
 mod dialling;
 mod disk;
@@ -22,6 +26,7 @@ mod large;
 mod large_cuts;
 mod leaving;
 mod lifecycle;
+mod mirror;
 mod mistyped;
 mod oddities;
 mod ping;
@@ -57,12 +62,14 @@ mod tls_settings;
 mod topics;
 mod upgrade;
 mod usage;
+mod watching;
 
 mod support {
     //! What the tests are made of.
     pub mod broker;
     pub mod certificates;
     mod checks;
+    pub mod faulty_broker;
     pub mod folder;
     pub mod lines;
     pub mod notation;

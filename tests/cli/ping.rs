@@ -85,7 +85,7 @@ fn lines_come_before_the_loss_of_the_connection() {
 
 #[test]
 fn a_reader_that_has_gone_is_missed_while_an_answer_takes_its_time() {
-    let broker = Broker::start(until_goodbye(two_of_three()));
+    let broker = Broker::start(connected([Step::Gone]));
     let outcome = ping(&broker, &["--interval", "0", "-W", "60"]).stdout_read_for_one_line().run();
     assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
     prints(&outcome, &lines::PING_TWICE[..1]);
@@ -123,7 +123,7 @@ const OFTEN: [&str; 8] =
 
 #[test]
 fn pings_of_the_websocket_during_an_outage_do_not_disturb_the_next_connection() {
-    let broker = outage(Step::Heard, Step::Frame(0x8a, b""));
+    let broker = outage(Step::Heard, Step::Frame(0x8a, &[0, 0, 0, 1]));
     let mut program = ping(&broker, &[&OFTEN[..], &["websocket"]].concat()).spawn();
     program.wait_for_line(|line| line.contains(" time="));
     program.signal("INT");

@@ -66,6 +66,37 @@ fn a_deadline_ends_an_outage() {
     assert!(has(&outcome, "* sent, 1 answered, *% lost, time * ms"), "{outcome}");
 }
 
+/// Not the time for connecting, which bounds the end of other verbs, and is longer here than the
+/// patience of this test.
+#[test]
+fn a_deadline_ends_the_end() {
+    let flood = Step::Flood([0x82, 2, 0xd0, 0].repeat(100));
+    let broker = Broker::start(connected([packet("c0"), flood]));
+    let flags = ["-c", "1", "-w", "1", "--connect-timeout", "600"];
+    let outcome = ping(&broker, &flags).run();
+    assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
+    // A message of ours that the broker does not release will not come again.
+    let subscribe = packet("82 id <mqttws/ping/me> 02");
+    let publish = packet("34 <mqttws/ping/me> .. .. 00 00 00 00 00 00 00 01");
+    let granted = Step::Send("90 id 02");
+    let delivery = Step::Send("34 <mqttws/ping/me> 00 01 00 00 00 00 00 00 00 01");
+    let steps = connected([subscribe, granted, publish, delivery, packet("50 00 01")]);
+    let broker = Broker::start(until_goodbye(steps));
+    let probe = ["--via", "publish", "-q", "2", "--size", "8", "-i", "me"];
+    let outcome = ping(&broker, &[&flags[..], &probe].concat()).run();
+    assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_missed_where_nothing_is_written() {
+    for flag in ["--flood", "--quiet"] {
+        let broker = Broker::start(connected([Step::Heard, Step::Send("d0"), Step::Gone]));
+        let flags = [flag, "--interval", "0", "-W", "600"];
+        let outcome = ping(&broker, &flags).stdout_read_for_one_line().run();
+        assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
+    }
+}
+
 #[test]
 fn a_flood_has_no_lines() {
     let mut steps = connected([]);
@@ -153,11 +184,7 @@ fn sigquit_is_answered_at_any_time() {
 
 #[test]
 fn nobody_reads_objects_any_more() {
-    // The third probe has no answer, and its line is written while the fourth waits.
-    let answered = || [packet("c0"), Step::Send("d0")];
-    let mut steps = connected(answered());
-    steps.extend(answered().into_iter().chain([packet("c0"), packet("c0")]));
-    let broker = Broker::start(until_goodbye(steps));
+    let broker = Broker::start(connected([packet("c0"), Step::Send("d0"), Step::Gone]));
     let outcome =
         ping(&broker, &["--json", "--interval", "0", "-W", "1"]).stdout_read_for_one_line().run();
     assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), &b""[..]), "{outcome}");

@@ -226,6 +226,17 @@ fn an_output_that_cannot_be_written_is_unknown() {
     outcome.expect(3, "", line);
 }
 
+#[test]
+fn a_connection_that_failed_counts_before_an_output_that_did() {
+    let program = env!("CARGO_BIN_EXE_mqttws");
+    let command = format!("{program} ping ws://127.0.0.1:1/mqtt --format prometheus >/dev/full");
+    let outcome = Program::of("sh", ["-c", &command]).run();
+    let lines = "mqttws: writing to stdout: No space left on device\n\
+                 mqttws: connecting to ws://127.0.0.1:1/mqtt: connection refused; *";
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(is_like(&String::from_utf8_lossy(&outcome.stderr), lines), "{outcome}");
+}
+
 /// The form alone does not change the exit codes.
 #[test]
 fn the_line_without_thresholds_has_the_usual_exit_codes() {

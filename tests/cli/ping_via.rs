@@ -80,6 +80,28 @@ fn a_broker_that_does_not_answer_the_subscription_is_named() {
     assert!(is_line(&outcome.stderr, line), "{outcome}");
 }
 
+/// A server need not answer a Ping before the latest one (RFC 6455 §5.5.3), and a Pong with another
+/// payload is no answer to ours.
+#[test]
+fn a_pong_answers_the_ping_whose_payload_it_has() {
+    let pongs: [(&'static [u8], &str, i32); 3] = [
+        (&[0, 0, 0, 2], "2 sent, 1 answered, 50% lost, time * ms", 0),
+        (&[0, 0, 0, 1], "2 sent, 0 answered, 100% lost, time * ms", 27),
+        (b"other", "2 sent, 0 answered, 100% lost, time * ms", 27),
+    ];
+    for (payload, summary, code) in pongs {
+        let asked = [Step::Ping(&[0, 0, 0, 1]), Step::Ping(&[0, 0, 0, 2])];
+        let mut steps = connected(asked);
+        steps.extend([Step::Frame(0x8a, payload), Step::Gone]);
+        let broker = Broker::start(steps);
+        let flags = ["-V", "311", "--via", "websocket", "-c", "2", "-W", "0.3", "--interval", "0"];
+        let outcome = Program::new([&["ping", &broker.url()], &flags[..]].concat()).run();
+        assert_eq!(outcome.code(), Some(code), "{outcome}");
+        let text = String::from_utf8_lossy(&outcome.stdout);
+        assert!(text.lines().any(|line| is_like(line, summary)), "{outcome}");
+    }
+}
+
 /// The properties and the will of CONNECT are those of `pub`.
 #[test]
 fn connect_is_shaped_as_by_pub() {

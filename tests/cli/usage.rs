@@ -136,7 +136,11 @@ fn numbers_have_their_ranges() {
         (&["ping", "-W", "0"], "timeout <SECS>", above_0),
         (&["sub", "-t", "t", "-C", "many"], "count <N>", at_least_1),
         (&["ping", "-c", "0"], "count <N>", at_least_1),
-        (&["pub", "-t", "t", "-n", "--repeat", "x"], "repeat <N>", at_least_1),
+        (
+            &["pub", "-t", "t", "-n", "--repeat", "x"],
+            "repeat <N>",
+            "expected a number; 0 has no end",
+        ),
         (&["pub", "-t", "t", "-m", "x", "-q", "3"], "qos <QOS>", "expected 0, 1 or 2"),
         (&["sub", "-t", "t", "-W", "soon"], "timeout <SECS>", time),
         (&["sub", "-t", "t", "-V", "6"], "protocol-version <VERSION>", "expected 5, 311 or 31*"),

@@ -38,6 +38,7 @@
 //! microsocks 1.0.3. None of them tells why it ends an idle connection.
 
 mod apache;
+mod bench;
 mod beside_mosquitto;
 mod blocked;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
@@ -51,6 +52,7 @@ mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
 mod haproxy;
+mod mirror;
 mod nginx;
 mod nginx_tls;
 #[path = "../manual/page.rs"]
@@ -60,6 +62,7 @@ mod page;
 mod program;
 mod proxies;
 mod publish;
+mod readers;
 mod requests;
 mod reverse;
 mod reviewed;

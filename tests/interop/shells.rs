@@ -23,7 +23,7 @@ use Candidates::{Exactly, With, Without};
 
 /// Lines, with what is completed at their end; the folder of the test holds `file` and `folder/`,
 /// and a program named `only-here` is found on `$PATH`.
-const LINES: [(&str, Candidates); 33] = [
+const LINES: [(&str, Candidates); 36] = [
     ("mqttws ", With("pub sub ping check serve profile completions man help version")),
     ("mqttws p", Exactly("pub ping profile")),
     ("mqttws help p", Exactly("pub ping profile")),
@@ -47,6 +47,9 @@ const LINES: [(&str, Candidates); 33] = [
     ("mqttws serve -- only-h", Exactly("only-here")),
     ("mqttws serve -- only-h", Exactly("only-here")),
     ("mqttws sub --exec only-h", Exactly("only-here")),
+    ("mqttws serve --deviate no-pub", Exactly("no-puback no-pubrec")),
+    ("mqttws serve --deviate no-pong,no-pub", Exactly("no-puback no-pubrec")),
+    ("mqttws serve --deviate=no-pong,no-pub", Exactly("no-puback no-pubrec")),
     ("mqttws sub --profile ", Exactly("lab prod")),
     ("mqttws pub --config other.toml --profile ", Exactly("other")),
     ("mqttws completions ", Exactly("bash zsh fish powershell elvish")),
@@ -104,7 +107,7 @@ impl World {
             .run()
     }
 
-    /// What a shell completes, without what stands before `=` and after a tab or `/`.
+    /// What a shell completes, without what stands before `=` or a comma and after a tab or `/`.
     fn completed(&self, shell: &str, arguments: &[&str]) -> BTreeSet<String> {
         let outcome = self.run(shell, arguments);
         let errors = String::from_utf8_lossy(&outcome.stderr);
@@ -112,7 +115,7 @@ impl World {
         let text = String::from_utf8(outcome.stdout).unwrap();
         let candidate = |line: &str| {
             let line = line.split('\t').next().unwrap_or_default().trim_end_matches('/');
-            line.rsplit('=').next().unwrap_or_default().trim().to_owned()
+            line.rsplit(['=', ',']).next().unwrap_or_default().trim().to_owned()
         };
         text.lines().map(candidate).filter(|line| !line.is_empty()).collect()
     }

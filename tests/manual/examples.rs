@@ -312,6 +312,7 @@ pages! {
     subscribe => "mqttws-sub.1",
     ping => "mqttws-ping.1",
     check => "mqttws-check.1",
+    bench => "mqttws-bench.1",
     serve => "mqttws-serve.1",
     recipes => "mqttws-examples.7",
     brokers => "mqttws-brokers.7",

@@ -1,10 +1,14 @@
 //! A connection with deviations: what passes between the socket and the broker is changed.
 
 use std::io::{self, ErrorKind, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{ServerConnection, Service, is_blocked, write_once};
-use crate::broker::deviation::DeviantTraffic;
+use super::{EndStage, ServerConnection, Service, is_blocked, write_once};
+use crate::broker::deviation::{DeviantEnd, DeviantTraffic, Ending};
+use crate::broker::limits::LINGER;
+
+/// How long the end of a client is awaited where our side does not end.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 impl ServerConnection {
     /// Gives the bytes of one read to the router, changed if there are deviations.
@@ -26,6 +30,27 @@ impl ServerConnection {
         if end.is_some() && !self.has_ended {
             self.lose(&ErrorKind::UnexpectedEof.into(), service, now);
         }
+        if end == Some(DeviantEnd::Reset) {
+            self.sending.discard();
+            self.reset();
+            // Our side does not end before that.
+            self.sending.stage = EndStage::Written(now);
+        }
+    }
+
+    /// Ends our side, when all is written.
+    pub(super) fn end_side(&mut self, now: Instant) {
+        let ending = self.deviant.as_ref().map_or(Ending::Whole, |deviant| deviant.ending());
+        let patience = match ending {
+            Ending::Never => FOREVER,
+            Ending::Whole | Ending::WithoutCloseNotify => LINGER,
+        };
+        match ending {
+            Ending::Whole => self.socket.end(),
+            Ending::WithoutCloseNotify => self.socket.shut(),
+            Ending::Never => {}
+        }
+        self.sending.stage = EndStage::Written(now + patience);
     }
 
     /// Writes what the layers below the queue hold: what a deviation has changed, and TLS. The

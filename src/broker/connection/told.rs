@@ -1,11 +1,13 @@
 //! What the log is told of a connection.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::Service;
 use crate::broker::event::BrokerEvent;
 use crate::broker::input::ClientInput;
-use crate::broker::refusals::RefusalLines;
+use crate::broker::refusals::Refusals;
 use crate::broker::{BrokerLog, RefusalsIn};
 use crate::websocket::upgrade::accept::Refusal;
 
@@ -30,7 +32,7 @@ pub fn log_input(log: &BrokerLog, address: SocketAddr, input: &ClientInput) {
 /// Tells of a request that was refused: a browser tells its page nothing of the answer.
 pub fn tell_refusal(
     log: &BrokerLog,
-    refusals: &mut RefusalLines,
+    refusals: &mut Refusals,
     address: SocketAddr,
     Refusal { status, sentence }: &Refusal,
     now: Instant,
@@ -40,7 +42,22 @@ pub fn tell_refusal(
     let line = || format!("{address} was refused with {status}: {sentence}");
     if log.refusals == RefusalsIn::Observer {
         log.note(line);
-    } else if refusals.count(now) {
+    } else if refusals.upgrades.count(now) {
+        log.warn(&line());
+    }
+}
+
+/// Tells of a TLS handshake that has failed: its client may know nothing of the reason.
+pub fn tell_failed_handshake(
+    Service { log, refusals, .. }: &mut Service,
+    address: SocketAddr,
+    error: &io::Error,
+    now: Instant,
+) {
+    let line = || format!("no TLS with {address}: {error}");
+    if log.refusals == RefusalsIn::Observer {
+        log.note(line);
+    } else if refusals.handshakes.count(now) {
         log.warn(&line());
     }
 }

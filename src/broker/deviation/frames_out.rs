@@ -1,15 +1,14 @@
 //! Deviations in the frames that the broker sends, and in how connections end.
 
 use super::stream::{WholeFrame, whole};
-use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
+use super::{Change, DeviationMemory, Ending, NamedChange, RewriteStep, pass};
 use crate::websocket::frame::{BINARY, CLOSE, CONTINUATION, FINAL, TEXT};
 
 /// The packet type of DISCONNECT.
 const DISCONNECT: u8 = 14;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
-    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
-}
+/// The opcode of Ping.
+const PING: u8 = 0x9;
 
 fn onward(bytes: Vec<u8>) -> Vec<RewriteStep> {
     vec![RewriteStep::Onward(bytes)]
@@ -41,124 +40,91 @@ fn no_close(memory: &DeviationMemory, frame: &WholeFrame, end: u64) -> Vec<Rewri
     if frame.opcode() == CLOSE && memory.count == end { Vec::new() } else { pass() }
 }
 
-pub const ROWS: &[KnownDeviation] = &[
-    KnownDeviation {
-        servers: "Artemis with webSocketEncoderType=text",
-        fails: &["binary-only"],
-        ..row(
-            "text-out",
-            "packets are sent in text frames",
-            Change::server_frames(|_, frame| {
-                instead(frame, || frame.altered(FINAL | TEXT, &frame.payload))
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["never-masked"],
-        ..row(
-            "masked-out",
-            "frames are sent with a mask, as clients do",
-            Change::server_frames(|_, frame| {
-                instead(frame, || whole(BINARY, &frame.payload, true))
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["frames-legal"],
-        ..row(
-            "reserved-bit-out",
-            "frames are sent with a reserved bit",
-            Change::server_frames(|_, frame| {
-                instead(frame, || frame.altered(frame.first | 0x20, &frame.payload))
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["frames-legal"],
-        ..row(
-            "long-length-out",
-            "short lengths are sent in two bytes more than they need",
-            Change::server_frames(|_, frame| match u8::try_from(frame.payload.len()) {
-                Ok(length @ 0..126) => {
-                    instead(frame, || [&[frame.first, 126, 0, length][..], &frame.payload].concat())
-                }
-                _ => pass(),
-            }),
-        )
-    },
-    KnownDeviation {
-        servers: "Artemis and NanoMQ above 64 KiB; legal",
-        ..row(
-            "fragments-out",
-            "every message is sent in a frame for each 16 bytes: legal, and some clients fail",
-            Change::server_frames(|_, frame| instead(frame, || fragmented(&frame.payload))),
-        )
-    },
-    KnownDeviation {
-        servers: "Aedes with ws; legal",
-        warns: &["packets-aligned"],
-        ..row(
-            "byte-a-message-out",
-            "every byte is a message of its own",
-            Change::server_frames(|_, frame| {
-                instead(frame, || {
-                    frame.payload.iter().flat_map(|byte| whole(BINARY, &[*byte], false)).collect()
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        servers: "RMQTT (an empty Close)",
-        fails: &["close-code-legal"],
-        ..row(
-            "close-1005-out",
-            "every Close has the code 1005, which must not be sent",
-            Change::server_frames(|_, frame| match frame.opcode() {
-                CLOSE => onward(frame.altered(frame.first, &1005_u16.to_be_bytes())),
-                _ => pass(),
-            }),
-        )
-    },
-    KnownDeviation {
-        servers: "Aedes, mochi, rumqttd, Mosquitto up to 2.0",
-        warns: &["mqtt-disconnect"],
-        ..row(
-            "no-close-after-disconnect",
-            "after DISCONNECT the connection ends without a Close frame",
-            Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_DISCONNECT)),
-        )
-    },
-    KnownDeviation {
-        servers: "Mosquitto 2.1",
-        fails: &["client-close", "close-forms"],
-        ..row(
-            "close-unanswered",
-            "a Close of the client is not answered by one",
-            Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_CLOSE)),
-        )
-    },
-    KnownDeviation {
-        servers: "Mosquitto up to 2.0, mochi",
-        warns: &["error-close-frame"],
-        ..row(
-            "no-close-on-errors",
-            "after an error of the client the connection ends without a Close frame",
-            Change::frames(note_end, |memory, frame| no_close(memory, frame, 0)),
-        )
-    },
-    KnownDeviation {
-        fails: &["close-malformed", "close-code-legal"],
-        ..row(
-            "close-echoed",
-            "a Close is answered by the same bytes, whatever they are",
-            Change::client_frames(|_, frame| match frame.opcode() {
-                CLOSE => {
-                    vec![RewriteStep::Back(whole(CLOSE, &frame.payload, false)), RewriteStep::End]
-                }
-                _ => pass(),
-            }),
-        )
-    },
+pub const CHANGES: &[NamedChange] = &[
+    (
+        "text-out",
+        Change::server_frames(|_, frame| {
+            instead(frame, || frame.altered(FINAL | TEXT, &frame.payload))
+        }),
+    ),
+    (
+        "masked-out",
+        Change::server_frames(|_, frame| instead(frame, || whole(BINARY, &frame.payload, true))),
+    ),
+    (
+        "reserved-bit-out",
+        Change::server_frames(|_, frame| {
+            instead(frame, || frame.altered(frame.first | 0x20, &frame.payload))
+        }),
+    ),
+    (
+        "long-length-out",
+        Change::server_frames(|_, frame| match u8::try_from(frame.payload.len()) {
+            Ok(length @ 0..126) => {
+                instead(frame, || [&[frame.first, 126, 0, length][..], &frame.payload].concat())
+            }
+            _ => pass(),
+        }),
+    ),
+    (
+        "fragments-out",
+        Change::server_frames(|_, frame| instead(frame, || fragmented(&frame.payload))),
+    ),
+    (
+        "byte-a-message-out",
+        Change::server_frames(|_, frame| {
+            instead(frame, || {
+                frame.payload.iter().flat_map(|byte| whole(BINARY, &[*byte], false)).collect()
+            })
+        }),
+    ),
+    (
+        "close-1005-out",
+        Change::server_frames(|_, frame| match frame.opcode() {
+            CLOSE => onward(frame.altered(frame.first, &1005_u16.to_be_bytes())),
+            _ => pass(),
+        }),
+    ),
+    (
+        "no-close-after-disconnect",
+        Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_DISCONNECT)),
+    ),
+    (
+        "close-unanswered",
+        Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_CLOSE)),
+    ),
+    ("no-close-on-errors", Change::frames(note_end, |memory, frame| no_close(memory, frame, 0))),
+    (
+        "close-echoed",
+        Change::client_frames(|_, frame| match frame.opcode() {
+            CLOSE => {
+                vec![RewriteStep::Back(whole(CLOSE, &frame.payload, false)), RewriteStep::End]
+            }
+            _ => pass(),
+        }),
+    ),
+    (
+        "pings-out",
+        Change::server_frames(|_, frame| {
+            instead(frame, || [&whole(PING, b"alive?", false), &frame.raw[..]].concat())
+        }),
+    ),
+    (
+        "reset-after-disconnect",
+        Change::frames(note_end, |memory, frame| {
+            let is_it = frame.opcode() == CLOSE && memory.count == BY_DISCONNECT;
+            if is_it { vec![RewriteStep::Reset] } else { pass() }
+        }),
+    ),
+    ("no-end-after-close", Change { ending: Ending::Never, ..Change::NONE }),
+    (
+        "no-end-after-disconnect",
+        Change {
+            ending: Ending::Never,
+            ..Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_DISCONNECT))
+        },
+    ),
+    ("no-close-notify", Change { ending: Ending::WithoutCloseNotify, ..Change::NONE }),
 ];
 
 /// A message in frames of 16 bytes.

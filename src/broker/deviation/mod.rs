@@ -9,6 +9,7 @@ mod head;
 mod packet;
 mod publish;
 mod session;
+mod silence;
 mod stream;
 mod subscribe;
 #[cfg(test)]
@@ -22,10 +23,10 @@ use head::RewrittenHead;
 use packet::RawPacket;
 use stream::WholeFrame;
 
-pub use traffic::DeviantTraffic;
+pub use traffic::{DeviantEnd, DeviantTraffic};
 
 /// A known deviation.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownDeviation {
     /// Its name, in kebab-case.
     pub name: &'static str,
@@ -34,31 +35,62 @@ pub struct KnownDeviation {
     /// Servers that do it; empty if no release is known to.
     pub servers: &'static str,
     /// The points of `check` that fail.
-    pub fails: &'static [&'static str],
+    pub fails: Vec<&'static str>,
     /// The points of `check` that warn.
-    pub warns: &'static [&'static str],
-    change: Change,
+    pub warns: Vec<&'static str>,
+    /// What it is in the language of `--fault`, if it is a fault in time.
+    pub fault: &'static str,
 }
 
-/// All deviations, grouped by where they act.
-pub fn all() -> impl Iterator<Item = &'static KnownDeviation> {
-    [
-        upgrade::ROWS,
-        upgrade::offers::ROWS,
-        frames_in::ROWS,
-        frames_out::ROWS,
-        connect::ROWS,
-        publish::ROWS,
-        subscribe::ROWS,
-        session::ROWS,
-    ]
-    .into_iter()
-    .flatten()
+/// What is said of them, which is read when it is needed: for each its name, a sentence, and lines
+/// that begin with the name of a field; an empty line between them.
+const TEXT: &str = include_str!("deviations.txt");
+
+/// A deviation of this name, and what it changes.
+type NamedChange = (&'static str, Change);
+
+/// What those change that are no faults in time, grouped by where they act.
+const CHANGES: [&[NamedChange]; 9] = [
+    upgrade::CHANGES,
+    upgrade::offers::CHANGES,
+    frames_in::CHANGES,
+    frames_out::CHANGES,
+    connect::CHANGES,
+    publish::CHANGES,
+    subscribe::CHANGES,
+    session::CHANGES,
+    silence::CHANGES,
+];
+
+/// All deviations.
+pub fn all() -> impl Iterator<Item = KnownDeviation> {
+    TEXT.split("\n\n").map(KnownDeviation::read)
 }
 
 /// The deviation of this name.
-pub fn find(name: &str) -> Option<&'static KnownDeviation> {
+pub fn find(name: &str) -> Option<KnownDeviation> {
     all().find(|deviation| deviation.name == name)
+}
+
+impl KnownDeviation {
+    fn read(paragraph: &'static str) -> Self {
+        let mut lines = paragraph.lines();
+        let mut next = || lines.next().unwrap_or_default();
+        let (name, sentence) = (next(), next());
+        let field = |name| {
+            let value = |line: &'static str| line.strip_prefix(name)?.strip_prefix(": ");
+            paragraph.lines().find_map(value).unwrap_or_default()
+        };
+        let words = |name| field(name).split_whitespace().collect();
+        let (fails, warns) = (words("fails"), words("warns"));
+        Self { name, sentence, servers: field("servers"), fails, warns, fault: field("fault") }
+    }
+
+    /// What it changes; a fault in time may change nothing else.
+    fn change(&self) -> Change {
+        let mut all = CHANGES.into_iter().flatten();
+        all.find(|(name, _)| *name == self.name).map_or(Change::NONE, |(_, change)| *change)
+    }
 }
 
 /// What is done about a request.
@@ -87,6 +119,8 @@ enum RewriteStep {
     Back(Vec<u8>),
     /// The connection ends.
     End,
+    /// The connection is reset.
+    Reset,
 }
 
 /// What a deviation remembers of a connection.
@@ -125,6 +159,20 @@ struct Change {
     frames: [Option<FrameFn>; 2],
     /// Packets of the client, and of the server.
     packets: [Option<PacketFn>; 2],
+    /// How the broker ends its side of a connection.
+    ending: Ending,
+}
+
+/// How the broker ends its side of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// By FIN, and before that by `close_notify` of TLS.
+    #[default]
+    Whole,
+    /// By FIN alone.
+    WithoutCloseNotify,
+    /// It waits for the client to end its side.
+    Never,
 }
 
 /// Whose bytes pass.
@@ -135,8 +183,14 @@ enum Side {
 }
 
 impl Change {
-    const NONE: Self =
-        Self { request: None, response: None, read: None, frames: [None; 2], packets: [None; 2] };
+    const NONE: Self = Self {
+        request: None,
+        response: None,
+        read: None,
+        frames: [None; 2],
+        packets: [None; 2],
+        ending: Ending::Whole,
+    };
 
     const fn request(change: RequestFn) -> Self {
         Self { request: Some(change), ..Self::NONE }

@@ -1,7 +1,7 @@
 //! Deviations in what is done with messages, and in their properties.
 
 use super::packet::RawPacket;
-use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
+use super::{Change, DeviationMemory, NamedChange, RewriteStep, pass};
 use crate::mqtt::packet::{
     Ack, ConnAck, Malformed, Packet, PacketId, PropertyError, Publish, Subscribe,
 };
@@ -13,10 +13,10 @@ use crate::mqtt::topic::{TopicError, TopicName};
 const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
 const PUBREC: u8 = 5;
+const PUBCOMP: u8 = 7;
 
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
-    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
-}
+/// What counts as a large message, in bytes.
+const LARGE: usize = 128 * 1024;
 
 /// Messages, changed.
 fn changed(packet: &RawPacket, change: impl FnOnce(&mut Publish)) -> Vec<RewriteStep> {
@@ -58,334 +58,210 @@ fn announcing(packet: &RawPacket, id: PropertyId, value: u32) -> Vec<RewriteStep
     })
 }
 
-pub const ROWS: &[KnownDeviation] = &[
-    KnownDeviation {
-        fails: &["qos0-round-trip"],
-        ..row(
-            "payload-cut-at-nul",
-            "payloads end before their first byte 0",
-            Change::server(|_, packet| {
-                changed(packet, |publish| {
-                    let end = publish.payload.iter().position(|byte| *byte == 0);
-                    publish.payload.truncate(end.unwrap_or(usize::MAX));
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["order"],
-        ..row(
-            "reordered",
-            "every fortieth message comes after the next one",
-            Change::server(reordered),
-        )
-    },
-    KnownDeviation {
-        servers: "NanoMQ and RMQTT in bursts",
-        fails: &["order"],
-        ..row(
-            "one-lost",
-            "every fortieth message of QoS 1 and 2 is lost",
-            Change::server(|memory, packet| {
-                let is_counted =
-                    packet.publish().is_some_and(|publish| publish.qos > QoS::AtMostOnce);
-                memory.count += u64::from(is_counted);
-                ignored_if(is_counted && memory.count.is_multiple_of(40))
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["qos2-round-trip", "order"],
-        ..row(
-            "qos-2-twice",
-            "messages of QoS 2 come twice",
-            Change::server(|_, packet| match packet.publish() {
-                Some(publish) if publish.qos == QoS::ExactlyOnce => {
-                    let mut steps = pass();
-                    steps.extend(copy(&publish, packet));
-                    steps
+pub const CHANGES: &[NamedChange] = &[
+    (
+        "payload-cut-at-nul",
+        Change::server(|_, packet| {
+            changed(packet, |publish| {
+                let end = publish.payload.iter().position(|byte| *byte == 0);
+                publish.payload.truncate(end.unwrap_or(usize::MAX));
+            })
+        }),
+    ),
+    ("reordered", Change::server(reordered)),
+    (
+        "one-lost",
+        Change::server(|memory, packet| {
+            let is_counted = packet.publish().is_some_and(|publish| publish.qos > QoS::AtMostOnce);
+            memory.count += u64::from(is_counted);
+            ignored_if(is_counted && memory.count.is_multiple_of(40))
+        }),
+    ),
+    (
+        "qos-2-twice",
+        Change::server(|_, packet| match packet.publish() {
+            Some(publish) if publish.qos == QoS::ExactlyOnce => {
+                let mut steps = pass();
+                steps.extend(copy(&publish, packet));
+                steps
+            }
+            _ => pass(),
+        }),
+    ),
+    ("no-pubrec", Change::server(|_, packet| ignored_if(packet.kind() == PUBREC))),
+    (
+        "qos-2-as-1",
+        Change::client(|_, packet| {
+            changed(packet, |publish| publish.qos = publish.qos.min(QoS::AtLeastOnce))
+        }),
+    ),
+    ("no-puback", Change::server(|_, packet| ignored_if(packet.kind() == PUBACK))),
+    (
+        "byte-order-mark-stripped",
+        Change::server(|_, packet| {
+            changed(packet, |publish| {
+                let topic = publish.topic_or_empty().replace('\u{feff}', "");
+                publish.topic = TopicName::new(topic).ok().or(publish.topic.take());
+            })
+        }),
+    ),
+    (
+        "topics-unchecked",
+        Change::client(|_, packet| {
+            ignored_if(is_wrong(packet, |error| match error {
+                Malformed::Topic(error) => !is_no_text(error),
+                error => *error == Malformed::NoTopic,
+            }))
+        }),
+    ),
+    (
+        "utf8-unchecked",
+        Change::client(|_, packet| {
+            ignored_if(is_wrong(packet, |error| match error {
+                Malformed::Topic(error) => is_no_text(error),
+                error => matches!(error, Malformed::NotUtf8 | Malformed::NulInString),
+            }))
+        }),
+    ),
+    (
+        "publish-headers-unchecked",
+        Change::client(|_, packet| {
+            ignored_if(is_wrong(packet, |error| {
+                matches!(error, Malformed::QoS3 | Malformed::PacketIdZero)
+            }))
+        }),
+    ),
+    (
+        "fixed-headers-unchecked",
+        Change::client(|_, packet| {
+            ignored_if(
+                packet.kind() != PUBLISH
+                    && packet.read().is_err_and(|error| {
+                        matches!(
+                            error,
+                            Malformed::UnknownPacketType { .. }
+                                | Malformed::FixedHeaderFlags { .. }
+                                | Malformed::VariableByteInteger
+                        )
+                    }),
+            )
+        }),
+    ),
+    (
+        "dup-passed",
+        Change::server(|_, packet| {
+            changed(packet, |publish| publish.dup = publish.qos > QoS::AtMostOnce)
+        }),
+    ),
+    ("unknown-pubrel-ignored", Change::client(unknown_pubrel_ignored)),
+    (
+        "retained-never-stored",
+        Change::packets(note_retain_as_published, |memory, packet| {
+            let is_replay = packet.publish().is_some_and(|publish| publish.retain);
+            ignored_if(is_replay && memory.count == 0)
+        }),
+    ),
+    (
+        "retained-never-cleared",
+        Change::client(|_, packet| match packet.publish() {
+            Some(publish) if publish.retain && publish.payload.is_empty() => {
+                match publish.packet_id {
+                    Some(id) => packet.answered(&Packet::PubAck(Ack::success(id))),
+                    None => Vec::new(),
                 }
-                _ => pass(),
-            }),
-        )
-    },
-    KnownDeviation {
-        servers: "AWS IoT Core",
-        fails: &["qos2-round-trip"],
-        ..row(
-            "no-pubrec",
-            "a message of QoS 2 is not acknowledged",
-            Change::server(|_, packet| ignored_if(packet.kind() == PUBREC)),
-        )
-    },
-    KnownDeviation {
-        servers: "RabbitMQ",
-        fails: &["qos2-round-trip"],
-        ..row(
-            "qos-2-as-1",
-            "a message of QoS 2 is taken at QoS 1, and answered by PUBACK",
-            Change::client(|_, packet| {
-                changed(packet, |publish| publish.qos = publish.qos.min(QoS::AtLeastOnce))
-            }),
-        )
-    },
-    KnownDeviation {
-        servers: "RabbitMQ, for a user who may not write",
-        fails: &["qos1-round-trip"],
-        ..row(
-            "no-puback",
-            "a message of QoS 1 is not acknowledged (points that build on it are unknown)",
-            Change::server(|_, packet| ignored_if(packet.kind() == PUBACK)),
-        )
-    },
-    KnownDeviation {
-        fails: &["utf8-topic", "packets-wellformed"],
-        ..row(
-            "byte-order-mark-stripped",
-            "topics lose their byte order marks",
-            Change::server(|_, packet| {
-                changed(packet, |publish| {
-                    let topic = publish.topic_or_empty().replace('\u{feff}', "");
-                    publish.topic = TopicName::new(topic).ok().or(publish.topic.take());
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["topic-checked"],
-        ..row(
-            "topics-unchecked",
-            "a message to a topic with wildcards, or to none, is dropped without a word",
-            Change::client(|_, packet| {
-                ignored_if(is_wrong(packet, |error| match error {
-                    Malformed::Topic(error) => !is_no_text(error),
-                    error => *error == Malformed::NoTopic,
-                }))
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["topic-bad-utf8"],
-        ..row(
-            "utf8-unchecked",
-            "a message to a topic that is no UTF-8 is dropped without a word",
-            Change::client(|_, packet| {
-                ignored_if(is_wrong(packet, |error| match error {
-                    Malformed::Topic(error) => is_no_text(error),
-                    error => matches!(error, Malformed::NotUtf8 | Malformed::NulInString),
-                }))
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["publish-header-checked"],
-        ..row(
-            "publish-headers-unchecked",
-            "a message of QoS 3, or with packet identifier 0, is dropped without a word",
-            Change::client(|_, packet| {
-                ignored_if(is_wrong(packet, |error| {
-                    matches!(error, Malformed::QoS3 | Malformed::PacketIdZero)
-                }))
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["fixed-header-checked"],
-        ..row(
-            "fixed-headers-unchecked",
-            "packets of unknown types, with wrong flags and with lengths in five bytes are ignored",
-            Change::client(|_, packet| {
-                ignored_if(
-                    packet.kind() != PUBLISH
-                        && packet.read().is_err_and(|error| {
-                            matches!(
-                                error,
-                                Malformed::UnknownPacketType { .. }
-                                    | Malformed::FixedHeaderFlags { .. }
-                                    | Malformed::VariableByteInteger
-                            )
-                        }),
-                )
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["dup-not-passed"],
-        ..row(
-            "dup-passed",
-            "every message of QoS 1 and 2 comes with DUP",
-            Change::server(|_, packet| {
-                changed(packet, |publish| publish.dup = publish.qos > QoS::AtMostOnce)
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["pubrel-unknown"],
-        ..row(
-            "unknown-pubrel-ignored",
-            "a PUBREL for an unknown packet identifier is not answered",
-            Change::client(unknown_pubrel_ignored),
-        )
-    },
-    KnownDeviation {
-        servers: "Azure IoT Hub",
-        fails: &["retain-stored", "retain-handling"],
-        ..row(
-            "retained-never-stored",
-            "retained messages are not sent to those who subscribe",
-            Change::packets(note_retain_as_published, |memory, packet| {
-                let is_replay = packet.publish().is_some_and(|publish| publish.retain);
-                ignored_if(is_replay && memory.count == 0)
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["retain-cleared"],
-        ..row(
-            "retained-never-cleared",
-            "an empty retained message removes nothing",
-            Change::client(|_, packet| match packet.publish() {
-                Some(publish) if publish.retain && publish.payload.is_empty() => {
-                    match publish.packet_id {
-                        Some(id) => packet.answered(&Packet::PubAck(Ack::success(id))),
-                        None => Vec::new(),
-                    }
-                }
-                _ => pass(),
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["retain-live-flag", "retain-as-published"],
-        ..row(
-            "retain-always-1",
-            "every message comes with RETAIN",
-            Change::server(|_, packet| changed(packet, |publish| publish.retain = true)),
-        )
-    },
-    KnownDeviation {
-        fails: &["retain-stored", "retain-as-published"],
-        ..row(
-            "retain-always-0",
-            "no message comes with RETAIN",
-            Change::server(|_, packet| changed(packet, |publish| publish.retain = false)),
-        )
-    },
-    KnownDeviation {
-        fails: &["retain-live-flag"],
-        ..row(
-            "all-retained",
-            "every message is retained",
-            Change::client(|_, packet| changed(packet, |publish| publish.retain = true)),
-        )
-    },
-    KnownDeviation {
-        fails: &["properties-pass", "will-properties"],
-        ..row(
-            "user-properties-dropped",
-            "user properties are not passed on",
-            Change::server(|_, packet| {
-                changed(packet, |publish| publish.properties.remove(PropertyId::UserProperty))
-            }),
-        )
-    },
-    KnownDeviation {
-        servers: "mqttv5-cli",
-        fails: &["properties-pass"],
-        ..row(
-            "user-property-added",
-            "a user property is added to what is passed on",
-            Change::server(|_, packet| {
-                if !packet.version.has_properties() {
-                    return pass();
-                }
-                changed(packet, |publish| {
-                    publish.properties.push(Property::user("added".into(), "yes".into()));
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["message-expiry"],
-        ..row(
-            "expiry-not-counted",
-            "what is left of the expiry of a message is rounded up to the next 10 s",
-            Change::server(expiry_restored),
-        )
-    },
-    KnownDeviation {
-        fails: &["short-acks"],
-        ..row(
-            "short-acks-refused",
-            "MQTT 5: a PUBACK that leaves out its properties ends the connection",
-            Change::client(|_, packet| {
-                let is_short = packet.kind() == PUBACK && packet.body().len() == 3;
-                if is_short { vec![RewriteStep::End] } else { pass() }
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["topic-alias-in"],
-        ..row(
-            "topic-alias-fatal",
-            "a topic alias ends the connection, although CONNACK allows aliases",
-            Change::client(|_, packet| {
-                let alias = packet.publish().and_then(|publish| publish.properties.topic_alias());
-                if alias.is_some() { vec![RewriteStep::End] } else { pass() }
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["topic-alias-checked"],
-        ..row(
-            "alias-0-taken",
-            "a message with topic alias 0 is dropped without a word",
-            Change::client(|_, packet| {
-                let wrong = PropertyError::Value { property: PropertyId::TopicAlias };
-                ignored_if(is_wrong(packet, |error| *error == Malformed::Property(wrong)))
-            }),
-        )
-    },
-    KnownDeviation {
-        warns: &["announced-limits"],
-        ..row(
-            "retain-announced-as-absent",
-            "CONNACK says that there are no retained messages, and there are",
-            Change::server(|_, packet| announcing(packet, PropertyId::RetainAvailable, 0)),
-        )
-    },
-    KnownDeviation {
-        fails: &["receive-maximum-out"],
-        ..row(
-            "receive-maximum-ignored",
-            "more messages are in flight than the client's Receive Maximum",
-            Change::client(|_, packet| without(packet, PropertyId::ReceiveMaximum)),
-        )
-    },
-    KnownDeviation {
-        fails: &["maximum-packet-size-out"],
-        ..row(
-            "maximum-packet-size-ignored",
-            "packets are larger than the client's Maximum Packet Size",
-            Change::client(|_, packet| without(packet, PropertyId::MaximumPacketSize)),
-        )
-    },
-    KnownDeviation {
-        warns: &["receive-maximum-in"],
-        ..row(
-            "more-in-flight-than-announced",
-            "CONNACK announces a Receive Maximum of 9, and more is taken",
-            Change::server(|_, packet| announcing(packet, PropertyId::ReceiveMaximum, 9)),
-        )
-    },
-    KnownDeviation {
-        fails: &["maximum-packet-size-in"],
-        ..row(
-            "larger-than-announced-taken",
-            "CONNACK announces a Maximum Packet Size of 4 KiB, and more is taken",
-            Change::server(|_, packet| announcing(packet, PropertyId::MaximumPacketSize, 4096)),
-        )
-    },
+            }
+            _ => pass(),
+        }),
+    ),
+    (
+        "retain-always-1",
+        Change::server(|_, packet| changed(packet, |publish| publish.retain = true)),
+    ),
+    (
+        "retain-always-0",
+        Change::server(|_, packet| changed(packet, |publish| publish.retain = false)),
+    ),
+    ("all-retained", Change::client(|_, packet| changed(packet, |publish| publish.retain = true))),
+    (
+        "user-properties-dropped",
+        Change::server(|_, packet| {
+            changed(packet, |publish| publish.properties.remove(PropertyId::UserProperty))
+        }),
+    ),
+    (
+        "user-property-added",
+        Change::server(|_, packet| {
+            if !packet.version.has_properties() {
+                return pass();
+            }
+            changed(packet, |publish| {
+                publish.properties.push(Property::user("added".into(), "yes".into()));
+            })
+        }),
+    ),
+    ("expiry-not-counted", Change::server(expiry_restored)),
+    (
+        "short-acks-refused",
+        Change::client(|_, packet| {
+            let is_short = packet.kind() == PUBACK && packet.body().len() == 3;
+            if is_short { vec![RewriteStep::End] } else { pass() }
+        }),
+    ),
+    (
+        "topic-alias-fatal",
+        Change::client(|_, packet| {
+            let alias = packet.publish().and_then(|publish| publish.properties.topic_alias());
+            if alias.is_some() { vec![RewriteStep::End] } else { pass() }
+        }),
+    ),
+    (
+        "alias-0-taken",
+        Change::client(|_, packet| {
+            let wrong = PropertyError::Value { property: PropertyId::TopicAlias };
+            ignored_if(is_wrong(packet, |error| *error == Malformed::Property(wrong)))
+        }),
+    ),
+    (
+        "retain-announced-as-absent",
+        Change::server(|_, packet| announcing(packet, PropertyId::RetainAvailable, 0)),
+    ),
+    (
+        "receive-maximum-ignored",
+        Change::client(|_, packet| without(packet, PropertyId::ReceiveMaximum)),
+    ),
+    (
+        "maximum-packet-size-ignored",
+        Change::client(|_, packet| without(packet, PropertyId::MaximumPacketSize)),
+    ),
+    (
+        "more-in-flight-than-announced",
+        Change::server(|_, packet| announcing(packet, PropertyId::ReceiveMaximum, 9)),
+    ),
+    (
+        "larger-than-announced-taken",
+        Change::server(|_, packet| announcing(packet, PropertyId::MaximumPacketSize, 4096)),
+    ),
+    (
+        "qos-2-ends",
+        Change::client(|_, packet| match packet.publish() {
+            Some(publish) if publish.qos == QoS::ExactlyOnce => vec![RewriteStep::End],
+            _ => pass(),
+        }),
+    ),
+    (
+        "blank-in-topic-ends",
+        Change::client(|_, packet| match packet.publish() {
+            Some(publish) if publish.topic_or_empty().contains(' ') => vec![RewriteStep::End],
+            _ => pass(),
+        }),
+    ),
+    (
+        "large-messages-dropped",
+        Change::client(|_, packet| {
+            ignored_if(packet.kind() == PUBLISH && packet.bytes.len() > LARGE)
+        }),
+    ),
+    ("packet-ids-reused", Change::packets(real_id, same_id)),
 ];
 
 /// A CONNECT without this property.
@@ -433,4 +309,35 @@ fn expiry_restored(_: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteSt
             publish.properties.push(Property::number(PropertyId::MessageExpiryInterval, whole));
         }
     })
+}
+
+/// Gives every message the identifier 1, and remembers its own.
+fn same_id(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
+    packet.changed(|packet| match packet {
+        Packet::Publish(publish) => {
+            if let Some(id) = &mut publish.packet_id {
+                memory.ids.insert(id.get());
+                *id = PacketId::MIN;
+            }
+        }
+        Packet::PubRel(ack) => ack.packet_id = PacketId::MIN,
+        _ => {}
+    })
+}
+
+/// Gives an acknowledgement the identifier of the oldest message that awaits one.
+fn real_id(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
+    let oldest = memory.ids.first().copied().and_then(PacketId::new);
+    let mut ends = false;
+    let steps = packet.changed(|packet| match packet {
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack) => {
+            ack.packet_id = oldest.unwrap_or(ack.packet_id);
+            ends = true;
+        }
+        _ => {}
+    });
+    if ends && matches!(packet.kind(), PUBACK | PUBCOMP) {
+        memory.ids.pop_first();
+    }
+    steps
 }

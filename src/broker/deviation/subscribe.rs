@@ -1,7 +1,7 @@
 //! Deviations in what is done with subscriptions.
 
 use super::packet::RawPacket;
-use super::{Change, DeviationMemory, KnownDeviation, RewriteStep, pass};
+use super::{Change, DeviationMemory, NamedChange, RewriteStep, pass};
 use crate::mqtt::packet::{
     Malformed, Packet, Publish, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck,
 };
@@ -9,13 +9,10 @@ use crate::mqtt::property::{Properties, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::version::Version;
 
 /// The packet type of SUBSCRIBE.
 const SUBSCRIBE: u8 = 8;
-
-const fn row(name: &'static str, sentence: &'static str, change: Change) -> KnownDeviation {
-    KnownDeviation { name, sentence, servers: "", fails: &[], warns: &[], change }
-}
 
 /// SUBSCRIBE, changed.
 fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<RewriteStep> {
@@ -60,229 +57,164 @@ fn note_filters(memory: &mut DeviationMemory, packet: &RawPacket) {
     }
 }
 
-pub const ROWS: &[KnownDeviation] = &[
-    KnownDeviation {
-        fails: &["suback-each"],
-        ..row(
-            "one-suback-code",
-            "SUBACK has one code, however many filters there are",
-            Change::server(|_, packet| recoded(packet, |codes| codes.truncate(1))),
-        )
-    },
-    KnownDeviation {
-        fails: &["suback-each"],
-        ..row(
-            "suback-codes-reversed",
-            "the codes of SUBACK stand in the opposite order",
-            Change::server(|_, packet| recoded(packet, |codes| codes.reverse())),
-        )
-    },
-    KnownDeviation {
-        servers: "Mosquitto with upgrade_outgoing_qos",
-        fails: &["granted-qos"],
-        ..row(
-            "qos-raised",
-            "messages come at the QoS of their publisher, whatever was granted",
-            Change::packets(asking_for_2, told_as_asked),
-        )
-    },
-    KnownDeviation {
-        servers: "AWS IoT Core (its highest is 1)",
-        ..row(
-            "qos-downgraded",
-            "every subscription is granted QoS 0",
-            Change::client(|_, packet| options(packet, |one| one.qos = QoS::AtMostOnce)),
-        )
-    },
-    KnownDeviation {
-        fails: &["resubscribe-replaces"],
-        ..row(
-            "filter-held-twice",
-            "who subscribes twice to a filter gets its messages twice",
-            Change::packets(
-                |memory, packet| {
-                    note_filters(memory, packet);
-                    pass()
-                },
-                |memory, packet| match packet.publish() {
-                    Some(publish) if is_held_twice(memory, &publish) => {
-                        let copy =
-                            Publish { qos: QoS::AtMostOnce, packet_id: None, ..publish.clone() };
-                        let mut steps = pass();
-                        steps.extend(packet.instead(&Packet::Publish(copy)));
-                        steps
-                    }
-                    _ => pass(),
-                },
-            ),
-        )
-    },
-    KnownDeviation {
-        fails: &["unsubscribe"],
-        ..row(
-            "unsubscribe-ignored",
-            "UNSUBSCRIBE is answered, and changes nothing",
-            Change::client(|_, packet| match packet.read() {
-                Ok(Packet::Unsubscribe(unsubscribe)) => {
-                    let is_v5 = packet.version.has_properties();
-                    let codes = unsubscribe.filters.iter().enumerate().filter(|_| is_v5);
-                    let codes = codes.map(|(at, _)| match at {
-                        0 => ReasonCode::SUCCESS,
-                        _ => ReasonCode::NO_SUBSCRIPTION_EXISTED,
-                    });
-                    let (packet_id, codes) = (unsubscribe.packet_id, codes.collect());
-                    let properties = Properties::default();
-                    packet.answered(&Packet::UnsubAck(UnsubAck { packet_id, properties, codes }))
+pub const CHANGES: &[NamedChange] = &[
+    ("one-suback-code", Change::server(|_, packet| recoded(packet, |codes| codes.truncate(1)))),
+    ("suback-codes-reversed", Change::server(|_, packet| recoded(packet, |codes| codes.reverse()))),
+    ("qos-raised", Change::packets(asking_for_2, told_as_asked)),
+    (
+        "qos-downgraded",
+        Change::client(|_, packet| options(packet, |one| one.qos = QoS::AtMostOnce)),
+    ),
+    (
+        "filter-held-twice",
+        Change::packets(
+            |memory, packet| {
+                note_filters(memory, packet);
+                pass()
+            },
+            |memory, packet| match packet.publish() {
+                Some(publish) if is_held_twice(memory, &publish) => {
+                    let copy = Publish { qos: QoS::AtMostOnce, packet_id: None, ..publish.clone() };
+                    let mut steps = pass();
+                    steps.extend(packet.instead(&Packet::Publish(copy)));
+                    steps
                 }
                 _ => pass(),
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["unsubscribe", "packets-wellformed"],
-        ..row(
-            "unsuback-with-foreign-id",
-            "UNSUBACK has another packet identifier than its UNSUBSCRIBE",
-            Change::server(|_, packet| {
-                packet.changed(|packet| {
-                    if let Packet::UnsubAck(ack) = packet
-                        && let Some(other) = ack.packet_id.checked_add(1)
-                    {
-                        ack.packet_id = other;
-                    }
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        warns: &["unsubscribe"],
-        ..row(
-            "unsuback-always-0",
-            "MQTT 5: UNSUBACK says of every filter that there was a subscription",
-            Change::server(|_, packet| {
-                packet.changed(|packet| {
-                    if let Packet::UnsubAck(ack) = packet {
-                        ack.codes.fill(ReasonCode::SUCCESS);
-                    }
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["filter-matching"],
-        ..row(
-            "hash-without-parent",
-            "`a/#` does not match the topic `a`",
-            Change::packets(
-                |memory, packet| {
-                    note_filters(memory, packet);
-                    pass()
-                },
-                |memory, packet| match packet.publish() {
-                    Some(publish) if is_parent_only(memory, &publish) => Vec::new(),
-                    _ => pass(),
-                },
-            ),
-        )
-    },
-    KnownDeviation {
-        fails: &["no-local"],
-        ..row(
-            "no-local-ignored",
-            "No Local is ignored",
-            Change::client(|_, packet| options(packet, |one| one.no_local = false)),
-        )
-    },
-    KnownDeviation {
-        fails: &["retain-as-published"],
-        ..row(
-            "retain-as-published-ignored",
-            "Retain As Published is ignored",
-            Change::client(|_, packet| options(packet, |one| one.retain_as_published = false)),
-        )
-    },
-    KnownDeviation {
-        fails: &["retain-handling"],
-        ..row(
-            "retain-handling-ignored",
-            "Retain Handling is ignored",
-            Change::client(|_, packet| {
-                options(packet, |one| one.retain_handling = RetainHandling::Always)
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["subscription-id"],
-        ..row(
-            "subscription-ids-ignored",
-            "messages come without the Subscription Identifier",
-            Change::client(|_, packet| {
-                changed(packet, |subscribe| {
-                    subscribe.properties.remove(PropertyId::SubscriptionIdentifier);
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["shared-once", "shared-no-retained"],
-        ..row(
-            "share-ignored",
-            "`$share/GROUP/` before a filter is ignored: all members get all messages",
-            Change::client(|_, packet| {
-                changed(packet, |subscribe| {
-                    for one in &mut subscribe.subscriptions {
-                        let plain = one.filter.share().map(|(_, filter)| filter.to_owned());
-                        if let Some(Ok(plain)) = plain.map(TopicFilter::new) {
-                            one.filter = plain;
-                        }
-                    }
-                })
-            }),
-        )
-    },
-    KnownDeviation {
-        servers: "NATS, Aedes, RabbitMQ 3.10, amqtt",
-        fails: &["shared-once"],
-        ..row(
-            "share-never-delivered",
-            "a shared subscription is granted, and gets nothing",
-            Change::client(|_, packet| match packet.subscribe() {
-                Some(subscribe)
-                    if subscribe.subscriptions.iter().all(|one| one.filter.share().is_some()) =>
+            },
+        ),
+    ),
+    (
+        "unsubscribe-ignored",
+        Change::client(|_, packet| match packet.read() {
+            Ok(Packet::Unsubscribe(unsubscribe)) => {
+                let is_v5 = packet.version.has_properties();
+                let codes = unsubscribe.filters.iter().enumerate().filter(|_| is_v5);
+                let codes = codes.map(|(at, _)| match at {
+                    0 => ReasonCode::SUCCESS,
+                    _ => ReasonCode::NO_SUBSCRIPTION_EXISTED,
+                });
+                let (packet_id, codes) = (unsubscribe.packet_id, codes.collect());
+                let properties = Properties::default();
+                packet.answered(&Packet::UnsubAck(UnsubAck { packet_id, properties, codes }))
+            }
+            _ => pass(),
+        }),
+    ),
+    (
+        "unsuback-with-foreign-id",
+        Change::server(|_, packet| {
+            packet.changed(|packet| {
+                if let Packet::UnsubAck(ack) = packet
+                    && let Some(other) = ack.packet_id.checked_add(1)
                 {
-                    granted(packet, &subscribe)
+                    ack.packet_id = other;
+                }
+            })
+        }),
+    ),
+    (
+        "unsuback-always-0",
+        Change::server(|_, packet| {
+            packet.changed(|packet| {
+                if let Packet::UnsubAck(ack) = packet {
+                    ack.codes.fill(ReasonCode::SUCCESS);
+                }
+            })
+        }),
+    ),
+    (
+        "hash-without-parent",
+        Change::packets(
+            |memory, packet| {
+                note_filters(memory, packet);
+                pass()
+            },
+            |memory, packet| match packet.publish() {
+                Some(publish) if is_parent_only(memory, &publish) => Vec::new(),
+                _ => pass(),
+            },
+        ),
+    ),
+    ("no-local-ignored", Change::client(|_, packet| options(packet, |one| one.no_local = false))),
+    (
+        "retain-as-published-ignored",
+        Change::client(|_, packet| options(packet, |one| one.retain_as_published = false)),
+    ),
+    (
+        "retain-handling-ignored",
+        Change::client(|_, packet| {
+            options(packet, |one| one.retain_handling = RetainHandling::Always)
+        }),
+    ),
+    (
+        "subscription-ids-ignored",
+        Change::client(|_, packet| {
+            changed(packet, |subscribe| {
+                subscribe.properties.remove(PropertyId::SubscriptionIdentifier);
+            })
+        }),
+    ),
+    (
+        "share-ignored",
+        Change::client(|_, packet| {
+            changed(packet, |subscribe| {
+                for one in &mut subscribe.subscriptions {
+                    let plain = one.filter.share().map(|(_, filter)| filter.to_owned());
+                    if let Some(Ok(plain)) = plain.map(TopicFilter::new) {
+                        one.filter = plain;
+                    }
+                }
+            })
+        }),
+    ),
+    (
+        "share-never-delivered",
+        Change::client(|_, packet| match packet.subscribe() {
+            Some(subscribe)
+                if subscribe.subscriptions.iter().all(|one| one.filter.share().is_some()) =>
+            {
+                granted(packet, &subscribe)
+            }
+            _ => pass(),
+        }),
+    ),
+    (
+        "any-filter-granted",
+        Change::client(|_, packet| match packet.read() {
+            Err(Malformed::Topic(_)) if packet.kind() == SUBSCRIBE => granted_unread(packet),
+            _ => pass(),
+        }),
+    ),
+    (
+        "subscribe-unchecked",
+        Change::client(|_, packet| match packet.read() {
+            Err(error) if packet.kind() == SUBSCRIBE => match error {
+                Malformed::Topic(_)
+                | Malformed::NoLocalShared
+                | Malformed::FixedHeaderFlags { .. } => pass(),
+                _ => Vec::new(),
+            },
+            _ => pass(),
+        }),
+    ),
+    (
+        "share-refused",
+        Change::packets(
+            |memory, packet| {
+                memory
+                    .ids
+                    .extend(packet.subscribe().filter(is_shared).map(|one| one.packet_id.get()));
+                pass()
+            },
+            |memory, packet| match packet.read() {
+                Ok(Packet::SubAck(ack)) if memory.ids.remove(&ack.packet_id.get()) => {
+                    let codes = vec![refusal(packet.version); ack.codes.len()];
+                    packet.instead(&Packet::SubAck(SubAck { codes, ..ack }))
                 }
                 _ => pass(),
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["filter-bad"],
-        ..row(
-            "any-filter-granted",
-            "a filter that is none is granted",
-            Change::client(|_, packet| match packet.read() {
-                Err(Malformed::Topic(_)) if packet.kind() == SUBSCRIBE => granted_unread(packet),
-                _ => pass(),
-            }),
-        )
-    },
-    KnownDeviation {
-        fails: &["subscribe-malformed"],
-        ..row(
-            "subscribe-unchecked",
-            "a malformed SUBSCRIBE is ignored",
-            Change::client(|_, packet| match packet.read() {
-                Err(error) if packet.kind() == SUBSCRIBE => match error {
-                    Malformed::Topic(_)
-                    | Malformed::NoLocalShared
-                    | Malformed::FixedHeaderFlags { .. } => pass(),
-                    _ => Vec::new(),
-                },
-                _ => pass(),
-            }),
-        )
-    },
+            },
+        ),
+    ),
 ];
 
 /// Asks for QoS 2, and notes what the client has asked for.
@@ -328,4 +260,17 @@ fn granted_unread(packet: &RawPacket) -> Vec<RewriteStep> {
     let Ok(packet_id) = id.try_into() else { return pass() };
     let (codes, properties) = (vec![ReasonCode::SUCCESS], Properties::default());
     packet.answered(&Packet::SubAck(SubAck { packet_id, properties, codes }))
+}
+
+/// Whether the first filter is shared.
+fn is_shared(subscribe: &Subscribe) -> bool {
+    subscribe.subscriptions.first().is_some_and(|one| one.filter.share().is_some())
+}
+
+/// The code for a shared subscription that is refused.
+fn refusal(version: Version) -> ReasonCode {
+    match version {
+        Version::V5 => ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
+        _ => ReasonCode::UNSPECIFIED_ERROR,
+    }
 }

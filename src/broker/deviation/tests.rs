@@ -38,9 +38,21 @@ fn names_and_sentences_are_in_order() {
         assert!(names.insert(name), "{name} stands there twice");
         let is_kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(name.chars().all(is_kebab), "{name}");
-        assert!(!sentence.ends_with('.') && !servers.ends_with('.'), "{name}");
+        assert!(!sentence.is_empty() && !sentence.ends_with('.'), "{name}");
+        assert!(!servers.ends_with('.'), "{name}");
     }
-    assert!(names.len() > 90, "{}", names.len());
+    assert!(names.len() > 150, "{}", names.len());
+}
+
+#[test]
+fn each_name_has_a_text_and_changes_something() {
+    let changed: Vec<&str> = CHANGES.into_iter().flatten().map(|(name, _)| *name).collect();
+    for deviation in all() {
+        let is_change = changed.iter().filter(|name| **name == deviation.name).count();
+        assert_eq!(is_change, usize::from(deviation.fault.is_empty()), "{}", deviation.name);
+    }
+    let unknown: Vec<_> = changed.into_iter().filter(|name| find(name).is_none()).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 #[test]

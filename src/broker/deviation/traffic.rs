@@ -3,7 +3,9 @@
 use super::head::RewrittenHead;
 use super::packet::RawPacket;
 use super::stream::{WholeFrame, messages, packet_length};
-use super::{Change, DeviationMemory, KnownDeviation, RequestStep, RewriteStep, Side, pass};
+use super::{
+    Change, DeviationMemory, Ending, KnownDeviation, RequestStep, RewriteStep, Side, pass,
+};
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{BINARY, CONTINUATION, FINAL};
 
@@ -48,15 +50,20 @@ struct Passed {
     end: Option<DeviantEnd>,
 }
 
-/// A deviation ends the connection.
+/// How a deviation ends the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviantEnd;
+pub enum DeviantEnd {
+    /// By FIN.
+    Closed,
+    /// By RST.
+    Reset,
+}
 
 impl DeviantTraffic {
     /// The connection of this number, with these deviations.
-    pub fn new(connection: u64, deviations: &[&'static KnownDeviation]) -> Self {
+    pub fn new(connection: u64, deviations: &[KnownDeviation]) -> Self {
         let filter =
-            |deviation: &&KnownDeviation| DeviationFilter::new(deviation.change, connection);
+            |deviation: &KnownDeviation| DeviationFilter::new(deviation.change(), connection);
         Self {
             filters: deviations.iter().map(filter).collect(),
             stage: TrafficStage::Request,
@@ -77,7 +84,7 @@ impl DeviantTraffic {
                 if self.filters.iter_mut().all(is_taken) {
                     self.pass_from_client(0, bytes);
                 } else {
-                    self.passed.end = Some(DeviantEnd);
+                    self.passed.end = Some(DeviantEnd::Closed);
                 }
             }
             TrafficStage::Hung => {}
@@ -107,6 +114,12 @@ impl DeviantTraffic {
     /// Whether nothing waits for the client.
     pub fn is_idle(&self) -> bool {
         self.passed.back.is_empty()
+    }
+
+    /// How the broker ends its side of the connection.
+    pub fn ending(&self) -> Ending {
+        let endings = self.filters.iter().map(|filter| filter.change.ending);
+        endings.max_by_key(|ending| *ending as u8).unwrap_or_default()
     }
 
     /// Whether the connection ends, after what waits for the client.
@@ -145,9 +158,9 @@ impl DeviantTraffic {
                 RequestStep::Change(changed) => head = RewrittenHead(changed),
                 RequestStep::Answer(answer) => {
                     self.passed.back.extend(answer.into_bytes());
-                    return self.passed.end = Some(DeviantEnd);
+                    return self.passed.end = Some(DeviantEnd::Closed);
                 }
-                RequestStep::Mute => return self.passed.end = Some(DeviantEnd),
+                RequestStep::Mute => return self.passed.end = Some(DeviantEnd::Closed),
                 RequestStep::Hang => return self.stage = TrafficStage::Hung,
             }
         }
@@ -164,7 +177,7 @@ impl DeviantTraffic {
         let mut changes = self.filters.iter().rev().filter_map(|filter| filter.change.response);
         let answer = changes.try_fold(head, |head, change| change(&self.request, head));
         let Some(RewrittenHead(text)) = answer else {
-            return self.passed.end = Some(DeviantEnd);
+            return self.passed.end = Some(DeviantEnd::Closed);
         };
         self.passed.back.extend(text.into_bytes());
         self.stage = TrafficStage::Frames;
@@ -187,7 +200,8 @@ impl DeviantTraffic {
             match step {
                 RewriteStep::Onward(bytes) => self.pass_from_client(at + 1, &bytes),
                 RewriteStep::Back(bytes) => self.pass_from_server(at, &bytes),
-                RewriteStep::End => return self.passed.end = Some(DeviantEnd),
+                RewriteStep::End => return self.passed.end = Some(DeviantEnd::Closed),
+                RewriteStep::Reset => return self.passed.end = Some(DeviantEnd::Reset),
                 RewriteStep::Pass => {}
             }
         }
@@ -202,7 +216,8 @@ impl DeviantTraffic {
             match step {
                 RewriteStep::Onward(bytes) => self.pass_from_server(after - 1, &bytes),
                 RewriteStep::Back(bytes) => self.pass_from_client(after, &bytes),
-                RewriteStep::End => return self.passed.end = Some(DeviantEnd),
+                RewriteStep::End => return self.passed.end = Some(DeviantEnd::Closed),
+                RewriteStep::Reset => return self.passed.end = Some(DeviantEnd::Reset),
                 RewriteStep::Pass => {}
             }
         }
@@ -292,7 +307,7 @@ impl DeviationFilter {
                     RewriteStep::Back(bytes) => {
                         others.push(RewriteStep::Back(messages(&bytes, side == Side::Server)));
                     }
-                    RewriteStep::End => others.push(RewriteStep::End),
+                    RewriteStep::End | RewriteStep::Reset => others.push(step),
                 }
             }
         }

@@ -134,9 +134,10 @@ impl AppMessage {
         Some((filter, Self { topic, payload, qos, retain, properties, expires_at, memory }))
     }
 
-    /// Whether it expired.
+    /// Whether its time has passed. One that has no time reaches those to whom it can be sent at
+    /// once.
     pub fn is_expired(&self, now: Instant) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        self.expires_at.is_some_and(|at| at < now)
     }
 
     /// What it costs to keep, in bytes.
@@ -185,9 +186,10 @@ impl AddressedMessage {
         }
     }
 
-    /// Whether it expired.
+    /// Whether its time has passed. One that has no time reaches those to whom it can be sent at
+    /// once.
     pub fn is_expired(&self, now: Instant) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        self.expires_at.is_some_and(|at| at < now)
     }
 
     /// The packet to send now, with the time that is left `[MQTT-3.3.2-6]`.

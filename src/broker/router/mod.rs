@@ -198,9 +198,14 @@ impl Router {
         self.watch(id, now);
     }
 
-    /// The client sent so many bytes, perhaps only a part of a packet.
-    pub fn heard(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
+    /// A client sent so many bytes.
+    pub fn heard(&mut self, bytes: usize) {
         self.statistics.received.bytes += bytes as u64;
+    }
+
+    /// A part of a packet came: its client is not silent, as one is that sends Pings of WebSocket
+    /// alone `[MQTT-3.1.2-22]`.
+    pub fn part_arrived(&mut self, id: ConnectionId, now: Instant) {
         // A slow CONNECT does not extend the time that a connection has for it.
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.session.is_some()) {
             peer.heard = now;

@@ -11,6 +11,13 @@ const HEAD: &str = r#"# Completions of mqttws for bash (mqttws completions bash)
 
 _mqttws_of() { mapfile -t COMPREPLY < <(compgen "$@" -- "$cur"); }
 
+# Some of these words, with commas between.
+_mqttws_several() {
+    local before=''
+    [[ $cur != *,* ]] || before=${cur%,*},
+    mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "${cur##*,}")
+}
+
 _mqttws_files() {
     compopt -o filenames 2>/dev/null
     _mqttws_of "$1"
@@ -129,6 +136,7 @@ fn action(words: &Words) -> String {
     match words {
         Words::Unknown => ":".to_owned(),
         Words::These(words) => format!("_mqttws_of -W '{}'", words.join(" ")),
+        Words::Several(words) => format!("_mqttws_several '{}'", words.join(" ")),
         Words::Files => "_mqttws_files -f".to_owned(),
         Words::Folders => "_mqttws_files -d".to_owned(),
         Words::Programs => "_mqttws_of -c".to_owned(),

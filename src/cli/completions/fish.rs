@@ -30,6 +30,13 @@ function __mqttws_command
     complete -C (string join -- ' ' (string escape -- $words[(math $at + 1)..-2]) $words[-1])
 end
 
+# Some of these words, with commas between; the word may begin with the flag.
+function __mqttws_several
+    set -l word (string replace -r -- '^--[^=]*=' '' (commandline -ct))
+    set -l before (string match -r -- '.*,' $word; or echo '')
+    printf '%s\n' $before$argv
+end
+
 # Folders; the word may begin with the flag.
 function __mqttws_folders
     __fish_complete_directories (string replace -r -- '^--[^=]*=' '' (commandline -ct))
@@ -87,6 +94,9 @@ fn value(flag: &CompletedFlag) -> String {
     let words = match &flag.words {
         Words::Unknown => String::new(),
         Words::These(words) => format!(" -a {}", quoted(&words.join(" "))),
+        Words::Several(words) => {
+            format!(" -a {}", quoted(&format!("(__mqttws_several {})", words.join(" "))))
+        }
         Words::Files => {
             return if flag.taking == Taking::Next { " -r -F" } else { " -F" }.to_owned();
         }

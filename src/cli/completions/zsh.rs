@@ -96,6 +96,7 @@ fn action(words: &Words) -> String {
         // A message (a blank) would be shown in place of a flag that is completed.
         Words::Unknown => "()".to_owned(),
         Words::These(words) => format!("({})", words.join(" ")),
+        Words::Several(words) => format!("_sequence compadd - {}", words.join(" ")),
         Words::Files => "_files".to_owned(),
         Words::Folders => "_files -/".to_owned(),
         Words::Programs => "_command_names -e".to_owned(),

@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::cli::source::mistyped::similar;
 use crate::cli::value::elided;
-use crate::command::serve::{DeviationChoice, find_deviation};
+use crate::command::serve::{DeviationChoice, all_deviations, find_deviation};
 use crate::exit::Usage;
 
 /// `--deviate`
@@ -27,14 +28,18 @@ impl DeviateFlags {
         }
         let mut found = Vec::new();
         for name in &self.deviate {
-            let Some(deviation) = find_deviation(name) else {
-                let name = elided(name);
-                let text =
-                    format!("--deviate: there is no {name}; --deviate list prints all names");
-                bail!(Usage::new(text));
-            };
+            let Some(deviation) = find_deviation(name) else { bail!(unknown(name)) };
             found.push(deviation);
         }
         Ok(DeviationChoice::These(found))
     }
+}
+
+/// The error for a name that no deviation has.
+fn unknown(typed: &str) -> Usage {
+    let names: Vec<&str> = all_deviations().map(|deviation| deviation.name).collect();
+    let meant = similar(typed, names.into_iter());
+    let meant = meant.map_or(String::new(), |name| format!("did you mean {name}? "));
+    let typed = elided(typed);
+    Usage::new(format!("--deviate: there is no {typed}; {meant}--deviate list prints all names"))
 }

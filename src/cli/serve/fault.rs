@@ -19,13 +19,19 @@ pub struct FaultFlags {
 }
 
 impl FaultFlags {
-    /// The plan that all of them make.
-    pub fn resolve(&self) -> Result<Option<FaultPlan>, Usage> {
-        let mut plan = FaultPlan::default();
+    /// The plan that all of them make, with others in the same language.
+    pub fn resolve(
+        &self,
+        others: impl Iterator<Item = &'static str>,
+    ) -> Result<Option<FaultPlan>, Usage> {
+        let mut plan = None;
         for text in &self.fault {
-            parse_into(&mut plan, text)?;
+            parse_into(plan.get_or_insert_default(), text)?;
         }
-        Ok((!self.fault.is_empty()).then_some(plan))
+        for text in others {
+            parse_into(plan.get_or_insert_default(), text)?;
+        }
+        Ok(plan)
     }
 }
 

@@ -13,7 +13,8 @@ use crate::command::serve::ServeFiles;
 pub struct FileFlags {
     /// Retain the messages of this file from the beginning: records as `sub --json` writes them
     ///
-    /// A file that is not there is empty if `--save` names it, too.
+    /// A file that is not there is empty if `--save` names it, too. Both flags are for the broker at
+    /// /mqtt, not for those at /NAME/mqtt.
     #[arg(long, value_name = "FILE", value_parser = value::file())]
     load: Option<PathBuf>,
 

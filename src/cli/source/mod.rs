@@ -10,6 +10,26 @@ pub mod words;
 use std::env;
 use std::path::PathBuf;
 
+/// Whether environment variables say what no flag does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Variables {
+    /// They do.
+    #[default]
+    Read,
+    /// They do not: they are for another broker.
+    Ignored,
+}
+
+impl Variables {
+    /// The value of a variable, if it is set and counts.
+    pub fn get(self, name: &str) -> Option<String> {
+        match self {
+            Self::Read => variable(name).map(|(_, value)| value),
+            Self::Ignored => None,
+        }
+    }
+}
+
 /// An environment variable as `$NAME`, and its value.
 pub fn variable(name: &str) -> Option<(String, String)> {
     Some((format!("${name}"), env::var(name).ok()?))

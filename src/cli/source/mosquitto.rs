@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapErrorKind};
 use clap::{ArgAction, Args};
 
-use super::words::values;
+use super::words::{self, values};
 use crate::exit::Usage;
 use crate::transport::file;
 
@@ -85,9 +85,25 @@ fn with_options(mut arguments: Vec<OsString>, usual: Option<PathBuf>) -> Result<
         (None, Some(path)) if path.is_file() => read(&path)?,
         _ => return Ok(arguments),
     };
-    let flags: Vec<OsString> = text.lines().filter_map(flag).map(OsString::from).collect();
+    let flags = text.lines().filter_map(flag).map(OsString::from);
+    let flags: Vec<OsString> = match verb.as_str() {
+        "pub" => flags.filter(|flag| !is_replaced(flag, &arguments)).collect(),
+        _ => flags.collect(),
+    };
     arguments.splice(2..2, flags);
     Ok(arguments)
+}
+
+/// Whether this flag of a file is one that can be repeated and that is typed: `pub` then publishes
+/// to the topics that are typed, and the files.
+fn is_replaced(flag: &OsStr, typed: &[OsString]) -> bool {
+    let is_typed = |short, long| {
+        let mut words = typed.iter().zip(values(typed));
+        words.any(|(word, is_value)| !is_value && words::holds(word, short, long))
+    };
+    [('t', "topic"), ('f', "file")]
+        .iter()
+        .any(|(short, long)| words::holds(flag, *short, long) && is_typed(*short, long))
 }
 
 /// Takes `-o FILE` off the command line. With `sub` only the name of a file counts: anything else
@@ -155,14 +171,13 @@ pub struct NoEffect {
 
 /// Flags of mosquitto's clients that clap does not know, each with what to use instead; those of
 /// TLS are in `tls.rs`.
-const UNSUPPORTED: [(&str, &str); 4] = [
+const UNSUPPORTED: [(&str, &str); 3] = [
     (
         "-S",
         "WebSocket addresses are not looked up in SRV records: name the host with -h, or \
          give a URL",
     ),
     ("--no-tls", "use a ws:// address"),
-    ("--message-rate", "use --summary"),
     (
         "--mptcp",
         "connections are plain TCP; where the system can, `mptcpize run mqttws` makes \

@@ -87,7 +87,10 @@ pub fn listing(
     connection: &ConnectionFlags,
     origins: &Origins,
 ) -> Result<String> {
-    let mut lines = vec![address(command, matches, connection, origins)?];
+    let mut lines = Vec::new();
+    if !connection.has_url_command() {
+        lines.push(address(command, matches, connection, origins)?);
+    }
     for arg in command.get_arguments().filter(|arg| !LEFT_OUT.contains(&arg.get_id().as_str())) {
         lines.extend(given(arg, matches, origins));
         if !is_given(arg.get_id().as_str(), matches) {
@@ -125,7 +128,10 @@ fn address(
         }
         None => "default".into(),
     };
-    Ok(Setting { key: "url".into(), value: quoted(&endpoint.to_string()), source })
+    let mut urls = vec![quoted(&endpoint.to_string())];
+    urls.extend(connection.other_endpoints()?.iter().map(|other| quoted(&other.to_string())));
+    let value = if urls.len() > 1 { format!("[{}]", urls.join(", ")) } else { urls.concat() };
+    Ok(Setting { key: "url".into(), value, source })
 }
 
 /// The value of a flag, or its default.
@@ -179,7 +185,7 @@ fn shown(id: &str, value: &str) -> String {
     match id {
         _ if SECRETS.contains(&id) => quoted(HIDDEN),
         "header" => quoted(masked(value).trim_end()),
-        "proxy" => quoted(&without_user(value)),
+        "proxy" | "to" => quoted(&without_user(value)),
         "property" => quoted(&property::masked(value, HIDDEN)),
         _ if value.parse::<i64>().is_ok() => value.to_owned(),
         _ => quoted(value),
@@ -223,6 +229,7 @@ mod tests {
             ),
             ("property", "publish\0content-type\0x", "\"publish content-type x\""),
             ("proxy", "ann:s3@cret@proxy", "\"***@proxy\""),
+            ("to", "wss://ann:s3cret@b/mqtt", "\"wss://***@b/mqtt\""),
             ("proxy", "socks5://proxy", "\"socks5://proxy\""),
             ("topic", "a\"b\\c", "\"a\\\"b\\\\c\""),
             ("keepalive", "45", "45"),

@@ -3,6 +3,7 @@
 //! profile is used with that url only.
 
 mod file;
+mod of_one;
 mod overview;
 
 use std::env;
@@ -19,6 +20,7 @@ use crate::cli::property::identifies;
 use crate::exit::Usage;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use file::{ProfileFile, usual_place, written_for};
+pub use of_one::of_one;
 pub use overview::{Overview, Rows};
 
 /// The profile that is always read.
@@ -31,24 +33,26 @@ const PROFILE: &str = "MQTTWS_PROFILE";
 const URL: &str = "MQTTWS_URL";
 
 /// The flags of the address: those of the strongest place that has one replace all others.
-const ADDRESS: [&str; 4] = ["url", "host", "port", "path"];
+const ADDRESS: [&str; 5] = ["url", "host", "port", "path", "url-command"];
 
 /// The identifiers of these flags.
-const ADDRESS_IDS: [&str; 5] = ["url", "url_flag", "host", "port", "path"];
+const ADDRESS_IDS: [&str; 6] = ["url", "url_flag", "host", "port", "path", "url_command"];
 
 /// The flags of the password: one of them replaces all others.
-const PASSWORD: [&str; 4] = ["pw", "password", "password-file", "ask-password"];
+const PASSWORD: [&str; 5] =
+    ["pw", "password", "password-file", "ask-password", "credentials-command"];
 
 /// The flags of the authentication data, likewise.
 const AUTH_DATA: [&str; 2] = ["auth-data", "auth-data-file"];
 
 /// The flags that authenticate us at a server: beside an address they are meant for that one.
-const CREDENTIALS: [&str; 14] = [
+const CREDENTIALS: [&str; 15] = [
     "username",
     "pw",
     "password",
     "password-file",
     "ask-password",
+    "credentials-command",
     "auth-method",
     "auth-data",
     "auth-data-file",
@@ -209,7 +213,7 @@ impl ChosenAddress {
         let strongest = layers.iter().rposition(|layer| layer.has_one_of(&ADDRESS));
         let of_profile = |at: usize| Self {
             source: AddressOrigin::Layer(at),
-            url: layers[at].settings.get("url").and_then(Value::as_str).map(str::to_owned),
+            url: urls(layers[at].settings.get("url")).next().map(str::to_owned),
         };
         match strongest {
             Some(at) if layers[at].strength == Strength::Typed => of_profile(at),
@@ -295,7 +299,9 @@ impl Order<'_> {
         if ADDRESS.contains(&key) {
             return self.address.source != AddressOrigin::Layer(at);
         }
-        let adds = matches!(flag.get_action(), ArgAction::Append);
+        // `pub` publishes to the topics of one place, and the files.
+        let is_message = self.verb.get_name() == "pub" && ["topic", "file"].contains(&key);
+        let adds = matches!(flag.get_action(), ArgAction::Append) && !is_message;
         let own = [key];
         let alternatives: &[&str] = match key {
             _ if PASSWORD.contains(&key) => &PASSWORD,
@@ -374,10 +380,12 @@ impl Order<'_> {
     /// Whether this profile has an address, and another one is in force.
     fn is_for_another_address(&self, at: usize) -> bool {
         let layer = &self.layers[at];
-        if !layer.has_one_of(&["url", "host"]) || self.address.source == AddressOrigin::Layer(at) {
+        if !layer.has_one_of(&["url", "host", "url-command"])
+            || self.address.source == AddressOrigin::Layer(at)
+        {
             return false;
         }
-        let own = layer.settings.get("url").and_then(Value::as_str);
+        let own = urls(layer.settings.get("url")).next();
         let own = own.and_then(|url| Endpoint::parse(url).ok());
         let same = own.zip(self.address.endpoint()).is_some_and(|(own, used)| {
             let bare = |endpoint| Endpoint { user: None, typed_host: None, ..endpoint };
@@ -403,6 +411,13 @@ impl Order<'_> {
              {address}: going on without"
         ))
     }
+}
+
+/// The address of a profile, or its addresses.
+pub(super) fn urls(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    let one = value.and_then(Value::as_str);
+    let several = value.and_then(Value::as_array).into_iter().flatten();
+    one.into_iter().chain(several.filter_map(Value::as_str))
 }
 
 /// Whether a variable is set, and not empty.

@@ -6,11 +6,12 @@ use std::path::Path;
 
 /// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
 /// others have one.
-const WITHOUT_VALUE: [&str; 64] = [
+const WITHOUT_VALUE: [&str; 68] = [
     "--abort",
     "--allow-control-characters",
     "--ask-password",
     "--base64",
+    "--changed",
     "--debug",
     "--disable-clean-session",
     "--disconnect-with-will",
@@ -28,6 +29,7 @@ const WITHOUT_VALUE: [&str; 64] = [
     "--json",
     "--keep-going",
     "--latency",
+    "--message-rate",
     "--no-local",
     "--no-reconnect",
     "--nodelay",
@@ -50,9 +52,11 @@ const WITHOUT_VALUE: [&str; 64] = [
     "--strict-input",
     "--summary",
     "--system-roots",
+    "--template",
     "--tls-use-os-certs",
     "--time",
     "--topic-alias",
+    "--tree",
     "--verbose",
     "--watch",
     "--will-retain",
@@ -112,6 +116,18 @@ pub fn takes_next(word: &OsStr) -> bool {
     }
 }
 
+/// Whether this word of a command line, which is no value, holds this flag.
+pub fn holds(word: &OsStr, short: char, long: &str) -> bool {
+    let Some(word) = word.to_str() else { return false };
+    let Some(shorts) = word.strip_prefix('-') else { return false };
+    if let Some(name) = shorts.strip_prefix('-') {
+        return name.split('=').next() == Some(long);
+    }
+    let has_value = |other: char| !WITHOUT_VALUE.contains(&format!("-{other}").as_str());
+    let flags = shorts.char_indices().find(|(_, one)| *one == short || has_value(*one));
+    flags.is_some_and(|(_, one)| one == short)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -149,6 +165,23 @@ mod tests {
         without.extend(switches.filter_map(|arg| Some(format!("--{}", arg.get_long()?))));
         let known: BTreeSet<String> = WITHOUT_VALUE.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(known, without);
+    }
+
+    #[test]
+    fn a_flag_is_found_in_its_forms() {
+        for (word, expected) in [
+            ("-t", true),
+            ("-tx", true),
+            ("-rt", true),
+            ("-mt", false),
+            ("--topic", true),
+            ("--topic=a", true),
+            ("--topic-alias", false),
+            ("t", false),
+            ("-", false),
+        ] {
+            assert_eq!(holds(OsStr::new(word), 't', "topic"), expected, "{word}");
+        }
     }
 
     #[test]

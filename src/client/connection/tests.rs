@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::mqtt::session::{
-    Config, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
-    Strictness,
+    Answering, Config, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
+    SendOptions, Strictness,
 };
 use crate::transport::endpoint::Endpoint;
 use crate::transport::wire::tests::{Recorder, chunk};
@@ -69,6 +69,7 @@ fn connecting() -> Session {
             maximum_packet: 1 << 20,
             parts_above: None,
             strictness: Strictness::Tolerant,
+            answering: Answering::Session,
         },
         reports: ReportOptions::default(),
     });

@@ -12,12 +12,16 @@ use crate::transport::endpoint::Endpoint;
 pub enum Action {
     /// The next connection ends the session at the server, or (`false`) begins a new one.
     ForgetSession(bool),
-    /// Ask anew for user name and password, and dial.
+    /// Ask anew for the credentials of this server.
+    Fetch(Endpoint),
+    /// Dial.
     Dial(Box<DialPlan>),
     /// Send CONNECT.
     Connect(Version),
     /// Send DISCONNECT and Close, after all that waits.
     Disconnect,
+    /// The same with a DISCONNECT after which the server keeps the session.
+    Leave,
     /// Send a PINGREQ, after all that waits.
     AskForAnswer,
     /// Reset the connection.

@@ -26,10 +26,21 @@ pub enum ConnectPurpose {
         since: Instant,
         /// How many tries there were, this one included.
         attempts: u32,
+        /// Why it is needed.
+        cause: AgainCause,
     },
     /// Only to end the session at the server. How the connection before this one ended is reported
     /// to the caller after it.
     EndSession(Option<Error>),
+}
+
+/// Why a connection takes the place of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgainCause {
+    /// That one was lost.
+    Loss,
+    /// Its credentials end.
+    Renewal,
 }
 
 impl ConnectPurpose {
@@ -71,12 +82,15 @@ pub struct ConnectAttempt {
     pub replacing: Replacing,
     pub plan: DialPlan,
     pub began: Instant,
-    /// Which address this is, and how many were not tried yet.
+    /// Which address this is, how many were not tried yet, and until when all of them are.
     pub address: usize,
     pub addresses_left: usize,
+    pub round_ends: Instant,
+    /// The address that came furthest of those that were tried before, and its error.
+    pub furthest: Option<(usize, Error)>,
     pub name: Name,
     pub redirects: Option<Redirects>,
-    /// What the earlier connections of this try failed with: the error that came furthest.
+    /// What the earlier connections to this address failed with: the error that came furthest.
     pub earlier_error: Option<Error>,
     pub connack: ConnackWait,
 }

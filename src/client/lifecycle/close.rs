@@ -234,7 +234,8 @@ impl Lifecycle {
             State::ReplacingSession(_, closing) | State::Closing(closing) => {
                 closing.shorten_close(now);
             }
-            State::Dialling(attempt)
+            State::Fetching(attempt)
+            | State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => {
                 if matches!(attempt.purpose, ConnectPurpose::EndSession(_)) {
@@ -251,10 +252,18 @@ impl Lifecycle {
             State::Online(online) => self.leave(online, remains, now),
             // DISCONNECT was given to the transport already.
             State::ReplacingSession(attempt, mut closing) => {
+                let remains = match (attempt.replacing, remains) {
+                    // Our DISCONNECT was one after which the server keeps the session.
+                    (Replacing::Nothing, SessionRemains::WithoutDisconnect) => {
+                        SessionRemains::Always
+                    }
+                    (_, remains) => remains,
+                };
                 closing.then = Then::Report(attempt.purpose.remains(remains));
                 self.state = State::Closing(closing);
             }
-            State::Dialling(attempt)
+            State::Fetching(attempt)
+            | State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => self.end_try(attempt.purpose, remains, now),
             State::Backoff(backoff) => self.end_try(backoff.purpose, remains, now),
@@ -371,8 +380,10 @@ impl Lifecycle {
     /// The connection to the server with an old session has ended: the next one.
     pub(super) fn dial_after_replacing(&mut self, mut attempt: Box<ConnectAttempt>, now: Instant) {
         self.actions.push_back(Action::Drop);
-        let forget = attempt.replacing == Replacing::Forgetting;
-        self.actions.push_back(Action::ForgetSession(forget));
+        if attempt.replacing != Replacing::Nothing {
+            let forget = attempt.replacing == Replacing::Forgetting;
+            self.actions.push_back(Action::ForgetSession(forget));
+        }
         attempt.plan.version = self.latest.version;
         if attempt.plan.deadline <= now {
             let (step, after) = (Step::ConnAck, self.policy.connect_timeout);

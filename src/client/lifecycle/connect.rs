@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::attempt::ConnackWait;
+use super::attempt::{AgainCause, ConnackWait};
 use super::close::Closing;
 use super::{
     Action, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, LatestSuccess, Lifecycle,
@@ -19,7 +19,8 @@ impl Lifecycle {
                 self.begin(ConnectPurpose::First { attempts: 0 }, now);
             }
             // It is connected, or about to be, or has ended for good.
-            State::Dialling(_)
+            State::Fetching(_)
+            | State::Dialling(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
             | State::Online(_)
@@ -30,11 +31,14 @@ impl Lifecycle {
         }
     }
 
-    /// Begins a try at the address that worked the last time.
+    /// Begins a try. After a loss it is that of the next address in turn, if there are several.
     pub(super) fn begin(&mut self, purpose: ConnectPurpose, now: Instant) {
-        let left = self.policy.addresses.len().saturating_sub(1);
-        let attempt = self.attempt(purpose, self.latest.address, left, now);
-        self.dial(Box::new(attempt));
+        let count = self.policy.addresses.len();
+        let is_lost = matches!(purpose, ConnectPurpose::Again { .. });
+        let address = if is_lost { self.latest.address + 1 } else { self.latest.address };
+        let round_ends = self.deadline_of(&purpose, now);
+        let attempt = self.attempt(purpose, address % count, count - 1, round_ends, now);
+        self.start(attempt);
     }
 
     pub(super) fn attempt(
@@ -42,9 +46,12 @@ impl Lifecycle {
         purpose: ConnectPurpose,
         address: usize,
         addresses_left: usize,
+        round_ends: Instant,
         now: Instant,
     ) -> ConnectAttempt {
-        let deadline = self.deadline_of(&purpose, now);
+        let left = round_ends.saturating_duration_since(now);
+        let share = u32::try_from(addresses_left).ok().and_then(|left| left.checked_add(1));
+        let deadline = now + left / share.unwrap_or(u32::MAX);
         let plan = DialPlan {
             endpoint: self.policy.address(address).clone(),
             version: self.latest.version,
@@ -59,6 +66,8 @@ impl Lifecycle {
             began: now,
             address,
             addresses_left,
+            round_ends,
+            furthest: None,
             name: self.latest.name,
             redirects: None,
             earlier_error: None,
@@ -79,6 +88,7 @@ impl Lifecycle {
             }
             // It belongs to a connection that was given up.
             state @ (State::Idle
+            | State::Fetching(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
             | State::Online(_)
@@ -99,6 +109,7 @@ impl Lifecycle {
                 State::AwaitingConnack(attempt)
             }
             state @ (State::Idle
+            | State::Fetching(_)
             | State::Dialling(_)
             | State::AwaitingConnack(_)
             | State::Online(_)
@@ -113,6 +124,7 @@ impl Lifecycle {
         match self.take() {
             State::AwaitingConnack(attempt) => self.attempt_accepted(attempt, found, now),
             state @ (State::Idle
+            | State::Fetching(_)
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::Online(_)
@@ -161,18 +173,26 @@ impl Lifecycle {
         self.warn_of_fallback(&attempt);
         self.retries.latest_error = None;
         self.standstill.connected();
-        self.server.clone_from(&attempt.plan.endpoint);
+        self.renewals.connected();
+        self.stations = attempt.redirects;
+        let was_at = std::mem::replace(&mut self.server, attempt.plan.endpoint);
         self.state = State::Online(Online::new(attempt.connack.failed_write, now));
         match &attempt.purpose {
             ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
-            ConnectPurpose::Again { since, attempts } => {
+            ConnectPurpose::Again { attempts, cause: AgainCause::Renewal, .. } => {
+                self.retries.failures_in_a_row = *attempts;
+                self.actions.push_back(Action::Event(Event::Reconnected));
+            }
+            ConnectPurpose::Again { since, attempts, cause: AgainCause::Loss } => {
                 self.retries.failures_in_a_row = *attempts;
                 let session = match found {
                     SessionFound::Resumed => "session resumed",
                     SessionFound::New | SessionFound::Stale => "new session",
                 };
                 let after = now.saturating_duration_since(*since).as_secs_f64();
-                self.warn(format!("connected again after {after:.1} s, {session}"));
+                let is_another = was_at.to_string() != self.server.to_string();
+                let place = if is_another { format!(" to {}", self.server) } else { String::new() };
+                self.warn(format!("connected again{place} after {after:.1} s, {session}"));
                 self.actions.push_back(Action::Event(Event::Reconnected));
             }
             ConnectPurpose::EndSession(_) => {}

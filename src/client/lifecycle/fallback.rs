@@ -106,7 +106,12 @@ const NOT_MQTT: u8 = 4;
 /// How far a connection came that ended with this error: the one that came furthest is reported.
 pub fn progress(error: &Error) -> u8 {
     match error.root() {
-        Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } | Error::WaitOver(_) => 0,
+        Error::Local(_)
+        | Error::Credentials(_)
+        | Error::TlsSetup(_)
+        | Error::Redirected { .. }
+        | Error::WaitOver(_)
+        | Error::ConnectTimedOut { step: Step::Credentials, .. } => 0,
         Error::Unreached(_) | Error::ConnectTimedOut { step: Step::Connection, .. } => 1,
         Error::ConnectTimedOut { step: Step::Transport(phase), .. } => phase_progress(*phase),
         Error::Transport(error) => transport_progress(error),

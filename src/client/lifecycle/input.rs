@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::close::SessionRemains;
+use super::renewal::Fetched;
 use crate::client::Event;
 use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
@@ -12,6 +13,12 @@ use crate::transport;
 pub enum ConnectionInput {
     /// The caller wants to be connected.
     Connect,
+    /// The credentials for the try that is under way, or for the next one, are known.
+    Fetched(Fetched),
+    /// They could not be had.
+    FetchFailed(Error),
+    /// Nothing of the session is under way: the connection that is to be renewed can be left.
+    Quiet,
     /// There is a TCP connection, through the proxy if there is one.
     Dialled,
     /// The upgrade is done.

@@ -4,6 +4,12 @@
 //! ```text
 //!   Idle ---Connect---> Dialling ---Dialled---> Handshaking ---Opened---> AwaitingConnack
 //!
+//!   Wherever a try begins, Fetching comes before Dialling if credentials are asked for anew:
+//!   Fetching
+//!     Fetched --------------> Dialling          or Backoff or Closed, if a server has refused the
+//!                                               same credentials
+//!     FetchFailed, Close ---> as from Dialling
+//!
 //!   Idle
 //!     Failed, Close --------> Closed
 //!   Dialling, Handshaking, AwaitingConnack (one try to connect)
@@ -22,6 +28,8 @@
 //!     Time, a write failed -> Backoff           likewise
 //!     Time, no SUBACK ------> Online            the error is reported; the caller decides
 //!     Time, no progress ----> Online            the user is told
+//!     Time, renewal is due -> Online            other credentials are asked for
+//!     Quiet, renewal -------> ReplacingSession  the connection that takes its place comes next
 //!     Close ----------------> Closing
 //!   Backoff
 //!     Time -----------------> Dialling
@@ -53,6 +61,7 @@ mod input;
 mod online;
 mod policy;
 mod redirect;
+mod renewal;
 mod repeated;
 mod retry;
 mod standstill;
@@ -67,6 +76,7 @@ use super::error::Error;
 use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::endpoint::Endpoint;
+use crate::transport::redirect::Redirects;
 pub use action::{Action, CredentialUse, DialPlan};
 use attempt::{ConnectAttempt, ConnectPurpose, Replacing};
 pub use close::SessionRemains;
@@ -75,7 +85,9 @@ use failed_write::FailedWrite;
 use fallback::Name;
 pub use input::{ConnectionInput, LossFacts, SessionFound};
 use online::Online;
-pub use policy::Policy;
+pub use policy::{CredentialsAsked, Policy};
+use renewal::Renewals;
+pub use renewal::{CredentialChange, Fetched, renewal_time};
 use repeated::Repeated;
 use retry::Retries;
 use standstill::Standstill;
@@ -92,6 +104,8 @@ struct Backoff {
 #[derive(Debug)]
 enum State {
     Idle,
+    /// What identifies the user is asked for anew, before the address is dialled.
+    Fetching(Box<ConnectAttempt>),
     Dialling(Box<ConnectAttempt>),
     Handshaking(Box<ConnectAttempt>),
     AwaitingConnack(Box<ConnectAttempt>),
@@ -130,6 +144,9 @@ pub struct Lifecycle {
     retries: Retries,
     /// The other server that the user was told of, from which credentials are withheld.
     withheld_from: Option<String>,
+    /// The way by which servers have sent us to the one of this connection.
+    stations: Option<Redirects>,
+    renewals: Renewals,
     repeated: Repeated,
     standstill: Standstill,
 }
@@ -141,18 +158,21 @@ struct LatestSuccess {
     name: Name,
     /// Which of the addresses.
     address: usize,
+    /// Whether the server was sent what identifies the user.
+    credentials: CredentialUse,
 }
 
 impl LatestSuccess {
     /// Before the first connection.
     fn assumed(policy: &Policy) -> Self {
         let version = policy.versions.first().copied().unwrap_or(Version::V5);
-        Self { version, name: Name::Usual, address: 0 }
+        Self { version, name: Name::Usual, address: 0, credentials: CredentialUse::Send }
     }
 
     fn of(attempt: &ConnectAttempt) -> Self {
         let ConnectAttempt { plan, name, address, .. } = attempt;
-        Self { version: plan.version, name: *name, address: *address }
+        let credentials = plan.credentials;
+        Self { version: plan.version, name: *name, address: *address, credentials }
     }
 
     fn subprotocols(&self, policy: &Policy) -> Vec<String> {
@@ -174,6 +194,8 @@ impl Lifecycle {
             closing_time: ClosingTime::Usual,
             retries: Retries::new(seed),
             withheld_from: None,
+            stations: None,
+            renewals: Renewals::default(),
             repeated: Repeated::default(),
             standstill: Standstill::default(),
         }
@@ -196,6 +218,7 @@ impl Lifecycle {
         match &self.state {
             State::ReplacingSession(_, closing) | State::Closing(closing) => closing.is_sending(),
             State::Idle
+            | State::Fetching(_)
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -209,7 +232,8 @@ impl Lifecycle {
     /// it.
     pub fn is_ending_session(&self) -> bool {
         match &self.state {
-            State::Dialling(attempt)
+            State::Fetching(attempt)
+            | State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt)
             | State::ReplacingSession(attempt, _) => {
@@ -228,9 +252,11 @@ impl Lifecycle {
     /// What is done with bytes that arrive.
     pub fn reading(&self) -> Reading {
         match &self.state {
-            State::Idle | State::Dialling(_) | State::Backoff(_) | State::Closed => {
-                Reading::Nothing
-            }
+            State::Idle
+            | State::Fetching(_)
+            | State::Dialling(_)
+            | State::Backoff(_)
+            | State::Closed => Reading::Nothing,
             State::Handshaking(_) => Reading::Handshake,
             State::AwaitingConnack(_) => Reading::Connack,
             State::ReplacingSession(_, closing) | State::Closing(closing) => closing.reading(),
@@ -248,11 +274,12 @@ impl Lifecycle {
         match &self.state {
             State::Idle | State::Closed => None,
             State::Dialling(attempt) => Some(attempt.dial_deadline()),
-            State::Handshaking(attempt) => Some(attempt.plan.deadline),
+            State::Fetching(attempt) | State::Handshaking(attempt) => Some(attempt.plan.deadline),
             State::AwaitingConnack(attempt) => Some(attempt.connack_deadline()),
             State::Online(online) => {
                 let online = online.deadline(self.policy.connect_timeout);
-                [online, self.standstill.deadline()].into_iter().flatten().min()
+                let others = [self.standstill.deadline(), self.renewals.deadline()];
+                others.into_iter().chain([online]).flatten().min()
             }
             State::Backoff(backoff) => Some(backoff.next),
             State::ReplacingSession(attempt, closing) => Some(
@@ -271,6 +298,9 @@ impl Lifecycle {
             ConnectionInput::Signal(signal) => self.interrupted(signal, now),
             ConnectionInput::ShortenClose => self.shorten_close(now),
             ConnectionInput::Connect => self.connect(now),
+            ConnectionInput::Fetched(fetched) => self.fetched(fetched, now),
+            ConnectionInput::FetchFailed(error) => self.fetch_failed(error, now),
+            ConnectionInput::Quiet => self.quiet(now),
             ConnectionInput::Dialled => self.dialled(now),
             ConnectionInput::Opened => self.opened(now),
             ConnectionInput::Accepted(accepted) => self.accepted(accepted, now),
@@ -305,7 +335,8 @@ impl Lifecycle {
 
     fn failed(&mut self, error: Error, facts: &LossFacts, now: Instant) {
         match self.take() {
-            State::Dialling(attempt)
+            State::Fetching(attempt)
+            | State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => self.attempt_failed(attempt, error, now),
             State::Online(online) => self.connection_failed(&online, error, facts, now),
@@ -346,6 +377,7 @@ impl Lifecycle {
             }
             // TLS and the upgrade report it themselves; without a socket nothing is written.
             State::Idle
+            | State::Fetching(_)
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::Backoff(_)
@@ -363,7 +395,11 @@ impl Lifecycle {
                 attempt.progress(cap, closing_time, now);
             }
             State::ReplacingSession(_, closing) | State::Closing(closing) => closing.progress(now),
-            State::Idle | State::Dialling(_) | State::Backoff(_) | State::Closed => {}
+            State::Idle
+            | State::Fetching(_)
+            | State::Dialling(_)
+            | State::Backoff(_)
+            | State::Closed => {}
         }
     }
 
@@ -371,6 +407,7 @@ impl Lifecycle {
         match &mut self.state {
             State::ReplacingSession(_, closing) | State::Closing(closing) => closing.progress(now),
             State::Idle
+            | State::Fetching(_)
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -387,6 +424,7 @@ impl Lifecycle {
                 closing.sent(now, cap);
             }
             State::Idle
+            | State::Fetching(_)
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -402,7 +440,7 @@ impl Lifecycle {
         }
         match self.take() {
             state @ (State::Idle | State::Closed) => self.state = state,
-            state @ (State::Dialling(_) | State::Handshaking(_)) => {
+            state @ (State::Fetching(_) | State::Dialling(_) | State::Handshaking(_)) => {
                 self.state = state;
                 self.actions.push_back(Action::Expire);
             }
@@ -419,7 +457,8 @@ impl Lifecycle {
     pub fn budget(&self) -> Duration {
         let whole = self.policy.connect_timeout;
         match &self.state {
-            State::Dialling(attempt)
+            State::Fetching(attempt)
+            | State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt)
             | State::ReplacingSession(attempt, _) => attempt.budget().min(whole),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::answer_timer::AnswerTimer;
-use super::attempt::ConnectPurpose;
+use super::attempt::{AgainCause, ConnectPurpose};
 use super::failed_write::FailedWrite;
 use super::repeated::Consequence;
 use super::{Action, Lifecycle, LossFacts, State};
@@ -11,7 +11,7 @@ use crate::client::error::Error;
 use crate::transport;
 
 /// After a connection that lasted this long the delays begin anew, even if nothing came over it.
-const LONG_LIVED: Duration = Duration::from_secs(10);
+pub const LONG_LIVED: Duration = Duration::from_secs(10);
 
 /// A connection that the broker has accepted.
 #[derive(Debug)]
@@ -76,8 +76,13 @@ impl Lifecycle {
         let consequence = self.repeated.ended(&error, facts, online.since, now);
         let is_long_lived = now.saturating_duration_since(online.since) >= LONG_LIVED;
         let attempts = if is_long_lived { 0 } else { self.retries.failures_in_a_row };
-        if !error.is_temporary() || !self.policy.retry.allows(0) || facts.is_cut {
+        self.renewals.disconnected();
+        let is_over = !self.policy.retry.allows(0) || facts.is_cut;
+        if is_over || !(self.may_be_made_again(&error) || self.is_sent_on(&error)) {
             return self.fail(error);
+        }
+        if self.follow_disconnect(&error, online.since, now) {
+            return;
         }
         if let Some(Consequence::GiveUp(packet)) = consequence {
             return self.fail(Error::Repeated { packet, number: None });
@@ -90,13 +95,16 @@ impl Lifecycle {
         if let Some(Consequence::Warn(line)) = consequence {
             self.warn(line);
         }
-        self.pause(ConnectPurpose::Again { since: now, attempts }, attempts, now);
+        self.keep_refusal(error, now);
+        let cause = AgainCause::Loss;
+        self.pause(ConnectPurpose::Again { since: now, attempts, cause }, attempts, now);
     }
 
     /// The server has not said why a write failed; or a SUBSCRIBE was not answered in time; or the
     /// server goes no further.
     pub(super) fn online_is_late(&mut self, mut online: Online, facts: &LossFacts, now: Instant) {
         self.tell_standstill(now);
+        self.begin_renewal(now);
         if online.deadline(self.policy.connect_timeout).is_none_or(|deadline| now < deadline) {
             self.state = State::Online(online);
             return;

@@ -9,6 +9,17 @@ use crate::mqtt::session;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
+/// When what identifies the user is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialsAsked {
+    /// It is known and does not change.
+    Never,
+    /// For every try but the first one at the first address, for which it is known.
+    Again,
+    /// For every try.
+    Always,
+}
+
 /// The part of the options that decides how connections are made.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -22,6 +33,8 @@ pub struct Policy {
     pub version_choice: VersionChoice,
     /// What to do about redirects.
     pub redirects: RedirectPolicy,
+    /// When what identifies the user is asked for.
+    pub credentials: CredentialsAsked,
     /// What there is that must not go to another server, each in a few words.
     pub identifying: Vec<&'static str>,
     /// From name look-up to CONNACK.
@@ -43,11 +56,12 @@ impl Policy {
     /// What these options ask for.
     pub fn of(options: &Options) -> Self {
         Self {
-            addresses: vec![options.endpoint.clone()],
+            addresses: addresses(options),
             subprotocols: options.upgrade.subprotocols.clone(),
             versions: options.versions.list.clone(),
             version_choice: options.versions.choice,
             redirects: options.upgrade.redirects,
+            credentials: asked(options),
             identifying: identifying(options),
             connect_timeout: options.limits.timeout,
             wait: options.limits.wait,
@@ -57,10 +71,27 @@ impl Policy {
     }
 }
 
+/// The first address and the others.
+fn addresses(options: &Options) -> Vec<Endpoint> {
+    let mut addresses = vec![options.endpoint.clone()];
+    addresses.extend_from_slice(&options.other_endpoints);
+    addresses
+}
+
+fn asked(options: &Options) -> CredentialsAsked {
+    match &options.credentials {
+        None => CredentialsAsked::Never,
+        Some(source) if source.commands.is_empty() => CredentialsAsked::Again,
+        Some(_) => CredentialsAsked::Always,
+    }
+}
+
 /// What in the options is for their server alone.
 fn identifying(options: &Options) -> Vec<&'static str> {
     let session::Config { login, properties, .. } = &options.session;
-    let has_login = options.credentials.is_some()
+    let has_commands = asked(options) == CredentialsAsked::Always;
+    let has_login = has_commands
+        || options.other_endpoints.iter().any(|other| other.user.is_some())
         || login.credentials != Credentials::default()
         || login.authentication.is_some();
     let mut connect = properties.connect.iter();
@@ -68,7 +99,7 @@ fn identifying(options: &Options) -> Vec<&'static str> {
     let parts = [
         (has_login, "user name and password"),
         (has_properties, "user properties of CONNECT"),
-        (!options.upgrade.headers.is_empty(), "headers"),
+        (has_commands || !options.upgrade.headers.is_empty(), "headers"),
         (options.tls.certificate.is_some(), "client certificate"),
     ];
     parts.into_iter().filter_map(|(is_given, name)| is_given.then_some(name)).collect()

@@ -1,6 +1,11 @@
 //! Redirects that are followed: where they lead, and whether credentials may be sent there.
 
-use super::{ConnectAttempt, CredentialUse, Lifecycle, State};
+use std::time::Instant;
+
+use super::attempt::{AgainCause, ConnectPurpose};
+use super::online::LONG_LIVED;
+use super::retry::names_another;
+use super::{Action, ConnectAttempt, CredentialUse, Lifecycle, State};
 use crate::client::RedirectPolicy;
 use crate::client::error::Error;
 use crate::transport;
@@ -40,7 +45,8 @@ impl Lifecycle {
     /// An error of the try that is under way, with the server that redirects have led it to.
     pub fn with_redirect(&self, error: Error) -> Error {
         match &self.state {
-            State::Dialling(attempt)
+            State::Fetching(attempt)
+            | State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt)
                 if attempt.redirects.is_some() =>
@@ -48,6 +54,7 @@ impl Lifecycle {
                 redirected(attempt, error)
             }
             State::Idle
+            | State::Fetching(_)
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -65,14 +72,59 @@ impl Lifecycle {
         attempt: &mut ConnectAttempt,
         error: &Error,
     ) -> Option<Result<Endpoint, RedirectError>> {
-        let Error::Transport(transport::Error::Upgrade(refusal)) = error.root() else {
-            return None;
-        };
         if self.policy.redirects != RedirectPolicy::Follow {
             return None;
         }
-        let here = &attempt.plan.endpoint;
-        attempt.redirects.get_or_insert_with(|| Redirects::from(here)).next(refusal)
+        let ConnectAttempt { plan, redirects, .. } = attempt;
+        let stations = redirects.get_or_insert_with(|| Redirects::from(&plan.endpoint));
+        match error.root() {
+            Error::Transport(transport::Error::Upgrade(refusal)) => stations.next(refusal),
+            error => Some(stations.next_reference(server_reference(error)?)),
+        }
+    }
+
+    /// Whether a DISCONNECT sends the client to another server that it may go to: the one that is
+    /// named, or the next address.
+    pub(super) fn is_sent_on(&self, error: &Error) -> bool {
+        let is_named =
+            self.policy.redirects == RedirectPolicy::Follow && server_reference(error).is_some();
+        let Error::Disconnected(disconnect) = error else { return false };
+        is_named || (names_another(disconnect.code) && self.policy.addresses.len() > 1)
+    }
+
+    /// Goes to the server that a DISCONNECT names, if that is followed (MQTT 5 §4.11).
+    pub(super) fn follow_disconnect(
+        &mut self,
+        error: &Error,
+        since: Instant,
+        now: Instant,
+    ) -> bool {
+        let reference = server_reference(error).map(str::to_owned);
+        let Some(reference) = reference.filter(|_| self.is_sent_on(error)) else { return false };
+        let is_lasting = now.saturating_duration_since(since) >= LONG_LIVED;
+        let stations = self.stations.take().filter(|_| !is_lasting);
+        let mut stations = stations.unwrap_or_else(|| Redirects::from(&self.server));
+        match stations.next_reference(&reference) {
+            Ok(next) => self.dial_named(next, stations, error, now),
+            Err(error) => self.fail(Error::Transport(error.into())),
+        }
+        true
+    }
+
+    fn dial_named(&mut self, next: Endpoint, stations: Redirects, error: &Error, now: Instant) {
+        self.actions.push_back(Action::Drop);
+        self.warn(format!("{}: {error}; going on at {next}", self.server));
+        let purpose = ConnectPurpose::Again { since: now, attempts: 0, cause: AgainCause::Loss };
+        let left = self.policy.addresses.len().saturating_sub(1);
+        let round_ends = self.deadline_of(&purpose, now);
+        let mut attempt = self.attempt(purpose, self.latest.address, left, round_ends, now);
+        attempt.plan.credentials = self.latest.credentials;
+        if !redirect::keeps_credentials(&self.server, &next) {
+            self.withhold_credentials(&mut attempt, &next);
+        }
+        attempt.plan.endpoint = next;
+        attempt.redirects = Some(stations);
+        self.dial(Box::new(attempt));
     }
 
     /// What identifies the user at one server is not for another. The user is told once, and again
@@ -87,6 +139,16 @@ impl Lifecycle {
         self.warn(format!("redirected to another server, {place}; withheld from it: {what}"));
         self.withheld_from = Some(place);
     }
+}
+
+/// The server that a CONNACK or a DISCONNECT names instead of its own (MQTT 5 §4.11).
+fn server_reference(error: &Error) -> Option<&str> {
+    let (code, properties) = match error.root() {
+        Error::Refused { connack, .. } => (connack.code, &connack.properties),
+        Error::Disconnected(disconnect) => (disconnect.code, &disconnect.properties),
+        _ => return None,
+    };
+    properties.server_reference().filter(|_| names_another(code)).map(|reference| &**reference)
 }
 
 fn redirected(attempt: &ConnectAttempt, error: Error) -> Error {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::attempt::AgainCause;
 use super::redirect::Redirected;
 use super::{
     Action, Backoff, ConnectAttempt, ConnectPurpose, Lifecycle, Replacing, State, fallback,
@@ -39,7 +40,7 @@ impl Retries {
     }
 
     /// The pause before try number `attempts` (from 0).
-    fn delay(&mut self, reconnect: Reconnect, attempts: u32) -> Duration {
+    pub(super) fn delay(&mut self, reconnect: Reconnect, attempts: u32) -> Duration {
         reconnect.delay(attempts, self.random.f64())
     }
 
@@ -80,28 +81,63 @@ impl Lifecycle {
             // The next try begins where this one began.
             self.actions.push_back(Action::ForgetSession(false));
         }
-        if attempt.addresses_left > 0 && error.is_temporary() {
-            return self.try_next_address(attempt, error, now);
+        if attempt.addresses_left > 0 && error.may_be_of_one_address() {
+            return self.try_next_address(*attempt, error, now);
         }
+        let error = match attempt.furthest.take() {
+            Some((address, first)) if fallback::progress(&first) >= fallback::progress(&error) => {
+                self.failed_at(address, &attempt.purpose);
+                first
+            }
+            _ => {
+                self.failed_at(attempt.address, &attempt.purpose);
+                error
+            }
+        };
         self.try_failed(attempt.purpose, error, now);
     }
 
-    fn try_next_address(&mut self, attempt: Box<ConnectAttempt>, error: Error, now: Instant) {
+    /// The error of a first try is that of this address.
+    fn failed_at(&mut self, address: usize, purpose: &ConnectPurpose) {
+        if self.policy.addresses.len() > 1 && matches!(purpose, ConnectPurpose::First { .. }) {
+            self.server.clone_from(self.policy.address(address));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_next_address(&mut self, attempt: ConnectAttempt, error: Error, now: Instant) {
         let address = (attempt.address + 1) % self.policy.addresses.len();
+        let (here, there) = (self.policy.address(attempt.address), self.policy.address(address));
+        let line = format!("{here}: {error}; trying {there}");
+        match attempt.purpose {
+            ConnectPurpose::First { attempts: 0 } => self.warn(line),
+            _ => self.actions.push_back(Action::Trace(line)),
+        }
         let left = attempt.addresses_left - 1;
-        let next = self.attempt(attempt.purpose, address, left, now);
-        self.dial(Box::new(ConnectAttempt { earlier_error: Some(error), ..next }));
+        let furthest = match attempt.furthest {
+            Some((at, first)) if fallback::progress(&first) >= fallback::progress(&error) => {
+                (at, first)
+            }
+            _ => (attempt.address, error),
+        };
+        let next = self.attempt(attempt.purpose, address, left, attempt.round_ends, now);
+        self.start(ConnectAttempt { furthest: Some(furthest), ..next });
     }
 
     /// Every address, name and version was tried once.
     fn try_failed(&mut self, purpose: ConnectPurpose, error: Error, now: Instant) {
         match purpose {
             ConnectPurpose::First { attempts } => self.first_try_failed(attempts, error, now),
-            ConnectPurpose::Again { .. } if !error.is_temporary() => self.give_up(error),
+            ConnectPurpose::Again { .. } if !self.may_be_made_again(&error) => self.give_up(error),
             ConnectPurpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
                 self.give_up(Error::NotReconnected { last: Box::new(error), tries: attempts });
             }
-            ConnectPurpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
+            ConnectPurpose::Again { attempts, cause, .. } => {
+                self.warn_of_failed_try(cause, &error);
+                self.keep_refusal(error, now);
+                self.pause(purpose, attempts, now);
+            }
             ConnectPurpose::EndSession(outcome) => self.finish(outcome),
         }
     }
@@ -120,7 +156,7 @@ impl Lifecycle {
         };
         let error = error.to_string();
         if attempts == 0 {
-            self.warn(format!("waiting for {}: {error}", self.policy.address(0)));
+            self.warn(format!("waiting for {}: {error}", self.server));
         }
         self.retries.latest_error = Some(error);
         let purpose = ConnectPurpose::First { attempts: attempts + 1 };
@@ -144,8 +180,9 @@ impl Lifecycle {
     /// Waits for a while, and then tries again.
     pub(super) fn pause(&mut self, purpose: ConnectPurpose, attempts: u32, now: Instant) {
         let purpose = match purpose {
-            ConnectPurpose::Again { since, attempts } => {
-                ConnectPurpose::Again { since, attempts: attempts.saturating_add(1) }
+            ConnectPurpose::Again { since, attempts, .. } => {
+                let (attempts, cause) = (attempts.saturating_add(1), AgainCause::Loss);
+                ConnectPurpose::Again { since, attempts, cause }
             }
             purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::EndSession(_)) => purpose,
         };
@@ -167,6 +204,7 @@ impl Error {
                 !is_unwelcome(disconnect.code) && !is_about_packet(disconnect.code)
             }
             Self::Local(_)
+            | Self::Credentials(_)
             | Self::TlsSetup(_)
             | Self::MessageCut { .. }
             | Self::Unreleased { .. }
@@ -184,6 +222,14 @@ impl Error {
 }
 
 impl Error {
+    /// Whether another address of the same servers may do better.
+    fn may_be_of_one_address(&self) -> bool {
+        match self.root() {
+            Self::Refused { connack, .. } => names_another(connack.code) || self.is_temporary(),
+            _ => self.is_temporary(),
+        }
+    }
+
     /// Whether our session may remain at the server, and the server may let us end it.
     pub fn leaves_session(&self) -> bool {
         match self.root() {
@@ -198,6 +244,7 @@ impl Error {
             Self::Unreleased { .. }
             | Self::Repeated { .. }
             | Self::Local(_)
+            | Self::Credentials(_)
             | Self::TlsSetup(_)
             | Self::Unreached(_)
             | Self::Transport(_)
@@ -243,6 +290,11 @@ fn is_about_packet(code: ReasonCode) -> bool {
             | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
             | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
     )
+}
+
+/// By this code a server sends its client to another one.
+pub fn names_another(code: ReasonCode) -> bool {
+    matches!(code, ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED)
 }
 
 /// A DISCONNECT with this code is about us: another connection would end in the same way.

@@ -11,6 +11,8 @@ const LARGEST: usize = 64 * 1024;
 /// The head of an HTTP answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnswerHead {
+    /// The version of HTTP, such as `HTTP/1.1`.
+    pub version: String,
     /// The status code.
     pub status: u16,
     /// The reason phrase.
@@ -52,7 +54,8 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     let Some(length) = head_length(bytes) else { return Parsed::Partial };
     let text = String::from_utf8_lossy(&bytes[..length]);
     let mut lines = text.lines();
-    let mut first = lines.next().unwrap_or_default().splitn(3, ' ').skip(1);
+    let mut first = lines.next().unwrap_or_default().splitn(3, ' ');
+    let version = first.next().unwrap_or_default().to_owned();
     let Some(status) = first.next().and_then(|status| status.parse().ok()) else {
         return Parsed::Other;
     };
@@ -67,7 +70,8 @@ pub fn parse(bytes: &[u8]) -> Parsed {
         let (name, value) = line.split_once(':')?;
         Some((name.trim().to_owned(), value.trim().to_owned()))
     };
-    Parsed::Head(AnswerHead { status, reason, headers: lines.filter_map(header).collect() }, length)
+    let headers = lines.filter_map(header).collect();
+    Parsed::Head(AnswerHead { version, status, reason, headers }, length)
 }
 
 /// The length of the head, with the empty line at its end.
@@ -120,6 +124,11 @@ impl Answer {
             Self::Head(head) => Some(head.status),
             _ => None,
         }
+    }
+
+    /// Whether it is a status that is meant to pass: another try may be answered otherwise.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.status(), Some(408 | 425 | 500 | 502..=504))
     }
 
     /// Whether it is HTTP with a status from 400 to 499.

@@ -129,6 +129,8 @@ const OBSERVATIONS: usize = 16;
 /// The journal of a run.
 #[derive(Clone)]
 pub struct Journal {
+    /// When the run began.
+    pub began: Instant,
     /// When the point began.
     since: Instant,
     /// The name of the point that is asked.
@@ -152,6 +154,7 @@ impl Journal {
     /// An empty journal; with `debug` above 0 packets, above 1 everything goes to `trace`, too.
     pub fn new(debug: u8, trace: fn(&str)) -> Self {
         Self {
+            began: Instant::now(),
             since: Instant::now(),
             during: "",
             harm: Harm::None,

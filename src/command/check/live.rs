@@ -114,6 +114,7 @@ impl LiveView {
                 self.running = Some((name, point.group(), Instant::now()));
             }
             RunEvent::Found(result) => self.count(result),
+            RunEvent::Worsened(result) => self.tell(result),
             RunEvent::Waits => {}
         }
         self.update();
@@ -125,6 +126,13 @@ impl LiveView {
         if let Some(group) = self.groups.iter_mut().find(|group| group.name == name) {
             group.done += 1;
             group.time += result.time;
+        }
+        self.tell(result);
+    }
+
+    fn tell(&mut self, result: &PointResult) {
+        let name = result.point.group();
+        if let Some(group) = self.groups.iter_mut().find(|group| group.name == name) {
             group.failed += usize::from(result.verdict == Verdict::Fail);
             group.warned += usize::from(result.verdict == Verdict::Warn);
         }

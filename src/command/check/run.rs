@@ -2,18 +2,21 @@
 
 pub mod collect;
 mod health;
+mod steadiness;
 mod tasks;
+mod unasked;
 
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, BenchMemory, CheckTarget, Conn, Failure, Spoken};
+use super::bench::{Bench, BenchMemory, CheckTarget, Conn, Failure};
 use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
 use super::journal::Evidence;
-use super::points::{self, Harm, Need, Point, Severity, Way};
+use super::points::{self, Harm, Point, Severity, Way};
 use super::probes::PointProbe;
 use crate::exit::Exit;
 use crate::mqtt::version::Version;
-use crate::transport::endpoint::Scheme;
+
+pub use steadiness::FLAKY;
 use tasks::{Schedule, Task};
 
 /// What became of a point.
@@ -118,6 +121,8 @@ pub enum RunEvent<'a> {
     },
     /// A point has a result.
     Found(&'a PointResult),
+    /// What came later has made the result of a point worse.
+    Worsened(&'a PointResult),
     /// Time passes.
     Waits,
 }
@@ -128,6 +133,10 @@ pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
     let count = |name| tasks.iter().filter(|task| task.point.group() == name).count();
     points::groups().iter().map(|group| (group.name, count(group.name))).collect()
 }
+
+/// After so many times `--timeout` the default set asks nothing more: a healthy server takes about
+/// 10 s for all of it.
+const LONGEST_RUN: u32 = 6;
 
 /// Whether the server limits how many connections it takes in a time.
 enum RateLimit {
@@ -148,7 +157,10 @@ fn run(
     tell: &mut dyn FnMut(RunNews),
 ) -> RunEnd {
     let tasks = tasks::left(&bench.target, done);
-    let mut runner = Runner { bench, tell, dead: None, limit: RateLimit::NotSeen };
+    let target = &bench.target;
+    let is_bounded = target.selection.is_default();
+    let until = is_bounded.then(|| bench.journal.began + target.timeout * LONGEST_RUN);
+    let mut runner = Runner { bench, tell, until, dead: None, limit: RateLimit::NotSeen };
     let failure = match (runner.meet(), after) {
         (Some(_), Some(point)) => {
             runner.dead = Some(point.to_owned());
@@ -167,6 +179,8 @@ fn run(
 struct Runner<'a> {
     bench: &'a mut Bench,
     tell: &'a mut dyn FnMut(RunNews),
+    /// When no more points are asked, if there is such a time.
+    until: Option<Instant>,
     /// The server does not answer any more: since which point.
     dead: Option<String>,
     limit: RateLimit,
@@ -268,7 +282,8 @@ impl Runner<'_> {
             asked.evidence = self.bench.journal.take_evidence();
             asked.finding = again;
         } else {
-            asked.finding = Finding::warn(format!("flaky: 1 of 2: {}", asked.finding.observed));
+            let words = format!("{FLAKY}1 of 2: {}", asked.finding.observed);
+            asked.finding = Finding::warn(words);
         }
     }
 
@@ -337,41 +352,6 @@ impl Runner<'_> {
         let evidence = self.bench.journal.take_evidence();
         self.bench.end_point();
         self.push(task, Findings { finding, tries: 1, evidence }, since.elapsed());
-    }
-
-    /// Why nothing more can be asked of the server.
-    fn lost_server(&self) -> Option<String> {
-        match (&self.dead, &self.limit) {
-            (_, RateLimit::Reached(words)) => Some(words.clone()),
-            (Some(dead), _) => Some(format!("the server no longer answers since {dead}")),
-            (None, RateLimit::NotSeen | RateLimit::Rested) => None,
-        }
-    }
-
-    /// The finding of a point that is not asked at all.
-    fn without_asking(&self, task: Task) -> Option<Finding> {
-        let (bench, point) = (&*self.bench, task.point);
-        if bench.interrupts.caught.is_some() {
-            return Some(Finding::unknown("interrupted"));
-        }
-        if let Some(words) = self.lost_server().filter(|_| point.way != Way::Observed) {
-            return Some(Finding::unknown(words));
-        }
-        if point.needs.contains(&Need::Tls) && bench.target.access.endpoint.scheme != Scheme::Wss {
-            return Some(Finding::not_applicable("not wss"));
-        }
-        if point.needs.contains(&Need::Credentials)
-            && bench.target.login.credentials.username.is_none()
-        {
-            return Some(Finding::not_applicable("no user name given"));
-        }
-        let is_about_versions = point.name.starts_with("connect-mqtt");
-        match task.version.and_then(|version| bench.known.spoken(version)) {
-            Some(Spoken::No(why)) if !is_about_versions => {
-                Some(Finding::not_applicable(why.clone()))
-            }
-            _ => None,
-        }
     }
 
     /// The finding of a point that is not asked, or not to its end.

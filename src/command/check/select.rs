@@ -46,6 +46,11 @@ impl PointSelection {
         self.set == Set::Full || self.only.iter().any(|name| name == point.name)
     }
 
+    /// Whether the points are those of the default set, or fewer of them.
+    pub fn is_default(&self) -> bool {
+        self.set == Set::Default && self.only.is_empty()
+    }
+
     /// Whether the user chose among the points.
     pub fn is_partial(&self) -> bool {
         !self.only.is_empty() || !self.skip.is_empty()

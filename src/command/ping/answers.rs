@@ -33,8 +33,9 @@ impl Pinger<'_> {
     /// Whether this answers the latest probe.
     pub fn is_answer(&mut self, event: &Event) -> bool {
         match (self.plan.probe, event) {
-            (ProbeKind::Mqtt, Event::Mqtt(session::Event::Pong))
-            | (ProbeKind::WebSocket, Event::WebSocketPong) => {
+            // Only the Pong with the payload of the latest Ping is reported.
+            (ProbeKind::WebSocket, Event::WebSocketPong) => true,
+            (ProbeKind::Mqtt, Event::Mqtt(session::Event::Pong)) => {
                 let late = self.late > 0;
                 self.late -= u64::from(late);
                 !late

@@ -22,7 +22,13 @@ pub fn finish(report: &PingReport, results: &PingResults, result: Result<Exit>) 
     }
     let state = state(report, results, &result);
     if let Err(error) = print(report, results, state, &result) {
-        return failed(report, error);
+        return match (result, report.thresholds) {
+            (Err(first), None) => {
+                report::error(&error);
+                Err(first)
+            }
+            _ => failed(report, error),
+        };
     }
     match result {
         Ok(_) if report.thresholds.is_some() => Ok(Exit::Plugin(state)),

@@ -12,6 +12,7 @@ use super::summary;
 use crate::client::{Client, Event};
 use crate::format::summary::SummaryForm;
 use crate::mqtt::topic::TopicName;
+use crate::stdio::stdout_reader::StdoutReader;
 use crate::terminal::screen;
 
 /// A server that leaves so many PINGREQs without an answer gets no more of them.
@@ -31,6 +32,8 @@ pub struct Pinger<'a> {
     pub late: u64,
     /// The form of the summary that SIGQUIT asks for, if it is not a sentence.
     pub summary: Option<SummaryForm>,
+    /// Who reads what is printed.
+    pub reader: StdoutReader,
     /// What is printed of each probe.
     pub output: ProbeOutput,
     /// What is known so far.
@@ -51,6 +54,9 @@ impl Pinger<'_> {
     /// Sends probes until there are no more.
     pub fn run(&mut self) -> Result<ProbesEnd> {
         loop {
+            if self.reader.is_gone() {
+                return Ok(ProbesEnd::NoReader);
+            }
             let began = Instant::now();
             let (answer, now) = match self.probe(began)? {
                 ProbeFate::Answered(at) => (Some(at - began), at),
@@ -120,10 +126,7 @@ impl Pinger<'_> {
                 Some(ProbeFate::Missed)
             }
             Event::Interrupted(signal) => Some(ProbeFate::Ended(ProbesEnd::Interrupted(signal))),
-            Event::Woken => {
-                self.tell_summary();
-                None
-            }
+            Event::Woken => self.woken().map(ProbeFate::Ended),
             // Answers to earlier probes, and events that do not concern `ping`.
             Event::Mqtt(_)
             | Event::WebSocketPong
@@ -153,21 +156,25 @@ impl Pinger<'_> {
         if next <= now {
             return Ok(None);
         }
-        if let Some(signal) = self.pause(self.no_later(next))? {
-            return Ok(Some(ProbesEnd::Interrupted(signal)));
+        if let Some(end) = self.pause(self.no_later(next))? {
+            return Ok(Some(end));
         }
         Ok(self.is_over(Instant::now()).then_some(ProbesEnd::Done))
     }
 
-    /// Waits; a signal ends it.
-    fn pause(&mut self, until: Instant) -> Result<Option<i32>> {
+    /// Waits; a signal ends it, and a reader that has gone.
+    fn pause(&mut self, until: Instant) -> Result<Option<ProbesEnd>> {
         loop {
             match self.client.next(Some(until))? {
                 Event::Alarm => return Ok(None),
-                Event::Interrupted(signal) => return Ok(Some(signal)),
+                Event::Interrupted(signal) => return Ok(Some(ProbesEnd::Interrupted(signal))),
                 Event::Reconnected => self.late = 0,
                 event @ (Event::Mqtt(_) | Event::WebSocketPong) => drop(self.is_answer(&event)),
-                Event::Woken => self.tell_summary(),
+                Event::Woken => {
+                    if let Some(end) = self.woken() {
+                        return Ok(Some(end));
+                    }
+                }
                 Event::Sendable
                 | Event::Input(_)
                 | Event::Written(_)
@@ -178,8 +185,18 @@ impl Pinger<'_> {
         }
     }
 
+    /// Another thread has something to tell: that nobody reads stdout any more, which ends all, or
+    /// that SIGQUIT came.
+    pub fn woken(&self) -> Option<ProbesEnd> {
+        if self.reader.is_gone() {
+            return Some(ProbesEnd::NoReader);
+        }
+        self.tell_summary();
+        None
+    }
+
     /// Prints the summary so far on stderr, over the `^\` that a terminal shows.
-    pub fn tell_summary(&self) {
+    fn tell_summary(&self) {
         screen::begin_line(false);
         summary::print_on_stderr(self.results, self.summary.unwrap_or(SummaryForm::Text));
     }

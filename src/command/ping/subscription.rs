@@ -33,7 +33,7 @@ impl Pinger<'_> {
                 }
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => return Err(self.unanswered()),
-                Event::Woken => self.tell_summary(),
+                Event::Woken => drop(self.woken()),
                 Event::Mqtt(_)
                 | Event::Input(_)
                 | Event::Written(_)

@@ -29,7 +29,7 @@ pub fn close(
     let exit = match result {
         Ok(exit) => exit,
         Err(error) => {
-            close_after(client, &error);
+            close_after(client, None, &error);
             return Err(error);
         }
     };

@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+pub use super::composition::{Composition, TopicText};
 pub use super::pace::Pace;
 use crate::client;
+use crate::format::encoding::Encoding;
 use crate::format::layout::Layout;
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::{Publish, RetainHandling};
@@ -20,9 +22,7 @@ pub struct Config {
     /// Where to connect, and how.
     pub client: client::Options,
     /// Where the records come from.
-    pub input: InputSource,
-    /// How often the one record of the input is published, from 1.
-    pub repeat: u64,
+    pub input: InputOptions,
     /// What becomes of the records, and when.
     pub messages: FeedOptions,
     /// The form of the summary, if there is to be one.
@@ -33,6 +33,20 @@ pub struct Config {
     pub verbosity: Verbosity,
     /// Each message asks for an answer.
     pub request: Option<RequestOptions>,
+}
+
+/// Stands for a number of repetitions that has no end.
+pub const FOR_EVER: u64 = u64::MAX;
+
+/// Where the records come from, and how often.
+#[derive(Debug)]
+pub struct InputOptions {
+    /// Where they come from.
+    pub source: InputSource,
+    /// How often the one record, or that of each file, is published: from 1 to [`FOR_EVER`].
+    pub repeat: u64,
+    /// How the content of files, and all of stdin, is encoded, if it is.
+    pub encoding: Option<Encoding>,
 }
 
 /// What becomes of the records, and when.
@@ -62,6 +76,8 @@ pub enum InputSource {
     Text(Bytes),
     /// One record: the content of a file.
     File(PathBuf),
+    /// A record for each of several files, in their order.
+    Files(Vec<PathBuf>),
     /// One record: all of stdin.
     Stdin,
     /// stdin, whose records end in this byte.
@@ -81,6 +97,25 @@ pub struct MessageFormat {
     pub stamps: bool,
     /// What becomes of a record whose topic or response topic holds a control character.
     pub characters: DiscouragedTopics,
+    /// How the payloads of records are encoded, if they are.
+    pub encoding: Option<Encoding>,
+    /// What makes messages of a record, where that is only a part of them.
+    pub composition: Option<Box<Composition>>,
+}
+
+impl MessageFormat {
+    /// A message without a payload that is as large as any that is known now.
+    pub fn largest_head(&self) -> Publish {
+        let topics = self.composition.iter().flat_map(|composition| &composition.topics);
+        let fixed = topics.filter_map(|topic| match topic {
+            TopicText::Fixed(topic) => Some(topic),
+            TopicText::Filled(_) => None,
+        });
+        let longest = fixed.max_by_key(|topic| topic.as_str().len()).cloned();
+        let shortest = || TopicName::new(ByteString::from_static("t")).ok();
+        let topic = self.template.topic.clone().or(longest).or_else(shortest);
+        Publish { topic, ..self.template.clone() }
+    }
 }
 
 /// What becomes of a record whose topic holds a character that no topic should hold.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::config::{AfterBadRecord, FeedOptions, Pace};
+use super::config::{AfterBadRecord, FOR_EVER, FeedOptions, Pace};
 use super::input::RecordInput;
 use super::message::{Discouraged, MessageBuilder, PreparedMessage};
 use super::tally::Tally;
@@ -27,8 +27,8 @@ pub struct Feed {
     next: Option<PreparedMessage>,
     /// When it is due, if that is not yet.
     alarm: Option<Instant>,
-    /// How often the one record is published in all.
-    repeats: u64,
+    /// How many records there are in all, where that is known.
+    total: Option<u64>,
     /// Records that were read: the number of the latest.
     records: u64,
     /// Records that made no sense.
@@ -43,7 +43,7 @@ impl Feed {
         let FeedOptions { format, pace, after_bad } = messages;
         let builder = MessageBuilder::new(format);
         Self {
-            repeats: input.repeats(),
+            total: input.total,
             input,
             builder,
             pace,
@@ -69,14 +69,18 @@ impl Feed {
     /// How far the input has come, of which `in_flight` messages are not acknowledged; `None` if
     /// its end is not known.
     pub fn handed_over(&self, in_flight: u64) -> Option<Part> {
-        let unfinished = in_flight + u64::from(self.next.is_some());
-        let finished = self.records.saturating_sub(unfinished);
-        if self.repeats > 1 {
-            let (done, total) = (finished, self.repeats);
+        let topics = self.topics();
+        let taken = (self.records - u64::from(self.next.is_some())) * topics + self.made();
+        let finished = taken.saturating_sub(in_flight);
+        if let Some(total) = self.total.map(|total| total.saturating_mul(topics))
+            && total > 1
+        {
+            let done = finished;
             let ends = self.pace.end_of(total.saturating_sub(done));
-            return Some(Part { done, total, unit: Unit::Messages, ends });
+            return (total != FOR_EVER).then_some(Part { done, total, unit: Unit::Messages, ends });
         }
         let total = self.input.length?;
+        let finished = finished / topics;
         // Records are about as long as each other.
         let (taken, records) = (u128::from(self.input.taken()), u128::from(self.records.max(1)));
         let done = taken * u128::from(finished) / records;
@@ -114,15 +118,47 @@ impl Feed {
 
     /// The context of errors: publishing, and where to.
     pub fn context(&self) -> String {
+        match self.topic_names().as_slice() {
+            [] => {}
+            [one] => return format!("publishing to {one}"),
+            topics => return format!("publishing to {} topics", topics.len()),
+        }
         match &self.template().topic {
             Some(topic) => format!("publishing to {}", topic.as_str()),
             None => "publishing".to_owned(),
         }
     }
 
-    /// The next message and the number of its record, if it is due and may be published now.
+    /// Counts of these messages, of which none was published; `times` asks how long acknowledgements
+    /// take.
+    pub fn tally(&self, times: bool) -> Tally {
+        Tally::new(self.context(), self.topic_names(), self.input.has_several(), times)
+    }
+
+    /// The topics to which each record goes, as they were given, where they are more than the one
+    /// of the template.
+    fn topic_names(&self) -> Vec<String> {
+        let topics = self.builder.composer().map(|composer| composer.parts().topics.iter());
+        topics.into_iter().flatten().map(|topic| topic.text().to_owned()).collect()
+    }
+
+    /// How many messages a record makes.
+    pub fn topics(&self) -> u64 {
+        self.builder.composer().map_or(1, |composer| composer.parts().topics.len() as u64)
+    }
+
+    /// How many messages of the latest record were made, if it makes more.
+    fn made(&self) -> u64 {
+        self.builder.composer().map_or(0, |composer| composer.made() as u64)
+    }
+
+    /// The next message and its number, if it is due and may be published now. Messages have the
+    /// numbers of their records; where each makes several, they are numbered through.
     pub fn next_due(&mut self, client: &Client) -> Option<(Publish, u64)> {
         self.alarm = None;
+        if self.builder.composer().is_some() {
+            return self.next_composed(client);
+        }
         if !(self.prepare() && self.can_publish(client) && self.is_due()) {
             return None;
         }
@@ -133,9 +169,40 @@ impl Feed {
         Some((publish, self.records))
     }
 
+    /// The same where the record is only a part of its messages.
+    // Not part of the caller: most runs do not need it.
+    #[inline(never)]
+    fn next_composed(&mut self, client: &Client) -> Option<(Publish, u64)> {
+        while self.prepare()
+            && self.can_publish(client)
+            && self.is_due()
+            && let Some(PreparedMessage::Payload(record)) = &self.next
+        {
+            let number = (self.records - 1) * self.topics() + self.made() + 1;
+            let record = record.clone();
+            let made = self.builder.compose(&record, self.records);
+            let is_last = self.made() == 0;
+            if is_last {
+                self.next = None;
+            }
+            // A delay is one between records.
+            if !self.pace.is_free() && (is_last || !self.pace.is_delay()) {
+                self.pace.published(None, Instant::now());
+            }
+            match made {
+                Ok(publish) => return Some((publish, number)),
+                Err(wrong) => self.tell_bad(&wrong),
+            }
+        }
+        None
+    }
+
     /// Publishes the usual stream as far as that is possible now: every message is like the one
     /// before, but for its payload, and is due at once.
     pub fn publish_runs(&mut self, client: &mut Client, tally: &mut Tally) {
+        if self.builder.composer().is_some() {
+            return self.publish_filled(client, tally);
+        }
         let is_usual = self.next.is_none() && self.pace.is_free();
         while is_usual
             && self.builder.is_uniform()
@@ -160,8 +227,41 @@ impl Feed {
         }
     }
 
+    /// The same for payloads that are filled in.
+    // Not part of the caller: most runs do not need it.
+    #[inline(never)]
+    fn publish_filled(&mut self, client: &mut Client, tally: &mut Tally) {
+        if let Some((composer, _)) = self.builder.run_maker() {
+            composer.refresh();
+        }
+        while self.next.is_none()
+            && self.pace.is_free()
+            && let left @ 1.. = self.input.repeats_left()
+            && let Some((composer, template)) = self.builder.run_maker()
+        {
+            let first = self.records + 1;
+            let (head, run) = composer.run(template, first, left);
+            let (mut bytes, mut record) = (0, first);
+            let mut times = tally.clock(head.qos);
+            let count = client.publish_run(&head, first, |longest| {
+                let payload = run.next_within(longest)?;
+                bytes += payload.len() as u64;
+                times.published(record);
+                record += 1;
+                Some(payload)
+            });
+            tally.sent(count, bytes, head.qos);
+            self.records += count;
+            self.input.took(count);
+            if count == 0 {
+                return;
+            }
+        }
+    }
+
     /// The message that was taken is to be published once more: no broker has got it.
     pub fn again(&mut self) {
+        self.builder.step_back();
         self.next = Some(PreparedMessage::Payload(Bytes::new()));
     }
 
@@ -210,8 +310,19 @@ impl Feed {
         self.bad += 1;
         report::line(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
         if self.after_bad == AfterBadRecord::Stop {
-            self.input.stop();
+            self.stop();
         }
+    }
+
+    /// No more messages are wanted.
+    pub fn stop(&mut self) {
+        self.input.stop();
+        self.next = None;
+    }
+
+    /// Whether records come without end unless somebody stops them.
+    pub fn is_endless(&self) -> bool {
+        self.total == Some(FOR_EVER)
     }
 
     /// Sends most of the published messages; whether that made room for the next, which is there
@@ -234,9 +345,14 @@ impl Feed {
         self.next.is_none() && self.input.is_done()
     }
 
-    /// The number of the first record that was not taken.
+    /// The number of the first record of which not all was taken.
     pub fn first_untaken(&self) -> u64 {
         self.records + u64::from(self.next.is_none())
+    }
+
+    /// The number of the first record of which nothing was taken.
+    pub fn untouched(&self) -> u64 {
+        self.records + u64::from(self.next.is_none() || self.made() > 0)
     }
 
     /// Whether a record made no sense.

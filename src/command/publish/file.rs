@@ -1,5 +1,5 @@
-//! `pub -f` of a large file: its payload is read and sent piece by piece, in constant memory; after
-//! a lost connection it is read again from its beginning.
+//! `pub -f` of large files: their payloads are read and sent piece by piece, in constant memory;
+//! after a lost connection a file is read again from its beginning.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::closing::{self, Ending};
 use super::feed::Feed;
-use super::input::LargeFile;
+use super::large_file::LargeFile;
 use super::tally::{AtMostOnce, GAPS, IN_DOUBT, Tally};
 use crate::client::{Client, Event, Options};
 use crate::command;
@@ -27,7 +27,7 @@ use crate::terminal::screen;
 /// few enough that a signal is noticed within milliseconds.
 const BLOCKS_AT_ONCE: usize = 8;
 
-/// Publishes the file as often as `feed` says; its messages have no payload of their own.
+/// Publishes the files as often as `feed` says; its messages have no payload of their own.
 // Not part of the caller, whose frame would hold what this one needs.
 #[inline(never)]
 pub fn run(
@@ -40,15 +40,15 @@ pub fn run(
 ) -> Result<Exit> {
     let (mut client, _) = crate::command::connect(options, limit)?;
     client.attach_input(Box::new(file.blocks.source()))?;
-    let total = (file.length as u64).saturating_mul(feed.input.repeats());
+    let total = file.length_of_all().map(|length| length.saturating_mul(feed.topics()));
     let mut publisher = FilePublisher {
         client,
-        tally: Tally::new(feed.context(), feed.input.has_several(), false),
+        tally: feed.tally(false),
         file,
         feed,
         progress,
         limit,
-        total,
+        lengths: MessageLengths { all: total, ..MessageLengths::default() },
         state: TransferState::Due,
         given: 0,
         ahead: None,
@@ -80,6 +80,17 @@ struct FileBlock {
     bytes: Bytes,
 }
 
+/// Lengths of messages, in bytes.
+#[derive(Debug, Default)]
+struct MessageLengths {
+    /// Of all of them, where that has an end.
+    all: Option<u64>,
+    /// Of those that are over.
+    over: u64,
+    /// Of those that were handed over.
+    handed_over: u64,
+}
+
 struct FilePublisher {
     client: Box<Client>,
     file: LargeFile,
@@ -88,8 +99,7 @@ struct FilePublisher {
     progress: Progress,
     /// The time of `-W`.
     limit: Option<(Instant, Duration)>,
-    /// The length of all messages together, in bytes.
-    total: u64,
+    lengths: MessageLengths,
     state: TransferState,
     /// How much of the payload was given to the session on the latest connection, in bytes.
     given: usize,
@@ -104,16 +114,15 @@ struct FilePublisher {
 impl FilePublisher {
     fn run(&mut self) -> Result<Exit> {
         loop {
-            if !self.begin() {
+            if !self.begin()? {
                 return Ok(Exit::Denied);
             }
             let goes_on = self.give();
             if self.is_finished() {
+                self.note_end();
                 if self.feed.is_done() {
                     return Ok(self.all_done());
                 }
-                self.state = TransferState::Due;
-                self.given = 0;
                 continue;
             }
             if command::is_over(self.deadline()) {
@@ -130,6 +139,19 @@ impl FilePublisher {
                 return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event)?;
+        }
+    }
+
+    /// The message that was begun last is over.
+    fn note_end(&mut self) {
+        let length = self.file.length as u64;
+        self.lengths.over += length;
+        if !matches!(self.state, TransferState::Refused) {
+            self.lengths.handed_over += length;
+        }
+        self.state = TransferState::Due;
+        if !self.feed.is_done() {
+            self.given = 0;
         }
     }
 
@@ -167,11 +189,12 @@ impl FilePublisher {
             AtMostOnce::Unused | AtMostOnce::Sent => {
                 let were = if finished == 1 { "was" } else { "were" };
                 let messages = count(finished, "message");
-                format!(" of message {published}; {messages} {were} handed over")
+                let message = self.tally.record_of(published);
+                format!(" of message {message}; {messages} {were} handed over")
             }
             AtMostOnce::MaybeLost => format!(
-                " of message {published}; earlier ones may be missing: the connection was lost \
-                 meanwhile"
+                " of message {}; earlier ones may be missing: the connection was lost meanwhile",
+                self.tally.record_of(published)
             ),
         };
         report::line(&format!("publishing: {why} with {sent} sent{of_which}"));
@@ -181,7 +204,8 @@ impl FilePublisher {
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         self.progress.finish();
         let session = self.client.session();
-        let first = session.first_unfinished().unwrap_or(self.tally.published + 1);
+        let unfinished = session.first_unfinished().unwrap_or(self.tally.published + 1);
+        let first = self.tally.record_of(unfinished);
         let (in_doubt, is_online) = (session.in_flight() as u64, session.is_online());
         let result = result
             .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
@@ -211,7 +235,7 @@ impl FilePublisher {
         summary.print(false, |took| RunSummary {
             verb: "published",
             messages,
-            bytes: messages * self.file.length as u64,
+            bytes: self.lengths.handed_over,
             refused: Some(tally.refused),
             took,
             times: Some(("acknowledgement", &self.acknowledged)),
@@ -249,29 +273,37 @@ impl FilePublisher {
 
     /// How much of all messages together was given to the connection.
     fn position(&self) -> Position {
-        let is_over = matches!(self.state, TransferState::Due);
-        let whole = self.tally.published.saturating_sub(u64::from(!is_over));
-        let done = whole * self.file.length as u64 + self.given as u64;
-        let whole =
-            Part { done: done.min(self.total), total: self.total, unit: Unit::Bytes, ends: None };
+        let bytes = self.lengths.over + self.given as u64;
+        let Some(total) = self.lengths.all else {
+            return Position { messages: self.tally.published, bytes, ..Position::default() };
+        };
+        let whole = Part { done: bytes.min(total), total, unit: Unit::Bytes, ends: None };
         Position { whole: Some(whole), ..Position::default() }
     }
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
-    fn begin(&mut self) -> bool {
-        if !matches!(self.state, TransferState::Due) {
-            return true;
+    fn begin(&mut self) -> Result<bool> {
+        // A block that still comes is one of the file before.
+        let is_blocked = self.file.has_several() && self.requested.is_some();
+        if is_blocked || !matches!(self.state, TransferState::Due) {
+            return Ok(true);
         }
-        let Some((publish, record)) = self.feed.next_due(&self.client) else { return true };
+        let Some((publish, message)) = self.feed.next_due(&self.client) else { return Ok(true) };
+        let record = self.tally.record_of(message);
+        if self.file.turns_to(record) {
+            self.file.turn_to(record)?;
+            self.ahead = None;
+        }
         self.tally.sent(1, 0, publish.qos);
         self.state = TransferState::Begun;
-        match self.client.publish_stream(publish, self.file.length, record) {
-            Ok(()) => true,
-            Err(unsendable) => {
-                self.refuse(record, &unsendable.to_string());
-                false
-            }
+        if let Err(unsendable) = self.client.publish_stream(publish, self.file.length, message) {
+            self.refuse(message, &unsendable.to_string());
+            return Ok(false);
         }
+        if self.file.length == 0 {
+            self.state = TransferState::Given(Instant::now());
+        }
+        Ok(true)
     }
 
     /// Gives the session as much of the file as it wants and as can be read at once, and sends it
@@ -361,14 +393,14 @@ impl FilePublisher {
 
     fn handle_packet(&mut self, event: session::Event) {
         match event {
-            session::Event::Acknowledged { token: record, code, reason } => {
+            session::Event::Acknowledged { token: message, code, reason } => {
                 if code.is_error() {
-                    self.refuse(record, &self.tally.refusal(code, reason.as_deref()));
+                    self.refuse(message, &self.tally.refusal(code, reason.as_deref()));
                 } else if let TransferState::Given(at) = self.state {
                     self.acknowledged.add(at.elapsed());
                 }
             }
-            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
+            session::Event::InDoubt { token: message } => self.refuse(message, IN_DOUBT),
             // Nothing is subscribed to, and only acknowledgements are of interest.
             session::Event::SomeAcknowledged
             | session::Event::Connected(_)
@@ -382,6 +414,7 @@ impl FilePublisher {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }
@@ -410,8 +443,8 @@ impl FilePublisher {
         }
     }
 
-    fn refuse(&mut self, record: u64, words: &str) {
-        self.tally.refuse(record, words);
+    fn refuse(&mut self, message: u64, words: &str) {
+        self.tally.refuse(message, words);
         self.state = TransferState::Refused;
     }
 }

@@ -1,42 +1,22 @@
 //! Where the records come from: the command line, a file, or stdin.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use bytes::{Bytes, BytesMut};
+use anyhow::Result;
+use bytes::Bytes;
 
-use super::config;
+use super::config::{self, InputOptions};
+use super::large_file::{LargeFile, are_streamed, length_of, open};
 use crate::client::{LARGE_MESSAGE, Source};
-use crate::mqtt::packet::{PacketId, Publish};
-use crate::mqtt::qos::QoS;
-use crate::mqtt::version::Version;
-use crate::stdio::file::FileBlocks;
+use crate::format::encoding::Encoding;
+use crate::stdio::decoded::DecodedReader;
 use crate::stdio::records::{Block, Records};
 use crate::stdio::stdin;
 use crate::terminal::screen;
-
-/// A file that is published as one message, once or several times.
-pub struct LargeFile {
-    /// Its name, in the words of a line.
-    pub name: String,
-    /// Its content.
-    pub blocks: FileBlocks,
-    /// Its length when it was opened, in bytes.
-    pub length: usize,
-}
-
-impl LargeFile {
-    /// Whether it fits into a packet like `template`.
-    pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
-        let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
-        template
-            .encode_header_for(packet_id, self.length, version, &mut BytesMut::new())
-            .with_context(|| format!("reading {}", self.name))
-    }
-}
 
 /// The opened input: a large file is streamed, everything else is read into memory.
 pub enum Opened {
@@ -48,29 +28,35 @@ pub enum Opened {
 
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
-    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
-        let config::InputSource::File(path) = from else {
-            return RecordInput::new(from, repeat, maximum).map(Self::Input);
+    pub fn new(input: InputOptions, maximum: usize) -> Result<Self> {
+        if input.encoding.is_some() {
+            return RecordInput::new(input, maximum).map(Self::Input);
+        }
+        let path = match &input.source {
+            config::InputSource::File(path) => path,
+            config::InputSource::Files(paths) if are_streamed(paths) => {
+                return LargeFile::first_of(paths.clone(), &input, maximum).map(Self::Large);
+            }
+            _ => return RecordInput::new(input, maximum).map(Self::Input),
         };
-        let name = path.display().to_string();
-        if is_pipe(&path) {
-            return Ok(Self::Input(RecordInput::of_pipe(path, name, repeat, maximum)));
+        if is_pipe(path) {
+            return RecordInput::new(input, maximum).map(Self::Input);
         }
-        let file = File::open(path).with_context(|| format!("reading {name}"))?;
-        let length =
-            file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
-        match usize::try_from(length) {
-            Ok(length) if length < LARGE_MESSAGE => {
-                Ok(Self::Input(RecordInput::of_file(file, name, repeat, maximum)))
-            }
-            Ok(length) if length <= maximum => {
-                Ok(Self::Large(LargeFile { name, blocks: FileBlocks::new(file), length }))
-            }
-            _ => bail!(
-                "reading {name}: it has {length} bytes, and a message can have at most {maximum}"
-            ),
+        let (file, name) = open(path)?;
+        if length_of(&file, &name, maximum)? < LARGE_MESSAGE {
+            let reading = ContentReading { encoding: None, maximum };
+            return Ok(Self::Input(RecordInput::of_file(file, name, input.repeat, reading)));
         }
+        LargeFile::new(file, name, &input, maximum).map(Self::Large)
     }
+}
+
+/// How the content of a file becomes a record.
+#[derive(Debug, Clone, Copy)]
+struct ContentReading {
+    encoding: Option<Encoding>,
+    /// The longest record, in bytes.
+    maximum: usize,
 }
 
 /// How far the input has been read.
@@ -99,6 +85,8 @@ pub struct RecordInput {
     state: ReadState,
     /// How often the one record is still to be published.
     repeat: u64,
+    /// How many records there are in all, where that is known.
+    pub total: Option<u64>,
     /// How long it is, where that is known, in bytes.
     pub length: Option<u64>,
     /// How much was read, in bytes.
@@ -109,40 +97,69 @@ pub struct RecordInput {
 
 impl RecordInput {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
-    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
-        let empty = Self { repeat, ..Self::empty() };
-        Ok(match from {
+    pub fn new(input: InputOptions, maximum: usize) -> Result<Self> {
+        let InputOptions { source, repeat, encoding } = input;
+        let reading = ContentReading { encoding, maximum };
+        Ok(match source {
             config::InputSource::File(path) if is_pipe(&path) => {
-                let what = path.display().to_string();
-                Self::of_pipe(path, what, repeat, maximum)
+                Self::of_pipe(path, repeat, reading)
             }
             config::InputSource::File(path) => {
-                let what = path.display().to_string();
-                let file = File::open(path).with_context(|| format!("reading {what}"))?;
-                Self::of_file(file, what, repeat, maximum)
+                let (file, what) = open(&path)?;
+                Self::of_file(file, what, repeat, reading)
             }
+            config::InputSource::Files(paths) => Self::of_files(paths, repeat, reading)?,
             config::InputSource::Text(text) => {
-                Self { whole: Some(text), state: ReadState::Ended, ..empty }
+                Self { whole: Some(text), state: ReadState::Ended, ..Self::repeated(repeat) }
             }
             config::InputSource::Stdin => {
-                Self { source: Some(not_empty(whole(io::stdin(), maximum))), ..empty }
+                let source = Some(not_empty(whole(io::stdin(), reading)));
+                Self { source, ..Self::repeated(repeat) }
             }
             config::InputSource::Records(delimiter) => Self::of_records(delimiter, maximum),
         })
     }
 
     /// A named pipe is opened by the thread that reads it: that waits for a writer.
-    fn of_pipe(path: PathBuf, what: String, repeat: u64, maximum: usize) -> Self {
+    fn of_pipe(path: PathBuf, repeat: u64, reading: ContentReading) -> Self {
+        let what = path.display().to_string();
         let mut path = Some(path);
-        let source: Source = Box::new(move || {
-            let path = path.take();
-            path.map(|path| stdin::read_whole(File::open(path)?, maximum)).transpose()
-        });
-        Self { source: Some(not_empty(source)), what, repeat, ..Self::empty() }
+        let source: Source =
+            Box::new(move || path.take().map(|path| reading.read(File::open(path)?)).transpose());
+        Self { source: Some(not_empty(source)), what, ..Self::repeated(repeat) }
     }
 
-    fn of_file(file: File, what: String, repeat: u64, maximum: usize) -> Self {
-        Self { source: Some(whole(file, maximum)), what, repeat, ..Self::empty() }
+    fn of_file(file: File, what: String, repeat: u64, reading: ContentReading) -> Self {
+        Self { source: Some(whole(file, reading)), what, ..Self::repeated(repeat) }
+    }
+
+    /// Several files, each of which is read when its turn comes.
+    fn of_files(paths: Vec<PathBuf>, repeat: u64, reading: ContentReading) -> Result<Self> {
+        for path in paths.iter().filter(|path| !is_pipe(path)) {
+            open(path)?;
+        }
+        let total = repeat.saturating_mul(paths.len() as u64);
+        let paths: Arc<[PathBuf]> = paths.into();
+        let mut turns = paths.len();
+        let mut rounds = repeat;
+        let source: Source = Box::new(move || {
+            if turns == 0 {
+                (turns, rounds) = (paths.len(), rounds - 1);
+            }
+            if rounds == 0 {
+                return Ok(None);
+            }
+            let path = &paths[paths.len() - turns];
+            turns -= 1;
+            reading.read_named(path).map(Some)
+        });
+        let what = "the files of -f".to_owned();
+        Ok(Self { source: Some(source), what, total: Some(total), ..Self::empty() })
+    }
+
+    /// A record that is published so often.
+    fn repeated(repeat: u64) -> Self {
+        Self { repeat, total: Some(repeat), ..Self::empty() }
     }
 
     fn of_records(delimiter: u8, maximum: usize) -> Self {
@@ -154,8 +171,9 @@ impl RecordInput {
     }
 
     /// Stands for a file whose content is streamed: a record without a payload.
-    pub fn placeholder(what: String, repeat: u64) -> Self {
-        Self { whole: Some(Bytes::new()), state: ReadState::Ended, what, repeat, ..Self::empty() }
+    pub fn placeholder(file: &LargeFile) -> Self {
+        let (state, what) = (ReadState::Ended, file.name.clone());
+        Self { whole: Some(Bytes::new()), state, what, ..Self::repeated(file.messages()) }
     }
 
     fn empty() -> Self {
@@ -167,21 +185,18 @@ impl RecordInput {
             ahead: None,
             state: ReadState::Open,
             repeat: 1,
+            total: None,
             length: None,
             read: 0,
             what: "stdin".to_owned(),
         }
     }
 
-    /// How often the one record is still to be published.
-    pub fn repeats(&self) -> u64 {
-        self.repeat
-    }
-
     /// Whether its progress may be of interest; where somebody types it, a bar would tear what they
     /// type.
     pub fn may_last(&self) -> bool {
-        self.repeat > 1 || (self.source.is_some() && !screen::stdin_is_terminal())
+        self.total.is_some_and(|total| total > 1)
+            || (self.source.is_some() && !screen::stdin_is_terminal())
     }
 
     /// How much of it was taken: what was read and is not waiting for its turn, in bytes.
@@ -209,7 +224,7 @@ impl RecordInput {
 
     /// Whether there may be more than one record: then each is named by its number.
     pub fn has_several(&self) -> bool {
-        self.repeat > 1 || self.delimiter.is_some()
+        self.total != Some(1)
     }
 
     /// Whether a block should be asked for now; from then on it counts as asked for.
@@ -219,6 +234,19 @@ impl RecordInput {
             self.state = ReadState::Requested;
         }
         wants
+    }
+
+    /// How often the one record is still to be published, if it is there.
+    pub fn repeats_left(&self) -> u64 {
+        if self.whole.is_some() { self.repeat } else { 0 }
+    }
+
+    /// The one record was published so often.
+    pub fn took(&mut self, count: u64) {
+        match self.repeat.checked_sub(count).filter(|left| *left > 0) {
+            Some(left) => self.repeat = left,
+            None => self.whole = None,
+        }
     }
 
     /// The next record, if one is there.
@@ -266,19 +294,41 @@ fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
+impl ContentReading {
+    /// The content of a file, which is one record.
+    fn read(self, reader: impl Read) -> io::Result<Bytes> {
+        match self.encoding {
+            None => stdin::read_whole(reader, self.maximum),
+            Some(encoding) => stdin::read_whole(DecodedReader::new(reader, encoding), self.maximum),
+        }
+    }
+
+    /// The same of one of several files: errors name it, and a pipe must not be empty.
+    fn read_named(self, path: &Path) -> io::Result<Bytes> {
+        let content = File::open(path).and_then(|file| self.read(file)).and_then(|content| {
+            if content.is_empty() && is_pipe(path) { Err(empty()) } else { Ok(content) }
+        });
+        content
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+}
+
 /// A source of one block: everything.
-fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
+fn whole(reader: impl Read + Send + 'static, reading: ContentReading) -> Source {
     let mut reader = Some(reader);
-    Box::new(move || reader.take().map(|reader| stdin::read_whole(reader, maximum)).transpose())
+    Box::new(move || reader.take().map(|reader| reading.read(reader)).transpose())
+}
+
+/// The error about a record that is empty and was not to be.
+fn empty() -> io::Error {
+    io::Error::other("it is empty; -n publishes an empty message")
 }
 
 /// An empty block is an error: a command that has failed writes nothing, and an empty message
 /// would remove a retained one.
 fn not_empty(mut source: Source) -> Source {
     Box::new(move || match source()? {
-        Some(block) if block.is_empty() => {
-            Err(io::Error::other("it is empty; -n publishes an empty message"))
-        }
+        Some(block) if block.is_empty() => Err(empty()),
         block => Ok(block),
     })
 }

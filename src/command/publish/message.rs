@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::composition::Composer;
 use super::config::{DiscouragedTopics, MessageFormat, RecordForm, prefixed};
 use crate::command::latency;
+use crate::format::decoder::TextDecoder;
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{PropertyId, Value};
@@ -32,6 +34,8 @@ pub enum PreparedMessage {
 #[derive(Debug)]
 pub struct MessageBuilder {
     format: MessageFormat,
+    /// Makes messages of which records are only a part.
+    composer: Option<Box<Composer>>,
     /// The head of the messages of the current block.
     head: Rc<Publish>,
     /// The warning about the latest record.
@@ -89,9 +93,11 @@ impl fmt::Display for Discouraged {
 
 impl MessageBuilder {
     /// Messages of this format.
-    pub fn new(format: MessageFormat) -> Self {
+    pub fn new(mut format: MessageFormat) -> Self {
+        let composition = format.composition.take();
         let mut builder = Self {
             format,
+            composer: composition.map(|composition| Box::new(Composer::new(*composition))),
             head: Rc::default(),
             warning: None,
             taken: Vec::new(),
@@ -111,6 +117,8 @@ impl MessageBuilder {
     pub fn is_uniform(&self) -> bool {
         self.format.form == RecordForm::Payload
             && !self.format.stamps
+            && self.composer.is_none()
+            && self.format.encoding.is_none()
             && self.in_template.is_empty()
     }
 
@@ -153,11 +161,13 @@ impl MessageBuilder {
     /// The message of a record; the error says what is wrong with it.
     pub fn make(&mut self, record: Bytes) -> Result<PreparedMessage, String> {
         let message = match self.format.form {
-            RecordForm::Payload => return Ok(PreparedMessage::Payload(record)),
+            RecordForm::Payload => return self.decoded(record).map(PreparedMessage::Payload),
             RecordForm::Split(separator) => self.split(&record, separator),
             RecordForm::Json => self.parse(&record),
         }?;
-        self.judge_topics(&message)?;
+        if let PreparedMessage::Whole { publish, .. } = &message {
+            self.judge_topics(publish)?;
+        }
         Ok(message)
     }
 
@@ -166,8 +176,7 @@ impl MessageBuilder {
         self.warning.take()
     }
 
-    fn judge_topics(&mut self, message: &PreparedMessage) -> Result<(), String> {
-        let PreparedMessage::Whole { publish, .. } = message else { return Ok(()) };
+    fn judge_topics(&mut self, publish: &Publish) -> Result<(), String> {
         if self.format.characters == DiscouragedTopics::Taken {
             return Ok(());
         }
@@ -190,8 +199,48 @@ impl MessageBuilder {
         let topic =
             TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
-        let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template().clone() };
+        let payload = self.decoded(record.slice(at + 1..))?;
+        let publish = Publish { topic, payload, ..self.template().clone() };
         Ok(PreparedMessage::Whole { publish: Box::new(publish), time: None })
+    }
+
+    /// The payload that this text stands for.
+    fn decoded(&self, text: Bytes) -> Result<Bytes, String> {
+        let Some(encoding) = self.format.encoding else { return Ok(text) };
+        let decoded = TextDecoder::decode(encoding, &text);
+        decoded.map(Bytes::from).map_err(|error| format!("the payload: {error}"))
+    }
+
+    /// What makes several messages of a record, or fills them in, if anything does.
+    pub fn composer(&self) -> Option<&Composer> {
+        self.composer.as_deref()
+    }
+
+    /// The next message of this record, which has this number; see [`Composer`].
+    pub fn compose(&mut self, record: &Bytes, number: u64) -> Result<Publish, String> {
+        let composer = self.composer.as_mut().expect("it is asked only where there is one");
+        let (topic, payload) = composer.next(number, record);
+        let mut publish = Publish { topic: Some(topic?), payload, ..self.template().clone() };
+        self.judge_topics(&publish)?;
+        if self.format.stamps {
+            latency::stamp(&mut publish);
+        }
+        Ok(publish)
+    }
+
+    /// What fills in payloads ahead, and what its messages have beside topic and payload; `None`
+    /// where messages may differ in more than their payloads.
+    pub fn run_maker(&mut self) -> Option<(&mut Composer, &Publish)> {
+        let is_plain = !self.format.stamps && self.in_template.is_empty();
+        let composer = self.composer.as_deref_mut().filter(|composer| composer.makes_runs());
+        Some((composer.filter(|_| is_plain)?, &self.format.template))
+    }
+
+    /// The latest message is to be made once more.
+    pub fn step_back(&mut self) {
+        if let Some(composer) = &mut self.composer {
+            composer.step_back();
+        }
     }
 
     fn parse(&self, line: &[u8]) -> Result<PreparedMessage, String> {
@@ -269,6 +318,8 @@ mod tests {
             form: RecordForm::Json,
             stamps: false,
             characters: DiscouragedTopics::Taken,
+            encoding: None,
+            composition: None,
         });
         let topic = TopicName::new("\u{1}\u{2}".repeat(30_000)).unwrap();
         let publish = Publish::new(topic, Bytes::new());

@@ -59,6 +59,11 @@ impl Pace {
         matches!(self, Self::Free)
     }
 
+    /// Whether there is a delay from one to the next.
+    pub fn is_delay(&self) -> bool {
+        matches!(self, Self::After { .. })
+    }
+
     /// Whether records keep their distances.
     pub fn is_replay(&self) -> bool {
         matches!(self, Self::Replay { .. })

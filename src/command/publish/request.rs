@@ -269,6 +269,7 @@ impl Requester {
             | session::Event::SomeAcknowledged
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }
@@ -298,6 +299,7 @@ impl Requester {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }

@@ -39,6 +39,8 @@ pub enum AtMostOnce {
 pub struct Tally {
     /// The context of errors: publishing, and where to.
     pub context: String,
+    /// The topics to which each record goes, if there are several: messages are numbered through.
+    pub topics: Vec<String>,
     /// Messages are named by their numbers: there may be several.
     pub is_numbered: bool,
     /// Messages that were published.
@@ -57,9 +59,10 @@ pub struct Tally {
 
 impl Tally {
     /// Nothing was published; `times` asks how long acknowledgements take.
-    pub fn new(context: String, is_numbered: bool, times: bool) -> Self {
+    pub fn new(context: String, topics: Vec<String>, is_numbered: bool, times: bool) -> Self {
         Self {
             context,
+            topics,
             is_numbered,
             published: 0,
             bytes: 0,
@@ -68,6 +71,21 @@ impl Tally {
             exit: Exit::Done,
             acknowledgements: times.then(Acknowledgements::default),
         }
+    }
+
+    /// The number of the record of which this message is made.
+    pub fn record_of(&self, message: u64) -> u64 {
+        message.saturating_sub(1) / (self.topics.len().max(1) as u64) + 1
+    }
+
+    /// The context of errors about this message.
+    fn context_of(&self, message: u64) -> String {
+        if self.topics.len() < 2 {
+            return self.context.clone();
+        }
+        let place = message.saturating_sub(1) % self.topics.len() as u64;
+        let topic = usize::try_from(place).ok().and_then(|place| self.topics.get(place));
+        topic.map_or_else(|| self.context.clone(), |topic| format!("publishing to {topic}"))
     }
 
     /// Counts published messages of this QoS, and the bytes of their payloads.
@@ -135,6 +153,7 @@ impl Tally {
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
             | session::Event::AllReleased
+            | session::Event::Answered { .. }
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }
@@ -144,7 +163,7 @@ impl Tally {
     /// topic and QoS, which `template` has if the session has them no more.
     fn named(&self, mut error: anyhow::Error, template: &Publish) -> anyhow::Error {
         if let Some(client::Error::Repeated { packet, number }) = error.downcast_mut() {
-            *number = self.is_numbered.then_some(packet.record);
+            *number = self.is_numbered.then_some(self.record_of(packet.record));
             if packet.message.is_none() {
                 let topic = template.topic.as_ref();
                 // A message without a PUBLISH to send again has QoS 2.
@@ -177,15 +196,18 @@ impl Tally {
     }
 
     /// A message is refused, or in doubt.
-    pub fn refuse(&mut self, record: u64, words: &str) {
+    pub fn refuse(&mut self, message: u64, words: &str) {
         self.refused += 1;
         self.exit = worse(self.exit, Exit::Denied);
         if let Some(acknowledgements) = &mut self.acknowledgements {
-            acknowledgements.forget(record);
+            acknowledgements.forget(message);
         }
-        let what =
-            if self.is_numbered { format!("message {record}") } else { "message".to_owned() };
-        report::line(&format!("{}: {what} refused: {words}", self.context));
+        let what = if self.is_numbered {
+            format!("message {}", self.record_of(message))
+        } else {
+            "message".to_owned()
+        };
+        report::line(&format!("{}: {what} refused: {words}", self.context_of(message)));
     }
 }
 

@@ -12,16 +12,27 @@ pub enum DeviationChoice {
     /// The list of all.
     List,
     /// These, in their order; none is the usual.
-    These(Vec<&'static KnownDeviation>),
+    These(Vec<KnownDeviation>),
+}
+
+impl DeviationChoice {
+    /// Those that are faults in time, in the language of `--fault`.
+    pub fn faults(&self) -> impl Iterator<Item = &'static str> {
+        let these = match self {
+            Self::List => &[][..],
+            Self::These(these) => these,
+        };
+        these.iter().map(|deviation| deviation.fault).filter(|fault| !fault.is_empty())
+    }
 }
 
 /// All deviations.
-pub fn all_deviations() -> impl Iterator<Item = &'static KnownDeviation> {
+pub fn all_deviations() -> impl Iterator<Item = KnownDeviation> {
     deviation::all()
 }
 
 /// The deviation of this name.
-pub fn find_deviation(name: &str) -> Option<&'static KnownDeviation> {
+pub fn find_deviation(name: &str) -> Option<KnownDeviation> {
     deviation::find(name)
 }
 
@@ -37,7 +48,7 @@ pub fn text() -> String {
 
 /// The list for programs: an object for each, in a line.
 pub fn json() -> String {
-    let line = |deviation: &KnownDeviation| {
+    let line = |deviation: KnownDeviation| {
         let KnownDeviation { name, sentence, servers, fails, warns, .. } = deviation;
         let of = if servers.is_empty() { json!(null) } else { json!(servers) };
         let (name, sentence, fails, warns) =

@@ -12,12 +12,13 @@ mod traffic;
 mod watchers;
 
 use std::ffi::OsString;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use super::ready::{ReadyFile, ServiceManager};
 use crate::broker::access::Access;
@@ -39,9 +40,7 @@ use watchers::Watchers;
 pub use crate::broker::access;
 pub use crate::broker::fault::{FaultKind, FaultPlan, FaultRule, PacketDirection};
 pub use crate::broker::limits;
-#[cfg(test)]
-pub use deviations::all_deviations;
-pub use deviations::{DeviationChoice, find_deviation};
+pub use deviations::{DeviationChoice, all_deviations, find_deviation};
 pub use expect::{ExpectedField, ExpectedPacket, PacketExpectation};
 pub use log::LogForm;
 
@@ -194,7 +193,7 @@ fn list_deviations(form: StartForm) -> Result<Exit> {
 fn start_broker(
     config: &Config,
     retained: Vec<Publish>,
-    deviations: &[&'static KnownDeviation],
+    deviations: &[KnownDeviation],
     tls: Option<ServerTls>,
     watchers: &Watchers,
 ) -> Result<Broker> {
@@ -219,7 +218,18 @@ fn start_broker(
         faults: config.faults.clone().map(seeded),
         tls,
     };
-    Broker::start(options).with_context(|| format!("listening at {address}"))
+    Broker::start(options).map_err(advised).with_context(|| format!("listening at {address}"))
+}
+
+/// The reason why the broker cannot listen, with what to do about it.
+fn advised(error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "something else listens there: -p 0 takes a free port",
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
+        io::ErrorKind::PermissionDenied => "ports below 1024 are for root: -p takes another",
+        _ => return error.into(),
+    };
+    anyhow!("{error}: {advice}")
 }
 
 /// With a seed, which is told where it was not given and makes a difference: so the same can be

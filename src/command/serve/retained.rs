@@ -65,8 +65,8 @@ fn message(line: &[u8]) -> Result<Publish, String> {
     if retain == Some(false) {
         return Err("retain is false: expected retained messages (sub --retained-only)".to_owned());
     }
-    if topic.as_str().starts_with("$SYS") {
-        return Err("topics that begin with $SYS are the broker's own".to_owned());
+    if topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/") {
+        return Err("$SYS and what is below it are the broker's own".to_owned());
     }
     let qos = qos.unwrap_or_default();
     Ok(Publish { qos, retain: true, properties, ..Publish::new(topic, payload) })
@@ -121,12 +121,19 @@ mod tests {
             ),
             (
                 r#"{"topic":"$SYS/x","payload":"x"}"#,
-                "topics that begin with $SYS are the broker's own",
+                "$SYS and what is below it are the broker's own",
             ),
+            (r#"{"topic":"$SYS","payload":"x"}"#, "$SYS and what is below it are the broker's own"),
         ] {
             assert_eq!(error(&format!("{good}\n\n{line}\n{good}")), format!("line 3: {wrong}"));
         }
         assert!(error("{").starts_with("line 1: not JSON"));
+    }
+
+    #[test]
+    fn topics_that_only_look_like_the_brokers_own() {
+        let messages = read(&br#"{"topic":"$SYSTEM/x","payload":"1"}"#[..]).expect("a record");
+        assert_eq!(messages[0].topic_or_empty(), "$SYSTEM/x");
     }
 
     #[test]

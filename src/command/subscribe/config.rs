@@ -4,12 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use regex::bytes::Regex;
-
 use crate::client;
 use crate::format::encoding::Encoding;
 use crate::format::json_path::JsonCondition;
 use crate::format::layout::{Layout, TopicColour};
+use crate::format::pattern::Pattern;
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
@@ -59,6 +58,19 @@ pub struct MessageOptions {
     pub remove_retained: bool,
     /// How long each took is measured (`--latency`).
     pub latency: bool,
+    /// What becomes of those that bring nothing new.
+    pub unchanged: UnchangedPayloads,
+    /// `--message-rate`: how often their rate is told.
+    pub rate_interval: Option<Duration>,
+}
+
+/// What becomes of a message whose payload is that of the message before on its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnchangedPayloads {
+    /// It is written as any other.
+    Written,
+    /// `--changed`: it is left out.
+    LeftOut,
 }
 
 /// What the broker is asked for.
@@ -120,7 +132,7 @@ pub struct Criteria {
     /// A message counts if all of these hold.
     pub matching: Vec<Criterion>,
     /// `--fail-on`: the first message whose payload matches one of these is the end.
-    pub fail_on: Vec<Regex>,
+    pub fail_on: Vec<Pattern>,
     /// Whether messages are expected.
     pub expectation: Expectation,
     /// What becomes of messages that do not count.
@@ -131,9 +143,9 @@ pub struct Criteria {
 #[derive(Debug, Clone)]
 pub enum Criterion {
     /// `--match`: its payload matches.
-    Payload(Regex),
+    Payload(Pattern),
     /// `--match-topic`: its topic matches.
-    Topic(Regex),
+    Topic(Pattern),
     /// `--match-json`: its payload is JSON with this value.
     Json(JsonCondition),
 }
@@ -185,6 +197,32 @@ pub enum Destination {
     Commands(CommandOptions),
     /// The terminal: a line for each topic.
     Watch(WatchOptions),
+    /// Nowhere: they are counted by topic, and the counts are written to stdout.
+    Report(TopicReportOptions),
+}
+
+/// `--report`, `--tree`
+#[derive(Debug, Clone, Copy)]
+pub struct TopicReportOptions {
+    /// How often the counts are written; at the end they always are.
+    pub interval: Option<Duration>,
+    /// Topics with more levels are counted together by so many of them.
+    pub depth: usize,
+    /// How they are written.
+    pub form: ReportForm,
+}
+
+/// How counts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportForm {
+    /// A line for each topic.
+    Table,
+    /// A line of JSON for each topic.
+    TableJson,
+    /// A line for each level of a topic.
+    Tree,
+    /// All of it as one line of JSON.
+    TreeJson,
 }
 
 /// `--exec`
@@ -212,7 +250,8 @@ pub struct WatchOptions {
 impl MessageOptions {
     /// Whether messages on stdout are what it is for.
     pub fn prints(&self) -> bool {
-        matches!(self.output.destination, Destination::Stdout | Destination::Watch(_))
+        let destination = &self.output.destination;
+        matches!(destination, Destination::Stdout | Destination::Watch(_) | Destination::Report(_))
             && !self.end.after_answer
             && !self.remove_retained
     }

@@ -1,6 +1,8 @@
-//! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`.
+//! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`,
+//! `--changed`.
 
-use super::config::{Filter, RetainedFilter};
+use super::changes::PayloadChanges;
+use super::config::{Filter, RetainedFilter, UnchangedPayloads};
 use crate::mqtt::packet::Publish;
 
 /// What becomes of a message.
@@ -16,26 +18,32 @@ pub enum Selection {
 
 /// Decides which messages are written.
 #[derive(Debug)]
-pub struct MessageFilter(Filter);
+pub struct MessageFilter {
+    filter: Filter,
+    /// What the payloads were, where only others are of interest.
+    changes: Option<Box<PayloadChanges>>,
+}
 
 impl MessageFilter {
     /// What the command line asks for.
-    pub fn new(filter: Filter) -> Self {
-        Self(filter)
+    pub fn new(filter: Filter, unchanged: UnchangedPayloads) -> Self {
+        let leaves_out = unchanged == UnchangedPayloads::LeftOut;
+        Self { filter, changes: leaves_out.then(Box::default) }
     }
 
     /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
-        let Filter { except, retained, probability, skips_removals } = &self.0;
+        let Filter { except, retained, probability, skips_removals } = &self.filter;
         except.is_empty()
+            && self.changes.is_none()
             && *retained == RetainedFilter::Included
             && probability.is_none()
             && !skips_removals
     }
 
     /// What becomes of this message, whose payload has `length` bytes, here or still to come.
-    pub fn select(&self, publish: &Publish, length: usize) -> Selection {
-        let Filter { except, retained, probability, skips_removals } = &self.0;
+    pub fn select(&mut self, publish: &Publish, length: usize) -> Selection {
+        let Filter { except, retained, probability, skips_removals } = &self.filter;
         if *retained == RetainedFilter::Only && !publish.retain {
             return Selection::TheEnd;
         }
@@ -45,7 +53,9 @@ impl MessageFilter {
             publish.topic.as_ref().is_some_and(|topic| except.iter().any(|out| out.matches(topic)))
         };
         let is_unlucky = || probability.is_some_and(|probability| fastrand::f64() >= probability);
-        if is_stale || is_echo || is_filtered() || is_unlucky() {
+        let changes = &mut self.changes;
+        let mut is_known = || changes.as_mut().is_some_and(|changes| !changes.is_new(publish));
+        if is_stale || is_echo || is_filtered() || is_unlucky() || is_known() {
             Selection::Unwanted
         } else {
             Selection::Wanted

@@ -44,10 +44,10 @@ impl Judge {
     /// `--show-others` one that does not count is shown.
     pub fn judge(&mut self, publish: &Publish) -> MessageMeaning {
         let payload = &publish.payload[..];
-        let fails = self.criteria.fail_on.iter().find(|regex| regex.is_match(payload));
-        if let Some(regex) = fails {
+        let fails = self.criteria.fail_on.iter().find(|pattern| pattern.is_match(payload));
+        if let Some(pattern) = fails {
             let told = in_short(publish);
-            self.failure = Some(format!("a message matches --fail-on {regex}: {told}"));
+            self.failure = Some(format!("a message matches --fail-on {pattern}: {told}"));
             return MessageMeaning::Fails;
         }
         if self.criteria.matching.iter().all(|criterion| holds(criterion, publish)) {
@@ -109,8 +109,8 @@ impl Judge {
     fn wanted(&self, number: u64) -> String {
         let verb = if number == 1 { "matches" } else { "match" };
         let conditions = self.criteria.matching.iter().map(|criterion| match criterion {
-            Criterion::Payload(regex) => format!(" that {verb} {regex}"),
-            Criterion::Topic(regex) => format!(" whose topic matches {regex}"),
+            Criterion::Payload(pattern) => format!(" that {verb} {pattern}"),
+            Criterion::Topic(pattern) => format!(" whose topic matches {pattern}"),
             Criterion::Json(condition) => format!(" with {condition}"),
         });
         conditions.collect::<Vec<_>>().join(" and")
@@ -119,8 +119,8 @@ impl Judge {
 
 fn holds(criterion: &Criterion, publish: &Publish) -> bool {
     match criterion {
-        Criterion::Payload(regex) => regex.is_match(&publish.payload),
-        Criterion::Topic(regex) => regex.is_match(publish.topic_or_empty().as_bytes()),
+        Criterion::Payload(pattern) => pattern.is_match(&publish.payload),
+        Criterion::Topic(pattern) => pattern.is_match(publish.topic_or_empty().as_bytes()),
         Criterion::Json(condition) => condition.holds(&publish.payload),
     }
 }

@@ -63,7 +63,7 @@ pub struct MessageReceiver {
 impl MessageReceiver {
     /// Takes what arrives as the options say; nothing has come yet.
     pub fn new(sink: Sink, options: &MessageOptions, verbosity: Verbosity) -> Self {
-        let filter = MessageFilter::new(options.filter.clone());
+        let filter = MessageFilter::new(options.filter.clone(), options.unchanged);
         let removals = options.remove_retained.then(Removals::default);
         let latency = options.latency.then(Latency::default);
         let notes_binary = verbosity.warns() && shows_text(&options.output);
@@ -333,6 +333,7 @@ fn is_loss(error: &Error) -> bool {
 fn shows_text(output: &OutputOptions) -> bool {
     match &output.destination {
         Destination::Watch(watch) => watch.encoding.is_none(),
+        Destination::Report(_) => false,
         Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {
             output.layout.control_characters.are_escaped()
                 && matches!(output.layout.content, Content::Payload { encoding: None, .. })

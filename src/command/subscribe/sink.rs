@@ -1,5 +1,5 @@
 //! Where messages are written: stdout or a folder, the screen of `--watch`, or the commands of
-//! `--exec`.
+//! `--exec`; or where they are counted.
 
 use std::time::Instant;
 
@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::config::{self, Destination};
 use super::exec::Exec;
+use super::reporting::ReportSink;
 use super::watch::WatchSink;
 use crate::client::Client;
 use crate::command::start_output;
@@ -25,6 +26,8 @@ pub enum Sink {
     Output(Box<MessageWriter>),
     /// `--watch`
     Watch(Box<WatchSink>),
+    /// `--report`, `--tree`
+    Report(Box<ReportSink>),
     /// `--exec`
     Commands(Box<Exec>),
 }
@@ -47,6 +50,10 @@ impl Sink {
                 let watch = WatchSink::new(*watch, output, Instant::now());
                 Self::Watch(Box::new(watch.context("watching signals")?))
             }
+            Destination::Report(report) => {
+                let output = start_output(client, layout, target)?;
+                Self::Report(Box::new(ReportSink::new(*report, output, Instant::now())))
+            }
             Destination::Stdout | Destination::Folder(_) => {
                 Self::Output(Box::new(start_output(client, layout, target)?))
             }
@@ -58,6 +65,7 @@ impl Sink {
         match self {
             Self::Output(output) => Some(output),
             Self::Watch(watch) => Some(&mut watch.output),
+            Self::Report(report) => Some(&mut report.output),
             Self::Commands(_) => None,
         }
     }
@@ -70,6 +78,10 @@ impl Sink {
                 watch.put(number, publish);
                 Ok(())
             }
+            Self::Report(report) => {
+                report.put(number, publish);
+                Ok(())
+            }
             Self::Commands(exec) => exec.commands.put(number, publish),
         }
     }
@@ -79,7 +91,7 @@ impl Sink {
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         match self {
             Self::Output(output) => output.put_copy(number, topic, payload),
-            Self::Watch(_) | Self::Commands(_) => false,
+            Self::Watch(_) | Self::Report(_) | Self::Commands(_) => false,
         }
     }
 
@@ -109,6 +121,7 @@ impl Sink {
         match self {
             Self::Output(output) => output.skip(number),
             Self::Watch(watch) => watch.skip(number),
+            Self::Report(report) => report.skip(number),
             Self::Commands(exec) => exec.commands.skip(number),
         }
     }
@@ -122,8 +135,10 @@ impl Sink {
 
     /// Nothing more will be put in.
     pub fn finish(&mut self) {
-        if let Self::Watch(watch) = self {
-            watch.finish();
+        match self {
+            Self::Watch(watch) => watch.finish(),
+            Self::Report(report) => report.finish(),
+            Self::Output(_) | Self::Commands(_) => {}
         }
         self.flush();
     }
@@ -140,7 +155,7 @@ impl Sink {
         match self {
             Self::Output(output) => Some(output.stop()),
             Self::Commands(exec) => Some(exec.commands.counts()),
-            Self::Watch(_) => None,
+            Self::Watch(_) | Self::Report(_) => None,
         }
     }
 
@@ -156,6 +171,7 @@ impl Sink {
         match self {
             Self::Output(output) => output.is_full(),
             Self::Watch(watch) => watch.output.is_full(),
+            Self::Report(report) => report.output.is_full(),
             Self::Commands(exec) => exec.is_full(),
         }
     }
@@ -165,6 +181,7 @@ impl Sink {
         match self {
             Self::Output(output) => output.is_done(),
             Self::Watch(watch) => watch.output.is_done(),
+            Self::Report(report) => report.output.is_done(),
             Self::Commands(exec) => exec.is_done(),
         }
     }
@@ -173,7 +190,7 @@ impl Sink {
     pub fn commands(&mut self) -> Option<&mut Exec> {
         match self {
             Self::Commands(exec) => Some(exec),
-            Self::Output(_) | Self::Watch(_) => None,
+            Self::Output(_) | Self::Watch(_) | Self::Report(_) => None,
         }
     }
 }

@@ -117,6 +117,13 @@ impl Decoder {
         }
     }
 
+    /// Keeps no bytes alive, if none waits.
+    pub fn release_memory(&mut self) {
+        if self.current.is_empty() {
+            self.current = Bytes::new();
+        }
+    }
+
     /// Returns the next packet, or `None` if more bytes are needed. After an error it returns that
     /// error again. Only for decoders without [`Decoder::in_parts_above`].
     #[inline]

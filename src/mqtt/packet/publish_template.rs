@@ -42,7 +42,7 @@ impl PublishTemplate {
     }
 
     /// Appends a whole message to `out`.
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, packet_id: PacketId, payload: &[u8], out: &mut BytesMut) {
         if self.payload != Some(payload.len()) {
             self.set_payload_length(payload.len());
@@ -57,6 +57,7 @@ impl PublishTemplate {
     }
 
     /// Writes the fixed header for payloads of this length in bytes (§2.1).
+    #[inline(never)]
     fn set_payload_length(&mut self, payload: usize) {
         let remaining = self.bytes.len() - LONGEST_FIXED_HEADER + payload;
         let mut fixed = BytesMut::with_capacity(LONGEST_FIXED_HEADER);

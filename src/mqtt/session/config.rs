@@ -122,6 +122,19 @@ pub struct ReceiveOptions {
     pub parts_above: Option<usize>,
     /// Whether a [`super::Deviation`] is a violation.
     pub strictness: Strictness,
+    /// Who answers.
+    pub answering: Answering,
+}
+
+/// Who gives the answers of QoS 1 and 2: PUBACK, PUBREC, PUBREL and PUBCOMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Answering {
+    /// The session.
+    #[default]
+    Session,
+    /// The caller, who passes messages on to another server under their identifiers: see
+    /// [`super::Event::Answered`].
+    Caller,
 }
 
 /// How a server is judged that does something against the protocol which does no harm.

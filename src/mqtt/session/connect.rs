@@ -135,8 +135,10 @@ impl Session {
         if let Some(assigned) = connack.properties.assigned_client_identifier() {
             self.config.client_id = assigned.clone();
         }
+        let is_present = self.session_present(&connack);
+        self.relaying.connected(is_present);
         if !self.at_server.is_ending() {
-            self.resume(self.session_present(&connack));
+            self.resume(is_present);
         }
         self.at_server.connected();
         Event::Connected(connack)

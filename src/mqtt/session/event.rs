@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::mqtt::packet::{
-    ConnAck, Disconnect, EncodeError, Malformed, PacketType, Publish, SubAck, UnsubAck,
+    ConnAck, Disconnect, EncodeError, Malformed, PacketId, PacketType, Publish, SubAck, UnsubAck,
 };
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -62,6 +62,20 @@ pub enum Event {
     ///
     /// [`SuccessReports::Together`]: super::SuccessReports::Together
     SomeAcknowledged,
+    /// A PUBACK, PUBREC, PUBREL or PUBCOMP that the caller answers or passes on, see
+    /// [`Answering::Caller`].
+    ///
+    /// [`Answering::Caller`]: super::Answering::Caller
+    Answered {
+        /// Which of the packets it is.
+        packet: PacketType,
+        /// The message.
+        packet_id: PacketId,
+        /// The result.
+        code: ReasonCode,
+        /// The Reason String of the server (MQTT 5).
+        reason: Option<ByteString>,
+    },
     /// The server has lost the session and may or may not have received this QoS 2 message of the
     /// client. It is not sent again, because that could duplicate it.
     InDoubt {
@@ -89,7 +103,8 @@ impl Event {
     /// Replaces the texts for people in which the server explains itself.
     pub fn replace_reasons(&mut self, replace: impl Fn(&str) -> String) {
         match self {
-            Self::Acknowledged { reason: Some(reason), .. } => *reason = replace(reason).into(),
+            Self::Acknowledged { reason: Some(reason), .. }
+            | Self::Answered { reason: Some(reason), .. } => *reason = replace(reason).into(),
             Self::Connected(connack) | Self::Refused(connack) => {
                 connack.properties.replace_reasons(replace);
             }
@@ -97,6 +112,7 @@ impl Event {
             Self::Unsubscribed(answer) => answer.properties.replace_reasons(replace),
             Self::Disconnected(disconnect) => disconnect.properties.replace_reasons(replace),
             Self::Acknowledged { reason: None, .. }
+            | Self::Answered { reason: None, .. }
             | Self::SomeAcknowledged
             | Self::Message(_)
             | Self::MessageBegins { .. }
@@ -299,7 +315,7 @@ pub enum Unsendable {
 
 impl Unsendable {
     /// The code with which a server would refuse the message.
-    pub(super) fn code(&self) -> ReasonCode {
+    pub fn code(&self) -> ReasonCode {
         match self {
             Self::TooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             Self::QoSNotSupported(_) => ReasonCode::QOS_NOT_SUPPORTED,

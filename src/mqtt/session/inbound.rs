@@ -216,6 +216,11 @@ impl InboundMessages {
         None
     }
 
+    /// Whether every message was acknowledged.
+    pub fn is_acknowledged(&self) -> bool {
+        self.due.is_empty()
+    }
+
     /// Handles PUBREL, which frees the identifier. Returns whether it was in use.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
         let receipt = self.receipts.remove(&packet_id);

@@ -80,6 +80,11 @@ impl KeepAlive {
         self.held = held;
     }
 
+    /// Whether the PINGREQ of the keep alive waits for its answer.
+    pub fn awaits_answer(&self) -> bool {
+        self.awaiting.is_some()
+    }
+
     /// The time at which a PINGREQ is due or its answer overdue.
     pub fn deadline(&self) -> Option<Instant> {
         let ping = self.last_sent? + self.every?;

@@ -19,6 +19,7 @@ mod config;
 mod connect;
 mod event;
 mod exchange;
+mod idle;
 mod in_flight;
 mod inbound;
 mod keep_alive;
@@ -26,6 +27,7 @@ mod lifetime;
 mod outbox;
 mod partial;
 mod receive;
+mod relaying;
 mod reports;
 mod send;
 mod sent;
@@ -35,12 +37,13 @@ mod subscriptions;
 mod tests;
 mod topic_aliases;
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::mqtt::packet::{
-    Ack, Credentials, Decoded, Disconnect, Packet, PacketId, PacketType, SubAck, UnsubAck,
+    Ack, Decoded, Disconnect, Packet, PacketId, PacketType, SubAck, UnsubAck,
 };
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -48,8 +51,8 @@ use crate::mqtt::version::Version;
 
 pub use authentication::Authenticator;
 pub use config::{
-    Authentication, Config, ExtraProperties, Login, PacketGrouping, ReceiveOptions, ReportOptions,
-    SendOptions, Strictness, SuccessReports, TopicAliasUse,
+    Answering, Authentication, Config, ExtraProperties, Login, PacketGrouping, ReceiveOptions,
+    ReportOptions, SendOptions, Strictness, SuccessReports, TopicAliasUse,
 };
 pub use event::{Delivery, Deviation, Event, Silence, Unsendable, Unsubscribable, Violation};
 use in_flight::Exchanges;
@@ -59,6 +62,8 @@ pub use lifetime::{IdChoice, Lifetime};
 use outbox::Outbox;
 pub use receive::Received;
 use receive::Receiver;
+pub use relaying::Continuity;
+use relaying::RelayState;
 use reports::Reports;
 use server_limits::ServerLimits;
 use subscriptions::SubscriptionList;
@@ -95,6 +100,7 @@ pub struct Session {
     exchanges: Exchanges,
     subscriptions: SubscriptionList,
     receiver: Receiver,
+    relaying: RelayState,
     reports: Reports,
 }
 
@@ -112,6 +118,7 @@ impl Session {
             exchanges: Exchanges::default(),
             subscriptions: SubscriptionList::default(),
             receiver: Receiver::new(&config),
+            relaying: RelayState::default(),
             reports: Reports::default(),
             config,
         }
@@ -127,9 +134,9 @@ impl Session {
         self.config.version = version;
     }
 
-    /// Sets user name and password for the next CONNECT.
-    pub fn set_credentials(&mut self, credentials: Credentials) {
-        self.config.login.credentials = credentials;
+    /// Sets how the client authenticates itself in the next CONNECT.
+    pub fn set_login(&mut self, login: Login) {
+        self.config.login = login;
     }
 
     /// Leaves user name, password and enhanced authentication out of the next CONNECT, because it
@@ -185,7 +192,8 @@ impl Session {
     /// Reads acknowledgements of success, which almost all answers are, without building a packet
     /// for each.
     fn acknowledgements(&mut self) -> Result<Option<Event>, Violation> {
-        if !matches!(self.state, State::Online | State::Closing) || self.config.reports.trace {
+        let needs_packets = self.config.reports.trace || self.is_relaying();
+        if !matches!(self.state, State::Online | State::Closing) || needs_packets {
             return Ok(None);
         }
         let mut some_ended = false;
@@ -242,6 +250,10 @@ impl Session {
         if self.state == State::Connecting {
             return self.handle_connecting(packet, now);
         }
+        let packet = match self.relayed(packet)? {
+            ControlFlow::Break(event) => return Ok(event),
+            ControlFlow::Continue(packet) => packet,
+        };
         match packet {
             // It can no longer be acknowledged, so the server will send it again.
             Packet::Publish(_) if self.state == State::Closing => Ok(None),

@@ -62,6 +62,13 @@ impl Outbox {
         self.answers += length;
     }
 
+    /// Gives back the buffer for small packets, if none waits.
+    pub fn release_memory(&mut self) {
+        if self.tail.is_empty() {
+            self.tail = BytesMut::new();
+        }
+    }
+
     /// Whether more acknowledgements wait than a server that reads can have caused.
     pub fn has_too_many_answers(&self) -> bool {
         self.answers > MOST_ANSWERS

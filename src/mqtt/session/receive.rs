@@ -19,6 +19,8 @@ enum Intake {
     All,
     /// Those that the caller has had before; the server will send the others again.
     Repeated,
+    /// The same until the connection has ended, and those that the server would not send again.
+    RepeatedForNow,
 }
 
 /// The receiving half of a session.
@@ -55,6 +57,9 @@ impl Receiver {
     pub fn connection_lost(&mut self, config: &Config) {
         self.connecting(config);
         self.inbound.connection_lost();
+        if self.intake == Intake::RepeatedForNow {
+            self.intake = Intake::All;
+        }
     }
 
     /// Handles CONNACK. Returns whether the message that was begun is cut, because the server will
@@ -71,7 +76,11 @@ impl Receiver {
 
     /// Whether this message is left to the next connection.
     fn is_left(&self, publish: &Publish) -> bool {
-        self.intake == Intake::Repeated && !self.inbound.has(publish)
+        match self.intake {
+            Intake::All => false,
+            Intake::Repeated => !self.inbound.has(publish),
+            Intake::RepeatedForNow => publish.packet_id.is_some() && !self.inbound.has(publish),
+        }
     }
 
     /// Gives up the message that was begun on an earlier connection, if there is one, because the
@@ -113,6 +122,11 @@ impl Received<'_> {
         self.delivery.publish.topic.as_ref()
     }
 
+    /// The message without its payload.
+    pub fn head(&self) -> &Publish {
+        &self.delivery.publish
+    }
+
     /// The payload.
     #[inline]
     pub fn payload(&self) -> &[u8] {
@@ -132,9 +146,10 @@ impl Session {
     fn needs_events(&self) -> bool {
         self.state != State::Online
             || self.config.reports.trace
+            || self.is_relaying()
             || self.reports.has_event()
             || self.receiver.partial.is_open()
-            || self.receiver.intake == Intake::Repeated
+            || self.receiver.intake != Intake::All
     }
 
     /// Calls `take` for each message that is next, until the next packet is not a message or `take`
@@ -266,6 +281,26 @@ impl Session {
         self.receiver.intake = Intake::Repeated;
     }
 
+    /// The same for what remains of this connection, if the server keeps the session.
+    pub fn stop_taking_for_renewal(&mut self) {
+        if self.end() != SessionEnd::Connection && self.receiver.intake == Intake::All {
+            self.receiver.intake = Intake::RepeatedForNow;
+        }
+    }
+
+    /// Whether nothing is under way that the end of this connection would repeat or lose, although
+    /// the server keeps the session: no message of ours without its last acknowledgement, none of
+    /// the server's that we have not acknowledged, and no SUBSCRIBE without its answer.
+    pub fn is_quiet(&self) -> bool {
+        let is_done_with =
+            self.receiver.inbound.is_acknowledged() && !self.receiver.partial.is_open();
+        self.in_flight() == 0
+            && !self.has_pending_subscribe()
+            && !self.is_streaming()
+            && !self.has_event()
+            && (is_done_with || self.end() == SessionEnd::Connection)
+    }
+
     /// How many QoS 2 messages are acknowledged by PUBREC, or will be, and wait for their PUBREL,
     /// in a session that the next run takes up: without it the server would send them again.
     pub fn unreleased(&self) -> usize {
@@ -293,7 +328,7 @@ impl Session {
 
     /// Completes the properties of a message: the topic of an alias takes its place, and a response
     /// topic to which nobody could publish is removed.
-    fn resolve_properties(&mut self, publish: &mut Publish) -> Result<(), Violation> {
+    pub(super) fn resolve_properties(&mut self, publish: &mut Publish) -> Result<(), Violation> {
         let is_topic_name = |topic: &ByteString| TopicName::new(topic.clone()).is_ok();
         if !publish.properties.response_topic().is_none_or(is_topic_name) {
             self.take_deviation(Deviation::ResponseTopic)?;

@@ -167,13 +167,17 @@ impl Session {
 
     /// Topic and QoS of the oldest unfinished message, unless the server already has it.
     pub fn unfinished_message(&self) -> Option<(String, QoS)> {
+        if let Some((_, topic, qos)) = self.relaying.oldest() {
+            return Some((topic.as_str().to_owned(), *qos));
+        }
         let head = self.exchanges.first_message()?;
         Some((head.topic_or_empty().to_owned(), head.qos))
     }
 
     /// The caller's token of the oldest unfinished QoS 1 or 2 message.
     pub fn first_unfinished(&self) -> Option<u64> {
-        self.exchanges.first_unfinished()
+        let relayed = self.relaying.oldest().map(|(packet_id, ..)| packet_id.get().into());
+        relayed.or_else(|| self.exchanges.first_unfinished())
     }
 
     /// Sends SUBSCRIBE. [`Event::Subscribed`] brings the answer with the identifier that is
@@ -281,6 +285,16 @@ impl Session {
             State::Online | State::Closing if !code.is_error() => State::Closing,
             _ => State::Ended,
         };
+    }
+
+    /// Sends a DISCONNECT after which the server keeps the session, for the next connection of this
+    /// client.
+    pub fn leave(&mut self) {
+        if self.state == State::Online {
+            let (code, properties) = (ReasonCode::SUCCESS, Properties::default());
+            self.send(&Packet::Disconnect(Disconnect { code, properties }));
+            self.state = State::Closing;
+        }
     }
 
     /// Sends DISCONNECT with as much as the server has room for `[MQTT-3.2.2-15]`: everything, at

@@ -103,8 +103,7 @@ fn refusals_of_the_broker() {
     let (id, version) = ("choose another client id with -i", "try another version with -V");
     let (later, elsewhere) = (
         "try again later, or with --wait",
-        "connect to the server that it names, or ask its \
-         operator",
+        "connect to the server that it names (--follow does so), or ask its operator",
     );
     let codes = [
         (1, version),

@@ -103,13 +103,34 @@ impl Poller {
         writing: bool,
         is_posted: impl FnOnce() -> bool,
     ) -> Ready {
-        self.latest = self.sleep(deadline, writing, is_posted);
-        match (self.latest, &mut self.reader) {
+        let woken = self.sleep(deadline, writing, is_posted);
+        self.found(woken)
+    }
+
+    /// Reads the socket, if that can be read.
+    #[inline]
+    fn found(&mut self, woken: Woken) -> Ready {
+        self.latest = woken;
+        match (woken, &mut self.reader) {
             (Woken::Readable, Some(reader)) => Ready::Socket(reader.read()),
             (Woken::Writable, _) => Ready::Socket(SocketEvent::Writable),
             (Woken::Posted | Woken::Readable, _) => Ready::Posted,
             (Woken::Late, _) => Ready::Late,
         }
+    }
+
+    /// Waits for two pollers of one thread, until `deadline` at the most: what each has found. The
+    /// rest is that of [`Poller::wait`].
+    pub fn wait_for_two(
+        pollers: [&mut Self; 2],
+        deadline: Option<Instant>,
+        writing: [bool; 2],
+        is_posted: impl FnOnce() -> bool,
+    ) -> [Ready; 2] {
+        let [first, second] = pollers;
+        let woken = sleep_in_two([&*first, &*second], deadline, writing, is_posted);
+        let [first_woken, second_woken] = woken;
+        [first.found(first_woken), second.found(second_woken)]
     }
 
     fn sleep(
@@ -118,15 +139,10 @@ impl Poller {
         writing: bool,
         is_posted: impl FnOnce() -> bool,
     ) -> Woken {
-        let readable = self.reader.as_ref().filter(|reader| reader.has_room());
-        if readable.is_some_and(SocketReader::is_ready) {
+        if self.has_read_ahead() {
             return Woken::Readable;
         }
-        let mut interest = PollFlags::empty();
-        interest.set(PollFlags::IN, readable.is_some());
-        interest.set(PollFlags::OUT, writing);
-        let socket =
-            self.reader.as_ref().filter(|_| !interest.is_empty()).map(SocketReader::socket);
+        let (interest, socket) = self.interest(writing);
         self.waker.before_sleep();
         // What was posted until now has not written to the waker.
         let woken = if is_posted() {
@@ -137,6 +153,101 @@ impl Poller {
         self.waker.after_sleep();
         woken
     }
+
+    /// The reading end, if there is room for what it reads.
+    fn readable(&self) -> Option<&SocketReader> {
+        self.reader.as_ref().filter(|reader| reader.has_room())
+    }
+
+    /// Whether something can be read without waiting.
+    #[inline]
+    fn has_read_ahead(&self) -> bool {
+        self.readable().is_some_and(SocketReader::is_ready)
+    }
+
+    /// What the socket is waited for, and the socket, if it is.
+    #[inline]
+    fn interest(&self, writing: bool) -> (PollFlags, Option<BorrowedFd<'_>>) {
+        let mut interest = PollFlags::empty();
+        interest.set(PollFlags::IN, self.readable().is_some());
+        interest.set(PollFlags::OUT, writing);
+        let reader = self.reader.as_ref().filter(|_| !interest.is_empty());
+        (interest, reader.map(SocketReader::socket))
+    }
+
+    /// What a `poll` has found: at the waker, and at the socket.
+    fn judge(&self, interest: PollFlags, ends: [PollFlags; 2]) -> Woken {
+        let [posted, ready] = ends;
+        if !posted.is_empty() {
+            self.waker.drain();
+            Woken::Posted
+        } else if ready.is_empty() {
+            Woken::Late
+        } else {
+            choose(interest, ready, self.latest != Woken::Writable)
+        }
+    }
+}
+
+/// One `poll` for two pollers.
+fn sleep_in_two(
+    pollers: [&Poller; 2],
+    deadline: Option<Instant>,
+    writing: [bool; 2],
+    is_posted: impl FnOnce() -> bool,
+) -> [Woken; 2] {
+    let read_ahead = pollers.map(Poller::has_read_ahead);
+    if read_ahead.contains(&true) {
+        return read_ahead.map(|is_ready| if is_ready { Woken::Readable } else { Woken::Late });
+    }
+    let [first, second] = pollers;
+    let wanted = [first.interest(writing[0]), second.interest(writing[1])];
+    for poller in pollers {
+        poller.waker.before_sleep();
+    }
+    let woken = if is_posted() {
+        [Woken::Posted; 2]
+    } else {
+        poll_all([first, second], wanted, timeout_until(deadline).as_ref())
+    };
+    for poller in pollers {
+        poller.waker.after_sleep();
+    }
+    woken
+}
+
+fn poll_all(
+    pollers: [&Poller; 2],
+    wanted: [(PollFlags, Option<BorrowedFd<'_>>); 2],
+    timeout: Option<&Timespec>,
+) -> [Woken; 2] {
+    let ends = |at: usize| {
+        let waker = pollers[at].waker.fd();
+        let (interest, socket) = wanted[at];
+        let interest = if socket.is_some() { interest } else { PollFlags::empty() };
+        [
+            PollFd::from_borrowed_fd(waker, PollFlags::IN),
+            PollFd::from_borrowed_fd(socket.unwrap_or(waker), interest),
+        ]
+    };
+    let ([one, two], [three, four]) = (ends(0), ends(1));
+    let mut all = [one, two, three, four];
+    match poll(&mut all, timeout) {
+        Ok(0) => [Woken::Late; 2],
+        Ok(_) => {
+            let [one, two, three, four] = all.map(|end| end.revents());
+            let [first, second] = pollers;
+            [first.judge(wanted[0].0, [one, two]), second.judge(wanted[1].0, [three, four])]
+        }
+        Err(_) => [Woken::Posted; 2],
+    }
+}
+
+/// A time that is too long for the system is no limit.
+#[inline]
+fn timeout_until(deadline: Option<Instant>) -> Option<Timespec> {
+    let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    timeout.and_then(|timeout| Timespec::try_from(timeout).ok())
 }
 
 /// One `poll`; an interrupted one counts as a post. A socket that can be read and written is
@@ -148,9 +259,7 @@ fn poll_both(
     deadline: Option<Instant>,
     write_first: bool,
 ) -> Woken {
-    let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    // A time that is too long for the system is no limit.
-    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    let timeout = timeout_until(deadline);
     let other = socket.unwrap_or(waker.fd());
     let mut ends = [
         PollFd::from_borrowed_fd(waker.fd(), PollFlags::IN),

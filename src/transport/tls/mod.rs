@@ -75,11 +75,11 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
-    /// The same for a server that a redirect has led to, without what is for the first one alone:
-    /// client certificate and server name.
-    pub fn for_another_server(&self) -> Self {
-        let (certificate, key, key_password_file, server_name) = (None, None, None, None);
-        Self { certificate, key, key_password_file, server_name, ..self.clone() }
+    /// Whether a file is one that can be read only once, such as a pipe.
+    pub fn reads_pipes(&self) -> bool {
+        let own = [&self.certificate, &self.key, &self.key_password_file];
+        let files = self.ca_files.iter().chain(own.into_iter().flatten());
+        files.into_iter().any(|path| path.exists() && !path.is_file())
     }
 }
 
@@ -174,6 +174,12 @@ impl TlsConfig {
         Ok(Self { config, verifier, certificate, server_name, key_log })
     }
 
+    /// The same for a server that a redirect has led to, without what is for the first one alone:
+    /// client certificate and server name.
+    pub fn for_another_server(&self) -> Self {
+        Self { certificate: None, server_name: None, ..self.clone() }
+    }
+
     /// The same for a proxy, without what is for the server alone: client certificate, server name
     /// and application protocols.
     pub fn for_proxy(&self) -> Self {
@@ -194,6 +200,13 @@ impl TlsConfig {
     pub fn without_sni(&self) -> Self {
         let mut other = self.clone();
         other.config.enable_sni = false;
+        other
+    }
+
+    /// The same in which every handshake is a full one.
+    pub fn without_resumption(&self) -> Self {
+        let mut other = self.clone();
+        other.config.resumption = rustls::client::Resumption::disabled();
         other
     }
 

@@ -234,7 +234,7 @@ fn serve(
     if deviation.ends_after_answer() {
         return client.shutdown(Shutdown::Both);
     }
-    if !answer.starts_with("HTTP/1.1 101") {
+    if answer.get(8..12) != Some(" 101") {
         client.write_all(&first)?;
         std::io::copy(&mut server, &mut client)?;
         return client.shutdown(Shutdown::Both);

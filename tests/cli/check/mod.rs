@@ -11,3 +11,4 @@ mod reports;
 mod running;
 mod secure_front;
 mod table;
+mod unsteady;

@@ -27,9 +27,15 @@ fn the_list_has_a_paragraph_or_an_object_for_each() {
 
 #[test]
 fn a_wrong_name_is_an_error() {
-    let line = "mqttws: --deviate: there is no no-ping; --deviate list prints all names";
-    for names in ["no-ping", "no-pong,no-ping"] {
-        fails(&Program::new(["serve", "--deviate", names, "--", "true"]).run(), 2, line);
+    for (names, wrong) in [
+        ("no-ping", "there is no no-ping; did you mean no-pong? "),
+        ("no-pong,no-ping", "there is no no-ping; did you mean no-pong? "),
+        ("silent", "there is no silent; did you mean silent-after-connack? "),
+        ("something-else", "there is no something-else; "),
+        ("", "there is no ; "),
+    ] {
+        let line = format!("mqttws: --deviate: {wrong}--deviate list prints all names");
+        fails(&Program::new(["serve", "--deviate", names, "--", "true"]).run(), 2, &line);
     }
 }
 

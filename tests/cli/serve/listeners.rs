@@ -38,3 +38,11 @@ fn a_port_that_is_taken_at_the_second_is_told() {
     let line = "mqttws: listening at 127.0.0.1:*: also at [::1]:*: Address already in use*";
     fails(&Program::new(["serve", "-p", &port]).run(), 1, line);
 }
+
+#[test]
+fn an_address_that_the_machine_does_not_have() {
+    let words = ["serve", "--allow-remote", "--user", "a:b", "-h", "192.0.2.1", "-p", "0"];
+    let line = "mqttws: listening at 192.0.2.1:0: Cannot assign requested address: no interface of \
+                this machine has this address";
+    fails(&Program::new(words).run(), 1, line);
+}

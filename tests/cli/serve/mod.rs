@@ -16,6 +16,7 @@ mod record;
 mod refusals;
 mod retained;
 mod signals;
+mod standard;
 mod terminal;
 mod tls;
 mod users;
@@ -30,6 +31,11 @@ use crate::support::program::{Program, Running};
 /// A broker of our own, and its URL.
 fn serve() -> (Running, String) {
     serve_with(&[])
+}
+
+/// The same for tests of other verbs.
+pub fn serve_for_others() -> (Running, String) {
+    serve()
 }
 
 /// One with these flags.

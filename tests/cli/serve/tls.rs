@@ -259,3 +259,38 @@ fn a_handshake_may_be_altered_or_end_at_every_byte() {
     broker.signal("TERM");
     assert_eq!(broker.finish().code(), Some(0));
 }
+
+/// As refused upgrades are: ten lines in ten seconds, and a count of the others.
+#[test]
+fn a_flood_of_failed_handshakes_is_counted() {
+    let (broker, url) = secure(&["--tls"]);
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{}", port(&url))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // A record of the kind alert that is none.
+        stream.write_all(b"\x15\x03\x03\x00\x01\x00").unwrap();
+        // The end may be a reset.
+        stream.read_to_end(&mut Vec::new()).ok();
+    }
+    broker.signal("TERM");
+    let outcome = broker.finish();
+    let text = String::from_utf8_lossy(&outcome.stderr);
+    let lines: Vec<&str> = text.lines().collect();
+    // A busy machine may need some times ten seconds.
+    assert!((11..=60).contains(&lines.len()), "{outcome}");
+    assert!(lines[0].starts_with("mqttws: warning: no TLS with 127.0.0.1:"), "{outcome}");
+    let last = "mqttws: warning: * more TLS handshakes failed; -d shows each of them";
+    assert!(is_like(lines[lines.len() - 1], last), "{outcome}");
+}
+
+/// With a log, they stand in it.
+#[test]
+fn failed_handshakes_in_a_log_of_json_are_objects() {
+    let (broker, url) = secure(&["--tls", "--log", "json"]);
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{}", port(&url))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"\x15\x03\x03\x00\x01\x00").unwrap();
+    stream.read_to_end(&mut Vec::new()).ok();
+    let text = "{\"time\":\"*\",\"event\":\"note\",\"text\":\"no TLS with 127.0.0.1:*\"}";
+    ends_with(broker, &[text]);
+}

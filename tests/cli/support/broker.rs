@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 
 use super::notation;
-use super::websocket::{Complaint, Fault, Peer, frame};
+use super::websocket::{Complaint, Fault, PING, PONG, Peer, frame};
 
 /// How long a step waits for the client.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,6 +49,8 @@ pub enum Step {
     Raw(Vec<u8>),
     /// Sends bytes as they are, until the client ends the connection.
     Flood(Vec<u8>),
+    /// Reads a Ping with this payload.
+    Ping(&'static [u8]),
     /// Reads a Pong with this payload.
     Pong(&'static [u8]),
     /// Reads a Close frame with this code and answers it.
@@ -304,7 +306,8 @@ impl Stage {
                 peer.write(&bytes).ok();
                 peer.read_to_end()
             }
-            Step::Pong(payload) => peer.read_pong(payload),
+            Step::Ping(payload) => peer.read_control(PING, payload),
+            Step::Pong(payload) => peer.read_control(PONG, payload),
             Step::Close(code) => closed(peer, code),
             Step::End => peer.socket().shutdown(Shutdown::Both).map_err(|error| error.to_string()),
             Step::Dally(time) => {

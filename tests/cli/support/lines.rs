@@ -83,7 +83,8 @@ pub const QOS_ABOVE_LIMIT: &str = "mqttws: publishing to t at ws://127.0.0.1:*/m
      protocol: it may forbid the topic or filter, its QoS or size";
 pub const NOT_LOOPBACK: &str = "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0, \
      without --allow-remote";
-pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: Address already in use";
+pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: Address already in use: something else listens there: \
+     -p 0 takes a free port";
 /// The line of an answered probe.
 pub const PING_PROBE: &str = "answer from *: seq=* time=* ms";
 /// Standard output of two answered probes.

@@ -12,7 +12,12 @@ use tungstenite::handshake::derive_accept_key;
 
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
-const PONG: u8 = 0x8a;
+
+/// A Ping.
+pub const PING: u8 = 0x89;
+
+/// A Pong.
+pub const PONG: u8 = 0x8a;
 
 /// The longest binary message that our program may send (design.md §3).
 const LONGEST_MESSAGE: usize = 32 * 1024;
@@ -184,12 +189,12 @@ impl Peer {
         }
     }
 
-    /// Reads a Pong frame with this payload.
-    pub fn read_pong(&mut self, expected: &[u8]) -> Result<(), Complaint> {
+    /// Reads a control frame of this kind with this payload.
+    pub fn read_control(&mut self, awaited: u8, expected: &[u8]) -> Result<(), Complaint> {
         match self.read_frame()? {
-            (PONG, payload) if payload == expected => Ok(()),
+            (opcode, payload) if opcode == awaited && payload == expected => Ok(()),
             (opcode, payload) => {
-                Err(format!("frame {opcode:#x} {payload:02x?} instead of the Pong"))
+                Err(format!("frame {opcode:#x} {payload:02x?} instead of {awaited:#x}"))
             }
         }
     }
@@ -281,7 +286,7 @@ impl Peer {
     fn read_frame(&mut self) -> Result<(u8, Vec<u8>), Complaint> {
         self.need(2)?;
         let (opcode, second) = (self.unread[0], self.unread[1]);
-        if !matches!(opcode, BINARY | CLOSE | 0x89 | PONG) {
+        if !matches!(opcode, BINARY | CLOSE | PING | PONG) {
             return Err(format!("a client must not send a frame that begins with {opcode:#x}"));
         }
         if second & 0x80 == 0 {

@@ -171,6 +171,8 @@ fn there_and_back(publish: &Publish) {
             form: RecordForm::Json,
             stamps: false,
             characters: DiscouragedTopics::Warned,
+            encoding: None,
+            composition: None,
         });
         let line = line.freeze();
         assert!(!builder.skips(&line));

@@ -18,6 +18,7 @@ use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{
+    Answering,
     Config, Event, ExtraProperties, Lifetime, Login, PacketGrouping, ReceiveOptions, ReportOptions,
     SendOptions, Session, Strictness, SuccessReports, TopicAliasUse,
 };
@@ -66,6 +67,7 @@ pub fn config(version: Version) -> Config {
             maximum_packet: 1 << 28,
             parts_above: None,
             strictness: Strictness::Tolerant,
+            answering: Answering::Session,
         },
         reports: ReportOptions::default(),
     }
@@ -151,6 +153,7 @@ impl World {
                 maximum_packet: 1 << 28,
                 parts_above: choices.of(&[None, Some(0), Some(50)]),
                 strictness: choices.of(&[Strictness::Tolerant, Strictness::Strict]),
+                answering: Answering::Session,
             },
             reports: ReportOptions { successes: SuccessReports::Each, trace: choices.flag() },
             ..config(version)

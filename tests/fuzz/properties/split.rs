@@ -65,6 +65,8 @@ fn split(record: &[u8], separator: u8, prefix: &str) {
         form: RecordForm::Split(separator),
         stamps: false,
         characters: DiscouragedTopics::Refused,
+        encoding: None,
+        composition: None,
     });
     let made = builder.make(Bytes::copy_from_slice(record));
     let at = record.iter().position(|byte| *byte == separator);

@@ -111,7 +111,7 @@ fn connect_comes_soon() {
     let id = world.open(Version::V5);
     world.wait(Duration::from_secs(5));
     assert_eq!(PATIENCE, Duration::from_secs(10));
-    world.router.heard(id, 1, world.now);
+    world.router.part_arrived(id, world.now);
     world.wait(Duration::from_millis(4_999));
     assert_eq!(world.end(id), None);
     world.wait(Duration::from_millis(1));
@@ -185,7 +185,7 @@ fn keep_alive_is_enforced_at_one_and_a_half() {
         }
         // A packet that takes long is not silence.
         world.wait(Duration::from_millis(14_999));
-        world.router.heard(id, 1, world.now);
+        world.router.part_arrived(id, world.now);
         world.wait(Duration::from_millis(14_999));
         assert_eq!(world.end(id), None);
         world.wait(Duration::from_millis(1));

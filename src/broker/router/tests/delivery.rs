@@ -284,6 +284,23 @@ fn response_topics_have_no_wildcards() {
     }
 }
 
+/// `[MQTT-4.3.3-7]`
+#[test]
+fn a_message_that_was_sent_does_not_expire() {
+    let mut world = World::new();
+    let (to, _) = world.join(persistent(Version::V5, "to"));
+    world.subscribe(to, subscription("t", QoS::ExactlyOnce));
+    let from = world.client(Version::V5, "from");
+    let mut message = publish("t", "x", QoS::ExactlyOnce);
+    message.properties.push(Property::number(PropertyId::MessageExpiryInterval, 5));
+    world.send(from, Packet::Publish(message));
+    world.lose(to);
+    world.wait(Duration::from_secs(10));
+    let (to, _) = world.join(persistent(Version::V5, "to"));
+    assert_eq!(world.messages(to), ["t x 2 d"]);
+}
+
+/// `[MQTT-3.3.2-5]` `[MQTT-3.3.2-6]`
 #[test]
 fn messages_expire() {
     let mut world = World::new();

@@ -33,6 +33,7 @@ fn a_clean_session_is_forgotten_and_another_is_not() {
     }
 }
 
+/// `[MQTT-4.1.0-2]`
 #[test]
 fn a_session_expires() {
     let mut world = World::new();
@@ -159,6 +160,7 @@ fn disconnect_with_will_message() {
     assert_eq!(world.messages(to), ["will on purpose 0"]);
 }
 
+/// `[MQTT-3.1.2-8]` `[MQTT-3.1.3-9]`
 #[test]
 fn a_will_can_wait() {
     let mut world = World::new();

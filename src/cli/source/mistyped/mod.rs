@@ -16,6 +16,8 @@ use crate::exit::Usage;
 use crate::report::Misuse;
 use crate::transport::endpoint::Endpoint;
 
+pub use similar::similar;
+
 /// Why a command line was refused, as far as the table needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fault {
@@ -98,7 +100,7 @@ fn fault(error: &clap::Error) -> Fault {
 
 /// The flag of a command whose name is similar to this one.
 pub fn similar_name(name: &str, command: &clap::Command) -> Option<String> {
-    similar::similar(name, names::longs(command)).map(str::to_owned)
+    similar(name, names::longs(command)).map(str::to_owned)
 }
 
 /// Text that was copied from a page or a document in which hyphens and quotes were made prettier.

@@ -165,7 +165,8 @@ impl ProfileFile {
     pub fn check_exposure(&self, key: &str, value: &Value) -> Result<()> {
         let path = self.path.display();
         let is_secret = SECRETS.contains(&key)
-            || (key == "url" && value.as_str().is_some_and(|url| url.contains('@')));
+            || (["url", "to"].contains(&key)
+                && super::urls(Some(value)).any(|url| url.contains('@')));
         ensure!(
             !self.exposed || !is_secret,
             Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))

@@ -83,7 +83,7 @@ fn listing(file: &ProfileFile) -> String {
 }
 
 /// The keys of the second column.
-const ADDRESS: [&str; 4] = ["url", "host", "port", "path"];
+const ADDRESS: [&str; 5] = ["url", "url-command", "host", "port", "path"];
 
 /// The address in a profile, without anything secret; `-` if there is none.
 fn address(settings: &Table) -> String {
@@ -92,8 +92,12 @@ fn address(settings: &Table) -> String {
         Some(Value::Integer(number)) => Some(number.to_string()),
         _ => None,
     };
-    if let Some(url) = text("url") {
-        return Endpoint::parse(&url).map_or_else(|_| "-".to_owned(), |url| url.to_string());
+    if settings.contains_key("url") {
+        let shown = |url| Endpoint::parse(url).map_or_else(|_| "-".to_owned(), |it| it.to_string());
+        return super::urls(settings.get("url")).map(shown).collect::<Vec<_>>().join(", ");
+    }
+    if settings.contains_key("url-command") {
+        return "by url-command".to_owned();
     }
     let parts = [("", "host"), (":", "port"), ("", "path")]
         .map(|(sign, key)| text(key).map_or(String::new(), |value| format!("{sign}{value}")));

@@ -2,6 +2,7 @@
 //! other, and which error is reported.
 
 use super::*;
+use crate::mqtt::property::{Property, PropertyId};
 
 fn handshaking(policy: Policy) -> World {
     let mut world = World::new(policy);
@@ -290,20 +291,120 @@ fn each_address_is_tried_once() {
     let mut world = World::new(two_addresses());
     world.feed(ConnectionInput::Connect);
     let actions = world.feed(fail(unreached()));
-    assert_eq!(actions, ["drop", "dial ws://b/mqtt 5 mqtt"]);
+    assert_eq!(actions[0], "drop");
+    assert!(actions[1].starts_with("warn: ws://a/mqtt: 192.0.2.1:80: "), "{actions:?}");
+    assert!(actions[1].ends_with("; trying ws://b/mqtt"), "{actions:?}");
+    assert_eq!(actions[2..], ["dial ws://b/mqtt 5 mqtt"]);
     world.feed(fail(unreached()));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
-fn an_address_that_worked_is_the_first_the_next_time() {
+fn each_address_has_its_share_of_the_time() {
     let mut world = World::new(two_addresses());
-    world.feed_all([ConnectionInput::Connect, fail(unreached())]);
-    go_on(&mut world);
-    world.feed_all([accept(SessionFound::New), fail(fin())]);
+    world.feed(ConnectionInput::Connect);
+    assert_eq!(world.late().0, Duration::from_millis(6_100));
+    world.feed(fail(late_at(Step::Transport(Phase::Tcp))));
+    assert_eq!(world.late().0, Duration::from_secs(6));
+    let actions = world.feed(fail(late_at(Step::Transport(Phase::Tcp))));
+    assert!(actions[1].starts_with("fail: no TCP connection"), "{actions:?}");
+}
+
+#[test]
+fn the_address_that_came_furthest_is_the_one_of_the_error() {
+    let mut world = World::new(two_addresses());
+    world.feed_all([ConnectionInput::Connect, fail(status(503)), fail(unreached())]);
+    assert_eq!(world.lifecycle.server().to_string(), "ws://a/mqtt");
+    assert!(world.actions.last().is_some_and(|line| line.contains("HTTP 503")));
+    let mut world = World::new(two_addresses());
+    world.feed_all([ConnectionInput::Connect, fail(unreached()), fail(status(503))]);
+    assert_eq!(world.lifecycle.server().to_string(), "ws://b/mqtt");
+}
+
+#[test]
+fn after_a_loss_the_next_address_is_the_first_to_be_tried() {
+    let mut world = World::online(two_addresses());
+    world.feed(fail(fin()));
     assert_eq!(world.late().1, ["dial ws://b/mqtt 5 mqtt"]);
     let actions = world.feed(fail(unreached()));
-    assert_eq!(actions, ["drop", "dial ws://a/mqtt 5 mqtt"]);
+    assert_eq!(actions.last().map(String::as_str), Some("dial ws://a/mqtt 5 mqtt"));
+    go_on(&mut world);
+    let actions = world.feed(accept(SessionFound::Resumed));
+    assert!(actions[0].starts_with("warn: connected again after "), "{actions:?}");
+    world.feed(fail(fin()));
+    world.late();
+    go_on(&mut world);
+    let actions = world.feed(accept(SessionFound::Resumed));
+    assert!(actions[0].starts_with("warn: connected again to ws://b/mqtt after "), "{actions:?}");
+    world.feed(fail(fin()));
+    assert_eq!(world.late().1, ["dial ws://a/mqtt 5 mqtt"]);
+}
+
+fn names(mut error: Error, server: &str) -> Error {
+    let reference = Property::text(PropertyId::ServerReference, server.into());
+    match &mut error {
+        Error::Refused { connack, .. } => connack.properties.push(reference),
+        Error::Disconnected(disconnect) => disconnect.properties.push(reference),
+        _ => {}
+    }
+    error
+}
+
+#[test]
+fn a_server_that_a_connack_names_is_followed() {
+    for code in [0x9c, 0x9d] {
+        let policy = || Policy { redirects: RedirectPolicy::Follow, ..policy() };
+        let mut world = awaiting_connack(policy());
+        let actions = world.feed(fail(names(refused(code), "b:81")));
+        let expected = [
+            "drop",
+            "warn: redirected to another server, b:81; withheld from it: user name and password",
+            "dial ws://b:81/mqtt 5 mqtt withheld",
+        ];
+        assert_eq!(actions, expected);
+        go_on(&mut world);
+        let actions = world.feed(fail(names(refused(code), "a:80")));
+        assert!(actions[1].contains("in a circle: ws://a/mqtt -> ws://b:81/mqtt -> ws://a/mqtt"));
+        let mut world = awaiting_connack(policy());
+        world.feed(fail(refused(code)));
+        assert_eq!(world.state(), "Closed", "it names none");
+    }
+    let mut world = awaiting_connack(policy());
+    world.feed(fail(names(refused(0x9c), "b:81")));
+    assert_eq!(world.state(), "Closed", "without --follow");
+}
+
+#[test]
+fn a_server_that_a_disconnect_names_is_followed() {
+    let mut world = World::online(Policy { redirects: RedirectPolicy::Follow, ..policy() });
+    let actions = world.feed(fail(names(disconnected(0x9c), "b")));
+    assert_eq!(actions.last().map(String::as_str), Some("dial ws://b/mqtt 5 mqtt withheld"));
+    go_on(&mut world);
+    world.feed(accept(SessionFound::New));
+    let actions = world.feed(fail(names(disconnected(0x9c), "a")));
+    assert!(actions[1].contains("in a circle"), "{actions:?}");
+
+    let mut world = World::online(Policy { redirects: RedirectPolicy::Follow, ..policy() });
+    world.feed(fail(names(disconnected(0x9c), "b")));
+    go_on(&mut world);
+    world.feed(accept(SessionFound::New));
+    world.after(11_000);
+    let actions = world.feed(fail(names(disconnected(0x9c), "c")));
+    let again = actions.last().map(String::as_str);
+    assert_eq!(again, Some("dial ws://c/mqtt 5 mqtt withheld"), "withheld from the second, too");
+}
+
+#[test]
+fn a_server_that_sends_its_client_away_leads_to_the_next_address() {
+    let mut world = World::online(two_addresses());
+    world.feed(fail(disconnected(0x9c)));
+    assert_eq!(world.late().1, ["dial ws://b/mqtt 5 mqtt"]);
+    let mut world = World::new(two_addresses());
+    world.feed_all([ConnectionInput::Connect, fail(refused(0x9d))]);
+    assert_eq!(world.actions.last().map(String::as_str), Some("dial ws://b/mqtt 5 mqtt"));
+    let mut world = World::online(policy());
+    world.feed(fail(disconnected(0x9c)));
+    assert_eq!(world.state(), "Closed");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod closing;
 mod connecting;
 mod random;
+mod renewal;
 mod repeated;
 mod standstill;
 mod table;
@@ -47,6 +48,7 @@ pub fn policy() -> Policy {
         versions: vec![Version::V5, Version::V3_1_1, Version::V3_1],
         version_choice: VersionChoice::Ours,
         redirects: RedirectPolicy::Report,
+        credentials: CredentialsAsked::Never,
         identifying: vec!["user name and password"],
         connect_timeout: Duration::from_secs(12),
         wait: Duration::ZERO,
@@ -98,6 +100,7 @@ impl World {
     pub fn state(&self) -> &'static str {
         match &self.lifecycle.state {
             State::Idle => "Idle",
+            State::Fetching(_) => "Fetching",
             State::Dialling(_) => "Dialling",
             State::Handshaking(_) => "Handshaking",
             State::AwaitingConnack(_) => "AwaitingConnack",
@@ -140,6 +143,7 @@ impl World {
 pub fn words(action: &Action) -> String {
     match action {
         Action::ForgetSession(forget) => format!("forget {forget}"),
+        Action::Fetch(endpoint) => format!("fetch {endpoint}"),
         Action::Dial(plan) => {
             let names = plan.subprotocols.join(",");
             let withheld =
@@ -148,6 +152,7 @@ pub fn words(action: &Action) -> String {
         }
         Action::Connect(version) => format!("connect {version}"),
         Action::Disconnect => "disconnect".to_owned(),
+        Action::Leave => "leave".to_owned(),
         Action::AskForAnswer => "ask".to_owned(),
         Action::Reset => "reset".to_owned(),
         Action::Drop => "drop".to_owned(),
@@ -174,6 +179,11 @@ pub fn time() -> ConnectionInput {
 
 pub fn fail(error: Error) -> ConnectionInput {
     ConnectionInput::Failed(error, LossFacts::default())
+}
+
+/// Credentials that last for ever.
+pub fn fetched(change: CredentialChange) -> ConnectionInput {
+    ConnectionInput::Fetched(Fetched { endpoint: None, change, renew_at: None })
 }
 
 /// FIN without a word.

@@ -30,8 +30,14 @@ fn worlds() -> Vec<World> {
         world.feed(ConnectionInput::Close(SessionRemains::Nothing));
         world
     };
+    let fetching = || {
+        let mut world = World::new(Policy { credentials: CredentialsAsked::Always, ..policy() });
+        world.feed(ConnectionInput::Connect);
+        world
+    };
     let mut worlds = vec![
         connecting(0),
+        fetching(),
         connecting(1),
         connecting(2),
         connecting(3),
@@ -61,8 +67,9 @@ fn row(input: impl Fn() -> ConnectionInput) -> Vec<String> {
     worlds().into_iter().map(said).collect()
 }
 
-const STATES: [&str; 9] = [
+const STATES: [&str; 10] = [
     "Idle",
+    "Fetching",
     "Dialling",
     "Handshaking",
     "AwaitingConnack",
@@ -104,6 +111,23 @@ fn connect() {
 }
 
 #[test]
+fn credentials_that_come() {
+    let came = || fetched(CredentialChange::Other);
+    check(came, &[("Fetching", "Dialling: dial ws://a/mqtt 5 mqtt")]);
+}
+
+#[test]
+fn credentials_that_do_not_come() {
+    let failed = || ConnectionInput::FetchFailed(Error::Credentials("no file".to_owned()));
+    check(failed, &[("Fetching", "Closed: drop, fail: no file")]);
+}
+
+#[test]
+fn nothing_under_way() {
+    check(|| ConnectionInput::Quiet, &[]);
+}
+
+#[test]
 fn dialled() {
     check(|| ConnectionInput::Dialled, &[("Dialling", "Handshaking")]);
 }
@@ -128,6 +152,7 @@ fn an_end_after_which_another_try_may_succeed() {
         || fail(fin()),
         &[
             ("Idle", &format!("Closed: drop, {lost}")),
+            ("Fetching", &format!("Closed: drop, {lost}")),
             ("Dialling", &format!("Closed: drop, {lost}")),
             ("Handshaking", &format!("Closed: drop, {lost}")),
             ("AwaitingConnack", &format!("Closed: drop, {lost}")),
@@ -148,10 +173,10 @@ fn an_error_after_which_every_try_would_fail() {
     let refused = "fail: the broker disconnected us: Not authorized";
     let said = row(|| fail(disconnected(0x87)));
     let is_final = |said: &String| said.starts_with("Closed: ") && said.contains("fail: ");
-    assert!(said[..6].iter().all(is_final), "{said:?} {refused}");
-    assert!(said[6].starts_with("Dialling: "), "the next connection of a replacement: {said:?}");
-    assert!(said[7].starts_with("Closed: drop, closed: the broker disconnected us"), "{said:?}");
-    assert_eq!(said[8], "Closed");
+    assert!(said[..7].iter().all(is_final), "{said:?} {refused}");
+    assert!(said[7].starts_with("Dialling: "), "the next connection of a replacement: {said:?}");
+    assert!(said[8].starts_with("Closed: drop, closed: the broker disconnected us"), "{said:?}");
+    assert_eq!(said[9], "Closed");
 }
 
 #[test]
@@ -183,6 +208,7 @@ fn time_that_is_not_up() {
 #[test]
 fn time_that_is_up() {
     let rows = [
+        ("Fetching", 12_000, "Fetching: expire"),
         ("Dialling", 12_100, "Dialling: expire"),
         ("Handshaking", 12_000, "Handshaking: expire"),
         (
@@ -254,6 +280,7 @@ fn close_where_nothing_remains() {
         || ConnectionInput::Close(SessionRemains::Nothing),
         &[
             ("Idle", "Closed: drop, closed"),
+            ("Fetching", "Closed: drop, closed"),
             ("Dialling", "Closed: drop, closed"),
             ("Handshaking", "Closed: drop, closed"),
             ("AwaitingConnack", "Closed: drop, closed"),
@@ -273,6 +300,7 @@ fn close_where_the_server_would_keep_a_session() {
             || ConnectionInput::Close(remains),
             &[
                 ("Idle", "Closed: drop, closed"),
+                ("Fetching", "Closed: drop, closed"),
                 ("Dialling", "Closed: drop, closed"),
                 ("Handshaking", "Closed: drop, closed"),
                 ("AwaitingConnack", "Closed: drop, closed"),

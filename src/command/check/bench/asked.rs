@@ -36,6 +36,8 @@ pub struct AskedPoint {
     pub deadline: Instant,
     /// T
     pub topic: String,
+    /// How long the latest answer to an upgrade could take.
+    pub patience: Duration,
     /// The user's request was refused in this point, and taken before.
     pub turned_away: Option<TurnedAway>,
     /// The server ended a connection in the middle.
@@ -47,6 +49,14 @@ impl AskedPoint {
     pub fn new(version: Option<Version>, timeout: Duration, topic: String) -> Self {
         let began = Instant::now();
         let deadline = began + timeout;
-        Self { version, began, deadline, topic, turned_away: None, saw_unexpected_end: false }
+        Self {
+            version,
+            began,
+            deadline,
+            topic,
+            patience: timeout,
+            turned_away: None,
+            saw_unexpected_end: false,
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{
-    Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, Spoken, StepResult,
-    Stop,
+    Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, SLOW_ANSWERS, Spoken,
+    StepResult, Stop,
 };
 use crate::command::check::connection::Link;
 use crate::command::check::connection::websocket::OurClose;
@@ -43,7 +43,7 @@ impl Bench {
         self.interrupts.obey()?;
         self.connections.opened += 1;
         let dialled = self.reach(address).map_err(|error| self.unreached(&error))?;
-        self.patience = (dialled.connect * ROUND_TRIPS).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+        self.set_patience(dialled.connect);
         let reached = format!("connected to {}", dialled.reached);
         self.journal.note(Direction::Out, ProtocolLayer::Tcp, || reached, &[]);
         let host = self.target.access.endpoint.host.clone();
@@ -56,6 +56,19 @@ impl Bench {
             self.note_certificate(conn);
         }
         secured.map(|()| conn)
+    }
+
+    /// How long silence may last from now on, where a TCP connection took this time.
+    fn set_patience(&mut self, connecting: Duration) {
+        let patience = (connecting * ROUND_TRIPS).max(self.known.first_answer * SLOW_ANSWERS);
+        self.patience = patience.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+    }
+
+    /// One of the server's first answers has come, after this time: a server that is slow is not
+    /// taken for one that is silent.
+    pub fn note_first_answer(&mut self, time: Duration) {
+        self.known.first_answer = self.known.first_answer.max(time);
+        self.patience = self.patience.max(time * SLOW_ANSWERS).min(LONGEST_PATIENCE);
     }
 
     fn reach(&self, address: Option<SocketAddr>) -> Result<Dialled, DialError> {

@@ -1,6 +1,7 @@
 //! What is known of the server from the points before.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::command::check::answer::Answer;
 use crate::mqtt::version::Version;
@@ -22,9 +23,16 @@ pub struct KnownServer {
     pub plain_answer: Option<Answer>,
     /// The user's request was answered by 101 once.
     pub was_upgraded: bool,
+    /// How long the server took for the slowest of its first answers.
+    pub first_answer: Duration,
 }
 
 impl KnownServer {
+    /// Whether no CONNECT was answered, or waited for, yet.
+    pub fn is_new_to_mqtt(&self) -> bool {
+        self.spoken.is_empty()
+    }
+
     /// Whether a version is spoken, as far as that is known.
     pub fn spoken(&self, version: Version) -> Option<&Spoken> {
         self.spoken.get(&version)

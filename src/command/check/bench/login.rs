@@ -1,6 +1,8 @@
 //! ON: CONNECT as the user logs in, and what CONNACK says.
 
-use super::{Bench, Conn, Spoken, StepResult, Stop};
+use std::time::{Duration, Instant};
+
+use super::{Bench, Conn, LONGEST_PATIENCE, Spoken, StepResult, Stop};
 use crate::command::check::aliases::Aliases;
 use crate::command::check::finding::{Finding, Verdict};
 use crate::command::check::journal::Fact;
@@ -140,8 +142,13 @@ impl Bench {
             let login = self.target.login.clone();
             self.authenticator.begin(&login, &mut connect.properties);
         }
+        let patience = if self.known.is_new_to_mqtt() { LONGEST_PATIENCE } else { self.patience() };
         self.send(conn, &Packet::Connect(Box::new(connect)));
-        let connack = self.connack(conn, is_ours)?;
+        let sent = Instant::now();
+        let connack = self.connack(conn, patience, is_ours)?;
+        if self.known.is_new_to_mqtt() {
+            self.note_first_answer(sent.elapsed());
+        }
         let dictated = connack.properties.server_keep_alive();
         self.link(conn).mqtt.keep_alive = dictated.unwrap_or(keep_alive);
         if version == Version::V5 && connack.code == ReasonCode::SUCCESS {
@@ -151,9 +158,9 @@ impl Bench {
     }
 
     /// Waits for CONNACK; where the user's authentication takes steps, they come first.
-    fn connack(&mut self, conn: Conn, is_ours: bool) -> StepResult<ConnAck> {
+    fn connack(&mut self, conn: Conn, patience: Duration, is_ours: bool) -> StepResult<ConnAck> {
         loop {
-            let answer = self.take(conn, "CONNACK", |packet| match packet {
+            let answer = self.take_within(conn, "CONNACK", patience, |packet| match packet {
                 Packet::ConnAck(_) => Some(packet.clone()),
                 Packet::Auth(_) if is_ours => Some(packet.clone()),
                 _ => None,

@@ -50,6 +50,9 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
 /// How many connect times silence may last.
 const ROUND_TRIPS: u32 = 10;
 
+/// How many times as long as the slowest of a server's first answers silence may last.
+const SLOW_ANSWERS: u32 = 2;
+
 /// Why there is no connection at all, and the exit code for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -171,10 +174,22 @@ impl Bench {
                 return Err(Stop::Ended { awaited, end });
             }
             if Instant::now() >= until {
-                return Err(Stop::Silent { awaited: awaited.to_owned(), after: began.elapsed() });
+                return Err(self.silence(awaited, patience, began.elapsed()));
             }
             self.pump(conn, until)?;
         }
+    }
+
+    /// Something did not come in this time. Where the point had no time left to wait for it, that
+    /// says nothing but that the server is slow.
+    fn silence(&self, awaited: &str, patience: Duration, after: Duration) -> Stop {
+        let timeout = self.target.timeout;
+        if after >= patience.min(self.patience).min(timeout) {
+            return Stop::Silent { awaited: awaited.to_owned(), after };
+        }
+        let timeout = timeout.as_secs_f64();
+        let words = format!("not done within {timeout} s, {awaited} was awaited: see --timeout");
+        Stop::Found(Finding::unknown(words))
     }
 
     /// Takes what comes on this connection until this time, and on parked ones in turn. Returns at

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Bench, Conn, StepResult, Stop};
 use crate::command::check::connection::Link;
-use crate::command::check::finding::Finding;
+use crate::command::check::finding::{Finding, Verdict};
 use crate::command::check::journal::{Direction, ProtocolLayer};
 use crate::command::check::packets::{self, ReceivedPacket};
 use crate::command::check::wire::Frame;
@@ -195,7 +195,7 @@ impl Bench {
     pub fn publish(&mut self, conn: Conn, publish: Publish) -> StepResult<()> {
         let qos = publish.qos;
         let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
-        self.acknowledged(conn, id, qos).map_err(|stop| self.unacknowledged(conn, stop))
+        self.acknowledged(conn, id, qos).map_err(|stop| self.unacknowledged(conn, id, stop))
     }
 
     /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
@@ -224,14 +224,35 @@ impl Bench {
     }
 
     /// What a missing acknowledgement means for a point that only builds on it.
-    fn unacknowledged(&mut self, conn: Conn, stop: Stop) -> Stop {
+    fn unacknowledged(&mut self, conn: Conn, id: PacketId, stop: Stop) -> Stop {
         let Stop::Silent { awaited, after } = &stop else { return stop };
         let words = format!(
             "no {awaited} within {:.1} s, though PINGREQ is answered: see qos1-round-trip and \
              qos2-round-trip",
             after.as_secs_f64()
         );
-        if self.fence(conn).is_ok() { Finding::unknown(words).into() } else { stop }
+        if self.fence(conn).is_err() {
+            return stop;
+        }
+        self.note_unacknowledged(conn, id, awaited);
+        Finding::unknown(words).into()
+    }
+
+    /// PINGREQ was answered after a PUBLISH or a PUBREL: what should have come before is lost, and
+    /// the network is not the reason. The round trip of its QoS is judged by that at the end.
+    fn note_unacknowledged(&mut self, conn: Conn, id: PacketId, awaited: &str) {
+        let link = self.link(conn);
+        let version = link.mqtt.version;
+        let is_late = link.mqtt.inbox.iter().any(|received| {
+            matches!(&received.packet,
+                Ok(Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack))
+                    if ack.packet_id == id)
+        });
+        if !is_late {
+            let point = if awaited == "PUBACK" { "qos1-round-trip" } else { "qos2-round-trip" };
+            let words = format!("no {awaited} came, though a PINGREQ after it was answered");
+            self.journal.observe(point, Some(version), Verdict::Fail, words);
+        }
     }
 
     /// The highest QoS up to this one that the server has not announced as absent.

@@ -1,9 +1,9 @@
 //! The upgrade: the user's request or a spoilt one, and what came for it.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Bench, Conn, StepResult, Stop};
+use super::{Bench, Conn, LONGEST_PATIENCE, StepResult, Stop};
 use crate::command::check::answer::{Answer, AnswerHead, Parsed, is_http};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Verdict;
@@ -83,9 +83,7 @@ impl Bench {
             let (link, journal) = self.both(conn);
             link.write(piece, journal);
         }
-        let patience = self.patience();
-        let parsed = self.wait(conn, "HTTP answer", patience, Link::take_head);
-        let answer = match parsed {
+        let answer = match self.http_answer(conn, request) {
             Ok(Parsed::Head(head, _)) => Answer::Head(head),
             Ok(_) => Answer::Other(self.link(conn).early_bytes().to_vec()),
             Err(Stop::Ended { end, .. }) => {
@@ -97,6 +95,19 @@ impl Bench {
         };
         self.note_answer(conn, request, &answer);
         Ok(Asked { conn, answer })
+    }
+
+    /// Waits for the head of an answer, for the first one of the run for longer.
+    fn http_answer(&mut self, conn: Conn, request: &UpgradeRequest) -> StepResult<Parsed> {
+        let is_first = request.is_plain() && self.known.plain_answer.is_none();
+        let patience = if is_first { LONGEST_PATIENCE } else { self.patience() };
+        self.asked.patience = patience;
+        let sent = Instant::now();
+        let parsed = self.wait(conn, "HTTP answer", patience, Link::take_head)?;
+        if is_first {
+            self.note_first_answer(sent.elapsed());
+        }
+        Ok(parsed)
     }
 
     /// UP: a WebSocket, upgraded as the user asks and offering `mqtt` alone. The subprotocol of the
@@ -116,7 +127,14 @@ impl Bench {
 
     /// The same with another request.
     pub fn up_with(&mut self, request: &UpgradeRequest) -> StepResult<Conn> {
-        let asked = self.ask(request)?;
+        let mut asked = self.ask(request)?;
+        if request.is_plain() && self.known.was_upgraded && asked.answer.is_passing() {
+            // What was taken before is refused for a while.
+            let words = format!("what was taken before was answered by {}", asked.answer);
+            self.journal.observe("offer-mqtt", None, Verdict::Fail, words);
+            self.close(asked.conn);
+            asked = self.ask(request)?;
+        }
         self.accepted(request, asked)
     }
 
@@ -133,7 +151,7 @@ impl Bench {
             },
             Answer::Silence => {
                 self.close(conn);
-                let waited = self.patience().min(self.target.timeout).as_secs_f64();
+                let waited = self.asked.patience.min(self.target.timeout).as_secs_f64();
                 let words = format!("no answer to the upgrade within {waited:.1} s");
                 return Err(self.failed(Exit::TimedOut, words));
             }
@@ -210,6 +228,10 @@ impl Bench {
         self.journal.observe("accept-key", None, verdict, accept.unwrap_or_default());
         let (verdict, words) = judge_upgrade_headers(head);
         self.journal.observe("upgrade-headers", None, verdict, words);
+        if head.version != "HTTP/1.1" {
+            let words = format!("101 in {}: browsers want HTTP/1.1", head.version);
+            self.journal.observe("speaks-http", None, Verdict::Fail, words);
+        }
     }
 }
 
@@ -290,7 +312,7 @@ mod tests {
         let head = |upgrade: &str, connection: &str| {
             let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
             let headers = vec![header("Upgrade", upgrade), header("connection", connection)];
-            judge_upgrade_headers(&AnswerHead { status: 101, reason: String::new(), headers }).0
+            judge_upgrade_headers(&AnswerHead { status: 101, headers, ..AnswerHead::default() }).0
         };
         assert_eq!(head("WebSocket", "upgrade"), Verdict::Pass);
         assert_eq!(head("websocket", "keep-alive, Upgrade"), Verdict::Warn);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::finding::Verdict;
 use super::journal::Fact;
 use super::points::Point;
-use super::run::{FindingOrigin, Novelty, PointResult};
+use super::run::{FLAKY, FindingOrigin, Novelty, PointResult};
 use super::select::PointSelection;
 use crate::exit::{Exit, Signal};
 use crate::format::escape;
@@ -228,6 +228,14 @@ impl Report {
             self.verdict().0 == ServerVerdict::Undecided && !self.selection.is_partial();
         let has_failed = counts.fail > 0 || is_undecided || self.faults().next().is_some();
         if has_failed { Exit::Local } else { Exit::Done }
+    }
+
+    /// The points at which the server has answered differently when it was asked again.
+    pub fn flaky(&self) -> Vec<&'static str> {
+        let flaky = self.results.iter().filter(|result| result.observed.starts_with(FLAKY));
+        let mut names: Vec<&'static str> = flaky.map(|result| result.point.name).collect();
+        names.dedup();
+        names
     }
 
     /// The points that a fault of this program has kept from being decided.

@@ -417,6 +417,13 @@ fn verdict(report: &Report, out: &mut Page) {
     let point = point.and_then(super::super::points::find);
     let reason = reason(report, verdict, point);
     out.hanging("", 0, &format!("{title}{scope}{reason}"));
+    let flaky = report.flaky();
+    if !flaky.is_empty() {
+        let names = flaky.join(", ");
+        let words = "The server, or a proxy before it, does not always do the same";
+        let more = "Look for that first: other deviations may follow from it.";
+        out.hanging("", 0, &format!("{words} ({names}). {more}"));
+    }
     let faults: Vec<&str> = report.faults().map(|result| result.point.name).collect();
     if !faults.is_empty() {
         let names = faults.join(", ");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::steadiness;
 use super::tasks::{self, Task};
 use super::{FindingOrigin, Novelty, PointResult, RunEnd, RunEvent, RunNews};
 use crate::command::check::bench::{Bench, BenchMemory, CheckTarget, Failure};
@@ -63,6 +64,7 @@ pub fn run(
         match found.follow(&news, observer) {
             ThreadEnd::Done(end) => {
                 let RunEnd { failure, memory, signal } = *end;
+                found.worsen(&memory.journal, observer);
                 return Ok(RunResult { results: found.sorted(), failure, memory, signal });
             }
             ThreadEnd::Fault(words) => {
@@ -129,6 +131,13 @@ impl Collected {
         self.results.push(result);
         self.done.push(task);
         self.asked = None;
+    }
+
+    /// What was seen after a point has passed makes its result worse.
+    fn worsen(&mut self, journal: &Journal, observer: &mut dyn FnMut(RunEvent<'_>)) {
+        for result in steadiness::worsen(&mut self.results, journal) {
+            observer(RunEvent::Worsened(result));
+        }
     }
 
     /// The point that was asked has ended by a fault of this program.

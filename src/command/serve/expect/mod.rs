@@ -6,9 +6,8 @@ mod tests;
 
 use std::fmt;
 
-use regex::bytes::Regex;
-
 use super::traffic::ClientPacket;
+use crate::format::pattern::Pattern;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
 use sent::Sent;
@@ -59,7 +58,7 @@ pub enum ExpectedField {
     /// `payload=`: all of it.
     Payload(String),
     /// `payload~`: a part of it matches.
-    PayloadMatch(Regex),
+    PayloadMatch(Pattern),
 }
 
 impl ExpectedField {

@@ -13,7 +13,7 @@ fn publish(topic: &str, qos: QoS, payload: &'static [u8]) -> Packet {
 
 fn expected() -> PacketExpectation {
     let filter = TopicFilter::new("a/+").expect("a topic filter");
-    let pattern = Regex::new("^ok").expect("a pattern");
+    let pattern = "^ok".parse().expect("a pattern");
     let fields = vec![
         ExpectedField::Topic(filter),
         ExpectedField::QoS(QoS::AtLeastOnce),

@@ -29,8 +29,8 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    Config, Deviation, Event, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
-    SendOptions, Session, Strictness, Violation,
+    Answering, Config, Deviation, Event, ExtraProperties, Lifetime, Login, ReceiveOptions,
+    ReportOptions, SendOptions, Session, Strictness, Violation,
 };
 use crate::mqtt::packet::{
     Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription,
@@ -66,7 +66,12 @@ fn parts_above(size: usize) -> ReceiveOptions {
 }
 
 fn receiving(parts_above: Option<usize>, strictness: Strictness) -> ReceiveOptions {
-    ReceiveOptions { maximum_packet: 1 << 20, parts_above, strictness }
+    ReceiveOptions {
+        maximum_packet: 1 << 20,
+        parts_above,
+        strictness,
+        answering: Answering::Session,
+    }
 }
 
 /// The same session that takes no deviation.

@@ -108,13 +108,17 @@ impl World {
 /// The messages that a server must read after these actions.
 fn expected(steps: &[Step], limit: usize) -> Vec<Read> {
     let mut messages = Vec::new();
+    let mut pings = 0_u32;
     for step in steps {
         match step {
             Step::Write(payload) => {
                 messages.extend(payload.chunks(limit).map(|part| (0x82, part.to_vec())));
             }
             Step::Flush => {}
-            Step::Ping => messages.push((0x89, Vec::new())),
+            Step::Ping => {
+                pings += 1;
+                messages.push((0x89, pings.to_be_bytes().to_vec()));
+            }
             Step::Pinged => messages.push((0x8a, b"?".to_vec())),
             Step::Close => messages.push((0x88, vec![3, 0xe8])),
         }
@@ -246,7 +250,7 @@ fn the_log_has_every_frame_in_its_order() {
     }
     let lines: Vec<String> = std::iter::from_fn(|| world.open.traced()).collect();
     let frames =
-        ["binary, length 32760", "binary, length 32760", "binary, length 4480", "ping, length 0"];
+        ["binary, length 32760", "binary, length 32760", "binary, length 4480", "ping, length 4"];
     let frames = frames.iter().chain(&["binary, length 1", "close, length 2"]);
     assert!(
         lines.iter().eq(frames.map(|frame| format!("> frame: {frame}")).collect::<Vec<_>>().iter()),

@@ -25,6 +25,13 @@ const ROWS: &[Row] = &[
         warns: &[],
     },
     Row {
+        name: "upgrade-in-http-1.0",
+        deviation: || Box::new(Answers(|_, head| head.replacen("HTTP/1.1", "HTTP/1.0", 1))),
+        scope: "reach,upgrade",
+        fails: &["speaks-http"],
+        warns: &[],
+    },
+    Row {
         name: "banner",
         deviation: || Box::new(Requests(|_| Request::Answer("SSH-2.0-x\r\n".to_owned()))),
         scope: "speaks-http",
@@ -36,7 +43,7 @@ const ROWS: &[Row] = &[
 #[test]
 fn deviations_change_their_points() {
     // Without a connection all others are unknown.
-    let (with_others, alone) = ROWS.split_at(2);
+    let (with_others, alone) = ROWS.split_at(3);
     play(with_others);
     let (_serve, url) = super::serve();
     let front = crate::check::front::start(&url, alone[0].deviation);

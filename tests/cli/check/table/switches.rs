@@ -3,21 +3,33 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use super::{Verdicts, at_once, differing, verdicts};
+use super::{Verdicts, at_once, differing, verdicts, verdicts_with};
 use crate::support::program::{Program, Running};
 
 /// Points that hardly anything changes.
 const OTHERS: [&str; 4] = ["offer-mqtt", "qos0-round-trip", "second-connect", "suback-each"];
 
 /// Deviations after which no other point can be asked.
-const ALONE: [&str; 6] = [
+const ALONE: [&str; 15] = [
     "page-instead-of-upgrade",
+    "redirected",
+    "login-wanted",
+    "bad-gateway",
+    "http2-spoken",
+    "connack-late",
+    "suback-late",
+    "silent-after-connack",
+    "silent-after-subscribe",
+    "silent-after-100-packets",
     "no-upgrade-header",
     "wrong-accept-key",
     "origin-wanted",
     "pingreq-unanswered",
     "keep-alive-not-enforced",
 ];
+
+/// Deviations of TLS.
+const OVER_TLS: [&str; 1] = ["no-close-notify"];
 
 /// A deviation as the list has it.
 struct Listed {
@@ -61,7 +73,7 @@ fn settled(verdicts: Verdicts) -> Verdicts {
 
 fn deviating(flags: &[&str]) -> (Running, String) {
     let mut running = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
-    let url = running.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    let url = running.wait_for_line(|line| line.contains("://127.0.0.1:"));
     (running, url)
 }
 
@@ -71,8 +83,14 @@ fn words(list: &[String]) -> Vec<&str> {
 
 /// The verdicts about a broker with this deviation, and the report.
 fn found_with(row: &Listed) -> (Verdicts, String) {
-    let (_serve, url) = deviating(&["--deviate", &row.name]);
-    let (found, report) = verdicts(&url, &row.scope());
+    let flags = ["--deviate", &row.name];
+    let (found, report) = if OVER_TLS.contains(&row.name.as_str()) {
+        let (_serve, url) = deviating(&[&flags[..], &["--tls"]].concat());
+        verdicts_with(&url, &row.scope(), &["--insecure"])
+    } else {
+        let (_serve, url) = deviating(&flags);
+        verdicts(&url, &row.scope())
+    };
     (settled(found), report)
 }
 

@@ -188,7 +188,7 @@ mod tests {
 
     fn judged(offer: &str, answer: &str) -> Option<String> {
         let headers = vec![(HEADER.to_owned(), answer.to_owned())];
-        illegal(offer, &AnswerHead { status: 101, reason: String::new(), headers })
+        illegal(offer, &AnswerHead { status: 101, headers, ..AnswerHead::default() })
     }
 
     #[test]

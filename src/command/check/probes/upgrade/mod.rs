@@ -72,9 +72,10 @@ fn refused_alike(bench: &mut Bench, answer: &Answer) -> StepResult<Option<Findin
     Ok(is_alike.then(|| Finding::unknown(format!("nothing is upgraded: {plain}"))))
 }
 
-/// A failure, tried once more if it rests on silence or on an end.
+/// A failure, tried once more if it rests on silence, on an end, or on an answer that may pass.
 fn failed(answer: &Answer, words: String) -> Finding {
     match answer {
+        answer if answer.is_passing() => Finding::fail(words).in_doubt(),
         Answer::Ended(_) | Answer::Silence => Finding::fail(words).in_doubt(),
         Answer::Head(_) | Answer::Other(_) => Finding::fail(words),
     }

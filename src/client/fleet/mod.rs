@@ -1,0 +1,417 @@
+//! Many connections in one loop: it waits for all sockets at once, and serves those that are ready.
+//! What is done with the connections is decided by a [`Driver`].
+//!
+//! mio rounds the time that it waits up to milliseconds. So the loop waits by `poll` for mio's own
+//! descriptor, to the nanosecond, and asks mio without waiting which sockets are ready.
+
+mod cause;
+mod connection;
+mod dial;
+mod driver;
+mod options;
+mod stage;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytestring::ByteString;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::mqtt::packet::{Publish, Subscription};
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::session::{self, Unsendable};
+use crate::signals::{QuitWatch, Signals};
+use crate::transport::wire::Chunk;
+
+pub use cause::Cause;
+use connection::{FleetConnection, Left, Queued};
+pub use dial::FleetTarget;
+pub use driver::{Driver, Happening, Made};
+pub use options::FleetOptions;
+pub use stage::ConnectionStage;
+
+/// How large a chunk to read into is, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// How many bytes are read from one connection in a turn.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How many connections are read in a turn before anything else is looked at.
+const READS: usize = 64;
+
+/// How many sockets one look reports at most.
+const EVENTS: usize = 1024;
+
+/// Of so many connections each keeps its buffers.
+const KEEPING: usize = 100;
+
+/// The token of the signals; the connections have those from 0.
+const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// Many connections.
+pub struct Fleet {
+    options: FleetOptions,
+    poll: Poll,
+    connections: Vec<FleetConnection>,
+    alarms: BinaryHeap<Reverse<(Instant, usize)>>,
+    to_read: VecDeque<usize>,
+    to_write: Vec<usize>,
+    /// What happened while the driver acted, and is told to it next.
+    happened: VecDeque<(usize, Happening)>,
+    spare: Vec<Chunk>,
+    signals: FleetSignals,
+}
+
+/// The signals, and the socket that wakes the loop.
+struct FleetSignals {
+    ending: Signals,
+    quit: QuitWatch,
+    socket: UnixStream,
+}
+
+impl FleetSignals {
+    fn new() -> io::Result<Self> {
+        let (waker, socket) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        socket.set_nonblocking(true)?;
+        let ending = Signals::new(&waker)?;
+        let quit = QuitWatch::begin(&waker)?;
+        Ok(Self { ending, quit, socket })
+    }
+}
+
+impl Fleet {
+    /// A fleet without connections. From now on signals are told to the driver.
+    pub fn new(options: FleetOptions) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let signals = FleetSignals::new()?;
+        let descriptor = signals.socket.as_raw_fd();
+        poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE)?;
+        sharpen_clock();
+        Ok(Self {
+            options,
+            poll,
+            connections: Vec::new(),
+            alarms: BinaryHeap::new(),
+            to_read: VecDeque::new(),
+            to_write: Vec::new(),
+            happened: VecDeque::new(),
+            spare: Vec::new(),
+            signals,
+        })
+    }
+
+    /// Adds a connection with this client id, which does not begin yet; returns its number.
+    pub fn add(&mut self, client_id: ByteString) -> usize {
+        let config = session::Config { client_id, ..self.options.session.clone() };
+        self.connections.push(FleetConnection::new(config, Instant::now()));
+        self.connections.len() - 1
+    }
+
+    /// Begins a connection, which was to begin at `intended`.
+    pub fn dial(&mut self, id: usize, intended: Instant, now: Instant) {
+        if let Err(cause) = self.begin(id, intended, now) {
+            self.happened.push_back((id, Happening::NotMade(cause)));
+        }
+    }
+
+    fn begin(&mut self, id: usize, intended: Instant, now: Instant) -> Result<(), Cause> {
+        let socket = self.options.target.begin().map_err(|error| Cause::of_socket(&error))?;
+        let descriptor = socket.as_fd().as_raw_fd();
+        self.poll
+            .registry()
+            .register(
+                &mut SourceFd(&descriptor),
+                Token(id),
+                Interest::READABLE | Interest::WRITABLE,
+            )
+            .map_err(|error| Cause::of_socket(&error))?;
+        self.connections[id].begin(socket, intended, now);
+        self.arm(id);
+        Ok(())
+    }
+
+    /// Subscribes; the answer is told as [`Happening::Subscribed`].
+    pub fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
+        let connection = &mut self.connections[id];
+        connection.session().subscribe(subscriptions, Properties::default());
+        connection.note_subscribe(now);
+        self.queue_write(id);
+        self.arm(id);
+    }
+
+    /// Whether one more message of this QoS may be published now.
+    pub fn can_publish(&mut self, id: usize, qos: QoS) -> bool {
+        let connection = &mut self.connections[id];
+        !connection.is_congested() && connection.session().can_publish(qos)
+    }
+
+    /// Whether the server does not take what is sent to this connection.
+    pub fn is_congested(&self, id: usize) -> bool {
+        self.connections[id].is_congested()
+    }
+
+    /// Publishes messages like `head`; see [`session::Session::publish_run`].
+    pub fn publish_run(
+        &mut self,
+        id: usize,
+        head: &Rc<Publish>,
+        token: u64,
+        next: impl FnMut(usize) -> Option<Range<usize>>,
+    ) -> u64 {
+        self.queue_write(id);
+        self.connections[id].session().publish_run(head, token, next)
+    }
+
+    /// Publishes a message that is too large for a run.
+    pub fn publish(&mut self, id: usize, message: Publish, token: u64) -> Result<(), Unsendable> {
+        self.queue_write(id);
+        self.connections[id].session().publish(message, token)
+    }
+
+    /// Ends a connection in order; [`Happening::Closed`] tells that it has ended.
+    pub fn close(&mut self, id: usize, now: Instant) {
+        if self.connections[id].close(now) {
+            self.arm(id);
+        } else {
+            self.happened.push_back((id, Happening::Closed));
+        }
+    }
+
+    /// Ends a connection at once.
+    pub fn abandon(&mut self, id: usize) {
+        self.connections[id].drop_link();
+    }
+
+    /// Runs until the driver is over.
+    pub fn run(&mut self, driver: &mut impl Driver) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let began = Instant::now();
+            self.tell(driver, began);
+            driver.act(self, began);
+            self.expire(driver, Instant::now());
+            self.write();
+            self.tell(driver, Instant::now());
+            if driver.is_over() {
+                return Ok(());
+            }
+            self.read(driver);
+            self.write();
+            driver.note_turn(began.elapsed());
+            self.wait(driver.next_due(), &mut events)?;
+            self.note(&events, driver);
+        }
+    }
+
+    /// Tells what happened while the driver could not listen.
+    fn tell(&mut self, driver: &mut impl Driver, now: Instant) {
+        while let Some((id, what)) = self.happened.pop_front() {
+            driver.happened(id, what, now);
+        }
+    }
+
+    /// Waits until a socket is ready, or until `due`.
+    fn wait(&mut self, due: Option<Instant>, events: &mut Events) -> io::Result<()> {
+        let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
+        let until = [due, alarm].into_iter().flatten().min();
+        let until = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let is_idle = self.to_read.is_empty() && self.happened.is_empty();
+        if is_idle && until != Some(Duration::ZERO) {
+            let mut ends = [PollFd::new(self.poll.registry(), PollFlags::IN)];
+            let timeout = until.and_then(|until| Timespec::try_from(until).ok());
+            match rustix::event::poll(&mut ends, timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match self.poll.poll(&mut *events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes which sockets are ready.
+    fn note(&mut self, events: &Events, driver: &mut impl Driver) {
+        let now = Instant::now();
+        for event in events {
+            if event.token() == SIGNALS {
+                self.take_signals(driver, now);
+                continue;
+            }
+            let Token(id) = event.token();
+            if self.connections[id].stage == ConnectionStage::Tcp {
+                let has_come = event.is_writable() || event.is_error() || event.is_read_closed();
+                if has_come {
+                    self.connected(id, driver, now);
+                }
+                continue;
+            }
+            if event.is_writable() && self.connections[id].is_congested() {
+                self.push(id, driver, now);
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                self.queue_read(id);
+            }
+        }
+    }
+
+    fn take_signals(&mut self, driver: &mut impl Driver, now: Instant) {
+        let mut buffer = [0; 64];
+        while matches!(self.signals.socket.read(&mut buffer), Ok(1..)) {}
+        if self.signals.quit.take() {
+            driver.asked_for_figures(now);
+        }
+        if let Some(signal) = self.signals.ending.take() {
+            driver.interrupted(signal, now);
+        }
+    }
+
+    /// TCP is there, or has failed.
+    fn connected(&mut self, id: usize, driver: &mut impl Driver, now: Instant) {
+        match self.connections[id].connected(&self.options.transport, now) {
+            Ok(()) => self.queue_read(id),
+            Err(cause) => self.fail(id, cause, driver, now),
+        }
+    }
+
+    /// Writes what waits for a server that takes something again.
+    fn push(&mut self, id: usize, driver: &mut impl Driver, now: Instant) {
+        let connection = &mut self.connections[id];
+        connection.write(now);
+        if connection.is_congested() {
+            return;
+        }
+        if connection.stage == ConnectionStage::Online {
+            driver.happened(id, Happening::Sendable, now);
+        }
+        // What was read while it was congested may not be understood yet.
+        self.queue_read(id);
+    }
+
+    /// Reads connections that are ready, each a part.
+    fn read(&mut self, driver: &mut impl Driver) {
+        for _ in 0..self.to_read.len().min(READS) {
+            let Some(id) = self.to_read.pop_front() else { return };
+            let now = Instant::now();
+            let connection = &mut self.connections[id];
+            connection.reading = Queued::No;
+            let was = connection.stage;
+            let result = connection
+                .understand(id, driver, now)
+                .and_then(|()| connection.read(id, &mut self.spare, READ_BYTES, driver));
+            let stage = connection.stage;
+            match result {
+                Ok(left) => {
+                    if left == Left::Something {
+                        self.queue_read(id);
+                    }
+                    self.queue_write(id);
+                }
+                Err(cause) => self.fail(id, cause, driver, now),
+            }
+            if was != stage {
+                self.arm(id);
+            }
+        }
+    }
+
+    /// Does what is due for connections that have waited for something.
+    fn expire(&mut self, driver: &mut impl Driver, now: Instant) {
+        while let Some(Reverse((at, id))) = self.alarms.peek().copied()
+            && at <= now
+        {
+            self.alarms.pop();
+            self.connections[id].armed = None;
+            match self.connections[id].expire(self.options.timeout, now) {
+                Ok(()) => {
+                    self.queue_write(id);
+                    self.arm(id);
+                }
+                Err(cause) => self.fail(id, cause, driver, now),
+            }
+        }
+    }
+
+    /// Notes when something is due for a connection.
+    fn arm(&mut self, id: usize) {
+        let connection = &mut self.connections[id];
+        if let Some(at) = connection.deadline(self.options.timeout)
+            && connection.armed.is_none_or(|armed| at < armed)
+        {
+            connection.armed = Some(at);
+            self.alarms.push(Reverse((at, id)));
+        }
+    }
+
+    /// A connection has ended.
+    fn fail(&mut self, id: usize, cause: Cause, driver: &mut impl Driver, now: Instant) {
+        let connection = &mut self.connections[id];
+        let what = match connection.stage {
+            ConnectionStage::Idle => return,
+            ConnectionStage::Closing => Happening::Closed,
+            ConnectionStage::Online => Happening::Lost(cause),
+            ConnectionStage::Tcp
+            | ConnectionStage::Tls
+            | ConnectionStage::Upgrade
+            | ConnectionStage::Connack => Happening::NotMade(cause),
+        };
+        connection.drop_link();
+        driver.happened(id, what, now);
+    }
+
+    fn queue_read(&mut self, id: usize) {
+        let connection = &mut self.connections[id];
+        if connection.reading == Queued::No {
+            connection.reading = Queued::Yes;
+            self.to_read.push_back(id);
+        }
+    }
+
+    fn queue_write(&mut self, id: usize) {
+        let connection = &mut self.connections[id];
+        if connection.writing == Queued::No {
+            connection.writing = Queued::Yes;
+            self.to_write.push(id);
+        }
+    }
+
+    /// Writes what waits for each connection.
+    fn write(&mut self) {
+        let now = Instant::now();
+        let mut ids = std::mem::take(&mut self.to_write);
+        let is_large = self.connections.len() > KEEPING;
+        for id in ids.drain(..) {
+            let connection = &mut self.connections[id];
+            connection.writing = Queued::No;
+            if !connection.is_congested() {
+                connection.write(now);
+            }
+            if is_large {
+                connection.release_memory();
+            }
+        }
+        if self.to_write.is_empty() {
+            self.to_write = ids;
+        }
+    }
+}
+
+/// Lets the kernel end waits when they are due, and not up to 50 µs later.
+#[cfg(target_os = "linux")]
+fn sharpen_clock() {
+    // Where this is forbidden, waits are a little longer.
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sharpen_clock() {}

@@ -1,0 +1,80 @@
+//! How all connections of a fleet are made: as a first connection, which tried what the server
+//! understands, has found.
+
+use std::time::Duration;
+
+use super::dial::FleetTarget;
+use crate::client::driver::framing;
+use crate::client::{Client, Error, Established};
+use crate::mqtt::property::{Property, PropertyId};
+use crate::mqtt::session::{self, Strictness};
+use crate::mqtt::version::Version;
+use crate::transport;
+use crate::transport::dial::Reached;
+use crate::transport::endpoint::Scheme;
+use crate::transport::tls::TlsConfig;
+
+/// How many messages each connection takes before it has acknowledged one: what is sent again after
+/// a loss is not more than that.
+const RECEIVE_MAXIMUM: u32 = 1000;
+
+/// How all connections of a fleet are made.
+#[derive(Debug)]
+pub struct FleetOptions {
+    /// Where to.
+    pub target: FleetTarget,
+    /// TLS, upgrade and frames.
+    pub(super) transport: transport::Options,
+    /// The session of each, but for the client id.
+    pub(super) session: session::Config,
+    /// How long making a connection may take, and the answer to a SUBSCRIBE.
+    pub(super) timeout: Duration,
+}
+
+impl FleetOptions {
+    /// Connections like this one. A server behind a proxy cannot be reached so.
+    pub fn like(client: &Client, established: &Established) -> Result<Self, Error> {
+        let options = client.options();
+        let target = match &established.address {
+            Reached::Tcp(address) => FleetTarget::Tcp(*address, options.route.bind),
+            Reached::Unix(path) => FleetTarget::Unix(path.clone()),
+            Reached::Proxied { .. } => {
+                let error = std::io::Error::other("the server was reached through a proxy");
+                return Err(Error::Local(error));
+            }
+        };
+        // Each connection is one of another device: none resumes the TLS session of another.
+        let tls = (options.endpoint.scheme == Scheme::Wss).then(|| TlsConfig::new(&options.tls));
+        let tls = tls.transpose().map_err(Error::TlsSetup)?.map(|tls| tls.without_resumption());
+        let mut session = options.session.clone();
+        session.version = established.version;
+        if session.version.has_properties() {
+            let maximum = Property::number(PropertyId::ReceiveMaximum, RECEIVE_MAXIMUM);
+            session.properties.connect.set(maximum);
+        }
+        let transport = transport::Options {
+            endpoint: options.endpoint.clone(),
+            tls,
+            subprotocols: subprotocols(client, established),
+            headers: options.upgrade.headers.clone(),
+            secrets: session.secrets(),
+            strict: session.receiving.strictness == Strictness::Strict,
+            max_message: session.receiving.maximum_packet,
+            framing: framing(session.sending.grouping),
+            log: false,
+        };
+        Ok(Self { target, transport, session, timeout: options.limits.timeout })
+    }
+}
+
+/// What is offered: what the user asked for, or what the first connection has found.
+fn subprotocols(client: &Client, established: &Established) -> Vec<String> {
+    if let Some(asked) = &client.options().upgrade.subprotocols {
+        return asked.clone();
+    }
+    let usual = match established.version {
+        Version::V3_1 => "mqttv3.1",
+        Version::V3_1_1 | Version::V5 => "mqtt",
+    };
+    vec![established.info.subprotocol.clone().unwrap_or_else(|| usual.to_owned())]
+}

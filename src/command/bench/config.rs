@@ -1,0 +1,156 @@
+//! What `bench` is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::conditions::{Condition, Tolerated};
+use super::payload::Sizes;
+use super::plan::Plan;
+use super::schedule::OfferedRate;
+use crate::client;
+use crate::mqtt::qos::QoS;
+use crate::report::Verbosity;
+
+/// What `bench` is asked to do.
+pub struct Config {
+    /// Where to connect, and how.
+    pub client: client::Options,
+    /// Whether a server beyond this machine and private networks may be loaded.
+    pub remote: RemoteLoad,
+    /// The load.
+    pub load: LoadPlan,
+    /// What is printed, and what fails the run.
+    pub report: ReportPlan,
+    /// Which lines go to stderr.
+    pub verbosity: Verbosity,
+}
+
+/// Whether a server beyond this machine and private networks may be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteLoad {
+    /// It is not.
+    Spared,
+    /// It may (`--allow-remote`).
+    Allowed,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BenchAction {
+    /// The load.
+    Run,
+    /// The plan is printed (`--dry-run`).
+    Print,
+}
+
+/// The load.
+#[derive(Debug, Clone)]
+pub struct LoadPlan {
+    /// Connections and topics.
+    pub plan: Plan,
+    /// The pattern of the topics.
+    pub topic: String,
+    /// The messages.
+    pub messages: MessagePlan,
+    /// When they are sent.
+    pub pace: LoadPace,
+    /// How long it takes.
+    pub times: TimePlan,
+    /// Connections a second; `None` is all at once.
+    pub connect_rate: Option<f64>,
+    /// Whether a connection that is lost is made again.
+    pub comeback: Comeback,
+    /// From it everything follows that is random.
+    pub seed: u64,
+    /// Whether it is done, or printed.
+    pub action: BenchAction,
+}
+
+/// Whether a connection that is lost is made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comeback {
+    /// After about a second, again and again.
+    Soon,
+    /// Never (`--no-reconnect`).
+    Never,
+}
+
+/// The messages.
+#[derive(Debug, Clone)]
+pub struct MessagePlan {
+    /// How they are published.
+    pub qos: QoS,
+    /// How they are subscribed to.
+    pub sub_qos: QoS,
+    /// How long their payloads are.
+    pub sizes: Sizes,
+}
+
+/// When messages are sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LoadPace {
+    /// At times that do not depend on the server.
+    Open(OfferedRate),
+    /// Each publisher sends as soon as fewer than so many of its messages are unfinished; `None` is
+    /// without limit.
+    Closed(Option<u64>),
+}
+
+/// How long the run takes.
+#[derive(Debug, Clone, Copy)]
+pub struct TimePlan {
+    /// The length of the window.
+    pub length: WindowLength,
+    /// The time before it, in which messages are sent and verified and not measured.
+    pub warmup: Duration,
+    /// How long to wait for what is missing since something came.
+    pub drain: Duration,
+}
+
+/// The length of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowLength {
+    /// This time.
+    Time(Duration),
+    /// Until so many messages are sent (`-C`).
+    Count(u64),
+}
+
+/// What is printed, and what fails the run.
+#[derive(Debug, Clone)]
+pub struct ReportPlan {
+    /// The form on stdout.
+    pub form: BenchForm,
+    /// The file that gets the object of `--json`.
+    pub json: Option<PathBuf>,
+    /// What percentiles are written to (`--hgrm`).
+    pub hgrm: Option<PathBuf>,
+    /// The conditions of `--fail`.
+    pub conditions: Vec<Condition>,
+    /// The implied conditions that do not count (`--tolerate`).
+    pub tolerated: Vec<Tolerated>,
+    /// `--max-lateness`
+    pub max_lateness: MaxLateness,
+    /// The command line, with secrets masked.
+    pub arguments: Vec<String>,
+}
+
+/// The form of the report on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BenchForm {
+    /// Lines.
+    Text,
+    /// An object (`--json`).
+    Json,
+}
+
+/// How late the generator may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxLateness {
+    /// 1 ms, or a tenth of the latency if that is more.
+    Usual,
+    /// This time.
+    Time(Duration),
+    /// It does not matter.
+    Never,
+}

@@ -1,0 +1,195 @@
+//! The connections: which are ready, which have failed, and which come back.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::{Duration, Instant};
+
+use crate::client::fleet::{Cause, Made};
+use crate::command::bench::clock::number;
+use crate::command::bench::config::Comeback;
+use crate::command::bench::results::ConnectionResults;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+
+/// How far a connection is, as the load sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// It was not begun, or is being made.
+    Pending,
+    /// It waits for so many codes of SUBACK.
+    Subscribing(usize),
+    /// It is ready.
+    Ready,
+    /// It was ready, is lost, and may come back.
+    Lost,
+    /// It could not be made.
+    Failed,
+    /// It has ended as it should.
+    Closed,
+}
+
+/// All connections.
+#[derive(Debug)]
+pub struct Connecting {
+    states: Vec<ConnectionState>,
+    /// How many are to become ready or to fail before it goes on.
+    pending: usize,
+    /// When those come back that were lost.
+    comebacks: BinaryHeap<Reverse<(Instant, usize)>>,
+    comeback: Comeback,
+    random: fastrand::Rng,
+    /// When the first was to begin.
+    began: Instant,
+}
+
+impl Connecting {
+    /// So many connections, none of which has begun.
+    pub fn new(count: usize, comeback: Comeback, seed: u64, now: Instant) -> Self {
+        Self {
+            states: vec![ConnectionState::Pending; count],
+            pending: 0,
+            comebacks: BinaryHeap::new(),
+            comeback,
+            random: fastrand::Rng::with_seed(seed ^ 0x6c6f_7374),
+            began: now,
+        }
+    }
+
+    /// How far a connection is.
+    pub fn state(&self, id: usize) -> ConnectionState {
+        self.states[id]
+    }
+
+    /// So many more are to become ready.
+    pub fn expect(&mut self, count: usize) {
+        self.pending += count;
+    }
+
+    /// Whether all that were begun are ready or have failed.
+    pub fn is_settled(&self) -> bool {
+        self.pending == 0
+    }
+
+    /// How many are online.
+    pub fn online(&self) -> u64 {
+        self.states.iter().filter(|state| **state == ConnectionState::Ready).count() as u64
+    }
+
+    /// A connection was made; whether that was its first time. `codes` of SUBACK are to come.
+    pub fn made(&mut self, id: usize, made: &Made, codes: usize, to: &mut ConnectionResults) {
+        if self.states[id] == ConnectionState::Lost {
+            to.reconnected += 1;
+            self.states[id] = ConnectionState::Ready;
+            return;
+        }
+        to.made += 1;
+        let times = &mut to.times;
+        times.whole.add(number(made.took));
+        let steps = &made.steps;
+        for (time, step) in [
+            (&mut times.tcp, steps.tcp),
+            (&mut times.tls, steps.tls),
+            (&mut times.upgrade, steps.upgrade),
+            (&mut times.connack, steps.connack),
+        ] {
+            if let Some(step) = step {
+                time.add(number(step));
+            }
+        }
+        if codes > 0 {
+            self.states[id] = ConnectionState::Subscribing(codes);
+        } else {
+            self.settle(id, ConnectionState::Ready);
+        }
+    }
+
+    fn settle(&mut self, id: usize, state: ConnectionState) {
+        self.states[id] = state;
+        self.pending = self.pending.saturating_sub(1);
+    }
+
+    /// SUBACK came; an error if it refuses a filter. Returns the lowest QoS that it grants.
+    pub fn subscribed(
+        &mut self,
+        id: usize,
+        codes: &[ReasonCode],
+        took: Duration,
+        to: &mut ConnectionResults,
+    ) -> Result<Option<QoS>, Cause> {
+        let ConnectionState::Subscribing(missing) = self.states[id] else { return Ok(None) };
+        if let Some(code) = codes.iter().find(|code| code.is_error()) {
+            return Err(Cause::Suback(*code));
+        }
+        match missing.saturating_sub(codes.len()) {
+            0 => {
+                to.times.suback.add(number(took));
+                self.settle(id, ConnectionState::Ready);
+            }
+            left => self.states[id] = ConnectionState::Subscribing(left),
+        }
+        Ok(codes.iter().filter_map(|code| QoS::from_bits(code.0)).min())
+    }
+
+    /// A connection could not be made, or was lost before it was ready. One that was ready before
+    /// is tried again.
+    pub fn not_made(&mut self, id: usize, cause: Cause, now: Instant, to: &mut ConnectionResults) {
+        match self.states[id] {
+            ConnectionState::Lost => return self.come_back(id, now),
+            ConnectionState::Pending | ConnectionState::Subscribing(_) => {}
+            ConnectionState::Ready | ConnectionState::Failed | ConnectionState::Closed => return,
+        }
+        *to.failed.entry(cause).or_default() += 1;
+        to.first_failed.get_or_insert((id + 1, now.duration_since(self.began)));
+        self.settle(id, ConnectionState::Failed);
+    }
+
+    /// A connection was lost.
+    pub fn lost(&mut self, id: usize, cause: Cause, now: Instant, to: &mut ConnectionResults) {
+        if matches!(self.states[id], ConnectionState::Pending | ConnectionState::Subscribing(_)) {
+            return self.not_made(id, cause, now, to);
+        }
+        *to.disconnected.entry(cause).or_default() += 1;
+        self.states[id] = ConnectionState::Lost;
+        self.come_back(id, now);
+    }
+
+    fn come_back(&mut self, id: usize, now: Instant) {
+        if self.comeback == Comeback::Soon {
+            let delay = Duration::from_secs_f64(0.5 + self.random.f64());
+            self.comebacks.push(Reverse((now + delay, id)));
+        }
+    }
+
+    /// A connection has ended as it should.
+    pub fn closed(&mut self, id: usize) {
+        self.states[id] = ConnectionState::Closed;
+    }
+
+    /// When the next comes back.
+    pub fn next(&self) -> Option<Instant> {
+        self.comebacks.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Those that come back now.
+    pub fn due(&mut self, now: Instant) -> Vec<usize> {
+        let mut due = Vec::new();
+        while let Some(Reverse((at, id))) = self.comebacks.peek().copied()
+            && at <= now
+        {
+            self.comebacks.pop();
+            due.push(id);
+        }
+        due
+    }
+
+    /// None comes back any more.
+    pub fn stop(&mut self) {
+        self.comebacks.clear();
+        self.comeback = Comeback::Never;
+    }
+}
+
+/// The cause that came most often.
+pub fn commonest(causes: &BTreeMap<Cause, u64>) -> Option<Cause> {
+    causes.iter().max_by_key(|(_, count)| **count).map(|(cause, _)| *cause)
+}

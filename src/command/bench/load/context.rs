@@ -1,0 +1,52 @@
+//! What all parts of a load know.
+
+use std::time::{Duration, Instant};
+
+use super::window::Window;
+use crate::command::bench::clock::RunClock;
+use crate::command::bench::config::LoadPlan;
+use crate::command::bench::payload::Payloads;
+use crate::mqtt::topic::TopicName;
+
+/// What does not change in a run, and the window.
+pub struct Context {
+    /// What is done.
+    pub load: LoadPlan,
+    /// The topics by their number.
+    pub topics: Vec<TopicName>,
+    /// The payloads.
+    pub payloads: Payloads,
+    /// The clock of the times in them.
+    pub clock: RunClock,
+    /// What time it is.
+    pub now: fn() -> Instant,
+    /// The window.
+    pub window: Window,
+    /// How many subscribers get each message of a topic.
+    pub readers: Vec<u64>,
+}
+
+impl Context {
+    /// Whether anyone reads.
+    pub fn has_readers(&self) -> bool {
+        self.readers.iter().any(|readers| *readers > 0)
+    }
+
+    /// How many messages of a publisher so many copies stand for.
+    pub fn messages_of(&self, publisher: usize, copies: u64) -> u64 {
+        let plan = &self.load.plan;
+        let topics = plan.topics_of_publisher(publisher);
+        let readers = (0..topics as u64).map(|n| self.readers[plan.place(publisher, n).0]);
+        let readers: u64 = readers.sum();
+        copies * topics as u64 / readers.max(1)
+    }
+}
+
+/// What the load asks the system.
+#[derive(Clone, Copy)]
+pub struct System {
+    /// The CPU time of this thread.
+    pub cpu: fn() -> Duration,
+    /// The CPU time of the machine: busy, stolen, all.
+    pub machine: fn() -> Option<[u64; 3]>,
+}

@@ -1,0 +1,253 @@
+//! Which connection publishes and subscribes to which topic, and where the numbers of a reader and
+//! a stream are kept. A stream is one publisher on one topic: what MQTT orders.
+
+/// Which topics a subscriber takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Those that fall to it by the rule of [`Plan`].
+    Shared,
+    /// All (`--sub-all`).
+    Everyone,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It subscribes; its place among the subscribers.
+    Subscriber(usize),
+    /// It publishes; its place among the publishers.
+    Publisher(usize),
+    /// It only stands; its place among those.
+    Idle(usize),
+}
+
+/// How many connections and topics there are.
+///
+/// One rule on both sides: of K topics and n connections, connection c takes every topic k with
+/// k mod n = c if K >= n, else topic c mod K. So no topic is without reader or writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Connections that publish.
+    pub publishers: usize,
+    /// Connections that subscribe.
+    pub subscribers: usize,
+    /// Connections that only stand.
+    pub idle: usize,
+    /// Topics; at least one where there is a publisher or a subscriber.
+    pub topics: usize,
+    /// Which topics a subscriber takes.
+    pub audience: Audience,
+}
+
+/// The number of topics that connection `c` of `n` takes by the rule.
+fn shares(topics: usize, n: usize, c: usize) -> usize {
+    if topics >= n { (topics - c).div_ceil(n) } else { 1 }
+}
+
+impl Plan {
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.publishers + self.subscribers + self.idle
+    }
+
+    /// What a connection is for: subscribers come first, as they connect first.
+    pub fn role(&self, id: usize) -> Role {
+        if id < self.subscribers {
+            Role::Subscriber(id)
+        } else if id < self.subscribers + self.publishers {
+            Role::Publisher(id - self.subscribers)
+        } else {
+            Role::Idle(id - self.subscribers - self.publishers)
+        }
+    }
+
+    /// The connection of a publisher.
+    pub fn publisher_id(&self, publisher: usize) -> usize {
+        self.subscribers + publisher
+    }
+
+    /// How many topics a publisher has.
+    pub fn topics_of_publisher(&self, publisher: usize) -> usize {
+        shares(self.topics, self.publishers, publisher)
+    }
+
+    /// The topic of message number `n` of a publisher, its stream, and its number there.
+    pub fn place(&self, publisher: usize, n: u64) -> (usize, usize, u64) {
+        if self.topics < self.publishers {
+            return (publisher % self.topics, publisher, n);
+        }
+        let own = self.topics_of_publisher(publisher) as u64;
+        let topic = publisher + usize::try_from(n % own).unwrap_or(0) * self.publishers;
+        (topic, topic, n / own)
+    }
+
+    /// How many streams there are.
+    pub fn streams(&self) -> usize {
+        if self.publishers == 0 { 0 } else { self.publishers.max(self.topics) }
+    }
+
+    /// The publisher of a stream, and its topic.
+    pub fn stream(&self, stream: usize) -> (usize, usize) {
+        if self.topics >= self.publishers {
+            (stream % self.publishers, stream)
+        } else {
+            (stream, stream % self.topics)
+        }
+    }
+
+    /// Whether a subscriber takes a topic.
+    pub fn takes(&self, subscriber: usize, topic: usize) -> bool {
+        match self.audience {
+            Audience::Everyone => true,
+            Audience::Shared if self.topics >= self.subscribers => {
+                topic % self.subscribers == subscriber
+            }
+            Audience::Shared => topic == subscriber % self.topics,
+        }
+    }
+
+    /// The topics that a subscriber takes.
+    pub fn topics_of_subscriber(&self, subscriber: usize) -> Vec<usize> {
+        match self.audience {
+            Audience::Everyone => (0..self.topics).collect(),
+            Audience::Shared if self.topics >= self.subscribers => {
+                (subscriber..self.topics).step_by(self.subscribers).collect()
+            }
+            Audience::Shared => vec![subscriber % self.topics],
+        }
+    }
+
+    /// How many topics there are in the memory of each subscriber.
+    fn topics_kept(&self) -> usize {
+        match self.audience {
+            Audience::Everyone => self.topics,
+            Audience::Shared if self.topics >= self.subscribers => {
+                self.topics.div_ceil(self.subscribers.max(1))
+            }
+            Audience::Shared => 1,
+        }
+    }
+
+    /// How many streams there are in the memory of each topic.
+    fn streams_kept(&self) -> usize {
+        if self.topics >= self.publishers { 1 } else { self.publishers.div_ceil(self.topics) }
+    }
+
+    /// How many pairs of a reader and a stream are kept.
+    pub fn pairs(&self) -> usize {
+        if self.publishers == 0 || self.subscribers == 0 {
+            return 0;
+        }
+        self.subscribers * self.topics_kept() * self.streams_kept()
+    }
+
+    /// Where the pair of a subscriber and a stream that it takes is kept.
+    pub fn pair(&self, subscriber: usize, stream: usize) -> usize {
+        let (publisher, topic) = self.stream(stream);
+        let topic_kept = match self.audience {
+            Audience::Everyone => topic,
+            Audience::Shared if self.topics >= self.subscribers => topic / self.subscribers,
+            Audience::Shared => 0,
+        };
+        let stream_kept = if self.topics >= self.publishers { 0 } else { publisher / self.topics };
+        (subscriber * self.topics_kept() + topic_kept) * self.streams_kept() + stream_kept
+    }
+
+    /// All pairs of a subscriber: the stream, and where the pair is kept.
+    pub fn pairs_of(&self, subscriber: usize) -> Vec<(usize, usize)> {
+        let topics = self.topics_of_subscriber(subscriber).into_iter();
+        let streams = topics.flat_map(|topic| self.streams_of(topic));
+        streams.map(|stream| (stream, self.pair(subscriber, stream))).collect()
+    }
+
+    /// The streams of a topic.
+    fn streams_of(&self, topic: usize) -> Vec<usize> {
+        if self.publishers == 0 {
+            Vec::new()
+        } else if self.topics >= self.publishers {
+            vec![topic]
+        } else {
+            (topic..self.publishers).step_by(self.topics).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn plan(publishers: usize, subscribers: usize, topics: usize, audience: Audience) -> Plan {
+        Plan { publishers, subscribers, idle: 0, topics, audience }
+    }
+
+    fn all() -> Vec<Plan> {
+        let mut plans = Vec::new();
+        for publishers in [1, 2, 3, 7] {
+            for subscribers in [1, 2, 5, 8] {
+                for topics in [1, 2, 3, 5, 6, 11] {
+                    for audience in [Audience::Shared, Audience::Everyone] {
+                        plans.push(plan(publishers, subscribers, topics, audience));
+                    }
+                }
+            }
+        }
+        plans
+    }
+
+    #[test]
+    fn each_topic_has_reader_and_writer() {
+        for plan in all() {
+            for topic in 0..plan.topics {
+                let written = (0..plan.streams()).any(|stream| plan.stream(stream).1 == topic);
+                let readers = (0..plan.subscribers).filter(|s| plan.takes(*s, topic)).count();
+                assert!(written && readers > 0, "{plan:?} {topic}");
+            }
+            for subscriber in 0..plan.subscribers {
+                let topics = plan.topics_of_subscriber(subscriber);
+                let taken: Vec<usize> =
+                    (0..plan.topics).filter(|k| plan.takes(subscriber, *k)).collect();
+                assert_eq!(topics, taken, "{plan:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_pair_has_a_place_of_its_own() {
+        for plan in all() {
+            let mut places = BTreeSet::new();
+            for subscriber in 0..plan.subscribers {
+                for (_, place) in plan.pairs_of(subscriber) {
+                    assert!(place < plan.pairs(), "{plan:?}");
+                    assert!(places.insert(place), "{plan:?} {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_numbers_of_a_publisher_are_spread_over_its_streams() {
+        for plan in all() {
+            for publisher in 0..plan.publishers {
+                let mut next = vec![0; plan.streams()];
+                for n in 0..50 {
+                    let (topic, stream, sequence) = plan.place(publisher, n);
+                    assert_eq!(plan.stream(stream), (publisher, topic), "{plan:?}");
+                    assert_eq!(sequence, next[stream], "{plan:?}");
+                    next[stream] += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fan_in_and_fan_out_follow_from_the_rule() {
+        let pairs = plan(100, 100, 100, Audience::Shared);
+        assert_eq!(pairs.topics_of_subscriber(7), [7]);
+        let fan_in = plan(1000, 1, 1000, Audience::Shared);
+        assert_eq!(fan_in.topics_of_subscriber(0).len(), 1000);
+        let fan_out = plan(1, 1000, 1, Audience::Shared);
+        assert!((0..1000).all(|subscriber| fan_out.takes(subscriber, 0)));
+    }
+}

@@ -1,0 +1,76 @@
+//! Percentiles in the text form of `HdrHistogram`, in milliseconds.
+
+use std::fmt::Write;
+
+use crate::command::bench::measure::{Quantile, Times};
+
+/// How many lines there are for each halving of what is left.
+const TICKS: u32 = 5;
+
+/// The distribution of these times.
+#[expect(clippy::cast_precision_loss, reason = "a time has three digits")]
+pub fn render(times: &Times) -> String {
+    let mut text = format!(
+        "{:>12} {:>14} {:>10} {:>14}\n\n",
+        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+    );
+    let count = times.count();
+    for share in shares(count) {
+        let Some(Quantile::Time(time)) = times.quantile(share) else { continue };
+        let counted = times.buckets().iter().filter(|(low, _)| *low <= time).map(|(_, n)| n).sum();
+        let counted: u64 = counted;
+        let time = time as f64 / 1e6;
+        // Writing to a `String` cannot fail.
+        let _ = if share < 1.0 {
+            let inverse = 1.0 / (1.0 - share);
+            writeln!(text, "{time:>12.3} {share:>14.12} {counted:>10} {inverse:>14.2}")
+        } else {
+            writeln!(text, "{time:>12.3} {share:>14.12} {counted:>10}")
+        };
+    }
+    let milliseconds = |time: Option<u64>| time.unwrap_or_default() as f64 / 1e6;
+    let longest = times.buckets().last().map(|(low, _)| *low);
+    let (mean, longest) = (milliseconds(times.mean()), milliseconds(longest));
+    let _ = writeln!(text, "#[Mean    = {mean:>12.3}]");
+    let _ = writeln!(text, "#[Max     = {longest:>12.3}, Total count    = {count:>12}]");
+    text
+}
+
+/// The shares of the lines: [`TICKS`] for each halving of what is left, down to one time.
+#[expect(clippy::cast_precision_loss, reason = "2^53 messages take longer than any run")]
+fn shares(count: u64) -> Vec<f64> {
+    let mut shares = Vec::new();
+    let (mut at, mut left) = (0.0, 1.0);
+    while count > 0 && left * count as f64 >= 1.0 {
+        for tick in 0..TICKS {
+            shares.push(at + left / 2.0 * f64::from(tick) / f64::from(TICKS));
+        }
+        left /= 2.0;
+        at = 1.0 - left;
+    }
+    if count > 0 {
+        shares.push(1.0);
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_has_everything() {
+        let mut times = Times::default();
+        for n in 1..=1000_u64 {
+            times.add(n * 1_000_000);
+        }
+        let text = render(&times);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("Value") && lines[0].contains("1/(1-Percentile)"));
+        let last = lines[lines.len() - 3];
+        assert!(last.contains("1000.000 1.000000000000       1000"), "{last}");
+        let median = lines.iter().find(|line| line.contains(" 0.500000000000 ")).unwrap();
+        assert!(median.contains("500.") && median.ends_with("2.00"), "{median}");
+        assert!(render(&Times::default()).contains("Total count    =            0"));
+    }
+}

@@ -1,0 +1,225 @@
+//! What a run has found: the figures from which the report, the conditions and the exit code are
+//! made.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::measure::Times;
+use crate::client::fleet::Cause;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+
+/// The connections.
+#[derive(Debug, Default)]
+pub struct ConnectionResults {
+    /// How many were wanted.
+    pub wanted: u64,
+    /// How many were made at the first try.
+    pub made: u64,
+    /// Those that were not, by cause.
+    pub failed: BTreeMap<Cause, u64>,
+    /// The first that was not: its number, from 1, and the time since the start.
+    pub first_failed: Option<(usize, Duration)>,
+    /// How often a connection that was made was lost, by cause.
+    pub disconnected: BTreeMap<Cause, u64>,
+    /// How often one was made again.
+    pub reconnected: u64,
+    /// How long it took until all were made or had failed.
+    pub took: Duration,
+    /// How many messages the server takes at once, if it says so.
+    pub receive_maximum: Option<u16>,
+    /// The times.
+    pub times: ConnectionTimes,
+}
+
+impl ConnectionResults {
+    /// How many were not made.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// How often one was lost.
+    pub fn losses(&self) -> u64 {
+        self.disconnected.values().sum()
+    }
+}
+
+/// How long the steps of connecting took.
+#[derive(Debug, Default)]
+pub struct ConnectionTimes {
+    /// From the intended beginning to CONNACK.
+    pub whole: Times,
+    /// TCP.
+    pub tcp: Times,
+    /// TLS.
+    pub tls: Times,
+    /// The upgrade.
+    pub upgrade: Times,
+    /// From CONNECT to CONNACK.
+    pub connack: Times,
+    /// From SUBSCRIBE to SUBACK.
+    pub suback: Times,
+    /// From PINGREQ to PINGRESP.
+    pub pong: Times,
+}
+
+/// The messages of the window.
+#[derive(Debug, Default)]
+pub struct MessageResults {
+    /// Handed to the connections.
+    pub sent: u64,
+    /// Acknowledged with success.
+    pub acknowledged: u64,
+    /// Refused, by code; of the warm-up, too.
+    pub refused: BTreeMap<ReasonCode, u64>,
+    /// Neither, at the end; of the warm-up, too.
+    pub unacknowledged: u64,
+    /// Due and never sent.
+    pub unsent: u64,
+    /// Copies that the readers must get.
+    pub expected: u64,
+    /// Copies that came within the window.
+    pub received: u64,
+    /// How long the window was.
+    pub window: Duration,
+    /// How many were due and not sent when it began.
+    pub backlog: u64,
+    /// How often a window of QoS 0 was emptied because nothing came for a second.
+    pub emptied: u64,
+}
+
+impl MessageResults {
+    /// How many were refused.
+    pub fn refusals(&self) -> u64 {
+        self.refused.values().sum()
+    }
+
+    /// Messages sent a second.
+    pub fn sent_rate(&self) -> f64 {
+        rate(self.sent, self.window)
+    }
+
+    /// Copies received a second.
+    pub fn rate(&self) -> f64 {
+        rate(self.received, self.window)
+    }
+}
+
+/// So many in this time, a second.
+#[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
+pub fn rate(count: u64, time: Duration) -> f64 {
+    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
+}
+
+/// What the verification found, with the warm-up.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Copies that the readers must get.
+    pub copies: u64,
+    /// Those that never came.
+    pub lost: u64,
+    /// Second copies.
+    pub duplicated: u64,
+    /// Those of them that had the DUP flag.
+    pub duplicated_with_dup: u64,
+    /// First copies after a later message.
+    pub reordered: u64,
+    /// What is not what was sent, or came to whom it was not sent.
+    pub corrupted: u64,
+    /// What was sent while a reader was away without a session.
+    pub missed: u64,
+    /// Messages of another run.
+    pub foreign: u64,
+    /// Too old to tell whether they are late or double.
+    pub undecided: u64,
+}
+
+/// The times of the messages of the window.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    /// From the intended time to the reader.
+    pub delivery: Times,
+    /// From the intended time to the acknowledgement.
+    pub acknowledgement: Times,
+    /// How late the generator was.
+    pub lateness: Times,
+    /// The p99 of the first and of the last third of the window.
+    pub thirds: [Times; 2],
+}
+
+/// The generator about itself.
+#[derive(Debug, Default)]
+pub struct GeneratorResults {
+    /// The share of a core that the loop took in the window, and while connecting.
+    pub cpu: f64,
+    /// The same while connecting.
+    pub cpu_connecting: f64,
+    /// The share of all cores that was busy in the window, with others.
+    pub machine_busy: Option<f64>,
+    /// The share of all cores that a hypervisor gave to others.
+    pub steal: Option<f64>,
+    /// The peak of the memory, in bytes.
+    pub rss: u64,
+    /// The memory before the first connection, in bytes.
+    pub rss_before: u64,
+    /// How long the turns of the loop took.
+    pub turn: Times,
+    /// The share of the publishers' time in which the server did not take what was sent.
+    pub blocked: f64,
+    /// The same for a full window.
+    pub window_full: f64,
+    /// The worst second: its number, and its p99 of lateness in nanoseconds.
+    pub latest_second: Option<(u64, u64)>,
+}
+
+/// One second of the window.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Second {
+    /// Messages sent.
+    pub sent: u64,
+    /// Copies received.
+    pub received: u64,
+    /// The median and the 99th percentile of what came, in nanoseconds.
+    pub quantiles: Option<(u64, u64)>,
+    /// What had been sent and had not come at its end.
+    pub missing: u64,
+    /// Connections online at its end.
+    pub online: u64,
+    /// The 99th percentile of the lateness, in nanoseconds.
+    pub lateness: Option<u64>,
+    /// The share of a core that the loop took.
+    pub cpu: f64,
+}
+
+/// How the run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoadEnding {
+    /// As planned.
+    #[default]
+    Complete,
+    /// By this signal, so long after the start.
+    Interrupted(i32, Duration),
+}
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// The connections.
+    pub connections: ConnectionResults,
+    /// The messages of the window.
+    pub messages: MessageResults,
+    /// The verification.
+    pub verified: Verified,
+    /// The times of messages.
+    pub latencies: Latencies,
+    /// The generator.
+    pub generator: GeneratorResults,
+    /// The seconds of the window.
+    pub series: Vec<Second>,
+    /// How long the connections stood, where there was nothing else to do, and how many did.
+    pub held: Option<(Duration, u64)>,
+    /// The lowest QoS that was granted.
+    pub granted: Option<QoS>,
+    /// How it ended.
+    pub ending: LoadEnding,
+}

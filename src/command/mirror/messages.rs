@@ -1,0 +1,319 @@
+//! The messages between the two brokers: which are passed on, in which form, and what is said about
+//! those that are not.
+
+use std::collections::VecDeque;
+
+use super::config::{Brokers, Passage};
+use super::tally::Tally;
+use crate::client::Client;
+use crate::command::refusal;
+use crate::command::subscribe::config::{Filter, RetainedFilter, UnchangedPayloads};
+use crate::command::subscribe::filter::{MessageFilter, Selection};
+use crate::mqtt::packet::{PacketId, PacketType, Publish};
+use crate::mqtt::property::PropertyId;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::relay::{Arrival, Outcome, Reach, Relay, TargetPacket};
+use crate::mqtt::session::{self, Session};
+use crate::mqtt::topic::{TopicFilter, TopicName};
+use crate::report::{self, Verbosity};
+
+/// The messages that are on their way.
+pub struct Messages {
+    relay: Relay,
+    /// Messages of QoS 0 for which the target has no room. The source is not read meanwhile.
+    held: VecDeque<Publish>,
+    passage: Passage,
+    filter: MessageFilter,
+    pub tally: Tally,
+    warnings: Warnings,
+    intake: Intake,
+}
+
+/// Which messages of QoS 0 are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intake {
+    All,
+    None,
+}
+
+/// Warnings that are given once.
+struct Warnings {
+    verbosity: Verbosity,
+    given: Vec<Warning>,
+}
+
+/// What there is to be warned of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Warning {
+    QosLowered,
+    PropertiesLost,
+    LedBack,
+}
+
+impl Warnings {
+    fn warn(&mut self, warning: Warning, text: impl FnOnce() -> String) {
+        if self.verbosity.warns() && !self.given.contains(&warning) {
+            self.given.push(warning);
+            report::warn(&text());
+        }
+    }
+}
+
+/// What becomes of a message.
+enum Passing {
+    /// It goes to the target.
+    On(Publish),
+    /// It is not for the target, and this is what the source is told.
+    Skipped(ReasonCode),
+}
+
+fn message_filter(filter: Filter) -> MessageFilter {
+    MessageFilter::new(filter, UnchangedPayloads::Written)
+}
+
+impl Messages {
+    /// Nothing is on its way.
+    pub fn new(passage: Passage, verbosity: Verbosity) -> Self {
+        Self {
+            relay: Relay::new(),
+            held: VecDeque::new(),
+            filter: message_filter(passage.filter.clone()),
+            passage,
+            tally: Tally::default(),
+            warnings: Warnings { verbosity, given: Vec::new() },
+            intake: Intake::All,
+        }
+    }
+
+    /// The target has accepted a connection.
+    pub fn target_connected(&mut self, session: &Session) {
+        self.relay.target_connected(session.continuity(), session.maximum_qos());
+    }
+
+    /// The source has accepted a connection.
+    pub fn source_connected(&mut self, session: &Session) {
+        let version = session.config().version;
+        if version.has_properties() {
+            // A message that is published as retained keeps its flag there, and those that are
+            // left out are not sent at all.
+            let retained = RetainedFilter::Included;
+            self.filter = message_filter(Filter { retained, ..self.passage.filter.clone() });
+        }
+        self.tally.taken -= self.relay.source_connected(session.continuity(), version);
+    }
+
+    /// Takes a message of the source.
+    pub fn take(&mut self, publish: Publish) {
+        let Some(packet_id) = publish.packet_id else {
+            if self.intake == Intake::All
+                && let Passing::On(publish) = self.passing(publish)
+            {
+                self.held.push_back(publish);
+            }
+            return;
+        };
+        let Arrival::New(mark) = self.relay.arrival(&publish) else { return };
+        let qos = publish.qos;
+        match self.passing(publish) {
+            Passing::On(publish) => self.relay.add(mark, publish),
+            Passing::Skipped(code) => self.relay.skip(mark, packet_id, qos, code),
+        }
+    }
+
+    /// What becomes of a new message.
+    fn passing(&mut self, mut publish: Publish) -> Passing {
+        let selection = self.filter.select(&publish, publish.payload.len());
+        let Some(topic) = publish.topic.take().filter(|_| selection == Selection::Wanted) else {
+            return Passing::Skipped(ReasonCode::SUCCESS);
+        };
+        let mapped = match self.passage.map.apply(&topic) {
+            Ok(mapped) => mapped,
+            Err(error) => {
+                self.tally.taken += 1;
+                self.tally.refused += 1;
+                report::line(&format!("mirroring a message to {topic}: --map: {error}"));
+                return Passing::Skipped(ReasonCode::TOPIC_NAME_INVALID);
+            }
+        };
+        if self.leads_back(&mapped) {
+            self.warnings.warn(Warning::LedBack, || {
+                format!(
+                    "messages to {mapped} are not passed on: they would come back, since both \
+                     brokers have the same address"
+                )
+            });
+            return Passing::Skipped(ReasonCode::SUCCESS);
+        }
+        publish.topic = Some(mapped);
+        // They have a meaning on the connection to the source only.
+        publish.properties.remove(PropertyId::TopicAlias);
+        publish.properties.remove(PropertyId::SubscriptionIdentifier);
+        self.tally.taken += 1;
+        Passing::On(publish)
+    }
+
+    /// Whether a message to this topic would come back.
+    fn leads_back(&self, topic: &TopicName) -> bool {
+        match &self.passage.brokers {
+            Brokers::Two => false,
+            Brokers::Same { filters } => {
+                filters.iter().any(|filter: &TopicFilter| filter.matches(topic))
+            }
+        }
+    }
+
+    /// The source has sent PUBREL; it has nothing else to answer.
+    pub fn source_answered(&mut self, packet: PacketType, packet_id: PacketId) {
+        if packet == PacketType::PubRel {
+            self.relay.released(packet_id);
+        }
+    }
+
+    /// An event of the session of the target.
+    pub fn target_event(&mut self, event: session::Event) {
+        match event {
+            session::Event::Answered { packet, packet_id, code, reason } => {
+                self.relay.target_answered(packet, packet_id, code);
+                self.tell_outcomes(reason.as_deref());
+            }
+            session::Event::Pong => {
+                self.relay.confirmed();
+                self.tell_outcomes(None);
+            }
+            // Nothing is subscribed to at the target.
+            session::Event::Message(_)
+            | session::Event::MessageBegins { .. }
+            | session::Event::Piece(_)
+            | session::Event::MessageEnds
+            | session::Event::MessageCut
+            | session::Event::AllReleased
+            | session::Event::Acknowledged { .. }
+            | session::Event::SomeAcknowledged
+            | session::Event::InDoubt { .. }
+            | session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::Subscribed(_)
+            | session::Event::NotSubscribed { .. }
+            | session::Event::Unsubscribed(_)
+            | session::Event::Disconnected(_) => {}
+        }
+    }
+
+    /// Counts what the target has taken, and reports what it has refused.
+    fn tell_outcomes(&mut self, reason: Option<&str>) {
+        for Outcome { message, code } in self.relay.take_outcomes() {
+            if code.is_error() {
+                self.tell_refused(&message, &refusal(code, reason));
+            } else {
+                self.tally.add(message.payload.len());
+            }
+        }
+    }
+
+    fn tell_refused(&mut self, message: &Publish, why: &str) {
+        self.tally.refused += 1;
+        let topic = message.topic_or_empty();
+        report::line(&format!("mirroring a message to {topic}: refused: {why}"));
+    }
+
+    /// Sends both sides what there is for them, and holds the source back where that is needed.
+    pub fn pump(&mut self, source: &mut Client, target: &mut Client) {
+        loop {
+            self.fill(target);
+            // What waits may fit once what was written before it is sent.
+            if self.is_waiting() && target.session().is_online() && !target.session().has_room() {
+                target.send();
+                if target.session().has_room() {
+                    continue;
+                }
+            }
+            break;
+        }
+        if target.session().is_online() && self.relay.asks_for_confirmation() {
+            target.ping();
+        }
+        while let Some(answer) = self.relay.next_for_source() {
+            source.answer(answer.packet, answer.packet_id, answer.code);
+        }
+        let is_online = target.session().is_online();
+        let reach = if is_online { Reach::Connected } else { Reach::Away };
+        source.pause_reading(!self.held.is_empty() || self.relay.must_pause(reach));
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.held.is_empty() || self.relay.unfinished() > 0
+    }
+
+    /// Gives the target as much as it has room for.
+    fn fill(&mut self, target: &mut Client) {
+        while target.session().has_room() {
+            if let Some(publish) = self.held.pop_front() {
+                let length = publish.payload.len();
+                if self.send(target, None, publish) {
+                    self.tally.add(length);
+                }
+                continue;
+            }
+            match self.relay.next_for_target(|qos| target.session().window(qos)) {
+                Some(TargetPacket::Publish { packet_id, asked, publish }) => {
+                    self.warn_of_lowered(asked, publish.qos);
+                    self.send(target, Some(packet_id), publish);
+                }
+                Some(TargetPacket::Release(packet_id)) => {
+                    target.answer(PacketType::PubRel, packet_id, ReasonCode::SUCCESS);
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Sends a message, which is the caller's under this identifier; whether that can be.
+    fn send(&mut self, target: &mut Client, id: Option<PacketId>, mut publish: Publish) -> bool {
+        if !target.session().config().version.has_properties() && !publish.properties.is_empty() {
+            self.warnings.warn(Warning::PropertiesLost, || {
+                let version = target.session().config().version;
+                format!("properties of messages are left out: MQTT {version} has none")
+            });
+            publish.properties = crate::mqtt::property::Properties::default();
+        }
+        let error = match target.pass_on(publish.clone()) {
+            Ok(()) => return true,
+            Err(error) => error,
+        };
+        self.tell_refused(&publish, &error.to_string());
+        if let Some(packet_id) = id {
+            self.relay.refused(packet_id, error.code());
+            // It was reported already.
+            self.relay.take_outcomes();
+        }
+        false
+    }
+
+    fn warn_of_lowered(&mut self, asked: QoS, qos: QoS) {
+        if qos < asked {
+            self.warnings.warn(Warning::QosLowered, || {
+                format!(
+                    "the broker of --to takes QoS {qos} at most: messages of QoS {asked} are \
+                         lowered"
+                )
+            });
+        }
+    }
+
+    /// From now on no new message is taken.
+    pub fn stop_taking(&mut self) {
+        self.intake = Intake::None;
+        self.relay.stop_taking();
+    }
+
+    /// How many messages are on their way.
+    pub fn unfinished(&self) -> usize {
+        self.relay.unfinished() + self.held.len()
+    }
+
+    /// Counts what has moved a message on.
+    pub fn steps(&self) -> u64 {
+        self.relay.steps() + self.tally.mirrored
+    }
+}

@@ -1,0 +1,405 @@
+//! Passes QoS 1 and 2 messages from one server, the source, to another, the target: which packet
+//! may go to which side, and when.
+//!
+//! The source learns of each step only what the target has answered, and a message has the same
+//! packet identifier on both sides:
+//!
+//! ```text
+//!   source                relay                target
+//!          -- PUBLISH p -->     -- PUBLISH p -->
+//!          <-- PUBREC p ---     <-- PUBREC p ---
+//!          -- PUBREL p --->     -- PUBREL p --->
+//!          <-- PUBCOMP p --     <-- PUBCOMP p --
+//! ```
+//!
+//! So everything that has to outlive the relay is in the sessions of the two servers: what the
+//! source sends again after a relay was killed has the identifier under which the target already
+//! knows it, and is delivered once. QoS 1 ends with PUBACK.
+
+mod entry;
+mod later;
+mod queues;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use crate::mqtt::id_map::{IdMap, IdSet};
+use crate::mqtt::packet::{PacketId, PacketType, Publish};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session::Continuity;
+use crate::mqtt::version::Version;
+use entry::{Answer, Asked, Entry, Owner, Sending, Stage};
+use later::{Fate, Later, NewMessage};
+use queues::{SourceSide, TargetSide};
+
+/// The source is not read while messages that the target has not acknowledged hold more bytes, as
+/// long as the target can go on without the source.
+const HELD: usize = 64 * 1024 * 1024;
+
+/// A packet for the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceAnswer {
+    /// PUBACK, PUBREC or PUBCOMP.
+    pub packet: PacketType,
+    /// The message.
+    pub packet_id: PacketId,
+    /// The result; it is one that PUBACK and PUBREC may have.
+    pub code: ReasonCode,
+}
+
+/// A packet for the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPacket {
+    /// A message; its identifier is the same at the target, unless it is lowered to QoS 0.
+    Publish {
+        /// The identifier at the source.
+        packet_id: PacketId,
+        /// The QoS at the source.
+        asked: QoS,
+        /// The message as it is sent.
+        publish: Publish,
+    },
+    /// PUBREL.
+    Release(PacketId),
+}
+
+/// Tells a message that the source sends again from another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
+
+/// What a message of the source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is new: pass it to [`Relay::add`] or [`Relay::skip`], with this mark.
+    New(Mark),
+    /// It is on its way already.
+    Repeated,
+    /// It is left to the next run.
+    Left,
+}
+
+/// What has become of a message at the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The message as the target has got it.
+    pub message: Publish,
+    /// The target's answer.
+    pub code: ReasonCode,
+}
+
+/// Whether there is a connection to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// There is one.
+    Connected,
+    /// There is none.
+    Away,
+}
+
+/// The messages that are on their way, by their identifiers.
+#[derive(Debug)]
+pub struct Relay {
+    entries: IdMap<PacketId, Entry>,
+    /// Counts the messages.
+    number: u64,
+    source: SourceSide,
+    target: TargetSide,
+    later: Later,
+    outcomes: Vec<Outcome>,
+    /// The bytes of messages that the target has not acknowledged.
+    held: usize,
+    /// Counts what has moved a message on.
+    steps: u64,
+}
+
+impl Relay {
+    /// Nothing is on its way.
+    pub fn new() -> Self {
+        Self {
+            entries: IdMap::default(),
+            number: 0,
+            source: SourceSide::default(),
+            target: TargetSide::default(),
+            later: Later::default(),
+            outcomes: Vec::new(),
+            held: 0,
+            steps: 0,
+        }
+    }
+
+    /// The source has accepted a connection. What it sends again is answered; if it has lost its
+    /// session, what is on its way ends at the target alone. Returns how many messages were taken
+    /// that have to come again.
+    pub fn source_connected(&mut self, continuity: Continuity, version: Version) -> u64 {
+        self.source.connected(version);
+        let (dropped, bytes) = self.later.clear();
+        self.held -= bytes;
+        for entry in self.entries.values_mut() {
+            entry.answer = Answer::Lost;
+            if entry.stage == Stage::Released(Asked::Here) {
+                entry.stage = Stage::Released(Asked::Before);
+            }
+        }
+        if continuity == Continuity::New {
+            let ids: Vec<PacketId> = self.entries.keys().copied().collect();
+            for packet_id in ids {
+                self.disown(packet_id);
+            }
+        }
+        dropped
+    }
+
+    /// What this message of the source, which has an identifier, is. One that is on its way is
+    /// answered once more when it is its turn.
+    pub fn arrival(&mut self, publish: &Publish) -> Arrival {
+        let Some(packet_id) = publish.packet_id else { return Arrival::Left };
+        let mark = mark(publish);
+        let new = if self.source.takes_new() { Arrival::New(mark) } else { Arrival::Left };
+        match self.entries.get_mut(&packet_id) {
+            None => new,
+            Some(entry) if entry.owner == Owner::Nobody => new,
+            Some(entry) if entry.mark.is_none_or(|known| known == mark) => match entry.answer {
+                Answer::Lost => {
+                    self.answer_again(packet_id);
+                    Arrival::Repeated
+                }
+                Answer::Due | Answer::Given if publish.dup => {
+                    self.answer_again(packet_id);
+                    Arrival::Repeated
+                }
+                Answer::Due | Answer::Given => new,
+            },
+            Some(entry) => {
+                if entry.answer == Answer::Lost {
+                    // The source has given up the message that had the identifier.
+                    self.disown(packet_id);
+                }
+                new
+            }
+        }
+    }
+
+    fn answer_again(&mut self, packet_id: PacketId) {
+        let Some(entry) = self.entries.get_mut(&packet_id) else { return };
+        if entry.answer != Answer::Due {
+            entry.answer = Answer::Due;
+            let qos = entry.qos;
+            self.source.awaiting(qos).push_back(packet_id);
+            self.answer(qos);
+        }
+    }
+
+    /// Takes a new message for the target; it has an identifier.
+    pub fn add(&mut self, mark: Mark, message: Publish) {
+        let Some(packet_id) = message.packet_id else { return };
+        self.held += size(&message);
+        let fate = Fate::Passed(message);
+        self.enter(packet_id, NewMessage { mark, fate });
+    }
+
+    /// Takes a new message that is not for the target: it is answered with this code in its turn.
+    pub fn skip(&mut self, mark: Mark, packet_id: PacketId, qos: QoS, code: ReasonCode) {
+        self.enter(packet_id, NewMessage { mark, fate: Fate::Skipped(qos, code) });
+    }
+
+    /// Some brokers send another message under an identifier that is in use (mosquitto 2.0, when
+    /// more than 65,535 wait): it has to wait until that is free.
+    fn enter(&mut self, packet_id: PacketId, new: NewMessage) {
+        self.steps += 1;
+        if self.entries.contains_key(&packet_id) {
+            return self.later.push(packet_id, new);
+        }
+        match new.fate {
+            Fate::Passed(message) => {
+                let qos = message.qos;
+                let stage = self.first_stage(packet_id, &message);
+                self.target.publishes.push_back(packet_id);
+                self.insert(packet_id, new.mark, qos, stage, Some(message));
+            }
+            Fate::Skipped(qos, code) => {
+                self.insert(packet_id, new.mark, qos, Stage::Finished(code), None);
+                self.answer(qos);
+            }
+        }
+    }
+
+    fn first_stage(&mut self, packet_id: PacketId, message: &Publish) -> Stage {
+        let is_exact = message.qos == QoS::ExactlyOnce;
+        if message.dup {
+            Stage::Waiting(self.target.repetition())
+        } else if is_exact && self.target.may_know(packet_id) {
+            self.target.releases.push_back(packet_id);
+            Stage::Clearing
+        } else {
+            Stage::Waiting(Sending::First)
+        }
+    }
+
+    fn insert(
+        &mut self,
+        packet_id: PacketId,
+        mark: Mark,
+        qos: QoS,
+        stage: Stage,
+        message: Option<Publish>,
+    ) {
+        self.number += 1;
+        let (number, answer, owner) = (self.number, Answer::Due, Owner::Source);
+        let mark = Some(mark);
+        let entry = Entry { number, mark, qos, message, stage, answer, owner, sent_on: None };
+        self.entries.insert(packet_id, entry);
+        self.source.awaiting(qos).push_back(packet_id);
+    }
+
+    /// A message is finished at both sides: its identifier is free.
+    fn remove(&mut self, packet_id: PacketId) {
+        self.entries.remove(&packet_id);
+        if let Some(next) = self.later.take(packet_id) {
+            self.enter(packet_id, next);
+        }
+    }
+
+    /// The source has sent PUBREL.
+    pub fn released(&mut self, packet_id: PacketId) {
+        self.steps += 1;
+        let stage = self.entries.get(&packet_id).map(|entry| entry.stage);
+        match stage {
+            // A run before this one may have begun it.
+            None if self.target.maximum_qos == QoS::ExactlyOnce => {
+                self.insert_released(packet_id);
+                self.target.releases.push_back(packet_id);
+            }
+            None => self.source.complete(packet_id),
+            Some(Stage::Received) => {
+                self.set_stage(packet_id, Stage::Released(Asked::Here));
+                self.target.releases.push_back(packet_id);
+            }
+            Some(Stage::Released(_)) => self.set_stage(packet_id, Stage::Released(Asked::Here)),
+            Some(Stage::Finished(_)) => {
+                self.source.complete(packet_id);
+                self.remove(packet_id);
+            }
+            // It had no PUBREC, so this is against the protocol: the source has done with it.
+            Some(Stage::Clearing | Stage::Waiting(_) | Stage::Published) => {
+                self.source.complete(packet_id);
+                self.disown(packet_id);
+            }
+        }
+    }
+
+    fn insert_released(&mut self, packet_id: PacketId) {
+        self.number += 1;
+        let stage = Stage::Released(Asked::Here);
+        let (number, qos, answer) = (self.number, QoS::ExactlyOnce, Answer::Given);
+        let (mark, message, owner, sent_on) = (None, None, Owner::Source, None);
+        let entry = Entry { number, mark, qos, message, stage, answer, owner, sent_on };
+        self.entries.insert(packet_id, entry);
+    }
+
+    /// The source knows nothing of this message any more.
+    fn disown(&mut self, packet_id: PacketId) {
+        let Some(entry) = self.entries.get_mut(&packet_id) else { return };
+        if entry.owner == Owner::Nobody {
+            return;
+        }
+        entry.owner = Owner::Nobody;
+        self.source.orphans += 1;
+        match entry.stage {
+            Stage::Received => {
+                entry.stage = Stage::Released(Asked::Before);
+                self.target.releases.push_back(packet_id);
+            }
+            Stage::Finished(_) => self.forget(packet_id),
+            Stage::Clearing | Stage::Waiting(_) | Stage::Published | Stage::Released(_) => {}
+        }
+    }
+
+    /// Removes a message of which the source knows nothing.
+    fn forget(&mut self, packet_id: PacketId) {
+        self.source.orphans -= 1;
+        self.remove(packet_id);
+    }
+
+    fn set_stage(&mut self, packet_id: PacketId, stage: Stage) {
+        if let Some(entry) = self.entries.get_mut(&packet_id) {
+            entry.stage = stage;
+        }
+    }
+
+    /// Answers the messages of this QoS whose turn it is: in the order in which they came
+    /// `[MQTT-4.6.0-2]` `[MQTT-4.6.0-3]`.
+    fn answer(&mut self, qos: QoS) {
+        while let Some(&packet_id) = self.source.awaiting(qos).front() {
+            let entry = self.entries.get_mut(&packet_id);
+            let Some(entry) = entry.filter(|entry| entry.answer == Answer::Due) else {
+                self.source.awaiting(qos).pop_front();
+                continue;
+            };
+            let Some(code) = entry.verdict() else { return };
+            entry.answer = Answer::Given;
+            let is_over = self.source.answer(qos, packet_id, code);
+            if is_over {
+                self.remove(packet_id);
+            }
+        }
+    }
+
+    /// The next packet for the source; drop it if there is no connection to the source.
+    pub fn next_for_source(&mut self) -> Option<SourceAnswer> {
+        self.source.answers.pop_front()
+    }
+
+    /// What has become of messages at the target since the last call.
+    pub fn take_outcomes(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// Whether the source must not be read: what is left of a session that it has lost occupies
+    /// identifiers, or too much waits for a target that can go on without the source.
+    pub fn must_pause(&self, target: Reach) -> bool {
+        let goes_on = || {
+            target == Reach::Away
+                || self.entries.values().any(|entry| entry.stage.waits_for_target())
+        };
+        self.source.orphans > 0 || (self.held > HELD && goes_on())
+    }
+
+    /// From now on only messages that are on their way are finished.
+    pub fn stop_taking(&mut self) {
+        self.source.stop();
+    }
+
+    /// How many messages are on their way.
+    pub fn unfinished(&self) -> usize {
+        self.entries.len() + self.later.len()
+    }
+
+    /// Counts what has moved a message on.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+}
+
+/// What a message takes, about, in bytes: also one without a payload.
+fn size(message: &Publish) -> usize {
+    256 + message.payload.len() + message.topic_or_empty().len()
+}
+
+fn mark(message: &Publish) -> Mark {
+    let mut hasher = DefaultHasher::new();
+    (message.topic_or_empty(), &message.payload, message.retain).hash(&mut hasher);
+    Mark(hasher.finish())
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The identifiers of which the target may know from a run before this one.
+type Cleared = IdSet<PacketId>;

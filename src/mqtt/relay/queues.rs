@@ -1,0 +1,174 @@
+//! What waits to be sent to the source and to the target.
+
+use std::collections::VecDeque;
+
+use super::entry::Sending;
+use super::{Cleared, SourceAnswer};
+use crate::mqtt::packet::{PacketId, PacketType};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session::Continuity;
+use crate::mqtt::version::Version;
+
+/// Which messages of the source are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Intake {
+    #[default]
+    All,
+    /// Those that are on their way; the source will send the others again.
+    Known,
+}
+
+/// The side of the source.
+#[derive(Debug, Default)]
+pub struct SourceSide {
+    /// QoS 1 messages of this connection without an answer, in their order.
+    at_least_once: VecDeque<PacketId>,
+    /// QoS 2 messages likewise.
+    exactly_once: VecDeque<PacketId>,
+    pub answers: VecDeque<SourceAnswer>,
+    /// How many messages are on their way of which the source knows nothing.
+    pub orphans: usize,
+    version: Option<Version>,
+    intake: Intake,
+}
+
+impl SourceSide {
+    /// Nothing of an earlier connection may be answered.
+    pub fn connected(&mut self, version: Version) {
+        self.version = Some(version);
+        self.at_least_once.clear();
+        self.exactly_once.clear();
+        self.answers.clear();
+    }
+
+    /// The messages without an answer.
+    pub fn awaiting(&mut self, qos: QoS) -> &mut VecDeque<PacketId> {
+        if qos == QoS::ExactlyOnce { &mut self.exactly_once } else { &mut self.at_least_once }
+    }
+
+    /// Answers the first of the messages without an answer. Returns whether the source has finished
+    /// with it then.
+    pub fn answer(&mut self, qos: QoS, packet_id: PacketId, code: ReasonCode) -> bool {
+        self.awaiting(qos).pop_front();
+        let has_codes = self.version.is_some_and(Version::has_properties);
+        let code = if has_codes { answerable(code) } else { ReasonCode::SUCCESS };
+        let is_last = qos == QoS::AtLeastOnce;
+        let packet = if is_last { PacketType::PubAck } else { PacketType::PubRec };
+        self.answers.push_back(SourceAnswer { packet, packet_id, code });
+        is_last || code.is_error()
+    }
+
+    /// PUBCOMP.
+    pub fn complete(&mut self, packet_id: PacketId) {
+        let (packet, code) = (PacketType::PubComp, ReasonCode::SUCCESS);
+        self.answers.push_back(SourceAnswer { packet, packet_id, code });
+    }
+
+    /// Whether new messages are taken.
+    pub fn takes_new(&self) -> bool {
+        self.intake == Intake::All
+    }
+
+    /// From now on they are not.
+    pub fn stop(&mut self) {
+        self.intake = Intake::Known;
+    }
+}
+
+/// The code that a PUBACK or PUBREC may have (§3.4.2.1): packet too large, for example, has none.
+fn answerable(code: ReasonCode) -> ReasonCode {
+    match code {
+        ReasonCode::UNSPECIFIED_ERROR
+        | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+        | ReasonCode::NOT_AUTHORIZED
+        | ReasonCode::TOPIC_NAME_INVALID
+        | ReasonCode::QUOTA_EXCEEDED
+        | ReasonCode::PAYLOAD_FORMAT_INVALID => code,
+        code if code.is_error() => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
+        _ => ReasonCode::SUCCESS,
+    }
+}
+
+/// The side of the target.
+#[derive(Debug)]
+pub struct TargetSide {
+    pub maximum_qos: QoS,
+    /// Counts the connections.
+    connection: u64,
+    /// How many messages count against the Receive Maximum of this connection (§4.9).
+    pub outstanding: usize,
+    /// Messages that are to be published, in their order.
+    pub publishes: VecDeque<PacketId>,
+    /// PUBRELs that are to be sent.
+    pub releases: VecDeque<PacketId>,
+    /// Messages that were lowered to QoS 0, and sent.
+    pub unconfirmed: Vec<PacketId>,
+    /// Those of them before the PINGREQ whose answer is awaited.
+    pub confirming: Vec<PacketId>,
+    /// The session is older than this run: it may hold messages under all identifiers but these.
+    cleared: Option<Cleared>,
+}
+
+impl Default for TargetSide {
+    fn default() -> Self {
+        Self {
+            maximum_qos: QoS::ExactlyOnce,
+            connection: 0,
+            outstanding: 0,
+            publishes: VecDeque::new(),
+            releases: VecDeque::new(),
+            unconfirmed: Vec::new(),
+            confirming: Vec::new(),
+            cleared: None,
+        }
+    }
+}
+
+impl TargetSide {
+    /// Nothing was sent on this connection.
+    pub fn connected(&mut self, continuity: Continuity, maximum_qos: QoS) {
+        match continuity {
+            Continuity::New => self.cleared = None,
+            Continuity::Resumed if self.connection == 0 => self.cleared = Some(Cleared::default()),
+            Continuity::Resumed => {}
+        }
+        self.maximum_qos = maximum_qos;
+        self.connection += 1;
+        self.outstanding = 0;
+        self.publishes.clear();
+        self.releases.clear();
+        self.unconfirmed.clear();
+        self.confirming.clear();
+    }
+
+    /// Whether the target may have a message under this identifier that this run has not sent.
+    pub fn may_know(&self, packet_id: PacketId) -> bool {
+        self.maximum_qos == QoS::ExactlyOnce
+            && self.cleared.as_ref().is_some_and(|cleared| !cleared.contains(&packet_id))
+    }
+
+    /// It has none.
+    pub fn cleared(&mut self, packet_id: PacketId) {
+        if let Some(cleared) = &mut self.cleared {
+            cleared.insert(packet_id);
+        }
+    }
+
+    /// Whether a message that the source sends again may have been sent to this session before.
+    pub fn repetition(&self) -> Sending {
+        if self.cleared.is_some() { Sending::Again } else { Sending::First }
+    }
+
+    /// A message was published on this connection.
+    pub fn begin(&mut self) -> u64 {
+        self.outstanding += 1;
+        self.connection
+    }
+
+    /// The exchange of a message is over that was published on this connection, or on none.
+    pub fn ended(&mut self, packet_id: PacketId, sent_on: Option<u64>) {
+        self.outstanding -= usize::from(sent_on == Some(self.connection));
+        self.cleared(packet_id);
+    }
+}

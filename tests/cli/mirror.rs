@@ -1,0 +1,401 @@
+//! `mqttws sub --to`: what is passed on, when it is acknowledged, what is refused, and what is lost
+//! or doubled when connections are cut and the program is killed.
+
+use std::time::Duration;
+
+use crate::support::broker::{Broker, Step, packet, until_session_end};
+use crate::support::folder::Folder;
+use crate::support::lines::{is_like, is_line};
+use crate::support::program::{Program, Running};
+
+/// A broker of our own with these flags, and its URL.
+fn serve(flags: &[&str]) -> (Running, String) {
+    let mut running = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
+    let url = running.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    (running, url)
+}
+
+/// A mirror from `t` at one scripted broker to the other, with these flags.
+fn mirror(source: &Broker, target: &Broker, flags: &[&str]) -> Program {
+    let (source, target) = (source.url(), target.url());
+    Program::new([&["sub", &source, "-t", "t", "--to", &target], flags].concat())
+}
+
+/// The source in MQTT 5: the subscription is granted, and then these steps.
+fn source<const N: usize>(steps: [Step; N]) -> Broker {
+    let mut script = vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 05 *"),
+        Step::Send("20 00 00 00"),
+        // QoS 2, No Local, Retain As Published, retained messages for a new subscription.
+        packet("82 id 00 <t> 1e"),
+        Step::Send("90 id 00 02"),
+    ];
+    script.extend(steps);
+    Broker::start(until_session_end(script))
+}
+
+/// The target in MQTT 5, with these properties in its CONNACK.
+fn target<const N: usize>(connack: &'static str, steps: [Step; N]) -> Broker {
+    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send(connack)];
+    script.extend(steps);
+    Broker::start(until_session_end(script))
+}
+
+const ACCEPTED: &str = "20 00 00 00";
+
+/// The source sends a message of QoS 2, gets this answer to it, and has nothing else to say.
+fn one_message(answer: &str) -> Broker {
+    source([Step::Send("34 <t> 00 07 00 'x'"), packet(answer)])
+}
+
+#[test]
+fn each_step_is_acknowledged_when_the_target_has_acknowledged_it() {
+    let source = source([
+        Step::Send("34 <t> 00 07 00 'x'"),
+        packet("50 00 07"),
+        Step::Send("62 00 07"),
+        packet("70 00 07"),
+        Step::Send("32 <t> 00 08 00 'y'"),
+        packet("40 00 08"),
+    ]);
+    let target = target(
+        ACCEPTED,
+        [
+            packet("34 <t> 00 07 00 'x'"),
+            Step::Dally(Duration::from_millis(50)),
+            Step::Send("50 00 07"),
+            packet("62 00 07"),
+            Step::Dally(Duration::from_millis(50)),
+            Step::Send("70 00 07"),
+            packet("32 <t> 00 08 00 'y'"),
+            Step::Send("40 00 08"),
+        ],
+    );
+    let line = "mqttws: mirrored 2 messages, 2 bytes\n";
+    mirror(&source, &target, &["-C", "2"]).run().expect(0, "", line);
+}
+
+/// The source hears nothing of the message: it keeps it.
+#[test]
+fn what_the_target_does_not_acknowledge_stays_with_the_source() {
+    let source = source([Step::Send("34 <t> 00 07 00 'x'")]);
+    let target = target(ACCEPTED, [packet("34 <t> 00 07 00 'x'")]);
+    let outcome = mirror(&source, &target, &["-C", "1", "-W", "1"]).run();
+    let line = "mqttws: timed out after 1 s: mirrored 0 messages, 0 bytes; 1 not finished\n";
+    outcome.expect(27, "", line);
+}
+
+#[test]
+fn a_refusal_is_told_to_the_source_with_its_code() {
+    let refused = |why: &str| {
+        format!(
+            "mqttws: mirroring a message to t: refused: {why}\n\
+             mqttws: mirrored 0 messages, 0 bytes; 1 refused\n"
+        )
+    };
+    let rows = [
+        (ACCEPTED, Some("50 00 07 87"), "50 00 07 87", "not authorized"),
+        (ACCEPTED, Some("50 00 07 97 07 1f <full>"), "50 00 07 97", "quota exceeded (full)"),
+        (ACCEPTED, Some("50 00 07 99"), "50 00 07 99", "payload format invalid"),
+        // A code that PUBREC cannot have.
+        (
+            "20 00 00 05 27 00 00 00 08",
+            None,
+            "50 00 07 83",
+            "the packet has 9 bytes, but the broker accepts at most 8",
+        ),
+    ];
+    for (connack, answer, told, why) in rows {
+        let source = one_message(told);
+        let target = match answer {
+            Some(answer) => target(connack, [packet("34 <t> 00 07 00 'x'"), Step::Send(answer)]),
+            None => {
+                let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *")];
+                script.extend([Step::Send(connack), packet("e0"), Step::Close(1000), Step::Gone]);
+                Broker::start(script)
+            }
+        };
+        let outcome = mirror(&source, &target, &["-C", "1"]).run();
+        assert_eq!(outcome.code(), Some(7), "{outcome}");
+        assert!(is_like(&String::from_utf8_lossy(&outcome.stderr), &refused(why)), "{outcome}");
+    }
+}
+
+#[test]
+fn qos_is_lowered_to_what_the_target_takes_with_one_warning() {
+    let steps = |first, answers: [Step; 2]| {
+        let [one, two] = answers;
+        let source = source([
+            Step::Send("34 <t> 00 07 00 'x'"),
+            packet("50 00 07"),
+            Step::Send("62 00 07"),
+            packet("70 00 07"),
+            Step::Send("34 <t> 00 08 00 'y'"),
+            packet("50 00 08"),
+            Step::Send("62 00 08"),
+            packet("70 00 08"),
+        ]);
+        (source, first, one, two)
+    };
+    let warned = |qos| {
+        format!(
+            "mqttws: warning: the broker of --to takes QoS {qos} at most: messages of QoS 2 are \
+             lowered\nmqttws: mirrored 2 messages, 2 bytes\n"
+        )
+    };
+    let (source, connack, one, two) =
+        steps("20 00 00 02 24 01", [Step::Send("40 00 07"), Step::Send("40 00 08")]);
+    let script = [packet("32 <t> 00 07 00 'x'"), one, packet("32 <t> 00 08 00 'y'"), two];
+    let target_one = target(connack, script);
+    mirror(&source, &target_one, &["-C", "2"]).run().expect(0, "", &warned(1));
+    // At QoS 0 the answer to a PINGREQ says that the target has the message.
+    let (source, connack, one, two) =
+        steps("20 00 00 02 24 00", [Step::Send("d0"), Step::Send("d0")]);
+    let script =
+        [packet("30 <t> 00 'x'"), packet("c0"), one, packet("30 <t> 00 'y'"), packet("c0"), two];
+    let target_none = target(connack, script);
+    mirror(&source, &target_none, &["-C", "2"]).run().expect(0, "", &warned(0));
+}
+
+/// Flags and variables of the source are not for the target.
+#[test]
+fn user_and_headers_are_those_of_the_target_only() {
+    let own = ["-u", "ann", "-P", "secret", "-H", "X-Key: k", "-W", "20", "-C", "1"];
+    for (user, flags) in [("", "00"), ("bob:pass@", "c0")] {
+        let source = one_message("50 00 07 87");
+        let connect = packet(&format!("10 <MQTT> 05 {flags} 00 2d *"));
+        let target = Broker::start(until_session_end(vec![
+            Step::RequestWithout("X-Key"),
+            Step::Accept,
+            connect,
+            Step::Send(ACCEPTED),
+            packet("34 <t> 00 07 00 'x'"),
+            Step::Send("50 00 07 87"),
+        ]));
+        let to = target.url().replace("ws://", &format!("ws://{user}"));
+        let words = ["sub", &source.url(), "-t", "t", "--to", &to];
+        let program = Program::new([&words[..], &own].concat());
+        let program = program.env("MQTTWS_USERNAME", "eve").env("MQTTWS_PASSWORD", "hidden");
+        assert_eq!(program.run().code(), Some(7));
+    }
+}
+
+#[test]
+fn a_profile_says_how_to_reach_the_target() {
+    let folder = Folder::new();
+    let source = one_message("50 00 07 87");
+    let target = Broker::start(until_session_end(vec![
+        Step::Request(&["X-Key: b"]),
+        Step::Accept,
+        packet("10 <MQTT> 05 c0 00 2d *"),
+        Step::Send(ACCEPTED),
+        packet("34 <t> 00 07 00 'x'"),
+        Step::Send("50 00 07 87"),
+    ]));
+    let profile = "[profile.default]\nusername = 'eve'\n[profile.b]\nusername = 'bob'\n\
+                   password = 'p'\nheader = 'X-Key: b'\n";
+    let config = folder.write("config.toml", profile);
+    std::process::Command::new("chmod").args(["600", &config]).status().unwrap();
+    let flags = ["--config", &config, "--to-profile", "b", "-C", "1"];
+    assert_eq!(mirror(&source, &target, &flags).run().code(), Some(7));
+}
+
+#[test]
+fn everything_that_a_message_has_is_kept() {
+    let ((a, source), (b, target)) = (serve(&[]), serve(&[]));
+    let format = "%t|%q|%r|%C|%R|%D|%P|%E|%p";
+    let words = ["sub", &target, "-t", "#", "-q", "2", "--retain-as-published", "-C", "3"];
+    let mut reader =
+        Program::new([&words[..], &["-F", format, "--ready-fd", "2"]].concat()).spawn();
+    reader.wait_for_words("\n");
+    let words = ["sub", &source, "-t", "in/#", "--to", &target, "--map", "in/(.*)=out/$1"];
+    let flags = ["-C", "3", "--ready-fd", "1", "-D", "subscribe", "subscription-identifier", "9"];
+    let mut mirror = Program::new([&words[..], &flags].concat()).spawn();
+    mirror.wait_for_line(|line| line == "\n");
+    let properties = "content-type text/x;response-topic back;correlation-data cd;\
+                      user-property k v;message-expiry-interval 1000";
+    let mut first = vec!["pub", &source, "-t", "in/a", "-m", "one", "-q", "2"];
+    for property in properties.split(';') {
+        first.extend(["-D", "publish"]);
+        first.extend(property.split(' '));
+    }
+    Program::new(first).run().expect(0, "", "");
+    let rest = [&["-t", "in/b", "-m", "two", "-q", "1", "-r"][..], &["-t", "in/c", "-m", "three"]];
+    for words in rest {
+        Program::new([&["pub", &source], words].concat()).run().expect(0, "", "");
+    }
+    mirror.finish().expect(0, "\n", "mqttws: mirrored 3 messages, 11 bytes\n");
+    let outcome = reader.finish();
+    let expected = "out/a|2|0|text/x|back|cd|k:v|*|one\nout/b|1|1||||||two\n\
+                    out/c|0|0||||||three\n";
+    assert!(is_like(&String::from_utf8_lossy(&outcome.stdout), expected), "{outcome}");
+    [a, b].iter().for_each(|broker| broker.signal("TERM"));
+}
+
+#[test]
+fn a_loop_is_a_usage_error() {
+    let line = "mqttws: --to is the address of the same broker, and messages would come back by \
+                -t: publish them with --map to topics that no -t matches\n";
+    let loops: [&[&str]; 4] = [
+        &[],
+        &["--map", "in/(.*)=in/x/$1"],
+        &["--map", "in/(.*)=$1"],
+        &["--map", "in/(.*)=out/$1", "--map", "in/x=in/y", "-V", "311"],
+    ];
+    for flags in loops {
+        let words = ["sub", "ws://localhost:7/", "-t", "in/#", "--to", "ws://[::1]:7/"];
+        Program::new([&words[..], flags].concat()).run().expect(2, "", line);
+    }
+}
+
+/// What no rule matches keeps its topic, and would come back.
+#[test]
+fn at_the_same_broker_nothing_comes_back() {
+    let (broker, url) = serve(&[]);
+    let words = ["sub", &url, "-t", "in/#", "--to", &url, "--map", "in/(.*)=out/$1", "-C", "1"];
+    let mut mirror = Program::new([&words[..], &["--ready-fd", "1"]].concat()).spawn();
+    mirror.wait_for_line(|line| line == "\n");
+    for topic in ["in", "in/a"] {
+        Program::new(["pub", &url, "-t", topic, "-m", "x", "-r", "-q", "1"])
+            .run()
+            .expect(0, "", "");
+    }
+    let lines = "mqttws: warning: messages to in are not passed on: they would come back, since \
+                 both brokers have the same address\nmqttws: mirrored 1 message, 1 byte\n";
+    mirror.finish().expect(0, "\n", lines);
+    let words = ["sub", &url, "-t", "out/#", "--retained-only", "-C", "1", "-v"];
+    Program::new(words).run().expect(0, "out/a x\n", "");
+    broker.signal("TERM");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let wrong = |flags: &[&str], line: &str| {
+        let words = ["sub", "ws://a.invalid/", "-t", "t"];
+        let outcome = Program::new([&words[..], flags].concat()).run();
+        assert_eq!(outcome.code(), Some(2), "{outcome}");
+        assert!(is_line(&outcome.stderr, &format!("mqttws: {line}")), "{outcome}");
+    };
+    let to = ["--to", "ws://b.invalid/"];
+    wrong(&["--to", "b"], "--to: no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH");
+    wrong(&["--map", "a=b"], "--to <URL> is required*");
+    wrong(&[&to[..], &["-v"]].concat(), "--to <URL> cannot be used with --verbose*");
+    wrong(&[&to[..], &["--map", "a"]].concat(), "*expected REGEX=TEXT, as in in/(.*)=out/$1*");
+    wrong(&[&to[..], &["--map", "(=a"]].concat(), "*before the =: unclosed group*");
+    wrong(
+        &[&to[..], &["--map", "a=$1"]].concat(),
+        "*$1: the regular expression has no such group*",
+    );
+    wrong(
+        &[&to[..], &["--to-profile", "b", "--config", "/dev/null"]].concat(),
+        "--to-profile: no profile b in /dev/null; there are: none",
+    );
+}
+
+/// A message whose topic becomes none is one line, and refused.
+#[test]
+fn a_topic_that_a_rule_spoils_is_refused() {
+    let source = source([Step::Send("32 <t> 00 07 00 'x'"), packet("40 00 07 90")]);
+    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send(ACCEPTED)];
+    script.extend([packet("e0 *"), Step::Close(1000), Step::Gone]);
+    let target = Broker::start(script);
+    let outcome = mirror(&source, &target, &["-C", "1", "--map", "t(.*)=$1"]).run();
+    outcome.expect(
+        7,
+        "",
+        "mqttws: mirroring a message to t: --map: the topic is empty\n\
+         mqttws: mirrored 0 messages, 0 bytes; 1 refused\n",
+    );
+}
+
+/// A mirror that a service runs: it is killed, and both brokers cut its connections.
+struct Chaos {
+    source: String,
+    target: String,
+    count: usize,
+    qos: &'static str,
+}
+
+impl Chaos {
+    fn mirror(&self) -> Running {
+        let words = ["sub", &self.source, "-t", "in/#", "-q", self.qos, "-c", "-i", "mirror"];
+        let to = ["--to", &self.target, "--map", "in/(.*)=out/$1", "--reconnect-delay", "0.01"];
+        let flags = ["--ready-fd", "1", "--quiet"];
+        let mut mirror = Program::new([&words[..], &to, &flags].concat()).spawn();
+        mirror.wait_for_line(|line| line == "\n");
+        mirror
+    }
+
+    /// What came at the target: the mirror was killed when these messages had come.
+    fn run(&self, kills: &[usize]) -> Vec<usize> {
+        let count = self.count.to_string();
+        let words = ["sub", &self.target, "-t", "out/#", "-q", self.qos, "-c", "-i", "reader"];
+        let flags = ["--ready-fd", "2", "--quiet", "--reconnect-delay", "0.01"];
+        let mut reader = Program::new([&words[..], &flags].concat()).spawn();
+        reader.wait_for_words("\n");
+        let mut mirror = self.mirror();
+        let lines: String = (0..self.count).map(|number| format!("{number}\n")).collect();
+        let words = ["pub", &self.source, "-t", "in/x", "-l", "-q", self.qos, "--quiet"];
+        let publish = Program::new([&words[..], &["--reconnect-delay", "0.01"]].concat());
+        let publish = publish.stdin(lines).spawn();
+        for kill in kills {
+            let is_due =
+                |line: &str| line.trim().parse::<usize>().is_ok_and(|number| number >= *kill);
+            reader.wait_for_line(is_due);
+            mirror.signal("KILL");
+            mirror.finish();
+            mirror = self.mirror();
+        }
+        publish.finish().expect(0, "", "");
+        reader.wait_for_line(|line| line.trim().parse() == Ok(self.count - 1));
+        mirror.signal("INT");
+        mirror.finish().expect(0, "\n", "");
+        reader.signal("INT");
+        let outcome = reader.finish();
+        println!("{count} messages");
+        let text = String::from_utf8(outcome.stdout.clone()).unwrap();
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    }
+}
+
+/// So many numbers below `count`, in their order.
+fn chance(seed: u64, count: usize, numbers: usize) -> Vec<usize> {
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut chosen: Vec<usize> = (0..numbers).map(|_| random.usize(0..count)).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+#[test]
+fn nothing_is_lost_and_at_qos_2_nothing_doubled_when_it_is_killed() {
+    for (qos, seed) in [("1", 1), ("2", 2), ("2", 3)] {
+        let ((a, source), (b, target)) = (serve(&[]), serve(&[]));
+        let chaos = Chaos { source, target, count: 3000, qos };
+        let came = chaos.run(&chance(seed, chaos.count, 6));
+        let mut first = Vec::new();
+        for number in &came {
+            if *number >= first.len() {
+                first.push(*number);
+            }
+        }
+        assert_eq!(first, (0..chaos.count).collect::<Vec<_>>(), "lost, or in another order");
+        assert!(qos == "1" || came.len() == chaos.count, "{} came", came.len());
+        [a, b].iter().for_each(|broker| broker.signal("TERM"));
+    }
+}
+
+#[test]
+fn nor_when_both_brokers_cut_its_connections_and_lose_and_repeat_what_it_sends() {
+    for seed in [1, 2] {
+        let faults =
+            format!("cut-after=20000,in/publish:dup=0.02,out/publish:dup=0.02,seed={seed}");
+        let ((a, source), (b, target)) =
+            (serve(&["--fault", &faults]), serve(&["--fault", &faults]));
+        let chaos = Chaos { source, target, count: 1000, qos: "2" };
+        let came = chaos.run(&chance(seed, chaos.count, 2));
+        assert_eq!(came, (0..chaos.count).collect::<Vec<_>>());
+        [a, b].iter().for_each(|broker| broker.signal("TERM"));
+    }
+}

@@ -1,0 +1,309 @@
+//! A broker in which things go wrong with messages, each by its number, and that knows what it did.
+//! It speaks MQTT 5, and passes messages on from one connection to the others that subscribed.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use super::program::PATIENCE;
+use super::websocket::{Complaint, Peer, frame};
+
+const BINARY: u8 = 0x82;
+
+/// What goes wrong with the message that has this number, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wrong {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It is not passed on.
+    Lost(usize),
+    /// It is passed on twice; the second with this bit in its first byte (DUP).
+    Doubled(usize, u8),
+    /// It is passed on after so many others.
+    Late(usize, usize),
+    /// A bit of this byte of its payload is inverted.
+    Flipped(usize, usize),
+    /// A bit in the last character of its topic is inverted.
+    TopicFlipped(usize),
+    /// Its last byte is missing.
+    Cut(usize),
+    /// It is passed on to everyone.
+    ToEveryone(usize),
+    /// A message that an earlier run sent is passed on, too.
+    Foreign(usize),
+    /// Its PUBACK or PUBREC has this code, and it is not passed on.
+    Refused(usize, u8),
+    /// It is passed on and never acknowledged.
+    Unacknowledged(usize),
+    /// Every SUBACK has this code.
+    Suback(u8),
+    /// Connection number so many, from 1, is refused by a CONNACK with this code.
+    Connack(usize, u8),
+    /// Connection number so many is refused by this HTTP status.
+    Http(usize, u16),
+    /// When it comes, every connection that has subscribed is reset.
+    SubscribersReset(usize),
+}
+
+/// A client that has subscribed.
+struct Reader {
+    filters: Vec<String>,
+    stream: TcpStream,
+    qos: u8,
+    next_id: u16,
+}
+
+#[derive(Default)]
+struct State {
+    wrong: Wrong,
+    readers: BTreeMap<usize, Reader>,
+    connections: usize,
+    messages: usize,
+    /// The message that waits, and how many others go before it.
+    late: Option<(Message, usize)>,
+    /// The payload of the first message ever.
+    earlier: Option<Vec<u8>>,
+}
+
+#[derive(Clone)]
+struct Message {
+    topic: String,
+    payload: Vec<u8>,
+    qos: u8,
+}
+
+/// The broker; it ends with the test.
+pub struct FaultyBroker {
+    port: u16,
+    state: Arc<Mutex<State>>,
+    came: Arc<Condvar>,
+}
+
+impl FaultyBroker {
+    /// Starts it.
+    pub fn start(wrong: Wrong) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State { wrong, ..State::default() }));
+        let came = Arc::new(Condvar::new());
+        let shared = (Arc::clone(&state), Arc::clone(&came));
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (state, came) = shared.clone();
+                // What a client does wrong ends its connection, and shows in its report.
+                thread::spawn(move || serve(stream, &state, &came));
+            }
+        });
+        Self { port, state, came }
+    }
+
+    /// Waits until a message has come.
+    pub fn wait_for_message(&self) {
+        let state = self.state.lock().unwrap();
+        let waited =
+            self.came.wait_timeout_while(state, PATIENCE, |state| state.messages == 0).unwrap();
+        assert!(!waited.1.timed_out(), "no message came");
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}/mqtt", self.port)
+    }
+
+    /// From now on this goes wrong, and messages and connections are counted anew.
+    pub fn change(&self, wrong: Wrong) {
+        let mut state = self.state.lock().unwrap();
+        (state.wrong, state.messages, state.connections) = (wrong, 0, 0);
+    }
+}
+
+fn serve(stream: TcpStream, state: &Mutex<State>, came: &Condvar) -> Result<(), Complaint> {
+    stream.set_nodelay(true).unwrap();
+    let writer = stream.try_clone().unwrap();
+    let mut peer = Peer::new(stream, None);
+    let (id, wrong) = {
+        let mut state = state.lock().unwrap();
+        state.connections += 1;
+        (state.connections, state.wrong)
+    };
+    peer.read_request()?;
+    if let Wrong::Http(number, status) = wrong
+        && number == id
+    {
+        return peer.write(format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    }
+    peer.write(peer.acceptance().as_bytes())?;
+    peer.read_packet()?;
+    let code = match wrong {
+        Wrong::Connack(number, code) if number == id => code,
+        _ => 0,
+    };
+    peer.write_frame(BINARY, &[0x20, 3, 0, code, 0])?;
+    let result = answer_packets(&mut peer, &writer, id, (state, came));
+    state.lock().unwrap().readers.remove(&id);
+    result
+}
+
+fn answer_packets(
+    peer: &mut Peer,
+    writer: &TcpStream,
+    id: usize,
+    (state, came): (&Mutex<State>, &Condvar),
+) -> Result<(), Complaint> {
+    loop {
+        let packet = peer.read_packet()?;
+        match packet[0] >> 4 {
+            3 => {
+                let mut state = state.lock().unwrap();
+                if let Some(answer) = state.publish(&packet) {
+                    send(writer, &answer);
+                }
+                came.notify_all();
+            }
+            // PUBREC and PUBREL are answered by their number; PUBACK and PUBCOMP are not.
+            5 => send(writer, &[0x62, 2, packet[1], packet[2]]),
+            6 => send(writer, &[0x70, 2, packet[1], packet[2]]),
+            8 => {
+                let answer = state.lock().unwrap().subscribe(&packet, id, writer);
+                send(writer, &answer);
+            }
+            12 => send(writer, &[0xd0, 0]),
+            14 => {
+                let _ = writer.shutdown(Shutdown::Both);
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn send(mut writer: &TcpStream, packet: &[u8]) {
+    // A client that is gone is found by the thread that reads.
+    let _ = writer.write_all(&frame(BINARY, packet));
+}
+
+impl State {
+    fn subscribe(&mut self, packet: &[u8], id: usize, writer: &TcpStream) -> Vec<u8> {
+        let (mut at, mut filters, mut codes) = (4, Vec::new(), Vec::new());
+        while at < packet.len() {
+            let length = usize::from(u16::from_be_bytes([packet[at], packet[at + 1]]));
+            let filter = &packet[at + 2..at + 2 + length];
+            filters.push(String::from_utf8(filter.to_vec()).unwrap());
+            codes.push(packet[at + 2 + length] & 3);
+            at += length + 3;
+        }
+        let qos = codes[0];
+        if let Wrong::Suback(code) = self.wrong {
+            codes.fill(code);
+        } else {
+            let stream = writer.try_clone().unwrap();
+            let reader = self.readers.entry(id);
+            let reader = reader.or_insert(Reader { filters: Vec::new(), stream, qos, next_id: 0 });
+            reader.filters.extend(filters);
+        }
+        if let (Wrong::Suback(granted @ 0..=2), Some(reader)) =
+            (self.wrong, self.readers.get_mut(&id))
+        {
+            reader.qos = granted;
+        }
+        let mut answer =
+            vec![0x90, 3 + u8::try_from(codes.len()).unwrap(), packet[1], packet[2], 0];
+        answer.extend(codes);
+        answer
+    }
+
+    /// Passes a message on; the answer to it.
+    fn publish(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let qos = packet[0] >> 1 & 3;
+        let length = usize::from(u16::from_be_bytes([packet[1], packet[2]]));
+        let topic = String::from_utf8(packet[3..3 + length].to_vec()).unwrap();
+        let id = &packet[3 + length..];
+        let rest = if qos > 0 { &id[2..] } else { id };
+        let message = Message { topic, payload: rest[1..].to_vec(), qos };
+        self.earlier.get_or_insert_with(|| message.payload.clone());
+        self.messages += 1;
+        let code = self.pass_on(message);
+        let is_silent = self.wrong == Wrong::Unacknowledged(self.messages);
+        let kind = if qos == 2 { 0x50 } else { 0x40 };
+        (qos > 0 && !is_silent).then(|| match code {
+            0 => vec![kind, 2, id[0], id[1]],
+            code => vec![kind, 3, id[0], id[1], code],
+        })
+    }
+
+    fn pass_on(&mut self, message: Message) -> u8 {
+        let number = self.messages;
+        let mut changed = message.clone();
+        match self.wrong {
+            Wrong::Lost(wrong) if wrong == number => return 0,
+            Wrong::Refused(wrong, code) if wrong == number => return code,
+            Wrong::Late(wrong, others) if wrong == number => {
+                self.late = Some((message, others));
+                return 0;
+            }
+            Wrong::Flipped(wrong, at) if wrong == number => changed.payload[at] ^= 1,
+            Wrong::Cut(wrong) if wrong == number => drop(changed.payload.pop()),
+            Wrong::SubscribersReset(wrong) if wrong == number => {
+                for (_, reader) in std::mem::take(&mut self.readers) {
+                    let socket = socket2::SockRef::from(&reader.stream);
+                    socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+                    let _ = reader.stream.shutdown(Shutdown::Both);
+                }
+            }
+            _ => {}
+        }
+        self.deliver(&changed, 0);
+        match self.wrong {
+            Wrong::Doubled(wrong, dup) if wrong == number => self.deliver(&message, dup),
+            Wrong::Foreign(wrong) if wrong == number => {
+                let payload = self.earlier.clone().unwrap();
+                self.deliver(&Message { payload, ..message }, 0);
+            }
+            _ => {}
+        }
+        if let Some((late, left)) = self.late.take() {
+            if left <= 1 {
+                self.deliver(&late, 0);
+            } else {
+                self.late = Some((late, left - 1));
+            }
+        }
+        0
+    }
+
+    fn deliver(&mut self, message: &Message, dup: u8) {
+        let number = self.messages;
+        let to_all = self.wrong == Wrong::ToEveryone(number);
+        let mut topic = message.topic.clone().into_bytes();
+        if self.wrong == Wrong::TopicFlipped(number) {
+            *topic.last_mut().unwrap() ^= 1;
+        }
+        for reader in self.readers.values_mut() {
+            if !to_all && !reader.filters.contains(&message.topic) {
+                continue;
+            }
+            let qos = message.qos.min(reader.qos);
+            let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
+            body.extend(&topic);
+            if qos > 0 {
+                reader.next_id = reader.next_id % 60_000 + 1;
+                body.extend(reader.next_id.to_be_bytes());
+            }
+            body.push(0);
+            body.extend(&message.payload);
+            let dup = if qos > 0 { dup } else { 0 };
+            let mut packet = vec![0x30 | qos << 1 | dup];
+            let mut length = body.len();
+            while length >= 0x80 {
+                packet.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+                length >>= 7;
+            }
+            packet.push(u8::try_from(length).unwrap());
+            packet.extend(body);
+            send(&reader.stream, &packet);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `mqttws bench` against mosquitto: nothing is lost, and nothing is accused that is not.
+
+use serde_json::Value;
+
+use crate::mosquitto;
+use crate::program::Program;
+
+/// The object of a run with these flags.
+fn bench(url: &str, flags: &[&str]) -> Value {
+    let common = ["bench", url, "--max-lateness", "never", "--tolerate", "overload", "--json"];
+    let outcome = Program::new([&common, flags].concat()).run();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    serde_json::from_slice(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome}"))
+}
+
+/// Every count of the verification but that of the copies.
+fn faults(object: &Value) -> u64 {
+    let verified = object["verified"].as_object().unwrap().iter();
+    verified.filter(|(name, _)| *name != "sent").filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+#[test]
+fn nothing_is_lost_at_any_qos_in_any_version() {
+    let Some(broker) = mosquitto() else { return };
+    for version in ["5", "311"] {
+        for qos in ["0", "1", "2"] {
+            let flags = ["-V", version, "-q", qos, "--pub", "3", "--sub", "4", "-C", "3000"];
+            let object = bench(&broker.ws(), &flags);
+            assert_eq!(faults(&object), 0, "{object}");
+            assert_eq!(object["verified"]["sent"], 4000, "{object}");
+        }
+    }
+}
+
+#[test]
+fn an_open_loop_over_tls_is_verified() {
+    let Some(broker) = mosquitto() else { return };
+    let flags = ["--cafile", &broker.authority, "-q", "1", "--rate", "500", "--for", "1s"];
+    let flags = [&flags[..], &["--warmup", "0.2", "--pub", "5", "--sub", "5"]].concat();
+    let object = bench(&broker.wss(), &flags);
+    assert_eq!((faults(&object), &object["messages"]["sent"]), (0, &500.into()), "{object}");
+    assert_eq!(object["server"]["scheme"], "wss", "{object}");
+    assert_eq!(object["latency"]["tls"]["count"], 10, "{object}");
+    assert_eq!(object["connections"]["resumed"], 0, "{object}");
+}
+
+#[test]
+fn many_connections_are_made_and_held() {
+    let Some(broker) = mosquitto() else { return };
+    let object = bench(&broker.ws(), &["--connect", "500", "--for", "0.5"]);
+    assert_eq!(object["connections"]["made"], 500, "{object}");
+    assert_eq!(object["connections"]["online"], 500, "{object}");
+}
