@@ -101,8 +101,8 @@ impl Retained {
         self.messages.values().filter(move |message| !message.is_expired(now))
     }
 
-    /// The next messages that a search finds, and that have not expired, in the same order. It looks
-    /// at no more keys than there are `steps`, and takes those that it looks at off them.
+    /// The next messages that a search finds, and that have not expired, in the same order. It
+    /// looks at no more keys than there are `steps`, and takes those that it looks at off them.
     pub fn advance(
         &self,
         search: &mut RetainedSearch,
