@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::dial::FleetTarget;
 use crate::client::driver::framing;
+use crate::client::lifecycle::CredentialUse;
 use crate::client::{Client, Error, Established};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::session::{self, Strictness};
@@ -12,7 +13,6 @@ use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::dial::Reached;
 use crate::transport::endpoint::Scheme;
-use crate::transport::tls::TlsConfig;
 
 /// How many messages each connection takes before it has acknowledged one: what is sent again after
 /// a loss is not more than that.
@@ -33,7 +33,12 @@ pub struct FleetOptions {
 
 impl FleetOptions {
     /// Connections like this one. A server behind a proxy cannot be reached so.
-    pub fn like(client: &Client, established: &Established) -> Result<Self, Error> {
+    pub fn like(client: &mut Client, established: &Established) -> Result<Self, Error> {
+        // Each connection is one of another device: none resumes the TLS session of another.
+        let endpoint = client.lifecycle.server().clone();
+        let is_secure = endpoint.scheme == Scheme::Wss;
+        let tls = is_secure.then(|| client.tls_config(CredentialUse::Send)).transpose();
+        let tls = tls.map_err(Error::TlsSetup)?.map(|tls| tls.without_resumption());
         let options = client.options();
         let target = match &established.address {
             Reached::Tcp(address) => FleetTarget::Tcp(*address, options.route.bind),
@@ -43,17 +48,15 @@ impl FleetOptions {
                 return Err(Error::Local(error));
             }
         };
-        // Each connection is one of another device: none resumes the TLS session of another.
-        let tls = (options.endpoint.scheme == Scheme::Wss).then(|| TlsConfig::new(&options.tls));
-        let tls = tls.transpose().map_err(Error::TlsSetup)?.map(|tls| tls.without_resumption());
-        let mut session = options.session.clone();
+        // With the credentials that were fetched for this connection.
+        let mut session = client.session().config().clone();
         session.version = established.version;
         if session.version.has_properties() {
             let maximum = Property::number(PropertyId::ReceiveMaximum, RECEIVE_MAXIMUM);
             session.properties.connect.set(maximum);
         }
         let transport = transport::Options {
-            endpoint: options.endpoint.clone(),
+            endpoint,
             tls,
             subprotocols: subprotocols(client, established),
             headers: options.upgrade.headers.clone(),

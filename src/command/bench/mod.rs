@@ -68,7 +68,7 @@ pub fn run(config: Config) -> Result<Exit> {
     check_files(&report)?;
     let machine = Machine::look();
     let (mut first, established) = super::connect(options, None)?;
-    let fleet = FleetOptions::like(&first, &established)
+    let fleet = FleetOptions::like(&mut first, &established)
         .with_context(|| first.at_server("connecting to"))?;
     let place = check_place(&fleet.target, remote)?;
     let server = server(&first, &established, place);
