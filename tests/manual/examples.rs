@@ -146,7 +146,10 @@ fn write_credentials(folder: &Folder, authority: &Authority) {
     let trusted = folder.path().join("home/ca.pem");
     folder.write(
         "home/.config/mqttws/config.toml",
-        format!("[profile.default]\ncafile = {trusted:?}\n[profile.b]\ncafile = {trusted:?}\n"),
+        format!(
+            "[profile.default]\ncafile = \"{0}\"\n[profile.b]\ncafile = \"{0}\"\n",
+            trusted.display()
+        ),
     );
 }
 

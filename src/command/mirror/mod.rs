@@ -3,6 +3,7 @@
 //!
 //! Both clients belong to this thread, and [`Client::next_of_two`] waits for both.
 
+mod begin;
 pub mod config;
 mod finish;
 mod messages;

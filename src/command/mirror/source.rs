@@ -1,13 +1,7 @@
 //! The broker that messages come from: how many it may send at once, and the subscriptions.
 
-use std::time::Instant;
-
-use anyhow::Result;
-
-use super::Mirror;
 use crate::client::{self, Client};
 use crate::command::refusal;
-use crate::exit::Exit;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -84,6 +78,36 @@ impl SourceSubscriptions {
         source.subscribe(self.asked.clone(), self.properties.clone());
     }
 
+    /// Reports what was refused, and what was granted a lower QoS; returns how many filters were
+    /// refused.
+    pub fn report(&self, suback: &SubAck, verbosity: Verbosity) -> usize {
+        let mut refused = 0;
+        for (subscription, code) in self.asked.iter().zip(&suback.codes) {
+            let filter = &subscription.filter;
+            if code.is_error() {
+                refused += 1;
+                let why = refusal(*code, suback.reason());
+                report::line(&format!("subscribing to {filter}: refused: {why}"));
+            } else if code.0 < subscription.qos.bits() && verbosity.warns() {
+                let (granted, wanted) = (code.0, subscription.qos);
+                report::warn(&format!(
+                    "subscribing to {filter}: the broker granted QoS {granted}, not {wanted}"
+                ));
+            }
+        }
+        refused
+    }
+
+    /// The number of filters.
+    pub fn count(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// SUBSCRIBE was answered; whether for the first time.
+    pub fn answered(&mut self) -> bool {
+        std::mem::replace(&mut self.stage, SubscribeStage::Answered) != SubscribeStage::Answered
+    }
+
     /// The source cannot take this subscription; whether no other is left.
     pub fn refuse(&mut self, filter: &TopicFilter) -> bool {
         self.asked.retain(|subscription| subscription.filter != *filter);
@@ -104,47 +128,5 @@ pub fn subscription(
         retain_as_published: true,
         retain_handling: retain_handling.unwrap_or(RetainHandling::New),
         ..Subscription::new(filter, qos)
-    }
-}
-
-impl Mirror {
-    /// Reports the filters that were refused. When all were, that is the end.
-    pub(super) fn subscribed(&mut self, suback: &SubAck) -> Result<Option<Exit>> {
-        let mut refused = 0;
-        let asked = &self.subscriptions.asked;
-        for (subscription, code) in asked.iter().zip(&suback.codes) {
-            let filter = &subscription.filter;
-            if code.is_error() {
-                refused += 1;
-                let why = refusal(*code, suback.reason());
-                report::line(&format!("subscribing to {filter}: refused: {why}"));
-            } else if code.0 < subscription.qos.bits() && self.verbosity.warns() {
-                let (granted, wanted) = (code.0, subscription.qos);
-                report::warn(&format!(
-                    "subscribing to {filter}: the broker granted QoS {granted}, not {wanted}"
-                ));
-            }
-        }
-        let all = refused == asked.len();
-        if refused > 0 {
-            self.note(Exit::Denied);
-        }
-        if all || (refused > 0 && self.start.needs_all()) {
-            return Ok(Some(Exit::Denied));
-        }
-        self.granted()
-    }
-
-    /// The source has answered the first SUBSCRIBE: whoever waits for that is told.
-    fn granted(&mut self) -> Result<Option<Exit>> {
-        self.times.latest = Instant::now();
-        if self.subscriptions.stage == SubscribeStage::Answered {
-            return Ok(None);
-        }
-        self.subscriptions.stage = SubscribeStage::Answered;
-        self.times.ends = self.times.end.after.and_then(|after| Instant::now().checked_add(after));
-        let (status, remote) = (self.source.at_server("Mirroring from"), self.source.remote());
-        self.start.begin(&status.to_string(), move || remote.wake())?;
-        Ok(None)
     }
 }

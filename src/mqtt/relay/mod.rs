@@ -280,7 +280,7 @@ impl Relay {
                 self.target.releases.push_back(packet_id);
             }
             Some(RelayStage::Released(_)) => {
-                self.set_stage(packet_id, RelayStage::Released(RelayAsked::Here))
+                self.set_stage(packet_id, RelayStage::Released(RelayAsked::Here));
             }
             Some(RelayStage::Finished(_)) => {
                 self.source.complete(packet_id);

@@ -36,7 +36,7 @@ impl Relay {
                     self.target.publishes.push_back(packet_id);
                 }
                 RelayStage::Released(_) if maximum_qos < QoS::ExactlyOnce => {
-                    self.completed(packet_id)
+                    self.completed(packet_id);
                 }
                 RelayStage::Released(_) => self.target.releases.push_back(packet_id),
                 RelayStage::Received | RelayStage::Finished(_) => {}
@@ -55,7 +55,7 @@ impl Relay {
             }
             (PacketType::PubRec, RelayStage::Published) => self.received(packet_id, code),
             (PacketType::PubRec, RelayStage::Released(_)) => {
-                self.target.releases.push_back(packet_id)
+                self.target.releases.push_back(packet_id);
             }
             (PacketType::PubComp, RelayStage::Released(_)) => self.completed(packet_id),
             (PacketType::PubComp, RelayStage::Clearing) => {
