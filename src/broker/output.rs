@@ -7,7 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::limits::{MESSAGE_BYTES, WRITE_BYTES};
 use super::router::OutgoingItem;
-use crate::mqtt::packet::Packet;
+use crate::mqtt::packet::{Ack, Packet, PublishRun};
+use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use crate::websocket::outbound::ServerOutbound;
 
@@ -147,20 +148,17 @@ impl OutputQueue {
                 continue;
             }
             let Some(item) = self.items.pop_front() else { break };
-            self.encoded += item.weight();
+            let weight = item.weight();
+            self.encoded += weight;
             self.answers -= usize::from(is_answer(&item));
             match item {
                 OutgoingItem::Packet(packet) => {
                     tell(&packet);
-                    self.encode_packet(packet, version, frames);
-                }
-                OutgoingItem::Run(run) => {
-                    // Small packets are not cut.
-                    if run.packets.len() > frames.room() {
-                        frames.finish_message();
+                    if weight > frames.room() || !put_frequent(&packet, version, frames) {
+                        self.encode_packet(packet, version, frames);
                     }
-                    self.large = run.packets;
                 }
+                OutgoingItem::Run(run) => self.begin_run(run, frames),
             }
         }
         if self.large.is_empty()
@@ -169,6 +167,15 @@ impl OutputQueue {
         {
             frames.put_close(code);
         }
+    }
+
+    /// The bytes of a run come next, in the next message if the open one has no room: small
+    /// packets are not cut.
+    fn begin_run(&mut self, run: PublishRun, frames: &mut ServerOutbound) {
+        if run.packets.len() > frames.room() {
+            frames.finish_message();
+        }
+        self.large = run.packets;
     }
 
     /// Encodes a packet. One that cannot be encoded is left out: the error is the peer's (a message
@@ -201,6 +208,30 @@ impl OutputQueue {
     }
 }
 
+/// Encodes a packet of the frequent ones, which weigh more than their bytes, and for which there is
+/// room. Otherwise returns false: nothing was encoded.
+fn put_frequent(packet: &Packet, version: Version, frames: &mut ServerOutbound) -> bool {
+    if let Packet::Publish(_) = packet {
+        return packet.encode(version, frames.message()).is_ok();
+    }
+    let acknowledgement = plain_acknowledgement(packet);
+    if let Some(bytes) = acknowledgement {
+        frames.message().put_slice(&bytes);
+    }
+    acknowledgement.is_some()
+}
+
+/// The bytes of an acknowledgement of success, which are the same in every version.
+fn plain_acknowledgement(packet: &Packet) -> Option<[u8; 4]> {
+    let (Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack)) =
+        packet
+    else {
+        return None;
+    };
+    let is_plain = ack.code == ReasonCode::SUCCESS && ack.properties.0.is_empty();
+    is_plain.then(|| Ack::success_packet(packet.packet_type(), ack.packet_id))
+}
+
 /// Whether it is a packet other than PUBLISH.
 fn is_answer(item: &OutgoingItem) -> bool {
     matches!(item, OutgoingItem::Packet(packet) if !matches!(packet, Packet::Publish(_)))
@@ -224,7 +255,9 @@ mod tests {
     /// FIN and the opcode of a binary message, and of Close.
     const BINARY: u8 = 0x82;
     const CLOSE: u8 = 0x88;
-    use crate::mqtt::packet::{Decoder, Publish};
+    use crate::mqtt::packet::{Decoder, PacketId, Publish};
+    use crate::mqtt::property::{Properties, Property, PropertyId};
+    use crate::mqtt::qos::QoS;
 
     use crate::mqtt::topic::TopicName;
 
@@ -301,6 +334,39 @@ mod tests {
         output.post(&mut VecDeque::from([publish(10).into()]), 0);
         let failed = output.write(Version::V3_1_1, &mut frames, |_| {}, |_| Err(()));
         assert_eq!((failed, frames.len()), (Err(()), 0));
+    }
+
+    #[test]
+    fn frequent_packets_weigh_more_than_their_bytes() {
+        let id = PacketId::MAX;
+        let string = Property::text(PropertyId::ReasonString, "x".repeat(500).into());
+        let properties = Properties(vec![string.clone(), string]);
+        let ack = |properties| Ack { packet_id: id, code: ReasonCode::SUCCESS, properties };
+        let publish = Publish { qos: QoS::AtLeastOnce, packet_id: Some(id), ..Publish::default() };
+        let topic = TopicName::new("t".repeat(300)).ok();
+        for (packet, is_frequent) in [
+            (Packet::PubAck(ack(Properties::default())), true),
+            (Packet::PubRec(ack(properties.clone())), false),
+            (Packet::PingResp, false),
+            (
+                Packet::Publish(Publish {
+                    topic,
+                    properties,
+                    payload: vec![0; 20].into(),
+                    ..publish
+                }),
+                true,
+            ),
+        ] {
+            let mut expected = BytesMut::new();
+            packet.encode(Version::V5, &mut expected).unwrap();
+            let mut frames = ServerOutbound::new(MESSAGE_BYTES);
+            assert_eq!(put_frequent(&packet, Version::V5, &mut frames), is_frequent);
+            if is_frequent {
+                assert!(frames.waiting().ends_with(&expected));
+                assert!(OutgoingItem::from(packet).weight() >= expected.len());
+            }
+        }
     }
 
     #[test]

@@ -469,6 +469,9 @@ impl BenchFlags {
         if let Some(flag) = id.or(debug) {
             return Err(Usage::new(format!("{flag}: bench decides this itself")).into());
         }
+        if let Some(flag) = self.connection.given_that_changes() {
+            return Err(Usage::new(format!("{flag}: bench has one address and one login")).into());
+        }
         Ok(())
     }
 }

@@ -213,14 +213,18 @@ impl ConnectionFlags {
 
     /// The first flag that is given of those that `check` decides itself.
     pub fn given_against_check(&self) -> Option<&'static str> {
-        let own = [
+        let upgrade = self.upgrade.given_against_check();
+        upgrade.or_else(|| self.session.given_against_check()).or_else(|| self.given_that_changes())
+    }
+
+    /// The first flag that is given of those by which address or credentials change.
+    pub fn given_that_changes(&self) -> Option<&'static str> {
+        let given = [
             (self.credentials.credentials_command.is_some(), CREDENTIALS_COMMAND),
             (self.address.url_command.is_some(), URL_COMMAND),
             (self.address.are_several(), "-L more than once"),
         ];
-        let own = own.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag);
-        let upgrade = self.upgrade.given_against_check();
-        upgrade.or_else(|| self.session.given_against_check()).or(own)
+        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag)
     }
 
     /// `-M`.
@@ -320,11 +324,9 @@ impl ConnectionFlags {
         let is_tls_spoken = self.is_tls_spoken(&endpoint, &route);
         let warnings = self.warnings(&tls, is_tls_spoken, &mut secrets);
         let other_endpoints = self.address.others()?;
-        let mut credentials = None;
-        if self.may_change(&endpoint, &other_endpoints, &tls) {
-            let renewal = self.renewal(&session, &versions, &tls, secrets);
-            credentials = Some(Box::new(renewal.source(known)?));
-        }
+        let may_change = self.may_change(&endpoint, &other_endpoints, &tls);
+        let renewal = may_change.then(|| self.renewal(&session, &versions, &tls, secrets));
+        let credentials = renewal.map(|renewal| renewal.source(known)).transpose()?;
         let options = client::Options {
             tls,
             other_endpoints,
@@ -334,7 +336,7 @@ impl ConnectionFlags {
             versions,
             session,
             leaving: Leaving::Disconnect,
-            credentials,
+            credentials: credentials.map(Box::new),
             brief: needs.reports == AckReports::FailuresOfShortRun,
             lines: self.lines(),
             endpoint,

@@ -9,7 +9,7 @@ use clap::Args;
 use data_encoding::BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::mqtt::{LONGEST_FIELD, check_text};
+use super::field::{LONGEST_FIELD, check_text};
 use super::secret::SecretReader;
 use super::source;
 use super::value;

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_whole_help_has_80_columns_and_its_groups_in_order() {
-        const ORDER: [&str; 20] = [
+        const ORDER: [&str; 21] = [
             "Messages",
             "Requests",
             "Points",
@@ -138,6 +138,7 @@ mod tests {
             "Access",
             "Output",
             "Commands",
+            "Mirror",
             "Tests",
             "When to stop",
             "Delivery",

@@ -9,6 +9,7 @@ mod composition;
 mod connection;
 mod credentials;
 mod exec;
+mod field;
 mod help;
 mod layout;
 mod leaving;

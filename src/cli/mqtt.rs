@@ -11,6 +11,7 @@ use bytestring::ByteString;
 use clap::Args;
 
 use super::credentials::CredentialFlags;
+use super::field::{LONGEST_FIELD, check_text};
 use super::property::GivenProperties;
 use super::secret::SecretReader;
 use super::upgrade::UpgradeFlags;
@@ -34,9 +35,6 @@ const OUTAGE: u32 = 600;
 
 /// Keep alive in seconds, where the user gives none.
 const KEEP_ALIVE: u16 = 45;
-
-/// The longest field of text or binary data, in bytes: its length has 16 bits (MQTT 5 §1.5.4).
-pub const LONGEST_FIELD: usize = 65_535;
 
 /// Letters and digits: the only characters that every server takes in a client identifier.
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -444,13 +442,6 @@ impl SessionFlags {
         let delay = delay.map(|value| Property::number(PropertyId::WillDelayInterval, value));
         Ok(delay.into_iter().chain(given.0).collect())
     }
-}
-
-/// A text that becomes an MQTT string (MQTT 5 §1.5.4).
-pub fn check_text(what: &str, text: Option<&str>) -> Result<()> {
-    let fits = text.is_none_or(|text| text.len() <= LONGEST_FIELD && !text.contains('\0'));
-    ensure!(fits, Usage::new(format!("{what}: expected at most 65535 bytes, without U+0000")));
-    Ok(())
 }
 
 fn random_client_id(prefix: &str) -> ByteString {

@@ -94,7 +94,7 @@ impl Client {
         self.session.withhold_credentials(plan.credentials == CredentialUse::Withhold);
         let options = self.transport_options(plan)?;
         let route = Arc::clone(&self.options.route);
-        self.events.dial(&options, route, plan.deadline).map_err(Error::Local)?;
+        self.events.dial(&options, route, plan.deadline, plan.order).map_err(Error::Local)?;
         Ok(options)
     }
 

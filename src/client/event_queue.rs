@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 
 use super::Event;
 use super::credentials::{CommandGuard, CredentialSource, FreshCredentials};
+use super::lifecycle::AddressOrder;
 use crate::signals::{QuitWatch, Signals};
 use crate::transport;
 use crate::transport::dial::{DialError, Dialled, Dialling, Route};
@@ -121,6 +123,8 @@ pub struct EventQueue {
     since: Instant,
     /// Counts the connections that were dialled or given up.
     connection: u64,
+    /// Where the latest connection led to.
+    latest: Option<SocketAddr>,
     permits: Option<Sender<()>>,
     /// Ends the commands that are asked for credentials.
     commands: Option<CommandGuard>,
@@ -140,7 +144,7 @@ impl EventQueue {
         }
         let remote = Remote { sender, waker: Arc::clone(poller.waker()) };
         let (since, quit, permits, found) = (Instant::now(), None, None, None);
-        let (connection, commands) = (0, None);
+        let (connection, commands, latest) = (0, None, None);
         Ok(Self {
             poller,
             remote,
@@ -149,6 +153,7 @@ impl EventQueue {
             quit,
             since,
             connection,
+            latest,
             permits,
             commands,
             found,
@@ -183,12 +188,15 @@ impl EventQueue {
         options: &transport::Options,
         route: Arc<Route>,
         deadline: Instant,
+        order: AddressOrder,
     ) -> io::Result<()> {
         self.end_connection();
+        let last = self.latest.filter(|_| order == AddressOrder::NextInTurn);
         let reporter =
             DialReporter { connection: self.connection, remote: self.remote(), log: options.log };
         let mut dialling =
-            Dialling::new(options.endpoint.clone(), route, options.tls.clone(), deadline);
+            Dialling::new(options.endpoint.clone(), route, options.tls.clone(), deadline)
+                .after(last);
         if let Some(dialled) = dialling.begin(&|line| reporter.note(line)) {
             reporter.report(DialEvent::Dialled(dialled));
             return Ok(());
@@ -320,6 +328,7 @@ impl EventQueue {
                 Posted::Local(event) => return Some(Wake::Local(event)),
                 Posted::Dial(connection, mut event) if connection == self.connection => {
                     if let DialEvent::Dialled(Ok(dialled)) = &mut event {
+                        self.latest = dialled.reached.address();
                         self.poller.attach(dialled);
                     }
                     return Some(Wake::Dial(event));

@@ -45,6 +45,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport;
+use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsConfig;
 use crate::websocket::upgrade::Echo;
 
@@ -169,6 +170,14 @@ impl Client {
     /// The context of an error of the latest connection.
     pub fn at_server(&self, doing: impl Into<String>) -> AtServer {
         AtServer { endpoint: self.lifecycle.server().clone(), ..self.options.at_server(doing) }
+    }
+
+    /// The server that was chosen among several, or that a command has named, once there was a
+    /// connection.
+    pub fn chosen_server(&self) -> Option<&Endpoint> {
+        let is_chosen = !self.options.other_endpoints.is_empty()
+            || self.options.credentials.as_ref().is_some_and(|source| !source.commands.is_empty());
+        is_chosen.then(|| self.lifecycle.server())
     }
 
     /// What the client was asked to do.

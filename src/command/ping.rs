@@ -54,6 +54,9 @@ fn measure(
     let (mut client, established) = super::connect_after(options, limit, Client::watch_quit)?;
     let deadline = limit.map(|(deadline, _)| deadline);
     let reader = watch_reader(report.form, &client)?;
+    if let Some(server) = client.chosen_server() {
+        results.url = server.to_string();
+    }
     results.began = Instant::now();
     results.server = Some(ServerFacts::of(&established, client.session().server_keep_alive()));
     let topic = super::own_topic("ping", &client.session().config().client_id)?;

@@ -52,11 +52,14 @@ pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
     let Config { client: options, subscriptions, messages, summary, start, verbosity } = config;
     // First of all: later a file of our own could have the descriptor of --ready-fd.
-    let start = Start::new(start)?;
+    let mut start = Start::new(start)?;
     let target = sink::target(&messages.output.destination)?;
     warn_of_closed_stdout(&messages, &subscriptions, verbosity);
     let limit = super::limit(began, messages.end.timeout);
     let (client, _) = super::connect(options, limit)?;
+    if let Some(server) = client.chosen_server() {
+        start.set_url(server.secret_url());
+    }
     let reader = watch_reader(messages.prints(), &client)?;
     let rate = messages.rate_interval;
     let sink = Sink::start(&client, &messages.output, target, verbosity)?;

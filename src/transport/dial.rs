@@ -54,6 +54,16 @@ pub enum Reached {
     },
 }
 
+impl Reached {
+    /// The address of the server itself, if it is known.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) | Self::Proxied { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -228,6 +238,8 @@ pub struct Dialling {
     /// The TLS configuration for a proxy that speaks TLS.
     tls: Option<TlsConfig>,
     deadline: Instant,
+    /// The address that is tried last, and after which the others come in turn.
+    last: Option<SocketAddr>,
     /// The race that was begun and is not decided.
     begun: Option<DirectDial>,
 }
@@ -240,19 +252,25 @@ impl Dialling {
         tls: Option<TlsConfig>,
         deadline: Instant,
     ) -> Self {
-        Self { endpoint, route, tls, deadline, begun: None }
+        Self { endpoint, route, tls, deadline, last: None, begun: None }
+    }
+
+    /// The same where the addresses of the name are tried in turn, beginning after this one.
+    pub fn after(mut self, address: Option<SocketAddr>) -> Self {
+        self.last = address;
+        self
     }
 
     /// Goes as far as possible without waiting: to the end if the addresses are known and answer at
     /// once, as those of this machine do. If it returns `None`, [`Dialling::finish`] must do the
     /// rest.
     pub fn begin(&mut self, note: Note<'_>) -> Option<Result<Dialled, DialError>> {
-        let Self { endpoint, route, deadline, .. } = self;
+        let Self { endpoint, route, deadline, last, .. } = self;
         if route.unix.is_some() || route.proxies.towards(endpoint).is_some() {
             return None;
         }
-        let mut reach = match DirectDial::of_known(&endpoint.host, endpoint.port, route, *deadline)?
-        {
+        let (host, port) = (&endpoint.host, endpoint.port);
+        let mut reach = match DirectDial::of_known(host, port, *last, route, *deadline)? {
             Ok(reach) => reach,
             Err(error) => return Some(Err(error)),
         };
@@ -261,11 +279,16 @@ impl Dialling {
         decided.map(|dialled| log_result(dialled, note))
     }
 
+    fn dial(&self, note: Note<'_>) -> Result<Dialled, DialError> {
+        let Self { endpoint, route, tls, deadline, last, .. } = self;
+        dial_after(endpoint, route, tls.as_ref(), *deadline, *last, note)
+    }
+
     /// Waits for the connection.
     pub fn finish(self, note: Note<'_>) -> Result<Dialled, DialError> {
         match self.begun {
             Some(reach) => log_result(reach.finish(), note),
-            None => dial(&self.endpoint, &self.route, self.tls.as_ref(), self.deadline, note),
+            None => self.dial(note),
         }
     }
 }
@@ -280,6 +303,17 @@ pub fn dial(
     deadline: Instant,
     note: Note<'_>,
 ) -> Result<Dialled, DialError> {
+    dial_after(endpoint, route, tls, deadline, None, note)
+}
+
+fn dial_after(
+    endpoint: &Endpoint,
+    route: &Route,
+    tls: Option<&TlsConfig>,
+    deadline: Instant,
+    last: Option<SocketAddr>,
+    note: Note<'_>,
+) -> Result<Dialled, DialError> {
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
         (Some(path), _) => dial_unix(path, deadline),
         (None, Some(Err(error))) => Err(DialError::BadProxy(error.clone())),
@@ -287,7 +321,7 @@ pub fn dial(
             let request = TunnelRequest { proxy, endpoint, tls, deadline, note };
             return proxied::dial(&request, route);
         }
-        (None, None) => dial_directly(&endpoint.host, endpoint.port, route, deadline),
+        (None, None) => dial_directly(&endpoint.host, endpoint.port, last, route, deadline),
     };
     log_result(dialled, note)
 }
@@ -329,13 +363,17 @@ impl DirectDial {
     fn of_known(
         host: &str,
         port: u16,
+        last: Option<SocketAddr>,
         route: &Route,
         deadline: Instant,
     ) -> Option<Result<Self, DialError>> {
         let started = Instant::now();
         let addresses =
             lookup::known(host, port, route)?.map_err(|error| lookup_error(host, error));
-        Some(addresses.map(|addresses| Self::new(host, addresses, started, route, deadline)))
+        Some(addresses.map(|addresses| {
+            let addresses = lookup::in_turn(addresses, last);
+            Self::new(host, addresses, started, route, deadline)
+        }))
     }
 
     /// Goes as far as possible without waiting; `None` while the race is not decided.
@@ -373,11 +411,13 @@ impl DirectDial {
 pub(super) fn dial_directly(
     host: &str,
     port: u16,
+    last: Option<SocketAddr>,
     route: &Route,
     deadline: Instant,
 ) -> Result<Dialled, DialError> {
     let started = Instant::now();
     let addresses = look_up(host, port, route).map_err(|error| lookup_error(host, error))?;
+    let addresses = lookup::in_turn(addresses, last);
     DirectDial::new(host, addresses, started, route, deadline).finish()
 }
 

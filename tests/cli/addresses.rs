@@ -108,6 +108,16 @@ fn a_loss_leads_to_the_next_address_in_turn() {
 }
 
 #[test]
+fn a_loss_leads_to_the_next_address_of_a_name() {
+    let first = Broker::start(and(subscribed("*"), [Step::End]));
+    let message = until_goodbye(and(subscribed("*"), [Step::Send("30 <t> 'x'")]));
+    let _second = Broker::start_beside(&first, [127, 0, 0, 2], message);
+    let (url, port) = (format!("ws://lab.example:{}/mqtt", first.port()), first.port());
+    let pin = format!("lab.example:{port}:127.0.0.1,127.0.0.2");
+    subscribe(&[&url], &["-V", "311", "--quiet", "--resolve", &pin]).run().expect(0, "x\n", "");
+}
+
+#[test]
 fn user_and_password_of_a_url_are_for_that_url_alone() {
     let url = |broker: &Broker, user: &str| broker.url().replace("ws://", &format!("ws://{user}"));
     let third = Broker::start(until_goodbye(and(

@@ -331,6 +331,18 @@ fn the_error_names_the_server_that_a_url_command_has_printed() {
     Program::new(command).run().expect(1, "", words);
 }
 
+#[test]
+fn who_is_told_of_the_server_is_told_of_the_one_that_was_printed() {
+    let script = "echo $MQTTWS_URL
+        mqttws sub --url-command \"echo $MQTTWS_URL\" -t t -C 1 -W 20 -- \
+            sh -c 'echo $MQTTWS_URL; mqttws pub -t t -m x' 2>&1
+        mqttws ping --url-command \"echo $MQTTWS_URL\" -c 1 | sed -n 's/^--- //p'";
+    let outcome = Program::new(["serve", "-p", "0", "--", "sh", "-c", script]).run();
+    let printed = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let url = printed.lines().next().unwrap_or_default().to_owned();
+    outcome.expect(0, format!("{url}\n{url}\nx\n{url} ---\n"), "");
+}
+
 /// MQTT 5 with a session that is kept.
 fn connect_5(password: &str, connack: &'static str) -> Vec<Step> {
     let connect = format!("10 <MQTT> 05 .. 00 2d 08 11 ff ff ff ff 21 80 00 <me> <u> <{password}>");
@@ -424,9 +436,11 @@ fn renewals_lose_and_double_nothing_at_qos_2() {
 }
 
 #[test]
-fn check_takes_no_commands() {
+fn check_and_bench_take_no_commands() {
     for (flag, value) in [("--credentials-command", "true"), ("--url-command", "true")] {
         let words = format!("mqttws: {flag}: check decides this itself\n");
         Program::new(["check", flag, value]).run().expect(2, "", &words);
+        let words = format!("mqttws: {flag}: bench has one address and one login\n");
+        Program::new(["bench", flag, value]).run().expect(2, "", &words);
     }
 }

@@ -15,6 +15,19 @@ fn serve(flags: &[&str]) -> (Running, String) {
     (running, url)
 }
 
+/// Ends both brokers.
+fn stop(brokers: [Running; 2]) {
+    for broker in brokers {
+        broker.signal("TERM");
+    }
+}
+
+/// Lines with the numbers below `count`.
+fn numbers(count: usize) -> String {
+    let lines: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+    lines.join("\n") + "\n"
+}
+
 /// A mirror from `t` at one scripted broker to the other, with these flags.
 fn mirror(source: &Broker, target: &Broker, flags: &[&str]) -> Program {
     let (source, target) = (source.url(), target.url());
@@ -108,13 +121,12 @@ fn a_refusal_is_told_to_the_source_with_its_code() {
     ];
     for (connack, answer, told, why) in rows {
         let source = one_message(told);
-        let target = match answer {
-            Some(answer) => target(connack, [packet("34 <t> 00 07 00 'x'"), Step::Send(answer)]),
-            None => {
-                let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *")];
-                script.extend([Step::Send(connack), packet("e0"), Step::Close(1000), Step::Gone]);
-                Broker::start(script)
-            }
+        let target = if let Some(answer) = answer {
+            target(connack, [packet("34 <t> 00 07 00 'x'"), Step::Send(answer)])
+        } else {
+            let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *")];
+            script.extend([Step::Send(connack), packet("e0"), Step::Close(1000), Step::Gone]);
+            Broker::start(script)
         };
         let outcome = mirror(&source, &target, &["-C", "1"]).run();
         assert_eq!(outcome.code(), Some(7), "{outcome}");
@@ -147,15 +159,15 @@ fn qos_is_lowered_to_what_the_target_takes_with_one_warning() {
     let (source, connack, one, two) =
         steps("20 00 00 02 24 01", [Step::Send("40 00 07"), Step::Send("40 00 08")]);
     let script = [packet("32 <t> 00 07 00 'x'"), one, packet("32 <t> 00 08 00 'y'"), two];
-    let target_one = target(connack, script);
-    mirror(&source, &target_one, &["-C", "2"]).run().expect(0, "", &warned(1));
+    let lower = target(connack, script);
+    mirror(&source, &lower, &["-C", "2"]).run().expect(0, "", &warned(1));
     // At QoS 0 the answer to a PINGREQ says that the target has the message.
     let (source, connack, one, two) =
         steps("20 00 00 02 24 00", [Step::Send("d0"), Step::Send("d0")]);
     let script =
         [packet("30 <t> 00 'x'"), packet("c0"), one, packet("30 <t> 00 'y'"), packet("c0"), two];
-    let target_none = target(connack, script);
-    mirror(&source, &target_none, &["-C", "2"]).run().expect(0, "", &warned(0));
+    let unsure = target(connack, script);
+    mirror(&source, &unsure, &["-C", "2"]).run().expect(0, "", &warned(0));
 }
 
 /// Flags and variables of the source are not for the target.
@@ -230,7 +242,7 @@ fn everything_that_a_message_has_is_kept() {
     let expected = "out/a|2|0|text/x|back|cd|k:v|*|one\nout/b|1|1||||||two\n\
                     out/c|0|0||||||three\n";
     assert!(is_like(&String::from_utf8_lossy(&outcome.stdout), expected), "{outcome}");
-    [a, b].iter().for_each(|broker| broker.signal("TERM"));
+    stop([a, b]);
 }
 
 #[test]
@@ -335,10 +347,9 @@ impl Chaos {
         let mut reader = Program::new([&words[..], &flags].concat()).spawn();
         reader.wait_for_words("\n");
         let mut mirror = self.mirror();
-        let lines: String = (0..self.count).map(|number| format!("{number}\n")).collect();
         let words = ["pub", &self.source, "-t", "in/x", "-l", "-q", self.qos, "--quiet"];
         let publish = Program::new([&words[..], &["--reconnect-delay", "0.01"]].concat());
-        let publish = publish.stdin(lines).spawn();
+        let publish = publish.stdin(numbers(self.count)).spawn();
         for kill in kills {
             let is_due =
                 |line: &str| line.trim().parse::<usize>().is_ok_and(|number| number >= *kill);
@@ -382,7 +393,7 @@ fn nothing_is_lost_and_at_qos_2_nothing_doubled_when_it_is_killed() {
         }
         assert_eq!(first, (0..chaos.count).collect::<Vec<_>>(), "lost, or in another order");
         assert!(qos == "1" || came.len() == chaos.count, "{} came", came.len());
-        [a, b].iter().for_each(|broker| broker.signal("TERM"));
+        stop([a, b]);
     }
 }
 
@@ -396,6 +407,6 @@ fn nor_when_both_brokers_cut_its_connections_and_lose_and_repeat_what_it_sends()
         let chaos = Chaos { source, target, count: 1000, qos: "2" };
         let came = chaos.run(&chance(seed, chaos.count, 2));
         assert_eq!(came, (0..chaos.count).collect::<Vec<_>>());
-        [a, b].iter().for_each(|broker| broker.signal("TERM"));
+        stop([a, b]);
     }
 }

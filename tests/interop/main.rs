@@ -48,6 +48,7 @@ mod browser;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
 mod check;
+mod cluster;
 mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;

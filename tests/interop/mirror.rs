@@ -32,7 +32,8 @@ fn nothing_is_lost_and_at_qos_2_nothing_doubled() {
         let mut reader = Program::new([&words[..], &["--ready-fd", "2"]].concat()).spawn();
         reader.wait_for_words("\n");
         let mut running = mirror(&source, &target, qos, version);
-        let lines: String = (0..count).map(|number| format!("{number}\n")).collect();
+        let lines: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        let lines = lines.join("\n");
         let from = source.ws();
         let publish = Program::new(["pub", &from, "-t", "in/x", "-l", "-q", qos]).stdin(lines);
         publish.run().expect(0, "", "");

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
 use super::{EndStage, ServerConnection, Service, is_blocked, write_once};
-use crate::broker::deviation::{DeviantEnd, DeviantTraffic, Ending};
+use crate::broker::deviation::{DeviantEnd, DeviantTraffic, SideEnding};
 use crate::broker::limits::LINGER;
 
 /// How long the end of a client is awaited where our side does not end.
@@ -40,15 +40,15 @@ impl ServerConnection {
 
     /// Ends our side, when all is written.
     pub(super) fn end_side(&mut self, now: Instant) {
-        let ending = self.deviant.as_ref().map_or(Ending::Whole, |deviant| deviant.ending());
+        let ending = self.deviant.as_ref().map_or(SideEnding::Whole, |deviant| deviant.ending());
         let patience = match ending {
-            Ending::Never => FOREVER,
-            Ending::Whole | Ending::WithoutCloseNotify => LINGER,
+            SideEnding::Never => FOREVER,
+            SideEnding::Whole | SideEnding::WithoutCloseNotify => LINGER,
         };
         match ending {
-            Ending::Whole => self.socket.end(),
-            Ending::WithoutCloseNotify => self.socket.shut(),
-            Ending::Never => {}
+            SideEnding::Whole => self.socket.end(),
+            SideEnding::WithoutCloseNotify => self.socket.shut(),
+            SideEnding::Never => {}
         }
         self.sending.stage = EndStage::Written(now + patience);
     }

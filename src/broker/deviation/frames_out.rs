@@ -1,7 +1,7 @@
 //! Deviations in the frames that the broker sends, and in how connections end.
 
 use super::stream::{WholeFrame, whole};
-use super::{Change, DeviationMemory, Ending, NamedChange, RewriteStep, pass};
+use super::{Change, DeviationMemory, NamedChange, RewriteStep, SideEnding, pass};
 use crate::websocket::frame::{BINARY, CLOSE, CONTINUATION, FINAL, TEXT};
 
 /// The packet type of DISCONNECT.
@@ -116,15 +116,15 @@ pub const CHANGES: &[NamedChange] = &[
             if is_it { vec![RewriteStep::Reset] } else { pass() }
         }),
     ),
-    ("no-end-after-close", Change { ending: Ending::Never, ..Change::NONE }),
+    ("no-end-after-close", Change { ending: SideEnding::Never, ..Change::NONE }),
     (
         "no-end-after-disconnect",
         Change {
-            ending: Ending::Never,
+            ending: SideEnding::Never,
             ..Change::frames(note_end, |memory, frame| no_close(memory, frame, BY_DISCONNECT))
         },
     ),
-    ("no-close-notify", Change { ending: Ending::WithoutCloseNotify, ..Change::NONE }),
+    ("no-close-notify", Change { ending: SideEnding::WithoutCloseNotify, ..Change::NONE }),
 ];
 
 /// A message in frames of 16 bytes.

@@ -160,12 +160,12 @@ struct Change {
     /// Packets of the client, and of the server.
     packets: [Option<PacketFn>; 2],
     /// How the broker ends its side of a connection.
-    ending: Ending,
+    ending: SideEnding,
 }
 
 /// How the broker ends its side of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Ending {
+pub enum SideEnding {
     /// By FIN, and before that by `close_notify` of TLS.
     #[default]
     Whole,
@@ -189,7 +189,7 @@ impl Change {
         read: None,
         frames: [None; 2],
         packets: [None; 2],
-        ending: Ending::Whole,
+        ending: SideEnding::Whole,
     };
 
     const fn request(change: RequestFn) -> Self {

@@ -4,7 +4,7 @@ use super::head::RewrittenHead;
 use super::packet::RawPacket;
 use super::stream::{WholeFrame, messages, packet_length};
 use super::{
-    Change, DeviationMemory, Ending, KnownDeviation, RequestStep, RewriteStep, Side, pass,
+    Change, DeviationMemory, KnownDeviation, RequestStep, RewriteStep, Side, SideEnding, pass,
 };
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{BINARY, CONTINUATION, FINAL};
@@ -117,7 +117,7 @@ impl DeviantTraffic {
     }
 
     /// How the broker ends its side of the connection.
-    pub fn ending(&self) -> Ending {
+    pub fn ending(&self) -> SideEnding {
         let endings = self.filters.iter().map(|filter| filter.change.ending);
         endings.max_by_key(|ending| *ending as u8).unwrap_or_default()
     }

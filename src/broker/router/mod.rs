@@ -14,6 +14,7 @@ mod outgoing;
 mod peer;
 mod publish;
 mod reason;
+mod replay;
 mod retained;
 mod runs;
 mod session;
@@ -27,8 +28,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub use memory::NOBODY;
-pub use outgoing::{Outgoing, OutgoingItem};
-pub use peer::packet_weight;
+pub use outgoing::{Outgoing, OutgoingItem, packet_weight};
 pub use session::SessionKey;
 
 use crate::broker::access::acl::Acl;
@@ -142,9 +142,15 @@ pub struct Router {
     touched: Vec<ConnectionId>,
     lines: RouterLines,
     statistics: BrokerStatistics,
-    /// The memory of `publish::route`.
+    buffers: RouterBuffers,
+}
+
+/// What is filled again with each message.
+#[derive(Debug, Default)]
+struct RouterBuffers {
+    /// Who gets it.
     matches: Matches,
-    /// Where small messages are copied that are kept for a while.
+    /// Where it is copied if it is small and kept for a while.
     block: CopyBlock,
 }
 
@@ -163,8 +169,7 @@ impl Router {
             touched: Vec::new(),
             lines: RouterLines::default(),
             statistics: BrokerStatistics::default(),
-            matches: Matches::default(),
-            block: CopyBlock::default(),
+            buffers: RouterBuffers::default(),
         }
     }
 
@@ -317,6 +322,7 @@ impl Router {
     pub fn tick(&mut self, now: Instant) {
         self.retained.sweep(now);
         self.check_passwords(now);
+        self.continue_replays(now);
         while let Some(alarm) = self.timers.due(now) {
             match alarm {
                 Alarm::Silence(id) => self.watch(id, now),
@@ -348,7 +354,7 @@ impl Router {
     /// Whether [`drain`](Self::drain) would hand something over, or [`tick`](Self::tick) has
     /// something to compute.
     pub fn has_work(&self) -> bool {
-        !self.touched.is_empty() || self.logins.is_busy()
+        !self.touched.is_empty() || self.logins.is_busy() || !self.sessions.replays.is_empty()
     }
 
     /// Hands over everything that is to be sent or closed.

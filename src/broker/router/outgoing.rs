@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::peer::packet_weight;
+use super::message::weight;
 use super::{ConnectionId, EndReason};
 use crate::broker::limits::MESSAGE_OVERHEAD;
 use crate::mqtt::packet::{Packet, PublishRun};
@@ -56,4 +56,14 @@ pub struct Outgoing<'a> {
     /// Not to be read from until this other connection has caught up, or a little while has passed;
     /// of [`NOBODY`](super::NOBODY), until there may be more memory.
     pub hold_back_for: Option<ConnectionId>,
+}
+
+/// What a packet weighs while it waits to be written, in bytes.
+pub fn packet_weight(packet: &Packet) -> usize {
+    match packet {
+        Packet::Publish(publish) => weight(publish),
+        Packet::SubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
+        Packet::UnsubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
+        _ => MESSAGE_OVERHEAD,
+    }
 }

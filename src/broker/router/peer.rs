@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::aliases::OutboundAliases;
-use super::message::weight;
 use super::outgoing::OutgoingItem;
 use super::{ConnectionId, EndReason, SessionKey, copies};
-use crate::broker::limits::{MESSAGE_OVERHEAD, SLOW_BYTES};
+use crate::broker::limits::SLOW_BYTES;
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -202,15 +201,5 @@ impl Backlog {
     /// Whether publishers should wait for the client, for which `queued` bytes wait in its session.
     pub fn is_slow(&self, queued: usize) -> bool {
         self.unsent + queued > SLOW_BYTES && self.reader == ReaderState::Reading
-    }
-}
-
-/// What a packet weighs while it waits to be written, in bytes.
-pub fn packet_weight(packet: &Packet) -> usize {
-    match packet {
-        Packet::Publish(publish) => weight(publish),
-        Packet::SubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
-        Packet::UnsubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
-        _ => MESSAGE_OVERHEAD,
     }
 }

@@ -232,7 +232,7 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
-        let mut matches = std::mem::take(&mut self.matches);
+        let mut matches = std::mem::take(&mut self.buffers.matches);
         let sessions = &self.sessions;
         let topic = &message.topic;
         let takes = |session: &ClientSession| {
@@ -249,7 +249,7 @@ impl Router {
                 code = ReasonCode::QUOTA_EXCEEDED;
             }
         });
-        self.matches = matches;
+        self.buffers.matches = matches;
         code
     }
 
@@ -314,7 +314,7 @@ impl Router {
             return self.count_lost(key, delivery);
         };
         if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
-            message.detach_into(&mut self.block);
+            message.detach_into(&mut self.buffers.block);
         }
         let delivery = message.delivery(grant);
         touch(&mut self.touched, id, peer);

@@ -30,7 +30,7 @@ impl RoutedRun<'_> {
 impl Router {
     /// A run of messages came in. What becomes of each is the same as if it had come alone.
     pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
-        let mut matches = std::mem::take(&mut self.matches);
+        let mut matches = std::mem::take(&mut self.buffers.matches);
         let session = self.forwarder(id, run);
         let forwards =
             session.filter(|_| self.subscriptions.find_unshared(&run.topic, &mut matches));
@@ -41,7 +41,7 @@ impl Router {
                 self.deliver_run(key, &mut routed, grant, id, now);
             });
         }
-        self.matches = matches;
+        self.buffers.matches = matches;
         if forwards.is_none() {
             for message in run.messages() {
                 self.receive(id, Packet::Publish(message), now);

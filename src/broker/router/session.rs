@@ -7,6 +7,7 @@ use bytestring::ByteString;
 
 use super::ConnectionId;
 use super::outbound::OutboundMessages;
+use super::replay::Replays;
 use crate::broker::access::acl::{ClientRights, TopicAccess};
 use crate::mqtt::id_map::IdSet;
 use crate::mqtt::packet::{PacketId, Will};
@@ -98,6 +99,8 @@ pub struct Sessions {
     assigned: u64,
     /// Those without a connection, the longest first.
     absent: BTreeSet<(Instant, SessionKey)>,
+    /// The retained messages that they wait for.
+    pub replays: Replays,
 }
 
 impl Sessions {

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::message::Grant;
 use super::reason::Reason;
 use super::{ConnectionId, EndReason, Router, SessionKey, copies, lesser};
 use crate::broker::limits::Limit;
@@ -48,8 +47,9 @@ impl Router {
         }
         self.answer(id, subscribe.packet_id, results);
         for wanted in &replays {
-            self.replay(key, wanted, identifier, now);
+            self.add_replay(id, key, wanted, identifier, now);
         }
+        self.continue_replays(now);
     }
 
     /// Sends SUBACK.
@@ -66,27 +66,6 @@ impl Router {
             |properties| Packet::SubAck(SubAck { packet_id, properties, codes: codes.clone() });
         let suback = peer.explained(&string, suback);
         self.send(id, suback);
-    }
-
-    /// Delivers the retained messages that a subscription matches.
-    fn replay(
-        &mut self,
-        key: SessionKey,
-        wanted: &Subscription,
-        identifier: Option<u32>,
-        now: Instant,
-    ) {
-        let grant = Grant {
-            qos: wanted.qos,
-            retain: true,
-            identifiers: identifier.into_iter().collect(),
-            shared: None,
-        };
-        let mut messages = self.retained.matching(&wanted.filter, now);
-        messages.extend(self.statistics_matching(&wanted.filter, now));
-        for mut message in messages {
-            self.deliver(key, &mut message, &grant, None, now);
-        }
     }
 
     /// Adds one subscription: whether it is new, or why it is refused.

@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
 
 use super::credentials::CredentialFlags;
-use super::mqtt::LONGEST_FIELD;
+use super::field::LONGEST_FIELD;
 use super::secret::SecretReader;
 use super::upgrade::{UpgradeFlags, add_header};
 use crate::client::credentials::{CredentialCommand, CredentialSource, FreshCredentials};
@@ -83,10 +83,9 @@ impl Renewal {
         if let Some(Authentication::OneStep { data, .. }) = &authentication {
             data.hash(&mut mark);
         }
-        for path in &self.certificate {
-            // Whatever is wrong with it is told when TLS needs it.
-            file::read(path).unwrap_or_default().hash(&mut mark);
-        }
+        // Whatever is wrong with a file is told when TLS needs it.
+        let files = self.certificate.iter().map(|path| file::read(path).unwrap_or_default());
+        files.for_each(|content| content.hash(&mut mark));
         let authentication = authentication.or_else(|| self.fixed.clone());
         Ok(FreshCredentials {
             login: Login { credentials, authentication },

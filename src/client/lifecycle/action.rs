@@ -59,6 +59,17 @@ pub struct DialPlan {
     pub deadline: Instant,
     /// Whether what identifies the user is for this server.
     pub credentials: CredentialUse,
+    /// Which address of its name comes first.
+    pub order: AddressOrder,
+}
+
+/// Which of the addresses of a name is tried first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressOrder {
+    /// The first that the resolver names.
+    First,
+    /// The one after that of the latest connection.
+    NextInTurn,
 }
 
 /// Whether the data that identifies the user is sent: user name and password, headers, user

@@ -6,10 +6,20 @@ use std::time::Instant;
 use super::attempt::{AgainCause, ConnackWait};
 use super::close::Closing;
 use super::{
-    Action, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, LatestSuccess, Lifecycle,
-    Online, Replacing, SessionFound, State, fallback,
+    Action, AddressOrder, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, LatestSuccess,
+    Lifecycle, Online, Replacing, SessionFound, State, fallback,
 };
 use crate::client::Event;
+
+/// After a failure another address of the same name may do better.
+fn address_order(purpose: &ConnectPurpose) -> AddressOrder {
+    match purpose {
+        ConnectPurpose::First { attempts: 0 }
+        | ConnectPurpose::Again { cause: AgainCause::Renewal, .. }
+        | ConnectPurpose::EndSession(_) => AddressOrder::First,
+        ConnectPurpose::First { .. } | ConnectPurpose::Again { .. } => AddressOrder::NextInTurn,
+    }
+}
 
 impl Lifecycle {
     pub(super) fn connect(&mut self, now: Instant) {
@@ -58,6 +68,7 @@ impl Lifecycle {
             subprotocols: self.latest.subprotocols(&self.policy),
             deadline,
             credentials: CredentialUse::Send,
+            order: address_order(&purpose),
         };
         ConnectAttempt {
             purpose,

@@ -77,7 +77,7 @@ use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::redirect::Redirects;
-pub use action::{Action, CredentialUse, DialPlan};
+pub use action::{Action, AddressOrder, CredentialUse, DialPlan};
 use attempt::{ConnectAttempt, ConnectPurpose, Replacing};
 pub use close::SessionRemains;
 use close::{Closing, ClosingTime};

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::attempt::{AgainCause, ConnectPurpose};
 use super::online::LONG_LIVED;
-use super::retry::names_another;
 use super::{Action, ConnectAttempt, CredentialUse, Lifecycle, State};
 use crate::client::RedirectPolicy;
 use crate::client::error::Error;
+use crate::mqtt::reason::ReasonCode;
 use crate::transport;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::proxy::place;
@@ -139,6 +139,11 @@ impl Lifecycle {
         self.warn(format!("redirected to another server, {place}; withheld from it: {what}"));
         self.withheld_from = Some(place);
     }
+}
+
+/// By this code a server sends its client to another one.
+pub fn names_another(code: ReasonCode) -> bool {
+    matches!(code, ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED)
 }
 
 /// The server that a CONNACK or a DISCONNECT names instead of its own (MQTT 5 §4.11).

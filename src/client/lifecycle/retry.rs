@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::attempt::AgainCause;
-use super::redirect::Redirected;
+use super::redirect::{Redirected, names_another};
 use super::{
     Action, Backoff, ConnectAttempt, ConnectPurpose, Lifecycle, Replacing, State, fallback,
 };
@@ -290,11 +290,6 @@ fn is_about_packet(code: ReasonCode) -> bool {
             | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
             | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
     )
-}
-
-/// By this code a server sends its client to another one.
-pub fn names_another(code: ReasonCode) -> bool {
-    matches!(code, ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED)
 }
 
 /// A DISCONNECT with this code is about us: another connection would end in the same way.

@@ -52,6 +52,13 @@ impl Start {
         })
     }
 
+    /// The command is told of the server with this URL.
+    pub fn set_url(&mut self, server: String) {
+        if let StartStage::Before { url, .. } = &mut self.stage {
+            *url = server;
+        }
+    }
+
     /// Whether nothing can begin any more when one subscription is refused.
     pub fn needs_all(&self) -> bool {
         self.needs == NeededGrants::All

@@ -125,6 +125,14 @@ fn resolved(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
+/// The addresses, beginning after `last` if that is one of them.
+pub fn in_turn(mut addresses: Vec<SocketAddr>, last: Option<SocketAddr>) -> Vec<SocketAddr> {
+    if let Some(at) = addresses.iter().position(|address| Some(*address) == last) {
+        addresses.rotate_left(at + 1);
+    }
+    addresses
+}
+
 /// Alternates between the families, beginning with that of the first address. Within a family the
 /// resolver's order remains (RFC 8305 §4).
 fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {

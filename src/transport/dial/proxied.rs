@@ -11,7 +11,7 @@ pub fn dial(request: &TunnelRequest<'_>, route: &Route) -> Result<Dialled, DialE
     let mut targets = targets(request, route)?.into_iter().peekable();
     loop {
         let mut dialled =
-            dial_directly(proxy.host(), proxy.port(), route, deadline).map_err(|error| {
+            dial_directly(proxy.host(), proxy.port(), None, route, deadline).map_err(|error| {
                 DialError::ProxyUnreached { proxy: proxy.to_string(), error: Box::new(error) }
             })?;
         note(format_args!("* connected to {}, the proxy {proxy}", dialled.reached));

@@ -2,7 +2,7 @@
 //! the script says, right or wrong. It must never share code with the program, nor decide anything
 //! by itself.
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
@@ -156,8 +156,23 @@ impl Broker {
         Self::start_with(script, Some(fault), false)
     }
 
+    /// A broker at another address of this machine, at the port of `other`.
+    pub fn start_beside(other: &Self, ip: [u8; 4], script: Vec<Step>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::from(ip), other.port())).unwrap();
+        Self::start_at(listener, script, None, false)
+    }
+
     fn start_with(script: Vec<Step>, fault: Option<Fault>, is_watchful: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(listener, script, fault, is_watchful)
+    }
+
+    fn start_at(
+        listener: TcpListener,
+        script: Vec<Step>,
+        fault: Option<Fault>,
+        is_watchful: bool,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let open = is_watchful.then(|| listener.try_clone().unwrap());
         let (tell, told) = mpsc::channel();

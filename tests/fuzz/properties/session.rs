@@ -18,9 +18,8 @@ use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{
-    Answering,
-    Config, Event, ExtraProperties, Lifetime, Login, PacketGrouping, ReceiveOptions, ReportOptions,
-    SendOptions, Session, Strictness, SuccessReports, TopicAliasUse,
+    Answering, Config, Event, ExtraProperties, Lifetime, Login, PacketGrouping, ReceiveOptions,
+    ReportOptions, SendOptions, Session, Strictness, SuccessReports, TopicAliasUse,
 };
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::mqtt::version::Version;

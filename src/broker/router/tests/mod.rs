@@ -8,6 +8,7 @@ mod delivery;
 mod lesser;
 mod quality;
 mod reasons;
+mod replay;
 mod runs;
 mod sessions;
 mod statistics;
