@@ -7,7 +7,7 @@ use super::connection::{ConnectionFlags, Conversation};
 use super::mqtt::ClientNeeds;
 use super::source::profile;
 use crate::client;
-use crate::command::mirror::config::Brokers;
+use crate::command::mirror::config::BrokerPair;
 use crate::exit::Usage;
 use crate::format::topic_map::{TopicMap, TopicRule};
 use crate::mqtt::session::{Answering, Lifetime};
@@ -140,9 +140,9 @@ pub fn brokers(
     target: &Endpoint,
     map: &TopicMap,
     filters: Vec<TopicFilter>,
-) -> Result<Brokers> {
+) -> Result<BrokerPair> {
     if !is_same(source, target) {
-        return Ok(Brokers::Two);
+        return Ok(BrokerPair::Two);
     }
     ensure!(
         !map.may_lead_back(&filters),
@@ -151,7 +151,7 @@ pub fn brokers(
              them with --map to topics that no -t matches"
         )
     );
-    Ok(Brokers::Same { filters })
+    Ok(BrokerPair::Same { filters })
 }
 
 fn is_same(source: &Endpoint, target: &Endpoint) -> bool {

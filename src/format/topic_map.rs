@@ -14,12 +14,12 @@ use crate::mqtt::topic::{TopicError, TopicFilter, TopicName};
 #[derive(Debug, Clone)]
 pub struct TopicRule {
     pattern: Regex,
-    pieces: Vec<Piece>,
+    pieces: Vec<TopicPart>,
 }
 
 /// A piece of TEXT.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum TopicPart {
     Literal(String),
     /// What the group of this number has matched.
     Group(usize),
@@ -80,7 +80,7 @@ impl FromStr for TopicRule {
 }
 
 /// TEXT in its pieces.
-fn pieces(text: &str, pattern: &Regex) -> Result<Vec<Piece>, BadRule> {
+fn pieces(text: &str, pattern: &Regex) -> Result<Vec<TopicPart>, BadRule> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -97,7 +97,7 @@ fn pieces(text: &str, pattern: &Regex) -> Result<Vec<Piece>, BadRule> {
             groups: pattern.captures_len() - 1,
         })?;
         pieces.extend(taken(&mut literal));
-        pieces.push(Piece::Group(group));
+        pieces.push(TopicPart::Group(group));
         rest = after;
     }
     literal.push_str(rest);
@@ -105,8 +105,8 @@ fn pieces(text: &str, pattern: &Regex) -> Result<Vec<Piece>, BadRule> {
     Ok(pieces)
 }
 
-fn taken(literal: &mut String) -> Option<Piece> {
-    Some(std::mem::take(literal)).filter(|text| !text.is_empty()).map(Piece::Literal)
+fn taken(literal: &mut String) -> Option<TopicPart> {
+    Some(std::mem::take(literal)).filter(|text| !text.is_empty()).map(TopicPart::Literal)
 }
 
 /// The number or the name after a dollar sign, and what follows it.
@@ -130,12 +130,12 @@ fn group(name: &str, pattern: &Regex) -> Option<usize> {
 }
 
 /// Refuses what can be no topic, whatever the groups match.
-fn check_pieces(pieces: &[Piece]) -> Result<(), BadRule> {
+fn check_pieces(pieces: &[TopicPart]) -> Result<(), BadRule> {
     if pieces.is_empty() {
         return Err(BadRule::Topic(TopicError::Empty));
     }
     for piece in pieces {
-        if let Piece::Literal(text) = piece {
+        if let TopicPart::Literal(text) = piece {
             TopicName::new(text.clone()).map_err(BadRule::Topic)?;
         }
     }
@@ -147,8 +147,8 @@ impl TopicRule {
         let mut topic = Vec::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(text) => topic.extend_from_slice(text.as_bytes()),
-                Piece::Group(number) => {
+                TopicPart::Literal(text) => topic.extend_from_slice(text.as_bytes()),
+                TopicPart::Group(number) => {
                     let found = captures.get(*number).map_or(&b""[..], |found| found.as_bytes());
                     topic.extend_from_slice(found);
                 }
@@ -164,8 +164,8 @@ impl TopicRule {
         let mut made = Vec::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(text) => made.extend(text.chars().map(Some)),
-                Piece::Group(_) => made.push(None),
+                TopicPart::Literal(text) => made.extend(text.chars().map(Some)),
+                TopicPart::Group(_) => made.push(None),
             }
         }
         let filter: Vec<char> = filter.chars().collect();

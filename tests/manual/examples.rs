@@ -146,7 +146,7 @@ fn write_credentials(folder: &Folder, authority: &Authority) {
     let trusted = folder.path().join("home/ca.pem");
     folder.write(
         "home/.config/mqttws/config.toml",
-        format!("[profile.default]\ncafile = {:?}\n", trusted.display().to_string()),
+        format!("[profile.default]\ncafile = {trusted:?}\n[profile.b]\ncafile = {trusted:?}\n"),
     );
 }
 

@@ -38,12 +38,12 @@ pub struct Passage {
     /// To which topics.
     pub map: TopicMap,
     /// Whether the two brokers are one.
-    pub brokers: Brokers,
+    pub brokers: BrokerPair,
 }
 
 /// Whether the two brokers are one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Brokers {
+pub enum BrokerPair {
     /// They have different addresses.
     Two,
     /// They have the same address: what is passed on must not come back.

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::config::{Brokers, Passage};
-use super::tally::Tally;
+use super::config::{BrokerPair, Passage};
+use super::tally::MirrorTally;
 use crate::client::Client;
 use crate::command::refusal;
 use crate::command::subscribe::config::{Filter, RetainedFilter, UnchangedPayloads};
@@ -13,7 +13,7 @@ use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::relay::{Arrival, Outcome, Reach, Relay, TargetPacket};
+use crate::mqtt::relay::{Relay, RelayArrival, RelayOutcome, RelayReach, TargetPacket};
 use crate::mqtt::session::{self, Session};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
@@ -25,14 +25,14 @@ pub struct Messages {
     held: VecDeque<Publish>,
     passage: Passage,
     filter: MessageFilter,
-    pub tally: Tally,
+    pub tally: MirrorTally,
     warnings: Warnings,
-    intake: Intake,
+    intake: MirrorIntake,
 }
 
 /// Which messages of QoS 0 are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Intake {
+enum MirrorIntake {
     All,
     None,
 }
@@ -80,9 +80,9 @@ impl Messages {
             held: VecDeque::new(),
             filter: message_filter(passage.filter.clone()),
             passage,
-            tally: Tally::default(),
+            tally: MirrorTally::default(),
             warnings: Warnings { verbosity, given: Vec::new() },
-            intake: Intake::All,
+            intake: MirrorIntake::All,
         }
     }
 
@@ -106,14 +106,14 @@ impl Messages {
     /// Takes a message of the source.
     pub fn take(&mut self, publish: Publish) {
         let Some(packet_id) = publish.packet_id else {
-            if self.intake == Intake::All
+            if self.intake == MirrorIntake::All
                 && let Passing::On(publish) = self.passing(publish)
             {
                 self.held.push_back(publish);
             }
             return;
         };
-        let Arrival::New(mark) = self.relay.arrival(&publish) else { return };
+        let RelayArrival::New(mark) = self.relay.arrival(&publish) else { return };
         let qos = publish.qos;
         match self.passing(publish) {
             Passing::On(publish) => self.relay.add(mark, publish),
@@ -156,8 +156,8 @@ impl Messages {
     /// Whether a message to this topic would come back.
     fn leads_back(&self, topic: &TopicName) -> bool {
         match &self.passage.brokers {
-            Brokers::Two => false,
-            Brokers::Same { filters } => {
+            BrokerPair::Two => false,
+            BrokerPair::Same { filters } => {
                 filters.iter().any(|filter: &TopicFilter| filter.matches(topic))
             }
         }
@@ -202,7 +202,7 @@ impl Messages {
 
     /// Counts what the target has taken, and reports what it has refused.
     fn tell_outcomes(&mut self, reason: Option<&str>) {
-        for Outcome { message, code } in self.relay.take_outcomes() {
+        for RelayOutcome { message, code } in self.relay.take_outcomes() {
             if code.is_error() {
                 self.tell_refused(&message, &refusal(code, reason));
             } else {
@@ -237,7 +237,7 @@ impl Messages {
             source.answer(answer.packet, answer.packet_id, answer.code);
         }
         let is_online = target.session().is_online();
-        let reach = if is_online { Reach::Connected } else { Reach::Away };
+        let reach = if is_online { RelayReach::Connected } else { RelayReach::Away };
         source.pause_reading(!self.held.is_empty() || self.relay.must_pause(reach));
     }
 
@@ -303,7 +303,7 @@ impl Messages {
 
     /// From now on no new message is taken.
     pub fn stop_taking(&mut self) {
-        self.intake = Intake::None;
+        self.intake = MirrorIntake::None;
         self.relay.stop_taking();
     }
 

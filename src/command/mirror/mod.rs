@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 use self::config::MirrorConfig;
 use self::messages::Messages;
-use self::source::{Subscriptions, bounded};
+use self::source::{SourceSubscriptions, bounded};
 use super::subscribe::config::EndConditions;
 use super::subscribe::start::Start;
 use super::summary::SummaryPrinter;
@@ -37,12 +37,17 @@ pub fn run(config: MirrorConfig) -> Result<Exit> {
     let source = Client::new(source).context(context)?;
     let mut mirror = Mirror {
         messages: Messages::new(passage, config.verbosity),
-        subscriptions: Subscriptions::new(config.subscribe, config.subscribe_properties),
+        subscriptions: SourceSubscriptions::new(config.subscribe, config.subscribe_properties),
         source,
         target,
-        times: Times { end, deadline: limit.map(|(until, _)| until), ends: None, latest: began },
+        times: MirrorTimes {
+            end,
+            deadline: limit.map(|(until, _)| until),
+            ends: None,
+            latest: began,
+        },
         start,
-        ending: Ending { exit: Exit::Done, failed: None, signal: None, early: None },
+        ending: MirrorEnding { exit: Exit::Done, failed: None, signal: None, early: None },
         verbosity: config.verbosity,
     };
     mirror.messages.target_connected(mirror.target.session());
@@ -56,15 +61,15 @@ struct Mirror {
     source: Box<Client>,
     target: Box<Client>,
     messages: Messages,
-    subscriptions: Subscriptions,
-    times: Times,
+    subscriptions: SourceSubscriptions,
+    times: MirrorTimes,
     start: Start,
-    ending: Ending,
+    ending: MirrorEnding,
     verbosity: Verbosity,
 }
 
 /// When the run is over, whatever has come.
-struct Times {
+struct MirrorTimes {
     end: EndConditions,
     /// The time of `-W`.
     deadline: Option<Instant>,
@@ -75,7 +80,7 @@ struct Times {
 }
 
 /// How the run ends.
-struct Ending {
+struct MirrorEnding {
     /// The worst exit code of what was refused.
     exit: Exit,
     /// The client whose error has ended the run.

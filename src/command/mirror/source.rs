@@ -39,29 +39,29 @@ pub fn bounded(
 }
 
 /// What is subscribed to at the source.
-pub struct Subscriptions {
+pub struct SourceSubscriptions {
     asked: Vec<Subscription>,
     properties: Properties,
-    stage: Stage,
+    stage: SubscribeStage,
 }
 
 /// How far SUBSCRIBE has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SubscribeStage {
     Unsent,
     Sent,
     Answered,
 }
 
-impl Subscriptions {
+impl SourceSubscriptions {
     /// Nothing was sent yet.
     pub fn new(asked: Vec<Subscription>, properties: Properties) -> Self {
-        Self { asked, properties, stage: Stage::Unsent }
+        Self { asked, properties, stage: SubscribeStage::Unsent }
     }
 
     /// Whether SUBSCRIBE was sent.
     pub fn are_sent(&self) -> bool {
-        self.stage != Stage::Unsent
+        self.stage != SubscribeStage::Unsent
     }
 
     /// Sends SUBSCRIBE, with the options that the version of the source has.
@@ -80,7 +80,7 @@ impl Subscriptions {
                 ));
             }
         }
-        self.stage = Stage::Sent;
+        self.stage = SubscribeStage::Sent;
         source.subscribe(self.asked.clone(), self.properties.clone());
     }
 
@@ -138,10 +138,10 @@ impl Mirror {
     /// The source has answered the first SUBSCRIBE: whoever waits for that is told.
     fn granted(&mut self) -> Result<Option<Exit>> {
         self.times.latest = Instant::now();
-        if self.subscriptions.stage == Stage::Answered {
+        if self.subscriptions.stage == SubscribeStage::Answered {
             return Ok(None);
         }
-        self.subscriptions.stage = Stage::Answered;
+        self.subscriptions.stage = SubscribeStage::Answered;
         self.times.ends = self.times.end.after.and_then(|after| Instant::now().checked_add(after));
         let (status, remote) = (self.source.at_server("Mirroring from"), self.source.remote());
         self.start.begin(&status.to_string(), move || remote.wake())?;

@@ -4,7 +4,7 @@ use crate::format::count::count;
 
 /// Counts of messages.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Tally {
+pub struct MirrorTally {
     /// Those that were taken from the source to be passed on.
     pub taken: u64,
     /// Those that the target has acknowledged or, at QoS 0, was sent.
@@ -15,7 +15,7 @@ pub struct Tally {
     pub refused: u64,
 }
 
-impl Tally {
+impl MirrorTally {
     /// Whether as many messages were taken as are wanted.
     pub fn taken_is(&self, wanted: Option<u64>) -> bool {
         wanted.is_some_and(|wanted| self.taken >= wanted)
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_line_names_what_did_not_go_well() {
-        let mut tally = Tally::default();
+        let mut tally = MirrorTally::default();
         tally.add(5);
         assert_eq!(tally.line(None, 0), "mirrored 1 message, 5 bytes");
         tally.refused = 2;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Mark, size};
+use super::{RelayMark, size};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
@@ -10,7 +10,7 @@ use crate::mqtt::reason::ReasonCode;
 
 /// What becomes of a new message.
 #[derive(Debug)]
-pub enum Fate {
+pub enum RelayFate {
     /// It goes to the target.
     Passed(Publish),
     /// It is only answered, at its QoS.
@@ -20,8 +20,8 @@ pub enum Fate {
 /// A new message.
 #[derive(Debug)]
 pub struct NewMessage {
-    pub mark: Mark,
-    pub fate: Fate,
+    pub mark: RelayMark,
+    pub fate: RelayFate,
 }
 
 /// New messages, each behind the one that has its identifier.
@@ -57,8 +57,8 @@ impl Later {
     pub fn clear(&mut self) -> (u64, usize) {
         let all = std::mem::take(self).waiting.into_values().flatten();
         all.fold((0, 0), |(count, bytes), new| match new.fate {
-            Fate::Passed(message) => (count + 1, bytes + size(&message)),
-            Fate::Skipped(..) => (count, bytes),
+            RelayFate::Passed(message) => (count + 1, bytes + size(&message)),
+            RelayFate::Skipped(..) => (count, bytes),
         })
     }
 

@@ -32,8 +32,8 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Continuity;
 use crate::mqtt::version::Version;
-use entry::{Answer, Asked, Entry, Owner, Sending, Stage};
-use later::{Fate, Later, NewMessage};
+use entry::{Owner, RelayAnswer, RelayAsked, RelayEntry, RelaySending, RelayStage};
+use later::{Later, NewMessage, RelayFate};
 use queues::{SourceSide, TargetSide};
 
 /// The source is not read while messages that the target has not acknowledged hold more bytes, as
@@ -69,13 +69,13 @@ pub enum TargetPacket {
 
 /// Tells a message that the source sends again from another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark(u64);
+pub struct RelayMark(u64);
 
 /// What a message of the source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
+pub enum RelayArrival {
     /// It is new: pass it to [`Relay::add`] or [`Relay::skip`], with this mark.
-    New(Mark),
+    New(RelayMark),
     /// It is on its way already.
     Repeated,
     /// It is left to the next run.
@@ -84,7 +84,7 @@ pub enum Arrival {
 
 /// What has become of a message at the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct RelayOutcome {
     /// The message as the target has got it.
     pub message: Publish,
     /// The target's answer.
@@ -93,7 +93,7 @@ pub struct Outcome {
 
 /// Whether there is a connection to the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum RelayReach {
     /// There is one.
     Connected,
     /// There is none.
@@ -103,13 +103,13 @@ pub enum Reach {
 /// The messages that are on their way, by their identifiers.
 #[derive(Debug)]
 pub struct Relay {
-    entries: IdMap<PacketId, Entry>,
+    entries: IdMap<PacketId, RelayEntry>,
     /// Counts the messages.
     number: u64,
     source: SourceSide,
     target: TargetSide,
     later: Later,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<RelayOutcome>,
     /// The bytes of messages that the target has not acknowledged.
     held: usize,
     /// Counts what has moved a message on.
@@ -139,9 +139,9 @@ impl Relay {
         let (dropped, bytes) = self.later.clear();
         self.held -= bytes;
         for entry in self.entries.values_mut() {
-            entry.answer = Answer::Lost;
-            if entry.stage == Stage::Released(Asked::Here) {
-                entry.stage = Stage::Released(Asked::Before);
+            entry.answer = RelayAnswer::Lost;
+            if entry.stage == RelayStage::Released(RelayAsked::Here) {
+                entry.stage = RelayStage::Released(RelayAsked::Before);
             }
         }
         if continuity == Continuity::New {
@@ -155,26 +155,27 @@ impl Relay {
 
     /// What this message of the source, which has an identifier, is. One that is on its way is
     /// answered once more when it is its turn.
-    pub fn arrival(&mut self, publish: &Publish) -> Arrival {
-        let Some(packet_id) = publish.packet_id else { return Arrival::Left };
+    pub fn arrival(&mut self, publish: &Publish) -> RelayArrival {
+        let Some(packet_id) = publish.packet_id else { return RelayArrival::Left };
         let mark = mark(publish);
-        let new = if self.source.takes_new() { Arrival::New(mark) } else { Arrival::Left };
+        let new =
+            if self.source.takes_new() { RelayArrival::New(mark) } else { RelayArrival::Left };
         match self.entries.get_mut(&packet_id) {
             None => new,
             Some(entry) if entry.owner == Owner::Nobody => new,
             Some(entry) if entry.mark.is_none_or(|known| known == mark) => match entry.answer {
-                Answer::Lost => {
+                RelayAnswer::Lost => {
                     self.answer_again(packet_id);
-                    Arrival::Repeated
+                    RelayArrival::Repeated
                 }
-                Answer::Due | Answer::Given if publish.dup => {
+                RelayAnswer::Due | RelayAnswer::Given if publish.dup => {
                     self.answer_again(packet_id);
-                    Arrival::Repeated
+                    RelayArrival::Repeated
                 }
-                Answer::Due | Answer::Given => new,
+                RelayAnswer::Due | RelayAnswer::Given => new,
             },
             Some(entry) => {
-                if entry.answer == Answer::Lost {
+                if entry.answer == RelayAnswer::Lost {
                     // The source has given up the message that had the identifier.
                     self.disown(packet_id);
                 }
@@ -185,8 +186,8 @@ impl Relay {
 
     fn answer_again(&mut self, packet_id: PacketId) {
         let Some(entry) = self.entries.get_mut(&packet_id) else { return };
-        if entry.answer != Answer::Due {
-            entry.answer = Answer::Due;
+        if entry.answer != RelayAnswer::Due {
+            entry.answer = RelayAnswer::Due;
             let qos = entry.qos;
             self.source.awaiting(qos).push_back(packet_id);
             self.answer(qos);
@@ -194,16 +195,16 @@ impl Relay {
     }
 
     /// Takes a new message for the target; it has an identifier.
-    pub fn add(&mut self, mark: Mark, message: Publish) {
+    pub fn add(&mut self, mark: RelayMark, message: Publish) {
         let Some(packet_id) = message.packet_id else { return };
         self.held += size(&message);
-        let fate = Fate::Passed(message);
+        let fate = RelayFate::Passed(message);
         self.enter(packet_id, NewMessage { mark, fate });
     }
 
     /// Takes a new message that is not for the target: it is answered with this code in its turn.
-    pub fn skip(&mut self, mark: Mark, packet_id: PacketId, qos: QoS, code: ReasonCode) {
-        self.enter(packet_id, NewMessage { mark, fate: Fate::Skipped(qos, code) });
+    pub fn skip(&mut self, mark: RelayMark, packet_id: PacketId, qos: QoS, code: ReasonCode) {
+        self.enter(packet_id, NewMessage { mark, fate: RelayFate::Skipped(qos, code) });
     }
 
     /// Some brokers send another message under an identifier that is in use (mosquitto 2.0, when
@@ -214,43 +215,43 @@ impl Relay {
             return self.later.push(packet_id, new);
         }
         match new.fate {
-            Fate::Passed(message) => {
+            RelayFate::Passed(message) => {
                 let qos = message.qos;
                 let stage = self.first_stage(packet_id, &message);
                 self.target.publishes.push_back(packet_id);
                 self.insert(packet_id, new.mark, qos, stage, Some(message));
             }
-            Fate::Skipped(qos, code) => {
-                self.insert(packet_id, new.mark, qos, Stage::Finished(code), None);
+            RelayFate::Skipped(qos, code) => {
+                self.insert(packet_id, new.mark, qos, RelayStage::Finished(code), None);
                 self.answer(qos);
             }
         }
     }
 
-    fn first_stage(&mut self, packet_id: PacketId, message: &Publish) -> Stage {
+    fn first_stage(&mut self, packet_id: PacketId, message: &Publish) -> RelayStage {
         let is_exact = message.qos == QoS::ExactlyOnce;
         if message.dup {
-            Stage::Waiting(self.target.repetition())
+            RelayStage::Waiting(self.target.repetition())
         } else if is_exact && self.target.may_know(packet_id) {
             self.target.releases.push_back(packet_id);
-            Stage::Clearing
+            RelayStage::Clearing
         } else {
-            Stage::Waiting(Sending::First)
+            RelayStage::Waiting(RelaySending::First)
         }
     }
 
     fn insert(
         &mut self,
         packet_id: PacketId,
-        mark: Mark,
+        mark: RelayMark,
         qos: QoS,
-        stage: Stage,
+        stage: RelayStage,
         message: Option<Publish>,
     ) {
         self.number += 1;
-        let (number, answer, owner) = (self.number, Answer::Due, Owner::Source);
+        let (number, answer, owner) = (self.number, RelayAnswer::Due, Owner::Source);
         let mark = Some(mark);
-        let entry = Entry { number, mark, qos, message, stage, answer, owner, sent_on: None };
+        let entry = RelayEntry { number, mark, qos, message, stage, answer, owner, sent_on: None };
         self.entries.insert(packet_id, entry);
         self.source.awaiting(qos).push_back(packet_id);
     }
@@ -274,17 +275,19 @@ impl Relay {
                 self.target.releases.push_back(packet_id);
             }
             None => self.source.complete(packet_id),
-            Some(Stage::Received) => {
-                self.set_stage(packet_id, Stage::Released(Asked::Here));
+            Some(RelayStage::Received) => {
+                self.set_stage(packet_id, RelayStage::Released(RelayAsked::Here));
                 self.target.releases.push_back(packet_id);
             }
-            Some(Stage::Released(_)) => self.set_stage(packet_id, Stage::Released(Asked::Here)),
-            Some(Stage::Finished(_)) => {
+            Some(RelayStage::Released(_)) => {
+                self.set_stage(packet_id, RelayStage::Released(RelayAsked::Here))
+            }
+            Some(RelayStage::Finished(_)) => {
                 self.source.complete(packet_id);
                 self.remove(packet_id);
             }
             // It had no PUBREC, so this is against the protocol: the source has done with it.
-            Some(Stage::Clearing | Stage::Waiting(_) | Stage::Published) => {
+            Some(RelayStage::Clearing | RelayStage::Waiting(_) | RelayStage::Published) => {
                 self.source.complete(packet_id);
                 self.disown(packet_id);
             }
@@ -293,10 +296,10 @@ impl Relay {
 
     fn insert_released(&mut self, packet_id: PacketId) {
         self.number += 1;
-        let stage = Stage::Released(Asked::Here);
-        let (number, qos, answer) = (self.number, QoS::ExactlyOnce, Answer::Given);
+        let stage = RelayStage::Released(RelayAsked::Here);
+        let (number, qos, answer) = (self.number, QoS::ExactlyOnce, RelayAnswer::Given);
         let (mark, message, owner, sent_on) = (None, None, Owner::Source, None);
-        let entry = Entry { number, mark, qos, message, stage, answer, owner, sent_on };
+        let entry = RelayEntry { number, mark, qos, message, stage, answer, owner, sent_on };
         self.entries.insert(packet_id, entry);
     }
 
@@ -309,12 +312,15 @@ impl Relay {
         entry.owner = Owner::Nobody;
         self.source.orphans += 1;
         match entry.stage {
-            Stage::Received => {
-                entry.stage = Stage::Released(Asked::Before);
+            RelayStage::Received => {
+                entry.stage = RelayStage::Released(RelayAsked::Before);
                 self.target.releases.push_back(packet_id);
             }
-            Stage::Finished(_) => self.forget(packet_id),
-            Stage::Clearing | Stage::Waiting(_) | Stage::Published | Stage::Released(_) => {}
+            RelayStage::Finished(_) => self.forget(packet_id),
+            RelayStage::Clearing
+            | RelayStage::Waiting(_)
+            | RelayStage::Published
+            | RelayStage::Released(_) => {}
         }
     }
 
@@ -324,7 +330,7 @@ impl Relay {
         self.remove(packet_id);
     }
 
-    fn set_stage(&mut self, packet_id: PacketId, stage: Stage) {
+    fn set_stage(&mut self, packet_id: PacketId, stage: RelayStage) {
         if let Some(entry) = self.entries.get_mut(&packet_id) {
             entry.stage = stage;
         }
@@ -335,12 +341,12 @@ impl Relay {
     fn answer(&mut self, qos: QoS) {
         while let Some(&packet_id) = self.source.awaiting(qos).front() {
             let entry = self.entries.get_mut(&packet_id);
-            let Some(entry) = entry.filter(|entry| entry.answer == Answer::Due) else {
+            let Some(entry) = entry.filter(|entry| entry.answer == RelayAnswer::Due) else {
                 self.source.awaiting(qos).pop_front();
                 continue;
             };
             let Some(code) = entry.verdict() else { return };
-            entry.answer = Answer::Given;
+            entry.answer = RelayAnswer::Given;
             let is_over = self.source.answer(qos, packet_id, code);
             if is_over {
                 self.remove(packet_id);
@@ -354,15 +360,15 @@ impl Relay {
     }
 
     /// What has become of messages at the target since the last call.
-    pub fn take_outcomes(&mut self) -> Vec<Outcome> {
+    pub fn take_outcomes(&mut self) -> Vec<RelayOutcome> {
         std::mem::take(&mut self.outcomes)
     }
 
     /// Whether the source must not be read: what is left of a session that it has lost occupies
     /// identifiers, or too much waits for a target that can go on without the source.
-    pub fn must_pause(&self, target: Reach) -> bool {
+    pub fn must_pause(&self, target: RelayReach) -> bool {
         let goes_on = || {
-            target == Reach::Away
+            target == RelayReach::Away
                 || self.entries.values().any(|entry| entry.stage.waits_for_target())
         };
         self.source.orphans > 0 || (self.held > HELD && goes_on())
@@ -389,10 +395,10 @@ fn size(message: &Publish) -> usize {
     256 + message.payload.len() + message.topic_or_empty().len()
 }
 
-fn mark(message: &Publish) -> Mark {
+fn mark(message: &Publish) -> RelayMark {
     let mut hasher = DefaultHasher::new();
     (message.topic_or_empty(), &message.payload, message.retain).hash(&mut hasher);
-    Mark(hasher.finish())
+    RelayMark(hasher.finish())
 }
 
 impl Default for Relay {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::entry::Sending;
+use super::entry::RelaySending;
 use super::{Cleared, SourceAnswer};
 use crate::mqtt::packet::{PacketId, PacketType};
 use crate::mqtt::qos::QoS;
@@ -12,7 +12,7 @@ use crate::mqtt::version::Version;
 
 /// Which messages of the source are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Intake {
+enum RelayIntake {
     #[default]
     All,
     /// Those that are on their way; the source will send the others again.
@@ -30,7 +30,7 @@ pub struct SourceSide {
     /// How many messages are on their way of which the source knows nothing.
     pub orphans: usize,
     version: Option<Version>,
-    intake: Intake,
+    intake: RelayIntake,
 }
 
 impl SourceSide {
@@ -67,12 +67,12 @@ impl SourceSide {
 
     /// Whether new messages are taken.
     pub fn takes_new(&self) -> bool {
-        self.intake == Intake::All
+        self.intake == RelayIntake::All
     }
 
     /// From now on they are not.
     pub fn stop(&mut self) {
-        self.intake = Intake::Known;
+        self.intake = RelayIntake::Known;
     }
 }
 
@@ -156,8 +156,8 @@ impl TargetSide {
     }
 
     /// Whether a message that the source sends again may have been sent to this session before.
-    pub fn repetition(&self) -> Sending {
-        if self.cleared.is_some() { Sending::Again } else { Sending::First }
+    pub fn repetition(&self) -> RelaySending {
+        if self.cleared.is_some() { RelaySending::Again } else { RelaySending::First }
     }
 
     /// A message was published on this connection.

@@ -1,7 +1,7 @@
 //! The side of the target: what is sent to it, and what its answers mean.
 
-use super::entry::{Asked, Owner, Sending, Stage};
-use super::{Outcome, Relay, TargetPacket, size};
+use super::entry::{Owner, RelayAsked, RelaySending, RelayStage};
+use super::{Relay, RelayOutcome, TargetPacket, size};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -18,26 +18,28 @@ impl Relay {
         for (_, packet_id) in ids {
             let Some(entry) = self.entries.get_mut(&packet_id) else { continue };
             match entry.stage {
-                Stage::Published | Stage::Waiting(_) => {
-                    entry.stage = Stage::Waiting(match (continuity, entry.stage) {
-                        (Continuity::New, _) | (_, Stage::Waiting(Sending::First)) => {
-                            Sending::First
+                RelayStage::Published | RelayStage::Waiting(_) => {
+                    entry.stage = RelayStage::Waiting(match (continuity, entry.stage) {
+                        (Continuity::New, _) | (_, RelayStage::Waiting(RelaySending::First)) => {
+                            RelaySending::First
                         }
-                        _ => Sending::Again,
+                        _ => RelaySending::Again,
                     });
                     self.target.publishes.push_back(packet_id);
                 }
-                Stage::Clearing if continuity == Continuity::New => {
-                    entry.stage = Stage::Waiting(Sending::First);
+                RelayStage::Clearing if continuity == Continuity::New => {
+                    entry.stage = RelayStage::Waiting(RelaySending::First);
                     self.target.publishes.push_back(packet_id);
                 }
-                Stage::Clearing => {
+                RelayStage::Clearing => {
                     self.target.releases.push_back(packet_id);
                     self.target.publishes.push_back(packet_id);
                 }
-                Stage::Released(_) if maximum_qos < QoS::ExactlyOnce => self.completed(packet_id),
-                Stage::Released(_) => self.target.releases.push_back(packet_id),
-                Stage::Received | Stage::Finished(_) => {}
+                RelayStage::Released(_) if maximum_qos < QoS::ExactlyOnce => {
+                    self.completed(packet_id)
+                }
+                RelayStage::Released(_) => self.target.releases.push_back(packet_id),
+                RelayStage::Received | RelayStage::Finished(_) => {}
             }
         }
     }
@@ -47,16 +49,18 @@ impl Relay {
         let Some(stage) = self.entries.get(&packet_id).map(|entry| entry.stage) else { return };
         self.steps += 1;
         match (packet, stage) {
-            (PacketType::PubAck, Stage::Published) => self.finish(packet_id, code),
-            (PacketType::PubRec, Stage::Published) if code.is_error() => {
+            (PacketType::PubAck, RelayStage::Published) => self.finish(packet_id, code),
+            (PacketType::PubRec, RelayStage::Published) if code.is_error() => {
                 self.finish(packet_id, code);
             }
-            (PacketType::PubRec, Stage::Published) => self.received(packet_id, code),
-            (PacketType::PubRec, Stage::Released(_)) => self.target.releases.push_back(packet_id),
-            (PacketType::PubComp, Stage::Released(_)) => self.completed(packet_id),
-            (PacketType::PubComp, Stage::Clearing) => {
+            (PacketType::PubRec, RelayStage::Published) => self.received(packet_id, code),
+            (PacketType::PubRec, RelayStage::Released(_)) => {
+                self.target.releases.push_back(packet_id)
+            }
+            (PacketType::PubComp, RelayStage::Released(_)) => self.completed(packet_id),
+            (PacketType::PubComp, RelayStage::Clearing) => {
                 self.target.cleared(packet_id);
-                self.set_stage(packet_id, Stage::Waiting(Sending::First));
+                self.set_stage(packet_id, RelayStage::Waiting(RelaySending::First));
             }
             // Answers that were given before, or to what was sent before.
             _ => {}
@@ -73,10 +77,10 @@ impl Relay {
         self.report(packet_id, code);
         let Some(entry) = self.entries.get_mut(&packet_id) else { return };
         if entry.owner == Owner::Nobody {
-            entry.stage = Stage::Released(Asked::Before);
+            entry.stage = RelayStage::Released(RelayAsked::Before);
             self.target.releases.push_back(packet_id);
         } else {
-            entry.stage = Stage::Received;
+            entry.stage = RelayStage::Received;
             self.answer(QoS::ExactlyOnce);
         }
     }
@@ -87,12 +91,12 @@ impl Relay {
         self.target.ended(packet_id, entry.sent_on.take());
         match (entry.owner, entry.stage) {
             (Owner::Nobody, _) => self.forget(packet_id),
-            (Owner::Source, Stage::Released(Asked::Here)) => {
+            (Owner::Source, RelayStage::Released(RelayAsked::Here)) => {
                 self.source.complete(packet_id);
                 self.remove(packet_id);
             }
             // The source sends its PUBREL again.
-            (Owner::Source, _) => entry.stage = Stage::Finished(ReasonCode::SUCCESS),
+            (Owner::Source, _) => entry.stage = RelayStage::Finished(ReasonCode::SUCCESS),
         }
     }
 
@@ -104,7 +108,7 @@ impl Relay {
         if entry.owner == Owner::Nobody {
             return self.forget(packet_id);
         }
-        entry.stage = Stage::Finished(code);
+        entry.stage = RelayStage::Finished(code);
         let qos = entry.qos;
         self.answer(qos);
     }
@@ -114,7 +118,7 @@ impl Relay {
         let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
         if let Some(message) = message {
             self.held -= size(&message);
-            self.outcomes.push(Outcome { message, code });
+            self.outcomes.push(RelayOutcome { message, code });
         }
     }
 
@@ -131,7 +135,7 @@ impl Relay {
                 self.target.publishes.pop_front();
                 continue;
             };
-            let Stage::Waiting(sending) = entry.stage else {
+            let RelayStage::Waiting(sending) = entry.stage else {
                 // Nothing overtakes a message that waits for its identifier to be free.
                 return None;
             };
@@ -141,11 +145,11 @@ impl Relay {
                 return None;
             }
             let has_id = qos > QoS::AtMostOnce;
-            let dup = has_id && sending == Sending::Again;
+            let dup = has_id && sending == RelaySending::Again;
             let id = has_id.then_some(packet_id);
             let asked = message.qos;
             let publish = Publish { dup, qos, packet_id: id, ..message.clone() };
-            entry.stage = Stage::Published;
+            entry.stage = RelayStage::Published;
             entry.sent_on = has_id.then(|| self.target.begin());
             self.target.publishes.pop_front();
             if !has_id {

@@ -30,7 +30,7 @@ fn message(packet_id: u16, qos: QoS, number: u8, dup: bool) -> Publish {
 /// Takes a message that is new.
 fn add(relay: &mut Relay, publish: Publish) {
     match relay.arrival(&publish) {
-        Arrival::New(mark) => relay.add(mark, publish),
+        RelayArrival::New(mark) => relay.add(mark, publish),
         other => panic!("{other:?}: {publish:?}"),
     }
 }
@@ -179,7 +179,7 @@ impl World {
     }
 
     fn steps(&self) -> Vec<Step> {
-        let pauses = self.relay.must_pause(Reach::Connected);
+        let pauses = self.relay.must_pause(RelayReach::Connected);
         [
             (Step::SourceSpeaks, !self.to_relay.is_empty() && !pauses),
             (Step::SourceHears, !self.to_source.is_empty()),
@@ -227,7 +227,7 @@ impl World {
         match self.to_relay.remove(0) {
             FromSource::Release(packet_id) => self.relay.released(packet_id),
             FromSource::Publish(publish) => {
-                if let Arrival::New(mark) = self.relay.arrival(&publish) {
+                if let RelayArrival::New(mark) = self.relay.arrival(&publish) {
                     self.relay.add(mark, publish);
                 }
             }
@@ -390,7 +390,7 @@ fn what_the_source_has_forgotten_ends_at_the_target() {
         world.next = 1;
         world.connect_source(Continuity::New);
         world.pump();
-        assert_eq!(world.relay.must_pause(Reach::Connected), world.relay.unfinished() > 0);
+        assert_eq!(world.relay.must_pause(RelayReach::Connected), world.relay.unfinished() > 0);
         assert!(world.relay.unfinished() <= before);
         world.publish(3, QoS::ExactlyOnce);
         world.publish(4, QoS::ExactlyOnce);
@@ -424,7 +424,7 @@ fn refusals_reach_the_source_in_its_order_and_with_a_code_that_it_may_have() {
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
     relay.source_connected(Continuity::New, Version::V5);
     add(&mut relay, message(1, QoS::AtLeastOnce, 1, false));
-    let Arrival::New(mark) = relay.arrival(&message(2, QoS::AtLeastOnce, 2, false)) else {
+    let RelayArrival::New(mark) = relay.arrival(&message(2, QoS::AtLeastOnce, 2, false)) else {
         panic!("it is new");
     };
     relay.skip(mark, id(2), QoS::AtLeastOnce, ReasonCode::SUCCESS);
@@ -472,18 +472,18 @@ fn a_source_is_not_read_while_too_much_waits_unless_the_target_waits_for_it() {
         ..message(packet_id, QoS::ExactlyOnce, 0, false)
     };
     for number in 1..=3 {
-        assert!(!relay.must_pause(Reach::Connected), "{number}");
+        assert!(!relay.must_pause(RelayReach::Connected), "{number}");
         let small = message(1, QoS::ExactlyOnce, 0, false);
         add(&mut relay, if number == 1 { small } else { large(number) });
         while relay.next_for_target(|_| 1).is_some() {}
     }
     // The target has room for one message, and has not answered it.
-    assert!(relay.must_pause(Reach::Connected));
-    assert!(relay.must_pause(Reach::Away));
+    assert!(relay.must_pause(RelayReach::Connected));
+    assert!(relay.must_pause(RelayReach::Away));
     relay.target_answered(PacketType::PubRec, id(1), ReasonCode::SUCCESS);
-    assert!(!relay.must_pause(Reach::Connected), "only the PUBREL of the source makes room");
+    assert!(!relay.must_pause(RelayReach::Connected), "only the PUBREL of the source makes room");
     relay.released(id(1));
-    assert!(relay.must_pause(Reach::Connected));
+    assert!(relay.must_pause(RelayReach::Connected));
 }
 
 /// mosquitto 2.0 does that when more than 65,535 messages wait.
@@ -498,7 +498,7 @@ fn another_message_under_an_identifier_in_use_waits_for_it() {
         }
         // It is known by its content.
         let again = relay.arrival(&message(7, source_qos, 1, true));
-        assert_eq!((again, relay.unfinished()), (Arrival::Repeated, 3));
+        assert_eq!((again, relay.unfinished()), (RelayArrival::Repeated, 3));
         for number in 1..=3 {
             let Some(TargetPacket::Publish { publish, .. }) = relay.next_for_target(|_| 9) else {
                 panic!("message {number} is not passed on");
@@ -519,7 +519,7 @@ fn another_message_under_an_identifier_in_use_waits_for_it() {
         assert_eq!(relay.source_connected(Continuity::Resumed, Version::V5), 1);
         assert_eq!(
             (relay.unfinished(), relay.arrival(&message(7, source_qos, 4, true))),
-            (1, Arrival::Repeated)
+            (1, RelayArrival::Repeated)
         );
         add(&mut relay, message(7, source_qos, 5, true));
     }
@@ -535,11 +535,11 @@ fn an_identifier_that_the_source_uses_for_another_message_is_free_when_the_targe
     while relay.next_for_target(|_| 9).is_some() {}
     relay.source_connected(Continuity::Resumed, Version::V5);
     add(&mut relay, message(7, QoS::ExactlyOnce, 2, false));
-    assert!(relay.must_pause(Reach::Connected));
+    assert!(relay.must_pause(RelayReach::Connected));
     relay.target_answered(PacketType::PubRec, id(7), ReasonCode::SUCCESS);
     assert_eq!(relay.next_for_target(|_| 9), Some(TargetPacket::Release(id(7))));
     relay.target_answered(PacketType::PubComp, id(7), ReasonCode::SUCCESS);
-    assert!(!relay.must_pause(Reach::Connected));
+    assert!(!relay.must_pause(RelayReach::Connected));
     let Some(TargetPacket::Publish { publish, .. }) = relay.next_for_target(|_| 9) else {
         panic!("it is passed on");
     };

@@ -136,7 +136,7 @@ impl Session {
             self.config.client_id = assigned.clone();
         }
         let is_present = self.session_present(&connack);
-        self.relaying.connected(is_present);
+        self.receiver.relaying.connected(is_present);
         if !self.at_server.is_ending() {
             self.resume(is_present);
         }

@@ -63,7 +63,6 @@ use outbox::Outbox;
 pub use receive::Received;
 use receive::Receiver;
 pub use relaying::Continuity;
-use relaying::RelayState;
 use reports::Reports;
 use server_limits::ServerLimits;
 use subscriptions::SubscriptionList;
@@ -100,7 +99,6 @@ pub struct Session {
     exchanges: Exchanges,
     subscriptions: SubscriptionList,
     receiver: Receiver,
-    relaying: RelayState,
     reports: Reports,
 }
 
@@ -118,7 +116,6 @@ impl Session {
             exchanges: Exchanges::default(),
             subscriptions: SubscriptionList::default(),
             receiver: Receiver::new(&config),
-            relaying: RelayState::default(),
             reports: Reports::default(),
             config,
         }

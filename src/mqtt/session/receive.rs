@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use super::inbound::{self, Acceptance, InboundMessages, Quota};
 use super::lifetime::SessionEnd;
 use super::partial::{CompletedMessage, PartialMessage};
+use super::relaying::RelayState;
 use super::{Config, Delivery, Deviation, Event, Session, State, Strictness, Violation};
 use crate::mqtt::packet::{Decoded, Decoder, FoundPublish, PacketType, Publish};
 use crate::mqtt::property::PropertyId;
@@ -30,6 +31,8 @@ pub struct Receiver {
     pub(super) inbound: InboundMessages,
     partial: PartialMessage,
     intake: Intake,
+    /// What a session that relays knows beside.
+    pub(super) relaying: RelayState,
     /// The last message that [`Session::for_each_publish`] has passed on. Its topic is reused if
     /// the next message has the same.
     latest: Delivery,
@@ -43,6 +46,7 @@ impl Receiver {
             inbound: InboundMessages::default(),
             partial: PartialMessage::default(),
             intake: Intake::All,
+            relaying: RelayState::default(),
             latest: Delivery::default(),
         }
     }

@@ -67,7 +67,7 @@ impl Session {
 
     /// Whether the server had the session when it accepted the connection.
     pub fn continuity(&self) -> Continuity {
-        self.relaying.continuity
+        self.receiver.relaying.continuity
     }
 
     /// The highest QoS that the server accepts.
@@ -97,15 +97,15 @@ impl Session {
             Packet::Publish(_) if self.state == State::Closing => None,
             Packet::Publish(mut publish) => {
                 self.resolve_properties(&mut publish)?;
-                self.relaying.delivered += 1;
-                Some(Event::Message(Delivery { number: self.relaying.delivered, publish }))
+                self.receiver.relaying.delivered += 1;
+                Some(Event::Message(Delivery { number: self.receiver.relaying.delivered, publish }))
             }
             Packet::PubAck(ack) => {
-                self.relaying.answered(ack.packet_id);
+                self.receiver.relaying.answered(ack.packet_id);
                 Some(answered(PacketType::PubAck, &ack)?)
             }
             Packet::PubRec(ack) => {
-                self.relaying.answered(ack.packet_id);
+                self.receiver.relaying.answered(ack.packet_id);
                 Some(answered(PacketType::PubRec, &ack)?)
             }
             Packet::PubRel(ack) => Some(answered(PacketType::PubRel, &ack)?),
@@ -142,7 +142,7 @@ impl Session {
         let (packet_id, dup) = (publish.packet_id, publish.dup);
         let sent = SentMessage::whole(publish, 0);
         self.send_publish(&sent, packet_id, dup).map_err(Unsendable::Encode)?;
-        self.relaying.sent(&sent.head);
+        self.receiver.relaying.sent(&sent.head);
         Ok(())
     }
 }

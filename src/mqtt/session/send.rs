@@ -167,7 +167,7 @@ impl Session {
 
     /// Topic and QoS of the oldest unfinished message, unless the server already has it.
     pub fn unfinished_message(&self) -> Option<(String, QoS)> {
-        if let Some((_, topic, qos)) = self.relaying.oldest() {
+        if let Some((_, topic, qos)) = self.receiver.relaying.oldest() {
             return Some((topic.as_str().to_owned(), *qos));
         }
         let head = self.exchanges.first_message()?;
@@ -176,7 +176,7 @@ impl Session {
 
     /// The caller's token of the oldest unfinished QoS 1 or 2 message.
     pub fn first_unfinished(&self) -> Option<u64> {
-        let relayed = self.relaying.oldest().map(|(packet_id, ..)| packet_id.get().into());
+        let relayed = self.receiver.relaying.oldest().map(|(packet_id, ..)| packet_id.get().into());
         relayed.or_else(|| self.exchanges.first_unfinished())
     }
 
