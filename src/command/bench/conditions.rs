@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::measure::{Quantile, Times, precise};
+use super::measure::{LatencyTimes, Quantile, precise};
 use super::results::Results;
 use super::words;
 use crate::mqtt::qos::QoS;
@@ -499,9 +499,9 @@ impl Operator {
     }
 }
 
-fn times(source: TimeSource, results: &Results) -> &Times {
+fn times(source: TimeSource, results: &Results) -> &LatencyTimes {
     let Results { latencies, connections, .. } = results;
-    let has_data = |times: &Times| times.count() + times.never() > 0;
+    let has_data = |times: &LatencyTimes| times.count() + times.never() > 0;
     match source {
         TimeSource::Main if has_data(&latencies.delivery) => &latencies.delivery,
         TimeSource::Main if has_data(&latencies.acknowledgement) => &latencies.acknowledgement,
@@ -515,7 +515,7 @@ fn times(source: TimeSource, results: &Results) -> &Times {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an hour has 10^13 nanoseconds")]
-fn time(times: &Times, figure: Figure) -> Measured {
+fn time(times: &LatencyTimes, figure: Figure) -> Measured {
     let quantile = match figure {
         Figure::Quantile(share) => times.quantile(share),
         Figure::Maximum => times.maximum(),

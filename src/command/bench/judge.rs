@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::config::{LoadPace, MaxLateness};
-use super::measure::{Quantile, Times, precise};
+use super::measure::{LatencyTimes, Quantile, precise};
 use super::results::{Results, rate};
 use super::words;
 
@@ -150,7 +150,7 @@ fn local_limit(results: &Results) -> Option<String> {
     Some(format!("a limit of this machine: {count} connections: {}", cause.words()))
 }
 
-fn p99(times: &Times) -> Option<Quantile> {
+fn p99(times: &LatencyTimes) -> Option<Quantile> {
     times.quantile(0.99)
 }
 

@@ -25,7 +25,7 @@ pub enum Quantile {
 
 /// Times, as they come.
 #[derive(Debug, Clone, Default)]
-pub struct Times {
+pub struct LatencyTimes {
     histogram: Option<Histogram<u64>>,
     /// How many were expected that never came.
     never: u64,
@@ -34,7 +34,7 @@ pub struct Times {
     longest: u64,
 }
 
-impl Times {
+impl LatencyTimes {
     /// One more time, in nanoseconds.
     pub fn add(&mut self, time: u64) {
         self.add_many(time, 1);
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "times of a second")]
     fn quantiles_are_exact_to_a_thousandth() {
-        let mut times = Times::default();
+        let mut times = LatencyTimes::default();
         for n in 1..=100_000_u64 {
             times.add(n * 1000);
         }
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_never_came_is_infinite() {
-        let mut times = Times::default();
+        let mut times = LatencyTimes::default();
         times.add_many(1_000_000, 990);
         times.add_never(10);
         assert!(matches!(times.quantile(0.99), Some(Quantile::Time(_))));
@@ -221,13 +221,13 @@ mod tests {
 
     #[test]
     fn buckets_hold_everything() {
-        let mut times = Times::default();
+        let mut times = LatencyTimes::default();
         for time in [1, 5_000_000, 5_000_000, 90_000_000_000, u64::MAX] {
             times.add(time);
         }
         let buckets = times.buckets();
         assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 5);
-        let mut again = Times::default();
+        let mut again = LatencyTimes::default();
         for (lowest, count) in &buckets {
             again.add_many(*lowest, *count);
         }

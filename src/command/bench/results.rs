@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::measure::Times;
+use super::measure::LatencyTimes;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -48,19 +48,19 @@ impl ConnectionResults {
 #[derive(Debug, Default)]
 pub struct ConnectionTimes {
     /// From the intended beginning to CONNACK.
-    pub whole: Times,
+    pub whole: LatencyTimes,
     /// TCP.
-    pub tcp: Times,
+    pub tcp: LatencyTimes,
     /// TLS.
-    pub tls: Times,
+    pub tls: LatencyTimes,
     /// The upgrade.
-    pub upgrade: Times,
+    pub upgrade: LatencyTimes,
     /// From CONNECT to CONNACK.
-    pub connack: Times,
+    pub connack: LatencyTimes,
     /// From SUBSCRIBE to SUBACK.
-    pub suback: Times,
+    pub suback: LatencyTimes,
     /// From PINGREQ to PINGRESP.
-    pub pong: Times,
+    pub pong: LatencyTimes,
 }
 
 /// The messages of the window.
@@ -138,13 +138,13 @@ pub struct Verified {
 #[derive(Debug, Default)]
 pub struct Latencies {
     /// From the intended time to the reader.
-    pub delivery: Times,
+    pub delivery: LatencyTimes,
     /// From the intended time to the acknowledgement.
-    pub acknowledgement: Times,
+    pub acknowledgement: LatencyTimes,
     /// How late the generator was.
-    pub lateness: Times,
+    pub lateness: LatencyTimes,
     /// The p99 of the first and of the last third of the window.
-    pub thirds: [Times; 2],
+    pub thirds: [LatencyTimes; 2],
 }
 
 /// The generator about itself.
@@ -163,7 +163,7 @@ pub struct GeneratorResults {
     /// The memory before the first connection, in bytes.
     pub rss_before: u64,
     /// How long the turns of the loop took.
-    pub turn: Times,
+    pub turn: LatencyTimes,
     /// The share of the publishers' time in which the server did not take what was sent.
     pub blocked: f64,
     /// The same for a full window.

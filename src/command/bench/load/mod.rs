@@ -25,7 +25,7 @@ pub use context::{Context, System};
 use dialer::Dialer;
 use receiving::{ReceivedSink, Receiving};
 use seconds::Seconds;
-use sending::{AcknowledgedSink, Sending, SentSink};
+use sending::{AcknowledgedSink, LoadSending, SentSink};
 pub use window::Window;
 
 /// How many filters one SUBSCRIBE has at most.
@@ -89,7 +89,7 @@ pub struct Load<D> {
     phase: LoadPhase,
     dialer: Dialer,
     connecting: Connecting,
-    sending: Sending,
+    sending: LoadSending,
     receiving: Receiving,
     seconds: Seconds,
     results: Results,
@@ -115,7 +115,7 @@ impl<D: RunDisplay> Load<D> {
         Self {
             phase: LoadPhase::Readers,
             dialer: Dialer::new(0..plan.subscribers, rate, now),
-            sending: Sending::new(&context),
+            sending: LoadSending::new(&context),
             receiving: Receiving::new(&context),
             seconds: Seconds::new(system),
             connecting,

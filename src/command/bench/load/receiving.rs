@@ -1,7 +1,7 @@
 //! The readers: what has come of each stream.
 
 use super::context::Context;
-use crate::command::bench::measure::Times;
+use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::results::{Latencies, MessageResults, Verified};
 use crate::command::bench::verify::{Arrived, Pair};
@@ -28,7 +28,7 @@ pub struct ReceivedSink<'a> {
     /// The times.
     pub latencies: &'a mut Latencies,
     /// Of the current second: the times of what came.
-    pub second_times: &'a mut Times,
+    pub second_times: &'a mut LatencyTimes,
     /// Of the current second: how much came.
     pub second_received: &'a mut u64,
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::context::System;
-use crate::command::bench::measure::{Quantile, Times};
+use crate::command::bench::measure::{LatencyTimes, Quantile};
 use crate::command::bench::results::{GeneratorResults, Second};
 use crate::command::bench::words;
 
@@ -13,9 +13,9 @@ const SECOND: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct Seconds {
     /// What came: its times.
-    pub times: Times,
+    pub times: LatencyTimes,
     /// How late messages were.
-    pub lateness: Times,
+    pub lateness: LatencyTimes,
     /// How many messages left.
     pub sent: u64,
     /// How many copies came.
@@ -62,8 +62,8 @@ impl Seconds {
             machine: None,
         };
         Self {
-            times: Times::default(),
-            lateness: Times::default(),
+            times: LatencyTimes::default(),
+            lateness: LatencyTimes::default(),
             sent: 0,
             received: 0,
             series: Vec::new(),

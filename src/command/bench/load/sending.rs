@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::context::Context;
 use crate::client::fleet::Fleet;
 use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
-use crate::command::bench::measure::Times;
+use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::Stamp;
 use crate::command::bench::results::{Latencies, MessageResults};
 use crate::command::bench::schedule::SendSchedule;
@@ -97,7 +97,7 @@ impl LoadPublisher {
 
 /// All publishers.
 #[derive(Debug)]
-pub struct Sending {
+pub struct LoadSending {
     publishers: Vec<LoadPublisher>,
     /// When the next message of a publisher is due.
     due: BinaryHeap<Reverse<(u64, usize)>>,
@@ -116,7 +116,7 @@ pub struct Sending {
     buffer: BytesMut,
 }
 
-impl Sending {
+impl LoadSending {
     /// The publishers before the start.
     pub fn new(context: &Context) -> Self {
         let load = &context.load;
@@ -597,7 +597,7 @@ pub struct SentSink<'a> {
     /// The times.
     pub latencies: &'a mut Latencies,
     /// Of the current second: how late messages were.
-    pub second_lateness: &'a mut Times,
+    pub second_lateness: &'a mut LatencyTimes,
     /// Of the current second: how many messages left.
     pub second_sent: &'a mut u64,
 }

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::command::bench::measure::{Quantile, Times};
+use crate::command::bench::measure::{LatencyTimes, Quantile};
 
 /// How many lines there are for each halving of what is left.
 const TICKS: u32 = 5;
 
 /// The distribution of these times.
 #[expect(clippy::cast_precision_loss, reason = "a time has three digits")]
-pub fn render(times: &Times) -> String {
+pub fn render(times: &LatencyTimes) -> String {
     let mut text = format!(
         "{:>12} {:>14} {:>10} {:>14}\n\n",
         "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_last_line_has_everything() {
-        let mut times = Times::default();
+        let mut times = LatencyTimes::default();
         for n in 1..=1000_u64 {
             times.add(n * 1_000_000);
         }
@@ -71,6 +71,6 @@ mod tests {
         assert!(last.contains("1000.000 1.000000000000       1000"), "{last}");
         let median = lines.iter().find(|line| line.contains(" 0.500000000000 ")).unwrap();
         assert!(median.contains("500.") && median.ends_with("2.00"), "{median}");
-        assert!(render(&Times::default()).contains("Total count    =            0"));
+        assert!(render(&LatencyTimes::default()).contains("Total count    =            0"));
     }
 }

@@ -12,7 +12,7 @@ use crate::command::bench::conditions::{
 };
 use crate::command::bench::config::{LoadPace, WindowLength};
 use crate::command::bench::judge::{ServerPlace, Steadiness};
-use crate::command::bench::measure::{Quantile, Times};
+use crate::command::bench::measure::{LatencyTimes, Quantile};
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
@@ -255,7 +255,7 @@ fn quantile(quantile: Option<Quantile>) -> String {
 }
 
 /// Times in nanoseconds; `null` if nothing was expected.
-fn times(times: &Times) -> String {
+fn times(times: &LatencyTimes) -> String {
     if times.count() + times.never() == 0 {
         return "null".to_owned();
     }

@@ -9,7 +9,7 @@ use crate::client::fleet::Cause;
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
 use crate::command::bench::judge::{LoadLimit, ServerPlace};
-use crate::command::bench::measure::{Quantile, Times, brief, precise};
+use crate::command::bench::measure::{LatencyTimes, Quantile, brief, precise};
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::results::LoadEnding;
 use crate::command::bench::schedule::ArrivalPattern;
@@ -172,7 +172,7 @@ fn system_name() -> &'static str {
     }
 }
 
-fn quantile(times: &Times, share: f64) -> String {
+fn quantile(times: &LatencyTimes, share: f64) -> String {
     match times.quantile(share) {
         Some(Quantile::Time(time)) => brief(time),
         Some(Quantile::Never) => "never".to_owned(),
@@ -180,7 +180,7 @@ fn quantile(times: &Times, share: f64) -> String {
     }
 }
 
-fn maximum(times: &Times) -> String {
+fn maximum(times: &LatencyTimes) -> String {
     match times.maximum() {
         Some(Quantile::Time(time)) => brief(time),
         Some(Quantile::Never) => "never".to_owned(),
