@@ -162,7 +162,7 @@ impl Decoder {
     /// same as in the last message. The packet is not consumed until [`Decoder::skip`].
     ///
     /// This is the fast path of `sub`: nothing is allocated, and no packet is moved.
-    #[inline]
+    #[inline(always)]
     pub fn find_publish(&self, publish: &mut Publish) -> Option<FoundPublish> {
         let first = *self.current.first()?;
         if first >> 4 != PUBLISH || self.is_inside_packet() {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::choices::Choices;
 use crate::client::lifecycle::{
-    Action, ConnectionInput, Lifecycle, LossFacts, Policy, SessionFound, SessionRemains,
+    Action, ConnectionInput, CredentialsAsked, Lifecycle, LossFacts, Policy, SessionFound,
+    SessionRemains,
 };
 use crate::client::{Error, Event, Leaving, Reconnect, RedirectPolicy, Step, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
@@ -68,6 +69,7 @@ impl World {
                 VersionChoice::NeededBy("--x"),
             ]),
             redirects: choices.of(&[RedirectPolicy::Report, RedirectPolicy::Follow]),
+            credentials: CredentialsAsked::Never,
             identifying: choices.of(&[Vec::new(), vec!["the password"]]),
             connect_timeout,
             wait: Duration::from_secs(choices.of(&[0, 0, 3, 100])),

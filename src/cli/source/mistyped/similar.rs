@@ -13,9 +13,9 @@ pub fn similar<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
         let begins = typed.len().min(name.len()) >= 2
             && (name.starts_with(&typed) || (name.len() >= 3 && typed.starts_with(name)));
         let score = distance(&typed, name).min(if begins { 1 } else { usize::MAX });
-        (score <= allowed).then_some((score, name))
+        (score <= allowed).then_some((score, !begins, name))
     });
-    scored.min_by_key(|(score, name)| (*score, name.len())).map(|(_, name)| name)
+    scored.min_by_key(|(score, other, name)| (*score, *other, name.len())).map(|(.., name)| name)
 }
 
 /// How many letters must be added, left out, replaced, or exchanged with the next one, to make one
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_name_is_similar_or_not() {
         let names = ["pub", "sub", "ping", "serve", "qos", "json", "retain", "retained-only"];
-        let names = [&names[..], &["user-agent", "username"]].concat();
+        let names = [&names[..], &["user-agent", "username", "to"]].concat();
         for (typed, expected) in [
             ("sbu", Some("sub")),
             ("subscribe", Some("sub")),
