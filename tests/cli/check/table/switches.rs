@@ -10,13 +10,12 @@ use crate::support::program::{Program, Running};
 const OTHERS: [&str; 4] = ["offer-mqtt", "qos0-round-trip", "second-connect", "suback-each"];
 
 /// Deviations after which no other point can be asked.
-const ALONE: [&str; 15] = [
+const ALONE: [&str; 14] = [
     "page-instead-of-upgrade",
     "redirected",
     "login-wanted",
     "bad-gateway",
     "http2-spoken",
-    "connack-late",
     "suback-late",
     "silent-after-connack",
     "silent-after-subscribe",
