@@ -36,7 +36,7 @@ pub struct Reader {
     log: FrameLog,
 }
 
-/// What became of the latest Ping of ours.
+/// What became of our latest Ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PingState {
     /// There is none, or its answer was reported.

@@ -134,7 +134,7 @@ pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
     points::groups().iter().map(|group| (group.name, count(group.name))).collect()
 }
 
-/// After so many times `--timeout` the default set asks nothing more: a healthy server takes about
+/// After this many times `--timeout` the default set asks nothing more: a healthy server takes about
 /// 10 s for all of it.
 const LONGEST_RUN: u32 = 6;
 

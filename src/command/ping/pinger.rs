@@ -32,7 +32,7 @@ pub struct Pinger<'a> {
     pub late: u64,
     /// The form of the summary that SIGQUIT asks for, if it is not a sentence.
     pub summary: Option<SummaryForm>,
-    /// Who reads what is printed.
+    /// The reader of what is printed.
     pub reader: StdoutReader,
     /// What is printed of each probe.
     pub output: ProbeOutput,

@@ -15,7 +15,7 @@ use super::clock::number;
 use super::config::{Comeback, WindowLength};
 use super::plan::Role;
 use super::results::{LoadEnding, Results};
-use crate::client::fleet::{Cause, Driver, Fleet, Happening};
+use crate::client::fleet::{Cause, Driver, Fleet, Happening, Made};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
@@ -164,7 +164,13 @@ impl<D: RunDisplay> Load<D> {
                 self.connect(fleet, now);
             }
             LoadPhase::Others if is_settled => self.begin(now),
-            _ => {}
+            LoadPhase::Readers
+            | LoadPhase::Others
+            | LoadPhase::Holding(_)
+            | LoadPhase::Sending
+            | LoadPhase::Draining
+            | LoadPhase::Closing(_)
+            | LoadPhase::Over => {}
         }
     }
 
@@ -411,7 +417,7 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
-    fn made(&mut self, id: usize, made: &crate::client::fleet::Made, at: u64) {
+    fn made(&mut self, id: usize, made: &Made, at: u64) {
         let was = self.connecting.state(id);
         let plan = self.context.load.plan;
         let announced = made.connack.properties.receive_maximum();
@@ -429,7 +435,7 @@ impl<D: RunDisplay> Load<D> {
             Role::Publisher(publisher) if self.phase == LoadPhase::Sending => {
                 self.sending.online(publisher, &self.context, at);
             }
-            _ => {}
+            Role::Subscriber(_) | Role::Publisher(_) | Role::Idle(_) => {}
         }
     }
 
