@@ -134,8 +134,8 @@ pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
     points::groups().iter().map(|group| (group.name, count(group.name))).collect()
 }
 
-/// After this many times `--timeout` the default set asks nothing more: a healthy server takes about
-/// 10 s for all of it.
+/// After this many times `--timeout` the default set asks nothing more: a healthy server takes
+/// about 10 s for all of it.
 const LONGEST_RUN: u32 = 6;
 
 /// Whether the server limits how many connections it takes in a time.
