@@ -111,6 +111,11 @@ impl FleetConnection {
         self.pings = Pings::default();
     }
 
+    /// The socket, if there is one.
+    pub fn socket(&self) -> Option<&SharedSocket> {
+        self.link.as_ref().map(|link| &link.socket)
+    }
+
     /// Whether the transport has bytes that the server has not taken.
     pub fn is_congested(&self) -> bool {
         self.transport().is_some_and(Transport::is_congested)

@@ -7,6 +7,7 @@
 mod cause;
 mod connection;
 mod dial;
+mod disturbing;
 mod driver;
 mod options;
 mod stage;
@@ -20,7 +21,6 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytestring::ByteString;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -35,6 +35,7 @@ use crate::transport::wire::Chunk;
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
 pub use dial::FleetTarget;
+pub use disturbing::TcpEnd;
 pub use driver::{Driver, Happening, Made};
 pub use options::FleetOptions;
 pub use stage::ConnectionStage;
@@ -110,9 +111,11 @@ impl Fleet {
         })
     }
 
-    /// Adds a connection with this client id, which does not begin yet; returns its number.
-    pub fn add(&mut self, client_id: ByteString) -> usize {
-        let config = session::Config { client_id, ..self.options.session.clone() };
+    /// Adds a connection, which does not begin yet; returns its number. `configure` changes what is
+    /// not like that of all others, in any case the client id.
+    pub fn add(&mut self, configure: impl FnOnce(&mut session::Config)) -> usize {
+        let mut config = self.options.session.clone();
+        configure(&mut config);
         self.connections.push(FleetConnection::new(config, Instant::now()));
         self.connections.len() - 1
     }
