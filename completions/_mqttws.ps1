@@ -528,6 +528,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--warmup', '--warmup', [CompletionResultType]::ParameterName, 'Send for this time before it is measured')
             [CompletionResult]::new('--drain', '--drain', [CompletionResultType]::ParameterName, 'How long to wait for what is missing, since the last arrival')
             [CompletionResult]::new('--cut', '--cut', [CompletionResultType]::ParameterName, 'Cut connections at this time of the window, such as sub:100%@20s or pub:5@10s:fin')
+            [CompletionResult]::new('--stall', '--stall', [CompletionResultType]::ParameterName, 'Connections stop reading at this time of the window for so long, such as sub:10%@5s:3s')
+            [CompletionResult]::new('--churn', '--churn', [CompletionResultType]::ParameterName, 'So many connections a second are ended by DISCONNECT and made anew, one after the other, as long as messages are sent')
             [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'How long the broker keeps a session without its connection')
             [CompletionResult]::new('--session-expiry-interval', '--session-expiry-interval', [CompletionResultType]::ParameterName, 'How long the broker keeps a session without its connection')
             [CompletionResult]::new('--fail', '--fail', [CompletionResultType]::ParameterName, 'Exit with 1 if one of these is true, such as `p99>20ms,rate<20k`')

@@ -520,6 +520,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --warmup 'Send for this time before it is measured'
             cand --drain 'How long to wait for what is missing, since the last arrival'
             cand --cut 'Cut connections at this time of the window, such as sub:100%@20s or pub:5@10s:fin'
+            cand --stall 'Connections stop reading at this time of the window for so long, such as sub:10%@5s:3s'
+            cand --churn 'So many connections a second are ended by DISCONNECT and made anew, one after the other, as long as messages are sent'
             cand -x 'How long the broker keeps a session without its connection'
             cand --session-expiry-interval 'How long the broker keeps a session without its connection'
             cand --fail 'Exit with 1 if one of these is true, such as `p99>20ms,rate<20k`'

@@ -460,6 +460,8 @@ complete -c mqttws -n '__mqttws_verb bench' -s C -l count -x -d 'Measure until s
 complete -c mqttws -n '__mqttws_verb bench' -l warmup -x -d 'Send for this time before it is measured'
 complete -c mqttws -n '__mqttws_verb bench' -l drain -x -d 'How long to wait for what is missing, since the last arrival'
 complete -c mqttws -n '__mqttws_verb bench' -l cut -x -d 'Cut connections at this time of the window, such as sub:100%@20s or pub:5@10s:fin'
+complete -c mqttws -n '__mqttws_verb bench' -l stall -x -d 'Connections stop reading at this time of the window for so long, such as sub:10%@5s:3s'
+complete -c mqttws -n '__mqttws_verb bench' -l churn -x -d 'So many connections a second are ended by DISCONNECT and made anew, one after the other, as long as messages are sent'
 complete -c mqttws -n '__mqttws_verb bench' -s c -l disable-clean-session -d 'Sessions outlive their connections'
 complete -c mqttws -n '__mqttws_verb bench' -s x -l session-expiry-interval -x -a 'never' -d 'How long the broker keeps a session without its connection'
 complete -c mqttws -n '__mqttws_verb bench' -l fail -x -d 'Exit with 1 if one of these is true, such as `p99>20ms,rate<20k`'

@@ -297,7 +297,7 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 /// A rate with `k` or `M`.
-fn scaled(text: &str) -> Option<f64> {
+pub fn scaled(text: &str) -> Option<f64> {
     let (number, factor) = match text.as_bytes().last()? {
         b'k' => (&text[..text.len() - 1], 1e3),
         b'M' => (&text[..text.len() - 1], 1e6),

@@ -9,7 +9,7 @@ use super::mqtt::NeedsVersion5;
 use super::value;
 use crate::command::bench::config::{SessionKeeping, WindowLength};
 use crate::command::bench::disturbances::{
-    CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances,
+    CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances, StallPlan,
 };
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
@@ -26,6 +26,17 @@ pub struct DisturbanceFlags {
     #[arg(long = "cut", value_name = "WHO:SHARE@TIME[:HOW]", value_parser = cut,
           allow_hyphen_values = true)]
     cuts: Vec<CutPlan>,
+
+    /// Connections stop reading at this time of the window for so long, such as sub:10%@5s:3s; what
+    /// the others saw is reported apart
+    #[arg(long = "stall", value_name = "WHO:SHARE@TIME:LENGTH", value_parser = stall,
+          allow_hyphen_values = true)]
+    stalls: Vec<StallPlan>,
+
+    /// So many connections a second are ended by DISCONNECT and made anew, one after the other, as
+    /// long as messages are sent
+    #[arg(long, value_name = "RATE", value_parser = churn_rate, allow_hyphen_values = true)]
+    churn: Option<f64>,
 
     /// Sessions outlive their connections; they are ended at the end of the run
     #[arg(short = 'c', long, action = ArgAction::Count)]
@@ -69,7 +80,13 @@ impl DisturbanceFlags {
             check_time("--cut", cut.at, length)?;
         }
         cuts.sort_by_key(|cut| cut.at);
-        Ok(Disturbances { cuts, comeback_rate })
+        let mut stalls = self.stalls.clone();
+        for stall in &stalls {
+            check_part("--stall", &stall.who, plan)?;
+            check_time("--stall", stall.at, length)?;
+        }
+        stalls.sort_by_key(|stall| stall.at);
+        Ok(Disturbances { cuts, comeback_rate, stalls, churn: self.churn })
     }
 }
 
@@ -131,6 +148,28 @@ fn cut(text: &str) -> Result<CutPlan, String> {
     })
 }
 
+fn stall(text: &str) -> Result<StallPlan, String> {
+    let parsed = || {
+        let (who, rest) = text.split_once('@')?;
+        let (at, length) = rest.split_once(':')?;
+        let length = value::duration(length).ok().filter(|length| !length.is_zero())?;
+        Some(StallPlan { who: part(who)?, at: value::duration(at).ok()?, length })
+    };
+    parsed().ok_or_else(|| {
+        "expected WHO:SHARE@TIME:LENGTH, such as sub:10%@5s:3s; WHO is sub, pub or connect"
+            .to_owned()
+    })
+}
+
+fn churn_rate(text: &str) -> Result<f64, String> {
+    super::bench::scaled(text)
+        .filter(|rate| *rate <= HIGHEST_CHURN)
+        .ok_or_else(|| "expected connections a second, such as 50 or 1k, up to 10k".to_owned())
+}
+
+/// The most connections a second that are made anew.
+const HIGHEST_CHURN: f64 = 1e4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +200,17 @@ mod tests {
         ] {
             assert!(cut(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_stall_says_who_when_and_how_long() {
+        let who = CrowdPart { kind: CrowdKind::Subscribers, share: CrowdShare::Percent(10.0) };
+        let (at, length) = (Duration::from_secs(5), Duration::from_secs(3));
+        assert_eq!(stall("sub:10%@5s:3s"), Ok(StallPlan { who, at, length }));
+        for wrong in ["sub:10%@5s", "sub:10%@5s:0", "sub:10%:3s", "sub@5s:3s", "sub:1@5s:x"] {
+            assert!(stall(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(churn_rate("1k"), Ok(1000.0));
+        assert!(churn_rate("0").is_err() && churn_rate("11k").is_err());
     }
 }

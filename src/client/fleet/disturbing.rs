@@ -4,7 +4,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
-use super::connection::FleetConnection;
+use super::connection::{FleetConnection, Queued};
 use super::stage::ConnectionStage;
 use crate::mqtt::session::{Config, Lifetime, Session};
 
@@ -23,6 +23,22 @@ impl Fleet {
         self.connections[id].cut(how);
     }
 
+    /// From now on nothing is read from this connection, and nothing that it waits for is missed.
+    pub fn stall(&mut self, id: usize) {
+        if self.connections[id].stage == ConnectionStage::Online {
+            self.connections[id].reading = Queued::Stalled;
+        }
+    }
+
+    /// A connection that was stalled is read again.
+    pub fn read_again(&mut self, id: usize) {
+        if self.connections[id].reading == Queued::Stalled {
+            self.connections[id].reading = Queued::No;
+            self.queue_read(id);
+            self.arm(id);
+        }
+    }
+
     /// Whether CONNECT was sent over this connection, so that the server may have begun a session.
     pub fn has_sent_connect(&self, id: usize) -> bool {
         self.connections[id].stage >= ConnectionStage::Connack
@@ -38,6 +54,7 @@ impl Fleet {
 
 impl FleetConnection {
     fn cut(&mut self, how: TcpEnd) {
+        self.reading = Queued::No;
         if let Some(socket) = self.socket() {
             // It fails only where the connection has ended already, or on a Unix socket, which has
             // no reset.

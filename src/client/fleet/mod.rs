@@ -262,6 +262,9 @@ impl Fleet {
             if event.is_writable() && self.connections[id].is_congested() {
                 self.push(id, driver, now);
             }
+            if event.is_read_closed() || event.is_error() {
+                self.connections[id].note_end();
+            }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.queue_read(id);
             }
@@ -307,6 +310,9 @@ impl Fleet {
             let Some(id) = self.to_read.pop_front() else { return };
             let now = Instant::now();
             let connection = &mut self.connections[id];
+            if connection.reading == Queued::Stalled {
+                continue;
+            }
             connection.reading = Queued::No;
             let was = connection.stage;
             let result = connection
@@ -330,11 +336,21 @@ impl Fleet {
 
     /// Does what is due for connections that have waited for something.
     fn expire(&mut self, driver: &mut impl Driver, now: Instant) {
+        let mut unread = Vec::new();
         while let Some(Reverse((at, id))) = self.alarms.peek().copied()
             && at <= now
         {
             self.alarms.pop();
             self.connections[id].armed = None;
+            match self.connections[id].reading {
+                Queued::No => {}
+                // What has come may be what it waits for.
+                Queued::Yes => {
+                    unread.push(id);
+                    continue;
+                }
+                Queued::Stalled => continue,
+            }
             match self.connections[id].expire(self.options.timeout, now) {
                 Ok(()) => {
                     self.queue_write(id);
@@ -342,6 +358,9 @@ impl Fleet {
                 }
                 Err(cause) => self.fail(id, cause, driver, now),
             }
+        }
+        for id in unread {
+            self.arm(id);
         }
     }
 

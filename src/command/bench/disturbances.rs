@@ -12,6 +12,33 @@ pub struct Disturbances {
     pub cuts: Vec<CutPlan>,
     /// How many of them come back a second; `None` is all at once.
     pub comeback_rate: Option<f64>,
+    /// Connections that stop reading for a while (`--stall`), in the order of their times.
+    pub stalls: Vec<StallPlan>,
+    /// How many connections a second are ended and made anew.
+    pub churn: Option<f64>,
+}
+
+impl Disturbances {
+    /// Whether connections are cut.
+    pub fn has_cuts(&self) -> bool {
+        !self.cuts.is_empty()
+    }
+
+    /// Whether each copy that comes has to be looked at.
+    pub fn concern_copies(&self) -> bool {
+        self.has_cuts() || !self.stalls.is_empty()
+    }
+}
+
+/// Connections that stop reading at the same time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StallPlan {
+    /// Which connections.
+    pub who: CrowdPart,
+    /// When, from the beginning of the window.
+    pub at: Duration,
+    /// For how long.
+    pub length: Duration,
 }
 
 /// Connections that are cut at the same time.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::disturbances::CutPlan;
+use super::disturbances::{CutPlan, StallPlan};
 use super::measure::LatencyTimes;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
@@ -215,6 +215,36 @@ pub struct CutResults {
     pub settled: Option<Duration>,
 }
 
+/// A stall, and what the others saw.
+#[derive(Debug, Clone)]
+pub struct StallResults {
+    /// Which connections did not read, when and for how long.
+    pub plan: StallPlan,
+    /// How many they were.
+    pub count: u64,
+    /// The delivery between others of what was due meanwhile.
+    pub others: LatencyTimes,
+    /// How many copies came to them only after it.
+    pub waited: u64,
+    /// From the end of the stall until the last of them came.
+    pub last_waited: Option<Duration>,
+    /// How many of them were disconnected.
+    pub disconnected: u64,
+}
+
+/// Connections that were ended and made anew all the time.
+#[derive(Debug, Default)]
+pub struct ChurnResults {
+    /// How many were ended.
+    pub ended: u64,
+    /// From the end of a connection until it was back, with its subscriptions.
+    pub back: LatencyTimes,
+    /// Tries to come back that failed, by cause.
+    pub failed: BTreeMap<Cause, u64>,
+    /// How many found their session again.
+    pub session_present: u64,
+}
+
 /// What came of what was done to connections on purpose.
 #[derive(Debug, Default)]
 pub struct DisturbanceResults {
@@ -224,6 +254,10 @@ pub struct DisturbanceResults {
     pub back: LatencyTimes,
     /// The delivery of what was not near a cut.
     pub away: LatencyTimes,
+    /// The stalls that happened.
+    pub stalls: Vec<StallResults>,
+    /// What was made anew.
+    pub churn: ChurnResults,
     /// How many sessions could not be ended.
     pub sessions_left: u64,
 }

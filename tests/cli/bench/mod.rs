@@ -4,6 +4,7 @@ mod cuts;
 mod faults;
 mod reports;
 mod runs;
+mod stalls;
 
 use serde_json::Value;
 

@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::churn::Churn;
 use super::cut::Cut;
+use super::stalls::Stalls;
 use crate::client::fleet::Cause;
 use crate::command::bench::disturbances::CutPlan;
 use crate::command::bench::measure::LatencyTimes;
@@ -16,12 +18,20 @@ const AT_ONCE: usize = 64;
 /// The latest absence of a connection; times are nanoseconds of the clock of the run.
 #[derive(Debug, Clone, Copy)]
 struct Absence {
-    /// The number of the cut.
-    cut: usize,
+    reason: AbsenceReason,
     /// Since when.
     since: u64,
     /// When it was back.
     back: Option<u64>,
+}
+
+/// Why a connection is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AbsenceReason {
+    /// The cut of this number.
+    Cut(usize),
+    /// Its turn to be made anew had come (`--churn`).
+    Churn,
 }
 
 /// All connections that the run has ended.
@@ -30,6 +40,10 @@ pub struct Absences {
     /// The latest absence of each connection; empty if there was none.
     latest: Vec<Option<Absence>>,
     cuts: Vec<Cut>,
+    /// Those that are made anew all the time.
+    pub churn: Churn,
+    /// Those that do not read.
+    pub stalls: Stalls,
     /// Those that are to be made again.
     pub redial: Redial,
 }
@@ -70,29 +84,50 @@ impl Absences {
         self.latest.resize(connections, None);
         let number = self.cuts.len();
         for id in ids {
-            self.latest[*id] = Some(Absence { cut: number, since: at, back: None });
+            let reason = AbsenceReason::Cut(number);
+            self.latest[*id] = Some(Absence { reason, since: at, back: None });
         }
         self.cuts.push(Cut::new(plan, ids.len() as u64, at, before));
     }
 
+    /// This of so many connections is ended now, and made anew.
+    pub fn end(&mut self, id: usize, connections: usize, at: u64) {
+        self.latest.resize(connections, None);
+        self.latest[id] = Some(Absence { reason: AbsenceReason::Churn, since: at, back: None });
+        self.churn.end(id);
+    }
+
     /// A connection is back, and whether the server still had its session; returns how long it was
-    /// away.
+    /// away by a cut.
     pub fn back(&mut self, id: usize, session_present: bool, now: u64) -> Option<u64> {
         let absence = self.latest.get_mut(id)?.as_mut()?;
         absence.back = Some(now);
-        self.cuts[absence.cut].back(session_present, now);
-        Some(now.saturating_sub(absence.since))
+        let took = now.saturating_sub(absence.since);
+        match absence.reason {
+            AbsenceReason::Cut(cut) => {
+                self.cuts[cut].back(session_present, now);
+                Some(took)
+            }
+            AbsenceReason::Churn => {
+                self.churn.back(session_present, took);
+                None
+            }
+        }
     }
 
     /// A connection could not come back.
     pub fn failed(&mut self, id: usize, cause: Cause) {
         if let Some(Some(absence)) = self.latest.get(id) {
-            self.cuts[absence.cut].failed(cause);
+            match absence.reason {
+                AbsenceReason::Cut(cut) => self.cuts[cut].failed(cause),
+                AbsenceReason::Churn => self.churn.failed(cause),
+            }
         }
     }
 
     /// A first copy came; whether it has to do with a cut.
     pub fn copy(&mut self, copy: ArrivedCopy) -> bool {
+        self.stalls.copy(copy);
         if self.cuts.is_empty() {
             return false;
         }
@@ -101,10 +136,11 @@ impl Absences {
             let absence = self.latest[id]?;
             let is_of_it = id == reader || intended >= absence.since;
             let has_waited = absence.back.is_some_and(|back| intended < back && back <= at);
-            (is_of_it && has_waited).then_some(absence.cut)
+            (is_of_it && has_waited).then_some(absence.reason)
         });
-        if let Some(cut) = waited_for {
-            self.cuts[cut].waited(at);
+        match waited_for {
+            Some(AbsenceReason::Cut(cut)) => self.cuts[cut].waited(at),
+            Some(AbsenceReason::Churn) | None => {}
         }
         let mut is_near = false;
         for cut in &mut self.cuts {
@@ -119,6 +155,8 @@ impl Absences {
         to.cuts = self.cuts.drain(..).map(Cut::finish).collect();
         let away = to.cuts.iter().map(|cut| cut.back.never()).sum();
         to.back.add_never(away);
+        to.stalls = self.stalls.finish();
+        to.churn = self.churn.finish();
     }
 }
 

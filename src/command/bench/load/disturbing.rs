@@ -19,6 +19,8 @@ impl<D: RunDisplay> Load<D> {
                 self.cut(cut, fleet, now);
             }
         }
+        self.stall(fleet, now);
+        self.churn(fleet, now);
         for id in self.absences.redial.due(now) {
             fleet.dial(id, now, now);
         }
@@ -36,7 +38,8 @@ impl<D: RunDisplay> Load<D> {
             | LoadPhase::Over => None,
         };
         let redial = self.absences.redial.next(self.times.began);
-        [cut, redial].into_iter().flatten().min()
+        let others = [self.next_stalling(), self.next_churn()];
+        [cut, redial].into_iter().chain(others).flatten().min()
     }
 
     /// The next cut of the plan, and when it is; it is not known before the window.

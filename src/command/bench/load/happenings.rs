@@ -29,10 +29,11 @@ impl<D: RunDisplay> Load<D> {
         if context.load.messages.qos == QoS::AtMostOnce {
             sending.arrived(publisher, context, at);
         }
-        if !context.load.disturbances.cuts.is_empty() {
+        if context.load.disturbances.concern_copies() {
             let publisher = context.load.plan.publisher_id(publisher);
             let copy = ArrivedCopy { reader: id, publisher, intended, at };
-            if !self.absences.copy(copy) && context.window.holds(intended) {
+            let is_near = self.absences.copy(copy);
+            if context.load.disturbances.has_cuts() && !is_near && context.window.holds(intended) {
                 results.disturbances.away.add(at.saturating_sub(intended));
             }
         }
@@ -136,6 +137,7 @@ impl<D: RunDisplay> Load<D> {
             | ConnectionState::Failed
             | ConnectionState::Closed => {}
         }
+        self.absences.stalls.lost(id, self.context.clock.number(now));
         self.connecting.lost(id, cause, now, &mut self.results.connections);
         self.is_away(id, self.context.clock.number(now));
         if let Role::Publisher(publisher) = self.context.load.plan.role(id)

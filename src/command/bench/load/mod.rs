@@ -3,6 +3,7 @@
 
 mod absences;
 mod beginning;
+mod churn;
 mod connecting;
 mod context;
 mod cut;
@@ -16,6 +17,8 @@ mod progress;
 mod receiving;
 mod seconds;
 mod sending;
+mod stalling;
+mod stalls;
 mod window;
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the report says of connections that were cut.
+//! What the report says of what was done to connections on purpose.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::json::{Object, array, counts, seconds, times};
 use crate::client::fleet::Cause;
 use crate::command::bench::config::SessionKeeping;
-use crate::command::bench::disturbances::CutKind;
-use crate::command::bench::measure::{Quantile, brief};
-use crate::command::bench::results::CutResults;
+use crate::command::bench::disturbances::{CrowdKind, CutKind};
+use crate::command::bench::measure::{LatencyTimes, Quantile, brief};
+use crate::command::bench::results::{ChurnResults, CutResults, StallResults};
 use crate::command::bench::words;
 
 /// The lines of a cut.
@@ -23,8 +23,7 @@ fn after(time: Duration) -> String {
 
 fn happened(cut: &CutResults) -> String {
     let at = cut.plan.at.as_secs_f64();
-    let (count, noun) = (words::thousands(cut.count), cut.plan.who.kind.noun());
-    let plural = if cut.count == 1 { "" } else { "s" };
+    let (count, who) = (words::thousands(cut.count), who(cut.count, cut.plan.who.kind));
     let how = match cut.plan.how {
         CutKind::Reset => "RST",
         CutKind::Fin => "FIN",
@@ -40,7 +39,7 @@ fn happened(cut: &CutResults) -> String {
         None => format!("{} of {count}", words::thousands(cut.back.count())),
     };
     let (p50, p99) = (quantile(0.5), quantile(0.99));
-    let text = format!("at {at:.1} s: {count} {noun}{plural} by {how}; back: p50 {p50}, p99 {p99}");
+    let text = format!("at {at:.1} s: {who} by {how}; back: p50 {p50}, p99 {p99}");
     format!("{text}, {all}{}", failed(&cut.failed))
 }
 
@@ -73,6 +72,84 @@ fn waited(cut: &CutResults, sessions: SessionKeeping) -> String {
         parts.push(format!("p99 as before after {}", after(time)));
     }
     parts.join("; ")
+}
+
+/// The lines of a stall.
+pub fn stall_lines(stall: &StallResults) -> [String; 2] {
+    let (at, length) = (stall.plan.at.as_secs_f64(), stall.plan.length.as_secs_f64());
+    let who = who(stall.count, stall.plan.who.kind);
+    let others = if stall.others.count() == 0 {
+        "there was nothing for others".to_owned()
+    } else {
+        format!("the others meanwhile: {}", p50_p99_max(&stall.others))
+    };
+    let happened = format!("at {at:.1} s: {who} did not read for {length:.1} s; {others}");
+    let count = words::thousands(stall.waited);
+    let waited = match stall.last_waited {
+        Some(time) => format!("{count} copies waited, the last came {} after it", after(time)),
+        None => "no copy waited".to_owned(),
+    };
+    let disconnected = words::thousands(stall.disconnected);
+    [happened, format!("{waited}; {disconnected} of them were disconnected")]
+}
+
+/// The line of connections that were made anew all the time.
+pub fn churn_line(rate: f64, churn: &ChurnResults, sessions: SessionKeeping) -> String {
+    let count = words::thousands(churn.ended);
+    let mut text = format!("{count} connections ended and made anew, {}", words::rate(rate));
+    if churn.back.count() > 0 {
+        text += &format!("; back: {}", p50_p99_max(&churn.back));
+    }
+    text += &failed(&churn.failed);
+    if sessions != SessionKeeping::Connection {
+        let (present, back) = (churn.session_present, churn.back.count());
+        let (present, back) = (words::thousands(present), words::thousands(back));
+        text += &format!("; session present {present} of {back}");
+    }
+    text
+}
+
+/// `1,000 subscribers`
+fn who(count: u64, kind: CrowdKind) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {}{plural}", words::thousands(count), kind.noun())
+}
+
+fn p50_p99_max(times: &LatencyTimes) -> String {
+    let shown = |quantile| match quantile {
+        Some(Quantile::Time(time)) => brief(time),
+        Some(Quantile::Never) => "never".to_owned(),
+        None => "-".to_owned(),
+    };
+    let [p50, p99] = [0.5, 0.99].map(|share| shown(times.quantile(share)));
+    format!("p50 {p50}, p99 {p99}, max {}", shown(times.maximum()))
+}
+
+/// The member `stalls`.
+pub fn stalls(stalls: &[StallResults]) -> String {
+    array(stalls.iter().map(|stall| {
+        Object::new()
+            .raw("at", seconds(stall.plan.at))
+            .raw("length", seconds(stall.plan.length))
+            .text("who", stall.plan.who.kind.word())
+            .raw("count", stall.count)
+            .raw("others", times(&stall.others))
+            .raw("waited", stall.waited)
+            .maybe("last_waited", stall.last_waited.map(seconds))
+            .raw("disconnected", stall.disconnected)
+            .end()
+    }))
+}
+
+/// The member `churn`.
+pub fn churn(rate: Option<f64>, churn: &ChurnResults) -> Option<String> {
+    let object = Object::new()
+        .raw("rate", rate?)
+        .raw("ended", churn.ended)
+        .raw("back", times(&churn.back))
+        .raw("failed_tries", counts(&churn.failed))
+        .raw("session_present", churn.session_present);
+    Some(object.end())
 }
 
 /// The member `cuts`.

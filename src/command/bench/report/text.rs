@@ -74,6 +74,17 @@ fn cuts(report: &BenchReport<'_>, lines: &mut TextLines) {
             lines.add("", &waited);
         }
     }
+    for stall in &report.results.disturbances.stalls {
+        let [happened, waited] = super::cuts::stall_lines(stall);
+        lines.add("stall", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    if let Some(rate) = report.load.disturbances.churn {
+        let churn = &report.results.disturbances.churn;
+        lines.add("churn", &super::cuts::churn_line(rate, churn, report.load.sessions));
+    }
 }
 
 fn plural(count: usize, noun: &str) -> String {
