@@ -1,7 +1,7 @@
 //! Deviations in what is done with subscriptions.
 
 use super::packet::RawPacket;
-use super::{Change, DeviationMemory, NamedChange, RewriteStep, pass};
+use super::{Change, DeviationMemory, KeptBytes, NamedChange, RewriteStep, pass};
 use crate::mqtt::packet::{
     Malformed, Packet, Publish, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck,
 };
@@ -11,8 +11,10 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 
-/// The packet type of SUBSCRIBE.
+/// The types of packets.
+const PUBLISH: u8 = 3;
 const SUBSCRIBE: u8 = 8;
+const SUBACK: u8 = 9;
 
 /// SUBSCRIBE, changed.
 fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<RewriteStep> {
@@ -198,6 +200,10 @@ pub const CHANGES: &[NamedChange] = &[
         }),
     ),
     (
+        "publish-before-suback",
+        Change { kept: KeptBytes::SentLast, ..Change::server(suback_after_messages) },
+    ),
+    (
         "share-refused",
         Change::packets(
             |memory, packet| {
@@ -216,6 +222,18 @@ pub const CHANGES: &[NamedChange] = &[
         ),
     ),
 ];
+
+/// Keeps SUBACK until another packet comes that is no message, or none comes.
+fn suback_after_messages(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
+    match packet.kind() {
+        SUBACK => {
+            memory.kept.get_or_insert_default().extend(&packet.bytes);
+            Vec::new()
+        }
+        PUBLISH => pass(),
+        _ => memory.kept.take().map(RewriteStep::Onward).into_iter().chain(pass()).collect(),
+    }
+}
 
 /// Asks for QoS 2, and notes what the client has asked for.
 fn asking_for_2(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
