@@ -103,7 +103,7 @@ impl ConnectionAliases {
 }
 
 fn note_path(memory: &mut DeviationMemory, head: &RewrittenHead) -> RequestStep {
-    memory.aliases.session.0 = head.target().to_owned();
+    head.target().clone_into(&mut memory.aliases.session.0);
     RequestStep::Pass
 }
 

@@ -44,18 +44,14 @@ fn recoded(packet: &RawPacket, change: impl FnOnce(&mut Vec<ReasonCode>)) -> Vec
 
 /// Notes how often each filter is subscribed to.
 fn note_filters(memory: &mut DeviationMemory, packet: &RawPacket) {
-    match packet.read() {
-        Ok(Packet::Subscribe(subscribe)) => {
-            for one in &subscribe.subscriptions {
-                *memory.filters.entry(one.filter.as_str().to_owned()).or_default() += 1;
-            }
+    if let Some(subscribe) = packet.subscribe() {
+        for one in &subscribe.subscriptions {
+            *memory.filters.entry(one.filter.as_str().to_owned()).or_default() += 1;
         }
-        Ok(Packet::Unsubscribe(unsubscribe)) => {
-            for filter in &unsubscribe.filters {
-                memory.filters.remove(filter.as_str());
-            }
+    } else if let Ok(Packet::Unsubscribe(unsubscribe)) = packet.read() {
+        for filter in &unsubscribe.filters {
+            memory.filters.remove(filter.as_str());
         }
-        _ => {}
     }
 }
 

@@ -33,6 +33,6 @@ pub const CHANGES: &[NamedChange] = &[
 
 /// The list that a broker with these deviations has: the last one counts.
 pub fn alpn(deviations: &[KnownDeviation]) -> AlpnList {
-    let lists = deviations.iter().map(|deviation| deviation.change().alpn);
-    lists.filter(|list| *list != AlpnList::None).last().unwrap_or_default()
+    let mut lists = deviations.iter().rev().map(|deviation| deviation.change().alpn);
+    lists.find(|list| *list != AlpnList::None).unwrap_or_default()
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 /// How often a direction that is slow on purpose lets bytes pass: Mosquitto 2.0 does so as often.
 const TICK: Duration = Duration::from_millis(100);
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// A direction in which so many bytes pass in a second, and in a tick as many as belong to it.
 #[derive(Debug)]
 pub struct Pace {
@@ -41,9 +43,15 @@ impl Pace {
         // The loop is always a little late: that is made up for.
         let is_late = |at: &Instant| now.saturating_duration_since(*at) < TICK;
         let from = self.next.filter(is_late).unwrap_or(now);
-        let next = from + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
+        let next = from + self.time_of(bytes);
         self.next = Some(next);
         self.state = if next > now { PaceState::Resting } else { PaceState::Open };
+    }
+
+    /// How long so many bytes take, at most a day.
+    fn time_of(&self, bytes: usize) -> Duration {
+        let nanoseconds = bytes as u128 * 1_000_000_000 / u128::from(self.bytes_per_second);
+        u64::try_from(nanoseconds).map_or(DAY, Duration::from_nanos).min(DAY)
     }
 
     /// When bytes pass again, if they do not now.
