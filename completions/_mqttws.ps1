@@ -513,6 +513,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--topics', '--topics', [CompletionResultType]::ParameterName, 'Topics')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign')
             [CompletionResult]::new('--topic', '--topic', [CompletionResultType]::ParameterName, 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign')
+            [CompletionResult]::new('--share-groups', '--share-groups', [CompletionResultType]::ParameterName, 'Subscribers form so many groups that share their subscriptions: each message comes once to a group, in any order')
             [CompletionResult]::new('--connect-rate', '--connect-rate', [CompletionResultType]::ParameterName, 'Connections a second')
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Messages a second, of all publishers together, such as 500, 20k or 1.5M')
             [CompletionResult]::new('--arrival', '--arrival', [CompletionResultType]::ParameterName, 'With `--rate`: at equal distances, or at random ones')

@@ -527,6 +527,7 @@ _mqttws_value() {
         'bench -t =' | \
         'bench --topic ' | \
         'bench --topic =' | \
+        'bench --share-groups =' | \
         'bench --connect-rate ' | \
         'bench --connect-rate =' | \
         'bench --rate ' | \
@@ -966,7 +967,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'bench -'*)
-            _mqttws_of -W '--pub --sub --connect --topics -t --topic --sub-all --connect-rate --allow-remote --dry-run --rate --arrival --tick --size -q --qos --sub-qos --seed --for -C --count --warmup --drain --cut --stall --churn -c --disable-clean-session -x --session-expiry-interval --fail --tolerate --max-lateness --json --hgrm -V --protocol-version -k --keepalive -M --max-inflight --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet --help' ;;
+            _mqttws_of -W '--pub --sub --connect --topics -t --topic --sub-all --share-groups --connect-rate --allow-remote --dry-run --rate --arrival --tick --size -q --qos --sub-qos --seed --for -C --count --warmup --drain --cut --stall --churn -c --disable-clean-session -x --session-expiry-interval --fail --tolerate --max-lateness --json --hgrm -V --protocol-version -k --keepalive -M --max-inflight --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet --help' ;;
         'serve -'*)
             _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --load --save --record --expect --deviate --fault --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)

@@ -505,6 +505,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --topics 'Topics'
             cand -t 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign'
             cand --topic 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign'
+            cand --share-groups 'Subscribers form so many groups that share their subscriptions: each message comes once to a group, in any order'
             cand --connect-rate 'Connections a second'
             cand --rate 'Messages a second, of all publishers together, such as 500, 20k or 1.5M'
             cand --arrival 'With `--rate`: at equal distances, or at random ones'

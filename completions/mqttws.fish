@@ -445,6 +445,7 @@ complete -c mqttws -n '__mqttws_verb bench' -l connect -x -d 'Connections that o
 complete -c mqttws -n '__mqttws_verb bench' -l topics -x -d 'Topics'
 complete -c mqttws -n '__mqttws_verb bench' -s t -l topic -x -d 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign'
 complete -c mqttws -n '__mqttws_verb bench' -l sub-all -d 'Every subscriber takes all topics'
+complete -c mqttws -n '__mqttws_verb bench' -l share-groups -d 'Subscribers form so many groups that share their subscriptions: each message comes once to a group, in any order'
 complete -c mqttws -n '__mqttws_verb bench' -l connect-rate -x -d 'Connections a second'
 complete -c mqttws -n '__mqttws_verb bench' -l allow-remote -d 'Allow a load for a server beyond this machine and private networks'
 complete -c mqttws -n '__mqttws_verb bench' -l dry-run -d 'Print the plan, and connect to nothing'

@@ -121,6 +121,12 @@ struct CrowdFlags {
     #[arg(long, action = ArgAction::Count)]
     sub_all: u8,
 
+    /// Subscribers form so many groups that share their subscriptions: each message comes once to a
+    /// group, in any order [default: 1]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
+          value_parser = connections, allow_hyphen_values = true)]
+    share_groups: Option<usize>,
+
     /// Connections a second; `none` makes all at once [default: 1000]
     #[arg(long, value_name = "RATE", value_parser = connect_rate, allow_hyphen_values = true)]
     connect_rate: Option<ConnectRate>,
@@ -401,8 +407,21 @@ impl CrowdFlags {
             topics > 0 || publishers + subscribers == 0,
             Usage::new("--topics: expected at least 1")
         );
+        if let Some(groups) = self.share_groups {
+            let why = format!(
+                "--share-groups: {groups} groups of {subscribers} subscribers: each needs one"
+            );
+            ensure!((1..=subscribers).contains(&groups), Usage::new(why));
+        }
         let audience = if self.sub_all > 0 { Audience::Everyone } else { Audience::Shared };
-        Ok(Plan { publishers, subscribers, idle, topics: topics.max(1), audience })
+        Ok(Plan {
+            publishers,
+            subscribers,
+            idle,
+            topics: topics.max(1),
+            audience,
+            groups: self.share_groups,
+        })
     }
 }
 

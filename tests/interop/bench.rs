@@ -81,3 +81,14 @@ fn connections_that_stall_or_are_made_anew_disturb_no_others() {
     assert_eq!((&verified["lost"], &verified["corrupted"]), (&0.into(), &0.into()), "{object}");
     assert_eq!((&verified["reordered"], &churn["ended"]), (&0.into(), &churn["back"]["count"]));
 }
+
+#[test]
+fn a_message_for_a_group_comes_to_one_of_its_members() {
+    let Some(broker) = mosquitto() else { return };
+    for qos in ["0", "1", "2"] {
+        let flags = ["-q", qos, "--pub", "3", "--sub", "6", "--share-groups", "2", "-C", "3000"];
+        let object = bench(&broker.ws(), &flags);
+        assert_eq!((faults(&object), &object["verified"]["sent"]), (0, &3000.into()), "{object}");
+        assert_eq!(object["groups"]["starved"], 0, "{object}");
+    }
+}

@@ -160,8 +160,14 @@ mod tests {
     use super::*;
     use crate::command::bench::plan::Audience;
 
-    const PLAN: Plan =
-        Plan { publishers: 3, subscribers: 10, idle: 2, topics: 3, audience: Audience::Shared };
+    const PLAN: Plan = Plan {
+        publishers: 3,
+        subscribers: 10,
+        idle: 2,
+        topics: 3,
+        audience: Audience::Shared,
+        groups: None,
+    };
 
     fn ids(kind: CrowdKind, share: CrowdShare) -> Vec<usize> {
         CrowdPart { kind, share }.ids(&PLAN)

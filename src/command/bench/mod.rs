@@ -481,6 +481,7 @@ mod tests {
             idle: 1_000_000,
             topics: 1,
             audience: Audience::Shared,
+            groups: None,
         };
         let ids = [0, 1_000_000, 2_999_999].map(|id| client_id(&plan, u32::MAX, id));
         assert_eq!(ids[0], "bffffffffs0");

@@ -61,6 +61,11 @@ impl Payloads {
         Self { run, clock, block }
     }
 
+    /// The run.
+    pub fn run(&self) -> u32 {
+        self.run
+    }
+
     fn check(&self, stamp: Stamp, length: usize) -> u32 {
         let clock = u64::from(self.clock) << 48 | stamp.sequence;
         let mut hash = mix(u64::from(self.run) << 32 | u64::from(stamp.stream), clock);

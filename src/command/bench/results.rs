@@ -192,6 +192,21 @@ pub struct Second {
     pub cpu: f64,
 }
 
+/// What the groups of subscribers got that share their subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupResults {
+    /// How many groups there are.
+    pub groups: u64,
+    /// How many subscribers they have together.
+    pub members: u64,
+    /// How many messages the member got that got least.
+    pub least: u64,
+    /// And the one that got most.
+    pub most: u64,
+    /// How many got none although their group got enough for all.
+    pub starved: u64,
+}
+
 /// A cut, and what followed.
 #[derive(Debug, Clone)]
 pub struct CutResults {
@@ -291,6 +306,8 @@ pub struct Results {
     pub held: Option<(Duration, u64)>,
     /// The lowest QoS that was granted.
     pub granted: Option<QoS>,
+    /// What the groups got that share subscriptions.
+    pub groups: Option<GroupResults>,
     /// What was done to connections on purpose.
     pub disturbances: DisturbanceResults,
     /// How it ended.

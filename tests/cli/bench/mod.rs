@@ -2,6 +2,7 @@
 
 mod cuts;
 mod faults;
+mod groups;
 mod reports;
 mod runs;
 mod stalls;

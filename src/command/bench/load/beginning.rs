@@ -8,7 +8,6 @@ use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
 use crate::command::bench::config::WindowLength;
 use crate::mqtt::packet::Subscription;
-use crate::mqtt::topic::TopicFilter;
 
 /// How many filters one SUBSCRIBE has at most.
 const FILTERS: usize = 100;
@@ -17,11 +16,9 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn subscribe(&mut self, fleet: &mut Fleet, now: Instant) {
         for id in std::mem::take(&mut self.chores.subscribe) {
             let qos = self.context.load.messages.sub_qos;
-            let topics = self.context.load.plan.topics_of_subscriber(id);
-            for part in topics.chunks(FILTERS) {
-                let filters = part.iter().filter_map(|topic| {
-                    TopicFilter::new(self.context.topics[*topic].as_str().to_owned()).ok()
-                });
+            let filters = self.context.filters(id);
+            for part in filters.chunks(FILTERS) {
+                let filters = part.iter().cloned();
                 let subscriptions = filters.map(|filter| Subscription::new(filter, qos)).collect();
                 fleet.subscribe(id, subscriptions, now);
             }
@@ -101,9 +98,12 @@ impl<D: RunDisplay> Load<D> {
 
     pub(super) fn count_readers(&mut self) {
         let plan = self.context.load.plan;
-        for subscriber in 0..plan.subscribers {
-            if self.connecting.state(subscriber) != ConnectionState::Failed {
-                for topic in plan.topics_of_subscriber(subscriber) {
+        for reader in 0..plan.readers() {
+            let has_member = plan
+                .members(reader)
+                .any(|member| self.connecting.state(member) != ConnectionState::Failed);
+            if has_member {
+                for topic in plan.topics_of_reader(reader) {
                     self.context.readers[topic] += 1;
                 }
             }

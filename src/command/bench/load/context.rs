@@ -6,7 +6,7 @@ use super::window::Window;
 use crate::command::bench::clock::RunClock;
 use crate::command::bench::config::LoadPlan;
 use crate::command::bench::payload::Payloads;
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::topic::{TopicFilter, TopicName};
 
 /// What does not change in a run, and the window.
 pub struct Context {
@@ -27,6 +27,22 @@ pub struct Context {
 }
 
 impl Context {
+    /// What a subscriber subscribes to.
+    pub fn filters(&self, subscriber: usize) -> Vec<TopicFilter> {
+        let plan = &self.load.plan;
+        let reader = plan.reader(subscriber);
+        let topics = plan.topics_of_reader(reader).into_iter();
+        let names = topics.map(|topic| match plan.groups {
+            Some(_) => {
+                let (run, name) = (self.payloads.run(), self.topics[topic].as_str());
+                format!("$share/b{run:08x}g{reader}/{name}")
+            }
+            None => self.topics[topic].as_str().to_owned(),
+        });
+        // A name of a topic is a filter, too.
+        names.filter_map(|name| TopicFilter::new(name).ok()).collect()
+    }
+
     /// Whether anyone reads.
     pub fn has_readers(&self) -> bool {
         self.readers.iter().any(|readers| *readers > 0)

@@ -71,23 +71,21 @@ impl<D: RunDisplay> Load<D> {
         self.results.messages.unacknowledged += open.len() as u64;
         let excuses = self.excuses(&open);
         let plan = self.context.load.plan;
-        for subscriber in 0..plan.subscribers {
-            match self.connecting.state(subscriber) {
-                ConnectionState::Failed => continue,
-                // What came to none of its connections any more was not promised.
-                ConnectionState::Lost | ConnectionState::Away | ConnectionState::Returning(_) => {
-                    self.receiving.leave(subscriber, &self.context);
-                }
-                ConnectionState::Pending
-                | ConnectionState::Subscribing(_)
-                | ConnectionState::Ready
-                | ConnectionState::Closed => {}
+        for reader in 0..plan.readers() {
+            let states = || plan.members(reader).map(|member| self.connecting.state(member));
+            if states().all(|state| state == ConnectionState::Failed) {
+                continue;
             }
-            for (stream, place) in plan.pairs_of(subscriber) {
+            // What came to none of its connections any more was not promised.
+            if !states().any(ConnectionState::is_there) {
+                self.receiving.leave(reader, &self.context);
+            }
+            for (stream, place) in plan.pairs_of(reader) {
                 let excuses = excuses.get(&stream).map_or(&[][..], Vec::as_slice);
-                self.judge_pair(subscriber, stream, place, excuses);
+                self.judge_pair(reader, stream, place, excuses);
             }
         }
+        self.results.groups = self.receiving.groups(&plan);
         let came = self.receiving.distinct_in_window;
         let never = self.results.messages.expected.saturating_sub(came);
         self.results.latencies.delivery.add_never(never);
@@ -110,12 +108,12 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Decides what a reader has lost of a stream.
-    fn judge_pair(&mut self, subscriber: usize, stream: usize, place: usize, excuses: &[Excuse]) {
+    fn judge_pair(&mut self, reader: usize, stream: usize, place: usize, excuses: &[Excuse]) {
         let [mut all, mut in_window] = self.sending.streams[stream];
         let (mut lost, mut missed) = self.receiving.judge(place, all);
         let verified = &mut self.results.verified;
         for Excuse { sequence, intended, doubt } in excuses {
-            if self.receiving.has(subscriber, stream, *sequence, &self.context) {
+            if self.receiving.has(reader, stream, *sequence, &self.context) {
                 continue;
             }
             all -= 1;

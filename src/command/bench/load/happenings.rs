@@ -63,7 +63,7 @@ impl<D: RunDisplay> Load<D> {
                 self.chores.subscribe.push(id);
             }
             Role::Subscriber(subscriber) if !made.connack.session_present => {
-                self.receiving.leave(subscriber, &self.context);
+                self.leave(subscriber);
             }
             Role::Publisher(publisher) if self.phase == LoadPhase::Sending => {
                 self.sending.online(publisher, &self.context, at);

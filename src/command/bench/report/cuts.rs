@@ -8,7 +8,7 @@ use crate::client::fleet::Cause;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CrowdKind, CutKind};
 use crate::command::bench::measure::{LatencyTimes, Quantile, brief};
-use crate::command::bench::results::{ChurnResults, CutResults, StallResults};
+use crate::command::bench::results::{ChurnResults, CutResults, GroupResults, StallResults};
 use crate::command::bench::words;
 
 /// The lines of a cut.
@@ -138,6 +138,29 @@ pub fn stalls(stalls: &[StallResults]) -> String {
             .raw("disconnected", stall.disconnected)
             .end()
     }))
+}
+
+/// The line of the groups that share subscriptions.
+pub fn groups_line(groups: &GroupResults) -> String {
+    let GroupResults { groups, members, least, most, starved } = groups;
+    let plural = if *groups == 1 { "" } else { "s" };
+    let [groups, members, least, most, starved] =
+        [groups, members, least, most, starved].map(|count| words::thousands(*count));
+    format!(
+        "by {groups} group{plural} of {members} subscribers: a member got {least} to {most} \
+         messages, {starved} starved"
+    )
+}
+
+/// The member `groups`.
+pub fn groups(groups: &GroupResults) -> String {
+    Object::new()
+        .raw("groups", groups.groups)
+        .raw("members", groups.members)
+        .raw("least", groups.least)
+        .raw("most", groups.most)
+        .raw("starved", groups.starved)
+        .end()
 }
 
 /// The member `churn`.

@@ -110,6 +110,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("steps", "[]")
         .raw("cuts", cuts::cuts(&results.disturbances.cuts))
         .raw("stalls", cuts::stalls(&results.disturbances.stalls))
+        .maybe("groups", results.groups.as_ref().map(cuts::groups))
         .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
         .text("limit", limit)
         .raw("valid", judgement.is_valid())
@@ -129,6 +130,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("subscribers", load.plan.subscribers)
         .raw("idle", load.plan.idle)
         .raw("topics", load.plan.topics)
+        .maybe("share_groups", load.plan.groups)
         .raw("qos", load.messages.qos.bits())
         .raw("sub_qos", load.messages.sub_qos.bits())
         .text("size", &sizes(&load.messages.sizes));

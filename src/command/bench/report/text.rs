@@ -111,6 +111,7 @@ fn plan(report: &BenchReport<'_>) -> String {
     }
     if plan.subscribers > 0 {
         parts.push(plural(plan.subscribers, "subscriber"));
+        parts.extend(plan.groups.map(|groups| plural(groups, "share group")));
     }
     if plan.idle > 0 {
         parts.push(plural(plan.idle, "idle connection"));
@@ -396,6 +397,9 @@ fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
         }
     }
     lines.add("verified", &text);
+    if let Some(groups) = &report.results.groups {
+        lines.add("shared", &super::cuts::groups_line(groups));
+    }
 }
 
 /// Why there may be second copies.
