@@ -15,7 +15,7 @@ use super::value;
 use crate::command::bench::conditions::{Condition, Tolerated};
 use crate::command::bench::config::{
     BenchAction, BenchForm, Comeback, Config, LoadPace, LoadPlan, MaxLateness, MessagePlan,
-    RemoteLoad, ReportPlan, TimePlan, WindowLength,
+    RemoteLoad, ReportPlan, RetainUse, TimePlan, WindowLength,
 };
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
@@ -180,6 +180,15 @@ struct PayloadFlags {
     /// QoS of subscribing [default: that of publishing]
     #[arg(long, value_name = "QOS", value_parser = value::qos, allow_hyphen_values = true)]
     sub_qos: Option<QoS>,
+
+    /// Let the broker retain every message; what is retained is removed at the end
+    #[arg(short, long, action = ArgAction::Count)]
+    retain: u8,
+
+    /// Set a retained message for each topic before the subscribers subscribe: each must come once;
+    /// they are removed at the end
+    #[arg(long, action = ArgAction::Count, conflicts_with = "share_groups")]
+    retained: u8,
 
     /// Where everything random begins; the same number gives the same run [default: random]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
@@ -441,7 +450,13 @@ impl PayloadFlags {
 
     fn plan(&self) -> MessagePlan {
         let (qos, sizes) = (self.qos, self.size.clone());
-        MessagePlan { qos, sub_qos: self.sub_qos.unwrap_or(qos), sizes }
+        let retain = match (self.retain, self.retained) {
+            (0, 0) => RetainUse::Nothing,
+            (_, 0) => RetainUse::Every,
+            (0, _) => RetainUse::Before,
+            (_, _) => RetainUse::Both,
+        };
+        MessagePlan { qos, sub_qos: self.sub_qos.unwrap_or(qos), sizes, retain }
     }
 }
 

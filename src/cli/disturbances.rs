@@ -7,7 +7,7 @@ use clap::{ArgAction, Args};
 
 use super::mqtt::NeedsVersion5;
 use super::value;
-use crate::command::bench::config::{SessionKeeping, WindowLength};
+use crate::command::bench::config::{SessionKeeping, WillUse, WindowLength};
 use crate::command::bench::disturbances::{
     CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances, StallPlan,
 };
@@ -37,6 +37,11 @@ pub struct DisturbanceFlags {
     /// long as messages are sent
     #[arg(long, value_name = "RATE", value_parser = churn_rate, allow_hyphen_values = true)]
     churn: Option<f64>,
+
+    /// Every connection has a will, and one more connection sees them: those that are due after a
+    /// cut, and those that should not come
+    #[arg(long, action = ArgAction::Count)]
+    will: u8,
 
     /// Sessions outlive their connections; they are ended at the end of the run
     #[arg(short = 'c', long, action = ArgAction::Count)]
@@ -80,13 +85,14 @@ impl DisturbanceFlags {
             check_time("--cut", cut.at, length)?;
         }
         cuts.sort_by_key(|cut| cut.at);
+        let wills = if self.will > 0 { WillUse::Each } else { WillUse::None };
         let mut stalls = self.stalls.clone();
         for stall in &stalls {
             check_part("--stall", &stall.who, plan)?;
             check_time("--stall", stall.at, length)?;
         }
         stalls.sort_by_key(|stall| stall.at);
-        Ok(Disturbances { cuts, comeback_rate, stalls, churn: self.churn })
+        Ok(Disturbances { cuts, comeback_rate, stalls, churn: self.churn, wills })
     }
 }
 

@@ -92,3 +92,20 @@ fn a_message_for_a_group_comes_to_one_of_its_members() {
         assert_eq!(object["groups"]["starved"], 0, "{object}");
     }
 }
+
+#[test]
+fn what_is_retained_comes_and_wills_come_after_a_cut() {
+    let Some(broker) = mosquitto() else { return };
+    for version in ["5", "311"] {
+        let flags = ["-V", version, "-q", "1", "--pub", "3", "--sub", "6", "--topics", "12"];
+        let load = ["--retained", "-r", "--rate", "200", "--for", "1s", "--warmup", "0"];
+        let object = bench(&broker.ws(), &[&flags[..], &load].concat());
+        assert_eq!((faults(&object), &object["retained"]["received"]), (0, &12.into()), "{object}");
+        let cut = ["--will", "--cut", "sub:50%@0.3s", "--for", "1s", "--warmup", "0"];
+        let load = [&cut[..], &["--rate", "200"]].concat();
+        let object = bench(&broker.ws(), &[&flags[..], &load].concat());
+        let wills = &object["wills"];
+        assert_eq!((&wills["expected"], &wills["received"]), (&3.into(), &3.into()), "{object}");
+        assert_eq!(wills["unexpected"], 0, "{object}");
+    }
+}

@@ -71,6 +71,13 @@ pub struct LoadPlan {
     pub action: BenchAction,
 }
 
+impl LoadPlan {
+    /// Whether there is one more connection, for what is retained, or for wills.
+    pub fn needs_watcher(&self) -> bool {
+        self.messages.retain.leaves_something() || self.disturbances.wills == WillUse::Each
+    }
+}
+
 /// Whether sessions outlive their connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKeeping {
@@ -98,6 +105,48 @@ pub struct MessagePlan {
     pub sub_qos: QoS,
     /// How long their payloads are.
     pub sizes: Sizes,
+    /// What the server is asked to retain.
+    pub retain: RetainUse,
+}
+
+/// What the server is asked to retain; it is removed at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetainUse {
+    /// Nothing.
+    Nothing,
+    /// Every message (`-r`).
+    Every,
+    /// One message of each topic, before the subscribers subscribe (`--retained`).
+    Before,
+    /// Both.
+    Both,
+}
+
+impl RetainUse {
+    /// Whether the messages have the retain flag.
+    pub fn is_flagged(self) -> bool {
+        matches!(self, Self::Every | Self::Both)
+    }
+
+    /// Whether each topic has a retained message before the subscribers subscribe.
+    pub fn is_set_before(self) -> bool {
+        matches!(self, Self::Before | Self::Both)
+    }
+
+    /// Whether something is to be removed at the end.
+    pub fn leaves_something(self) -> bool {
+        self != Self::Nothing
+    }
+}
+
+/// Whether the connections have wills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WillUse {
+    /// They have none.
+    #[default]
+    None,
+    /// Each has one, and one more connection sees them (`--will`).
+    Each,
 }
 
 /// When messages are sent.

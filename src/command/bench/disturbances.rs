@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::config::WillUse;
 use super::plan::Plan;
 
 /// What is done to connections.
@@ -16,6 +17,8 @@ pub struct Disturbances {
     pub stalls: Vec<StallPlan>,
     /// How many connections a second are ended and made anew.
     pub churn: Option<f64>,
+    /// Whether they have wills.
+    pub wills: WillUse,
 }
 
 impl Disturbances {

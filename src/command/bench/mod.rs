@@ -27,7 +27,10 @@ use bytestring::ByteString;
 use crate::client::fleet::{Cause, Fleet, FleetOptions, FleetTarget};
 use crate::client::{Client, Established};
 use crate::exit::{Exit, Usage};
+use crate::mqtt::packet::Will;
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio::{self, replace::replace};
@@ -37,11 +40,12 @@ use clock::RunClock;
 use conditions::ConditionOutcome;
 use config::{
     BenchAction, BenchForm, Config, LoadPace, LoadPlan, RemoteLoad, ReportPlan, SessionKeeping,
+    WillUse,
 };
 use judge::{Circumstances, RunJudgement, ServerPlace, judge};
 use load::{Context, Load, RunDisplay, System, commonest};
 use machine::Machine;
-use payload::Payloads;
+use payload::{Payloads, Stamp};
 use plan::{Plan, Role};
 use report::{BenchReport, BenchServer, hgrm, json, promised, text};
 use results::{LoadEnding, Results};
@@ -61,7 +65,10 @@ pub fn run(config: Config) -> Result<Exit> {
         options.route.proxies.towards(&options.endpoint).is_none(),
         Usage::new("bench measures a server, and no proxy on the way to it: give --no-proxy '*'")
     );
-    ensure!(options.session.will.is_none(), Usage::new("--will-topic: bench has no wills yet"));
+    ensure!(
+        options.session.will.is_none(),
+        Usage::new("--will-topic: bench has wills of its own: --will")
+    );
     let run = run_number(load.seed);
     let topics = topics(&load, run)?;
     if load.action == BenchAction::Print {
@@ -151,6 +158,28 @@ fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<
         }
     }
     Ok(name)
+}
+
+/// What the topics of wills begin with: the levels of `-t` before the last, unless they differ from
+/// topic to topic.
+fn will_prefix(pattern: &str, run: u32) -> Result<String> {
+    let levels = pattern.rsplit_once('/').map_or("mqttws/bench/%r", |(levels, _)| levels);
+    let is_common = !levels.contains("%i") && !levels.contains("%c");
+    let levels = if is_common { levels } else { "mqttws/bench/%r" };
+    Ok(expanded(levels, run, 0, 0)? + "/will/")
+}
+
+/// The will of a connection.
+fn will(prefix: &str, id: usize, payloads: &Payloads) -> Option<Will> {
+    let mut payload = bytes::BytesMut::new();
+    payloads.put(Stamp::of_will(id), payload::HEAD, &mut payload);
+    Some(Will {
+        topic: TopicName::new(format!("{prefix}{id}")).ok()?,
+        payload: payload.freeze(),
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        properties: Properties::default(),
+    })
 }
 
 /// The client id of a connection: at most 23 characters.
@@ -283,15 +312,31 @@ fn run_load(
 ) -> Result<Results> {
     let (rss_before, _) = machine::memory();
     let mut fleet = Fleet::new(options).context("starting the load")?;
-    for id in 0..load.plan.connections() {
-        fleet.add(|config| config.client_id = client_id(&load.plan, run, id));
-    }
     let mut random = fastrand::Rng::with_seed(load.seed);
+    let payloads = Payloads::new(run, machine::clock_identity(), move || random.u64(..));
+    let wills = match load.disturbances.wills {
+        WillUse::Each => Some(will_prefix(&load.topic, run)?),
+        WillUse::None => None,
+    };
+    for id in 0..load.plan.connections() {
+        let will = wills.as_ref().and_then(|prefix| will(prefix, id, &payloads));
+        fleet.add(|config| {
+            config.client_id = client_id(&load.plan, run, id);
+            config.will = will;
+        });
+    }
+    if load.needs_watcher() {
+        fleet.add(|config| {
+            config.client_id = format!("b{run:08x}w0").into();
+            config.lifetime = Lifetime::Connection;
+        });
+    }
     let now = Instant::now();
     let context = Context {
         load: load.clone(),
         topics,
-        payloads: Payloads::new(run, machine::clock_identity(), move || random.u64(..)),
+        payloads,
+        wills,
         clock: RunClock::new(now, machine::monotonic()),
         now: Instant::now,
         window: load::Window::default(),

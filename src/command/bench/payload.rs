@@ -23,6 +23,13 @@ pub struct Stamp {
     pub intended: u64,
 }
 
+impl Stamp {
+    /// The will of a connection, which is no message of a stream.
+    pub fn of_will(id: usize) -> Self {
+        Self { stream: u32::MAX, sequence: id as u64, intended: 0 }
+    }
+}
+
 /// What is wrong with a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadFault {

@@ -161,13 +161,23 @@ impl Plan {
     /// Where the pair of a reader and a stream that it takes is kept.
     pub fn pair(&self, reader: usize, stream: usize) -> usize {
         let (publisher, topic) = self.stream(stream);
+        let stream_kept = if self.topics >= self.publishers { 0 } else { publisher / self.topics };
+        self.topic_place(reader, topic) * self.streams_kept() + stream_kept
+    }
+
+    /// How many pairs of a reader and a topic are kept.
+    pub fn topic_places(&self) -> usize {
+        self.readers() * self.topics_kept()
+    }
+
+    /// Where the pair of a reader and a topic that it takes is kept.
+    pub fn topic_place(&self, reader: usize, topic: usize) -> usize {
         let topic_kept = match self.audience {
             Audience::Everyone => topic,
             Audience::Shared if self.topics >= self.readers() => topic / self.readers(),
             Audience::Shared => 0,
         };
-        let stream_kept = if self.topics >= self.publishers { 0 } else { publisher / self.topics };
-        (reader * self.topics_kept() + topic_kept) * self.streams_kept() + stream_kept
+        reader * self.topics_kept() + topic_kept
     }
 
     /// All pairs of a reader: the stream, and where the pair is kept.

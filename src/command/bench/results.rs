@@ -207,6 +207,34 @@ pub struct GroupResults {
     pub starved: u64,
 }
 
+/// The messages that were retained before the readers subscribed.
+#[derive(Debug, Clone, Default)]
+pub struct RetainedResults {
+    /// How many copies were to come.
+    pub expected: u64,
+    /// How many came.
+    pub received: u64,
+    /// How many came twice.
+    pub duplicated: u64,
+    /// From the SUBSCRIBE of a reader until a copy came.
+    pub times: LatencyTimes,
+    /// From the first SUBSCRIBE until all had come; `None` if some never did.
+    pub complete: Option<Duration>,
+}
+
+/// The wills.
+#[derive(Debug, Default)]
+pub struct WillResults {
+    /// How many were due.
+    pub expected: u64,
+    /// How many of those came.
+    pub received: u64,
+    /// How many came that should not have.
+    pub unexpected: u64,
+    /// From the cut until the will came.
+    pub delay: LatencyTimes,
+}
+
 /// A cut, and what followed.
 #[derive(Debug, Clone)]
 pub struct CutResults {
@@ -275,6 +303,8 @@ pub struct DisturbanceResults {
     pub churn: ChurnResults,
     /// How many sessions could not be ended.
     pub sessions_left: u64,
+    /// How many retained messages could not be set or removed.
+    pub retained_left: u64,
 }
 
 /// How the run came to its end.
@@ -306,6 +336,10 @@ pub struct Results {
     pub held: Option<(Duration, u64)>,
     /// The lowest QoS that was granted.
     pub granted: Option<QoS>,
+    /// What was retained before the readers subscribed.
+    pub retained: Option<RetainedResults>,
+    /// The wills.
+    pub wills: Option<WillResults>,
     /// What the groups got that share subscriptions.
     pub groups: Option<GroupResults>,
     /// What was done to connections on purpose.

@@ -4,6 +4,7 @@ mod cuts;
 mod faults;
 mod groups;
 mod reports;
+mod retained;
 mod runs;
 mod stalls;
 

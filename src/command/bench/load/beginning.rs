@@ -17,12 +17,30 @@ impl<D: RunDisplay> Load<D> {
         for id in std::mem::take(&mut self.chores.subscribe) {
             let qos = self.context.load.messages.sub_qos;
             let filters = self.context.filters(id);
+            let at = self.context.clock.number(now);
+            self.receiving.retained.subscribes(id, filters.len(), at);
             for part in filters.chunks(FILTERS) {
                 let filters = part.iter().cloned();
                 let subscriptions = filters.map(|filter| Subscription::new(filter, qos)).collect();
                 fleet.subscribe(id, subscriptions, now);
             }
         }
+    }
+
+    /// The subscribers begin to connect.
+    pub(super) fn begin_readers(&mut self, now: Instant) {
+        let subscribers = 0..self.context.load.plan.subscribers;
+        self.connecting.expect(subscribers, self.context.load.connect_rate, now);
+        self.phase = LoadPhase::Readers;
+    }
+
+    /// Until when retained messages are waited for; `now` if none is missing.
+    pub(super) fn retained_due(&self, now: Instant) -> Instant {
+        let retained = &self.receiving.retained;
+        if retained.is_complete() {
+            return now;
+        }
+        self.context.clock.instant(retained.latest) + self.context.load.times.drain
     }
 
     /// Connects, and goes on when all have connected or failed.
@@ -32,7 +50,7 @@ impl<D: RunDisplay> Load<D> {
         }
         let is_settled = self.connecting.is_settled();
         match self.phase {
-            LoadPhase::Readers if is_settled => {
+            LoadPhase::Readers if is_settled && self.retained_due(now) <= now => {
                 let plan = self.context.load.plan;
                 let others = plan.subscribers..plan.connections();
                 self.connecting.expect(others, self.context.load.connect_rate, now);
@@ -40,12 +58,14 @@ impl<D: RunDisplay> Load<D> {
                 self.connect(fleet, now);
             }
             LoadPhase::Others if is_settled => self.begin(now),
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
             | LoadPhase::Sending
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => {}
         }

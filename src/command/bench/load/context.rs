@@ -22,6 +22,8 @@ pub struct Context {
     pub now: fn() -> Instant,
     /// The window.
     pub window: Window,
+    /// What the topics of the wills begin with, if the connections have wills.
+    pub wills: Option<String>,
     /// How many subscribers get each message of a topic.
     pub readers: Vec<u64>,
 }
@@ -41,6 +43,17 @@ impl Context {
         });
         // A name of a topic is a filter, too.
         names.filter_map(|name| TopicFilter::new(name).ok()).collect()
+    }
+
+    /// The topic whose retained message has this number of a stream.
+    pub fn retained_topic(&self, stream: u32) -> Option<usize> {
+        let topic = (stream as usize).checked_sub(self.load.plan.streams())?;
+        (topic < self.topics.len() && self.load.messages.retain.is_set_before()).then_some(topic)
+    }
+
+    /// The filter of all wills, if the connections have wills.
+    pub fn will_filter(&self) -> Option<TopicFilter> {
+        self.wills.as_ref().and_then(|prefix| TopicFilter::new(format!("{prefix}+")).ok())
     }
 
     /// Whether anyone reads.

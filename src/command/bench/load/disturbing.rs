@@ -30,10 +30,12 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn next_disturbance(&self) -> Option<Instant> {
         let cut = match self.phase {
             LoadPhase::Sending | LoadPhase::Holding(_) => self.next_cut().map(|(at, _)| at),
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => None,
         };
@@ -64,6 +66,7 @@ impl<D: RunDisplay> Load<D> {
                 CutKind::Disconnect => fleet.close(id, now),
             }
             if cut.how != CutKind::Disconnect {
+                self.leftovers.watcher.wills.due(id, at);
                 self.absences.redial.push(id);
             }
             self.is_away(id, at);

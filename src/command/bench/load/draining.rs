@@ -85,12 +85,23 @@ impl<D: RunDisplay> Load<D> {
                 self.judge_pair(reader, stream, place, excuses);
             }
         }
+        self.judge_retained();
         self.results.groups = self.receiving.groups(&plan);
         let came = self.receiving.distinct_in_window;
         let never = self.results.messages.expected.saturating_sub(came);
         self.results.latencies.delivery.add_never(never);
         self.judge_acknowledgements(&open);
         self.absences.finish(&mut self.results.disturbances);
+    }
+
+    /// What was retained and did not come, or came twice, counts like any other message.
+    pub(super) fn judge_retained(&mut self) {
+        let Some(retained) = self.receiving.retained.finish() else { return };
+        let verified = &mut self.results.verified;
+        verified.copies += retained.expected;
+        verified.lost += retained.expected.saturating_sub(retained.received);
+        verified.duplicated += retained.duplicated;
+        self.results.retained = Some(retained);
     }
 
     /// The messages that need not come, by their streams.
@@ -170,7 +181,7 @@ impl<D: RunDisplay> Load<D> {
             }
         }
         if now >= since + CLOSING || self.chores.closing == 0 {
-            self.begin_ending(now);
+            self.phase = LoadPhase::Clearing(now);
         }
     }
 }

@@ -40,6 +40,7 @@ impl<D: RunDisplay> Load<D> {
         self.results.generator.cpu = self.seconds.cpu_of_window(now);
         self.seconds.finish(&mut self.results.generator);
         self.absences.finish(&mut self.results.disturbances);
+        self.judge_retained();
         self.phase = LoadPhase::Closing(now);
     }
 

@@ -1,6 +1,7 @@
 //! The readers: what has come of each stream.
 
 use super::context::Context;
+use super::retained::Retained;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
@@ -17,6 +18,8 @@ pub struct Receiving {
     pairs: Vec<Pair>,
     /// How many first copies each member of a group got; empty without groups.
     members: Vec<u64>,
+    /// What was retained before they subscribed.
+    pub retained: Retained,
     /// First copies that have come.
     pub distinct: u64,
     /// Of those, the ones of the window.
@@ -54,7 +57,19 @@ impl Receiving {
         let pairs = vec![Pair::default(); context.load.plan.pairs()];
         let plan = &context.load.plan;
         let members = if plan.groups.is_some() { plan.subscribers } else { 0 };
-        Self { pairs, members: vec![0; members], distinct: 0, distinct_in_window: 0, latest: 0 }
+        let retained = if context.load.messages.retain.is_set_before() {
+            Retained::new(plan)
+        } else {
+            Retained::default()
+        };
+        Self {
+            pairs,
+            members: vec![0; members],
+            retained,
+            distinct: 0,
+            distinct_in_window: 0,
+            latest: 0,
+        }
     }
 
     /// A message came to a subscriber; returns whether it is a first copy.
@@ -82,6 +97,20 @@ impl Receiving {
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);
         let stream = stamp.stream as usize;
+        if stamp.stream == u32::MAX {
+            // A will, which a filter of the user may match.
+            return None;
+        }
+        if let Some(topic) = context.retained_topic(stamp.stream) {
+            let is_right = plan.takes(reader, topic)
+                && head.topic_or_empty() == context.topics[topic].as_str();
+            if is_right {
+                self.retained.came(subscriber, plan.topic_place(reader, topic), now);
+            } else {
+                sink.verified.corrupted += 1;
+            }
+            return None;
+        }
         let is_known = stream < plan.streams() && {
             let (_, topic) = plan.stream(stream);
             plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str()
@@ -94,6 +123,8 @@ impl Receiving {
             Arrived::First => {}
             // The members of a group get what they get in no order.
             Arrived::Reordered => sink.verified.reordered += u64::from(plan.groups.is_none()),
+            // A reader that has subscribed again gets what is retained once more.
+            Arrived::Duplicate if head.retain => return None,
             Arrived::Duplicate => {
                 sink.verified.duplicated += 1;
                 sink.verified.duplicated_with_dup += u64::from(head.dup);
@@ -161,6 +192,9 @@ impl Receiving {
         for (_, place) in context.load.plan.pairs_of(reader) {
             self.pairs[place].leave();
         }
+        let plan = &context.load.plan;
+        let topics = plan.topics_of_reader(reader).into_iter();
+        self.retained.again(topics.map(|topic| plan.topic_place(reader, topic)));
     }
 
     /// Whether a message has come to a reader.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::json::{Object, array, counts, seconds, times};
+use super::watched::p50_p99_max;
 use crate::client::fleet::Cause;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CrowdKind, CutKind};
-use crate::command::bench::measure::{LatencyTimes, Quantile, brief};
+use crate::command::bench::measure::{Quantile, brief};
 use crate::command::bench::results::{ChurnResults, CutResults, GroupResults, StallResults};
 use crate::command::bench::words;
 
@@ -112,16 +113,6 @@ pub fn churn_line(rate: f64, churn: &ChurnResults, sessions: SessionKeeping) -> 
 fn who(count: u64, kind: CrowdKind) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {}{plural}", words::thousands(count), kind.noun())
-}
-
-fn p50_p99_max(times: &LatencyTimes) -> String {
-    let shown = |quantile| match quantile {
-        Some(Quantile::Time(time)) => brief(time),
-        Some(Quantile::Never) => "never".to_owned(),
-        None => "-".to_owned(),
-    };
-    let [p50, p99] = [0.5, 0.99].map(|share| shown(times.quantile(share)));
-    format!("p50 {p50}, p99 {p99}, max {}", shown(times.maximum()))
 }
 
 /// The member `stalls`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{BenchReport, cuts};
+use super::{BenchReport, cuts, watched};
 use crate::command::bench::conditions::{
     ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured,
 };
@@ -110,6 +110,8 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("steps", "[]")
         .raw("cuts", cuts::cuts(&results.disturbances.cuts))
         .raw("stalls", cuts::stalls(&results.disturbances.stalls))
+        .maybe("retained", results.retained.as_ref().map(watched::retained))
+        .maybe("wills", results.wills.as_ref().map(watched::wills))
         .maybe("groups", results.groups.as_ref().map(cuts::groups))
         .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
         .text("limit", limit)

@@ -4,6 +4,7 @@ mod cuts;
 pub mod hgrm;
 pub mod json;
 pub mod text;
+mod watched;
 
 use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{LoadPlan, ReportPlan};

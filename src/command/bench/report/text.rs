@@ -47,6 +47,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
     lines.add("server", &server(report));
     lines.add("machine", &machine(report));
     connections(report, &mut lines);
+    if let Some(retained) = &report.results.retained {
+        lines.add("retained", &super::watched::retained_line(retained));
+    }
     if report.results.held.is_some() {
         held(report, &mut lines);
     }
@@ -73,6 +76,9 @@ fn cuts(report: &BenchReport<'_>, lines: &mut TextLines) {
         if report.load.plan.publishers > 0 {
             lines.add("", &waited);
         }
+    }
+    if let Some(wills) = &report.results.wills {
+        lines.add("wills", &super::watched::wills_line(wills));
     }
     for stall in &report.results.disturbances.stalls {
         let [happened, waited] = super::cuts::stall_lines(stall);
@@ -473,6 +479,11 @@ fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
     if results.disturbances.sessions_left > 0 {
         let count = words::thousands(results.disturbances.sessions_left);
         lines.add("note", &format!("so many sessions could not be ended at the server: {count}"));
+    }
+    if results.disturbances.retained_left > 0 {
+        let count = words::thousands(results.disturbances.retained_left);
+        let text = format!("so many retained messages were not set or not removed: {count}");
+        lines.add("note", &text);
     }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
         let growth = overload.growth.map(|growth| Duration::from_secs_f64(growth / 1e9));
