@@ -1,7 +1,7 @@
 //! RabbitMQ, where a policy mirrors the queues of sessions on all nodes.
 //!
-//! Its quorum queues (`mqtt.durable_queue_type = quorum`) are not for WebSockets in 3.10: web_mqtt
-//! does not understand what they deliver, and logs `unexpected message`.
+//! Its quorum queues (`mqtt.durable_queue_type = quorum`) are not for WebSockets in 3.10:
+//! `web_mqtt` does not understand what they deliver, and logs `unexpected message`.
 
 use std::thread;
 
