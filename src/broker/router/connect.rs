@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
+use super::backlog::availability;
 use super::publish::is_reserved;
 use super::reason::Reason;
 use super::session::ClientSession;
@@ -288,9 +289,9 @@ impl Router {
         if message.is_expired(now) {
             return;
         }
-        let sessions = &self.sessions;
-        let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
-        let next = self.subscriptions.next_member(&filter, message.retain, connected);
+        let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
+        let availability = |key| availability(sessions, peers, key, topic);
+        let next = self.subscriptions.next_member(&filter, message.retain, availability);
         if let Some((key, grant)) = next {
             self.deliver(key, &mut message, &grant, None, now);
         }

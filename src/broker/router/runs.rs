@@ -3,10 +3,12 @@
 
 use std::time::Instant;
 
+use super::backlog::backlog_level;
+use super::delivery::DeliveryOutcome;
 use super::message::{AppMessage, Grant};
 use super::outgoing::OutgoingItem;
 use super::peer::Peer;
-use super::publish::{DeliveryOutcome, is_reserved};
+use super::publish::is_reserved;
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::READ_BYTES;
@@ -83,14 +85,14 @@ impl Router {
         let Some(id) = session.connection else { return };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let run = routed.run;
-        if !takes(peer, run, grant) {
-            return self.deliver_one_by_one(key, run, grant, from, now);
-        }
         if !session.may(TopicAccess::Read, &run.topic) {
             return;
         }
-        let lost = if peer.backlog.is_full(memory) { run.count } else { 0 };
-        if lost == 0 {
+        let is_full = peer.backlog.is_full(memory);
+        if !is_full && !takes(peer, run, grant) {
+            return self.deliver_one_by_one(key, run, grant, from, now);
+        }
+        if !is_full {
             let is_behind = peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind();
             let item = if is_behind { routed.kept().clone() } else { run.clone() };
             peer.push(OutgoingItem::Run(item));
@@ -99,11 +101,12 @@ impl Router {
             self.statistics.sent.packets += run.count as u64 - 1;
             touch(&mut self.touched, id, peer);
         }
-        if peer.backlog.is_slow(session.outbound.queued()) && from != id {
+        let level = backlog_level(session, peer, &self.limits, memory);
+        if peer.backlog.reader.is_waited_for(level, now) && from != id {
             self.hold_back(from, id);
         }
-        for _ in 0..lost {
-            self.count_lost(key, DeliveryOutcome::Dropped);
+        if is_full {
+            self.count_lost(key, DeliveryOutcome::Dropped, run.count as u64);
         }
     }
 

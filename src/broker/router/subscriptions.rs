@@ -41,6 +41,17 @@ struct SubscribedSession {
     identifier: Option<u32>,
 }
 
+/// Whether a member of a shared subscription can take a message; the later the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Availability {
+    /// Its client is not connected, or may not read it.
+    Absent,
+    /// Its client has not taken all that it was sent before.
+    Behind,
+    /// Its client takes what it is sent.
+    Ready,
+}
+
 /// The result of matching; the caller owns it, so that its memory is used again.
 #[derive(Debug, Default)]
 pub struct Matches {
@@ -105,17 +116,17 @@ impl Subscriptions {
         self.tree.is_empty()
     }
 
-    /// Finds the sessions that get a message. Of a group it is one member, a connected one if there
-    /// is any.
+    /// Finds the sessions that get a message. Of a group it is one member, one that is connected and
+    /// reads if there is any.
     pub fn find(
         &mut self,
         topic: &TopicName,
-        connected: impl Fn(SessionKey) -> bool,
+        availability: impl Fn(SessionKey) -> Availability,
         found: &mut Matches,
     ) {
         // Topics often come many times in a row.
         if !found.is_of(topic, self.generation) {
-            self.find_anew(topic, connected, found);
+            self.find_anew(topic, availability, found);
         }
     }
 
@@ -123,14 +134,14 @@ impl Subscriptions {
     fn find_anew(
         &mut self,
         topic: &TopicName,
-        connected: impl Fn(SessionKey) -> bool,
+        availability: impl Fn(SessionKey) -> Availability,
         found: &mut Matches,
     ) {
         found.clear();
         let mut groups = 0;
         self.tree.find(topic.as_str(), |subscribers| {
             groups += subscribers.groups.len();
-            subscribers.collect(&connected, found);
+            subscribers.collect(&availability, found);
         });
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
         if groups == 0 {
@@ -150,7 +161,7 @@ impl Subscriptions {
             if groups > 0 {
                 return false;
             }
-            self.find_anew(topic, |_| false, found);
+            self.find_anew(topic, |_| Availability::Absent, found);
         }
         true
     }
@@ -161,12 +172,12 @@ impl Subscriptions {
         &mut self,
         filter: &TopicFilter,
         retain: bool,
-        connected: impl Fn(SessionKey) -> bool,
+        availability: impl Fn(SessionKey) -> Availability,
     ) -> Option<(SessionKey, Grant)> {
         let (name, path) = split(filter);
         let mut groups = self.tree.get_mut(path)?.groups.iter_mut();
         let group = groups.find(|group| split(&group.filter).0 == name)?;
-        let SharedMember { member, filter } = group.choose(&connected)?;
+        let SharedMember { member, filter } = group.choose(&availability)?;
         let grant = merged(std::iter::once(&member), retain)?;
         Some((member.session, Grant { shared: Some(filter), ..grant }))
     }
@@ -277,20 +288,30 @@ impl Subscribers {
         self.plain.is_empty() && self.groups.is_empty()
     }
 
-    fn collect(&mut self, connected: &impl Fn(SessionKey) -> bool, found: &mut Matches) {
+    fn collect(&mut self, availability: &impl Fn(SessionKey) -> Availability, found: &mut Matches) {
         found.plain.extend_from_slice(&self.plain);
-        found.shared.extend(self.groups.iter_mut().filter_map(|group| group.choose(connected)));
+        found.shared.extend(self.groups.iter_mut().filter_map(|group| group.choose(availability)));
     }
 }
 
 impl Group {
-    /// The member whose turn it is; members that are not connected are skipped, unless all are.
-    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SharedMember> {
+    /// The member whose turn it is, of those that can best take the message.
+    fn choose(
+        &mut self,
+        availability: &impl Fn(SessionKey) -> Availability,
+    ) -> Option<SharedMember> {
         let count = self.members.len();
-        let candidates = || (0..count).map(|step| (self.turn + step) % count);
-        let at = candidates()
-            .find(|at| connected(self.members[*at].session))
-            .or_else(|| candidates().next())?;
+        let mut best = None;
+        for at in (0..count).map(|step| (self.turn + step) % count) {
+            let found = availability(self.members[at].session);
+            if best.is_none_or(|(most, _)| found > most) {
+                best = Some((found, at));
+            }
+            if found == Availability::Ready {
+                break;
+            }
+        }
+        let (_, at) = best?;
         self.turn = at + 1;
         let member = *self.members.get(at)?;
         Some(SharedMember { member, filter: self.filter.clone() })
