@@ -203,9 +203,9 @@ impl Brokers {
         self.of(id).is_waited_for(id, now)
     }
 
-    /// Everything that waits for the client of a connection, in bytes.
-    pub fn backlog(&mut self, id: ConnectionId) -> usize {
-        self.of(id).backlog(id)
+    /// Whether so little waits for the client of a connection that its publishers can go on.
+    pub fn has_caught_up(&mut self, id: ConnectionId) -> bool {
+        self.of(id).has_caught_up(id)
     }
 }
 

@@ -15,7 +15,7 @@ use super::connection::Service;
 use super::connections::ConnectionTable;
 use super::event::BrokerEvent;
 use super::handshake;
-use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
+use super::limits::{LINGER, Limit, Limits, PATIENCE};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
 use crate::mqtt::packet::Publish;
@@ -375,8 +375,7 @@ impl EventLoop {
         }
         self.connections.watch_closing(id);
         self.connections.queue_read(id);
-        if self.connections.has_publishers(id) && self.service.brokers.backlog(id) <= SLOW_BYTES / 2
-        {
+        if self.connections.has_publishers(id) && self.service.brokers.has_caught_up(id) {
             self.connections.release_publishers(id);
         }
         self.watch_arrivals(id);

@@ -20,7 +20,9 @@ impl Router {
         let has_room_again = peer.backlog.written(weight);
         let queued = queued(&self.sessions, peer);
         peer.backlog.reader.take(weight, peer.backlog.unsent + queued, now);
-        if let Some(key) = peer.session.filter(|_| has_room_again) {
+        let Some(key) = peer.session else { return };
+        self.readmit(key);
+        if has_room_again {
             self.report_dropped(key);
             self.pump(key, now);
         }
@@ -50,7 +52,19 @@ impl Router {
         peer.backlog.reader.is_waited_for(level, now)
     }
 
+    /// Whether so little waits for the client of a connection that its publishers can go on.
+    pub fn has_caught_up(&self, id: ConnectionId) -> bool {
+        let Some(peer) = self.peers.get(&id) else { return true };
+        let Some(session) = peer.session.and_then(|key| self.sessions.get(key)) else {
+            return true;
+        };
+        let most = SLOW_BYTES.min(self.memory.level.unsent_bytes()) / 2;
+        let waiting = peer.backlog.unsent + session.outbound.queued();
+        waiting <= most && !session.outbound.is_nearly_full(&self.limits)
+    }
+
     /// Everything that waits for the client of a connection, in bytes.
+    #[cfg(test)]
     pub fn backlog(&self, id: ConnectionId) -> usize {
         let backlog = |peer: &Peer| peer.backlog.unsent + queued(&self.sessions, peer);
         self.peers.get(&id).map_or(0, backlog)

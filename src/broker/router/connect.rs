@@ -120,8 +120,8 @@ impl Router {
         }
     }
 
-    /// The session of a client identifier, and whether it was there (§3.1.2.4); `None` if there are
-    /// too many.
+    /// The session of a client identifier, and whether it was there (§3.1.2.4); `None` if there
+    /// are too many.
     fn begin_session(
         &mut self,
         client_id: &ByteString,
@@ -273,6 +273,7 @@ impl Router {
     /// Removes a session; a will that was delayed until its end is published.
     pub(super) fn end_session(&mut self, key: SessionKey, now: Instant) {
         self.publish_will(key, now);
+        self.readmit(key);
         let Some(session) = self.sessions.remove(key) else { return };
         self.timers.cancel(session.expires_at, Alarm::Expiry(key));
         for filter in &session.filters {

@@ -55,6 +55,7 @@ impl Router {
 
     /// Sends what may be sent of the messages that wait in a session.
     pub(super) fn pump(&mut self, key: SessionKey, now: Instant) {
+        self.readmit(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(id) = session.connection else { return };
         let Some(peer) = self.peers.get_mut(&id) else { return };
@@ -104,6 +105,7 @@ impl Router {
 
     /// Tells how many messages a session lost.
     pub(super) fn report_dropped(&mut self, key: SessionKey) {
+        self.readmit(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         let client_id = &*session.client_id;
         let messages = |count| if count == 1 { "message" } else { "messages" };
@@ -124,8 +126,8 @@ impl Router {
     }
 }
 
-/// What became of a message for one session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What became of a message for one session; the later the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DeliveryOutcome {
     /// It was sent or queued, or the session gets none.
     Done,
@@ -145,6 +147,9 @@ fn queue_for_absent(
     if message.qos.min(grant.qos) == QoS::AtMostOnce {
         return DeliveryOutcome::Done;
     }
+    if session.outbound.is_full(limits) {
+        return DeliveryOutcome::Overflowed;
+    }
     message.detach();
     queued(session.outbound.push(message.delivery(grant), limits))
 }
@@ -153,8 +158,8 @@ fn queued(has_room: bool) -> DeliveryOutcome {
     if has_room { DeliveryOutcome::Done } else { DeliveryOutcome::Overflowed }
 }
 
-/// What becomes of a message for a client that is connected if there is no room for it, whatever its
-/// size: it is lost. Otherwise nothing has become of it.
+/// What becomes of a message for a client that is connected if there is no room for it, whatever
+/// its size: it is lost. Otherwise nothing has become of it.
 fn without_room(
     session: &mut ClientSession,
     peer: &mut Peer,

@@ -9,6 +9,7 @@ mod delivery;
 mod lesser;
 mod levels;
 mod login;
+mod losing;
 mod memory;
 mod message;
 mod outbound;

@@ -234,21 +234,29 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
+        self.prepare_matches(&message.topic, message.qos);
         let mut matches = std::mem::take(&mut self.buffers.matches);
         let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
         let availability = |key| availability(sessions, peers, key, topic);
         self.subscriptions.find(topic, availability, &mut matches);
-        let mut code = ReasonCode::SUCCESS;
-        if matches.is_empty() {
-            code = ReasonCode::NO_MATCHING_SUBSCRIBERS;
-        }
+        let are_many = matches.note_use(message.qos);
+        let mut worst = self.count_losing(&mut matches, 1);
+        let mut lost = Vec::new();
         matches.for_each(publisher, message.retain, |key, grant| {
-            if self.deliver(key, message, grant, from, now) == DeliveryOutcome::Overflowed {
-                code = ReasonCode::QUOTA_EXCEEDED;
+            let outcome = self.deliver(key, message, grant, from, now);
+            worst = worst.max(outcome);
+            if are_many && outcome != DeliveryOutcome::Done {
+                lost.push((key, outcome));
             }
         });
+        self.leave_out(&mut matches, &lost);
+        let is_empty = matches.is_empty();
         self.buffers.matches = matches;
-        code
+        match worst {
+            DeliveryOutcome::Overflowed => ReasonCode::QUOTA_EXCEEDED,
+            _ if is_empty => ReasonCode::NO_MATCHING_SUBSCRIBERS,
+            DeliveryOutcome::Done | DeliveryOutcome::Dropped => ReasonCode::SUCCESS,
+        }
     }
 }
 

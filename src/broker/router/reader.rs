@@ -82,8 +82,8 @@ impl Reader {
         }
     }
 
-    /// So many bytes were written to the client, and so many wait. Those that were written before it
-    /// took nothing any more say nothing about it.
+    /// So many bytes were written to the client, and so many wait. Those that were written before
+    /// it took nothing any more say nothing about it.
     pub fn take(&mut self, bytes: usize, waiting: usize, now: Instant) {
         match self {
             Self::Prompt | Self::Silent(_) => {}
@@ -127,6 +127,11 @@ impl Reader {
         }
     }
 
+    /// Whether the client takes nothing, or very little.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self, Self::Stuck(_))
+    }
+
     /// Whether the client has taken everything, as far as is known.
     pub fn is_prompt(&self) -> bool {
         matches!(self, Self::Prompt)
@@ -163,7 +168,7 @@ mod tests {
         ] {
             assert_eq!(reader.is_waited_for(level, after(begin, at)), waits, "{at}");
         }
-        assert!(!reader.is_prompt());
+        assert!(reader.is_stuck());
     }
 
     #[test]

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::levels::LevelTree;
+use super::losing::LosingSessions;
 use super::message::Grant;
 use super::{SessionKey, copies};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{TopicFilter, TopicName};
+
+/// After so many messages in a row of one topic and one QoS it is worth leaving sessions out.
+const MANY: u32 = 64;
 
 /// The subscribers of each filter.
 #[derive(Debug, Default)]
@@ -62,6 +66,12 @@ pub struct Matches {
     /// The generation of the subscriptions of which it is, if it holds for the next message, too:
     /// in a group the turn goes round.
     generation: Option<u64>,
+    /// For how many messages in a row it was used.
+    uses: u32,
+    /// The QoS of these messages.
+    qos: QoS,
+    /// Sessions that are left out, because they lose every such message.
+    pub losing: LosingSessions,
 }
 
 /// The member of a group whose turn it is.
@@ -116,8 +126,8 @@ impl Subscriptions {
         self.tree.is_empty()
     }
 
-    /// Finds the sessions that get a message. Of a group it is one member, one that is connected and
-    /// reads if there is any.
+    /// Finds the sessions that get a message. Of a group it is one member, one that is connected
+    /// and reads if there is any.
     pub fn find(
         &mut self,
         topic: &TopicName,
@@ -149,6 +159,11 @@ impl Subscriptions {
             found.topic.push_str(topic.as_str());
             found.generation = Some(self.generation);
         }
+    }
+
+    /// Whether what was found last is what would be found for a message of this topic and QoS.
+    pub fn knows(&self, found: &Matches, topic: &TopicName, qos: QoS) -> bool {
+        found.is_of(topic, self.generation) && found.qos == qos
     }
 
     /// Finds the sessions that get a message if no shared subscription is among them; false if one
@@ -193,12 +208,38 @@ impl Matches {
     fn clear(&mut self) {
         self.plain.clear();
         self.shared.clear();
+        self.forget();
+    }
+
+    /// It does not hold for the next message.
+    pub fn forget(&mut self) {
         self.generation = None;
+        self.uses = 0;
+    }
+
+    /// Notes that it is used for a message of this QoS; true if it was for many in a row.
+    pub fn note_use(&mut self, qos: QoS) -> bool {
+        self.uses = if self.qos == qos { self.uses.saturating_add(1) } else { 0 };
+        self.qos = qos;
+        self.uses >= MANY && self.generation.is_some()
+    }
+
+    /// Whether a session can be left out, whoever the publisher is.
+    pub fn can_leave_out(&self, session: SessionKey) -> bool {
+        let first = self.plain.partition_point(|subscriber| subscriber.session < session);
+        let mut same = self.plain[first..].iter().take_while(|other| other.session == session);
+        !same.any(|subscriber| subscriber.no_local)
+    }
+
+    /// Takes those out that are left out.
+    pub fn drop_losing(&mut self) {
+        let Self { plain, losing, .. } = self;
+        plain.retain(|subscriber| !losing.contains(subscriber.session));
     }
 
     /// Whether no subscription matches the message.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.shared.is_empty()
+        self.plain.is_empty() && self.shared.is_empty() && self.losing.is_empty()
     }
 
     /// Calls `deliver` once for each session, however many of its subscriptions match, and once for
