@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::backlog::backlog_level;
-use super::message::{AddressedMessage, AppMessage, Grant};
+use super::message::{AddressedMessage, AppMessage, DeliveryOutcome, Grant};
 use super::peer::Peer;
 use super::session::ClientSession;
 use super::{ConnectionId, Router, SessionKey, touch};
@@ -124,17 +124,6 @@ impl Router {
                 .push(format!("the queue of {client_id:?} was full: {lost} {messages} lost"));
         }
     }
-}
-
-/// What became of a message for one session; the later the worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum DeliveryOutcome {
-    /// It was sent or queued, or the session gets none.
-    Done,
-    /// It was lost, as those of QoS 0 may be.
-    Dropped,
-    /// It was lost because the queue is full.
-    Overflowed,
 }
 
 /// Queues a message for a client that is not connected.

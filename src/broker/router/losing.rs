@@ -1,11 +1,8 @@
 //! Sessions that lose every message of a topic, because their clients do not read: they are not
 //! looked at for each message.
 
-use super::delivery::DeliveryOutcome;
-use super::subscriptions::Matches;
-use super::{Router, SessionKey};
-use crate::mqtt::qos::QoS;
-use crate::mqtt::topic::TopicName;
+use super::SessionKey;
+use super::message::DeliveryOutcome;
 
 /// The sessions that lose every message of one topic and one QoS.
 #[derive(Debug, Default)]
@@ -37,87 +34,29 @@ impl LosingSessions {
         self.sessions.binary_search_by_key(&key, |session| session.key).is_ok()
     }
 
-    fn insert(&mut self, key: SessionKey, outcome: DeliveryOutcome) {
+    /// Adds a session.
+    pub fn insert(&mut self, key: SessionKey, outcome: DeliveryOutcome) {
         let at = self.sessions.partition_point(|session| session.key < key);
         self.sessions.insert(at, LosingSession { key, outcome, since: self.messages });
         self.overflowing += usize::from(outcome == DeliveryOutcome::Overflowed);
     }
-}
 
-impl Router {
-    /// What was found for the last message is not used for one of another topic or QoS if it lacks
-    /// the sessions that lose every message.
-    pub(super) fn prepare_matches(&mut self, topic: &TopicName, qos: QoS) {
-        let matches = &self.buffers.matches;
-        if !matches.losing.is_empty() && !self.subscriptions.knows(matches, topic, qos) {
-            self.readmit_all();
-        }
+    /// Counts messages that each of them loses; what becomes of a message for them, and how many
+    /// are lost in all.
+    pub fn count(&mut self, messages: u64) -> (DeliveryOutcome, u64) {
+        self.messages += messages;
+        let outcome = match self.overflowing {
+            _ if self.is_empty() => DeliveryOutcome::Done,
+            0 => DeliveryOutcome::Dropped,
+            _ => DeliveryOutcome::Overflowed,
+        };
+        (outcome, messages * self.sessions.len() as u64)
     }
 
-    /// Counts messages for the sessions that lose each: what becomes of a message for them.
-    pub(super) fn count_losing(&mut self, matches: &mut Matches, count: u64) -> DeliveryOutcome {
-        let losing = &mut matches.losing;
-        if losing.is_empty() {
-            return DeliveryOutcome::Done;
-        }
-        losing.messages += count;
-        self.statistics.dropped += count * losing.sessions.len() as u64;
-        if losing.overflowing > 0 { DeliveryOutcome::Overflowed } else { DeliveryOutcome::Dropped }
-    }
-
-    /// Leaves out those of these sessions, which have lost a message, that will lose all that
-    /// follow.
-    pub(super) fn leave_out(&self, matches: &mut Matches, lost: &[(SessionKey, DeliveryOutcome)]) {
-        let mut are_some = false;
-        for (key, outcome) in lost {
-            if self.loses_all(*key, *outcome) && matches.can_leave_out(*key) {
-                matches.losing.insert(*key, *outcome);
-                are_some = true;
-            }
-        }
-        if are_some {
-            matches.drop_losing();
-        }
-    }
-
-    /// Whether a session that has lost a message will lose all others, whatever their size, until
-    /// its client reads.
-    fn loses_all(&self, key: SessionKey, outcome: DeliveryOutcome) -> bool {
-        let Some(session) = self.sessions.get(key) else { return false };
-        let peer = session.connection.and_then(|id| self.peers.get(&id));
-        let is_waited_for = peer.is_some_and(|peer| !peer.backlog.reader.is_stuck());
-        !is_waited_for
-            && match outcome {
-                DeliveryOutcome::Done => false,
-                DeliveryOutcome::Dropped => {
-                    peer.is_some_and(|peer| peer.backlog.is_full(self.memory.level))
-                }
-                DeliveryOutcome::Overflowed => session.outbound.is_full(&self.limits),
-            }
-    }
-
-    /// From now on a session is looked at again: it may have room.
-    #[inline]
-    pub(super) fn readmit(&mut self, key: SessionKey) {
-        let losing = &self.buffers.matches.losing;
-        if !losing.is_empty() && losing.contains(key) {
-            self.readmit_all();
-        }
-    }
-
-    /// From now on all sessions are looked at again.
-    #[cold]
-    pub(super) fn readmit_all(&mut self) {
-        let losing = std::mem::take(&mut self.buffers.matches.losing);
-        self.buffers.matches.forget();
-        for LosingSession { key, outcome, since } in losing.sessions {
-            let Some(session) = self.sessions.get_mut(key) else { continue };
-            let count = losing.messages - since;
-            match outcome {
-                DeliveryOutcome::Done => {}
-                DeliveryOutcome::Dropped => session.lost.dropped += count,
-                DeliveryOutcome::Overflowed => session.lost.overflowed += count,
-            }
-        }
+    /// What became of the messages for each session, and how many it has lost.
+    pub fn losses(&self) -> impl Iterator<Item = (SessionKey, DeliveryOutcome, u64)> {
+        let losses =
+            |session: &LosingSession| (session.key, session.outcome, self.messages - session.since);
+        self.sessions.iter().map(losses)
     }
 }

@@ -6,6 +6,7 @@ mod backlog;
 mod connect;
 mod copies;
 mod delivery;
+mod leave_out;
 mod lesser;
 mod levels;
 mod login;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::aliases::OutboundAliases;
 use super::outgoing::OutgoingItem;
-use super::reader::Reader;
+use super::reader::ReaderPace;
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
@@ -25,7 +25,7 @@ pub struct Backlog {
     /// What the packets weigh, handed over or not, in bytes.
     pub unsent: usize,
     /// How the client takes them.
-    pub reader: Reader,
+    pub reader: ReaderPace,
     /// How many of those that were not handed over are PUBLISH.
     pub published: u64,
 }
@@ -95,7 +95,7 @@ impl Peer {
             heard: now,
             alarm: None,
             aliases: Vec::new(),
-            backlog: Backlog { unsent: 0, reader: Reader::Prompt, published: 0 },
+            backlog: Backlog { unsent: 0, reader: ReaderPace::Prompt, published: 0 },
             items: VecDeque::new(),
             end: None,
             hold_back_for: None,

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use super::backlog::availability;
-use super::delivery::DeliveryOutcome;
-use super::message::{AppMessage, is_answerable};
+use super::message::{AppMessage, DeliveryOutcome, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::reason::Reason;

@@ -11,7 +11,7 @@ const FAIR_BYTES: usize = SLOW_BYTES / 2;
 
 /// How a client takes what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
+pub enum ReaderPace {
     /// It has taken everything, as far as is known.
     Prompt,
     /// It has taken nothing since this time, when its socket was full, or when as many messages
@@ -61,7 +61,7 @@ impl ReadingPeriod {
     }
 }
 
-impl Reader {
+impl ReaderPace {
     /// The client takes nothing from now on.
     #[inline]
     pub fn stop(&mut self, now: Instant) {
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_client_that_takes_nothing() {
         let begin = Instant::now();
-        let mut reader = Reader::Prompt;
+        let mut reader = ReaderPace::Prompt;
         reader.stop(begin);
         // What was under way.
         reader.take(10 * MIB, 20 * MIB, begin);
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_client_that_was_never_seen_to_stop_is_waited_for_a_little_when_messages_would_be_lost() {
         let begin = Instant::now();
-        let mut reader = Reader::Prompt;
+        let mut reader = ReaderPace::Prompt;
         for (at, level, waits) in
             [(0, High, false), (5, NearlyFull, true), (254, NearlyFull, true), (255, High, false)]
         {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_client_that_reads_is_waited_for_as_long_as_it_does() {
         let begin = Instant::now();
-        let mut reader = Reader::Prompt;
+        let mut reader = ReaderPace::Prompt;
         reader.stop(begin);
         for step in 0..50 {
             let now = after(begin, 100 * (step + 1));
@@ -196,13 +196,13 @@ mod tests {
         let now = after(begin, 5_100);
         assert!(!reader.is_waited_for(Low, now));
         reader.go_on(3 * MIB, now);
-        assert_eq!(reader, Reader::Prompt);
+        assert_eq!(reader, ReaderPace::Prompt);
     }
 
     #[test]
     fn a_client_that_takes_very_little_is_waited_for_once() {
         let begin = Instant::now();
-        let mut reader = Reader::Prompt;
+        let mut reader = ReaderPace::Prompt;
         reader.stop(begin);
         let mut waits = 0;
         for step in 0..1000 {
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn one_that_reads_again_is_waited_for_again() {
         let begin = Instant::now();
-        let mut reader = Reader::Stuck(ReadingPeriod::new(begin));
+        let mut reader = ReaderPace::Stuck(ReadingPeriod::new(begin));
         let later = after(begin, 60_000);
         for _ in 0..3 {
             reader.go_on(60 * MIB, later);
@@ -229,6 +229,6 @@ mod tests {
         assert!(!reader.is_waited_for(High, after(later, 250)), "it has paused");
         // Or it has read all.
         reader.take(MIB, 0, after(later, 500));
-        assert_eq!(reader, Reader::Prompt);
+        assert_eq!(reader, ReaderPace::Prompt);
     }
 }

@@ -4,8 +4,7 @@
 use std::time::Instant;
 
 use super::backlog::backlog_level;
-use super::delivery::DeliveryOutcome;
-use super::message::{AppMessage, Grant};
+use super::message::{AppMessage, DeliveryOutcome, Grant};
 use super::outgoing::OutgoingItem;
 use super::peer::Peer;
 use super::publish::is_reserved;

@@ -27,7 +27,9 @@ impl World {
 
     /// The sockets of these take nothing from now on.
     fn stop(&mut self, ids: &[ConnectionId]) {
-        ids.iter().for_each(|id| self.router.stopped(*id, self.now));
+        for id in ids {
+            self.router.stopped(*id, self.now);
+        }
     }
 
     fn left_out(&self, ids: &[ConnectionId]) -> usize {
@@ -109,7 +111,9 @@ fn nobody_waits_for_them_longer_than_once() {
                 held_back_at.push(world.now - begin);
             }
             world.got(from);
-            stalled.iter().for_each(|id| drop(world.got(*id)));
+            for id in &stalled {
+                drop(world.got(*id));
+            }
             world.now += Duration::from_millis(1);
         }
         let last = held_back_at.last().copied().unwrap_or_default();
