@@ -282,15 +282,23 @@ impl<D: RunDisplay> Load<D> {
         if self.seconds.is_over(at) {
             self.seconds.end(self.missing(), self.connecting.online(), at, now);
         }
-        self.results.generator.cpu = self.seconds.cpu_of_window(now);
-        self.seconds.finish(&mut self.results.generator);
+        self.note_cpu(now);
         let publishers = self.context.load.plan.publishers.max(1) as u64;
         let all = (publishers * number(length)).max(1);
         let [blocked, full] = self.sending.blocked.map(|time| share(time, all));
+        self.results.generator.publishers = publishers;
         self.results.generator.blocked = blocked;
         self.results.generator.window_full = full;
         self.receiving.latest = self.receiving.latest.max(at);
         self.phase = LoadPhase::Draining;
+    }
+
+    /// Notes what the loop took since the window began.
+    fn note_cpu(&mut self, now: Instant) {
+        let generator = &mut self.results.generator;
+        generator.cpu = self.seconds.cpu_of_window(now);
+        generator.loops = vec![generator.cpu];
+        self.seconds.finish(generator);
     }
 
     /// Copies that are to come and have not.
@@ -574,8 +582,7 @@ impl<D: RunDisplay> Driver for Load<D> {
                 let at = self.context.clock.number(now);
                 let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
                 self.results.held = Some((held, self.connecting.online()));
-                self.results.generator.cpu = self.seconds.cpu_of_window(now);
-                self.seconds.finish(&mut self.results.generator);
+                self.note_cpu(now);
                 self.phase = LoadPhase::Closing(now);
             }
             LoadPhase::Sending => self.send(fleet, now),
