@@ -1,0 +1,54 @@
+//! The report as lines.
+
+mod connections;
+mod head;
+mod messages;
+mod verdict;
+
+use std::fmt::Write;
+
+use super::BenchReport;
+
+/// How wide the name of a line is.
+const NAME: usize = 10;
+
+/// Lines that grow.
+struct TextLines(String);
+
+impl TextLines {
+    /// A line with a name.
+    fn add(&mut self, name: &str, text: &str) {
+        let line = format!("{name:NAME$} {text}");
+        self.0.push_str(line.trim_end());
+        self.0.push('\n');
+    }
+
+    /// A row of a table.
+    fn row(&mut self, name: &str, cells: &[String]) {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(self.0, "{name:15}{}", cells.join(" "));
+    }
+}
+
+/// The whole report, without its last line end.
+pub fn render(report: &BenchReport<'_>) -> String {
+    let mut lines = TextLines(String::new());
+    lines.add("bench", &format!("run {:08x}: {}", report.run, head::plan(report)));
+    lines.add("server", &head::server(report));
+    lines.add("machine", &head::machine(report));
+    connections::add(report, &mut lines);
+    if report.results.held.is_some() {
+        connections::held(report, &mut lines);
+    }
+    if report.load.plan.publishers > 0 {
+        messages::add(report, &mut lines);
+        messages::times(report, &mut lines);
+    }
+    verdict::notes(report, &mut lines);
+    verdict::generator(report, &mut lines);
+    lines.add("limit", &verdict::limit(report));
+    verdict::conditions(report.outcomes, &mut lines);
+    lines.add("result", &verdict::result(report));
+    lines.0.truncate(lines.0.trim_end().len());
+    lines.0
+}
