@@ -53,6 +53,28 @@ impl Cause {
         matches!(self, Self::LocalPorts | Self::LocalDescriptors)
     }
 
+    /// Whether the server has said no, in whatever words: no busy machine explains it.
+    pub fn is_answer(self) -> bool {
+        match self {
+            Self::TcpRefused
+            | Self::Http(_)
+            | Self::Connack(_)
+            | Self::Suback(_)
+            | Self::Disconnect(_)
+            | Self::Close(_)
+            | Self::Reset(_)
+            | Self::Ended(_) => true,
+            Self::TcpFailed
+            | Self::Timeout(_)
+            | Self::Tls
+            | Self::Upgrade
+            | Self::Silent
+            | Self::Protocol
+            | Self::LocalPorts
+            | Self::LocalDescriptors => false,
+        }
+    }
+
     /// The cause of an error of a socket before there is a stream.
     pub fn of_socket(error: &io::Error) -> Self {
         use rustix::io::Errno;

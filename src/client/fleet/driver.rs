@@ -94,6 +94,7 @@ pub trait Driver {
     /// Whether nothing is left to do.
     fn is_over(&self) -> bool;
 
-    /// A turn of the loop took so long: in it nothing else was looked at.
+    /// A turn of the loop took so long, from when it was to begin: in it nothing else was looked
+    /// at.
     fn note_turn(&mut self, took: Duration);
 }

@@ -51,6 +51,9 @@ const READS: usize = 64;
 /// How many sockets one look reports at most.
 const EVENTS: usize = 1024;
 
+/// How long the loop waits at most: a process that was stopped while nothing was due notices it.
+const HEARTBEAT: Duration = Duration::from_millis(50);
+
 /// Of so many connections each keeps its buffers.
 const KEEPING: usize = 100;
 
@@ -195,8 +198,10 @@ impl Fleet {
     /// Runs until the driver is over.
     pub fn run(&mut self, driver: &mut impl Driver) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut due = None;
         loop {
             let began = Instant::now();
+            let late = due.map_or(Duration::ZERO, |due| began.saturating_duration_since(due));
             self.tell(driver, began);
             driver.act(self, began);
             self.expire(driver, Instant::now());
@@ -207,8 +212,9 @@ impl Fleet {
             }
             self.read(driver);
             self.write();
-            driver.note_turn(began.elapsed());
-            self.wait(driver.next_due(), &mut events)?;
+            // A loop that was not woken when it was to go on was away as if it worked.
+            driver.note_turn(began.elapsed() + late);
+            due = Some(self.wait(driver.next_due(), &mut events)?);
             self.note(&events, driver);
         }
     }
@@ -220,15 +226,15 @@ impl Fleet {
         }
     }
 
-    /// Waits until a socket is ready, or until `due`.
-    fn wait(&mut self, due: Option<Instant>, events: &mut Events) -> io::Result<()> {
+    /// Waits until a socket is ready, or until `due`; returns when it was to go on at the latest.
+    fn wait(&mut self, due: Option<Instant>, events: &mut Events) -> io::Result<Instant> {
         let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
-        let until = [due, alarm].into_iter().flatten().min();
-        let until = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        let until = [due, alarm].into_iter().flatten().fold(now + HEARTBEAT, Instant::min).max(now);
         let is_idle = self.to_read.is_empty() && self.happened.is_empty();
-        if is_idle && until != Some(Duration::ZERO) {
+        if is_idle && until > now {
             let mut ends = [PollFd::new(self.poll.registry(), PollFlags::IN)];
-            let timeout = until.and_then(|until| Timespec::try_from(until).ok());
+            let timeout = Timespec::try_from(until - now).ok();
             match rustix::event::poll(&mut ends, timeout.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -236,7 +242,7 @@ impl Fleet {
         }
         match self.poll.poll(&mut *events, Some(Duration::ZERO)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
+            _ => Ok(until),
         }
     }
 

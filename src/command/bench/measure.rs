@@ -105,16 +105,27 @@ impl LatencyTimes {
         if rank > self.count() {
             return Some(Quantile::Never);
         }
+        self.at_place(rank).map(Quantile::Time)
+    }
+
+    /// The same of those that came, in nanoseconds; `None` if none did.
+    pub fn quantile_of_arrived(&self, share: f64) -> Option<u64> {
+        let all = self.count();
+        (all > 0).then(|| rank(share, all)).and_then(|rank| self.at_place(rank))
+    }
+
+    /// The time at this place, from 1, of those that came.
+    fn at_place(&self, rank: u64) -> Option<u64> {
         let histogram = self.histogram.as_ref()?;
         let mut counted = 0;
         for bucket in histogram.iter_recorded() {
             counted += bucket.count_since_last_iteration();
             if counted >= rank {
                 let end = histogram.highest_equivalent(bucket.value_iterated_to());
-                return Some(Quantile::Time(end.clamp(self.shortest, self.longest)));
+                return Some(end.clamp(self.shortest, self.longest));
             }
         }
-        Some(Quantile::Time(self.longest))
+        Some(self.longest)
     }
 
     /// The longest, if all came.

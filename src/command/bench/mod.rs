@@ -395,6 +395,7 @@ fn judged(
     let sent = results.messages.sent.max(1) as f64;
     let circumstances = Circumstances {
         pace: load.pace,
+        length: load.times.length,
         max_lateness: plan.max_lateness,
         place,
         copies: results.messages.expected as f64 / sent,

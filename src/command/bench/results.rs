@@ -172,8 +172,8 @@ pub struct GeneratorResults {
     pub blocked: f64,
     /// The same for a full window.
     pub window_full: f64,
-    /// The worst second: its number, and its p99 of lateness in nanoseconds.
-    pub latest_second: Option<(u64, u64)>,
+    /// The longest turn, in nanoseconds, and the second of the window in which it ended.
+    pub longest_turn: Option<(u64, u64)>,
 }
 
 /// One second of the window.

@@ -157,9 +157,6 @@ impl Seconds {
                 generator.steal = Some(stolen as f64 / all as f64);
             }
         }
-        let numbered = (0..).zip(&self.series);
-        let late = numbered.filter_map(|(at, second)| Some((at, second.lateness?)));
-        generator.latest_second = late.max_by_key(|(_, late)| *late);
     }
 
     /// The rates of the last second that is over.
