@@ -34,6 +34,10 @@ pub struct LatencyTimes {
     longest: u64,
 }
 
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS).expect("the bounds are in their range")
+}
+
 impl LatencyTimes {
     /// One more time, in nanoseconds.
     pub fn add(&mut self, time: u64) {
@@ -48,11 +52,23 @@ impl LatencyTimes {
         self.shortest = if self.count() == 0 { time } else { self.shortest.min(time) };
         self.longest = self.longest.max(time);
         self.sum += u128::from(time) * u128::from(count);
-        let histogram = self.histogram.get_or_insert_with(|| {
-            Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS)
-                .expect("the bounds are in their range")
-        });
+        let histogram = self.histogram.get_or_insert_with(empty);
         histogram.saturating_record_n(time, count);
+    }
+
+    /// Adds other times.
+    pub fn merge(&mut self, other: &Self) {
+        self.never += other.never;
+        let Some(more) = &other.histogram else { return };
+        if more.is_empty() {
+            return;
+        }
+        let is_first = self.count() == 0;
+        self.shortest = if is_first { other.shortest } else { self.shortest.min(other.shortest) };
+        self.longest = self.longest.max(other.longest);
+        self.sum += other.sum;
+        let histogram = self.histogram.get_or_insert_with(empty);
+        histogram.add(more).expect("all histograms have the same bounds");
     }
 
     /// So many were expected and did not come.
@@ -228,6 +244,30 @@ mod tests {
         assert_eq!((times.quantile(0.5), times.maximum()), (None, None));
         times.add_never(1);
         assert_eq!(times.quantile(0.5), Some(Quantile::Never));
+    }
+
+    #[test]
+    fn merged_times_are_those_of_one_histogram() {
+        let (mut all, mut even, mut odd) =
+            (LatencyTimes::default(), LatencyTimes::default(), LatencyTimes::default());
+        let mut random = fastrand::Rng::with_seed(3);
+        for number in 0..10_000 {
+            let time = random.u64(1..10_000_000_000);
+            all.add(time);
+            if number % 2 == 0 { even.add(time) } else { odd.add(time) }
+        }
+        all.add_never(7);
+        odd.add_never(7);
+        even.merge(&odd);
+        even.merge(&LatencyTimes::default());
+        for share in [0.1, 0.5, 0.9, 0.99, 0.999, 1.0] {
+            assert_eq!(even.quantile(share), all.quantile(share), "{share}");
+        }
+        assert_eq!((even.minimum(), even.mean(), even.never()), (all.minimum(), all.mean(), 7));
+        assert_eq!(even.buckets(), all.buckets());
+        let mut copy = LatencyTimes::default();
+        copy.merge(&all);
+        assert_eq!((copy.minimum(), copy.maximum()), (all.minimum(), all.maximum()));
     }
 
     #[test]

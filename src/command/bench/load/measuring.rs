@@ -67,15 +67,23 @@ impl<D: RunDisplay> Load<D> {
         if self.seconds.is_over(at) {
             self.seconds.end(self.missing(), self.connecting.online(), at, now);
         }
-        self.results.generator.cpu = self.seconds.cpu_of_window(now);
-        self.seconds.finish(&mut self.results.generator);
+        self.note_cpu(now);
         let publishers = self.context.load.plan.publishers.max(1) as u64;
         let all = (publishers * number(length)).max(1);
         let [blocked, full] = self.sending.blocked.map(|time| share(time, all));
+        self.results.generator.publishers = publishers;
         self.results.generator.blocked = blocked;
         self.results.generator.window_full = full;
         self.receiving.latest = self.receiving.latest.max(at);
         self.phase = LoadPhase::Draining;
+    }
+
+    /// Notes what the loop took since the window began.
+    pub(super) fn note_cpu(&mut self, now: Instant) {
+        let generator = &mut self.results.generator;
+        generator.cpu = self.seconds.cpu_of_window(now);
+        generator.loops = vec![generator.cpu];
+        self.seconds.finish(generator);
     }
 
     pub(super) fn next_send(&self) -> Option<Instant> {

@@ -208,8 +208,7 @@ impl<D: RunDisplay> Driver for Load<D> {
                 let at = self.context.clock.number(now);
                 let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
                 self.results.held = Some((held, self.connecting.online()));
-                self.results.generator.cpu = self.seconds.cpu_of_window(now);
-                self.seconds.finish(&mut self.results.generator);
+                self.note_cpu(now);
                 self.phase = LoadPhase::Closing(now);
             }
             LoadPhase::Sending => self.send(fleet, now),

@@ -297,9 +297,9 @@ fn latency(report: &BenchReport<'_>) -> String {
 
 fn generator(report: &BenchReport<'_>) -> String {
     let generator = &report.results.generator;
-    let cpu = Object::new().raw("cpu", number(generator.cpu)).end();
+    let loops = generator.loops.iter().map(|cpu| Object::new().raw("cpu", number(*cpu)).end());
     Object::new()
-        .raw("loops", array([cpu]))
+        .raw("loops", array(loops))
         .raw("cpu_connecting", number(generator.cpu_connecting))
         .raw("rss", generator.rss)
         .raw("lateness", times(&report.results.latencies.lateness))
