@@ -63,13 +63,13 @@ impl Cause {
             | Self::Disconnect(_)
             | Self::Close(_)
             | Self::Reset(_)
-            | Self::Ended(_) => true,
-            Self::TcpFailed
-            | Self::Timeout(_)
+            | Self::Ended(_)
             | Self::Tls
             | Self::Upgrade
+            | Self::Protocol => true,
+            Self::TcpFailed
+            | Self::Timeout(_)
             | Self::Silent
-            | Self::Protocol
             | Self::LocalPorts
             | Self::LocalDescriptors => false,
         }

@@ -281,12 +281,14 @@ fn run_load(
         fleet.add(client_id(&load.plan, run, id));
     }
     let mut random = fastrand::Rng::with_seed(load.seed);
+    // Both at once: other processes of this machine have the same clock.
     let now = Instant::now();
+    let clock = RunClock::new(now, machine::monotonic());
     let context = Context {
         load: load.clone(),
         topics,
         payloads: Payloads::new(run, machine::clock_identity(), move || random.u64(..)),
-        clock: RunClock::new(now, machine::monotonic()),
+        clock,
         now: Instant::now,
         window: load::Window::default(),
         readers: Vec::new(),

@@ -7,7 +7,8 @@ use super::{Load, LoadPhase, RunDisplay, Window};
 use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
 
-/// How long what was due before the end of the window may still leave after it.
+/// How long after the end of the window the loop may send what was due before it and has not come
+/// to its turn. What the server does not take then stays unsent.
 const GRACE: Duration = Duration::from_millis(250);
 
 impl<D: RunDisplay> Load<D> {
@@ -61,6 +62,7 @@ impl<D: RunDisplay> Load<D> {
             // What was due after the signal was not wanted.
             Some(_) => 0,
         };
+        self.sending.note_left_behind(&self.context, &mut self.results.latencies.lateness, at);
         self.sending.stop(&self.context, at);
         if self.seconds.is_over(at) {
             self.seconds.end(self.missing(), self.connecting.online(), at, now);

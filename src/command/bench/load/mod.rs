@@ -246,8 +246,18 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn note_turn(&mut self, took: Duration) {
-        if self.phase == LoadPhase::Sending {
-            self.results.generator.turn.add(number(took));
+        let is_measured = match self.phase {
+            LoadPhase::Holding(_) | LoadPhase::Sending | LoadPhase::Draining => true,
+            LoadPhase::Readers | LoadPhase::Others | LoadPhase::Closing(_) | LoadPhase::Over => {
+                false
+            }
+        };
+        if is_measured && self.seconds.has_begun() {
+            let (generator, took) = (&mut self.results.generator, number(took));
+            generator.turn.add(took);
+            if generator.longest_turn.is_none_or(|(_, longest)| longest < took) {
+                generator.longest_turn = Some((self.seconds.series.len() as u64, took));
+            }
         }
     }
 }
