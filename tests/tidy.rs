@@ -24,7 +24,7 @@ const ROOMS: &[Room] = &[
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
                    command::bench::conditions command::bench::config command::bench::payload \
-                   command::bench::plan command::bench::schedule \
+                   command::bench::plan command::bench::schedule command::bench::steps \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
                    command::check::ReportFormat command::check::ServerConfig command::check::select \
@@ -147,6 +147,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("command::bench::plan", PURE_BENCH),
     ("command::bench::report", PURE_BENCH),
     ("command::bench::schedule", PURE_BENCH),
+    ("command::bench::steps", PURE_BENCH),
     ("command::bench::verify", PURE_BENCH),
     // `command::check::guarded` alone: a probe that panics ends its thread.
     ("command::check::bench", "std::thread"),

@@ -1,5 +1,7 @@
 //! `mqttws bench`.
 
+mod around;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, Args, ValueEnum};
 
+use self::around::{HasteFlags, IntervalFlags, StepFlags};
 use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
@@ -19,6 +22,7 @@ use crate::command::bench::config::{
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
+use crate::command::bench::steps::LoadCourse;
 use crate::exit::Usage;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
@@ -61,13 +65,25 @@ pub struct BenchFlags {
     #[command(flatten)]
     times: TimeFlags,
 
+    /// Steps of rates.
+    #[command(flatten)]
+    steps: StepFlags,
+
     /// What fails the run.
     #[command(flatten)]
     judgement: JudgementFlags,
 
+    /// An early end.
+    #[command(flatten)]
+    haste: HasteFlags,
+
     /// The reports.
     #[command(flatten)]
     output: BenchOutputFlags,
+
+    /// Lines while it goes on.
+    #[command(flatten)]
+    interval: IntervalFlags,
 
     /// Address and session.
     #[command(flatten)]
@@ -136,7 +152,8 @@ struct CrowdFlags {
 struct PayloadFlags {
     /// Messages a second, of all publishers together, such as 500, 20k or 1.5M [default: as fast as
     /// they are acknowledged, or arrive]
-    #[arg(long, value_name = "RATE", value_parser = message_rate, allow_hyphen_values = true)]
+    #[arg(long, value_name = "RATE", value_parser = message_rate, group = "open",
+          allow_hyphen_values = true)]
     rate: Option<f64>,
 
     /// With `--rate`: at equal distances, or at random ones
@@ -145,7 +162,7 @@ struct PayloadFlags {
         value_name = "HOW",
         value_enum,
         default_value = "even",
-        requires = "rate",
+        requires = "open",
         allow_hyphen_values = true
     )]
     arrival: ArrivalKind,
@@ -153,7 +170,7 @@ struct PayloadFlags {
     /// With `--rate`: messages are due at multiples of this time, at most 10ms; 0 costs a wake-up a
     /// message
     #[arg(long, value_name = "TIME", default_value = "100us", value_parser = tick,
-          requires = "rate", allow_hyphen_values = true)]
+          requires = "open", allow_hyphen_values = true)]
     tick: Duration,
 
     /// Bytes of each payload: 256, 64..1K (any length between), or 64:90,1K:9,64K:1 (lengths with
@@ -391,8 +408,8 @@ impl CrowdFlags {
 }
 
 impl PayloadFlags {
-    fn pace(&self, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
-        let Some(rate) = self.rate else {
+    fn pace(&self, rate: Option<f64>, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
+        let Some(rate) = rate else {
             let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
             return LoadPace::Closed(has_answers.then(|| max_inflight.unwrap_or(IN_FLIGHT)));
         };
@@ -411,12 +428,13 @@ impl PayloadFlags {
 }
 
 impl TimeFlags {
-    fn plan(&self) -> TimePlan {
+    fn plan(&self, course: LoadCourse) -> TimePlan {
         let usual = if self.count.is_some() { Duration::ZERO } else { Duration::from_secs(2) };
         TimePlan {
             length: self.count.map_or(WindowLength::Time(self.length), WindowLength::Count),
             warmup: self.warmup.unwrap_or(usual),
             drain: self.drain,
+            course,
         }
     }
 }
@@ -431,12 +449,13 @@ impl BenchFlags {
         let plan = self.crowd.plan()?;
         let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
         let tries = client.limits.reconnect.tries;
+        let (rate, course) = self.steps.course(self.messages.rate);
         let load = LoadPlan {
             plan,
             topic: self.crowd.topic.clone(),
             messages: self.messages.plan(),
-            pace: self.messages.pace(max_inflight, &plan),
-            times: self.times.plan(),
+            pace: self.messages.pace(rate, max_inflight, &plan),
+            times: self.times.plan(course),
             connect_rate: match self.crowd.connect_rate {
                 ConnectRate::Limited(rate) => Some(rate),
                 ConnectRate::None => None,
@@ -445,6 +464,7 @@ impl BenchFlags {
             seed: self.messages.seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };
+        self.steps.check(&load)?;
         let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
         let secrets = secrets(&client);
         let report = ReportPlan {
@@ -453,6 +473,8 @@ impl BenchFlags {
             hgrm: self.output.hgrm,
             conditions: self.judgement.fail,
             tolerated: self.judgement.tolerate,
+            haste: self.haste.haste(),
+            interval: self.interval.interval(),
             max_lateness: self.judgement.max_lateness.unwrap_or(MaxLateness::Usual),
             arguments: masked(std::env::args_os(), &secrets),
         };

@@ -7,6 +7,7 @@ use super::conditions::{Condition, Tolerated};
 use super::payload::Sizes;
 use super::plan::Plan;
 use super::schedule::OfferedRate;
+use super::steps::LoadCourse;
 use crate::client;
 use crate::mqtt::qos::QoS;
 use crate::report::Verbosity;
@@ -105,6 +106,8 @@ pub struct TimePlan {
     pub warmup: Duration,
     /// How long to wait for what is missing since something came.
     pub drain: Duration,
+    /// Whether there are several windows, one after the other.
+    pub course: LoadCourse,
 }
 
 /// The length of the window.
@@ -129,10 +132,23 @@ pub struct ReportPlan {
     pub conditions: Vec<Condition>,
     /// The implied conditions that do not count (`--tolerate`).
     pub tolerated: Vec<Tolerated>,
+    /// Whether a condition that is true ends the run.
+    pub haste: Haste,
+    /// How often a line is printed while it runs (`--report`).
+    pub interval: Option<Duration>,
     /// `--max-lateness`
     pub max_lateness: MaxLateness,
     /// The command line, with secrets masked.
     pub arguments: Vec<String>,
+}
+
+/// Whether a condition that is true ends the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// It does not.
+    ToTheEnd,
+    /// It does (`--fail-fast`).
+    FailFast,
 }
 
 /// The form of the report on stdout.

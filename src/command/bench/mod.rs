@@ -3,6 +3,7 @@
 mod clock;
 pub mod conditions;
 pub mod config;
+mod ending;
 mod judge;
 mod load;
 mod machine;
@@ -12,36 +13,35 @@ pub mod plan;
 mod report;
 mod results;
 pub mod schedule;
+mod screen;
+pub mod steps;
 mod verify;
 mod words;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, UdpSocket};
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use bytestring::ByteString;
 
-use crate::client::fleet::{Cause, Fleet, FleetOptions, FleetTarget};
+use crate::client::fleet::{Fleet, FleetOptions, FleetTarget};
 use crate::client::{Client, Established};
 use crate::exit::{Exit, Usage};
-use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
-use crate::stdio::{self, replace::replace};
-use crate::terminal::load_line::LoadLine;
+use crate::stdio;
 
 use clock::RunClock;
-use conditions::ConditionOutcome;
-use config::{BenchAction, BenchForm, Config, LoadPace, LoadPlan, RemoteLoad, ReportPlan};
-use judge::{Circumstances, RunJudgement, ServerPlace, judge};
-use load::{Context, Load, RunDisplay, System, commonest};
+use config::{BenchAction, Config, LoadPlan, RemoteLoad, ReportPlan};
+use ending::{Surroundings, beside, finish};
+use judge::ServerPlace;
+use load::{Context, Found, Load, System};
 use machine::Machine;
 use payload::Payloads;
 use plan::{Plan, Role};
-use report::{BenchReport, BenchServer, hgrm, json, promised, text};
-use results::{LoadEnding, Results};
+use report::BenchServer;
+use screen::Screen;
 
 /// Descriptors that are needed beside those of the connections.
 const OTHER_DESCRIPTORS: u64 = 40;
@@ -75,14 +75,12 @@ pub fn run(config: Config) -> Result<Exit> {
     first.close();
     // It has shown how to connect; how it ends does not matter.
     let _ = super::await_closed(&mut first, None, |_| {});
-    let start = rfc_3339();
-    let results = run_load(fleet, &load, topics, run, verbosity)?;
+    let mut surroundings = Surroundings { run, start: rfc_3339(), server, machine };
+    let found = run_load(fleet, &load, topics, &report, &surroundings, verbosity)?;
     // Until here a second signal would have ended the process by the handlers of the first client.
     drop(first);
-    let receive_maximum = results.connections.receive_maximum;
-    let server = BenchServer { receive_maximum, ..server };
-    let surroundings = Surroundings { run, start, server, machine };
-    finish(&load, &report, &surroundings, &results)
+    surroundings.server.receive_maximum = found.results.connections.receive_maximum;
+    finish(&load, &report, &surroundings, &found)
 }
 
 /// The number of a run; the same seed gives the same.
@@ -272,10 +270,12 @@ fn run_load(
     options: FleetOptions,
     load: &LoadPlan,
     topics: Vec<TopicName>,
-    run: u32,
+    report: &ReportPlan,
+    surroundings: &Surroundings,
     verbosity: Verbosity,
-) -> Result<Results> {
+) -> Result<Found> {
     let (rss_before, _) = machine::memory();
+    let run = surroundings.run;
     let mut fleet = Fleet::new(options).context("starting the load")?;
     for id in 0..load.plan.connections() {
         fleet.add(client_id(&load.plan, run, id));
@@ -292,171 +292,18 @@ fn run_load(
         now: Instant::now,
         window: load::Window::default(),
         readers: Vec::new(),
+        step: 0,
     };
     let system = System { cpu: machine::thread_cpu, machine: machine::machine_cpu };
-    let mut screen = Screen::new(verbosity, now);
+    let mut screen = Screen::new(load, report, surroundings, verbosity, now);
     let mut load = Load::new(context, system, &mut screen, now);
     fleet.run(&mut load).context("waiting for the connections")?;
-    let mut results = load.into_results();
-    screen.line.finish();
-    (_, results.generator.rss) = machine::memory();
-    results.generator.rss_before = rss_before;
-    Ok(results)
-}
-
-/// What is shown while the load runs.
-struct Screen {
-    line: LoadLine,
-}
-
-impl Screen {
-    fn new(verbosity: Verbosity, now: Instant) -> Self {
-        let is_shown = verbosity.shows_progress();
-        Self { line: if is_shown { LoadLine::new(now) } else { LoadLine::default() } }
-    }
-}
-
-impl RunDisplay for &mut Screen {
-    fn next(&self) -> Option<Instant> {
-        self.line.next()
-    }
-
-    fn show(&mut self, line: String, now: Instant) {
-        self.line.show(line, now);
-    }
-
-    fn print(&mut self, results: &Results) {
-        let Results { connections, messages, verified, .. } = results;
-        crate::report::note(&format!(
-            "so far: {} of {} connections, sent {}, received {}, duplicated {}, reordered {}, \
-             corrupted {}",
-            words::thousands(connections.made),
-            words::thousands(connections.wanted),
-            words::thousands(messages.sent),
-            words::thousands(messages.received),
-            words::thousands(verified.duplicated),
-            words::thousands(verified.reordered),
-            words::thousands(verified.corrupted),
-        ));
-    }
-}
-
-/// Where and when a run was.
-struct Surroundings {
-    run: u32,
-    start: String,
-    server: BenchServer,
-    machine: Machine,
-}
-
-/// Judges, prints and writes the report; the exit of the run.
-fn finish(
-    load: &LoadPlan,
-    plan: &ReportPlan,
-    surroundings: &Surroundings,
-    results: &Results,
-) -> Result<Exit> {
-    let Surroundings { run, start, server, machine } = surroundings;
-    let judgement = judged(load, plan, server.place, results);
-    let is_overloaded = judgement.is_overloaded();
-    let qos = promised(load, results);
-    let (given, tolerated) = (&plan.conditions, &plan.tolerated);
-    let outcomes = conditions::outcomes(given, tolerated, qos, results, is_overloaded);
-    let report = BenchReport {
-        run: *run,
-        start,
-        load,
-        plan,
-        server,
-        machine,
-        results,
-        judgement: &judgement,
-        outcomes: &outcomes,
-    };
-    if let Some(path) = &plan.json {
-        write(path, &(json::render(&report) + "\n"))?;
-    }
-    if let Some(prefix) = &plan.hgrm {
-        write_percentiles(prefix, load, results)?;
-    }
-    // A reader that has seen enough is no failure.
-    super::print(&match plan.form {
-        BenchForm::Text => text::render(&report),
-        BenchForm::Json => json::render(&report),
-    })?;
-    Ok(exit(load, results, &judgement, &outcomes))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "few digits are needed")]
-fn judged(
-    load: &LoadPlan,
-    plan: &ReportPlan,
-    place: ServerPlace,
-    results: &Results,
-) -> RunJudgement {
-    let sent = results.messages.sent.max(1) as f64;
-    let circumstances = Circumstances {
-        pace: load.pace,
-        length: load.times.length,
-        max_lateness: plan.max_lateness,
-        place,
-        copies: results.messages.expected as f64 / sent,
-    };
-    judge(results, &circumstances)
-}
-
-fn write(path: &Path, content: &str) -> Result<()> {
-    replace(path, |file| file.write_all(content.as_bytes()))
-        .with_context(|| format!("writing {}", path.display()))
-}
-
-/// `PREFIX.NAME.hgrm`
-fn beside(prefix: &Path, name: &str) -> std::path::PathBuf {
-    let mut path = prefix.as_os_str().to_owned();
-    path.push(format!(".{name}.hgrm"));
-    path.into()
-}
-
-fn write_percentiles(prefix: &Path, load: &LoadPlan, results: &Results) -> Result<()> {
-    let latencies = &results.latencies;
-    let mut all = vec![("connect", &results.connections.times.whole)];
-    if load.plan.publishers > 0 && load.plan.subscribers > 0 {
-        all.push(("delivery", &latencies.delivery));
-    }
-    if load.messages.qos > QoS::AtMostOnce {
-        all.push(("ack", &latencies.acknowledgement));
-    }
-    if let LoadPace::Open(_) = load.pace {
-        all.push(("lateness", &latencies.lateness));
-    }
-    for (name, times) in all {
-        write(&beside(prefix, name), &hgrm::render(times))?;
-    }
-    Ok(())
-}
-
-fn exit(
-    load: &LoadPlan,
-    results: &Results,
-    judgement: &RunJudgement,
-    outcomes: &[ConditionOutcome],
-) -> Exit {
-    if let LoadEnding::Interrupted(signal, _) = results.ending {
-        return Exit::Signal(signal.into());
-    }
-    let connections = &results.connections;
-    if connections.made == 0
-        && let Some(cause) = commonest(&connections.failed)
-    {
-        return cause.into();
-    }
-    let is_denied = connections.failed.keys().any(|cause| matches!(cause, Cause::Suback(_)));
-    if load.plan.subscribers > 0 && connections.times.suback.count() == 0 && is_denied {
-        return Exit::Denied;
-    }
-    let has_failed =
-        outcomes.iter().any(|outcome| outcome.verdict == conditions::ConditionVerdict::Failed);
-    if has_failed || !judgement.is_valid() { Exit::Local } else { Exit::Done }
+    let mut found = load.into_found();
+    screen.finish();
+    let generator = &mut found.results.generator;
+    (_, generator.rss) = machine::memory();
+    generator.rss_before = rss_before;
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -42,6 +42,25 @@ impl ConnectionResults {
     pub fn losses(&self) -> u64 {
         self.disconnected.values().sum()
     }
+
+    /// The same connections in the next step, to which no fault has come yet.
+    pub fn of_next_step(&self) -> Self {
+        Self {
+            failed: BTreeMap::new(),
+            disconnected: BTreeMap::new(),
+            reconnected: 0,
+            ..self.clone()
+        }
+    }
+
+    /// Adds what a further step has done to the same connections.
+    pub fn add_step(&mut self, step: &Self) {
+        let Self { failed, disconnected, reconnected, .. } = std::mem::take(self);
+        *self = Self { failed, disconnected, reconnected, ..step.clone() };
+        add_counts(&mut self.failed, &step.failed);
+        add_counts(&mut self.disconnected, &step.disconnected);
+        self.reconnected += step.reconnected;
+    }
 }
 
 /// How long the steps of connecting took.
@@ -203,6 +222,10 @@ pub enum LoadEnding {
     Complete,
     /// By this signal, so long after the start.
     Interrupted(i32, Duration),
+    /// A condition was true so long after the start (`--fail-fast`).
+    FailedFast(Duration),
+    /// It goes on: so long after the start, and so many copies are missing.
+    Running(Duration, u64),
 }
 
 /// Everything that was found.

@@ -54,6 +54,8 @@ pub struct Overload {
     pub growth: Option<f64>,
     /// How many messages were not sent.
     pub unsent: u64,
+    /// How much arrived in the window of what was due, in percent.
+    pub delivered: f64,
 }
 
 /// Whether the latency at the end of the window was that of its beginning.
@@ -179,7 +181,8 @@ fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
     if !is_behind && messages.unsent == 0 {
         return None;
     }
-    Some(Overload { growth: growth(results), unsent: messages.unsent })
+    let delivered = if due > 0.0 { messages.received as f64 / due * 100.0 } else { 0.0 };
+    Some(Overload { growth: growth(results), unsent: messages.unsent, delivered })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]

@@ -31,7 +31,7 @@ impl<D: RunDisplay> Load<D> {
             self.signal.is_some_and(|(_, since)| now.duration_since(since) >= SHORT_DRAIN);
         if at >= self.receiving.latest + number(patience) || is_hurried {
             self.judge();
-            self.phase = LoadPhase::Closing(now);
+            self.after_drain(now);
         }
     }
 

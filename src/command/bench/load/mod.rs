@@ -7,18 +7,23 @@ mod context;
 mod dialer;
 mod draining;
 mod happenings;
+mod holding;
 mod measuring;
 mod progress;
 mod receiving;
 mod seconds;
 mod sending;
+mod stepping;
 mod window;
 
 use std::time::{Duration, Instant};
 
 use super::clock::number;
+use super::config::LoadPlan;
+use super::measure::LatencyTimes;
 use super::plan::Role;
-use super::results::{LoadEnding, Results};
+use super::results::{LoadEnding, Results, Second};
+use super::steps::{StepOutcome, StepPlan};
 use crate::client::fleet::{Driver, Fleet, Happening};
 use crate::mqtt::packet::Publish;
 use connecting::Connecting;
@@ -29,6 +34,8 @@ use draining::CLOSING;
 use receiving::Receiving;
 use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
+pub use stepping::Found;
+use stepping::Steps;
 pub use window::Window;
 
 /// What is being done.
@@ -58,6 +65,28 @@ pub trait RunDisplay {
     fn show(&mut self, line: String, now: Instant);
     /// Prints the figures so far.
     fn print(&mut self, results: &Results);
+    /// Seconds of the window are over; what follows from them.
+    fn seconds_over(&mut self, results: &Results, over: &SecondsOver<'_>) -> AfterSecond;
+    /// A step of several is over: what it was, and whether it held.
+    fn step_over(&mut self, plan: StepPlan, load: &LoadPlan, results: &mut Results) -> StepOutcome;
+}
+
+/// Seconds of the window that are over.
+#[derive(Debug, Clone, Copy)]
+pub struct SecondsOver<'a> {
+    /// The second; after it those that passed unseen.
+    pub seconds: &'a [Second],
+    /// The times of what came in it.
+    pub times: &'a LatencyTimes,
+}
+
+/// What follows from a second that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterSecond {
+    /// The run goes on.
+    GoOn,
+    /// It ends here.
+    End,
 }
 
 /// What is to be done for connections, and has to wait for the next turn.
@@ -82,6 +111,7 @@ pub struct Load<D> {
     seconds: Seconds,
     results: Results,
     chores: Chores,
+    steps: Steps,
     /// A signal came, and when.
     signal: Option<(i32, Instant)>,
     began: Instant,
@@ -91,6 +121,7 @@ pub struct Load<D> {
 impl<D: RunDisplay> Load<D> {
     /// A load that begins now.
     pub fn new(mut context: Context, system: System, display: D, now: Instant) -> Self {
+        let steps = Steps::begin(&mut context.load);
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
         context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;
@@ -109,6 +140,7 @@ impl<D: RunDisplay> Load<D> {
             connecting,
             results,
             chores: Chores::default(),
+            steps,
             signal: None,
             began: now,
             display,
@@ -117,9 +149,9 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// What was found.
-    pub fn into_results(mut self) -> Results {
+    pub fn into_found(mut self) -> Found {
         self.results.series = self.seconds.series;
-        self.results
+        self.steps.finish(self.results)
     }
 }
 
@@ -132,11 +164,15 @@ impl<D: RunDisplay> Driver for Load<D> {
             (Happening::Acknowledged { token, code }, Role::Publisher(publisher)) => {
                 let Results { messages, latencies, .. } = results;
                 let mut sink = AcknowledgedSink { messages, latencies };
-                sending.acknowledged(publisher, token, code, context, &mut sink, at);
+                if let Some(token) = context.number_of(token) {
+                    sending.acknowledged(publisher, token, code, context, &mut sink, at);
+                }
                 self.receiving.latest = self.receiving.latest.max(at);
             }
             (Happening::InDoubt { token }, Role::Publisher(publisher)) => {
-                sending.in_doubt(publisher, token, &mut results.messages);
+                if let Some(token) = context.number_of(token) {
+                    sending.in_doubt(publisher, token, &mut results.messages);
+                }
             }
             (Happening::Sendable, Role::Publisher(publisher)) => {
                 sending.unblock(publisher, context, at);
@@ -190,8 +226,9 @@ impl<D: RunDisplay> Driver for Load<D> {
         }
     }
 
-    fn asked_for_figures(&mut self, _: Instant) {
-        self.display.print(&self.results);
+    fn asked_for_figures(&mut self, now: Instant) {
+        let results = self.so_far(now);
+        self.display.print(&results);
     }
 
     fn act(&mut self, fleet: &mut Fleet, now: Instant) {
@@ -204,16 +241,10 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.subscribe(fleet, now);
         match self.phase {
             LoadPhase::Readers | LoadPhase::Others => self.connect(fleet, now),
-            LoadPhase::Holding(until) if until <= now => {
-                let at = self.context.clock.number(now);
-                let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
-                self.results.held = Some((held, self.connecting.online()));
-                self.note_cpu(now);
-                self.phase = LoadPhase::Closing(now);
-            }
+            LoadPhase::Holding(until) => self.hold(until, now),
             LoadPhase::Sending => self.send(fleet, now),
             LoadPhase::Draining => self.drain(now),
-            LoadPhase::Holding(_) | LoadPhase::Closing(_) | LoadPhase::Over => {}
+            LoadPhase::Closing(_) | LoadPhase::Over => {}
         }
         if let LoadPhase::Closing(since) = self.phase {
             self.close(fleet, since, now);
@@ -231,7 +262,7 @@ impl<D: RunDisplay> Driver for Load<D> {
         let phase = match self.phase {
             LoadPhase::Readers | LoadPhase::Others if is_settled => Some(self.began),
             LoadPhase::Readers | LoadPhase::Others => self.dialer.next(),
-            LoadPhase::Holding(until) => Some(until),
+            LoadPhase::Holding(until) => Some(self.next_hold(until)),
             LoadPhase::Sending => self.next_send(),
             LoadPhase::Draining => Some(self.drained_at()),
             LoadPhase::Closing(_) if self.chores.closing == 0 => Some(self.began),

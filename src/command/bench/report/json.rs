@@ -16,6 +16,7 @@ use crate::command::bench::measure::{LatencyTimes, Quantile};
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
+use crate::command::bench::steps::StepOutcome;
 
 /// The version of the form.
 const SCHEMA: u32 = 1;
@@ -24,15 +25,16 @@ const SCHEMA: u32 = 1;
 const MOST_SECONDS: usize = 3600;
 
 /// An object that grows; its members stay in their order.
-struct Object(String);
+pub struct Object(String);
 
 impl Object {
-    fn new() -> Self {
+    /// An empty one.
+    pub fn new() -> Self {
         Self("{".to_owned())
     }
 
     /// A member whose value is JSON already.
-    fn raw(mut self, name: &str, value: impl Display) -> Self {
+    pub fn raw(mut self, name: &str, value: impl Display) -> Self {
         if self.0.len() > 1 {
             self.0.push(',');
         }
@@ -41,7 +43,8 @@ impl Object {
         self
     }
 
-    fn text(self, name: &str, value: &str) -> Self {
+    /// A member that is text.
+    pub fn text(self, name: &str, value: &str) -> Self {
         self.raw(name, quoted(value))
     }
 
@@ -50,14 +53,15 @@ impl Object {
     }
 
     /// A member that may be missing.
-    fn maybe(self, name: &str, value: Option<impl Display>) -> Self {
+    pub fn maybe(self, name: &str, value: Option<impl Display>) -> Self {
         match value {
             Some(value) => self.raw(name, value),
             None => self.raw(name, "null"),
         }
     }
 
-    fn end(self) -> String {
+    /// The whole.
+    pub fn end(self) -> String {
         self.0 + "}"
     }
 }
@@ -72,7 +76,7 @@ fn array(values: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A number with a fraction; JSON has no infinity.
-fn number(number: f64) -> String {
+pub fn number(number: f64) -> String {
     Value::from(number).to_string()
 }
 
@@ -82,19 +86,19 @@ fn seconds(time: Duration) -> String {
 
 /// The whole report, without a line end.
 pub fn render(report: &BenchReport<'_>) -> String {
-    let BenchReport { load, server, results, judgement, .. } = report;
+    let BenchReport { load, surroundings, results, judgement, .. } = report;
     let limit = judgement.limit.word();
     Object::new()
         .text("type", "bench")
         .raw("schema", SCHEMA)
         .text("version", env!("CARGO_PKG_VERSION"))
-        .text("run", &format!("{:08x}", report.run))
+        .text("run", &format!("{:08x}", report.surroundings.run))
         .text("part", "1/1")
         .raw("seed", load.seed)
-        .text("start", report.start)
+        .text("start", &report.surroundings.start)
         .texts("argv", &report.plan.arguments)
         .raw("plan", plan(report))
-        .raw("server", self::server(server))
+        .raw("server", server(&surroundings.server))
         .raw("machine", machine(report))
         .raw("connections", connections(report))
         .raw("messages", messages(report))
@@ -102,7 +106,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("latency", latency(report))
         .raw("generator", generator(report))
         .raw("series", series(&results.series))
-        .raw("steps", "[]")
+        .raw("steps", array(report.steps.iter().map(step)))
         .raw("cuts", "[]")
         .raw("stalls", "[]")
         .text("limit", limit)
@@ -110,7 +114,8 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .texts("invalid_because", &judgement.invalid)
         .raw("overload", judgement.is_overloaded())
         .raw("steady", judgement.steadiness == Steadiness::Steady)
-        .raw("interrupted", results.ending != LoadEnding::Complete)
+        .raw("interrupted", matches!(results.ending, LoadEnding::Interrupted(..)))
+        .raw("failed_fast", matches!(results.ending, LoadEnding::FailedFast(_)))
         .raw("conditions", array(report.outcomes.iter().map(condition)))
         .raw("passed", !report.has_failed())
         .end()
@@ -180,7 +185,7 @@ fn server(server: &super::BenchServer) -> String {
 }
 
 fn machine(report: &BenchReport<'_>) -> String {
-    let (machine, generator) = (report.machine, &report.results.generator);
+    let (machine, generator) = (&report.surroundings.machine, &report.results.generator);
     Object::new()
         .raw("cores", machine.cores)
         .maybe("model", machine.model.as_deref().map(quoted))
@@ -188,7 +193,7 @@ fn machine(report: &BenchReport<'_>) -> String {
         .maybe("load_before", machine.load.map(number))
         .maybe("busy", generator.machine_busy.map(number))
         .maybe("steal", generator.steal.map(number))
-        .raw("same_as_server", report.server.place == ServerPlace::Here)
+        .raw("same_as_server", report.surroundings.server.place == ServerPlace::Here)
         .end()
 }
 
@@ -246,7 +251,8 @@ fn verified(report: &BenchReport<'_>) -> String {
         .end()
 }
 
-fn quantile(quantile: Option<Quantile>) -> String {
+/// A quantile.
+pub fn quantile(quantile: Option<Quantile>) -> String {
     match quantile {
         Some(Quantile::Time(time)) => time.to_string(),
         Some(Quantile::Never) => "\"never\"".to_owned(),
@@ -335,6 +341,27 @@ fn second(at: usize, seconds: &[Second]) -> String {
         .raw("online", last.online)
         .maybe("lateness_p99", lateness)
         .raw("cpu", number(cpu))
+        .end()
+}
+
+fn step(step: &StepOutcome) -> String {
+    let [p50, p99, max] = step.times.map(quantile);
+    Object::new()
+        .raw("offered", number(step.plan.rate))
+        .raw("for", seconds(step.plan.length))
+        .raw("sent", step.sent)
+        .raw("delivered", number(step.delivered))
+        .raw("lost", step.lost)
+        .raw("unsent", step.unsent)
+        .raw("p50", p50)
+        .raw("p99", p99)
+        .raw("max", max)
+        .raw("lateness_p99", quantile(step.lateness))
+        .raw("cpu", number(step.cpu))
+        .text("limit", step.limit.word())
+        .raw("overload", step.overload.is_some())
+        .raw("held", step.has_held())
+        .texts("because", &step.because)
         .end()
 }
 
