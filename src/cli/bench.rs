@@ -1,6 +1,7 @@
 //! `mqttws bench`.
 
 mod around;
+mod parts;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, Args, ValueEnum};
 
 use self::around::{HasteFlags, IntervalFlags, StepFlags};
+use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
@@ -77,6 +79,10 @@ pub struct BenchFlags {
     #[command(flatten)]
     haste: HasteFlags,
 
+    /// Runs in turn, and an earlier one.
+    #[command(flatten)]
+    repetition: RepetitionFlags,
+
     /// The reports.
     #[command(flatten)]
     output: BenchOutputFlags,
@@ -84,6 +90,10 @@ pub struct BenchFlags {
     /// Lines while it goes on.
     #[command(flatten)]
     interval: IntervalFlags,
+
+    /// Parts of a run.
+    #[command(flatten)]
+    parts: PartFlags,
 
     /// Address and session.
     #[command(flatten)]
@@ -446,22 +456,25 @@ impl BenchFlags {
         let (client, warnings) = self
             .connection
             .resolve(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
-        let plan = self.crowd.plan()?;
+        let whole = self.crowd.plan()?;
+        let seed = self.messages.seed.or_else(|| self.parts.seed());
+        let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
         let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
         let tries = client.limits.reconnect.tries;
         let (rate, course) = self.steps.course(self.messages.rate);
+        let times = self.times.plan(course);
         let load = LoadPlan {
             plan,
             topic: self.crowd.topic.clone(),
             messages: self.messages.plan(),
-            pace: self.messages.pace(rate, max_inflight, &plan),
-            times: self.times.plan(course),
+            pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
+            times: TimePlan { length: parts::length(times.length, runs.part), ..times },
             connect_rate: match self.crowd.connect_rate {
                 ConnectRate::Limited(rate) => Some(rate),
                 ConnectRate::None => None,
             },
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
-            seed: self.messages.seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
+            seed: seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };
         self.steps.check(&load)?;
@@ -471,6 +484,7 @@ impl BenchFlags {
             form: if is_json { BenchForm::Json } else { BenchForm::Text },
             json: self.output.json.iter().flatten().next().cloned(),
             hgrm: self.output.hgrm,
+            baseline: self.repetition.baseline(&self.judgement.fail)?,
             conditions: self.judgement.fail,
             tolerated: self.judgement.tolerate,
             haste: self.haste.haste(),
@@ -481,7 +495,7 @@ impl BenchFlags {
         let remote =
             if self.crowd.allow_remote > 0 { RemoteLoad::Allowed } else { RemoteLoad::Spared };
         let verbosity = self.connection.verbosity();
-        Ok((Config { client, remote, load, report, verbosity }, warnings))
+        Ok((Config { client, remote, load, report, runs, verbosity }, warnings))
     }
 
     /// Refuses shared flags that have no meaning here.

@@ -19,7 +19,7 @@ use crate::transport::endpoint::Scheme;
 const RECEIVE_MAXIMUM: u32 = 1000;
 
 /// How all connections of a fleet are made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FleetOptions {
     /// Where to.
     pub target: FleetTarget,

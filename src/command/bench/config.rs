@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::conditions::{Condition, Tolerated};
+use super::part::Part;
 use super::payload::Sizes;
 use super::plan::Plan;
 use super::schedule::OfferedRate;
@@ -22,8 +23,27 @@ pub struct Config {
     pub load: LoadPlan,
     /// What is printed, and what fails the run.
     pub report: ReportPlan,
+    /// Which part of a run it is, and how often it is done.
+    pub runs: RunPlan,
     /// Which lines go to stderr.
     pub verbosity: Verbosity,
+}
+
+/// Which part of a run it is, and how often it is done.
+#[derive(Debug, Clone)]
+pub struct RunPlan {
+    /// The number of the run; `None` follows from the seed.
+    pub run: Option<u32>,
+    /// The part; its plan is that of the load.
+    pub part: Part,
+    /// The plan of the whole.
+    pub whole: Plan,
+    /// When sending begins, since 1970; `None` is as soon as all are connected.
+    pub start_at: Option<Duration>,
+    /// How often it is done.
+    pub runs: usize,
+    /// Reports that are put together; if there are any nothing else is done.
+    pub merge: Vec<PathBuf>,
 }
 
 /// Whether a server beyond this machine and private networks may be loaded.
@@ -128,6 +148,8 @@ pub struct ReportPlan {
     pub json: Option<PathBuf>,
     /// What percentiles are written to (`--hgrm`).
     pub hgrm: Option<PathBuf>,
+    /// The report of an earlier run that this one is compared with.
+    pub baseline: Option<PathBuf>,
     /// The conditions of `--fail`.
     pub conditions: Vec<Condition>,
     /// The implied conditions that do not count (`--tolerate`).

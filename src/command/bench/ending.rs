@@ -4,13 +4,17 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use super::comparison::{ComparedSide, compare};
 use super::conditions::{ConditionOutcome, ConditionTerms, ConditionVerdict};
 use super::config::{BenchForm, LoadPace, LoadPlan, ReportPlan};
-use super::judge::{Circumstances, RunJudgement, ServerPlace, judge};
+use super::judge::{Circumstances, RunJudgement, ServerPlace, conclude, judge};
 use super::load::{Found, commonest};
 use super::machine::Machine;
+use super::part::Part;
+use super::repeated::AllRuns;
 use super::report::{BenchReport, BenchServer, hgrm, json, promised, text};
 use super::results::{LoadEnding, Results};
+use super::stored::StoredRun;
 use crate::client::fleet::Cause;
 use crate::exit::Exit;
 use crate::mqtt::qos::QoS;
@@ -20,21 +24,26 @@ use crate::stdio::replace::replace;
 pub struct Surroundings {
     /// The number of the run.
     pub run: u32,
+    /// Which part of it.
+    pub part: Part,
     /// The start of the run, as RFC 3339.
     pub start: String,
     /// The server.
     pub server: BenchServer,
     /// This machine.
     pub machine: Machine,
+    /// An earlier run that it is compared with.
+    pub baseline: Option<StoredRun>,
 }
 
 /// What the conditions are.
 pub fn terms<'a>(
     plan: &'a ReportPlan,
-    _surroundings: &'a Surroundings,
+    surroundings: &'a Surroundings,
     qos: QoS,
 ) -> ConditionTerms<'a> {
-    ConditionTerms { given: &plan.conditions, tolerated: &plan.tolerated, qos, baseline: None }
+    let baseline = surroundings.baseline.as_ref().map(|stored| &stored.results);
+    ConditionTerms { given: &plan.conditions, tolerated: &plan.tolerated, qos, baseline }
 }
 
 /// Why a step did not hold, if a condition is true.
@@ -47,10 +56,15 @@ pub fn finish(
     load: &LoadPlan,
     plan: &ReportPlan,
     surroundings: &Surroundings,
-    found: &Found,
+    found: &AllRuns,
 ) -> Result<Exit> {
-    let Found { results, steps } = found;
-    let mut judgement = judged(load, plan, surroundings.server.place, results);
+    let AllRuns { found: Found { results, steps }, runs, invalid } = found;
+    let mut judgement = match invalid {
+        None => judged(load, plan, surroundings.server.place, results),
+        Some(why) => {
+            conclude(results, &circumstances(load, plan, surroundings.server.place, results), why)
+        }
+    };
     if let Some(last) = steps.last() {
         judgement.limit = last.limit;
         judgement.overload = last.overload;
@@ -60,7 +74,21 @@ pub fn finish(
     let terms = terms(plan, surroundings, promised(load, results));
     let outcomes = terms.outcomes(results, delivered);
     let (judgement, outcomes) = (&judgement, &outcomes[..]);
-    let report = BenchReport { load, plan, surroundings, results, judgement, outcomes, steps };
+    let comparison = surroundings.baseline.as_ref().map(|then| {
+        let Surroundings { server, machine, .. } = surroundings;
+        compare(ComparedSide { load, server, machine, results, runs }, then)
+    });
+    let report = BenchReport {
+        load,
+        plan,
+        surroundings,
+        results,
+        judgement,
+        outcomes,
+        steps,
+        runs,
+        comparison: comparison.as_ref(),
+    };
     if let Some(path) = &plan.json {
         write(path, &(json::render(&report) + "\n"))?;
     }
@@ -76,22 +104,30 @@ pub fn finish(
 }
 
 /// What a run proves.
-#[expect(clippy::cast_precision_loss, reason = "few digits are needed")]
 pub fn judged(
     load: &LoadPlan,
     plan: &ReportPlan,
     place: ServerPlace,
     results: &Results,
 ) -> RunJudgement {
+    judge(results, &circumstances(load, plan, place, results))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "few digits are needed")]
+fn circumstances(
+    load: &LoadPlan,
+    plan: &ReportPlan,
+    place: ServerPlace,
+    results: &Results,
+) -> Circumstances {
     let sent = results.messages.sent.max(1) as f64;
-    let circumstances = Circumstances {
+    Circumstances {
         pace: load.pace,
         length: load.times.length,
         max_lateness: plan.max_lateness,
         place,
         copies: results.messages.expected as f64 / sent,
-    };
-    judge(results, &circumstances)
+    }
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! `bench`: a load of many connections, and what the server makes of it.
 
 mod clock;
+mod comparison;
 pub mod conditions;
 pub mod config;
 mod ending;
@@ -8,22 +9,25 @@ mod judge;
 mod load;
 mod machine;
 mod measure;
+mod merging;
+mod names;
+pub mod part;
 pub mod payload;
 pub mod plan;
+mod repeated;
 mod report;
 mod results;
 pub mod schedule;
 mod screen;
 pub mod steps;
+mod stored;
 mod verify;
 mod words;
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, UdpSocket};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use bytestring::ByteString;
 
 use crate::client::fleet::{Fleet, FleetOptions, FleetTarget};
 use crate::client::{Client, Established};
@@ -33,13 +37,15 @@ use crate::report::Verbosity;
 use crate::stdio;
 
 use clock::RunClock;
-use config::{BenchAction, Config, LoadPlan, RemoteLoad, ReportPlan};
+use config::{BenchAction, Config, LoadPlan, RemoteLoad, ReportPlan, RunPlan};
 use ending::{Surroundings, beside, finish};
 use judge::ServerPlace;
 use load::{Context, Found, Load, System};
 use machine::Machine;
+use names::Names;
 use payload::Payloads;
-use plan::{Plan, Role};
+use plan::Plan;
+use repeated::AllRuns;
 use report::BenchServer;
 use screen::Screen;
 
@@ -53,19 +59,25 @@ const CONNECTION_BYTES: u64 = 24 * 1024;
 // Not part of the caller, whose frame would hold what this one needs.
 #[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
-    let Config { client: options, remote, load, report, verbosity } = config;
+    if !config.runs.merge.is_empty() {
+        return repeated::merge(&config);
+    }
+    let Config { client: options, remote, load, report, runs, verbosity } = config;
     ensure!(
         options.route.proxies.towards(&options.endpoint).is_none(),
         Usage::new("bench measures a server, and no proxy on the way to it: give --no-proxy '*'")
     );
     ensure!(options.session.will.is_none(), Usage::new("--will-topic: bench has no wills yet"));
-    let run = run_number(load.seed);
-    let topics = topics(&load, run)?;
+    let run = runs.run.unwrap_or_else(|| run_number(load.seed));
+    let names = Names { run, part: runs.part, whole: runs.whole, plan: load.plan };
+    let topics = names.topics(&load.topic)?;
     if load.action == BenchAction::Print {
         return print_plan(&load, &topics);
     }
     check_limits(&load.plan)?;
     check_files(&report)?;
+    let baseline = repeated::baseline(&report)?;
+    check_start(runs.start_at)?;
     let machine = Machine::look();
     let (mut first, established) = super::connect(options, None)?;
     let fleet = FleetOptions::like(&mut first, &established)
@@ -75,12 +87,25 @@ pub fn run(config: Config) -> Result<Exit> {
     first.close();
     // It has shown how to connect; how it ends does not matter.
     let _ = super::await_closed(&mut first, None, |_| {});
-    let mut surroundings = Surroundings { run, start: rfc_3339(), server, machine };
-    let found = run_load(fleet, &load, topics, &report, &surroundings, verbosity)?;
+    let (part, start) = (runs.part, rfc_3339());
+    let mut surroundings = Surroundings { run, part, start, server, machine, baseline };
+    let task = LoadTask { fleet, load: &load, report: &report, runs: &runs, verbosity };
+    let all = task.run_all(names, &surroundings)?;
     // Until here a second signal would have ended the process by the handlers of the first client.
     drop(first);
-    surroundings.server.receive_maximum = found.results.connections.receive_maximum;
-    finish(&load, &report, &surroundings, &found)
+    surroundings.server.receive_maximum = all.found.results.connections.receive_maximum;
+    finish(&load, &report, &surroundings, &all)
+}
+
+/// Refuses a time that has passed.
+fn check_start(start_at: Option<Duration>) -> Result<()> {
+    let Some(at) = start_at else { return Ok(()) };
+    let late = machine::since_1970().saturating_sub(at);
+    ensure!(
+        late.is_zero(),
+        Usage::new(format!("--start-at: that was {} ago", words::seconds(late)))
+    );
+    Ok(())
 }
 
 /// The number of a run; the same seed gives the same.
@@ -92,67 +117,6 @@ fn rfc_3339() -> String {
     let mut start = bytes::BytesMut::new();
     stdio::local_time().rfc_3339(&mut start);
     String::from_utf8_lossy(&start).into_owned()
-}
-
-/// The topics of a run, from the pattern of `-t`.
-fn topics(load: &LoadPlan, run: u32) -> Result<Vec<TopicName>> {
-    let plan = &load.plan;
-    let mut topics = Vec::with_capacity(plan.topics);
-    for number in 0..plan.topics {
-        let publisher = if plan.publishers == 0 { 0 } else { number % plan.publishers };
-        let name = expanded(&load.topic, run, number, publisher)?;
-        let topic = TopicName::new(name.clone())
-            .map_err(|error| Usage::new(format!("-t: {name}: {error}")))?;
-        topics.push(topic);
-    }
-    let mut names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
-    names.sort_unstable();
-    if let Some(name) = names.windows(2).find_map(same) {
-        let why = format!("-t: two of {} topics are {name}: %i is missing", plan.topics);
-        return Err(Usage::new(why).into());
-    }
-    Ok(topics)
-}
-
-/// The name that two neighbours share.
-fn same<'a>(pair: &[&'a str]) -> Option<&'a str> {
-    match pair {
-        [one, other] if one == other => Some(one),
-        _ => None,
-    }
-}
-
-fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<String> {
-    let mut name = String::with_capacity(pattern.len() + 8);
-    let mut left = pattern.chars();
-    while let Some(c) = left.next() {
-        if c != '%' {
-            name.push(c);
-            continue;
-        }
-        match left.next() {
-            Some('i') => name.push_str(&topic.to_string()),
-            Some('c') => name.push_str(&connection.to_string()),
-            // Writing to a `String` cannot fail.
-            Some('r') => drop(write!(name, "{run:08x}")),
-            Some('%') => name.push('%'),
-            _ => {
-                let why = "-t: expected %i (topic), %c (connection), %r (run) or %% after %";
-                return Err(Usage::new(why).into());
-            }
-        }
-    }
-    Ok(name)
-}
-
-/// The client id of a connection: at most 23 characters.
-fn client_id(plan: &Plan, run: u32, id: usize) -> ByteString {
-    let (letter, number) = match plan.role(id) {
-        Role::Subscriber(number) => ('s', number),
-        Role::Publisher(number) => ('p', number),
-        Role::Idle(number) => ('c', number),
-    };
-    format!("b{run:08x}{letter}{number}").into()
 }
 
 /// Memory for all connections and pairs, in bytes.
@@ -265,70 +229,73 @@ fn server(client: &Client, established: &Established, place: ServerPlace) -> Ben
     }
 }
 
-/// Runs the load.
-fn run_load(
-    options: FleetOptions,
-    load: &LoadPlan,
-    topics: Vec<TopicName>,
-    report: &ReportPlan,
-    surroundings: &Surroundings,
+/// What is run, once or several times.
+struct LoadTask<'a> {
+    fleet: FleetOptions,
+    load: &'a LoadPlan,
+    report: &'a ReportPlan,
+    runs: &'a RunPlan,
     verbosity: Verbosity,
-) -> Result<Found> {
-    let (rss_before, _) = machine::memory();
-    let run = surroundings.run;
-    let mut fleet = Fleet::new(options).context("starting the load")?;
-    for id in 0..load.plan.connections() {
-        fleet.add(client_id(&load.plan, run, id));
-    }
-    let mut random = fastrand::Rng::with_seed(load.seed);
-    // Both at once: other processes of this machine have the same clock.
-    let now = Instant::now();
-    let clock = RunClock::new(now, machine::monotonic());
-    let context = Context {
-        load: load.clone(),
-        topics,
-        payloads: Payloads::new(run, machine::clock_identity(), move || random.u64(..)),
-        clock,
-        now: Instant::now,
-        window: load::Window::default(),
-        readers: Vec::new(),
-        step: 0,
-    };
-    let system = System { cpu: machine::thread_cpu, machine: machine::machine_cpu };
-    let mut screen = Screen::new(load, report, surroundings, verbosity, now);
-    let mut load = Load::new(context, system, &mut screen, now);
-    fleet.run(&mut load).context("waiting for the connections")?;
-    let mut found = load.into_found();
-    screen.finish();
-    let generator = &mut found.results.generator;
-    (_, generator.rss) = machine::memory();
-    generator.rss_before = rss_before;
-    Ok(found)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use plan::Audience;
-
-    #[test]
-    fn topics_follow_the_pattern() {
-        assert_eq!(expanded("a/%r/%i/%c/%%", 0x1a, 3, 7).unwrap(), "a/0000001a/3/7/%");
-        assert!(expanded("a/%x", 0, 0, 0).is_err() && expanded("a%", 0, 0, 0).is_err());
+impl LoadTask<'_> {
+    /// All runs, one after the other; each has names of its own.
+    fn run_all(&self, mut names: Names, surroundings: &Surroundings) -> Result<AllRuns> {
+        let place = surroundings.server.place;
+        let judged = |found: &Found| ending::judged(self.load, self.report, place, &found.results);
+        let found = self.run(&names, surroundings)?;
+        let first = (self.runs.runs > 1).then(|| judged(&found));
+        let mut all = AllRuns::new(found);
+        if let Some(judgement) = first {
+            all.judge(1, judgement);
+        }
+        for number in 2..=self.runs.runs {
+            if !all.goes_on() {
+                break;
+            }
+            names.run = names.run.wrapping_add(1);
+            let found = self.run(&names, surroundings)?;
+            all.judge(number, judged(&found));
+            all.add(&found);
+        }
+        Ok(all)
     }
 
-    #[test]
-    fn client_ids_are_short() {
-        let plan = Plan {
-            publishers: 1_000_000,
-            subscribers: 1_000_000,
-            idle: 1_000_000,
-            topics: 1,
-            audience: Audience::Shared,
+    /// Runs the load.
+    fn run(&self, names: &Names, surroundings: &Surroundings) -> Result<Found> {
+        let (rss_before, _) = machine::memory();
+        let Self { load, report, .. } = *self;
+        let mut fleet = Fleet::new(self.fleet.clone()).context("starting the load")?;
+        for id in 0..load.plan.connections() {
+            fleet.add(names.client_id(id));
+        }
+        let mut random = fastrand::Rng::with_seed(load.seed);
+        // Both at once: other processes of this machine have the same clock.
+        let now = Instant::now();
+        let clock = RunClock::new(now, machine::monotonic());
+        let start_at = self.runs.start_at.map(|at| at.saturating_sub(machine::since_1970()));
+        let context = Context {
+            load: load.clone(),
+            topics: names.topics(&load.topic)?,
+            payloads: Payloads::new(names.payloads(), machine::clock_identity(), move || {
+                random.u64(..)
+            }),
+            clock,
+            now: Instant::now,
+            window: load::Window::default(),
+            readers: Vec::new(),
+            step: 0,
+            start_at: start_at.map(|wait| now + wait),
         };
-        let ids = [0, 1_000_000, 2_999_999].map(|id| client_id(&plan, u32::MAX, id));
-        assert_eq!(ids[0], "bffffffffs0");
-        assert_eq!(ids[1], "bffffffffp0");
-        assert!(ids.iter().all(|id| id.len() <= 23));
+        let system = System { cpu: machine::thread_cpu, machine: machine::machine_cpu };
+        let mut screen = Screen::new(load, report, surroundings, self.verbosity, now);
+        let mut load = Load::new(context, system, &mut screen, now);
+        fleet.run(&mut load).context("waiting for the connections")?;
+        let mut found = load.into_found();
+        screen.finish();
+        let generator = &mut found.results.generator;
+        (_, generator.rss) = machine::memory();
+        generator.rss_before = rss_before;
+        Ok(found)
     }
 }

@@ -101,6 +101,8 @@ pub struct MessageResults {
     pub received: u64,
     /// How long the window was.
     pub window: Duration,
+    /// From the start of the run to its beginning.
+    pub after: Duration,
     /// How many were due and not sent when it began.
     pub backlog: u64,
     /// How often a window of QoS 0 was emptied because nothing came for a second.
@@ -349,6 +351,12 @@ impl MessageResults {
         self.expected += other.expected;
         self.received += other.received;
         self.window = joined.time(self.window, other.window);
+        // That of the first to begin.
+        self.after = match (self.after.is_zero(), other.after.is_zero()) {
+            (true, _) => other.after,
+            (false, true) => self.after,
+            (false, false) => self.after.min(other.after),
+        };
         self.backlog += other.backlog;
         self.emptied += other.emptied;
     }

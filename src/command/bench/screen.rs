@@ -102,6 +102,8 @@ impl RunDisplay for &mut Screen<'_> {
             judgement: &judgement,
             outcomes: &[],
             steps: &[],
+            runs: &[],
+            comparison: None,
         };
         status_line::write(&(text::render_so_far(&report) + "\n"));
     }

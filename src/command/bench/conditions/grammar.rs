@@ -43,7 +43,8 @@ fn operator(text: &str) -> Option<(Operator, &str)> {
         .or_else(|| two("<").map(|rest| (Operator::Below, rest)))
 }
 
-fn metric(name: &str) -> Option<Metric> {
+/// The metric of this name.
+pub fn metric(name: &str) -> Option<Metric> {
     if let Some(count) = count(name) {
         return Some(Metric::Count(count));
     }

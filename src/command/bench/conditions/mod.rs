@@ -125,6 +125,40 @@ pub enum Measured {
     Nothing,
 }
 
+impl Measured {
+    /// The number, if it is one.
+    pub fn finite(self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Never | Self::Nothing => None,
+        }
+    }
+
+    /// How it compares: what never came is above all, and no data are below.
+    pub fn order(self, other: Self) -> std::cmp::Ordering {
+        let place = |value| match value {
+            Self::Nothing => f64::NEG_INFINITY,
+            Self::Number(number) => number,
+            Self::Never => f64::INFINITY,
+        };
+        place(self).total_cmp(&place(other))
+    }
+}
+
+/// The value of the metric of this name in what was found.
+pub fn measured(name: &str, results: &Results) -> Measured {
+    grammar::metric(name).map_or(Measured::Nothing, |metric| value::measure(metric, results))
+}
+
+/// A value of the metric of this name, for people.
+pub fn shown(name: &str, value: Measured) -> String {
+    match (grammar::metric(name), value) {
+        (Some(metric), Measured::Number(number)) => value::shown(metric, number),
+        (_, Measured::Never) => "never".to_owned(),
+        (Some(_) | None, Measured::Number(_) | Measured::Nothing) => "-".to_owned(),
+    }
+}
+
 /// The numbers that fail a run that has any.
 const IMPLIED: [Count; 7] = [
     Count::Failed,

@@ -128,7 +128,6 @@ const ADVICE: &str = ". Lower --rate, or use more machines";
 
 /// Judges a run.
 pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
-    let overload = overload(results, about);
     let mut invalid = Vec::new();
     invalid.extend(local_limit(results));
     if let LoadPace::Open(_) = about.pace {
@@ -144,7 +143,14 @@ pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
         }
         invalid.extend(weak);
     }
-    let limit = limit(results, about, &invalid, overload.is_some());
+    conclude(results, about, &invalid)
+}
+
+/// What a run proves of which it is known why it proves nothing.
+pub fn conclude(results: &Results, about: &Circumstances, invalid: &[String]) -> RunJudgement {
+    let overload = overload(results, about);
+    let limit = limit(results, about, invalid, overload.is_some());
+    let invalid = invalid.to_owned();
     RunJudgement { limit, invalid, overload, steadiness: steadiness(results) }
 }
 

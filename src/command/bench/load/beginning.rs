@@ -44,7 +44,15 @@ impl<D: RunDisplay> Load<D> {
                 self.phase = LoadPhase::Others;
                 self.connect(fleet, now);
             }
-            LoadPhase::Others if is_settled => self.begin(now),
+            LoadPhase::Others if is_settled => {
+                let took = &mut self.results.connections.took;
+                if took.is_zero() {
+                    *took = now - self.began;
+                }
+                if self.context.start_at.is_none_or(|at| at <= now) {
+                    self.begin(now);
+                }
+            }
             LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
@@ -57,7 +65,6 @@ impl<D: RunDisplay> Load<D> {
 
     /// All are connected: the load begins, or the connections stand.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.results.connections.took = now - self.began;
         self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.began);
         let times = self.context.load.times;
         if self.results.connections.made == 0 {
@@ -83,6 +90,8 @@ impl<D: RunDisplay> Load<D> {
             WindowLength::Count(_) => u64::MAX,
         };
         self.context.window = Window { start, begin, end };
+        let after = begin.saturating_sub(self.context.clock.number(self.began));
+        self.results.messages.after = Duration::from_nanos(after);
         self.phase = LoadPhase::Sending;
         self.count_readers();
         for publisher in 0..self.context.load.plan.publishers {

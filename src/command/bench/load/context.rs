@@ -24,6 +24,8 @@ pub struct Context {
     pub window: Window,
     /// How many subscribers get each message of a topic.
     pub readers: Vec<u64>,
+    /// When sending begins; `None` is as soon as all are connected.
+    pub start_at: Option<Instant>,
     /// How many steps there were before.
     pub step: u32,
 }

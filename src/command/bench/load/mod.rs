@@ -260,7 +260,8 @@ impl<D: RunDisplay> Driver for Load<D> {
         }
         let is_settled = self.dialer.is_done() && self.connecting.is_settled();
         let phase = match self.phase {
-            LoadPhase::Readers | LoadPhase::Others if is_settled => Some(self.began),
+            LoadPhase::Others if is_settled => Some(self.context.start_at.unwrap_or(self.began)),
+            LoadPhase::Readers if is_settled => Some(self.began),
             LoadPhase::Readers | LoadPhase::Others => self.dialer.next(),
             LoadPhase::Holding(until) => Some(self.next_hold(until)),
             LoadPhase::Sending => self.next_send(),

@@ -3,8 +3,10 @@
 pub mod hgrm;
 pub mod interval;
 pub mod json;
+mod json_compared;
 pub mod text;
 
+use crate::command::bench::comparison::{Comparison, RunFigures};
 use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{LoadPlan, ReportPlan};
 use crate::command::bench::ending::Surroundings;
@@ -50,6 +52,10 @@ pub struct BenchReport<'a> {
     pub outcomes: &'a [ConditionOutcome],
     /// The steps; empty if there was one window only.
     pub steps: &'a [StepOutcome],
+    /// The figures of each run.
+    pub runs: &'a [RunFigures],
+    /// The run beside an earlier one.
+    pub comparison: Option<&'a Comparison>,
 }
 
 impl BenchReport<'_> {

@@ -1,5 +1,6 @@
 //! The report as lines.
 
+mod compared;
 mod connections;
 mod head;
 mod messages;
@@ -62,6 +63,10 @@ pub fn render(report: &BenchReport<'_>) -> String {
     }
     verdict::generator(report, &mut lines);
     lines.add("limit", &verdict::limit(report));
+    compared::runs(report, &mut lines);
+    if let Some(comparison) = report.comparison {
+        compared::baseline(comparison, &mut lines);
+    }
     if report.steps.is_empty() {
         verdict::conditions(report.outcomes, &mut lines);
     }
