@@ -380,8 +380,8 @@ impl GeneratorResults {
         self.blocked = mean(self.blocked, other.blocked, weights);
         self.window_full = mean(self.window_full, other.window_full, weights);
         self.publishers = publishers;
-        let latest = [self.latest_second, other.latest_second];
-        self.latest_second = latest.into_iter().flatten().max_by_key(|(_, late)| *late);
+        let longest = [self.longest_turn, other.longest_turn];
+        self.longest_turn = longest.into_iter().flatten().max_by_key(|(_, turn)| *turn);
     }
 }
 
