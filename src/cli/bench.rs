@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, Args, ValueEnum};
 use self::around::{HasteFlags, IntervalFlags, StepFlags};
 use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
+use super::crew::CrewFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
@@ -42,7 +43,15 @@ use crate::mqtt::session::Lifetime;
     mut_arg("follow", hidden),
     mut_arg("proxy", hidden),
     mut_arg("no_proxy", hidden),
-    mut_arg("id", hidden),
+    mut_arg("bind", |arg| arg.value_name("ADDRESS[,ADDRESS]").help(
+        "Connect from these local addresses, which are dealt to the connections in turn"
+    )),
+    mut_arg("url_flag", |arg| arg.help(
+        "The same as URL; again and again for several servers, to which the connections are dealt \
+         in turn"
+    ).long_help(None::<&str>)),
+    mut_arg("id", |arg| arg.help("Client id of each connection; `%c` is its number")
+        .long_help(None::<&str>)),
     mut_arg("id_prefix", hidden),
     mut_arg("will_topic", hidden),
     mut_arg("will_payload", hidden),
@@ -58,6 +67,10 @@ pub struct BenchFlags {
     /// Connections and topics.
     #[command(flatten)]
     crowd: CrowdFlags,
+
+    /// Who the connections are.
+    #[command(flatten)]
+    crew: CrewFlags,
 
     /// The messages.
     #[command(flatten)]
@@ -451,16 +464,17 @@ impl TimeFlags {
 
 impl BenchFlags {
     /// The `Config` that the flags mean, and warnings to print.
-    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+    pub fn resolve(mut self) -> Result<(Config, Vec<String>)> {
         self.check_hidden()?;
-        let (client, warnings) = self
+        let fleet = self.crew.plan(&mut self.connection)?;
+        let (clients, warnings) = self
             .connection
-            .resolve(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
+            .resolve_each(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
         let whole = self.crowd.plan()?;
         let seed = self.messages.seed.or_else(|| self.parts.seed());
         let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
         let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
-        let tries = client.limits.reconnect.tries;
+        let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
         let (rate, course) = self.steps.course(self.messages.rate);
         let times = self.times.plan(course);
         let load = LoadPlan {
@@ -479,7 +493,7 @@ impl BenchFlags {
         };
         self.steps.check(&load)?;
         let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
-        let secrets = secrets(&client);
+        let secrets: Vec<String> = clients.iter().flat_map(secrets).collect();
         let report = ReportPlan {
             form: if is_json { BenchForm::Json } else { BenchForm::Text },
             json: self.output.json.iter().flatten().next().cloned(),
@@ -495,18 +509,18 @@ impl BenchFlags {
         let remote =
             if self.crowd.allow_remote > 0 { RemoteLoad::Allowed } else { RemoteLoad::Spared };
         let verbosity = self.connection.verbosity();
-        Ok((Config { client, remote, load, report, runs, verbosity }, warnings))
+        Ok((Config { clients, fleet, remote, load, report, runs, verbosity }, warnings))
     }
 
     /// Refuses shared flags that have no meaning here.
     fn check_hidden(&self) -> Result<()> {
-        let id = self.connection.session.given_id().map(|_| "-i");
-        let debug = (self.connection.debug() > 0).then_some("--debug");
-        if let Some(flag) = id.or(debug) {
-            return Err(Usage::new(format!("{flag}: bench decides this itself")).into());
+        if self.connection.debug() > 0 {
+            return Err(Usage::new("--debug: bench decides this itself").into());
         }
-        if let Some(flag) = self.connection.given_that_changes() {
-            return Err(Usage::new(format!("{flag}: bench has one address and one login")).into());
+        if let Some(flag) = self.connection.given_command() {
+            return Err(
+                Usage::new(format!("{flag}: bench has one login for all, or --users")).into()
+            );
         }
         Ok(())
     }

@@ -20,7 +20,6 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytestring::ByteString;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -36,8 +35,11 @@ pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
 pub use dial::FleetTarget;
 pub use driver::{Driver, Happening, Made};
-pub use options::FleetOptions;
+pub use options::{FleetOptions, FleetServer};
 pub use stage::ConnectionStage;
+
+pub use crate::transport::TlsHandshake;
+pub use crate::transport::tls::TlsResumption;
 
 /// How large a chunk to read into is, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -47,6 +49,9 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// How many connections are read in a turn before anything else is looked at.
 const READS: usize = 64;
+
+/// How many TLS handshakes are worked on in a turn: each costs some hundred microseconds.
+const HANDSHAKES: usize = 16;
 
 /// How many sockets one look reports at most.
 const EVENTS: usize = 1024;
@@ -113,9 +118,11 @@ impl Fleet {
         })
     }
 
-    /// Adds a connection with this client id, which does not begin yet; returns its number.
-    pub fn add(&mut self, client_id: ByteString) -> usize {
-        let config = session::Config { client_id, ..self.options.session.clone() };
+    /// Adds a connection, which does not begin yet; returns its number. `configure` changes what is
+    /// not like that of all others, in any case the client id.
+    pub fn add(&mut self, configure: impl FnOnce(&mut session::Config)) -> usize {
+        let mut config = self.options.server(self.connections.len()).session.clone();
+        configure(&mut config);
         self.connections.push(FleetConnection::new(config, Instant::now()));
         self.connections.len() - 1
     }
@@ -128,7 +135,9 @@ impl Fleet {
     }
 
     fn begin(&mut self, id: usize, intended: Instant, now: Instant) -> Result<(), Cause> {
-        let socket = self.options.target.begin().map_err(|error| Cause::of_socket(&error))?;
+        let local = self.options.local(id);
+        let socket = self.options.server(id).target.begin(local);
+        let socket = socket.map_err(|error| Cause::of_socket(&error))?;
         let descriptor = socket.as_fd().as_raw_fd();
         self.poll
             .registry()
@@ -284,7 +293,7 @@ impl Fleet {
 
     /// TCP is there, or has failed.
     fn connected(&mut self, id: usize, driver: &mut impl Driver, now: Instant) {
-        match self.connections[id].connected(&self.options.transport, now) {
+        match self.connections[id].connected(&self.options.server(id).transport, now) {
             Ok(()) => self.queue_read(id),
             Err(cause) => self.fail(id, cause, driver, now),
         }
@@ -306,8 +315,16 @@ impl Fleet {
 
     /// Reads connections that are ready, each a part.
     fn read(&mut self, driver: &mut impl Driver) {
+        let mut handshakes = 0;
         for _ in 0..self.to_read.len().min(READS) {
             let Some(id) = self.to_read.pop_front() else { return };
+            if self.connections[id].stage == ConnectionStage::Tls {
+                handshakes += 1;
+                if handshakes > HANDSHAKES {
+                    self.to_read.push_back(id);
+                    continue;
+                }
+            }
             let now = Instant::now();
             let connection = &mut self.connections[id];
             connection.reading = Queued::No;
@@ -338,7 +355,7 @@ impl Fleet {
         {
             self.alarms.pop();
             self.connections[id].armed = None;
-            match self.connections[id].expire(self.options.timeout, now) {
+            match self.connections[id].expire(self.options.server(id).timeout, now) {
                 Ok(()) => {
                     self.queue_write(id);
                     self.arm(id);
@@ -351,7 +368,7 @@ impl Fleet {
     /// Notes when something is due for a connection.
     fn arm(&mut self, id: usize) {
         let connection = &mut self.connections[id];
-        if let Some(at) = connection.deadline(self.options.timeout)
+        if let Some(at) = connection.deadline(self.options.server(id).timeout)
             && connection.armed.is_none_or(|armed| at < armed)
         {
             connection.armed = Some(at);

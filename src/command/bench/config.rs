@@ -1,5 +1,6 @@
 //! What `bench` is asked to do.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,13 +11,17 @@ use super::plan::Plan;
 use super::schedule::OfferedRate;
 use super::steps::LoadCourse;
 use crate::client;
+use crate::client::fleet::TlsResumption;
+use crate::mqtt::packet::Credentials;
 use crate::mqtt::qos::QoS;
 use crate::report::Verbosity;
 
 /// What `bench` is asked to do.
 pub struct Config {
-    /// Where to connect, and how.
-    pub client: client::Options,
+    /// Where to connect, and how: one for each server.
+    pub clients: Vec<client::Options>,
+    /// Who the connections are, and where they come from.
+    pub fleet: FleetPlan,
     /// Whether a server beyond this machine and private networks may be loaded.
     pub remote: RemoteLoad,
     /// The load.
@@ -44,6 +49,19 @@ pub struct RunPlan {
     pub runs: usize,
     /// Reports that are put together; if there are any nothing else is done.
     pub merge: Vec<PathBuf>,
+}
+
+/// Who the connections are, and where they come from.
+#[derive(Debug, Clone)]
+pub struct FleetPlan {
+    /// The client id of each (`-i`), with `%c` for its number; `None` makes them up.
+    pub client_id: Option<String>,
+    /// User names and passwords, which are dealt in turn (`--users`).
+    pub users: Vec<Credentials>,
+    /// Local addresses, which are dealt in turn (`--bind`).
+    pub local: Vec<IpAddr>,
+    /// Whether TLS sessions are continued (`--tls-resume`).
+    pub resumption: TlsResumption,
 }
 
 /// Whether a server beyond this machine and private networks may be loaded.

@@ -104,6 +104,11 @@ pub fn raise_descriptors(wanted: u64) -> Result<(), Option<u64>> {
     rustix::process::setrlimit(Resource::Nofile, raised).map_err(|_| limit.maximum)
 }
 
+/// How many files may be open at most; `None` is without limit.
+pub fn most_descriptors() -> Option<u64> {
+    rustix::process::getrlimit(Resource::Nofile).maximum
+}
+
 /// How many ports one address has for connections that begin here.
 pub fn local_ports() -> Option<u64> {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;

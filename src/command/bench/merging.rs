@@ -1,5 +1,5 @@
-//! The parts of a run put together again: counters and histograms are added, seconds by the clock on
-//! the wall.
+//! The parts of a run put together again: counters and histograms are added, seconds by the clock
+//! on the wall.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -6,6 +6,7 @@ pub mod conditions;
 pub mod config;
 mod ending;
 mod judge;
+mod limits;
 mod load;
 mod machine;
 mod measure;
@@ -29,31 +30,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::client::fleet::{Fleet, FleetOptions, FleetTarget};
-use crate::client::{Client, Established};
+use crate::client::fleet::{Fleet, FleetOptions, FleetServer, FleetTarget};
+use crate::client::{self, Client, Established};
 use crate::exit::{Exit, Usage};
-use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio;
 
 use clock::RunClock;
-use config::{BenchAction, Config, LoadPlan, RemoteLoad, ReportPlan, RunPlan};
+use config::{BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan};
 use ending::{Surroundings, beside, finish};
 use judge::ServerPlace;
+use limits::{Ends, check_limits, print_plan};
 use load::{Context, Found, Load, System};
 use machine::Machine;
 use names::Names;
 use payload::Payloads;
-use plan::Plan;
 use repeated::AllRuns;
 use report::BenchServer;
 use screen::Screen;
-
-/// Descriptors that are needed beside those of the connections.
-const OTHER_DESCRIPTORS: u64 = 40;
-
-/// What a connection takes, about, in bytes.
-const CONNECTION_BYTES: u64 = 24 * 1024;
 
 /// Runs `mqttws bench`.
 // Not part of the caller, whose frame would hold what this one needs.
@@ -62,39 +56,37 @@ pub fn run(config: Config) -> Result<Exit> {
     if !config.runs.merge.is_empty() {
         return repeated::merge(&config);
     }
-    let Config { client: options, remote, load, report, runs, verbosity } = config;
-    ensure!(
-        options.route.proxies.towards(&options.endpoint).is_none(),
-        Usage::new("bench measures a server, and no proxy on the way to it: give --no-proxy '*'")
-    );
-    ensure!(options.session.will.is_none(), Usage::new("--will-topic: bench has no wills yet"));
+    let Config { clients, fleet, remote, load, report, runs, verbosity } = config;
+    clients.iter().try_for_each(check_client)?;
+    fleet.check(load.plan.connections())?;
     let run = runs.run.unwrap_or_else(|| run_number(load.seed));
     let names = Names { run, part: runs.part, whole: runs.whole, plan: load.plan };
     let topics = names.topics(&load.topic)?;
+    let ends = Ends { local: fleet.local.len() as u64, servers: clients.len() as u64 };
     if load.action == BenchAction::Print {
-        return print_plan(&load, &topics);
+        return print_plan(&load, &topics, ends);
     }
-    check_limits(&load.plan)?;
+    check_limits(&load.plan, ends)?;
     check_files(&report)?;
     let baseline = repeated::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
-    let (mut first, established) = super::connect(options, None)?;
-    let fleet = FleetOptions::like(&mut first, &established)
-        .with_context(|| first.at_server("connecting to"))?;
-    let place = check_place(&fleet.target, remote)?;
-    let server = server(&first, &established, place);
-    first.close();
-    // It has shown how to connect; how it ends does not matter.
-    let _ = super::await_closed(&mut first, None, |_| {});
+    let mut explored = Explored::default();
+    for mut options in clients {
+        fleet.identify(&mut options.session, &names, 0);
+        explored.add(options, &fleet, remote)?;
+    }
+    let server = explored.server()?;
     let (part, start) = (runs.part, rfc_3339());
     let mut surroundings = Surroundings { run, part, start, server, machine, baseline };
-    let task = LoadTask { fleet, load: &load, report: &report, runs: &runs, verbosity };
+    let options = FleetOptions { servers: explored.servers, local: fleet.local.clone() };
+    let (load, report) = (&load, &report);
+    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, verbosity };
     let all = task.run_all(names, &surroundings)?;
     // Until here a second signal would have ended the process by the handlers of the first client.
-    drop(first);
+    drop(explored.clients);
     surroundings.server.receive_maximum = all.found.results.connections.receive_maximum;
-    finish(&load, &report, &surroundings, &all)
+    finish(load, report, &surroundings, &all)
 }
 
 /// Refuses a time that has passed.
@@ -108,6 +100,57 @@ fn check_start(start_at: Option<Duration>) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what a client may do and bench does not.
+fn check_client(options: &client::Options) -> Result<()> {
+    ensure!(
+        options.route.proxies.towards(&options.endpoint).is_none(),
+        Usage::new("bench measures a server, and no proxy on the way to it: give --no-proxy '*'")
+    );
+    ensure!(options.session.will.is_none(), Usage::new("--will-topic: bench has no wills yet"));
+    Ok(())
+}
+
+/// What a first connection to each server has found.
+#[derive(Default)]
+struct Explored {
+    clients: Vec<Box<Client>>,
+    servers: Vec<FleetServer>,
+    shown: Vec<BenchServer>,
+}
+
+impl Explored {
+    /// Connects to one more server, and leaves it again.
+    fn add(
+        &mut self,
+        options: client::Options,
+        fleet: &FleetPlan,
+        remote: RemoteLoad,
+    ) -> Result<()> {
+        let (mut first, established) = super::connect(options, None)?;
+        let server = FleetServer::like(&mut first, &established, fleet.resumption)
+            .with_context(|| first.at_server("connecting to"))?;
+        let place = check_place(&server.target, remote)?;
+        self.shown.push(shown(&first, &established, place));
+        self.servers.push(server);
+        first.close();
+        // It has shown how to connect; how it ends does not matter.
+        let _ = super::await_closed(&mut first, None, |_| {});
+        self.clients.push(first);
+        Ok(())
+    }
+
+    /// All of them in one.
+    fn server(&mut self) -> Result<BenchServer> {
+        let place =
+            self.shown.iter().map(|server| server.place).find(|it| *it == ServerPlace::Here);
+        let addresses: Vec<String> =
+            self.shown.iter().map(|server| server.address.clone()).collect();
+        let first = self.shown.drain(..).next().context("there is no server")?;
+        let place = place.unwrap_or(first.place);
+        Ok(BenchServer { address: addresses.join(" + "), place, ..first })
+    }
+}
+
 /// The number of a run; the same seed gives the same.
 fn run_number(seed: u64) -> u32 {
     fastrand::Rng::with_seed(seed).u32(..)
@@ -117,72 +160,6 @@ fn rfc_3339() -> String {
     let mut start = bytes::BytesMut::new();
     stdio::local_time().rfc_3339(&mut start);
     String::from_utf8_lossy(&start).into_owned()
-}
-
-/// Memory for all connections and pairs, in bytes.
-fn memory_needed(plan: &Plan) -> u64 {
-    let pairs = plan.pairs() as u64 * size_of::<verify::Pair>() as u64;
-    plan.connections() as u64 * CONNECTION_BYTES + pairs
-}
-
-fn descriptors_needed(plan: &Plan) -> u64 {
-    plan.connections() as u64 + OTHER_DESCRIPTORS
-}
-
-/// Prints what would be done (`--dry-run`).
-fn print_plan(load: &LoadPlan, topics: &[TopicName]) -> Result<Exit> {
-    let plan = &load.plan;
-    let number = |number: usize| words::thousands(number as u64);
-    let mut lines = vec![
-        format!(
-            "connections  {}: {} publish, {} subscribe, {} idle",
-            number(plan.connections()),
-            number(plan.publishers),
-            number(plan.subscribers),
-            number(plan.idle)
-        ),
-        format!("topics       {}", number(topics.len())),
-    ];
-    lines.extend(topics.first().map(|topic| format!("first topic  {}", topic.as_str())));
-    lines.push(format!("streams      {}", number(plan.streams())));
-    lines.push(format!("pairs        {} of a reader and a stream", number(plan.pairs())));
-    lines.push(format!("memory       about {}", words::memory(memory_needed(plan))));
-    lines.push(format!("descriptors  {}", words::thousands(descriptors_needed(plan))));
-    lines.push(format!("ports        {}", number(plan.connections())));
-    super::print(&lines.join("\n")).map(|_| Exit::Done)
-}
-
-/// Refuses what this machine cannot do.
-fn check_limits(plan: &Plan) -> Result<()> {
-    let (wanted, connections) = (descriptors_needed(plan), plan.connections() as u64);
-    let need = |number| words::thousands(number);
-    if let Err(limit) = machine::raise_descriptors(wanted) {
-        let limit = limit.map_or_else(|| "unknown".to_owned(), words::thousands);
-        anyhow::bail!(
-            "{} connections need {} file descriptors, the hard limit is {limit}: ulimit -Hn, \
-             LimitNOFILE=",
-            need(connections),
-            need(wanted)
-        );
-    }
-    if let Some(ports) = machine::local_ports().filter(|ports| *ports < connections) {
-        anyhow::bail!(
-            "{} connections need as many local ports, one address has {} to one server \
-             (ip_local_port_range): use more servers or machines",
-            need(connections),
-            need(ports)
-        );
-    }
-    let memory = memory_needed(plan);
-    if let Some(all) = machine::memory_of_machine().filter(|all| memory > all / 4) {
-        anyhow::bail!(
-            "the plan needs about {}, over a quarter of the memory ({}): take fewer connections, \
-             or topics",
-            words::memory(memory),
-            words::memory(all)
-        );
-    }
-    Ok(())
 }
 
 /// Refuses files that cannot be written, before the load.
@@ -199,7 +176,7 @@ fn check_files(plan: &ReportPlan) -> Result<()> {
 
 /// Where the server is; one beyond private networks must be allowed.
 fn check_place(target: &FleetTarget, remote: RemoteLoad) -> Result<ServerPlace> {
-    let FleetTarget::Tcp(address, _) = target else { return Ok(ServerPlace::Here) };
+    let FleetTarget::Tcp(address) = target else { return Ok(ServerPlace::Here) };
     let ip = address.ip();
     ensure!(
         super::check::is_private(ip) || remote == RemoteLoad::Allowed,
@@ -215,7 +192,7 @@ fn is_ours(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-fn server(client: &Client, established: &Established, place: ServerPlace) -> BenchServer {
+fn shown(client: &Client, established: &Established, place: ServerPlace) -> BenchServer {
     let tls = established.info.tls.as_ref();
     BenchServer {
         address: established.address.to_string(),
@@ -231,7 +208,8 @@ fn server(client: &Client, established: &Established, place: ServerPlace) -> Ben
 
 /// What is run, once or several times.
 struct LoadTask<'a> {
-    fleet: FleetOptions,
+    options: FleetOptions,
+    fleet: &'a FleetPlan,
     load: &'a LoadPlan,
     report: &'a ReportPlan,
     runs: &'a RunPlan,
@@ -264,10 +242,10 @@ impl LoadTask<'_> {
     /// Runs the load.
     fn run(&self, names: &Names, surroundings: &Surroundings) -> Result<Found> {
         let (rss_before, _) = machine::memory();
-        let Self { load, report, .. } = *self;
-        let mut fleet = Fleet::new(self.fleet.clone()).context("starting the load")?;
+        let Self { load, report, fleet: plan, .. } = *self;
+        let mut fleet = Fleet::new(self.options.clone()).context("starting the load")?;
         for id in 0..load.plan.connections() {
-            fleet.add(names.client_id(id));
+            fleet.add(|config| plan.identify(config, names, id));
         }
         let mut random = fastrand::Rng::with_seed(load.seed);
         // Both at once: other processes of this machine have the same clock.

@@ -1,13 +1,17 @@
-//! The names of a run: its topics and client ids, also where it is one part of several.
+//! What the topics of a run are called, and who each connection is; also where it is one part of
+//! several.
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::config::FleetPlan;
 use super::part::Part;
 use super::plan::{Audience, Plan, Role};
 use crate::exit::Usage;
+use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 
 /// What names follow from.
@@ -101,6 +105,48 @@ fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<
         }
     }
     Ok(name)
+}
+
+/// What stands for the number of the connection in a client id, a user name and a password.
+const NUMBER: &str = "%c";
+
+impl FleetPlan {
+    /// Refuses a client id that several connections would share.
+    pub fn check(&self, connections: usize) -> Result<()> {
+        let is_shared = self.client_id.as_ref().is_some_and(|id| !id.contains(NUMBER));
+        let why = "-i: %c is missing: each connection needs a client id of its own";
+        ensure!(connections <= 1 || !is_shared, Usage::new(why));
+        Ok(())
+    }
+
+    /// Gives a connection its client id, user name and password.
+    pub fn identify(&self, config: &mut session::Config, names: &Names, id: usize) {
+        // Another part has other connections.
+        let number = names.part.topic(id).to_string();
+        config.client_id = match &self.client_id {
+            Some(pattern) => pattern.replace(NUMBER, &number).into(),
+            None => names.client_id(id),
+        };
+        self.log_in(config, id);
+    }
+
+    /// Gives a connection its user name and password.
+    pub fn log_in(&self, config: &mut session::Config, id: usize) {
+        let credentials = &mut config.login.credentials;
+        if let Some(user) = self.users.get(id % self.users.len().max(1)) {
+            *credentials = user.clone();
+            return;
+        }
+        let number = id.to_string();
+        if let Some(name) = credentials.username.as_mut().filter(|name| name.contains(NUMBER)) {
+            *name = name.replace(NUMBER, &number).into();
+        }
+        let password = credentials.password.as_ref();
+        let text = password.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        if let Some(text) = text.filter(|text| text.contains(NUMBER)) {
+            credentials.password = Some(Bytes::from(text.replace(NUMBER, &number)));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct ConnectionResults {
     pub disconnected: BTreeMap<Cause, u64>,
     /// How often one was made again.
     pub reconnected: u64,
+    /// How many TLS handshakes continued an earlier session.
+    pub resumed: u64,
     /// How long it took until all were made or had failed.
     pub took: Duration,
     /// How many messages the server takes at once, if it says so.
@@ -322,6 +324,7 @@ impl ConnectionResults {
         let firsts = [self.first_failed, other.first_failed];
         self.first_failed = firsts.into_iter().flatten().min_by_key(|(_, after)| *after);
         self.reconnected += other.reconnected;
+        self.resumed += other.resumed;
         self.took = joined.time(self.took, other.took);
         let maxima = [self.receive_maximum, other.receive_maximum];
         self.receive_maximum = maxima.into_iter().flatten().min();

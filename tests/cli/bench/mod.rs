@@ -1,5 +1,6 @@
 //! `mqttws bench`: the load, its verification, and its reports.
 
+mod crew;
 mod faults;
 mod reports;
 mod runs;

@@ -129,7 +129,7 @@ fn what_makes_no_sense_is_refused() {
     let url = "ws://127.0.0.1:1/mqtt";
     for (flags, why) in [
         (&["--pub", "0"][..], "mqttws: --pub, --sub, --connect: there is no connection"),
-        (&["-i", "me"], "mqttws: -i: bench decides this itself"),
+        (&["-i", "me"], "mqttws: -i: %c is missing: each connection needs a client id of its own"),
         (&["--pub", "2", "-t", "a"], "mqttws: -t: two of 2 topics are a: %i is missing"),
         (
             &["-t", "a/%x"],

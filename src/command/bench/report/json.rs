@@ -220,7 +220,7 @@ fn connections(report: &BenchReport<'_>) -> String {
         .raw("failed", counts(&results.failed))
         .raw("disconnected", counts(&results.disconnected))
         .raw("reconnected", results.reconnected)
-        .raw("resumed", 0)
+        .raw("resumed", results.resumed)
         .raw("took", seconds(results.took))
         .maybe("held", report.results.held.map(|(time, _)| seconds(time)))
         .maybe("online", report.results.held.map(|(_, online)| online))

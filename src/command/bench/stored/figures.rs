@@ -66,6 +66,7 @@ fn connections(whole: &Member<'_>) -> Result<ConnectionResults, String> {
         first_failed: connections.read("first_failed", first)?,
         disconnected: causes(&connections.get("disconnected")?)?,
         reconnected: connections.get("reconnected")?.count()?,
+        resumed: connections.get("resumed")?.count()?,
         took: connections.get("took")?.time()?,
         receive_maximum: super::plan::server(whole)?.receive_maximum,
         times: ConnectionTimes {

@@ -68,7 +68,8 @@ fn steps(report: &BenchReport<'_>) -> String {
         let _ = write!(text, "; suback {}", quantile(&times.suback, 0.5));
     }
     if report.surroundings.server.tls.is_some() {
-        text += "; TLS resumed 0";
+        let resumed = words::thousands(report.results.connections.resumed);
+        let _ = write!(text, "; TLS resumed {resumed}");
     }
     text
 }
