@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use super::{HIGHEST_RATE, scaled};
 use crate::cli::value;
 use crate::command::bench::config::{Haste, LoadPace, LoadPlan};
-use crate::command::bench::steps::{LoadCourse, MOST_STEPS, Ramp, RampStep};
+use crate::command::bench::course::{LoadCourse, MOST_STEPS, Ramp, RampStep};
 use crate::exit::Usage;
 
 /// Steps of rates.
@@ -121,7 +121,7 @@ impl StepFlags {
     }
 
     /// Refuses steps without anyone who sends.
-    pub fn check(&self, load: &LoadPlan) -> Result<()> {
+    pub fn check(load: &LoadPlan) -> Result<()> {
         ensure!(
             load.times.course == LoadCourse::Once || load.plan.publishers > 0,
             Usage::new("--ramp, --find-max: nobody publishes: give --pub")

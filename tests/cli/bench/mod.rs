@@ -1,9 +1,11 @@
 //! `mqttws bench`: the load, its verification, and its reports.
 
+mod around;
 mod crew;
 mod faults;
 mod reports;
 mod runs;
+mod schema;
 
 use serde_json::Value;
 

@@ -35,7 +35,7 @@ use receiving::Receiving;
 use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
 pub use stepping::Found;
-use stepping::Steps;
+use stepping::LoadSteps;
 pub use window::Window;
 
 /// What is being done.
@@ -111,7 +111,7 @@ pub struct Load<D> {
     seconds: Seconds,
     results: Results,
     chores: Chores,
-    steps: Steps,
+    steps: LoadSteps,
     /// A signal came, and when.
     signal: Option<(i32, Instant)>,
     began: Instant,
@@ -121,7 +121,7 @@ pub struct Load<D> {
 impl<D: RunDisplay> Load<D> {
     /// A load that begins now.
     pub fn new(mut context: Context, system: System, display: D, now: Instant) -> Self {
-        let steps = Steps::begin(&mut context.load);
+        let steps = LoadSteps::begin(&mut context.load);
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
         context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;

@@ -51,15 +51,15 @@ pub fn render(report: &BenchReport<'_>) -> String {
     if report.results.held.is_some() {
         connections::held(report, &mut lines);
     }
-    if !report.steps.is_empty() {
-        steps::table(report, &mut lines);
-        steps::answer(report, &mut lines);
-    } else {
+    if report.steps.is_empty() {
         if report.load.plan.publishers > 0 {
             messages::add(report, &mut lines);
             messages::times(report, &mut lines);
         }
         verdict::notes(report, &mut lines);
+    } else {
+        steps::table(report, &mut lines);
+        steps::answer(report, &mut lines);
     }
     verdict::generator(report, &mut lines);
     lines.add("limit", &verdict::limit(report));
