@@ -3,6 +3,8 @@
 mod clock;
 pub mod conditions;
 pub mod config;
+pub mod disturbances;
+mod joining;
 mod judge;
 mod limits;
 mod load;
@@ -36,6 +38,7 @@ use clock::RunClock;
 use conditions::ConditionOutcome;
 use config::{
     BenchAction, BenchForm, Config, FleetPlan, LoadPace, LoadPlan, RemoteLoad, ReportPlan,
+    SessionKeeping,
 };
 use judge::{Circumstances, RunJudgement, ServerPlace, judge};
 use limits::{Ends, check_limits, print_plan};
@@ -59,13 +62,16 @@ pub fn run(config: Config) -> Result<Exit> {
     if load.action == BenchAction::Print {
         return print_plan(&load, &topics, ends);
     }
-    check_limits(&load.plan, ends)?;
+    check_limits(&load, ends)?;
     check_files(&report)?;
     let machine = Machine::look();
     let mut explored = Explored::default();
     for mut options in clients {
         fleet.identify(&mut options.session, &load.plan, run, 0);
         explored.add(options, &fleet, remote)?;
+    }
+    if let SessionKeeping::Kept(expiry) = load.sessions {
+        explored.servers.iter_mut().for_each(|server| server.keep_sessions(expiry));
     }
     let server = explored.server()?;
     let start = rfc_3339();

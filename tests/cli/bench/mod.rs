@@ -1,9 +1,11 @@
 //! `mqttws bench`: the load, its verification, and its reports.
 
 mod crew;
+mod cuts;
 mod faults;
 mod reports;
 mod runs;
+mod stalls;
 
 use serde_json::Value;
 

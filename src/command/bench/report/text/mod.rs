@@ -42,6 +42,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
     }
     if report.load.plan.publishers > 0 {
         messages::add(report, &mut lines);
+    }
+    disturbances(report, &mut lines);
+    if report.load.plan.publishers > 0 {
         messages::times(report, &mut lines);
     }
     verdict::notes(report, &mut lines);
@@ -51,4 +54,26 @@ pub fn render(report: &BenchReport<'_>) -> String {
     lines.add("result", &verdict::result(report));
     lines.0.truncate(lines.0.trim_end().len());
     lines.0
+}
+
+/// What was done to connections on purpose, and what came of it.
+fn disturbances(report: &BenchReport<'_>, lines: &mut TextLines) {
+    for cut in &report.results.disturbances.cuts {
+        let [happened, waited] = super::cuts::lines(cut, report.load.sessions);
+        lines.add("cut", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    for stall in &report.results.disturbances.stalls {
+        let [happened, waited] = super::cuts::stall_lines(stall);
+        lines.add("stall", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    if let Some(rate) = report.load.disturbances.churn {
+        let churn = &report.results.disturbances.churn;
+        lines.add("churn", &super::cuts::churn_line(rate, churn, report.load.sessions));
+    }
 }
