@@ -500,9 +500,7 @@ impl BenchFlags {
             return Err(Usage::new("--debug: bench decides this itself").into());
         }
         if let Some(flag) = self.connection.given_command() {
-            return Err(
-                Usage::new(format!("{flag}: bench has one login for all, or --users")).into()
-            );
+            return Err(Usage::new(format!("{flag}: bench has one address and one login")).into());
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ pub mod plan;
 mod report;
 mod results;
 pub mod schedule;
-mod verify;
+pub mod verify;
 mod words;
 
 use std::net::{IpAddr, UdpSocket};
@@ -67,8 +67,9 @@ pub fn run(config: Config) -> Result<Exit> {
     let machine = Machine::look();
     let mut explored = Explored::default();
     for mut options in clients {
+        let login = options.session.login.credentials.clone();
         fleet.identify(&mut options.session, &load.plan, run, 0);
-        explored.add(options, &fleet, remote)?;
+        explored.add(options, &fleet, remote)?.log_in_with(login);
     }
     if let SessionKeeping::Kept(expiry) = load.sessions {
         explored.servers.iter_mut().for_each(|server| server.keep_sessions(expiry));
@@ -110,18 +111,18 @@ impl Explored {
         options: client::Options,
         fleet: &FleetPlan,
         remote: RemoteLoad,
-    ) -> Result<()> {
+    ) -> Result<&mut FleetServer> {
         let (mut first, established) = super::connect(options, None)?;
         let server = FleetServer::like(&mut first, &established, fleet.resumption)
             .with_context(|| first.at_server("connecting to"))?;
         let place = check_place(&server.target, remote)?;
         self.shown.push(shown(&first, &established, place));
-        self.servers.push(server);
         first.close();
         // It has shown how to connect; how it ends does not matter.
         let _ = super::await_closed(&mut first, None, |_| {});
         self.clients.push(first);
-        Ok(())
+        self.servers.push(server);
+        self.servers.last_mut().context("there is no server")
     }
 
     /// All of them in one.

@@ -288,9 +288,9 @@ mod tests {
         LoadPace::Open(OfferedRate { rate: 1000.0, arrival: ArrivalPattern::Even, tick: 0 });
 
     fn about(pace: LoadPace) -> Circumstances {
-        let (max_lateness, place) = (MaxLateness::Usual, ServerPlace::Here);
         let length = WindowLength::Time(Duration::from_secs(10));
-        Circumstances { pace, length, max_lateness, place, copies: 1.0 }
+        let (max_lateness, copies) = (MaxLateness::Usual, 1.0);
+        Circumstances { pace, length, max_lateness, place: ServerPlace::Here, copies }
     }
 
     fn good() -> Results {
