@@ -14,6 +14,7 @@ use self::around::{HasteFlags, IntervalFlags, StepFlags};
 use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::crew::CrewFlags;
+use super::disturbances::DisturbanceFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
@@ -83,6 +84,10 @@ pub struct BenchFlags {
     /// Steps of rates.
     #[command(flatten)]
     steps: StepFlags,
+
+    /// What is done to connections.
+    #[command(flatten)]
+    disturbances: DisturbanceFlags,
 
     /// What fails the run.
     #[command(flatten)]
@@ -155,10 +160,9 @@ struct CrowdFlags {
     #[arg(long, action = ArgAction::Count)]
     sub_all: u8,
 
-    /// Connections a second; `none` makes all at once
-    #[arg(long, value_name = "RATE", default_value = "1000", value_parser = connect_rate,
-          allow_hyphen_values = true)]
-    connect_rate: ConnectRate,
+    /// Connections a second; `none` makes all at once [default: 1000]
+    #[arg(long, value_name = "RATE", value_parser = connect_rate, allow_hyphen_values = true)]
+    connect_rate: Option<ConnectRate>,
 
     /// Allow a load for a server beyond this machine and private networks
     #[arg(long, action = ArgAction::Count)]
@@ -248,9 +252,9 @@ struct JudgementFlags {
     ///
     /// METRIC OP VALUE; OP is one of > >= < <= == !=. Metrics: p50, p99.9 and the like, max, mean
     /// (of delivery, else of acknowledgement, else of connecting; or ack.p99, connect.p99, tls.p99,
-    /// suback.p99, lateness.p99), lost, lost%, missed, duplicated, reordered, corrupted, unsent,
-    /// refused, failed, disconnected, connected, rate, `sent_rate`, cpu, rss. Units: ns us ms s, %,
-    /// k M, KiB MiB.
+    /// suback.p99, lateness.p99, cut.p99), lost, lost%, missed, duplicated, reordered, corrupted,
+    /// unsent, refused, failed, disconnected, connected, rate, `sent_rate`, cpu, rss. Units: ns us
+    /// ms s, %, k M, KiB MiB.
     #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     fail: Vec<Condition>,
 
@@ -300,6 +304,18 @@ enum ConnectRate {
     None,
 }
 
+impl ConnectRate {
+    fn limit(self) -> Option<f64> {
+        match self {
+            Self::Limited(rate) => Some(rate),
+            Self::None => None,
+        }
+    }
+}
+
+/// Connections a second, unless a rate is given.
+const CONNECT_RATE: f64 = 1000.0;
+
 /// The most connections of a kind, and topics.
 const MOST: usize = 1_000_000;
 
@@ -321,7 +337,7 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 /// A rate with `k` or `M`.
-fn scaled(text: &str) -> Option<f64> {
+pub fn scaled(text: &str) -> Option<f64> {
     let (number, factor) = match text.as_bytes().last()? {
         b'k' => (&text[..text.len() - 1], 1e3),
         b'M' => (&text[..text.len() - 1], 1e6),
@@ -467,9 +483,10 @@ impl BenchFlags {
     pub fn resolve(mut self) -> Result<(Config, Vec<String>)> {
         self.check_hidden()?;
         let fleet = self.crew.plan(&mut self.connection)?;
-        let (clients, warnings) = self
-            .connection
-            .resolve_each(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
+        let version_5 = self.disturbances.needs_version_5().into_iter().collect();
+        let needs = ClientNeeds { version_5, ..ClientNeeds::new(Lifetime::Connection) };
+        let (clients, warnings) =
+            self.connection.resolve_each(&needs, &GivenProperties::default())?;
         let whole = self.crowd.plan()?;
         let seed = self.messages.seed.or_else(|| self.parts.seed());
         let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
@@ -477,17 +494,17 @@ impl BenchFlags {
         let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
         let (rate, course) = self.steps.course(self.messages.rate);
         let times = self.times.plan(course);
+        let comeback_rate = self.crowd.connect_rate.and_then(ConnectRate::limit);
         let load = LoadPlan {
             plan,
             topic: self.crowd.topic.clone(),
             messages: self.messages.plan(),
             pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
             times: TimePlan { length: parts::length(times.length, runs.part), ..times },
-            connect_rate: match self.crowd.connect_rate {
-                ConnectRate::Limited(rate) => Some(rate),
-                ConnectRate::None => None,
-            },
+            connect_rate: self.crowd.connect_rate.map_or(Some(CONNECT_RATE), ConnectRate::limit),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
+            sessions: self.disturbances.sessions(),
+            disturbances: self.disturbances.plan(&plan, times.length, comeback_rate)?,
             seed: seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };
@@ -518,9 +535,7 @@ impl BenchFlags {
             return Err(Usage::new("--debug: bench decides this itself").into());
         }
         if let Some(flag) = self.connection.given_command() {
-            return Err(
-                Usage::new(format!("{flag}: bench has one login for all, or --users")).into()
-            );
+            return Err(Usage::new(format!("{flag}: bench has one address and one login")).into());
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod composition;
 mod connection;
 mod credentials;
 mod crew;
+mod disturbances;
 mod exec;
 mod field;
 mod help;

@@ -7,6 +7,7 @@
 mod cause;
 mod connection;
 mod dial;
+mod disturbing;
 mod driver;
 mod options;
 mod stage;
@@ -34,6 +35,7 @@ use crate::transport::wire::Chunk;
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
 pub use dial::FleetTarget;
+pub use disturbing::TcpEnd;
 pub use driver::{Driver, Happening, Made};
 pub use options::{FleetOptions, FleetServer};
 pub use stage::ConnectionStage;
@@ -274,6 +276,9 @@ impl Fleet {
             if event.is_writable() && self.connections[id].is_congested() {
                 self.push(id, driver, now);
             }
+            if event.is_read_closed() || event.is_error() {
+                self.connections[id].note_end();
+            }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.queue_read(id);
             }
@@ -327,6 +332,9 @@ impl Fleet {
             }
             let now = Instant::now();
             let connection = &mut self.connections[id];
+            if connection.reading == Queued::Stalled {
+                continue;
+            }
             connection.reading = Queued::No;
             let was = connection.stage;
             let result = connection
@@ -350,11 +358,21 @@ impl Fleet {
 
     /// Does what is due for connections that have waited for something.
     fn expire(&mut self, driver: &mut impl Driver, now: Instant) {
+        let mut unread = Vec::new();
         while let Some(Reverse((at, id))) = self.alarms.peek().copied()
             && at <= now
         {
             self.alarms.pop();
             self.connections[id].armed = None;
+            match self.connections[id].reading {
+                Queued::No => {}
+                // What has come may be what it waits for.
+                Queued::Yes => {
+                    unread.push(id);
+                    continue;
+                }
+                Queued::Stalled => continue,
+            }
             match self.connections[id].expire(self.options.server(id).timeout, now) {
                 Ok(()) => {
                     self.queue_write(id);
@@ -362,6 +380,9 @@ impl Fleet {
                 }
                 Err(cause) => self.fail(id, cause, driver, now),
             }
+        }
+        for id in unread {
+            self.arm(id);
         }
     }
 

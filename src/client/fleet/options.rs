@@ -8,8 +8,9 @@ use super::dial::FleetTarget;
 use crate::client::driver::framing;
 use crate::client::lifecycle::CredentialUse;
 use crate::client::{Client, Error, Established};
+use crate::mqtt::packet::Credentials;
 use crate::mqtt::property::{Property, PropertyId};
-use crate::mqtt::session::{self, Strictness};
+use crate::mqtt::session::{self, Lifetime, Strictness};
 use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::dial::Reached;
@@ -56,6 +57,18 @@ impl FleetOptions {
 }
 
 impl FleetServer {
+    /// User name and password of each connection, as far as nothing else is said of one.
+    pub fn log_in_with(&mut self, credentials: Credentials) {
+        self.session.login.credentials = credentials;
+    }
+
+    /// Sessions outlive their connections by so many seconds (MQTT 5; before without end).
+    pub fn keep_sessions(&mut self, expiry: u32) {
+        self.session.lifetime = Lifetime::Persistent;
+        self.session.session_expiry = expiry;
+        self.session.clean_start = true;
+    }
+
     /// Connections like this one. A server behind a proxy cannot be reached so.
     pub fn like(
         client: &mut Client,

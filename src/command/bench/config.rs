@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::conditions::{Condition, Tolerated};
 use super::course::LoadCourse;
+use super::disturbances::Disturbances;
 use super::part::RunPart;
 use super::payload::Sizes;
 use super::plan::Plan;
@@ -99,10 +100,23 @@ pub struct LoadPlan {
     pub connect_rate: Option<f64>,
     /// Whether a connection that is lost is made again.
     pub comeback: Comeback,
+    /// Whether sessions outlive their connections.
+    pub sessions: SessionKeeping,
+    /// What is done to connections meanwhile.
+    pub disturbances: Disturbances,
     /// From it everything follows that is random.
     pub seed: u64,
     /// Whether it is done, or printed.
     pub action: BenchAction,
+}
+
+/// Whether sessions outlive their connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKeeping {
+    /// They do not.
+    Connection,
+    /// By so many seconds; `u32::MAX` is without end. They are ended at the end of the run.
+    Kept(u32),
 }
 
 /// Whether a connection that is lost is made again.

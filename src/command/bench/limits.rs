@@ -24,6 +24,20 @@ fn descriptors_needed(plan: &Plan) -> u64 {
     plan.connections() as u64 + OTHER_DESCRIPTORS
 }
 
+/// For how many seconds a port cannot be used again that we have closed first.
+const TIME_WAIT: f64 = 60.0;
+
+/// Ports for all connections, and for those of `--churn` that have ended.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate is a small number"
+)]
+fn ports_needed(load: &LoadPlan) -> u64 {
+    let ended = load.disturbances.churn.map_or(0, |rate| (rate * TIME_WAIT).ceil() as u64);
+    load.plan.connections() as u64 + ended
+}
+
 /// Where the connections come from and go to.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends {
@@ -65,13 +79,16 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<E
     };
     let descriptors = words::thousands(descriptors_needed(plan));
     lines.push(format!("descriptors  {descriptors}{}", of(machine::most_descriptors())));
-    lines.push(format!("ports        {}{}", number(plan.connections()), of(ends.ports())));
+    let ports = words::thousands(ports_needed(load));
+    lines.push(format!("ports        {ports}{}", of(ends.ports())));
     super::super::print(&lines.join("\n")).map(|_| Exit::Done)
 }
 
 /// Refuses what this machine cannot do.
-pub fn check_limits(plan: &Plan, ends: Ends) -> Result<()> {
+pub fn check_limits(load: &LoadPlan, ends: Ends) -> Result<()> {
+    let plan = &load.plan;
     let (wanted, connections) = (descriptors_needed(plan), plan.connections() as u64);
+    let ports_needed = ports_needed(load);
     let need = |number| words::thousands(number);
     if let Err(limit) = machine::raise_descriptors(wanted) {
         let limit = limit.map_or_else(|| "unknown".to_owned(), words::thousands);
@@ -82,11 +99,12 @@ pub fn check_limits(plan: &Plan, ends: Ends) -> Result<()> {
             need(wanted)
         );
     }
-    if let Some(ports) = ends.ports().filter(|ports| *ports < connections) {
+    if let Some(ports) = ends.ports().filter(|ports| *ports < ports_needed) {
         anyhow::bail!(
-            "{} connections need as many local ports, there are {} (ip_local_port_range): add \
-             --bind 127.0.0.2,127.0.0.3, or another server address",
+            "{} connections need {} local ports, there are {} (ip_local_port_range): add --bind \
+             127.0.0.2,127.0.0.3, or another server address",
             need(connections),
+            need(ports_needed),
             need(ports)
         );
     }

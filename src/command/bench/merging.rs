@@ -47,8 +47,8 @@ fn check(parts: &[(String, StoredRun)]) -> Result<(), String> {
         if let Some((setting, here, there)) = difference(&part.load, &one.load) {
             return Err(format!("{file}: {setting} is {here}, and {there} in {name}"));
         }
-        if part.steps > 0 || part.runs.len() > 1 && one.part.of > 1 {
-            return Err(format!("{file}: several steps or runs cannot be merged"));
+        if part.specials > 0 || part.runs.len() > 1 && one.part.of > 1 {
+            return Err(format!("{file}: steps, runs, cuts, stalls and churn cannot be merged"));
         }
         if !seen.insert(part.part.number) {
             return Err(format!("{file}: part {} was given before", part.part));

@@ -6,8 +6,10 @@ mod comparison;
 pub mod conditions;
 pub mod config;
 pub mod course;
+pub mod disturbances;
 mod ending;
 mod figures;
+mod joining;
 mod judge;
 mod limits;
 mod load;
@@ -27,7 +29,7 @@ mod steps;
 mod stored;
 mod stored_files;
 mod surroundings;
-mod verify;
+pub mod verify;
 mod words;
 
 use std::net::{IpAddr, UdpSocket};
@@ -43,7 +45,9 @@ use crate::stdio;
 
 use all_runs::AllRuns;
 use clock::RunClock;
-use config::{BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan};
+use config::{
+    BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
+};
 use ending::{beside, finish};
 use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
@@ -72,15 +76,19 @@ pub fn run(config: Config) -> Result<Exit> {
     if load.action == BenchAction::Print {
         return print_plan(&load, &topics, ends);
     }
-    check_limits(&load.plan, ends)?;
+    check_limits(&load, ends)?;
     check_files(&report)?;
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
     let mut explored = Explored::default();
     for mut options in clients {
+        let login = options.session.login.credentials.clone();
         fleet.identify(&mut options.session, &names, 0);
-        explored.add(options, &fleet, remote)?;
+        explored.add(options, &fleet, remote)?.log_in_with(login);
+    }
+    if let SessionKeeping::Kept(expiry) = load.sessions {
+        explored.servers.iter_mut().for_each(|server| server.keep_sessions(expiry));
     }
     let server = explored.server()?;
     let (part, start) = (runs.part, rfc_3339());
@@ -131,18 +139,18 @@ impl Explored {
         options: client::Options,
         fleet: &FleetPlan,
         remote: RemoteLoad,
-    ) -> Result<()> {
+    ) -> Result<&mut FleetServer> {
         let (mut first, established) = super::connect(options, None)?;
         let server = FleetServer::like(&mut first, &established, fleet.resumption)
             .with_context(|| first.at_server("connecting to"))?;
         let place = check_place(&server.target, remote)?;
         self.shown.push(shown(&first, &established, place));
-        self.servers.push(server);
         first.close();
         // It has shown how to connect; how it ends does not matter.
         let _ = super::await_closed(&mut first, None, |_| {});
         self.clients.push(first);
-        Ok(())
+        self.servers.push(server);
+        self.servers.last_mut().context("there is no server")
     }
 
     /// All of them in one.

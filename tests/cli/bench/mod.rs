@@ -2,10 +2,12 @@
 
 mod around;
 mod crew;
+mod cuts;
 mod faults;
 mod reports;
 mod runs;
 mod schema;
+mod stalls;
 
 use serde_json::Value;
 

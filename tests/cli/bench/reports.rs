@@ -147,7 +147,6 @@ fn what_makes_no_sense_is_refused() {
         ["--tolerate", "nothing"],
         ["--tick", "11ms"],
         ["--pub", "-1"],
-        ["--cut", "sub:100%@1s"],
         ["--ramp", "1k:2k:x1"],
         ["--report", "500ms"],
         ["--runs", "0"],

@@ -259,8 +259,9 @@ impl State {
         match self.wrong {
             Wrong::Refused(wrong, code) if wrong == number => return code,
             Wrong::SubscribersReset(wrong) if wrong == number => {
-                let readers = std::mem::take(&mut self.readers);
-                readers.into_values().for_each(|reader| reset(&reader.stream));
+                for reader in std::mem::take(&mut self.readers).values() {
+                    reset(&reader.stream);
+                }
             }
             Wrong::AllReset(wrong) if wrong == number => {
                 self.readers.clear();

@@ -7,6 +7,7 @@ mod frames;
 mod json;
 mod lifecycle;
 mod packet;
+mod payload;
 mod pem;
 mod profile;
 mod proxy;
@@ -21,6 +22,7 @@ mod topic;
 mod upgrade;
 mod url;
 mod value;
+mod verify;
 mod websocket;
 
 /// A property, and what it is tried on.
@@ -43,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "json", check: json::check, longest: 600, inputs: 8_000 },
     Target { name: "lifecycle", check: lifecycle::check, longest: 1_024, inputs: 60_000 },
     Target { name: "packet", check: packet::check, longest: 1_024, inputs: 40_000 },
+    Target { name: "payload", check: payload::check, longest: 400, inputs: 8_000 },
     Target { name: "pem", check: pem::check, longest: 4_000, inputs: 3_000 },
     Target { name: "profile", check: profile::check, longest: 1_024, inputs: 2_000 },
     Target { name: "proxy", check: proxy::check, longest: 2_000, inputs: 30_000 },
@@ -57,5 +60,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "upgrade", check: upgrade::check, longest: 6_000, inputs: 10_000 },
     Target { name: "url", check: url::check, longest: 1_024, inputs: 50_000 },
     Target { name: "value", check: value::check, longest: 100, inputs: 50_000 },
+    Target { name: "verify", check: verify::check, longest: 2_000, inputs: 30_000 },
     Target { name: "websocket", check: websocket::check, longest: 256, inputs: 1_500 },
 ];

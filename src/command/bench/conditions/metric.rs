@@ -17,6 +17,8 @@ pub enum TimeSource {
     Suback,
     /// The lateness of the generator.
     Lateness,
+    /// Coming back after a cut.
+    Cut,
 }
 
 /// A figure of times.

@@ -203,6 +203,7 @@ fn times(source: TimeSource, results: &Results) -> &LatencyTimes {
         TimeSource::Tls => &connections.times.tls,
         TimeSource::Suback => &connections.times.suback,
         TimeSource::Lateness => &latencies.lateness,
+        TimeSource::Cut => &results.disturbances.back,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
-use super::dialer::Dialer;
 use super::{Load, LoadPhase, RunDisplay, Window};
 use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
@@ -31,23 +30,22 @@ impl<D: RunDisplay> Load<D> {
 
     /// Connects, and goes on when all have connected or failed.
     pub(super) fn connect(&mut self, fleet: &mut Fleet, now: Instant) {
-        for (id, intended) in self.dialer.due(now) {
+        for (id, intended) in self.connecting.due_first(now) {
             fleet.dial(id, intended, now);
         }
-        let is_settled = self.dialer.is_done() && self.connecting.is_settled();
+        let is_settled = self.connecting.is_settled();
         match self.phase {
             LoadPhase::Readers if is_settled => {
                 let plan = self.context.load.plan;
                 let others = plan.subscribers..plan.connections();
-                self.connecting.expect(others.len());
-                self.dialer = Dialer::new(others, self.context.load.connect_rate, now);
+                self.connecting.expect(others, self.context.load.connect_rate, now);
                 self.phase = LoadPhase::Others;
                 self.connect(fleet, now);
             }
             LoadPhase::Others if is_settled => {
                 let took = &mut self.results.connections.took;
                 if took.is_zero() {
-                    *took = now - self.began;
+                    *took = now - self.times.began;
                 }
                 if self.context.start_at.is_none_or(|at| at <= now) {
                     self.begin(now);
@@ -59,13 +57,14 @@ impl<D: RunDisplay> Load<D> {
             | LoadPhase::Sending
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
             | LoadPhase::Over => {}
         }
     }
 
     /// All are connected: the load begins, or the connections stand.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.began);
+        self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.times.began);
         let times = self.context.load.times;
         if self.results.connections.made == 0 {
             self.phase = LoadPhase::Closing(now);
@@ -90,7 +89,7 @@ impl<D: RunDisplay> Load<D> {
             WindowLength::Count(_) => u64::MAX,
         };
         self.context.window = Window { start, begin, end };
-        let after = begin.saturating_sub(self.context.clock.number(self.began));
+        let after = begin.saturating_sub(self.context.clock.number(self.times.began));
         self.results.messages.after = Duration::from_nanos(after);
         self.phase = LoadPhase::Sending;
         self.count_readers();
@@ -102,6 +101,8 @@ impl<D: RunDisplay> Load<D> {
                 ConnectionState::Lost
                 | ConnectionState::Pending
                 | ConnectionState::Subscribing(_)
+                | ConnectionState::Away
+                | ConnectionState::Returning(_)
                 | ConnectionState::Closed => {}
             }
         }

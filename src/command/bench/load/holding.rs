@@ -1,6 +1,6 @@
 //! Connections that only stand, for as long as they are to.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Load, LoadPhase, RunDisplay};
 
@@ -12,10 +12,7 @@ impl<D: RunDisplay> Load<D> {
         // A second may have said that it ends here.
         let until = if self.phase == LoadPhase::Holding(now) { now } else { until };
         if until <= now {
-            let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
-            self.results.held = Some((held, self.connecting.online()));
-            self.note_cpu(now);
-            self.phase = LoadPhase::Closing(now);
+            self.end_holding(now);
         }
     }
 

@@ -34,6 +34,16 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
+    /// The connections have stood for as long as they were to.
+    pub(super) fn end_holding(&mut self, now: Instant) {
+        let at = self.context.clock.number(now);
+        let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
+        self.results.held = Some((held, self.connecting.online()));
+        self.note_cpu(now);
+        self.absences.finish(&mut self.results.disturbances);
+        self.phase = LoadPhase::Closing(now);
+    }
+
     /// Ends the seconds of the window that are over.
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
         if !self.seconds.is_over(at) || at > self.context.window.end {
@@ -55,7 +65,7 @@ impl<D: RunDisplay> Load<D> {
 
     /// A condition is true: the run ends.
     fn end_early(&mut self, now: Instant) {
-        self.results.ending = LoadEnding::FailedFast(now - self.began);
+        self.results.ending = LoadEnding::FailedFast(now - self.times.began);
         match self.phase {
             LoadPhase::Sending => self.end_window(now),
             LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
@@ -63,6 +73,7 @@ impl<D: RunDisplay> Load<D> {
             | LoadPhase::Others
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
             | LoadPhase::Over => {}
         }
     }
@@ -83,7 +94,7 @@ impl<D: RunDisplay> Load<D> {
         window.end = window.end.min(at.max(window.begin));
         let length = Duration::from_nanos(window.end.saturating_sub(window.begin));
         self.results.messages.window = length;
-        self.results.messages.unsent = match self.signal {
+        self.results.messages.unsent = match self.times.signal {
             None => self.sending.unsent(window.end - window.start),
             // What was due after the signal was not wanted.
             Some(_) => 0,

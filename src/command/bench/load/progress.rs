@@ -19,7 +19,7 @@ impl<D: RunDisplay> Load<D> {
         results.messages.window = Duration::from_nanos(window);
         results.messages.expected = results.messages.received + self.missing();
         results.verified.copies = self.sending.expected;
-        results.ending = LoadEnding::Running(now - self.began, self.missing());
+        results.ending = LoadEnding::Running(now - self.times.began, self.missing());
         results.generator.cpu = self.seconds.cpu_of_window(now);
         results
     }
@@ -38,7 +38,10 @@ impl<D: RunDisplay> Load<D> {
                 let left = until.saturating_duration_since(now).as_secs();
                 format!("holding  {left} s left  online {online}/{}", connections.wanted)
             }
-            _ => {
+            LoadPhase::Closing(_) | LoadPhase::Ending(_) | LoadPhase::Over => {
+                format!("closing  online {online}/{}", connections.wanted)
+            }
+            LoadPhase::Sending | LoadPhase::Draining => {
                 let at = self.context.clock.number(now);
                 let since = at.saturating_sub(self.context.window.begin) / 1_000_000_000;
                 let missing = self.missing();

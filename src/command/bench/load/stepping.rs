@@ -115,7 +115,7 @@ fn set(load: &mut LoadPlan, plan: StepPlan) {
 impl<D: RunDisplay> Load<D> {
     /// All that can come has come: the next step begins, or the connections are closed.
     pub(super) fn after_drain(&mut self, now: Instant) {
-        let next = if self.signal.is_some() { None } else { self.end_step() };
+        let next = if self.times.signal.is_some() { None } else { self.end_step() };
         match next {
             Some(plan) => self.begin_step(plan, now),
             None => self.phase = LoadPhase::Closing(now),

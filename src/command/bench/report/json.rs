@@ -1,17 +1,15 @@
 //! The report as one JSON object: members are only added.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::time::Duration;
 
-use super::BenchReport;
-use super::object::{Object, array, measured, number, quantile, quoted};
+use super::object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
+use super::{BenchReport, cuts};
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::judge::{ServerPlace, Steadiness};
-use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::plan::Audience;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
@@ -24,10 +22,6 @@ const SCHEMA: u32 = 1;
 
 /// How many seconds are listed at most: then every two become one.
 const MOST_SECONDS: usize = 3600;
-
-fn seconds(time: Duration) -> String {
-    number(time.as_secs_f64())
-}
 
 /// The whole report, without a line end.
 pub fn render(report: &BenchReport<'_>) -> String {
@@ -53,8 +47,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("series", series(&results.series))
         .raw("runs", array(report.runs.iter().map(run)))
         .raw("steps", array(report.steps.iter().map(step)))
-        .raw("cuts", "[]")
-        .raw("stalls", "[]")
+        .raw("cuts", cuts::cuts(&results.disturbances.cuts))
+        .raw("stalls", cuts::stalls(&results.disturbances.stalls))
+        .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
         .text("limit", limit)
         .raw("valid", judgement.is_valid())
         .texts("invalid_because", &judgement.invalid)
@@ -101,6 +96,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("warmup", seconds(load.times.warmup))
         .raw("drain", seconds(load.times.drain))
         .maybe("connect_rate", load.connect_rate.map(number))
+        .raw("session_expiry", cuts::expiry(load.sessions))
         .raw("sub_all", load.plan.audience == Audience::Everyone)
         .raw("reconnect", load.comeback == Comeback::Soon)
         .text("course", course(load.times.course))
@@ -133,11 +129,6 @@ fn machine(report: &BenchReport<'_>) -> String {
         .maybe("steal", generator.steal.map(number))
         .raw("same_as_server", report.surroundings.server.place == ServerPlace::Here)
         .end()
-}
-
-fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
-    let object = Object::new();
-    counts.iter().fold(object, |object, (name, count)| object.raw(&name.to_string(), count)).end()
 }
 
 fn connections(report: &BenchReport<'_>) -> String {
@@ -194,30 +185,6 @@ fn verified(report: &BenchReport<'_>) -> String {
         .end()
 }
 
-/// Times in nanoseconds; `null` if nothing was expected.
-fn times(times: &LatencyTimes) -> String {
-    if times.count() + times.never() == 0 {
-        return "null".to_owned();
-    }
-    let summary = times.summary();
-    let buckets = times.buckets().into_iter().map(|(low, count)| format!("[{low},{count}]"));
-    Object::new()
-        .raw("count", times.count())
-        .raw("never", times.never())
-        .maybe("min", times.minimum())
-        .maybe("mean", times.mean())
-        .raw("sum", u64::try_from(summary.sum).unwrap_or(u64::MAX))
-        .maybe("longest", (times.count() > 0).then_some(summary.longest))
-        .raw("p50", quantile(times.quantile(0.5)))
-        .raw("p90", quantile(times.quantile(0.9)))
-        .raw("p99", quantile(times.quantile(0.99)))
-        .raw("p99.9", quantile(times.quantile(0.999)))
-        .raw("p99.99", quantile(times.quantile(0.9999)))
-        .raw("max", quantile(times.maximum()))
-        .raw("histogram", array(buckets))
-        .end()
-}
-
 fn latency(report: &BenchReport<'_>) -> String {
     let (latencies, connect) = (&report.results.latencies, &report.results.connections.times);
     let kind = match report.load.pace {
@@ -228,6 +195,7 @@ fn latency(report: &BenchReport<'_>) -> String {
         .text("kind", kind)
         .raw("delivery", times(&latencies.delivery))
         .raw("ack", times(&latencies.acknowledgement))
+        .raw("away_from_cuts", times(&report.results.disturbances.away))
         .raw("connect", times(&connect.whole))
         .raw("tcp", times(&connect.tcp))
         .raw("tls", times(&connect.tls))

@@ -1,11 +1,13 @@
 //! Objects of JSON, whose members stay in their order, and their values.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::command::bench::conditions::Measured;
-use crate::command::bench::measure::Quantile;
+use crate::command::bench::measure::{LatencyTimes, Quantile};
 
 /// An object that grows; its members stay in their order.
 pub struct Object(String);
@@ -83,4 +85,39 @@ pub fn measured(value: Measured) -> String {
         Measured::Never => "\"never\"".to_owned(),
         Measured::Nothing => "null".to_owned(),
     }
+}
+
+/// A time in seconds.
+pub fn seconds(time: Duration) -> String {
+    number(time.as_secs_f64())
+}
+
+/// An object of counts.
+pub fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
+    let object = Object::new();
+    counts.iter().fold(object, |object, (name, count)| object.raw(&name.to_string(), count)).end()
+}
+
+/// Times in nanoseconds; `null` if nothing was expected.
+pub fn times(times: &LatencyTimes) -> String {
+    if times.count() + times.never() == 0 {
+        return "null".to_owned();
+    }
+    let summary = times.summary();
+    let buckets = times.buckets().into_iter().map(|(low, count)| format!("[{low},{count}]"));
+    Object::new()
+        .raw("count", times.count())
+        .raw("never", times.never())
+        .maybe("min", times.minimum())
+        .maybe("mean", times.mean())
+        .raw("sum", u64::try_from(summary.sum).unwrap_or(u64::MAX))
+        .maybe("longest", (times.count() > 0).then_some(summary.longest))
+        .raw("p50", quantile(times.quantile(0.5)))
+        .raw("p90", quantile(times.quantile(0.9)))
+        .raw("p99", quantile(times.quantile(0.99)))
+        .raw("p99.9", quantile(times.quantile(0.999)))
+        .raw("p99.99", quantile(times.quantile(0.9999)))
+        .raw("max", quantile(times.maximum()))
+        .raw("histogram", array(buckets))
+        .end()
 }

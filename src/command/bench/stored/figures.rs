@@ -9,8 +9,8 @@ use crate::command::bench::conditions::Measured;
 use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::measure::{LatencyTimes, TimesSummary};
 use crate::command::bench::results::{
-    ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MessageResults,
-    Results, Second, Verified,
+    ConnectionResults, ConnectionTimes, DisturbanceResults, GeneratorResults, Latencies,
+    LoadEnding, MessageResults, Results, Second, Verified,
 };
 use crate::mqtt::reason::ReasonCode;
 
@@ -37,6 +37,8 @@ pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
         series: series(&whole.get("series")?)?,
         held: held.zip(online),
         granted: connections.read("granted", qos)?,
+        // What was done to connections is not put together.
+        disturbances: DisturbanceResults::default(),
         ending: ending(whole)?,
     })
 }

@@ -47,8 +47,8 @@ pub struct StoredRun {
     pub invalid: Vec<String>,
     /// The figures of each run.
     pub runs: Vec<RunFigures>,
-    /// How many steps it had.
-    pub steps: usize,
+    /// How many steps, cuts, stalls and kinds of churn it had.
+    pub specials: usize,
 }
 
 /// Reads a report.
@@ -80,8 +80,15 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
         results: figures::results(&whole)?,
         invalid: invalid?,
         runs: runs.iter().map(figures::run).collect::<Result<_, _>>()?,
-        steps: whole.get("steps")?.elements()?.len(),
+        specials: specials(&whole)?,
     })
+}
+
+/// What cannot be put together.
+fn specials(whole: &StoredMember<'_>) -> Result<usize, String> {
+    let count = |name: &str| whole.get(name)?.elements().map(|all| all.len());
+    let churn = usize::from(whole.maybe("churn")?.is_some());
+    Ok(count("steps")? + count("cuts")? + count("stalls")? + churn)
 }
 
 fn run(member: &StoredMember<'_>) -> Result<u32, String> {

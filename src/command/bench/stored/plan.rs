@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::value::StoredMember;
 use crate::command::bench::config::{
-    BenchAction, Comeback, LoadPace, LoadPlan, MessagePlan, TimePlan, WindowLength,
+    BenchAction, Comeback, LoadPace, LoadPlan, MessagePlan, SessionKeeping, TimePlan, WindowLength,
 };
 use crate::command::bench::course::LoadCourse;
+use crate::command::bench::disturbances::Disturbances;
 use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::machine::Machine;
 use crate::command::bench::payload::Sizes;
@@ -42,6 +43,11 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
         times: times(&plan)?,
         connect_rate: plan.read("connect_rate", StoredMember::real)?,
         comeback: if comes_back { Comeback::Soon } else { Comeback::Never },
+        sessions: match plan.get("session_expiry")?.up_to(u32::MAX as usize)? {
+            0 => SessionKeeping::Connection,
+            expiry => SessionKeeping::Kept(u32::try_from(expiry).unwrap_or(u32::MAX)),
+        },
+        disturbances: Disturbances::default(),
         seed: whole.get("seed")?.long()?,
         action: BenchAction::Run,
     })

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
+use crate::command::bench::config::{LoadPace, LoadPlan, SessionKeeping, WindowLength};
 use crate::command::bench::course::{LoadCourse, Ramp, RampStep};
 use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::payload::Sizes;
@@ -54,7 +54,19 @@ fn plan(report: &BenchReport<'_>) -> String {
         parts.push(sizes(&load.messages.sizes));
         parts.push(pace(load));
     }
+    parts.extend(sessions(load.sessions));
     parts.join(", ")
+}
+
+/// How long sessions are kept.
+fn sessions(sessions: SessionKeeping) -> Option<String> {
+    match sessions {
+        SessionKeeping::Connection => None,
+        SessionKeeping::Kept(u32::MAX) => Some("sessions kept".to_owned()),
+        SessionKeeping::Kept(expiry) => {
+            Some(format!("sessions kept {} s", words::thousands(expiry.into())))
+        }
+    }
 }
 
 /// How long the messages are.

@@ -139,6 +139,7 @@ pub fn times(report: &BenchReport<'_>, lines: &mut TextLines) {
     let delivery = if is_open { "delivery" } else { "service" };
     let rows = [
         (delivery, &latencies.delivery),
+        ("  away from cut", &report.results.disturbances.away),
         ("acknowledgement", &latencies.acknowledgement),
         ("lateness", &latencies.lateness),
     ];

@@ -54,6 +54,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
     if report.steps.is_empty() {
         if report.load.plan.publishers > 0 {
             messages::add(report, &mut lines);
+        }
+        disturbances(report, &mut lines);
+        if report.load.plan.publishers > 0 {
             messages::times(report, &mut lines);
         }
         verdict::notes(report, &mut lines);
@@ -91,4 +94,26 @@ pub fn render_so_far(report: &BenchReport<'_>) -> String {
 /// So many nanoseconds a second, for people.
 fn growth(growth: f64) -> String {
     precise(number(Duration::from_secs_f64(growth.clamp(0.0, 1e18) / 1e9)))
+}
+
+/// What was done to connections on purpose, and what came of it.
+fn disturbances(report: &BenchReport<'_>, lines: &mut TextLines) {
+    for cut in &report.results.disturbances.cuts {
+        let [happened, waited] = super::cuts::lines(cut, report.load.sessions);
+        lines.add("cut", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    for stall in &report.results.disturbances.stalls {
+        let [happened, waited] = super::cuts::stall_lines(stall);
+        lines.add("stall", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    if let Some(rate) = report.load.disturbances.churn {
+        let churn = &report.results.disturbances.churn;
+        lines.add("churn", &super::cuts::churn_line(rate, churn, report.load.sessions));
+    }
 }

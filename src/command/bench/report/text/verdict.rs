@@ -34,6 +34,10 @@ pub fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
     if load.comeback == Comeback::Never && results.connections.losses() > 0 {
         lines.add("note", "connections that were lost did not come back (--no-reconnect)");
     }
+    if results.disturbances.sessions_left > 0 {
+        let count = words::thousands(results.disturbances.sessions_left);
+        lines.add("note", &format!("so many sessions could not be ended at the server: {count}"));
+    }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
         let growth = overload
             .growth
