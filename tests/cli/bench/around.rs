@@ -90,7 +90,8 @@ fn what_fails_fast_does_not_wait_for_the_end() {
     assert_eq!((outcome.code(), &object["failed_fast"]), (Some(1), &true.into()), "{outcome}");
     assert_eq!(object["interrupted"], false, "{outcome}");
     assert_eq!(object["verified"]["duplicated"], 1, "{outcome}");
-    let arguments = [&["bench", &broker.url()], &flags[..], &PATIENT].concat();
+    let url = broker.url();
+    let arguments = [&["bench", &url], &flags[..], &PATIENT].concat();
     broker.change(Wrong::Doubled(17, 0));
     let outcome = Program::new(arguments).run();
     let text = text(&outcome);
