@@ -25,7 +25,8 @@ const ROOMS: &[Room] = &[
         may_name: "command::Config command::publish::config command::subscribe::config \
                    command::bench::conditions command::bench::config \
                    command::bench::disturbances command::bench::payload \
-                   command::bench::plan command::bench::schedule \
+                   command::bench::part command::bench::plan command::bench::schedule \
+                   command::bench::steps \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
                    command::check::ReportFormat command::check::ServerConfig \
@@ -150,9 +151,14 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("command::bench::load", PURE_BENCH),
     ("command::bench::measure", PURE_BENCH),
     ("command::bench::payload", PURE_BENCH),
+    ("command::bench::comparison", PURE_BENCH),
+    ("command::bench::merging", PURE_BENCH),
+    ("command::bench::part", PURE_BENCH),
     ("command::bench::plan", PURE_BENCH),
     ("command::bench::report", PURE_BENCH),
     ("command::bench::schedule", PURE_BENCH),
+    ("command::bench::steps", PURE_BENCH),
+    ("command::bench::stored", PURE_BENCH),
     ("command::bench::verify", PURE_BENCH),
     // `command::check::guarded` alone: a probe that panics ends its thread.
     ("command::check::bench", "std::thread"),

@@ -1,5 +1,8 @@
 //! `mqttws bench`.
 
+mod around;
+mod parts;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, Args, ValueEnum};
 
+use self::around::{HasteFlags, IntervalFlags, StepFlags};
+use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::crew::CrewFlags;
 use super::disturbances::DisturbanceFlags;
@@ -21,6 +26,7 @@ use crate::command::bench::config::{
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
+use crate::command::bench::steps::LoadCourse;
 use crate::exit::Usage;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
@@ -78,14 +84,33 @@ pub struct BenchFlags {
     /// What is done to connections.
     #[command(flatten)]
     disturbances: DisturbanceFlags,
+    /// Steps of rates.
+    #[command(flatten)]
+    steps: StepFlags,
 
     /// What fails the run.
     #[command(flatten)]
     judgement: JudgementFlags,
 
+    /// An early end.
+    #[command(flatten)]
+    haste: HasteFlags,
+
+    /// Runs in turn, and an earlier one.
+    #[command(flatten)]
+    repetition: RepetitionFlags,
+
     /// The reports.
     #[command(flatten)]
     output: BenchOutputFlags,
+
+    /// Lines while it goes on.
+    #[command(flatten)]
+    interval: IntervalFlags,
+
+    /// Parts of a run.
+    #[command(flatten)]
+    parts: PartFlags,
 
     /// Address and session.
     #[command(flatten)]
@@ -153,7 +178,8 @@ struct CrowdFlags {
 struct PayloadFlags {
     /// Messages a second, of all publishers together, such as 500, 20k or 1.5M [default: as fast as
     /// they are acknowledged, or arrive]
-    #[arg(long, value_name = "RATE", value_parser = message_rate, allow_hyphen_values = true)]
+    #[arg(long, value_name = "RATE", value_parser = message_rate, group = "open",
+          allow_hyphen_values = true)]
     rate: Option<f64>,
 
     /// With `--rate`: at equal distances, or at random ones
@@ -162,7 +188,7 @@ struct PayloadFlags {
         value_name = "HOW",
         value_enum,
         default_value = "even",
-        requires = "rate",
+        requires = "open",
         allow_hyphen_values = true
     )]
     arrival: ArrivalKind,
@@ -170,7 +196,7 @@ struct PayloadFlags {
     /// With `--rate`: messages are due at multiples of this time, at most 10ms; 0 costs a wake-up a
     /// message
     #[arg(long, value_name = "TIME", default_value = "100us", value_parser = tick,
-          requires = "rate", allow_hyphen_values = true)]
+          requires = "open", allow_hyphen_values = true)]
     tick: Duration,
 
     /// Bytes of each payload: 256, 64..1K (any length between), or 64:90,1K:9,64K:1 (lengths with
@@ -420,8 +446,8 @@ impl CrowdFlags {
 }
 
 impl PayloadFlags {
-    fn pace(&self, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
-        let Some(rate) = self.rate else {
+    fn pace(&self, rate: Option<f64>, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
+        let Some(rate) = rate else {
             let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
             return LoadPace::Closed(has_answers.then(|| max_inflight.unwrap_or(IN_FLIGHT)));
         };
@@ -440,12 +466,13 @@ impl PayloadFlags {
 }
 
 impl TimeFlags {
-    fn plan(&self) -> TimePlan {
+    fn plan(&self, course: LoadCourse) -> TimePlan {
         let usual = if self.count.is_some() { Duration::ZERO } else { Duration::from_secs(2) };
         TimePlan {
             length: self.count.map_or(WindowLength::Time(self.length), WindowLength::Count),
             warmup: self.warmup.unwrap_or(usual),
             drain: self.drain,
+            course,
         }
     }
 }
@@ -459,39 +486,46 @@ impl BenchFlags {
         let needs = ClientNeeds { version_5, ..ClientNeeds::new(Lifetime::Connection) };
         let (clients, warnings) =
             self.connection.resolve_each(&needs, &GivenProperties::default())?;
-        let plan = self.crowd.plan()?;
+        let whole = self.crowd.plan()?;
+        let seed = self.messages.seed.or_else(|| self.parts.seed());
+        let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
         let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
         let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
-        let times = self.times.plan();
+        let (rate, course) = self.steps.course(self.messages.rate);
+        let times = self.times.plan(course);
         let comeback_rate = self.crowd.connect_rate.and_then(ConnectRate::limit);
         let load = LoadPlan {
             plan,
             topic: self.crowd.topic.clone(),
             messages: self.messages.plan(),
-            pace: self.messages.pace(max_inflight, &plan),
-            times,
+            pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
+            times: TimePlan { length: parts::length(times.length, runs.part), ..times },
             connect_rate: self.crowd.connect_rate.map_or(Some(CONNECT_RATE), ConnectRate::limit),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             sessions: self.disturbances.sessions(),
             disturbances: self.disturbances.plan(&plan, times.length, comeback_rate)?,
-            seed: self.messages.seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
+            seed: seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };
+        self.steps.check(&load)?;
         let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
         let secrets: Vec<String> = clients.iter().flat_map(secrets).collect();
         let report = ReportPlan {
             form: if is_json { BenchForm::Json } else { BenchForm::Text },
             json: self.output.json.iter().flatten().next().cloned(),
             hgrm: self.output.hgrm,
+            baseline: self.repetition.baseline(&self.judgement.fail)?,
             conditions: self.judgement.fail,
             tolerated: self.judgement.tolerate,
+            haste: self.haste.haste(),
+            interval: self.interval.interval(),
             max_lateness: self.judgement.max_lateness.unwrap_or(MaxLateness::Usual),
             arguments: masked(std::env::args_os(), &secrets),
         };
         let remote =
             if self.crowd.allow_remote > 0 { RemoteLoad::Allowed } else { RemoteLoad::Spared };
         let verbosity = self.connection.verbosity();
-        Ok((Config { clients, fleet, remote, load, report, verbosity }, warnings))
+        Ok((Config { clients, fleet, remote, load, report, runs, verbosity }, warnings))
     }
 
     /// Refuses shared flags that have no meaning here.

@@ -46,6 +46,11 @@ pub fn monotonic() -> u64 {
     super::clock::number(time)
 }
 
+/// The time since 1970.
+pub fn since_1970() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Realtime)).unwrap_or_default()
+}
+
 /// Which `CLOCK_MONOTONIC` that is: two machines, and two containers with clocks of their own,
 /// have different ones.
 pub fn clock_identity() -> u16 {

@@ -38,7 +38,45 @@ fn empty() -> Histogram<u64> {
     Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS).expect("the bounds are in their range")
 }
 
+/// What is known of times beside their histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimesSummary {
+    /// How many did not come.
+    pub never: u64,
+    /// All together.
+    pub sum: u128,
+    /// The shortest.
+    pub shortest: u64,
+    /// The longest that came.
+    pub longest: u64,
+}
+
+/// How many times can be counted.
+const MOST_TIMES: u64 = 1 << 53;
+
 impl LatencyTimes {
+    /// Times of which the buckets are known, and what they do not tell; `None` if that does not fit
+    /// together.
+    pub fn of_buckets(buckets: &[(u64, u64)], summary: TimesSummary) -> Option<Self> {
+        let all = buckets.iter().try_fold(0_u64, |all, (_, count)| all.checked_add(*count))?;
+        if all > MOST_TIMES || summary.shortest > summary.longest {
+            return None;
+        }
+        let mut times = Self::default();
+        for (lowest, count) in buckets {
+            times.add_many(*lowest, *count);
+        }
+        let TimesSummary { never, sum, shortest, longest } = summary;
+        (times.never, times.sum, times.shortest, times.longest) = (never, sum, shortest, longest);
+        Some(times)
+    }
+
+    /// What the buckets do not tell.
+    pub fn summary(&self) -> TimesSummary {
+        let Self { never, sum, shortest, longest, .. } = *self;
+        TimesSummary { never, sum, shortest, longest }
+    }
+
     /// One more time, in nanoseconds.
     pub fn add(&mut self, time: u64) {
         self.add_many(time, 1);

@@ -1,89 +1,111 @@
 //! `bench`: a load of many connections, and what the server makes of it.
 
 mod clock;
+mod comparison;
 pub mod conditions;
 pub mod config;
 pub mod disturbances;
+mod ending;
 mod joining;
 mod judge;
 mod limits;
 mod load;
 mod machine;
 mod measure;
+mod merging;
 mod names;
+pub mod part;
 pub mod payload;
 pub mod plan;
+mod repeated;
 mod report;
 mod results;
 pub mod schedule;
+mod screen;
+pub mod steps;
+mod stored;
 pub mod verify;
 mod words;
 
 use std::net::{IpAddr, UdpSocket};
-use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::client::fleet::{Cause, Fleet, FleetOptions, FleetServer, FleetTarget};
+use crate::client::fleet::{Fleet, FleetOptions, FleetServer, FleetTarget};
 use crate::client::{self, Client, Established};
 use crate::exit::{Exit, Usage};
-use crate::mqtt::qos::QoS;
-use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
-use crate::stdio::{self, replace::replace};
-use crate::terminal::load_line::LoadLine;
+use crate::stdio;
 
 use clock::RunClock;
-use conditions::ConditionOutcome;
 use config::{
-    BenchAction, BenchForm, Config, FleetPlan, LoadPace, LoadPlan, RemoteLoad, ReportPlan,
-    SessionKeeping,
+    BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
 };
-use judge::{Circumstances, RunJudgement, ServerPlace, judge};
+use ending::{Surroundings, beside, finish};
+use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
-use load::{Context, Load, RunDisplay, System, commonest};
+use load::{Context, Found, Load, System};
 use machine::Machine;
-use names::topics;
+use names::Names;
 use payload::Payloads;
-use report::{BenchReport, BenchServer, hgrm, json, promised, text};
-use results::{LoadEnding, Results};
+use repeated::AllRuns;
+use report::BenchServer;
+use screen::Screen;
 
 /// Runs `mqttws bench`.
 // Not part of the caller, whose frame would hold what this one needs.
 #[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
-    let Config { clients, fleet, remote, load, report, verbosity } = config;
+    if !config.runs.merge.is_empty() {
+        return repeated::merge(&config);
+    }
+    let Config { clients, fleet, remote, load, report, runs, verbosity } = config;
     clients.iter().try_for_each(check_client)?;
     fleet.check(load.plan.connections())?;
-    let run = run_number(load.seed);
-    let topics = topics(&load, run)?;
+    let run = runs.run.unwrap_or_else(|| run_number(load.seed));
+    let names = Names { run, part: runs.part, whole: runs.whole, plan: load.plan };
+    let topics = names.topics(&load.topic)?;
     let ends = Ends { local: fleet.local.len() as u64, servers: clients.len() as u64 };
     if load.action == BenchAction::Print {
         return print_plan(&load, &topics, ends);
     }
     check_limits(&load, ends)?;
     check_files(&report)?;
+    let baseline = repeated::baseline(&report)?;
+    check_start(runs.start_at)?;
     let machine = Machine::look();
     let mut explored = Explored::default();
     for mut options in clients {
         let login = options.session.login.credentials.clone();
-        fleet.identify(&mut options.session, &load.plan, run, 0);
+        fleet.identify(&mut options.session, &names, 0);
         explored.add(options, &fleet, remote)?.log_in_with(login);
     }
     if let SessionKeeping::Kept(expiry) = load.sessions {
         explored.servers.iter_mut().for_each(|server| server.keep_sessions(expiry));
     }
     let server = explored.server()?;
-    let start = rfc_3339();
+    let (part, start) = (runs.part, rfc_3339());
+    let mut surroundings = Surroundings { run, part, start, server, machine, baseline };
     let options = FleetOptions { servers: explored.servers, local: fleet.local.clone() };
-    let results = run_load(options, &fleet, &load, topics, run, verbosity)?;
+    let (load, report) = (&load, &report);
+    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, verbosity };
+    let all = task.run_all(names, &surroundings)?;
     // Until here a second signal would have ended the process by the handlers of the first client.
     drop(explored.clients);
-    let receive_maximum = results.connections.receive_maximum;
-    let server = BenchServer { receive_maximum, ..server };
-    let surroundings = Surroundings { run, start, server, machine };
-    finish(&load, &report, &surroundings, &results)
+    surroundings.server.receive_maximum = all.found.results.connections.receive_maximum;
+    finish(load, report, &surroundings, &all)
+}
+
+/// Refuses a time that has passed.
+fn check_start(start_at: Option<Duration>) -> Result<()> {
+    let Some(at) = start_at else { return Ok(()) };
+    let late = machine::since_1970().saturating_sub(at);
+    ensure!(
+        late.is_zero(),
+        Usage::new(format!("--start-at: that was {} ago", words::seconds(late)))
+    );
+    Ok(())
 }
 
 /// Refuses what a client may do and bench does not.
@@ -192,195 +214,74 @@ fn shown(client: &Client, established: &Established, place: ServerPlace) -> Benc
     }
 }
 
-/// Runs the load.
-fn run_load(
+/// What is run, once or several times.
+struct LoadTask<'a> {
     options: FleetOptions,
-    plan: &FleetPlan,
-    load: &LoadPlan,
-    topics: Vec<TopicName>,
-    run: u32,
+    fleet: &'a FleetPlan,
+    load: &'a LoadPlan,
+    report: &'a ReportPlan,
+    runs: &'a RunPlan,
     verbosity: Verbosity,
-) -> Result<Results> {
-    let (rss_before, _) = machine::memory();
-    let mut fleet = Fleet::new(options).context("starting the load")?;
-    for id in 0..load.plan.connections() {
-        fleet.add(|config| plan.identify(config, &load.plan, run, id));
-    }
-    let mut random = fastrand::Rng::with_seed(load.seed);
-    // Both at once: other processes of this machine have the same clock.
-    let now = Instant::now();
-    let clock = RunClock::new(now, machine::monotonic());
-    let context = Context {
-        load: load.clone(),
-        topics,
-        payloads: Payloads::new(run, machine::clock_identity(), move || random.u64(..)),
-        clock,
-        now: Instant::now,
-        window: load::Window::default(),
-        readers: Vec::new(),
-    };
-    let system = System { cpu: machine::thread_cpu, machine: machine::machine_cpu };
-    let mut screen = Screen::new(verbosity, now);
-    let mut load = Load::new(context, system, &mut screen, now);
-    fleet.run(&mut load).context("waiting for the connections")?;
-    let mut results = load.into_results();
-    screen.line.finish();
-    (_, results.generator.rss) = machine::memory();
-    results.generator.rss_before = rss_before;
-    Ok(results)
 }
 
-/// What is shown while the load runs.
-struct Screen {
-    line: LoadLine,
-}
+impl LoadTask<'_> {
+    /// All runs, one after the other; each has names of its own.
+    fn run_all(&self, mut names: Names, surroundings: &Surroundings) -> Result<AllRuns> {
+        let place = surroundings.server.place;
+        let judged = |found: &Found| ending::judged(self.load, self.report, place, &found.results);
+        let found = self.run(&names, surroundings)?;
+        let first = (self.runs.runs > 1).then(|| judged(&found));
+        let mut all = AllRuns::new(found);
+        if let Some(judgement) = first {
+            all.judge(1, judgement);
+        }
+        for number in 2..=self.runs.runs {
+            if !all.goes_on() {
+                break;
+            }
+            names.run = names.run.wrapping_add(1);
+            let found = self.run(&names, surroundings)?;
+            all.judge(number, judged(&found));
+            all.add(&found);
+        }
+        Ok(all)
+    }
 
-impl Screen {
-    fn new(verbosity: Verbosity, now: Instant) -> Self {
-        let is_shown = verbosity.shows_progress();
-        Self { line: if is_shown { LoadLine::new(now) } else { LoadLine::default() } }
+    /// Runs the load.
+    fn run(&self, names: &Names, surroundings: &Surroundings) -> Result<Found> {
+        let (rss_before, _) = machine::memory();
+        let Self { load, report, fleet: plan, .. } = *self;
+        let mut fleet = Fleet::new(self.options.clone()).context("starting the load")?;
+        for id in 0..load.plan.connections() {
+            fleet.add(|config| plan.identify(config, names, id));
+        }
+        let mut random = fastrand::Rng::with_seed(load.seed);
+        // Both at once: other processes of this machine have the same clock.
+        let now = Instant::now();
+        let clock = RunClock::new(now, machine::monotonic());
+        let start_at = self.runs.start_at.map(|at| at.saturating_sub(machine::since_1970()));
+        let context = Context {
+            load: load.clone(),
+            topics: names.topics(&load.topic)?,
+            payloads: Payloads::new(names.payloads(), machine::clock_identity(), move || {
+                random.u64(..)
+            }),
+            clock,
+            now: Instant::now,
+            window: load::Window::default(),
+            readers: Vec::new(),
+            step: 0,
+            start_at: start_at.map(|wait| now + wait),
+        };
+        let system = System { cpu: machine::thread_cpu, machine: machine::machine_cpu };
+        let mut screen = Screen::new(load, report, surroundings, self.verbosity, now);
+        let mut load = Load::new(context, system, &mut screen, now);
+        fleet.run(&mut load).context("waiting for the connections")?;
+        let mut found = load.into_found();
+        screen.finish();
+        let generator = &mut found.results.generator;
+        (_, generator.rss) = machine::memory();
+        generator.rss_before = rss_before;
+        Ok(found)
     }
-}
-
-impl RunDisplay for &mut Screen {
-    fn next(&self) -> Option<Instant> {
-        self.line.next()
-    }
-
-    fn show(&mut self, line: String, now: Instant) {
-        self.line.show(line, now);
-    }
-
-    fn print(&mut self, results: &Results) {
-        let Results { connections, messages, verified, .. } = results;
-        crate::report::note(&format!(
-            "so far: {} of {} connections, sent {}, received {}, duplicated {}, reordered {}, \
-             corrupted {}",
-            words::thousands(connections.made),
-            words::thousands(connections.wanted),
-            words::thousands(messages.sent),
-            words::thousands(messages.received),
-            words::thousands(verified.duplicated),
-            words::thousands(verified.reordered),
-            words::thousands(verified.corrupted),
-        ));
-    }
-}
-
-/// Where and when a run was.
-struct Surroundings {
-    run: u32,
-    start: String,
-    server: BenchServer,
-    machine: Machine,
-}
-
-/// Judges, prints and writes the report; the exit of the run.
-fn finish(
-    load: &LoadPlan,
-    plan: &ReportPlan,
-    surroundings: &Surroundings,
-    results: &Results,
-) -> Result<Exit> {
-    let Surroundings { run, start, server, machine } = surroundings;
-    let judgement = judged(load, plan, server.place, results);
-    let is_overloaded = judgement.is_overloaded();
-    let qos = promised(load, results);
-    let (given, tolerated) = (&plan.conditions, &plan.tolerated);
-    let outcomes = conditions::outcomes(given, tolerated, qos, results, is_overloaded);
-    let report = BenchReport {
-        run: *run,
-        start,
-        load,
-        plan,
-        server,
-        machine,
-        results,
-        judgement: &judgement,
-        outcomes: &outcomes,
-    };
-    if let Some(path) = &plan.json {
-        write(path, &(json::render(&report) + "\n"))?;
-    }
-    if let Some(prefix) = &plan.hgrm {
-        write_percentiles(prefix, load, results)?;
-    }
-    // A reader that has seen enough is no failure.
-    super::print(&match plan.form {
-        BenchForm::Text => text::render(&report),
-        BenchForm::Json => json::render(&report),
-    })?;
-    Ok(exit(load, results, &judgement, &outcomes))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "few digits are needed")]
-fn judged(
-    load: &LoadPlan,
-    plan: &ReportPlan,
-    place: ServerPlace,
-    results: &Results,
-) -> RunJudgement {
-    let sent = results.messages.sent.max(1) as f64;
-    let circumstances = Circumstances {
-        pace: load.pace,
-        length: load.times.length,
-        max_lateness: plan.max_lateness,
-        place,
-        copies: results.messages.expected as f64 / sent,
-    };
-    judge(results, &circumstances)
-}
-
-fn write(path: &Path, content: &str) -> Result<()> {
-    replace(path, |file| file.write_all(content.as_bytes()))
-        .with_context(|| format!("writing {}", path.display()))
-}
-
-/// `PREFIX.NAME.hgrm`
-fn beside(prefix: &Path, name: &str) -> std::path::PathBuf {
-    let mut path = prefix.as_os_str().to_owned();
-    path.push(format!(".{name}.hgrm"));
-    path.into()
-}
-
-fn write_percentiles(prefix: &Path, load: &LoadPlan, results: &Results) -> Result<()> {
-    let latencies = &results.latencies;
-    let mut all = vec![("connect", &results.connections.times.whole)];
-    if load.plan.publishers > 0 && load.plan.subscribers > 0 {
-        all.push(("delivery", &latencies.delivery));
-    }
-    if load.messages.qos > QoS::AtMostOnce {
-        all.push(("ack", &latencies.acknowledgement));
-    }
-    if let LoadPace::Open(_) = load.pace {
-        all.push(("lateness", &latencies.lateness));
-    }
-    for (name, times) in all {
-        write(&beside(prefix, name), &hgrm::render(times))?;
-    }
-    Ok(())
-}
-
-fn exit(
-    load: &LoadPlan,
-    results: &Results,
-    judgement: &RunJudgement,
-    outcomes: &[ConditionOutcome],
-) -> Exit {
-    if let LoadEnding::Interrupted(signal, _) = results.ending {
-        return Exit::Signal(signal.into());
-    }
-    let connections = &results.connections;
-    if connections.made == 0
-        && let Some(cause) = commonest(&connections.failed)
-    {
-        return cause.into();
-    }
-    let is_denied = connections.failed.keys().any(|cause| matches!(cause, Cause::Suback(_)));
-    if load.plan.subscribers > 0 && connections.times.suback.count() == 0 && is_denied {
-        return Exit::Denied;
-    }
-    let has_failed =
-        outcomes.iter().any(|outcome| outcome.verdict == conditions::ConditionVerdict::Failed);
-    if has_failed || !judgement.is_valid() { Exit::Local } else { Exit::Done }
 }

@@ -1,4 +1,5 @@
-//! What the topics of a run are called, and who each connection is.
+//! What the topics of a run are called, and who each connection is; also where it is one part of
+//! several.
 
 use std::fmt::Write as _;
 
@@ -6,30 +7,73 @@ use anyhow::{Result, ensure};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::config::{FleetPlan, LoadPlan};
-use super::plan::{Plan, Role};
+use super::config::FleetPlan;
+use super::part::Part;
+use super::plan::{Audience, Plan, Role};
 use crate::exit::Usage;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 
-/// The topics of a run, from the pattern of `-t`.
-pub fn topics(load: &LoadPlan, run: u32) -> Result<Vec<TopicName>> {
-    let plan = &load.plan;
-    let mut topics = Vec::with_capacity(plan.topics);
-    for number in 0..plan.topics {
-        let publisher = if plan.publishers == 0 { 0 } else { number % plan.publishers };
-        let name = expanded(&load.topic, run, number, publisher)?;
-        let topic = TopicName::new(name.clone())
-            .map_err(|error| Usage::new(format!("-t: {name}: {error}")))?;
-        topics.push(topic);
+/// What names follow from.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    /// The number of the run.
+    pub run: u32,
+    /// Which part of it this is.
+    pub part: Part,
+    /// The plan of the whole.
+    pub whole: Plan,
+    /// The plan of this part.
+    pub plan: Plan,
+}
+
+impl Names {
+    /// The topics of a run, from the pattern of `-t`.
+    pub fn topics(&self, pattern: &str) -> Result<Vec<TopicName>> {
+        let plan = &self.plan;
+        let mut topics = Vec::with_capacity(plan.topics);
+        for number in 0..plan.topics {
+            let number = self.part.topic(number);
+            let publishers = self.whole.publishers;
+            let publisher = if publishers == 0 { 0 } else { number % publishers };
+            let name = expanded(pattern, self.run, number, publisher)?;
+            let topic = TopicName::new(name.clone())
+                .map_err(|error| Usage::new(format!("-t: {name}: {error}")))?;
+            topics.push(topic);
+        }
+        let mut names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
+        names.sort_unstable();
+        if let Some(name) = names.windows(2).find_map(same) {
+            let why = format!("-t: two of {} topics are {name}: %i is missing", plan.topics);
+            return Err(Usage::new(why).into());
+        }
+        Ok(topics)
     }
-    let mut names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
-    names.sort_unstable();
-    if let Some(name) = names.windows(2).find_map(same) {
-        let why = format!("-t: two of {} topics are {name}: %i is missing", plan.topics);
-        return Err(Usage::new(why).into());
+
+    /// The client id of a connection: at most 23 characters. One that stands in several parts has
+    /// several.
+    pub fn client_id(&self, id: usize) -> ByteString {
+        let Plan { publishers, subscribers, topics, .. } = self.whole;
+        let (letter, number) = match (self.plan.role(id), self.whole.audience) {
+            (Role::Subscriber(number), Audience::Everyone) => ('s', number),
+            (Role::Subscriber(number), Audience::Shared) => {
+                ('s', self.part.connection(number, subscribers, topics))
+            }
+            (Role::Publisher(number), _) => ('p', self.part.connection(number, publishers, topics)),
+            (Role::Idle(number), _) => ('c', self.part.topic(number)),
+        };
+        let run = self.run;
+        if self.part.of == 1 {
+            return format!("b{run:08x}{letter}{number}").into();
+        }
+        format!("b{run:08x}{letter}{number}-{}", self.part.number).into()
     }
-    Ok(topics)
+
+    /// The number in the payloads: each part takes those of the others for foreign.
+    pub fn payloads(&self) -> u32 {
+        let part = u32::try_from(self.part.number - 1).unwrap_or_default();
+        self.run.wrapping_add(part.wrapping_mul(0x51_7c_c1_b7))
+    }
 }
 
 /// The name that two neighbours share.
@@ -63,16 +107,6 @@ fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<
     Ok(name)
 }
 
-/// The client id of a connection: at most 23 characters.
-pub fn client_id(plan: &Plan, run: u32, id: usize) -> ByteString {
-    let (letter, number) = match plan.role(id) {
-        Role::Subscriber(number) => ('s', number),
-        Role::Publisher(number) => ('p', number),
-        Role::Idle(number) => ('c', number),
-    };
-    format!("b{run:08x}{letter}{number}").into()
-}
-
 /// What stands for the number of the connection in a client id, a user name and a password.
 const NUMBER: &str = "%c";
 
@@ -86,11 +120,12 @@ impl FleetPlan {
     }
 
     /// Gives a connection its client id, user name and password.
-    pub fn identify(&self, config: &mut session::Config, plan: &Plan, run: u32, id: usize) {
-        let number = id.to_string();
+    pub fn identify(&self, config: &mut session::Config, names: &Names, id: usize) {
+        // Another part has other connections.
+        let number = names.part.topic(id).to_string();
         config.client_id = match &self.client_id {
             Some(pattern) => pattern.replace(NUMBER, &number).into(),
-            None => client_id(plan, run, id),
+            None => names.client_id(id),
         };
         self.log_in(config, id);
     }
@@ -117,7 +152,6 @@ impl FleetPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::bench::plan::Audience;
 
     #[test]
     fn topics_follow_the_pattern() {
@@ -134,9 +168,12 @@ mod tests {
             topics: 1,
             audience: Audience::Shared,
         };
-        let ids = [0, 1_000_000, 2_999_999].map(|id| client_id(&plan, u32::MAX, id));
+        let names = Names { run: u32::MAX, part: Part::WHOLE, whole: plan, plan };
+        let ids = [0, 1_000_000, 2_999_999].map(|id| names.client_id(id));
         assert_eq!(ids[0], "bffffffffs0");
         assert_eq!(ids[1], "bffffffffp0");
-        assert!(ids.iter().all(|id| id.len() <= 23));
+        let part = Names { part: Part { number: 256, of: 256 }, ..names };
+        assert_eq!(part.client_id(0), "bffffffffs0-256");
+        assert!(ids.iter().all(|id| id.len() <= 23) && part.client_id(2_999_999).len() <= 23);
     }
 }

@@ -61,6 +61,12 @@ impl Payloads {
         Self { run, clock, block }
     }
 
+    /// The payloads of a further step, which are foreign in all others.
+    pub fn of_step(&self, step: u32) -> Self {
+        let run = self.run.wrapping_add(step.wrapping_mul(0x9e37_79b9));
+        Self { run, clock: self.clock, block: self.block.clone() }
+    }
+
     fn check(&self, stamp: Stamp, length: usize) -> u32 {
         let clock = u64::from(self.clock) << 48 | stamp.sequence;
         let mut hash = mix(u64::from(self.run) << 32 | u64::from(stamp.stream), clock);

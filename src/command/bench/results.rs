@@ -45,6 +45,25 @@ impl ConnectionResults {
     pub fn losses(&self) -> u64 {
         self.disconnected.values().sum()
     }
+
+    /// The same connections in the next step, to which no fault has come yet.
+    pub fn of_next_step(&self) -> Self {
+        Self {
+            failed: BTreeMap::new(),
+            disconnected: BTreeMap::new(),
+            reconnected: 0,
+            ..self.clone()
+        }
+    }
+
+    /// Adds what a further step has done to the same connections.
+    pub fn add_step(&mut self, step: &Self) {
+        let Self { failed, disconnected, reconnected, .. } = std::mem::take(self);
+        *self = Self { failed, disconnected, reconnected, ..step.clone() };
+        add_counts(&mut self.failed, &step.failed);
+        add_counts(&mut self.disconnected, &step.disconnected);
+        self.reconnected += step.reconnected;
+    }
 }
 
 /// How long the steps of connecting took.
@@ -85,6 +104,8 @@ pub struct MessageResults {
     pub received: u64,
     /// How long the window was.
     pub window: Duration,
+    /// From the start of the run to its beginning.
+    pub after: Duration,
     /// How many were due and not sent when it began.
     pub backlog: u64,
     /// How often a window of QoS 0 was emptied because nothing came for a second.
@@ -276,6 +297,10 @@ pub enum LoadEnding {
     Complete,
     /// By this signal, so long after the start.
     Interrupted(i32, Duration),
+    /// A condition was true so long after the start (`--fail-fast`).
+    FailedFast(Duration),
+    /// It goes on: so long after the start, and so many copies are missing.
+    Running(Duration, u64),
 }
 
 /// Everything that was found.
@@ -403,6 +428,12 @@ impl MessageResults {
         self.expected += other.expected;
         self.received += other.received;
         self.window = joined.time(self.window, other.window);
+        // That of the first to begin.
+        self.after = match (self.after.is_zero(), other.after.is_zero()) {
+            (true, _) => other.after,
+            (false, true) => self.after,
+            (false, false) => self.after.min(other.after),
+        };
         self.backlog += other.backlog;
         self.emptied += other.emptied;
     }

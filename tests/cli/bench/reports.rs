@@ -147,7 +147,12 @@ fn what_makes_no_sense_is_refused() {
         ["--tolerate", "nothing"],
         ["--tick", "11ms"],
         ["--pub", "-1"],
-        ["--ramp", "1k:2k:x2"],
+        ["--ramp", "1k:2k:x1"],
+        ["--report", "500ms"],
+        ["--runs", "0"],
+        ["--part", "1/2"],
+        ["--start-at", "1"],
+        ["--fail", "p99>1.2x"],
     ] {
         let outcome = Program::new([&["bench", url], &flag[..]].concat()).run();
         assert_eq!(outcome.code(), Some(2), "{flag:?}: {outcome}");

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::metric::{Count, Figure, Metric, TimeSource};
-use super::{Condition, IMPLIED, Operator, Tolerated};
+use super::{Bound, Condition, IMPLIED, Operator, Tolerated};
 
 const OPERATORS: &str = "> >= < <= == !=";
 
@@ -18,9 +18,9 @@ impl FromStr for Condition {
         let (operator, value) = operator(rest)
             .ok_or_else(|| format!("{text}: expected one of {OPERATORS} after {name}"))?;
         let metric = metric(name.trim()).ok_or_else(|| unknown(name.trim()))?;
-        let value = value_of(metric, value.trim()).map_err(|error| format!("{text}: {error}"))?;
+        let bound = bound(metric, value.trim()).map_err(|error| format!("{text}: {error}"))?;
         let text = text.split_whitespace().collect();
-        Ok(Self { text, metric, operator, value })
+        Ok(Self { text, metric, operator, bound })
     }
 }
 
@@ -43,7 +43,8 @@ fn operator(text: &str) -> Option<(Operator, &str)> {
         .or_else(|| two("<").map(|rest| (Operator::Below, rest)))
 }
 
-fn metric(name: &str) -> Option<Metric> {
+/// The metric of this name.
+pub fn metric(name: &str) -> Option<Metric> {
     if let Some(count) = count(name) {
         return Some(Metric::Count(count));
     }
@@ -106,12 +107,26 @@ fn count(name: &str) -> Option<Count> {
     })
 }
 
+/// A value, or how many times that of the baseline it is: `20ms`, `1.2x`.
+fn bound(metric: Metric, text: &str) -> Result<Bound, String> {
+    let Some(times) = text.strip_suffix('x') else {
+        return value_of(metric, text).map(Bound::Value);
+    };
+    let times: Option<f64> = times.trim_end().parse().ok();
+    times
+        .filter(|times| times.is_finite() && *times >= 0.0)
+        .map(Bound::OfBaseline)
+        .ok_or_else(|| "expected a number before x, such as 1.2x".to_owned())
+}
+
 /// The number that a value stands for: times in nanoseconds.
-fn value_of(metric: Metric, text: &str) -> Result<f64, String> {
+pub fn value_of(metric: Metric, text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
     let unit = text[number.len()..].trim();
     let (factor, expected) = match metric {
-        Metric::Time(..) => (time_unit(unit), "a time with ns, us, ms or s"),
+        Metric::Time(..) => {
+            (time_unit(unit), "a time with ns, us, ms or s, or a multiple of the baseline's with x")
+        }
         Metric::LostShare | Metric::Cpu => (share_unit(unit), "a share in %"),
         Metric::Memory => (memory_unit(unit), "a size with KiB or MiB"),
         Metric::Count(_) | Metric::Rate | Metric::SentRate => {
@@ -193,8 +208,12 @@ mod tests {
             ("rss>=16MiB", 16.0 * 1_048_576.0),
             ("cpu>90%", 90.0),
             ("connect.max>1s", 1e9),
+            ("lost > 0", 0.0),
+            ("p99.999<=3 ms", 3e6),
+            ("rss>100KiB", 102_400.0),
         ] {
-            assert!((text.parse::<Condition>().unwrap().value - value).abs() < 1e-9, "{text}");
+            let Bound::Value(parsed) = text.parse::<Condition>().unwrap().bound else { panic!() };
+            assert!((parsed - value).abs() < 1e-9, "{text}");
         }
         for wrong in [
             "",
@@ -213,9 +232,23 @@ mod tests {
             "lost>-1",
             "x.p99>1ms",
             "p99>infs",
+            "p99>x",
+            "p99>-1x",
+            "p99>infx",
+            "p99>1xs",
+            "p99>1e400ms",
             ">1",
         ] {
             assert!(wrong.parse::<Condition>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_multiple_of_the_baseline_has_an_x() {
+        for (text, times) in [("p99>1.2x", 1.2), ("lost<=2 x", 2.0), ("rss>1x", 1.0)] {
+            let condition: Condition = text.parse().unwrap();
+            assert_eq!(condition.bound, Bound::OfBaseline(times), "{text}");
+            assert!(condition.is_of_baseline());
         }
     }
 

@@ -92,4 +92,18 @@ impl Count {
             Self::Connected => "connected",
         }
     }
+
+    /// Whether it never becomes smaller, and is known while the run goes on.
+    pub fn only_grows(self) -> bool {
+        match self {
+            Self::Duplicated
+            | Self::Reordered
+            | Self::Corrupted
+            | Self::Refused
+            | Self::Failed
+            | Self::Disconnected => true,
+            // What is lost, missed or unsent is decided at the end.
+            Self::Lost | Self::Missed | Self::Unsent | Self::Connected => false,
+        }
+    }
 }

@@ -8,7 +8,8 @@ mod value;
 use super::results::Results;
 use super::words;
 use crate::mqtt::qos::QoS;
-use metric::{Count, Metric};
+pub use metric::Count;
+use metric::Metric;
 use value::number;
 
 /// A comparison.
@@ -34,7 +35,41 @@ pub struct Condition {
     text: String,
     metric: Metric,
     operator: Operator,
-    value: f64,
+    bound: Bound,
+}
+
+/// What a value is compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// A number: times in nanoseconds, shares in percent, memory in bytes.
+    Value(f64),
+    /// So many times the value of the baseline.
+    OfBaseline(f64),
+}
+
+impl Condition {
+    /// Whether it needs a baseline.
+    pub fn is_of_baseline(&self) -> bool {
+        matches!(self.bound, Bound::OfBaseline(_))
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What a run is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct ConditionTerms<'a> {
+    /// The conditions of `--fail`.
+    pub given: &'a [Condition],
+    /// The implied conditions that do not count.
+    pub tolerated: &'a [Tolerated],
+    /// What the readers were promised.
+    pub qos: QoS,
+    /// What an earlier run has found.
+    pub baseline: Option<&'a Results>,
 }
 
 /// An implied condition.
@@ -90,6 +125,40 @@ pub enum Measured {
     Nothing,
 }
 
+impl Measured {
+    /// The number, if it is one.
+    pub fn finite(self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Never | Self::Nothing => None,
+        }
+    }
+
+    /// How it compares: what never came is above all, and no data are below.
+    pub fn order(self, other: Self) -> std::cmp::Ordering {
+        let place = |value| match value {
+            Self::Nothing => f64::NEG_INFINITY,
+            Self::Number(number) => number,
+            Self::Never => f64::INFINITY,
+        };
+        place(self).total_cmp(&place(other))
+    }
+}
+
+/// The value of the metric of this name in what was found.
+pub fn measured(name: &str, results: &Results) -> Measured {
+    grammar::metric(name).map_or(Measured::Nothing, |metric| value::measure(metric, results))
+}
+
+/// A value of the metric of this name, for people.
+pub fn shown(name: &str, value: Measured) -> String {
+    match (grammar::metric(name), value) {
+        (Some(metric), Measured::Number(number)) => value::shown(metric, number),
+        (_, Measured::Never) => "never".to_owned(),
+        (Some(_) | None, Measured::Number(_) | Measured::Nothing) => "-".to_owned(),
+    }
+}
+
 /// The numbers that fail a run that has any.
 const IMPLIED: [Count; 7] = [
     Count::Failed,
@@ -117,37 +186,61 @@ fn is_promised(count: Count, qos: QoS) -> bool {
     }
 }
 
-/// Every condition that was given, and every implied one that is true; `qos` is what the readers
-/// were promised.
-pub fn outcomes(
-    given: &[Condition],
-    tolerated: &[Tolerated],
-    qos: QoS,
-    results: &Results,
-    is_overloaded: bool,
-) -> Vec<ConditionOutcome> {
-    let mut outcomes: Vec<ConditionOutcome> =
-        given.iter().map(|condition| condition.outcome(results)).collect();
-    for count in IMPLIED {
-        let number = number(count, results);
-        if number > 0 && is_promised(count, qos) && !tolerated.contains(&Tolerated::Count(count)) {
-            outcomes.push(implied(format!("{}>0", count.name()), number));
+impl ConditionTerms<'_> {
+    /// Every condition that was given, and every implied one that is true. `delivered` is how much
+    /// arrived of what was offered, in percent, if that was an overload.
+    pub fn outcomes(&self, results: &Results, delivered: Option<f64>) -> Vec<ConditionOutcome> {
+        let given = self.given.iter().map(|condition| condition.outcome(results, self.baseline));
+        let mut outcomes: Vec<ConditionOutcome> = given.collect();
+        for count in IMPLIED {
+            let number = number(count, results);
+            if number > 0 && self.is_implied(count) {
+                outcomes.push(implied_count(count, number));
+            }
         }
+        let counts = !self.tolerated.contains(&Tolerated::Overload);
+        outcomes.extend(delivered.filter(|_| counts).map(overload));
+        outcomes
     }
-    if is_overloaded && !tolerated.contains(&Tolerated::Overload) {
-        outcomes.push(implied("overload".to_owned(), 1));
+
+    /// The first condition that is true already, and will stay so: of a number that only grows, or
+    /// of times of which there are enough to tell.
+    pub fn failed_early(&self, results: &Results) -> Option<String> {
+        let given = self.given.iter().filter(|condition| condition.can_be_told_early(results));
+        let failed = |condition: &&Condition| {
+            condition.outcome(results, self.baseline).verdict == ConditionVerdict::Failed
+        };
+        if let Some(condition) = given.clone().find(failed) {
+            return Some(condition.text.clone());
+        }
+        let mut counts = IMPLIED.into_iter().filter(|count| count.only_grows());
+        let count = counts.find(|count| self.is_implied(*count) && number(*count, results) > 0)?;
+        Some(format!("{}>0", count.name()))
     }
-    outcomes
+
+    fn is_implied(&self, count: Count) -> bool {
+        is_promised(count, self.qos) && !self.tolerated.contains(&Tolerated::Count(count))
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
-fn implied(condition: String, number: u64) -> ConditionOutcome {
-    let shown = (condition != "overload").then(|| words::thousands(number));
+fn implied_count(count: Count, number: u64) -> ConditionOutcome {
     ConditionOutcome {
-        condition,
+        condition: format!("{}>0", count.name()),
         origin: ConditionOrigin::Implied,
-        shown,
+        shown: Some(words::thousands(number)),
         value: Measured::Number(number as f64),
+        verdict: ConditionVerdict::Failed,
+    }
+}
+
+/// So much was delivered of what was offered, in percent.
+fn overload(delivered: f64) -> ConditionOutcome {
+    ConditionOutcome {
+        condition: "overload".to_owned(),
+        origin: ConditionOrigin::Implied,
+        shown: Some(format!("{} delivered", words::percent(delivered))),
+        value: Measured::Number(delivered),
         verdict: ConditionVerdict::Failed,
     }
 }
@@ -171,7 +264,7 @@ mod tests {
     }
 
     fn failed(text: &str, results: &Results) -> bool {
-        condition(text).outcome(results).verdict == ConditionVerdict::Failed
+        condition(text).outcome(results, None).verdict == ConditionVerdict::Failed
     }
 
     #[test]
@@ -195,7 +288,7 @@ mod tests {
 
     #[test]
     fn without_data_a_condition_fails() {
-        let outcome = condition("ack.p99>1s").outcome(&results());
+        let outcome = condition("ack.p99>1s").outcome(&results(), None);
         assert_eq!((outcome.verdict, outcome.shown), (ConditionVerdict::Failed, None));
         assert!(failed("p99<1s", &Results::default()));
         assert!(failed("p99>1s", &Results::default()));
@@ -215,13 +308,82 @@ mod tests {
         results.verified.lost = 3;
         results.verified.duplicated = 2;
         let names = |qos, tolerated: &[Tolerated]| {
-            let outcomes = outcomes(&[], tolerated, qos, &results, false);
-            outcomes.into_iter().map(|outcome| outcome.condition).collect::<Vec<_>>()
+            let terms = ConditionTerms { given: &[], tolerated, qos, baseline: None };
+            terms
+                .outcomes(&results, None)
+                .into_iter()
+                .map(|outcome| outcome.condition)
+                .collect::<Vec<_>>()
         };
         assert_eq!(names(QoS::AtMostOnce, &[]), ["duplicated>0"]);
         assert_eq!(names(QoS::AtLeastOnce, &[]), ["lost>0"]);
         assert_eq!(names(QoS::ExactlyOnce, &[]), ["lost>0", "duplicated>0"]);
         let tolerated = ["lost".parse().unwrap()];
         assert_eq!(names(QoS::ExactlyOnce, &tolerated), ["duplicated>0"]);
+    }
+
+    #[test]
+    fn without_messages_there_are_no_data() {
+        let mut results = Results::default();
+        results.connections.wanted = 3;
+        results.connections.made = 3;
+        for text in ["lost>0", "lost==0", "duplicated>0", "unsent>0", "rate<1", "p99>1s", "rss>1"] {
+            assert!(failed(text, &results), "{text}");
+        }
+        for text in ["connected<3", "failed>0", "disconnected>0"] {
+            assert!(!failed(text, &results), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bound_may_be_a_multiple_of_the_baseline() {
+        let mut baseline = results();
+        baseline.latencies.delivery.clear();
+        baseline.latencies.delivery.add_many(4_000_000, 1000);
+        let outcome = |text: &str, baseline: Option<&Results>| {
+            let outcome = condition(text).outcome(&results(), baseline);
+            (outcome.verdict, outcome.shown.unwrap_or_default())
+        };
+        let (failed, passed) = (ConditionVerdict::Failed, ConditionVerdict::Passed);
+        let shown = "5.00 ms, 1.2x is 4.80 ms".to_owned();
+        assert_eq!(outcome("p99>1.2x", Some(&baseline)), (failed, shown));
+        assert_eq!(outcome("p99>1.3x", Some(&baseline)).0, passed);
+        assert_eq!(outcome("rate<1x", Some(&baseline)).0, passed);
+        // Without data at one of them it fails.
+        assert_eq!(outcome("p99>1.3x", None).0, failed);
+        assert_eq!(outcome("p99>1.3x", Some(&Results::default())).0, failed);
+        assert_eq!(outcome("ack.p99>1.3x", Some(&baseline)).0, failed);
+    }
+
+    #[test]
+    fn what_is_compared_is_what_is_printed() {
+        let mut results = results();
+        results.latencies.delivery.clear();
+        results.latencies.delivery.add_many(2_930_687, 1000);
+        let shown = |text: &str| condition(text).outcome(&results, None).shown.unwrap();
+        assert_eq!(shown("p99>20ms"), "2.93 ms");
+        assert_eq!(shown("p99>2.93ms"), "2.930687 ms");
+        assert_eq!(shown("p99==2.93ms"), "2.930687 ms");
+    }
+
+    #[test]
+    fn what_only_grows_is_told_early() {
+        let early = |texts: &[&str], results: &Results, qos| {
+            let given: Vec<Condition> = texts.iter().map(|text| condition(text)).collect();
+            let terms = ConditionTerms { given: &given, tolerated: &[], qos, baseline: None };
+            terms.failed_early(results)
+        };
+        let mut results = results();
+        let qos = QoS::AtLeastOnce;
+        assert_eq!(early(&["p99>20ms", "lost==0", "rate<1M"], &results, qos), None);
+        assert_eq!(early(&["p99>4ms"], &results, qos).as_deref(), Some("p99>4ms"));
+        results.verified.duplicated = 2;
+        assert_eq!(early(&["duplicated>1"], &results, qos).as_deref(), Some("duplicated>1"));
+        assert_eq!(early(&["duplicated>2"], &results, qos), None);
+        let implied = early(&[], &results, QoS::ExactlyOnce);
+        assert_eq!(implied.as_deref(), Some("duplicated>0"));
+        results.latencies.delivery.clear();
+        results.latencies.delivery.add_many(9_000_000_000, 999);
+        assert_eq!(early(&["p99>4ms"], &results, qos), None);
     }
 }

@@ -1,7 +1,10 @@
 //! The value of a metric in what a run has found.
 
+use super::grammar::value_of;
 use super::metric::{Count, Figure, Metric, TimeSource};
-use super::{Condition, ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured, Operator};
+use super::{
+    Bound, Condition, ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured, Operator,
+};
 use crate::command::bench::measure::{LatencyTimes, Quantile, precise};
 use crate::command::bench::results::Results;
 use crate::command::bench::words;
@@ -23,71 +26,154 @@ pub fn number(count: Count, results: &Results) -> u64 {
     }
 }
 
+/// How many there are; `None` where there was nothing to count.
+fn counted(count: Count, results: &Results) -> Option<u64> {
+    let Results { connections, messages, verified, .. } = results;
+    let has_data = match count {
+        Count::Lost | Count::Missed | Count::Duplicated | Count::Reordered | Count::Corrupted => {
+            verified.copies + messages.received + verified.corrupted > 0
+        }
+        Count::Unsent | Count::Refused => messages.sent + messages.unsent + messages.refusals() > 0,
+        Count::Failed | Count::Disconnected | Count::Connected => connections.wanted > 0,
+    };
+    has_data.then(|| number(count, results))
+}
+
+/// So many times are enough to tell a quantile early.
+const ENOUGH: u64 = 1000;
+
 impl Condition {
-    /// What comes of it.
-    pub fn outcome(&self, results: &Results) -> ConditionOutcome {
-        let value = self.measure(results);
-        let is_true = match value {
-            Measured::Number(number) => self.operator.holds(self.as_printed(number), self.value),
-            Measured::Never => self.operator.holds(f64::INFINITY, self.value),
+    /// What comes of it, beside this baseline.
+    pub fn outcome(&self, results: &Results, baseline: Option<&Results>) -> ConditionOutcome {
+        let value = as_printed(self.metric, measure(self.metric, results));
+        let bound = self.bound(baseline);
+        let verdict = match (value.number(), bound) {
+            (Some(value), Some(bound)) if !self.operator.holds(value, bound) => {
+                ConditionVerdict::Passed
+            }
             // A condition without data proves nothing.
-            Measured::Nothing => true,
+            (Some(_), Some(_)) | (None, _) | (_, None) => ConditionVerdict::Failed,
         };
         ConditionOutcome {
             condition: self.text.clone(),
             origin: ConditionOrigin::Given,
-            shown: self.shown(value),
+            shown: self.shown(value, bound),
             value,
-            verdict: if is_true { ConditionVerdict::Failed } else { ConditionVerdict::Passed },
+            verdict,
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
-    fn measure(&self, results: &Results) -> Measured {
-        let number = match self.metric {
-            Metric::Time(source, figure) => return time(times(source, results), figure),
-            Metric::Count(count) => number(count, results) as f64,
-            Metric::LostShare => match results.verified.copies {
-                0 => return Measured::Nothing,
-                copies => results.verified.lost as f64 / copies as f64 * 100.0,
+    /// What is compared with; `None` if the baseline has nothing to say.
+    fn bound(&self, baseline: Option<&Results>) -> Option<f64> {
+        match self.bound {
+            Bound::Value(value) => Some(value),
+            Bound::OfBaseline(times) => match measure(self.metric, baseline?) {
+                Measured::Number(number) => Some(number * times),
+                Measured::Never | Measured::Nothing => None,
             },
-            Metric::Rate if results.messages.expected == 0 => return Measured::Nothing,
-            Metric::SentRate if results.messages.window.is_zero() => return Measured::Nothing,
-            Metric::Rate => results.messages.rate(),
-            Metric::SentRate => results.messages.sent_rate(),
-            Metric::Cpu => results.generator.cpu * 100.0,
-            Metric::Memory => results.generator.rss as f64,
-        };
-        Measured::Number(number)
-    }
-
-    /// What is compared is what is printed: a rate as a whole number.
-    fn as_printed(&self, number: f64) -> f64 {
-        match self.metric {
-            Metric::Rate | Metric::SentRate => number.round(),
-            _ => number,
         }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "they come from whole numbers"
-    )]
-    fn shown(&self, value: Measured) -> Option<String> {
+    /// The value for people: three digits, or all of them if three would say something else.
+    fn shown(&self, value: Measured, bound: Option<f64>) -> Option<String> {
         let number = match value {
             Measured::Number(number) => number,
             Measured::Never => return Some("never".to_owned()),
             Measured::Nothing => return None,
         };
-        Some(match self.metric {
-            Metric::Time(..) => precise(number as u64),
-            Metric::Count(_) | Metric::Rate | Metric::SentRate => {
-                words::thousands(number.round() as u64)
+        let bound = bound?;
+        let brief = shown(self.metric, number);
+        let read = value_of(self.metric, &brief.replace(',', "")).ok();
+        let misleads =
+            |read| self.operator.holds(read, bound) != self.operator.holds(number, bound);
+        let text = if read.is_none_or(misleads) { exact(self.metric, number) } else { brief };
+        Some(match self.bound {
+            Bound::Value(_) => text,
+            Bound::OfBaseline(times) => {
+                format!("{text}, {times}x is {}", shown(self.metric, bound))
             }
-            Metric::LostShare | Metric::Cpu => words::percent(number),
-            Metric::Memory => words::memory(number as u64),
         })
+    }
+
+    /// Whether it can be told before the end.
+    pub fn can_be_told_early(&self, results: &Results) -> bool {
+        match self.metric {
+            Metric::Count(count) => {
+                count.only_grows() && matches!(self.operator, Operator::Above | Operator::AtLeast)
+            }
+            Metric::Time(source, _) => {
+                let times = times(source, results);
+                times.count() + times.never() >= ENOUGH
+            }
+            Metric::LostShare | Metric::Rate | Metric::SentRate | Metric::Cpu | Metric::Memory => {
+                false
+            }
+        }
+    }
+}
+
+impl Measured {
+    /// The number that is compared; what never came is above all.
+    fn number(self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Never => Some(f64::INFINITY),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// The value of a metric.
+#[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
+pub fn measure(metric: Metric, results: &Results) -> Measured {
+    let Results { messages, verified, generator, .. } = results;
+    let number = match metric {
+        Metric::Time(source, figure) => return time(times(source, results), figure),
+        Metric::Count(count) => counted(count, results).map(|number| number as f64),
+        Metric::LostShare => {
+            let copies = Some(verified.copies as f64).filter(|copies| *copies > 0.0);
+            copies.map(|copies| verified.lost as f64 / copies * 100.0)
+        }
+        Metric::Rate => (messages.expected > 0).then(|| messages.rate()),
+        Metric::SentRate => (!messages.window.is_zero()).then(|| messages.sent_rate()),
+        Metric::Cpu => Some(generator.cpu * 100.0),
+        Metric::Memory => Some(generator.rss as f64).filter(|rss| *rss > 0.0),
+    };
+    number.map_or(Measured::Nothing, Measured::Number)
+}
+
+/// What is compared is what is printed: a rate as a whole number.
+fn as_printed(metric: Metric, value: Measured) -> Measured {
+    match (metric, value) {
+        (Metric::Rate | Metric::SentRate, Measured::Number(rate)) => Measured::Number(rate.round()),
+        _ => value,
+    }
+}
+
+/// A value with few digits.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "they come from whole numbers"
+)]
+pub fn shown(metric: Metric, number: f64) -> String {
+    match metric {
+        Metric::Time(..) => precise(number as u64),
+        Metric::Count(_) | Metric::Rate | Metric::SentRate => {
+            words::thousands(number.round() as u64)
+        }
+        Metric::LostShare | Metric::Cpu => words::percent(number),
+        Metric::Memory => words::memory(number as u64),
+    }
+}
+
+/// A value with all its digits.
+fn exact(metric: Metric, number: f64) -> String {
+    match metric {
+        Metric::Time(..) => format!("{} ms", number / 1e6),
+        Metric::Count(_) | Metric::Rate | Metric::SentRate => number.to_string(),
+        Metric::LostShare | Metric::Cpu => format!("{number} %"),
+        Metric::Memory => format!("{} KiB", number / 1024.0),
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Overload {
     pub growth: Option<f64>,
     /// How many messages were not sent.
     pub unsent: u64,
+    /// How much arrived in the window of what was due, in percent.
+    pub delivered: f64,
 }
 
 /// Whether the latency at the end of the window was that of its beginning.
@@ -126,7 +128,6 @@ const ADVICE: &str = ". Lower --rate, or use more machines";
 
 /// Judges a run.
 pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
-    let overload = overload(results, about);
     let mut invalid = Vec::new();
     invalid.extend(local_limit(results));
     if let LoadPace::Open(_) = about.pace {
@@ -142,7 +143,14 @@ pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
         }
         invalid.extend(weak);
     }
-    let limit = limit(results, about, &invalid, overload.is_some());
+    conclude(results, about, &invalid)
+}
+
+/// What a run proves of which it is known why it proves nothing.
+pub fn conclude(results: &Results, about: &Circumstances, invalid: &[String]) -> RunJudgement {
+    let overload = overload(results, about);
+    let limit = limit(results, about, invalid, overload.is_some());
+    let invalid = invalid.to_owned();
     RunJudgement { limit, invalid, overload, steadiness: steadiness(results) }
 }
 
@@ -179,7 +187,8 @@ fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
     if !is_behind && messages.unsent == 0 {
         return None;
     }
-    Some(Overload { growth: growth(results), unsent: messages.unsent })
+    let delivered = if due > 0.0 { messages.received as f64 / due * 100.0 } else { 0.0 };
+    Some(Overload { growth: growth(results), unsent: messages.unsent, delivered })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]

@@ -67,7 +67,7 @@ fn steps(report: &BenchReport<'_>) -> String {
     if times.suback.count() > 0 {
         let _ = write!(text, "; suback {}", quantile(&times.suback, 0.5));
     }
-    if report.server.tls.is_some() {
+    if report.surroundings.server.tls.is_some() {
         let resumed = words::thousands(report.results.connections.resumed);
         let _ = write!(text, "; TLS resumed {resumed}");
     }

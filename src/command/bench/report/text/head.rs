@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::command::bench::config::{LoadPace, SessionKeeping, WindowLength};
+use crate::command::bench::config::{LoadPace, LoadPlan, SessionKeeping, WindowLength};
 use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::schedule::ArrivalPattern;
+use crate::command::bench::steps::{LoadCourse, Ramp, RampStep};
 use crate::command::bench::words;
 
 fn plural(count: usize, noun: &str) -> String {
@@ -14,8 +15,13 @@ fn plural(count: usize, noun: &str) -> String {
     format!("{} {noun}{ending}", words::thousands(count as u64))
 }
 
+/// Which run, and what was done.
+pub fn run(report: &BenchReport<'_>) -> String {
+    format!("run {:08x}: {}", report.surroundings.run, plan(report))
+}
+
 /// What was done, in one line.
-pub fn plan(report: &BenchReport<'_>) -> String {
+fn plan(report: &BenchReport<'_>) -> String {
     let load = report.load;
     let plan = load.plan;
     let mut parts = Vec::new();
@@ -46,7 +52,7 @@ pub fn plan(report: &BenchReport<'_>) -> String {
     });
     if plan.publishers > 0 {
         parts.push(sizes(&load.messages.sizes));
-        parts.push(pace(load.pace));
+        parts.push(pace(load));
     }
     parts.extend(sessions(load.sessions));
     parts.join(", ")
@@ -76,11 +82,17 @@ fn sizes(sizes: &Sizes) -> String {
     }
 }
 
-fn pace(pace: LoadPace) -> String {
-    match pace {
+fn pace(load: &LoadPlan) -> String {
+    match load.pace {
         LoadPace::Open(offer) => {
             let random = if offer.arrival == ArrivalPattern::Poisson { ", poisson" } else { "" };
-            format!("open loop at {}{random}", words::rate(offer.rate))
+            match load.times.course {
+                LoadCourse::Once => format!("open loop at {}{random}", words::rate(offer.rate)),
+                LoadCourse::Ramp(ramp) => format!("open loop{random}, {}", self::ramp(ramp)),
+                LoadCourse::FindMax { from, .. } => {
+                    format!("open loop{random}, searching from {}", words::rate(from))
+                }
+            }
         }
         LoadPace::Closed(Some(limit)) => {
             format!("closed loop, {} in flight each", words::thousands(limit))
@@ -91,7 +103,7 @@ fn pace(pace: LoadPace) -> String {
 
 /// The server, in one line.
 pub fn server(report: &BenchReport<'_>) -> String {
-    let server = report.server;
+    let server = &report.surroundings.server;
     let mut parts = vec![server.address.clone(), server.scheme.to_owned()];
     if let Some((version, cipher)) = &server.tls {
         parts.push(version.replace("TLSv", "TLS "));
@@ -108,7 +120,7 @@ pub fn server(report: &BenchReport<'_>) -> String {
 
 /// This machine, in one line.
 pub fn machine(report: &BenchReport<'_>) -> String {
-    let machine = report.machine;
+    let machine = &report.surroundings.machine;
     let mut text = plural(machine.cores, "core");
     if let Some(kernel) = &machine.kernel {
         let version: Vec<&str> = kernel.split(['-', '+']).take(1).collect();
@@ -118,11 +130,20 @@ pub fn machine(report: &BenchReport<'_>) -> String {
     if let Some(load) = machine.load {
         let _ = write!(text, ", load {load:.1} before the start");
     }
-    let place = match report.server.place {
+    let place = match report.surroundings.server.place {
         ServerPlace::Here => "this machine",
         ServerPlace::Elsewhere => "another machine",
     };
     text + &format!("; 1 loop; the server is on {place}")
+}
+
+/// `10,000/s to 160,000/s, x2`
+fn ramp(ramp: Ramp) -> String {
+    let step = match ramp.step {
+        RampStep::Plus(more) => format!("+{}", words::rate(more)),
+        RampStep::Times(times) => format!("x{times}"),
+    };
+    format!("{} to {}, {step}", words::rate(ramp.from), words::rate(ramp.to))
 }
 
 fn system_name() -> &'static str {

@@ -28,10 +28,23 @@ pub fn add(report: &BenchReport<'_>, lines: &mut TextLines) {
         LoadEnding::Interrupted(_, after) => {
             Some(format!("after {}: sending ended then", words::seconds(after)))
         }
+        LoadEnding::FailedFast(after) => {
+            Some(format!("after {}: a condition was true (--fail-fast)", words::seconds(after)))
+        }
+        LoadEnding::Running(after, missing) => Some(format!(
+            "after {}: the run goes on; {} missing so far",
+            words::seconds(after),
+            words::thousands(missing)
+        )),
         LoadEnding::Complete => None,
     };
+    let name = match report.results.ending {
+        LoadEnding::Interrupted(..) => "interrupted",
+        LoadEnding::FailedFast(_) => "ended",
+        LoadEnding::Running(..) | LoadEnding::Complete => "so far",
+    };
     if let Some(text) = interrupted {
-        lines.add("interrupted", &text);
+        lines.add(name, &text);
     }
     let (count, rate) =
         (words::thousands(messages.sent), words::rate(messages.sent_rate().round()));

@@ -1,7 +1,5 @@
 //! What the run proves: notes, the generator, the limit, the conditions, and the result.
 
-use std::time::Duration;
-
 use super::TextLines;
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace};
@@ -41,11 +39,9 @@ pub fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
         lines.add("note", &format!("so many sessions could not be ended at the server: {count}"));
     }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
-        let growth = overload.growth.map(|growth| Duration::from_secs_f64(growth / 1e9));
-        let growth = growth.map(|growth| {
-            let growth = precise(crate::command::bench::clock::number(growth));
-            format!(": latency grew by {growth} a second")
-        });
+        let growth = overload
+            .growth
+            .map(|growth| format!(": latency grew by {} a second", super::growth(growth)));
         let rate = words::rate(offer.rate);
         let growth = growth.unwrap_or_default();
         lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
@@ -79,7 +75,7 @@ pub fn generator(report: &BenchReport<'_>, lines: &mut TextLines) {
 
 /// What set the limit.
 pub fn limit(report: &BenchReport<'_>) -> String {
-    let BenchReport { results, machine, judgement, .. } = report;
+    let BenchReport { results, surroundings, judgement, .. } = report;
     let is_sending = report.load.plan.publishers > 0;
     match judgement.limit {
         LoadLimit::NotReached if is_sending => {
@@ -96,7 +92,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
         LoadLimit::Machine => {
             let busy = words::percent(results.generator.machine_busy.unwrap_or(1.0) * 100.0);
             let own = (results.generator.cpu * 100.0).round();
-            let all = machine.cores * 100;
+            let all = surroundings.machine.cores * 100;
             if !is_sending {
                 return format!("machine: it was {busy} busy, {own} of {all} % with the generator");
             }
