@@ -34,16 +34,6 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
-    /// The connections have stood for as long as they were to.
-    pub(super) fn end_holding(&mut self, now: Instant) {
-        let at = self.context.clock.number(now);
-        let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
-        self.results.held = Some((held, self.connecting.online()));
-        self.note_cpu(now);
-        self.absences.finish(&mut self.results.disturbances);
-        self.phase = LoadPhase::Closing(now);
-    }
-
     /// Ends the seconds of the window that are over.
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
         if !self.seconds.is_over(at) || at > self.context.window.end {

@@ -125,6 +125,7 @@ pub struct Load<D> {
     steps: LoadSteps,
     absences: Absences,
     leftovers: Leftovers,
+    steps: Steps,
     times: LoadTimes,
     display: D,
 }
@@ -159,6 +160,7 @@ impl<D: RunDisplay> Load<D> {
             steps,
             absences: Absences::new(context.load.disturbances.comeback_rate),
             leftovers: Leftovers::default(),
+            steps,
             times: LoadTimes { began: now, signal: None },
             display,
             context,
