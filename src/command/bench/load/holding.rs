@@ -1,6 +1,6 @@
 //! Connections that only stand, for as long as they are to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Load, LoadPhase, RunDisplay};
 
@@ -12,7 +12,11 @@ impl<D: RunDisplay> Load<D> {
         // A second may have said that it ends here.
         let until = if self.phase == LoadPhase::Holding(now) { now } else { until };
         if until <= now {
-            self.end_holding(now);
+            let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
+            self.results.held = Some((held, self.connecting.online()));
+            self.note_cpu(now);
+            self.absences.finish(&mut self.results.disturbances);
+            self.phase = LoadPhase::Closing(now);
         }
     }
 

@@ -125,7 +125,6 @@ pub struct Load<D> {
     steps: LoadSteps,
     absences: Absences,
     leftovers: Leftovers,
-    steps: Steps,
     times: LoadTimes,
     display: D,
 }
@@ -160,7 +159,6 @@ impl<D: RunDisplay> Load<D> {
             steps,
             absences: Absences::new(context.load.disturbances.comeback_rate),
             leftovers: Leftovers::default(),
-            steps,
             times: LoadTimes { began: now, signal: None },
             display,
             context,
