@@ -7,9 +7,9 @@ use clap::{ArgAction, Args};
 
 use super::mqtt::NeedsVersion5;
 use super::value;
-use crate::command::bench::config::{SessionKeeping, WillUse, WindowLength};
+use crate::command::bench::config::{SessionKeeping, WindowLength};
 use crate::command::bench::disturbances::{
-    CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances, StallPlan,
+    CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances, StallPlan, WillUse,
 };
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
@@ -167,8 +167,20 @@ fn stall(text: &str) -> Result<StallPlan, String> {
     })
 }
 
+/// A rate with `k` or `M`.
+pub fn scaled(text: &str) -> Option<f64> {
+    let (number, factor) = match text.as_bytes().last()? {
+        b'k' => (&text[..text.len() - 1], 1e3),
+        b'M' => (&text[..text.len() - 1], 1e6),
+        _ => (text, 1.0),
+    };
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = number.parse().ok().filter(|_| is_plain)?;
+    (number > 0.0).then_some(number * factor)
+}
+
 fn churn_rate(text: &str) -> Result<f64, String> {
-    super::bench::scaled(text)
+    scaled(text)
         .filter(|rate| *rate <= HIGHEST_CHURN)
         .ok_or_else(|| "expected connections a second, such as 50 or 1k, up to 10k".to_owned())
 }

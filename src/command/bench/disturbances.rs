@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::config::WillUse;
 use super::plan::Plan;
 
 /// What is done to connections.
@@ -31,6 +30,16 @@ impl Disturbances {
     pub fn concern_copies(&self) -> bool {
         self.has_cuts() || !self.stalls.is_empty()
     }
+}
+
+/// Whether the connections have wills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WillUse {
+    /// They have none.
+    #[default]
+    None,
+    /// Each has one, and one more connection sees them (`--will`).
+    Each,
 }
 
 /// Connections that stop reading at the same time.

@@ -1,11 +1,14 @@
 //! `mqttws bench`: the load, its verification, and its reports.
 
+mod around;
+mod crew;
 mod cuts;
 mod faults;
 mod groups;
 mod reports;
 mod retained;
 mod runs;
+mod schema;
 mod stalls;
 
 use serde_json::Value;

@@ -21,7 +21,7 @@ pub const CLOSING: Duration = Duration::from_secs(2);
 
 /// Why a message need not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
+enum ExcuseReason {
     /// It was not acknowledged.
     Unacknowledged,
     /// It was of QoS 2, and the server lost the session.
@@ -33,7 +33,7 @@ enum Doubt {
 struct Excuse {
     sequence: u64,
     intended: u64,
-    doubt: Doubt,
+    doubt: ExcuseReason,
 }
 
 impl<D: RunDisplay> Load<D> {
@@ -50,7 +50,7 @@ impl<D: RunDisplay> Load<D> {
             self.times.signal.is_some_and(|(_, since)| now.duration_since(since) >= SHORT_DRAIN);
         if at >= self.receiving.latest + number(patience) || is_hurried {
             self.judge();
-            self.phase = LoadPhase::Closing(now);
+            self.after_drain(now);
         }
     }
 
@@ -101,15 +101,16 @@ impl<D: RunDisplay> Load<D> {
         verified.copies += retained.expected;
         verified.lost += retained.expected.saturating_sub(retained.received);
         verified.duplicated += retained.duplicated;
-        self.results.retained = Some(retained);
+        self.results.disturbances.retained = Some(retained);
     }
 
     /// The messages that need not come, by their streams.
     fn excuses(&self, open: &[OpenMessage]) -> BTreeMap<usize, Vec<Excuse>> {
         let plan = self.context.load.plan;
         let mut excuses: BTreeMap<usize, Vec<Excuse>> = BTreeMap::new();
-        let open = open.iter().map(|message| (message, Doubt::Unacknowledged));
-        let doubtful = self.sending.doubtful.iter().map(|message| (message, Doubt::SessionLost));
+        let open = open.iter().map(|message| (message, ExcuseReason::Unacknowledged));
+        let doubtful =
+            self.sending.doubtful.iter().map(|message| (message, ExcuseReason::SessionLost));
         for ((publisher, number, intended), doubt) in open.chain(doubtful) {
             let (_, stream, sequence) = plan.place(*publisher, *number);
             let excuse = Excuse { sequence, intended: *intended, doubt };
@@ -135,7 +136,7 @@ impl<D: RunDisplay> Load<D> {
             } else {
                 missed = missed.saturating_sub(1);
             }
-            verified.undecided += u64::from(*doubt == Doubt::SessionLost);
+            verified.undecided += u64::from(*doubt == ExcuseReason::SessionLost);
         }
         verified.copies += all;
         verified.lost += lost;

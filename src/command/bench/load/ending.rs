@@ -14,7 +14,7 @@ const ENDING: Duration = Duration::from_secs(10);
 
 /// What is to be ended at the server.
 #[derive(Debug)]
-pub struct Leftovers {
+pub struct ServerRemains {
     /// The connection that removes what is retained.
     pub watcher: Watcher,
     /// Connections that are to be made once more, clean.
@@ -25,7 +25,7 @@ pub struct Leftovers {
     end: Vec<usize>,
 }
 
-impl Leftovers {
+impl ServerRemains {
     /// Nothing is left yet.
     pub fn new(context: &Context) -> Self {
         let has_wills = context.will_filter().is_some();

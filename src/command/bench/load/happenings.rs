@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::absences::ArrivedCopy;
 use super::connecting::ConnectionState;
 use super::receiving::{FirstCopy, ReceivedSink};
+use super::stalls::ArrivedCopy;
 use super::{Load, LoadPhase, RunDisplay};
 use crate::client::fleet::{Cause, Made};
 use crate::command::bench::config::Comeback;

@@ -1,7 +1,7 @@
 //! The readers: what has come of each stream.
 
 use super::context::Context;
-use super::retained::Retained;
+use super::retained::RetainedReads;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
@@ -19,7 +19,7 @@ pub struct Receiving {
     /// How many first copies each member of a group got; empty without groups.
     members: Vec<u64>,
     /// What was retained before they subscribed.
-    pub retained: Retained,
+    pub retained: RetainedReads,
     /// First copies that have come.
     pub distinct: u64,
     /// Of those, the ones of the window.
@@ -58,9 +58,9 @@ impl Receiving {
         let plan = &context.load.plan;
         let members = if plan.groups.is_some() { plan.subscribers } else { 0 };
         let retained = if context.load.messages.retain.is_set_before() {
-            Retained::new(plan)
+            RetainedReads::new(plan)
         } else {
-            Retained::default()
+            RetainedReads::default()
         };
         Self {
             pairs,

@@ -20,7 +20,7 @@ enum RetainedState {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub struct Retained {
+pub struct RetainedReads {
     /// By reader and topic; empty if nothing was set.
     states: Vec<RetainedState>,
     /// When each subscriber has subscribed, in nanoseconds.
@@ -32,7 +32,7 @@ pub struct Retained {
     results: RetainedResults,
 }
 
-impl Retained {
+impl RetainedReads {
     /// Each topic of this plan has a retained message.
     pub fn new(plan: &Plan) -> Self {
         Self {

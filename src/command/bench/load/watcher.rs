@@ -218,7 +218,8 @@ impl<D: RunDisplay> Load<D> {
             let is_left = self.context.load.messages.retain.leaves_something() && !is_done;
             let left = if is_left { self.context.topics.len() - next + open } else { 0 };
             self.results.disturbances.retained_left += left as u64;
-            self.results.wills = has_wills.then(|| self.leftovers.watcher.wills.finish());
+            self.results.disturbances.wills =
+                has_wills.then(|| self.leftovers.watcher.wills.finish());
             self.begin_ending(now);
         }
     }

@@ -1,6 +1,6 @@
 //! What the report says of retained messages and of wills.
 
-use super::json::{Object, seconds, times};
+use super::object::{Object, seconds, times};
 use crate::command::bench::measure::{LatencyTimes, Quantile, brief};
 use crate::command::bench::results::{RetainedResults, WillResults};
 use crate::command::bench::words;
