@@ -102,7 +102,7 @@ impl Bench {
     }
 
     /// SUBSCRIBE to one filter, and the SUBACK for it. A refusal means that the point cannot be
-    /// decided.
+    /// decided, and so does a server that serves on without SUBACK: suback-each judges that.
     pub fn subscribe(&mut self, conn: Conn, filter: &str, qos: QoS) -> StepResult<SubAck> {
         let filter = TopicFilter::new(filter).expect("filters of probes are legal");
         let suback = self.subscribe_with(conn, vec![Subscription::new(filter, qos)], None)?;
@@ -119,9 +119,15 @@ impl Bench {
         subscriptions: Vec<Subscription>,
         properties: Option<Properties>,
     ) -> StepResult<SubAck> {
-        let packet_id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
+        let id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
+        let suback = self.suback(conn, id);
+        suback.map_err(|stop| self.unanswered(conn, stop, Answered::Subscribe(id)))
+    }
+
+    /// The SUBACK with this identifier.
+    pub fn suback(&mut self, conn: Conn, id: PacketId) -> StepResult<SubAck> {
         self.take(conn, "SUBACK", |packet| match packet {
-            Packet::SubAck(suback) if suback.packet_id == packet_id => Some(suback.clone()),
+            Packet::SubAck(suback) if suback.packet_id == id => Some(suback.clone()),
             _ => None,
         })
     }
@@ -195,7 +201,8 @@ impl Bench {
     pub fn publish(&mut self, conn: Conn, publish: Publish) -> StepResult<()> {
         let qos = publish.qos;
         let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
-        self.acknowledged(conn, id, qos).map_err(|stop| self.unacknowledged(conn, id, stop))
+        let acknowledged = self.acknowledged(conn, id, qos);
+        acknowledged.map_err(|stop| self.unanswered(conn, stop, Answered::Publish(id)))
     }
 
     /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
@@ -223,36 +230,27 @@ impl Bench {
         Ok(())
     }
 
-    /// What a missing acknowledgement means for a point that only builds on it.
-    fn unacknowledged(&mut self, conn: Conn, id: PacketId, stop: Stop) -> Stop {
+    /// What a missing answer means for a point that only builds on it. Where a PINGREQ after the
+    /// request is answered, the network is not the reason, and the point of the answer is judged by
+    /// that at the end.
+    fn unanswered(&mut self, conn: Conn, stop: Stop, what: Answered) -> Stop {
         let Stop::Silent { awaited, after } = &stop else { return stop };
-        let words = format!(
-            "no {awaited} within {:.1} s, though PINGREQ is answered: see qos1-round-trip and \
-             qos2-round-trip",
-            after.as_secs_f64()
-        );
         if self.fence(conn).is_err() {
             return stop;
         }
-        self.note_unacknowledged(conn, id, awaited);
-        Finding::unknown(words).into()
-    }
-
-    /// PINGREQ was answered after a PUBLISH or a PUBREL: what should have come before is lost, and
-    /// the network is not the reason. The round trip of its QoS is judged by that at the end.
-    fn note_unacknowledged(&mut self, conn: Conn, id: PacketId, awaited: &str) {
+        let point = what.judged_by(awaited);
         let link = self.link(conn);
         let version = link.mqtt.version;
-        let is_late = link.mqtt.inbox.iter().any(|received| {
-            matches!(&received.packet,
-                Ok(Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack))
-                    if ack.packet_id == id)
-        });
-        if !is_late {
-            let point = if awaited == "PUBACK" { "qos1-round-trip" } else { "qos2-round-trip" };
+        let mut received = link.mqtt.inbox.iter().filter_map(|one| one.packet.as_ref().ok());
+        if !received.any(|packet| what.is_answer(packet)) {
             let words = format!("no {awaited} came, though a PINGREQ after it was answered");
             self.journal.observe(point, Some(version), Verdict::Fail, words);
         }
+        let words = format!(
+            "no {awaited} within {:.1} s, though PINGREQ is answered: see {point}",
+            after.as_secs_f64()
+        );
+        Finding::unknown(words).into()
     }
 
     /// The highest QoS up to this one that the server has not announced as absent.
@@ -294,7 +292,9 @@ impl Bench {
         self.publish(publisher, Self::message(topic, qos, MARK))?;
         let mut before = Vec::new();
         loop {
-            let publish = self.delivery(subscriber, topic)?;
+            let delivery = self.delivery(subscriber, topic);
+            let publish = delivery
+                .map_err(|stop| self.unanswered(subscriber, stop, Answered::Delivery(qos)))?;
             if publish.payload == MARK {
                 return Ok(before);
             }
@@ -317,6 +317,44 @@ impl Bench {
     pub fn clear_retained(&mut self, conn: Conn, topic: &str) -> StepResult<()> {
         let empty = Self::message(topic, QoS::AtLeastOnce, Bytes::new());
         self.publish(conn, Publish { retain: true, ..empty })
+    }
+}
+
+/// What an answer is awaited to.
+#[derive(Debug, Clone, Copy)]
+enum Answered {
+    /// A SUBSCRIBE with this identifier.
+    Subscribe(PacketId),
+    /// A PUBLISH with this identifier.
+    Publish(PacketId),
+    /// A message of this QoS to a subscriber.
+    Delivery(QoS),
+}
+
+impl Answered {
+    /// The point that a missing answer counts against.
+    fn judged_by(self, awaited: &str) -> &'static str {
+        match (self, awaited) {
+            (Self::Subscribe(_), _) => "suback-each",
+            (Self::Publish(_), "PUBACK") | (Self::Delivery(QoS::AtLeastOnce), _) => {
+                "qos1-round-trip"
+            }
+            (Self::Delivery(QoS::AtMostOnce), _) => "qos0-round-trip",
+            (Self::Publish(_) | Self::Delivery(QoS::ExactlyOnce), _) => "qos2-round-trip",
+        }
+    }
+
+    /// Whether this packet is the answer, which came late.
+    fn is_answer(self, packet: &Packet) -> bool {
+        match (self, packet) {
+            (Self::Subscribe(id), Packet::SubAck(suback)) => suback.packet_id == id,
+            (
+                Self::Publish(id),
+                Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack),
+            ) => ack.packet_id == id,
+            (Self::Delivery(_), Packet::Publish(publish)) => publish.payload == MARK,
+            _ => false,
+        }
     }
 }
 

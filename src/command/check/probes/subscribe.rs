@@ -9,6 +9,7 @@ use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::mqtt::packet::{Packet, Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
@@ -49,7 +50,8 @@ fn suback_each(bench: &mut Bench) -> Probed {
     let conn = bench.shared()?;
     let asked = [("/a", QoS::ExactlyOnce), ("/b", QoS::AtMostOnce), ("/c", QoS::AtLeastOnce)];
     let wanted = asked.map(|(suffix, qos)| subscription(&bench.topic(suffix), qos)).to_vec();
-    let suback = bench.subscribe_with(conn, wanted, None)?;
+    let id = bench.send_subscribe(conn, wanted, Properties::default());
+    let suback = bench.suback(conn, id)?;
     let words = format!("SUBACK {} for the QoS 2, 0, 1", codes(&suback.codes));
     if suback.codes.len() != asked.len() {
         return Ok(Finding::fail(words));

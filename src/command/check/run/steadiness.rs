@@ -1,5 +1,5 @@
 //! A server that answers sometimes, and sometimes not: what other points have seen of the
-//! upgrades and acknowledgements that a point has found in order.
+//! upgrades, answers and deliveries that a point has found in order.
 
 use super::PointResult;
 use crate::command::check::finding::Verdict;
@@ -9,8 +9,10 @@ use crate::command::check::journal::{Journal, Observation};
 pub const FLAKY: &str = "flaky: ";
 
 /// The points that others add to, and what to do then.
-const JUDGED_LATER: [(&str, &str); 3] = [
+const JUDGED_LATER: [(&str, &str); 5] = [
     ("offer-mqtt", "find out why the server, or one of those behind a proxy, refuses at times"),
+    ("suback-each", "answer each SUBSCRIBE with SUBACK: clients wait for it without end"),
+    ("qos0-round-trip", "find out why messages at QoS 0 are lost where the network loses nothing"),
     (
         "qos1-round-trip",
         "answer each PUBLISH at QoS 1 with PUBACK: clients wait for it without end",
@@ -40,8 +42,8 @@ pub fn worsen<'a>(results: &'a mut [PointResult], journal: &Journal) -> Vec<&'a 
                 format!("{FLAKY}{count} times {}, first during {}", first.observed, first.during)
             }
         };
-        let is_must = *name != "offer-mqtt" && seen.len() > 1;
-        result.verdict = if is_must { Verdict::Fail } else { Verdict::Warn };
+        let is_must = !matches!(*name, "offer-mqtt" | "qos0-round-trip");
+        result.verdict = if is_must && seen.len() > 1 { Verdict::Fail } else { Verdict::Warn };
         result.remedy = remedy;
         result.evidence.clone_from(&first.evidence);
         worse.push(&*result);

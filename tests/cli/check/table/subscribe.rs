@@ -1,13 +1,14 @@
 //! Deviations in what is done with subscriptions.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::mqtt::{
     Out, PUBACK, Packet, Publish, SUBACK, Subscribe, UNSUBACK, UNSUBSCRIBE, on_client, on_server,
     packet, pass, rule,
 };
-use super::{Row, play};
-use crate::check::front::Deviation;
+use super::{Row, play, serve, verdicts_with};
+use crate::check::front::{self, Deviation};
 
 const ANSWERS: &str = "suback-each,granted-qos,resubscribe-replaces,overlapping,unsubscribe,\
                        no-local,subscription-id,qos1-round-trip";
@@ -467,4 +468,32 @@ fn what_is_unchecked_changes_its_points() {
 #[test]
 fn deviations_of_options_change_their_points() {
     play(CHOSEN);
+}
+
+/// How many SUBACKs there were.
+static GRANTED: AtomicUsize = AtomicUsize::new(0);
+
+/// The point itself finds its SUBACK; that others are missing is no fault of the points that only
+/// subscribe.
+#[test]
+fn a_server_that_loses_some_subacks_fails_one_point() {
+    let (_serve, url) = serve();
+    let front = front::start(&url, || {
+        on_server(|(), packet| {
+            let is_lost =
+                packet.kind() == SUBACK && GRANTED.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+            if is_lost { vec![] } else { pass(packet) }
+        })
+    });
+    let only = "suback-each,granted-qos,resubscribe-replaces,unsubscribe,qos1-round-trip";
+    let (found, report) = verdicts_with(&front, only, &["--versions", "5"]);
+    let failing: Vec<&String> =
+        found.iter().filter(|(_, verdict)| *verdict == "FAIL").map(|(name, _)| name).collect();
+    assert_eq!(failing, ["suback-each"], "{report}");
+    assert_eq!(found["granted-qos"], "unknown", "{report}");
+    assert_eq!(found["qos1-round-trip"], "PASS", "{report}");
+    assert!(
+        report.contains("times no SUBACK came, though a PINGREQ after it was answered"),
+        "{report}"
+    );
 }

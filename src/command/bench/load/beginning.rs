@@ -1,0 +1,111 @@
+//! The beginning: subscribers connect and subscribe, then the others connect; then the load begins.
+
+use std::time::{Duration, Instant};
+
+use super::connecting::ConnectionState;
+use super::dialer::Dialer;
+use super::{Load, LoadPhase, RunDisplay, Window};
+use crate::client::fleet::Fleet;
+use crate::command::bench::clock::number;
+use crate::command::bench::config::WindowLength;
+use crate::mqtt::packet::Subscription;
+use crate::mqtt::topic::TopicFilter;
+
+/// How many filters one SUBSCRIBE has at most.
+const FILTERS: usize = 100;
+
+impl<D: RunDisplay> Load<D> {
+    pub(super) fn subscribe(&mut self, fleet: &mut Fleet, now: Instant) {
+        for id in std::mem::take(&mut self.chores.subscribe) {
+            let qos = self.context.load.messages.sub_qos;
+            let topics = self.context.load.plan.topics_of_subscriber(id);
+            for part in topics.chunks(FILTERS) {
+                let filters = part.iter().filter_map(|topic| {
+                    TopicFilter::new(self.context.topics[*topic].as_str().to_owned()).ok()
+                });
+                let subscriptions = filters.map(|filter| Subscription::new(filter, qos)).collect();
+                fleet.subscribe(id, subscriptions, now);
+            }
+        }
+    }
+
+    /// Connects, and goes on when all have connected or failed.
+    pub(super) fn connect(&mut self, fleet: &mut Fleet, now: Instant) {
+        for (id, intended) in self.dialer.due(now) {
+            fleet.dial(id, intended, now);
+        }
+        let is_settled = self.dialer.is_done() && self.connecting.is_settled();
+        match self.phase {
+            LoadPhase::Readers if is_settled => {
+                let plan = self.context.load.plan;
+                let others = plan.subscribers..plan.connections();
+                self.connecting.expect(others.len());
+                self.dialer = Dialer::new(others, self.context.load.connect_rate, now);
+                self.phase = LoadPhase::Others;
+                self.connect(fleet, now);
+            }
+            LoadPhase::Others if is_settled => self.begin(now),
+            LoadPhase::Readers
+            | LoadPhase::Others
+            | LoadPhase::Holding(_)
+            | LoadPhase::Sending
+            | LoadPhase::Draining
+            | LoadPhase::Closing(_)
+            | LoadPhase::Over => {}
+        }
+    }
+
+    /// All are connected: the load begins, or the connections stand.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.results.connections.took = now - self.began;
+        self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.began);
+        let times = self.context.load.times;
+        if self.results.connections.made == 0 {
+            self.phase = LoadPhase::Closing(now);
+        } else if self.context.load.plan.publishers == 0 {
+            let length = match times.length {
+                WindowLength::Time(time) => time,
+                WindowLength::Count(_) => Duration::ZERO,
+            };
+            self.seconds.begin(self.context.clock.number(now), now);
+            self.phase = LoadPhase::Holding(now + length);
+        } else {
+            self.begin_sending(now);
+        }
+    }
+
+    pub(super) fn begin_sending(&mut self, now: Instant) {
+        let times = self.context.load.times;
+        let start = self.context.clock.number(now);
+        let begin = start + number(times.warmup);
+        let end = match times.length {
+            WindowLength::Time(time) => begin + number(time),
+            WindowLength::Count(_) => u64::MAX,
+        };
+        self.context.window = Window { start, begin, end };
+        self.phase = LoadPhase::Sending;
+        self.count_readers();
+        for publisher in 0..self.context.load.plan.publishers {
+            let id = self.context.load.plan.publisher_id(publisher);
+            match self.connecting.state(id) {
+                ConnectionState::Ready => self.sending.online(publisher, &self.context, start),
+                ConnectionState::Failed => self.sending.give_up(publisher),
+                ConnectionState::Lost
+                | ConnectionState::Pending
+                | ConnectionState::Subscribing(_)
+                | ConnectionState::Closed => {}
+            }
+        }
+    }
+
+    pub(super) fn count_readers(&mut self) {
+        let plan = self.context.load.plan;
+        for subscriber in 0..plan.subscribers {
+            if self.connecting.state(subscriber) != ConnectionState::Failed {
+                for topic in plan.topics_of_subscriber(subscriber) {
+                    self.context.readers[topic] += 1;
+                }
+            }
+        }
+    }
+}
