@@ -122,9 +122,8 @@ impl<'a> TopicSlice<'a> {
     pub fn plain(text: &'a [u8], place: Range<usize>) -> Option<Self> {
         let name = text.get(place.clone())?;
         // Without an early end the compiler takes several bytes at once.
-        let is_usual = name.iter().fold(true, |usual, byte| {
-            usual & (b' '..=b'~').contains(byte) & (*byte != b'+') & (*byte != b'#')
-        });
+        let is_unusual = |byte: &&u8| !matches!(byte, b' '..=b'"' | b'$'..=b'*' | b','..=b'~');
+        let is_usual = name.iter().filter(is_unusual).count() == 0;
         let is_name = is_usual && (1..=MAXIMUM_LENGTH).contains(&name.len());
         (is_name || is_plain_name(name)).then_some(Self { name, start: place.start })
     }

@@ -56,7 +56,7 @@ fn topics_are_encoded_as_by_themselves() {
                     let packet_id = (qos > QoS::AtMostOnce).then_some(packet_id);
                     let topic = Some(TopicName::from_bytes(text.clone()).unwrap());
                     let whole =
-                        Packet::Publish(Publish { packet_id, topic, payload, ..head.clone() });
+                        Packet::Publish(Publish { topic, packet_id, payload, ..head.clone() });
                     whole.encode(version, &mut single).unwrap();
                 }
                 assert_eq!(run, single, "{version}, QoS {qos}");
