@@ -23,10 +23,9 @@ const ROOMS: &[Room] = &[
         // It ends in one `Config` per verb, and whether stdout is a terminal is part of what the
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
-                   command::bench::conditions command::bench::config \
-                   command::bench::disturbances command::bench::payload \
-                   command::bench::part command::bench::plan command::bench::schedule \
-                   command::bench::steps \
+                   command::bench::conditions command::bench::config command::bench::course \
+                   command::bench::disturbances command::bench::part command::bench::payload \
+                   command::bench::plan command::bench::schedule \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
                    command::check::ReportFormat command::check::ServerConfig \
@@ -152,6 +151,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("command::bench::measure", PURE_BENCH),
     ("command::bench::payload", PURE_BENCH),
     ("command::bench::comparison", PURE_BENCH),
+    ("command::bench::course", PURE_BENCH),
+    ("command::bench::figures", PURE_BENCH),
     ("command::bench::merging", PURE_BENCH),
     ("command::bench::part", PURE_BENCH),
     ("command::bench::plan", PURE_BENCH),

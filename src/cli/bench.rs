@@ -23,10 +23,10 @@ use crate::command::bench::config::{
     BenchAction, BenchForm, Comeback, Config, LoadPace, LoadPlan, MaxLateness, MessagePlan,
     RemoteLoad, ReportPlan, TimePlan, WindowLength,
 };
+use crate::command::bench::course::LoadCourse;
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
-use crate::command::bench::steps::LoadCourse;
 use crate::exit::Usage;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
@@ -81,12 +81,13 @@ pub struct BenchFlags {
     #[command(flatten)]
     times: TimeFlags,
 
-    /// What is done to connections.
-    #[command(flatten)]
-    disturbances: DisturbanceFlags,
     /// Steps of rates.
     #[command(flatten)]
     steps: StepFlags,
+
+    /// What is done to connections.
+    #[command(flatten)]
+    disturbances: DisturbanceFlags,
 
     /// What fails the run.
     #[command(flatten)]
@@ -507,7 +508,7 @@ impl BenchFlags {
             seed: seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };
-        self.steps.check(&load)?;
+        StepFlags::check(&load)?;
         let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
         let secrets: Vec<String> = clients.iter().flat_map(secrets).collect();
         let report = ReportPlan {

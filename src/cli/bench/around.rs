@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use super::{HIGHEST_RATE, scaled};
 use crate::cli::value;
 use crate::command::bench::config::{Haste, LoadPace, LoadPlan};
-use crate::command::bench::steps::{LoadCourse, MOST_STEPS, Ramp, RampStep};
+use crate::command::bench::course::{LoadCourse, MOST_STEPS, Ramp, RampStep};
 use crate::exit::Usage;
 
 /// Steps of rates.
@@ -21,13 +21,13 @@ pub struct StepFlags {
     /// A step takes --for, after 1 s of warm-up; the same connections serve all. It holds when no
     /// condition is true. That a step does not hold fails the run only if it is the first.
     #[arg(long, value_name = "FROM:TO:STEP", value_parser = ramp, group = "open",
-          conflicts_with_all = ["rate", "find_max", "count", "warmup"], allow_hyphen_values = true)]
+          conflicts_with_all = ["rate", "find_max", "count", "warmup", "cuts", "stalls"], allow_hyphen_values = true)]
     ramp: Option<Ramp>,
 
     /// Search for the highest rate that holds: from --rate on (1000) each step doubles it, then the
     /// range is halved, and the highest is confirmed twice with double time
     #[arg(long, action = ArgAction::Count, group = "open",
-          conflicts_with_all = ["count", "warmup"])]
+          conflicts_with_all = ["count", "warmup", "cuts", "stalls"])]
     find_max: u8,
 
     /// With --find-max: how near the highest rate that holds and the lowest that does not are to be
@@ -121,7 +121,7 @@ impl StepFlags {
     }
 
     /// Refuses steps without anyone who sends.
-    pub fn check(&self, load: &LoadPlan) -> Result<()> {
+    pub fn check(load: &LoadPlan) -> Result<()> {
         ensure!(
             load.times.course == LoadCourse::Once || load.plan.publishers > 0,
             Usage::new("--ramp, --find-max: nobody publishes: give --pub")

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::cli::value;
 use crate::command::bench::conditions::Condition;
 use crate::command::bench::config::{LoadPace, RunPlan, WindowLength};
-use crate::command::bench::part::Part;
+use crate::command::bench::part::{MOST_PARTS, RunPart};
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
 use crate::format::time::since_1970;
@@ -37,7 +37,7 @@ pub struct PartFlags {
     /// rate; give all parts the same --run, --seed and --start-at
     #[arg(long, value_name = "I/N", value_parser = part, requires = "run",
           conflicts_with_all = ["ramp", "find_max", "runs"], allow_hyphen_values = true)]
-    part: Option<Part>,
+    part: Option<RunPart>,
 
     /// The number of the run, up to eight hexadecimal digits [default: random, from --seed]
     #[arg(long, value_name = "ID", value_parser = run_number, allow_hyphen_values = true)]
@@ -56,22 +56,19 @@ pub struct PartFlags {
 /// The most runs in turn.
 const MOST_RUNS: usize = 1000;
 
-/// The most parts.
-const MOST_PARTS: usize = 256;
-
 fn runs(text: &str) -> Result<usize, String> {
     let runs = text.parse().ok().filter(|runs| (1..=MOST_RUNS).contains(runs));
     runs.ok_or_else(|| format!("expected a number from 1 to {MOST_RUNS}"))
 }
 
-fn part(text: &str) -> Result<Part, String> {
+fn part(text: &str) -> Result<RunPart, String> {
     let number = |text: &str| -> Option<usize> {
         text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
     };
     let parsed = text.split_once('/');
     let parsed = parsed.and_then(|(one, all)| number(one).zip(number(all)));
     parsed
-        .map(|(number, of)| Part { number, of })
+        .map(|(number, of)| RunPart { number, of })
         .filter(|part| (1..=part.of).contains(&part.number) && part.of <= MOST_PARTS)
         .ok_or_else(|| format!("expected I/N, such as 1/2, with N up to {MOST_PARTS}"))
 }
@@ -110,7 +107,7 @@ impl PartFlags {
 
     /// The plan of the part, and which part of what it is.
     pub fn plan(self, whole: Plan, repetition: &RepetitionFlags) -> Result<(Plan, RunPlan)> {
-        let part = self.part.unwrap_or(Part::WHOLE);
+        let part = self.part.unwrap_or(RunPart::WHOLE);
         let Some(plan) = part.of_plan(&whole) else {
             let why = format!(
                 "--part {part}: {} topics cannot be divided between {} parts: raise --topics",
@@ -130,7 +127,7 @@ impl PartFlags {
 
 /// What a part has of the rate of the whole.
 #[expect(clippy::cast_precision_loss, reason = "there are at most 256 parts")]
-pub fn pace(pace: LoadPace, part: Part) -> LoadPace {
+pub fn pace(pace: LoadPace, part: RunPart) -> LoadPace {
     match pace {
         LoadPace::Open(mut offer) => {
             offer.rate /= part.of as f64;
@@ -141,7 +138,7 @@ pub fn pace(pace: LoadPace, part: Part) -> LoadPace {
 }
 
 /// What a part has of the messages of the whole.
-pub fn length(length: WindowLength, part: Part) -> WindowLength {
+pub fn length(length: WindowLength, part: RunPart) -> WindowLength {
     let (number, of) = (part.number as u64, part.of as u64);
     match length {
         WindowLength::Time(_) => length,
@@ -155,7 +152,7 @@ mod tests {
 
     #[test]
     fn parts_have_numbers() {
-        assert_eq!(part("2/3"), Ok(Part { number: 2, of: 3 }));
+        assert_eq!(part("2/3"), Ok(RunPart { number: 2, of: 3 }));
         for wrong in ["", "1", "0/2", "3/2", "1/0", "1/257", "+1/2", "1/2/3", "a/b"] {
             assert!(part(wrong).is_err(), "{wrong}");
         }
@@ -173,7 +170,7 @@ mod tests {
     #[test]
     fn the_messages_of_all_parts_are_those_of_the_whole() {
         for count in [1, 7, 100] {
-            let parts = (1..=3).map(|number| Part { number, of: 3 });
+            let parts = (1..=3).map(|number| RunPart { number, of: 3 });
             let counts = parts.map(|part| match length(WindowLength::Count(count), part) {
                 WindowLength::Count(count) => count,
                 WindowLength::Time(_) => panic!("a time"),

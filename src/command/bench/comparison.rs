@@ -1,40 +1,15 @@
 //! A run beside an earlier one: the settings that differ, and what the figures say. With one run on
 //! a side nothing can be told of what differs by chance.
 
-use super::conditions::{self, Measured};
+use super::conditions::Measured;
 use super::config::{LoadPace, LoadPlan, WindowLength};
+use super::figures::{COMPARED, RunFigures};
 use super::judge::ServerPlace;
 use super::machine::Machine;
-use super::report::{self, BenchServer};
 use super::results::Results;
 use super::schedule::ArrivalPattern;
+use super::server::BenchServer;
 use super::stored::StoredRun;
-
-/// What is compared, by the names of conditions.
-pub const COMPARED: [&str; 11] = [
-    "rate",
-    "sent_rate",
-    "p50",
-    "p90",
-    "p99",
-    "p99.9",
-    "max",
-    "ack.p99",
-    "connect.p99",
-    "lost",
-    "cpu",
-];
-
-/// The figures of one run, in the order of [`COMPARED`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunFigures(pub Vec<Measured>);
-
-impl RunFigures {
-    /// Those of a run.
-    pub fn of(results: &Results) -> Self {
-        Self(COMPARED.iter().map(|name| conditions::measured(name, results)).collect())
-    }
-}
 
 /// A setting that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +138,7 @@ pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
         ("audience", format!("{:?}", load.plan.audience).to_lowercase()),
         ("qos", load.messages.qos.bits().to_string()),
         ("sub_qos", load.messages.sub_qos.bits().to_string()),
-        ("size", report::json::sizes(&load.messages.sizes)),
+        ("size", load.messages.sizes.to_string()),
         ("loop", pace.to_owned()),
         ("rate", rate),
         ("arrival", arrival.to_owned()),
@@ -215,18 +190,4 @@ fn range(runs: &[RunFigures], at: usize, value: f64) -> [f64; 2] {
     });
     let least = values.clone().reduce(f64::min).unwrap_or(value);
     [least, values.reduce(f64::max).unwrap_or(value)]
-}
-
-/// The least, the median and the most of each figure of several runs.
-pub fn spread(runs: &[RunFigures]) -> Vec<(&'static str, [Measured; 3])> {
-    let mut all = Vec::new();
-    for (at, name) in COMPARED.iter().enumerate() {
-        let mut values: Vec<Measured> = runs.iter().map(|run| run.0[at]).collect();
-        values.retain(|value| *value != Measured::Nothing);
-        values.sort_by(|one, other| one.order(*other));
-        if let (Some(least), Some(most)) = (values.first(), values.last()) {
-            all.push((*name, [*least, values[(values.len() - 1) / 2], *most]));
-        }
-    }
-    all
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::conditions::{Condition, Tolerated};
+use super::course::LoadCourse;
 use super::disturbances::Disturbances;
-use super::part::Part;
+use super::part::RunPart;
 use super::payload::Sizes;
 use super::plan::Plan;
 use super::schedule::OfferedRate;
-use super::steps::LoadCourse;
 use crate::client;
 use crate::client::fleet::TlsResumption;
 use crate::mqtt::packet::Credentials;
@@ -41,7 +41,7 @@ pub struct RunPlan {
     /// The number of the run; `None` follows from the seed.
     pub run: Option<u32>,
     /// The part; its plan is that of the load.
-    pub part: Part,
+    pub part: RunPart,
     /// The plan of the whole.
     pub whole: Plan,
     /// When sending begins, since 1970; `None` is as soon as all are connected.

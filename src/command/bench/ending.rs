@@ -4,37 +4,19 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use super::all_runs::AllRuns;
 use super::comparison::{ComparedSide, compare};
 use super::conditions::{ConditionOutcome, ConditionTerms, ConditionVerdict};
 use super::config::{BenchForm, LoadPace, LoadPlan, ReportPlan};
 use super::judge::{Circumstances, RunJudgement, ServerPlace, conclude, judge};
 use super::load::{Found, commonest};
-use super::machine::Machine;
-use super::part::Part;
-use super::repeated::AllRuns;
-use super::report::{BenchReport, BenchServer, hgrm, json, promised, text};
+use super::report::{BenchReport, hgrm, json, promised, text};
 use super::results::{LoadEnding, Results};
-use super::stored::StoredRun;
+use super::surroundings::Surroundings;
 use crate::client::fleet::Cause;
 use crate::exit::Exit;
 use crate::mqtt::qos::QoS;
 use crate::stdio::replace::replace;
-
-/// Where and when a run was, and what it is compared with.
-pub struct Surroundings {
-    /// The number of the run.
-    pub run: u32,
-    /// Which part of it.
-    pub part: Part,
-    /// The start of the run, as RFC 3339.
-    pub start: String,
-    /// The server.
-    pub server: BenchServer,
-    /// This machine.
-    pub machine: Machine,
-    /// An earlier run that it is compared with.
-    pub baseline: Option<StoredRun>,
-}
 
 /// What the conditions are.
 pub fn terms<'a>(

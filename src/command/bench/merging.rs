@@ -4,15 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::comparison::{RunFigures, settings};
+use super::comparison::settings;
 use super::config::{LoadPace, LoadPlan};
-use super::part::Part;
+use super::figures::RunFigures;
+use super::part::RunPart;
 use super::results::{Joined, Second};
 use super::stored::StoredRun;
 use crate::format::time::since_1970;
-
-/// The most parts of a run.
-pub const MOST_PARTS: usize = 256;
 
 /// How far apart parts may begin, in seconds.
 const MOST_APART: u64 = 86_400;
@@ -28,10 +26,10 @@ pub fn merge(parts: Vec<(String, StoredRun)>) -> Result<StoredRun, String> {
         delay(&mut part, first);
         add(&mut whole, part);
     }
-    if whole.part != Part::WHOLE {
+    if whole.part != RunPart::WHOLE {
         whole.runs = vec![RunFigures::of(&whole.results)];
     }
-    whole.part = Part::WHOLE;
+    whole.part = RunPart::WHOLE;
     Ok(whole)
 }
 
@@ -49,8 +47,8 @@ fn check(parts: &[(String, StoredRun)]) -> Result<(), String> {
         if let Some((setting, here, there)) = difference(&part.load, &one.load) {
             return Err(format!("{file}: {setting} is {here}, and {there} in {name}"));
         }
-        if part.steps > 0 || part.runs.len() > 1 && one.part.of > 1 {
-            return Err(format!("{file}: several steps or runs cannot be merged"));
+        if part.specials > 0 || part.runs.len() > 1 && one.part.of > 1 {
+            return Err(format!("{file}: steps, runs, cuts, stalls and churn cannot be merged"));
         }
         if !seen.insert(part.part.number) {
             return Err(format!("{file}: part {} was given before", part.part));

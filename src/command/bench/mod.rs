@@ -1,29 +1,34 @@
 //! `bench`: a load of many connections, and what the server makes of it.
 
+mod all_runs;
 mod clock;
 mod comparison;
 pub mod conditions;
 pub mod config;
+pub mod course;
 pub mod disturbances;
 mod ending;
+mod figures;
 mod joining;
 mod judge;
 mod limits;
 mod load;
 mod machine;
 mod measure;
-mod merging;
+pub mod merging;
 mod names;
 pub mod part;
 pub mod payload;
 pub mod plan;
-mod repeated;
 mod report;
 mod results;
 pub mod schedule;
 mod screen;
-pub mod steps;
-mod stored;
+mod server;
+mod steps;
+pub mod stored;
+mod stored_files;
+mod surroundings;
 pub mod verify;
 mod words;
 
@@ -38,27 +43,28 @@ use crate::exit::{Exit, Usage};
 use crate::report::Verbosity;
 use crate::stdio;
 
+use all_runs::AllRuns;
 use clock::RunClock;
 use config::{
     BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
 };
-use ending::{Surroundings, beside, finish};
+use ending::{beside, finish};
 use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
 use load::{Context, Found, Load, System};
 use machine::Machine;
 use names::Names;
 use payload::Payloads;
-use repeated::AllRuns;
-use report::BenchServer;
 use screen::Screen;
+use server::BenchServer;
+use surroundings::Surroundings;
 
 /// Runs `mqttws bench`.
 // Not part of the caller, whose frame would hold what this one needs.
 #[inline(never)]
 pub fn run(config: Config) -> Result<Exit> {
     if !config.runs.merge.is_empty() {
-        return repeated::merge(&config);
+        return stored_files::merge(&config);
     }
     let Config { clients, fleet, remote, load, report, runs, verbosity } = config;
     clients.iter().try_for_each(check_client)?;
@@ -72,7 +78,7 @@ pub fn run(config: Config) -> Result<Exit> {
     }
     check_limits(&load, ends)?;
     check_files(&report)?;
-    let baseline = repeated::baseline(&report)?;
+    let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
     let mut explored = Explored::default();

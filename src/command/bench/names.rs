@@ -8,7 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::config::FleetPlan;
-use super::part::Part;
+use super::part::RunPart;
 use super::plan::{Audience, Plan, Role};
 use crate::exit::Usage;
 use crate::mqtt::session;
@@ -20,7 +20,7 @@ pub struct Names {
     /// The number of the run.
     pub run: u32,
     /// Which part of it this is.
-    pub part: Part,
+    pub part: RunPart,
     /// The plan of the whole.
     pub whole: Plan,
     /// The plan of this part.
@@ -168,11 +168,11 @@ mod tests {
             topics: 1,
             audience: Audience::Shared,
         };
-        let names = Names { run: u32::MAX, part: Part::WHOLE, whole: plan, plan };
+        let names = Names { run: u32::MAX, part: RunPart::WHOLE, whole: plan, plan };
         let ids = [0, 1_000_000, 2_999_999].map(|id| names.client_id(id));
         assert_eq!(ids[0], "bffffffffs0");
         assert_eq!(ids[1], "bffffffffp0");
-        let part = Names { part: Part { number: 256, of: 256 }, ..names };
+        let part = Names { part: RunPart { number: 256, of: 256 }, ..names };
         assert_eq!(part.client_id(0), "bffffffffs0-256");
         assert!(ids.iter().all(|id| id.len() <= 23) && part.client_id(2_999_999).len() <= 23);
     }

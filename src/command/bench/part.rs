@@ -5,14 +5,17 @@ use super::plan::Plan;
 
 /// Part `number` of `of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Part {
+pub struct RunPart {
     /// Its number, from 1.
     pub number: usize,
     /// How many there are.
     pub of: usize,
 }
 
-impl Part {
+/// The most parts of a run.
+pub const MOST_PARTS: usize = 256;
+
+impl RunPart {
     /// The whole.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 
@@ -75,7 +78,7 @@ fn divisor(one: usize, other: usize) -> usize {
     if other == 0 { one } else { divisor(other, one % other) }
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for RunPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.number, self.of)
     }
@@ -104,14 +107,14 @@ mod tests {
     }
 
     /// All streams of a plan: publisher and topic, as numbers of the whole.
-    fn streams(plan: &Plan, part: Part, whole: &Plan) -> Vec<(usize, usize)> {
+    fn streams(plan: &Plan, part: RunPart, whole: &Plan) -> Vec<(usize, usize)> {
         let streams = (0..plan.streams()).map(|stream| plan.stream(stream));
         let publisher = |own| part.connection(own, whole.publishers, whole.topics);
         streams.map(|(own, topic)| (publisher(own), part.topic(topic))).collect()
     }
 
     /// All pairs of a subscriber and a topic that it takes.
-    fn readers(plan: &Plan, part: Part, whole: &Plan) -> Vec<(usize, usize)> {
+    fn readers(plan: &Plan, part: RunPart, whole: &Plan) -> Vec<(usize, usize)> {
         let mut all = Vec::new();
         for own in 0..plan.subscribers {
             let subscriber = match plan.audience {
@@ -128,8 +131,8 @@ mod tests {
     fn parts_are_a_partition_and_together_the_whole() {
         for whole in plans() {
             for of in 1..=5 {
-                let parts: Vec<(Part, Option<Plan>)> = (1..=of)
-                    .map(|number| Part { number, of })
+                let parts: Vec<(RunPart, Option<Plan>)> = (1..=of)
+                    .map(|number| RunPart { number, of })
                     .map(|part| (part, part.of_plan(&whole)))
                     .collect();
                 let has_connections = whole.publishers + whole.subscribers > 0;
@@ -141,13 +144,13 @@ mod tests {
                 let idle: usize = plans().map(|(_, plan)| plan.idle).sum();
                 assert_eq!(idle, whole.idle);
                 let of_whole: BTreeSet<_> =
-                    streams(&whole, Part::WHOLE, &whole).into_iter().collect();
+                    streams(&whole, RunPart::WHOLE, &whole).into_iter().collect();
                 let of_parts: Vec<_> =
                     plans().flat_map(|(part, plan)| streams(&plan, part, &whole)).collect();
                 assert_eq!(of_parts.len(), of_whole.len(), "{whole:?} {of}");
                 assert_eq!(of_parts.into_iter().collect::<BTreeSet<_>>(), of_whole);
                 let of_whole: BTreeSet<_> =
-                    readers(&whole, Part::WHOLE, &whole).into_iter().collect();
+                    readers(&whole, RunPart::WHOLE, &whole).into_iter().collect();
                 let of_parts: Vec<_> =
                     plans().flat_map(|(part, plan)| readers(&plan, part, &whole)).collect();
                 assert_eq!(of_parts.len(), of_whole.len(), "{whole:?} {of}");
@@ -159,9 +162,9 @@ mod tests {
     #[test]
     fn the_whole_is_its_only_part() {
         for plan in plans() {
-            assert_eq!(Part::WHOLE.of_plan(&plan), Some(plan));
+            assert_eq!(RunPart::WHOLE.of_plan(&plan), Some(plan));
             for publisher in 0..plan.publishers {
-                let number = Part::WHOLE.connection(publisher, plan.publishers, plan.topics);
+                let number = RunPart::WHOLE.connection(publisher, plan.publishers, plan.topics);
                 assert_eq!(number, publisher);
             }
         }

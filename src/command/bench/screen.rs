@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use super::conditions::ConditionTerms;
 use super::config::{BenchForm, LoadPlan, ReportPlan};
-use super::ending::{self, Surroundings};
+use super::ending;
 use super::load::{AfterSecond, RunDisplay, SecondsOver};
 use super::machine;
 use super::measure::LatencyTimes;
 use super::report::{BenchReport, interval, promised, text};
 use super::results::Results;
 use super::steps::{StepOutcome, StepPlan};
+use super::surroundings::Surroundings;
 use crate::report::Verbosity;
 use crate::terminal::load_line::LoadLine;
 use crate::terminal::status_line;
@@ -21,12 +22,12 @@ pub struct Screen<'a> {
     load: &'a LoadPlan,
     plan: &'a ReportPlan,
     surroundings: &'a Surroundings,
-    interval: Interval,
+    interval: GatheredSeconds,
 }
 
 /// What has come since the last line of `--report`.
 #[derive(Debug, Default)]
-struct Interval {
+struct GatheredSeconds {
     times: LatencyTimes,
     /// Its seconds: how many there were before, and those since.
     before: usize,
@@ -44,7 +45,7 @@ impl<'a> Screen<'a> {
     ) -> Self {
         let is_shown = verbosity.shows_progress();
         let line = if is_shown { LoadLine::new(now) } else { LoadLine::default() };
-        Self { line, load, plan, surroundings, interval: Interval::default() }
+        Self { line, load, plan, surroundings, interval: GatheredSeconds::default() }
     }
 
     /// Nothing more is shown.
@@ -65,7 +66,7 @@ impl<'a> Screen<'a> {
         if self.interval.seconds.len() < seconds {
             return;
         }
-        let line = interval::Interval {
+        let line = interval::ReportInterval {
             run: self.surroundings.run,
             began: self.interval.before,
             seconds: &self.interval.seconds,
@@ -117,7 +118,7 @@ impl RunDisplay for &mut Screen<'_> {
 
     fn step_over(&mut self, plan: StepPlan, load: &LoadPlan, results: &mut Results) -> StepOutcome {
         (_, results.generator.rss) = machine::memory();
-        self.interval = Interval::default();
+        self.interval = GatheredSeconds::default();
         let judgement = ending::judged(load, self.plan, self.surroundings.server.place, results);
         let delivered = judgement.overload.map(|overload| overload.delivered);
         let outcomes = self.terms(results).outcomes(results, delivered);

@@ -1,77 +1,14 @@
-//! Several loads one after the other over the same connections: a ramp of rates, or the search for
-//! the highest that holds.
+//! The steps of a ramp, or of the search for the highest rate that holds: which comes next, and what
+//! came of each.
 
 use std::time::Duration;
 
+use super::course::LoadCourse;
 use super::judge::{LoadLimit, Overload};
 use super::measure::Quantile;
 
-/// How the load goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum LoadCourse {
-    /// One window.
-    #[default]
-    Once,
-    /// Steps, up to the first that does not hold (`--ramp`).
-    Ramp(Ramp),
-    /// The highest rate that holds is searched for (`--find-max`).
-    FindMax {
-        /// The first rate.
-        from: f64,
-        /// How near the highest that holds and the lowest that does not are to be: 0.05 is 5 %.
-        resolution: f64,
-    },
-}
-
-/// The steps of a ramp.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ramp {
-    /// The first rate.
-    pub from: f64,
-    /// The last rate at most.
-    pub to: f64,
-    /// What comes after a rate.
-    pub step: RampStep,
-}
-
-/// What comes after a step of a ramp.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum RampStep {
-    /// So much more.
-    Plus(f64),
-    /// So many times as much.
-    Times(f64),
-}
-
-/// The most steps of a ramp.
-pub const MOST_STEPS: usize = 200;
-
-/// The warm-up of a step.
-pub const STEP_WARMUP: Duration = Duration::from_secs(1);
-
 /// The highest rate that is offered.
 const HIGHEST: f64 = 1e7;
-
-impl Ramp {
-    /// All its rates; more than [`MOST_STEPS`] are not listed.
-    pub fn rates(&self) -> Vec<f64> {
-        let mut rates = Vec::new();
-        let mut rate = self.from;
-        // A rate may miss the last one by what a float cannot say.
-        while rate <= self.to * (1.0 + 1e-9) && rates.len() <= MOST_STEPS {
-            rates.push(rate);
-            let next = match self.step {
-                RampStep::Plus(more) => rate + more,
-                RampStep::Times(times) => rate * times,
-            };
-            if next <= rate {
-                break;
-            }
-            rate = next;
-        }
-        rates
-    }
-}
 
 /// What the next step is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -188,13 +125,14 @@ impl StepSearch {
         }
         self.current = match self.phase {
             SearchPhase::Listed(number) => self.listed(number + 1, has_held)?,
-            SearchPhase::Doubling | SearchPhase::Bisecting => self.nearer()?,
             SearchPhase::Confirming(left) if has_held && left <= 1 => return None,
             SearchPhase::Confirming(left) if has_held => {
                 self.phase = SearchPhase::Confirming(left - 1);
                 self.current
             }
-            SearchPhase::Confirming(_) => self.nearer()?,
+            SearchPhase::Doubling | SearchPhase::Bisecting | SearchPhase::Confirming(_) => {
+                self.nearer()?
+            }
         };
         Some(self.plan())
     }
@@ -214,7 +152,7 @@ impl StepSearch {
                 self.phase = SearchPhase::Doubling;
                 return Some((low * 2.0).min(HIGHEST));
             }
-            Some(high) if high > low * (1.0 + resolution) => ((low + high) / 2.0).round(),
+            Some(high) if high > low * (1.0 + resolution) => f64::midpoint(low, high).round(),
             None | Some(_) => low,
         };
         let is_between = next > low && self.failed.is_some_and(|high| next < high);
@@ -230,6 +168,7 @@ impl StepSearch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::bench::course::{Ramp, RampStep};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -259,7 +198,7 @@ mod tests {
         assert_eq!(rates(doubling, 40.0), [10.0, 20.0, 40.0, 80.0]);
         assert_eq!(rates(doubling, 1.0), [10.0]);
         assert_eq!(rates(ramp(5.0, 21.0, RampStep::Plus(5.0)), 1e9), [5.0, 10.0, 15.0, 20.0]);
-        let tenths = ramp(100.0, 130.0, RampStep::Times(1.1)).to_owned();
+        let tenths = ramp(100.0, 130.0, RampStep::Times(1.1));
         assert_eq!(rates(tenths, 1e9).len(), 3);
         assert!(StepSearch::new(LoadCourse::Once, SECOND).is_none());
     }

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod choices;
+mod condition;
 mod file;
 mod frames;
 mod json;
@@ -13,6 +14,7 @@ mod profile;
 mod proxy;
 mod record;
 mod redirect;
+mod report;
 mod scram;
 mod session;
 mod split;
@@ -41,6 +43,7 @@ pub struct Target {
 #[rustfmt::skip]
 pub const TARGETS: &[Target] = &[
     Target { name: "certificate", check: certificate::check, longest: 2_000, inputs: 4_000 },
+    Target { name: "condition", check: condition::check, longest: 200, inputs: 50_000 },
     Target { name: "frames", check: frames::check, longest: 1_024, inputs: 40_000 },
     Target { name: "json", check: json::check, longest: 600, inputs: 8_000 },
     Target { name: "lifecycle", check: lifecycle::check, longest: 1_024, inputs: 60_000 },
@@ -51,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proxy", check: proxy::check, longest: 2_000, inputs: 30_000 },
     Target { name: "record", check: record::check, longest: 1_024, inputs: 60_000 },
     Target { name: "redirect", check: redirect::check, longest: 1_024, inputs: 20_000 },
+    Target { name: "report", check: report::check, longest: 6_000, inputs: 3_000 },
     Target { name: "scram", check: scram::check, longest: 600, inputs: 4_000 },
     Target { name: "session", check: session::check, longest: 1_024, inputs: 60_000 },
     Target { name: "split", check: split::check, longest: 1_024, inputs: 30_000 },

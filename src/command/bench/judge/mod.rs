@@ -297,9 +297,13 @@ mod tests {
         LoadPace::Open(OfferedRate { rate: 1000.0, arrival: ArrivalPattern::Even, tick: 0 });
 
     fn about(pace: LoadPace) -> Circumstances {
-        let length = WindowLength::Time(Duration::from_secs(10));
-        let (max_lateness, copies) = (MaxLateness::Usual, 1.0);
-        Circumstances { pace, length, max_lateness, place: ServerPlace::Here, copies }
+        Circumstances {
+            pace,
+            length: WindowLength::Time(Duration::from_secs(10)),
+            max_lateness: MaxLateness::Usual,
+            place: ServerPlace::Here,
+            copies: 1.0,
+        }
     }
 
     fn good() -> Results {

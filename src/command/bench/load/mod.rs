@@ -43,7 +43,7 @@ use receiving::Receiving;
 use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
 pub use stepping::Found;
-use stepping::Steps;
+use stepping::LoadSteps;
 pub use window::Window;
 
 /// What is being done.
@@ -122,9 +122,9 @@ pub struct Load<D> {
     seconds: Seconds,
     results: Results,
     chores: Chores,
+    steps: LoadSteps,
     absences: Absences,
     leftovers: Leftovers,
-    steps: Steps,
     times: LoadTimes,
     display: D,
 }
@@ -139,7 +139,7 @@ struct LoadTimes {
 impl<D: RunDisplay> Load<D> {
     /// A load that begins now.
     pub fn new(mut context: Context, system: System, display: D, now: Instant) -> Self {
-        let steps = Steps::begin(&mut context.load);
+        let steps = LoadSteps::begin(&mut context.load);
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
         context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;
@@ -156,9 +156,9 @@ impl<D: RunDisplay> Load<D> {
             connecting,
             results,
             chores: Chores::default(),
+            steps,
             absences: Absences::new(context.load.disturbances.comeback_rate),
             leftovers: Leftovers::default(),
-            steps,
             times: LoadTimes { began: now, signal: None },
             display,
             context,

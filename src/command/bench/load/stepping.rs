@@ -8,8 +8,9 @@ use super::seconds::Seconds;
 use super::sending::LoadSending;
 use super::{Load, LoadPhase, RunDisplay};
 use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
+use crate::command::bench::course::STEP_WARMUP;
 use crate::command::bench::results::{ConnectionResults, Results};
-use crate::command::bench::steps::{STEP_WARMUP, StepOutcome, StepPlan, StepSearch};
+use crate::command::bench::steps::{StepOutcome, StepPlan, StepSearch};
 
 /// What was found.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ enum Standing {
 
 /// The steps so far.
 #[derive(Debug, Default)]
-pub struct Steps {
+pub struct LoadSteps {
     search: Option<StepSearch>,
     outcomes: Vec<StepOutcome>,
     /// The step that is reported.
@@ -50,7 +51,7 @@ pub struct Steps {
     busiest: f64,
 }
 
-impl Steps {
+impl LoadSteps {
     /// The steps of a load, of which the first is put into the plan.
     pub fn begin(load: &mut LoadPlan) -> Self {
         let length = match load.times.length {

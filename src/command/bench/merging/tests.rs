@@ -38,7 +38,7 @@ fn all_parts_are_the_whole_in_any_order() {
             results.latencies.delivery.quantile(0.99)
         };
         assert_eq!(p99(all), p99(&one));
-        assert_eq!((all.series.len(), whole.part), (one.series.len(), Part::WHOLE));
+        assert_eq!((all.series.len(), whole.part), (one.series.len(), RunPart::WHOLE));
         assert_eq!(all.series[0].sent, one.series[0].sent * 3);
     }
 }

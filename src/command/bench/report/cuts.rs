@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::json::{Object, array, counts, seconds, times};
+use super::object::{Object, array, counts, seconds, times};
 use crate::client::fleet::Cause;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CrowdKind, CutKind};
@@ -96,17 +96,16 @@ pub fn stall_lines(stall: &StallResults) -> [String; 2] {
 /// The line of connections that were made anew all the time.
 pub fn churn_line(rate: f64, churn: &ChurnResults, sessions: SessionKeeping) -> String {
     let count = words::thousands(churn.ended);
-    let mut text = format!("{count} connections ended and made anew, {}", words::rate(rate));
+    let mut parts = vec![format!("{count} connections ended and made anew, {}", words::rate(rate))];
     if churn.back.count() > 0 {
-        text += &format!("; back: {}", p50_p99_max(&churn.back));
+        parts.push(format!("back: {}", p50_p99_max(&churn.back)));
     }
-    text += &failed(&churn.failed);
     if sessions != SessionKeeping::Connection {
         let (present, back) = (churn.session_present, churn.back.count());
         let (present, back) = (words::thousands(present), words::thousands(back));
-        text += &format!("; session present {present} of {back}");
+        parts.push(format!("session present {present} of {back}"));
     }
-    text
+    parts.join("; ") + &failed(&churn.failed)
 }
 
 /// `1,000 subscribers`

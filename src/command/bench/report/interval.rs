@@ -1,13 +1,13 @@
 //! The lines of `--report`, while the run goes on.
 
-use super::json::{Object, number, quantile};
+use super::object::{Object, number, quantile};
 use crate::command::bench::measure::{LatencyTimes, Quantile};
 use crate::command::bench::results::Second;
 use crate::command::bench::words;
 
 /// What has come in a few seconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Interval<'a> {
+pub struct ReportInterval<'a> {
     /// The number of the run.
     pub run: u32,
     /// How many seconds of the window were before.
@@ -18,7 +18,7 @@ pub struct Interval<'a> {
     pub times: &'a LatencyTimes,
 }
 
-impl Interval<'_> {
+impl ReportInterval<'_> {
     fn sum(&self, of: impl Fn(&Second) -> u64) -> u64 {
         self.seconds.iter().map(of).sum()
     }
@@ -30,7 +30,7 @@ impl Interval<'_> {
 }
 
 /// A line for people.
-pub fn text(interval: &Interval<'_>) -> String {
+pub fn text(interval: &ReportInterval<'_>) -> String {
     let last = interval.seconds.last().copied().unwrap_or_default();
     let end = interval.began + interval.seconds.len();
     let (sent, received) =
@@ -49,7 +49,7 @@ pub fn text(interval: &Interval<'_>) -> String {
 }
 
 /// An object for programs.
-pub fn json(interval: &Interval<'_>) -> String {
+pub fn json(interval: &ReportInterval<'_>) -> String {
     let last = interval.seconds.last().copied().unwrap_or_default();
     let lateness = interval.seconds.iter().filter_map(|second| second.lateness).max();
     let cpu = interval.seconds.iter().map(|second| second.cpu).fold(0.0, f64::max);
@@ -80,7 +80,7 @@ mod tests {
         times.add_many(2_000_000, 20);
         let second = Second { sent: 10, received: 10, missing: 3, online: 2, ..Second::default() };
         let seconds = [second; 2];
-        let interval = Interval { run: 7, began: 4, seconds: &seconds, times: &times };
+        let interval = ReportInterval { run: 7, began: 4, seconds: &seconds, times: &times };
         assert_eq!(
             text(&interval),
             "interval   6 s   sent 10/s   received 10/s   p50 2.00 ms   p99 2.00 ms   \

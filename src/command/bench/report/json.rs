@@ -1,24 +1,20 @@
 //! The report as one JSON object: members are only added.
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
 use super::{BenchReport, cuts};
-use crate::command::bench::comparison::{COMPARED, RunFigures};
-use crate::command::bench::conditions::{
-    ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured,
-};
+use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
+use crate::command::bench::course::LoadCourse;
+use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::judge::{ServerPlace, Steadiness};
-use crate::command::bench::measure::{LatencyTimes, Quantile};
-use crate::command::bench::payload::Sizes;
 use crate::command::bench::plan::Audience;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
-use crate::command::bench::steps::{LoadCourse, StepOutcome};
+use crate::command::bench::server::BenchServer;
+use crate::command::bench::steps::StepOutcome;
 use crate::mqtt::qos::QoS;
 
 /// The version of the form.
@@ -26,68 +22,6 @@ const SCHEMA: u32 = 1;
 
 /// How many seconds are listed at most: then every two become one.
 const MOST_SECONDS: usize = 3600;
-
-/// An object that grows; its members stay in their order.
-pub struct Object(String);
-
-impl Object {
-    /// An object without members.
-    pub fn new() -> Self {
-        Self("{".to_owned())
-    }
-
-    /// A member whose value is JSON already.
-    pub fn raw(mut self, name: &str, value: impl Display) -> Self {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        // Writing to a `String` cannot fail.
-        let _ = write!(self.0, "\"{name}\":{value}");
-        self
-    }
-
-    /// A member that is a text.
-    pub fn text(self, name: &str, value: &str) -> Self {
-        self.raw(name, quoted(value))
-    }
-
-    fn texts<'a>(self, name: &str, values: impl IntoIterator<Item = &'a String>) -> Self {
-        self.raw(name, array(values.into_iter().map(|value| quoted(value))))
-    }
-
-    /// A member that may be missing.
-    pub fn maybe(self, name: &str, value: Option<impl Display>) -> Self {
-        match value {
-            Some(value) => self.raw(name, value),
-            None => self.raw(name, "null"),
-        }
-    }
-
-    /// The whole.
-    pub fn end(self) -> String {
-        self.0 + "}"
-    }
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-/// An array of values that are JSON already.
-pub fn array(values: impl IntoIterator<Item = String>) -> String {
-    let values: Vec<String> = values.into_iter().collect();
-    format!("[{}]", values.join(","))
-}
-
-/// A number with a fraction; JSON has no infinity.
-pub fn number(number: f64) -> String {
-    Value::from(number).to_string()
-}
-
-/// A time in seconds.
-pub fn seconds(time: Duration) -> String {
-    number(time.as_secs_f64())
-}
 
 /// The whole report, without a line end.
 pub fn render(report: &BenchReport<'_>) -> String {
@@ -139,7 +73,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("topics", load.plan.topics)
         .raw("qos", load.messages.qos.bits())
         .raw("sub_qos", load.messages.sub_qos.bits())
-        .text("size", &sizes(&load.messages.sizes));
+        .text("size", &load.messages.sizes.to_string());
     let object = match load.pace {
         LoadPace::Open(offer) => object
             .text("loop", "open")
@@ -169,20 +103,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .end()
 }
 
-/// The sizes as `--size` takes them.
-pub fn sizes(sizes: &Sizes) -> String {
-    match sizes {
-        Sizes::Fixed(size) => size.to_string(),
-        Sizes::Range(least, most) => format!("{least}..{most}"),
-        Sizes::Weighted(all) => {
-            let all: Vec<String> =
-                all.iter().map(|(size, weight)| format!("{size}:{weight}")).collect();
-            all.join(",")
-        }
-    }
-}
-
-fn server(server: &super::BenchServer) -> String {
+fn server(server: &BenchServer) -> String {
     let tls = server.tls.as_ref().map(|(version, cipher)| {
         Object::new().text("version", version).text("cipher", cipher).end()
     });
@@ -208,12 +129,6 @@ fn machine(report: &BenchReport<'_>) -> String {
         .maybe("steal", generator.steal.map(number))
         .raw("same_as_server", report.surroundings.server.place == ServerPlace::Here)
         .end()
-}
-
-/// An object of counts.
-pub fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
-    let object = Object::new();
-    counts.iter().fold(object, |object, (name, count)| object.raw(&name.to_string(), count)).end()
 }
 
 fn connections(report: &BenchReport<'_>) -> String {
@@ -267,39 +182,6 @@ fn verified(report: &BenchReport<'_>) -> String {
         .raw("missed", verified.missed)
         .raw("foreign", verified.foreign)
         .raw("undecided", verified.undecided)
-        .end()
-}
-
-/// A quantile.
-pub fn quantile(quantile: Option<Quantile>) -> String {
-    match quantile {
-        Some(Quantile::Time(time)) => time.to_string(),
-        Some(Quantile::Never) => "\"never\"".to_owned(),
-        None => "null".to_owned(),
-    }
-}
-
-/// Times in nanoseconds; `null` if nothing was expected.
-pub fn times(times: &LatencyTimes) -> String {
-    if times.count() + times.never() == 0 {
-        return "null".to_owned();
-    }
-    let summary = times.summary();
-    let buckets = times.buckets().into_iter().map(|(low, count)| format!("[{low},{count}]"));
-    Object::new()
-        .raw("count", times.count())
-        .raw("never", times.never())
-        .maybe("min", times.minimum())
-        .maybe("mean", times.mean())
-        .raw("sum", u64::try_from(summary.sum).unwrap_or(u64::MAX))
-        .maybe("longest", (times.count() > 0).then_some(summary.longest))
-        .raw("p50", quantile(times.quantile(0.5)))
-        .raw("p90", quantile(times.quantile(0.9)))
-        .raw("p99", quantile(times.quantile(0.99)))
-        .raw("p99.9", quantile(times.quantile(0.999)))
-        .raw("p99.99", quantile(times.quantile(0.9999)))
-        .raw("max", quantile(times.maximum()))
-        .raw("histogram", array(buckets))
         .end()
 }
 
@@ -431,14 +313,4 @@ fn condition(outcome: &ConditionOutcome) -> String {
         .raw("value", measured(outcome.value))
         .raw("true", outcome.verdict == ConditionVerdict::Failed)
         .end()
-}
-
-/// A value of a metric.
-pub fn measured(value: Measured) -> String {
-    match value {
-        Measured::Number(value) if value.fract() == 0.0 => format!("{value:.0}"),
-        Measured::Number(value) => number(value),
-        Measured::Never => "\"never\"".to_owned(),
-        Measured::Nothing => "null".to_owned(),
-    }
 }

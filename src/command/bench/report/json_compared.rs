@@ -1,6 +1,6 @@
 //! A run beside an earlier one, as JSON.
 
-use super::json::{Object, array, measured, number};
+use super::object::{Object, array, measured, number};
 use crate::command::bench::comparison::{Comparison, Difference, FigureComparison, FigureVerdict};
 use crate::command::bench::conditions::Measured;
 

@@ -5,37 +5,18 @@ pub mod hgrm;
 pub mod interval;
 pub mod json;
 mod json_compared;
+pub mod object;
 pub mod text;
 
-use crate::command::bench::comparison::{Comparison, RunFigures};
+use crate::command::bench::comparison::Comparison;
 use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{LoadPlan, ReportPlan};
-use crate::command::bench::ending::Surroundings;
-use crate::command::bench::judge::{RunJudgement, ServerPlace};
+use crate::command::bench::figures::RunFigures;
+use crate::command::bench::judge::RunJudgement;
 use crate::command::bench::results::Results;
 use crate::command::bench::steps::{self, StepOutcome};
+use crate::command::bench::surroundings::Surroundings;
 use crate::mqtt::qos::QoS;
-
-/// The server, as the first connection found it.
-#[derive(Debug, Clone)]
-pub struct BenchServer {
-    /// Its address.
-    pub address: String,
-    /// `ws` or `wss`.
-    pub scheme: &'static str,
-    /// Version and cipher of TLS.
-    pub tls: Option<(String, String)>,
-    /// The subprotocol.
-    pub subprotocol: Option<String>,
-    /// The version of MQTT.
-    pub mqtt: String,
-    /// How many messages it takes at once.
-    pub receive_maximum: Option<u16>,
-    /// The keep alive of the connections, in seconds.
-    pub keep_alive: u64,
-    /// Where it is.
-    pub place: ServerPlace,
-}
 
 /// Everything that a report is made of.
 pub struct BenchReport<'a> {

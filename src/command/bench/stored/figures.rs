@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::plan::qos;
-use super::value::Member;
+use super::value::StoredMember;
 use crate::client::fleet::Cause;
-use crate::command::bench::comparison::{COMPARED, RunFigures};
 use crate::command::bench::conditions::Measured;
+use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::measure::{LatencyTimes, TimesSummary};
 use crate::command::bench::results::{
     ConnectionResults, ConnectionTimes, DisturbanceResults, GeneratorResults, Latencies,
@@ -24,10 +24,10 @@ const MOST_ENTRIES: usize = 3600;
 const MOST_CAUSES: usize = 100;
 
 /// All figures.
-pub fn results(whole: &Member<'_>) -> Result<Results, String> {
+pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
     let connections = whole.get("connections")?;
-    let held = connections.read("held", Member::time)?;
-    let online = connections.read("online", Member::count)?;
+    let held = connections.read("held", StoredMember::time)?;
+    let online = connections.read("online", StoredMember::count)?;
     Ok(Results {
         connections: self::connections(whole)?,
         messages: messages(&whole.get("messages")?)?,
@@ -37,14 +37,14 @@ pub fn results(whole: &Member<'_>) -> Result<Results, String> {
         series: series(&whole.get("series")?)?,
         held: held.zip(online),
         granted: connections.read("granted", qos)?,
-        // What was done to connections is told by each part.
+        // What was done to connections is not put together.
         disturbances: DisturbanceResults::default(),
         ending: ending(whole)?,
     })
 }
 
-fn ending(whole: &Member<'_>) -> Result<LoadEnding, String> {
-    let after = whole.read("ended_after", Member::time)?.unwrap_or_default();
+fn ending(whole: &StoredMember<'_>) -> Result<LoadEnding, String> {
+    let after = whole.read("ended_after", StoredMember::time)?.unwrap_or_default();
     Ok(if whole.get("interrupted")?.truth()? {
         // Which signal it was does not matter any more.
         LoadEnding::Interrupted(0, after)
@@ -55,10 +55,10 @@ fn ending(whole: &Member<'_>) -> Result<LoadEnding, String> {
     })
 }
 
-fn connections(whole: &Member<'_>) -> Result<ConnectionResults, String> {
+fn connections(whole: &StoredMember<'_>) -> Result<ConnectionResults, String> {
     let (connections, latency) = (whole.get("connections")?, whole.get("latency")?);
     let time = |name: &str| times(&latency, name);
-    let first = |first: &Member<'_>| {
+    let first = |first: &StoredMember<'_>| {
         Ok((first.get("connection")?.up_to(1 << 30)?, first.get("after")?.time()?))
     };
     Ok(ConnectionResults {
@@ -83,7 +83,7 @@ fn connections(whole: &Member<'_>) -> Result<ConnectionResults, String> {
     })
 }
 
-fn causes(member: &Member<'_>) -> Result<BTreeMap<Cause, u64>, String> {
+fn causes(member: &StoredMember<'_>) -> Result<BTreeMap<Cause, u64>, String> {
     let members = member.members()?;
     if members.len() > MOST_CAUSES {
         return Err(member.wrong("fewer causes"));
@@ -95,7 +95,7 @@ fn causes(member: &Member<'_>) -> Result<BTreeMap<Cause, u64>, String> {
     causes.collect()
 }
 
-fn messages(messages: &Member<'_>) -> Result<MessageResults, String> {
+fn messages(messages: &StoredMember<'_>) -> Result<MessageResults, String> {
     let count = |name: &str| messages.get(name)?.count();
     let refused = messages.get("refused_by_code")?;
     let refused = refused.members()?.into_iter().map(|(name, count)| {
@@ -118,7 +118,7 @@ fn messages(messages: &Member<'_>) -> Result<MessageResults, String> {
     })
 }
 
-fn verified(verified: &Member<'_>) -> Result<Verified, String> {
+fn verified(verified: &StoredMember<'_>) -> Result<Verified, String> {
     let count = |name: &str| verified.get(name)?.count();
     Ok(Verified {
         copies: count("sent")?,
@@ -133,7 +133,7 @@ fn verified(verified: &Member<'_>) -> Result<Verified, String> {
     })
 }
 
-fn latencies(whole: &Member<'_>) -> Result<Latencies, String> {
+fn latencies(whole: &StoredMember<'_>) -> Result<Latencies, String> {
     let latency = whole.get("latency")?;
     Ok(Latencies {
         delivery: times(&latency, "delivery")?,
@@ -144,7 +144,7 @@ fn latencies(whole: &Member<'_>) -> Result<Latencies, String> {
 }
 
 /// Times; none where it is null.
-fn times(of: &Member<'_>, name: &str) -> Result<LatencyTimes, String> {
+fn times(of: &StoredMember<'_>, name: &str) -> Result<LatencyTimes, String> {
     let Some(member) = of.maybe(name)? else { return Ok(LatencyTimes::default()) };
     let buckets = member.get("histogram")?.elements()?.into_iter().map(|bucket| {
         match &bucket.elements()?[..] {
@@ -155,8 +155,8 @@ fn times(of: &Member<'_>, name: &str) -> Result<LatencyTimes, String> {
     let summary = TimesSummary {
         never: member.get("never")?.count()?,
         sum: member.get("sum")?.long()?.into(),
-        shortest: member.read("min", Member::count)?.unwrap_or(0),
-        longest: member.read("longest", Member::count)?.unwrap_or(0),
+        shortest: member.read("min", StoredMember::count)?.unwrap_or(0),
+        longest: member.read("longest", StoredMember::count)?.unwrap_or(0),
     };
     let times = LatencyTimes::of_buckets(&buckets.collect::<Result<Vec<_>, String>>()?, summary);
     let times = times.ok_or_else(|| member.wrong("a histogram that fits min and longest"))?;
@@ -166,18 +166,19 @@ fn times(of: &Member<'_>, name: &str) -> Result<LatencyTimes, String> {
     Ok(times)
 }
 
-fn generator(whole: &Member<'_>) -> Result<GeneratorResults, String> {
+fn generator(whole: &StoredMember<'_>) -> Result<GeneratorResults, String> {
     let (generator, machine) = (whole.get("generator")?, whole.get("machine")?);
     let loops = generator.get("loops")?.elements()?;
     let loops: Vec<f64> =
         loops.iter().map(|it| it.get("cpu")?.real()).collect::<Result<_, String>>()?;
-    let longest = |turn: &Member<'_>| Ok((turn.get("t")?.count()?, turn.get("turn")?.count()?));
+    let longest =
+        |turn: &StoredMember<'_>| Ok((turn.get("t")?.count()?, turn.get("turn")?.count()?));
     Ok(GeneratorResults {
         cpu: loops.iter().copied().fold(0.0, f64::max),
         loops,
         cpu_connecting: generator.get("cpu_connecting")?.real()?,
-        machine_busy: machine.read("busy", Member::real)?,
-        steal: machine.read("steal", Member::real)?,
+        machine_busy: machine.read("busy", StoredMember::real)?,
+        steal: machine.read("steal", StoredMember::real)?,
         rss: generator.get("rss")?.count()?,
         rss_before: generator.get("rss_before")?.count()?,
         turn: times(&generator, "turn")?,
@@ -189,7 +190,7 @@ fn generator(whole: &Member<'_>) -> Result<GeneratorResults, String> {
 }
 
 /// The seconds; an entry that stands for several is the first of them.
-fn series(member: &Member<'_>) -> Result<Vec<Second>, String> {
+fn series(member: &StoredMember<'_>) -> Result<Vec<Second>, String> {
     let entries = member.elements()?;
     let second = |at: usize| entries.get(at).map(|entry| entry.get("t")?.up_to(1 << 20));
     let each = second(1).transpose()?.unwrap_or(1);
@@ -198,14 +199,14 @@ fn series(member: &Member<'_>) -> Result<Vec<Second>, String> {
     }
     let mut seconds = Vec::with_capacity(entries.len() * each);
     for entry in &entries {
-        let p50 = entry.read("p50", Member::count)?;
+        let p50 = entry.read("p50", StoredMember::count)?;
         let first = Second {
             sent: entry.get("sent")?.count()?,
             received: entry.get("received")?.count()?,
-            quantiles: p50.zip(entry.read("p99", Member::count)?),
+            quantiles: p50.zip(entry.read("p99", StoredMember::count)?),
             missing: entry.get("missing")?.count()?,
             online: entry.get("online")?.count()?,
-            lateness: entry.read("lateness_p99", Member::count)?,
+            lateness: entry.read("lateness_p99", StoredMember::count)?,
             cpu: entry.get("cpu")?.real()?,
         };
         seconds.push(first);
@@ -217,7 +218,7 @@ fn series(member: &Member<'_>) -> Result<Vec<Second>, String> {
 }
 
 /// The figures of one run.
-pub fn run(member: &Member<'_>) -> Result<RunFigures, String> {
+pub fn run(member: &StoredMember<'_>) -> Result<RunFigures, String> {
     let value = |name: &&str| match member.maybe(name)? {
         None => Ok(Measured::Nothing),
         Some(value) if value.text().is_ok_and(|text| text == "never") => Ok(Measured::Never),

@@ -8,13 +8,13 @@ mod value;
 
 use serde_json::Value;
 
-use super::comparison::RunFigures;
 use super::config::LoadPlan;
+use super::figures::RunFigures;
 use super::machine::Machine;
-use super::part::Part;
-use super::report::BenchServer;
+use super::part::RunPart;
 use super::results::Results;
-use value::Member;
+use super::server::BenchServer;
+use value::StoredMember;
 
 /// How large a file may be, in bytes.
 pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -32,7 +32,7 @@ pub struct StoredRun {
     /// The number of the run.
     pub run: u32,
     /// Which part of it.
-    pub part: Part,
+    pub part: RunPart,
     /// When it began, as RFC 3339.
     pub start: String,
     /// What was done.
@@ -47,8 +47,8 @@ pub struct StoredRun {
     pub invalid: Vec<String>,
     /// The figures of each run.
     pub runs: Vec<RunFigures>,
-    /// How many steps it had.
-    pub steps: usize,
+    /// How many steps, cuts, stalls and kinds of churn it had.
+    pub specials: usize,
 }
 
 /// Reads a report.
@@ -58,7 +58,7 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
         return Err("it is too large for a report of bench".to_owned());
     }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
-    let whole = Member::new(&value);
+    let whole = StoredMember::new(&value);
     if whole.get("type").and_then(|it| it.text().map(|it| it == "bench")) != Ok(true) {
         return Err("it is no report of bench --json".to_owned());
     }
@@ -80,23 +80,28 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
         results: figures::results(&whole)?,
         invalid: invalid?,
         runs: runs.iter().map(figures::run).collect::<Result<_, _>>()?,
-        steps: whole.get("steps")?.elements()?.len(),
+        specials: specials(&whole)?,
     })
 }
 
-fn run(member: &Member<'_>) -> Result<u32, String> {
+/// What cannot be put together.
+fn specials(whole: &StoredMember<'_>) -> Result<usize, String> {
+    let count = |name: &str| whole.get(name)?.elements().map(|all| all.len());
+    let churn = usize::from(whole.maybe("churn")?.is_some());
+    Ok(count("steps")? + count("cuts")? + count("stalls")? + churn)
+}
+
+fn run(member: &StoredMember<'_>) -> Result<u32, String> {
     let text = member.text()?;
     let number = u32::from_str_radix(text, 16).ok().filter(|_| text.len() == 8);
     number.ok_or_else(|| member.wrong("eight hexadecimal digits"))
 }
 
-fn part(member: &Member<'_>) -> Result<Part, String> {
+fn part(member: &StoredMember<'_>) -> Result<RunPart, String> {
     let numbers = member.text()?.split_once('/');
     let numbers = numbers.and_then(|(one, all)| one.parse().ok().zip(all.parse().ok()));
     numbers
-        .map(|(number, of)| Part { number, of })
-        .filter(|part| {
-            (1..=part.of).contains(&part.number) && part.of <= super::merging::MOST_PARTS
-        })
+        .map(|(number, of)| RunPart { number, of })
+        .filter(|part| (1..=part.of).contains(&part.number) && part.of <= super::part::MOST_PARTS)
         .ok_or_else(|| member.wrong("a part such as 1/2"))
 }

@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use super::value::Member;
+use super::value::StoredMember;
 use crate::command::bench::config::{
     BenchAction, Comeback, LoadPace, LoadPlan, MessagePlan, SessionKeeping, TimePlan, WindowLength,
 };
+use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
 use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::machine::Machine;
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::plan::{Audience, Plan};
-use crate::command::bench::report::BenchServer;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
-use crate::command::bench::steps::LoadCourse;
+use crate::command::bench::server::BenchServer;
 use crate::mqtt::qos::QoS;
 
 /// The most connections of a kind, topics, and bytes of a payload.
 const MOST: usize = 16 * 1024 * 1024;
 
 /// The load.
-pub fn load(whole: &Member<'_>) -> Result<LoadPlan, String> {
+pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
     let plan = whole.get("plan")?;
     let count = |name: &str| plan.get(name)?.up_to(MOST);
     let is_taken_by_all = plan.get("sub_all")?.truth()?;
@@ -41,22 +41,25 @@ pub fn load(whole: &Member<'_>) -> Result<LoadPlan, String> {
         },
         pace: pace(&plan)?,
         times: times(&plan)?,
-        connect_rate: plan.read("connect_rate", Member::real)?,
+        connect_rate: plan.read("connect_rate", StoredMember::real)?,
         comeback: if comes_back { Comeback::Soon } else { Comeback::Never },
-        sessions: SessionKeeping::Connection,
+        sessions: match plan.get("session_expiry")?.up_to(u32::MAX as usize)? {
+            0 => SessionKeeping::Connection,
+            expiry => SessionKeeping::Kept(u32::try_from(expiry).unwrap_or(u32::MAX)),
+        },
         disturbances: Disturbances::default(),
         seed: whole.get("seed")?.long()?,
         action: BenchAction::Run,
     })
 }
 
-pub(super) fn qos(member: &Member<'_>) -> Result<QoS, String> {
+pub(super) fn qos(member: &StoredMember<'_>) -> Result<QoS, String> {
     let bits = u8::try_from(member.count()?).ok();
     bits.and_then(QoS::from_bits).ok_or_else(|| member.wrong("0, 1 or 2"))
 }
 
 /// `256`, `64..1024`, `64:90,1024:9`
-fn sizes(member: &Member<'_>) -> Result<Sizes, String> {
+fn sizes(member: &StoredMember<'_>) -> Result<Sizes, String> {
     let text = member.text()?;
     let size = |text: &str| text.parse().ok().filter(|size| *size <= MOST);
     let parsed = || {
@@ -75,10 +78,10 @@ fn sizes(member: &Member<'_>) -> Result<Sizes, String> {
     parsed().ok_or_else(|| member.wrong("sizes such as 256, 64..1024 or 64:90,1024:9"))
 }
 
-fn pace(plan: &Member<'_>) -> Result<LoadPace, String> {
+fn pace(plan: &StoredMember<'_>) -> Result<LoadPace, String> {
     let kind = plan.get("loop")?;
     match kind.text()? {
-        "closed" => plan.read("inflight", Member::count).map(LoadPace::Closed),
+        "closed" => plan.read("inflight", StoredMember::count).map(LoadPace::Closed),
         "open" => {
             let arrival = plan.get("arrival")?;
             let arrival = match arrival.text()? {
@@ -93,8 +96,8 @@ fn pace(plan: &Member<'_>) -> Result<LoadPace, String> {
     }
 }
 
-fn times(plan: &Member<'_>) -> Result<TimePlan, String> {
-    let length = match plan.read("count", Member::count)? {
+fn times(plan: &StoredMember<'_>) -> Result<TimePlan, String> {
+    let length = match plan.read("count", StoredMember::count)? {
         Some(count) => WindowLength::Count(count),
         None => WindowLength::Time(plan.get("for")?.time()?),
     };
@@ -104,11 +107,12 @@ fn times(plan: &Member<'_>) -> Result<TimePlan, String> {
 }
 
 /// The server.
-pub fn server(whole: &Member<'_>) -> Result<BenchServer, String> {
+pub fn server(whole: &StoredMember<'_>) -> Result<BenchServer, String> {
     let server = whole.get("server")?;
     let scheme = server.get("scheme")?;
-    let text = |member: &Member<'_>| member.text().map(str::to_owned);
-    let tls = |tls: &Member<'_>| Ok((text(&tls.get("version")?)?, text(&tls.get("cipher")?)?));
+    let text = |member: &StoredMember<'_>| member.text().map(str::to_owned);
+    let tls =
+        |tls: &StoredMember<'_>| Ok((text(&tls.get("version")?)?, text(&tls.get("cipher")?)?));
     let is_here = whole.get("machine")?.get("same_as_server")?.truth()?;
     Ok(BenchServer {
         address: text(&server.get("address")?)?,
@@ -129,13 +133,13 @@ pub fn server(whole: &Member<'_>) -> Result<BenchServer, String> {
 }
 
 /// The machine.
-pub fn machine(whole: &Member<'_>) -> Result<Machine, String> {
+pub fn machine(whole: &StoredMember<'_>) -> Result<Machine, String> {
     let machine = whole.get("machine")?;
-    let text = |member: &Member<'_>| member.text().map(str::to_owned);
+    let text = |member: &StoredMember<'_>| member.text().map(str::to_owned);
     Ok(Machine {
         cores: machine.get("cores")?.up_to(1 << 20)?,
         model: machine.read("model", text)?,
         kernel: machine.read("kernel", text)?,
-        load: machine.read("load_before", Member::real)?,
+        load: machine.read("load_before", StoredMember::real)?,
     })
 }

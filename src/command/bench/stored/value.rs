@@ -15,12 +15,12 @@ const LONGEST_TEXT: usize = 4096;
 
 /// A member of an object, and where it stands.
 #[derive(Debug, Clone)]
-pub struct Member<'a> {
+pub struct StoredMember<'a> {
     value: &'a Value,
     place: String,
 }
 
-impl<'a> Member<'a> {
+impl<'a> StoredMember<'a> {
     /// The whole.
     pub fn new(value: &'a Value) -> Self {
         Self { value, place: String::new() }

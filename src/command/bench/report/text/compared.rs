@@ -1,8 +1,9 @@
 //! What several runs, or an earlier one, say beside each other.
 
 use super::TextLines;
-use crate::command::bench::comparison::{self, Comparison, FigureComparison, FigureVerdict};
+use crate::command::bench::comparison::{Comparison, FigureComparison, FigureVerdict};
 use crate::command::bench::conditions::{self, Measured};
+use crate::command::bench::figures;
 use crate::command::bench::report::BenchReport;
 
 /// The least, the median and the most of several runs.
@@ -12,7 +13,7 @@ pub fn runs(report: &BenchReport<'_>, lines: &mut TextLines) {
     }
     let heads = ["min", "median", "max"].map(|head| format!("{head:>12}"));
     lines.add("runs", &format!("{:<16}{}", report.runs.len(), heads.concat()));
-    for (name, values) in comparison::spread(report.runs) {
+    for (name, values) in figures::spread(report.runs) {
         let cells = values.map(|value| format!("{:>12}", conditions::shown(name, value)));
         lines.add("", &format!("{name:<16}{}", cells.concat()));
     }

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use crate::command::bench::config::{LoadPace, LoadPlan, SessionKeeping, WindowLength};
+use crate::command::bench::course::{LoadCourse, Ramp, RampStep};
 use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::schedule::ArrivalPattern;
-use crate::command::bench::steps::{LoadCourse, Ramp, RampStep};
 use crate::command::bench::words;
 
 fn plural(count: usize, noun: &str) -> String {

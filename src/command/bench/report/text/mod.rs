@@ -51,10 +51,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
     if report.results.held.is_some() {
         connections::held(report, &mut lines);
     }
-    if !report.steps.is_empty() {
-        steps::table(report, &mut lines);
-        steps::answer(report, &mut lines);
-    } else {
+    if report.steps.is_empty() {
         if report.load.plan.publishers > 0 {
             messages::add(report, &mut lines);
         }
@@ -63,6 +60,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
             messages::times(report, &mut lines);
         }
         verdict::notes(report, &mut lines);
+    } else {
+        steps::table(report, &mut lines);
+        steps::answer(report, &mut lines);
     }
     verdict::generator(report, &mut lines);
     lines.add("limit", &verdict::limit(report));
@@ -76,6 +76,24 @@ pub fn render(report: &BenchReport<'_>) -> String {
     lines.add("result", &verdict::result(report));
     lines.0.truncate(lines.0.trim_end().len());
     lines.0
+}
+
+/// The report of a run that goes on: what is known so far.
+pub fn render_so_far(report: &BenchReport<'_>) -> String {
+    let mut lines = TextLines(String::new());
+    lines.add("bench", &head::run(report));
+    connections::add(report, &mut lines);
+    if report.load.plan.publishers > 0 {
+        messages::add(report, &mut lines);
+        messages::times(report, &mut lines);
+    }
+    lines.0.truncate(lines.0.trim_end().len());
+    lines.0
+}
+
+/// So many nanoseconds a second, for people.
+fn growth(growth: f64) -> String {
+    precise(number(Duration::from_secs_f64(growth.clamp(0.0, 1e18) / 1e9)))
 }
 
 /// What was done to connections on purpose, and what came of it.
@@ -98,22 +116,4 @@ fn disturbances(report: &BenchReport<'_>, lines: &mut TextLines) {
         let churn = &report.results.disturbances.churn;
         lines.add("churn", &super::cuts::churn_line(rate, churn, report.load.sessions));
     }
-}
-
-/// The report of a run that goes on: what is known so far.
-pub fn render_so_far(report: &BenchReport<'_>) -> String {
-    let mut lines = TextLines(String::new());
-    lines.add("bench", &head::run(report));
-    connections::add(report, &mut lines);
-    if report.load.plan.publishers > 0 {
-        messages::add(report, &mut lines);
-        messages::times(report, &mut lines);
-    }
-    lines.0.truncate(lines.0.trim_end().len());
-    lines.0
-}
-
-/// So many nanoseconds a second, for people.
-fn growth(growth: f64) -> String {
-    precise(number(Duration::from_secs_f64(growth.clamp(0.0, 1e18) / 1e9)))
 }

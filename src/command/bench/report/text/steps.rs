@@ -1,9 +1,10 @@
 //! The table of the steps of a ramp or a search, and its answer.
 
 use super::TextLines;
+use crate::command::bench::course::LoadCourse;
 use crate::command::bench::measure::{Quantile, precise};
 use crate::command::bench::report::BenchReport;
-use crate::command::bench::steps::{LoadCourse, StepOutcome};
+use crate::command::bench::steps::StepOutcome;
 use crate::command::bench::words;
 
 /// The names of the columns.

@@ -1,4 +1,4 @@
-//! Files of reports, and runs that are done several times.
+//! Files of reports: parts that are put together, and an earlier run to compare with.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::comparison::RunFigures;
+use super::all_runs::AllRuns;
 use super::config::{Config, ReportPlan};
-use super::ending::{self, Surroundings};
-use super::judge;
+use super::ending;
 use super::load::Found;
 use super::merging;
-use super::results::{Joined, LoadEnding};
+use super::results::LoadEnding;
 use super::stored::{self, LARGEST_FILE, StoredRun};
+use super::surroundings::Surroundings;
 use crate::exit::{Exit, Usage};
 
 /// Reads a report that was stored.
@@ -49,39 +49,4 @@ pub fn merge(config: &Config) -> Result<Exit> {
         LoadEnding::Interrupted(..) | LoadEnding::FailedFast(_) => Exit::Local,
         LoadEnding::Complete | LoadEnding::Running(..) => exit,
     })
-}
-
-/// What all runs together have found.
-pub struct AllRuns {
-    /// Their sum.
-    pub found: Found,
-    /// The figures of each.
-    pub runs: Vec<RunFigures>,
-    /// Why they prove nothing; `None` if that is to be judged by their sum.
-    pub invalid: Option<Vec<String>>,
-}
-
-impl AllRuns {
-    /// The first.
-    pub fn new(found: Found) -> Self {
-        let runs = vec![RunFigures::of(&found.results)];
-        Self { found, runs, invalid: None }
-    }
-
-    /// Adds one that came after it.
-    pub fn add(&mut self, found: &Found) {
-        self.runs.push(RunFigures::of(&found.results));
-        self.found.results.add(&found.results, Joined::InTurn);
-    }
-
-    /// Whether another one follows.
-    pub fn goes_on(&self) -> bool {
-        self.found.results.ending == LoadEnding::Complete && self.found.results.connections.made > 0
-    }
-
-    /// Notes why a run proves nothing.
-    pub fn judge(&mut self, number: usize, judgement: judge::RunJudgement) {
-        let named = judgement.invalid.into_iter().map(|why| format!("run {number}: {why}"));
-        self.invalid.get_or_insert_default().extend(named);
-    }
 }
