@@ -27,15 +27,18 @@ const ROOMS: &[Room] = &[
                    command::bench::plan command::bench::schedule \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
-                   command::check::ReportFormat command::check::ServerConfig command::check::select \
-                   command::check::points command::mirror command::serve command::start terminal::screen \
+                   command::check::ReportFormat command::check::ServerConfig \
+                   command::check::select \
+                   command::check::points command::mirror command::serve command::start \
+                   terminal::screen \
                    client exit format mqtt report transport websocket",
         must_not: "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net",
     },
     Room {
         // It alone may break the rules on the wire.
         name: "command::check",
-        may_name: "client command exit format mqtt report signals stdio terminal transport websocket",
+        may_name: "client command exit format mqtt report signals stdio terminal transport \
+                   websocket",
         must_not: "tungstenite rustls httparse clap std::net::TcpStream std::net::TcpListener \
                    std::os::unix::net",
     },
@@ -45,6 +48,12 @@ const ROOMS: &[Room] = &[
         may_name: "client command exit format mqtt report stdio terminal",
         must_not: "tungstenite rustls httparse clap std::net::TcpStream std::net::TcpListener \
                    std::os::unix::net",
+    },
+    Room {
+        // The process between `serve` and its command passes signals on.
+        name: "command::start",
+        may_name: "command exit signals",
+        must_not: "clap std::net tungstenite rustls",
     },
     Room {
         // It runs a command, and waits for signals.
@@ -92,7 +101,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "allocator",
         may_name: "",
-        must_not: "clap std::net std::fs std::thread std::env std::process tungstenite rustls anyhow",
+        must_not: "clap std::net std::fs std::thread std::env std::process tungstenite rustls \
+                   anyhow",
     },
     Room {
         name: "broker",
@@ -161,7 +171,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
 const PRIVATE: &[(&str, &str)] = &[("command::check::wire", "command::check")];
 
 /// What the parts of `bench` must not name that decide.
-const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now SystemTime \
+const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now \
+                          SystemTime \
                           rustix signal_hook";
 
 /// What no room without I/O and clock may name.
