@@ -86,6 +86,8 @@ impl ReaderPace {
     /// it took nothing any more say nothing about it.
     pub fn take(&mut self, bytes: usize, waiting: usize, now: Instant) {
         match self {
+            // It has taken all.
+            Self::Silent(_) if waiting == 0 => *self = Self::Prompt,
             Self::Prompt | Self::Silent(_) => {}
             Self::Slow(_) | Self::Stuck(_) if waiting <= FAIR_BYTES => *self = Self::Prompt,
             Self::Slow(period) => {
@@ -180,6 +182,9 @@ mod tests {
         {
             assert_eq!(reader.is_waited_for(level, after(begin, at)), waits, "{at}");
         }
+        let mut reader = ReaderPace::Silent(begin);
+        reader.take(60 * MIB, 0, after(begin, 1));
+        assert_eq!(reader, ReaderPace::Prompt, "it has taken all");
     }
 
     #[test]
