@@ -109,10 +109,13 @@ impl ReaderPace {
     }
 
     /// Whether publishers wait for the client, for which this much waits.
+    #[inline]
     pub fn is_waited_for(&mut self, level: BacklogLevel, now: Instant) -> bool {
-        if level == BacklogLevel::Low {
-            return false;
-        }
+        level != BacklogLevel::Low && self.is_worth_waiting(level, now)
+    }
+
+    #[inline(never)]
+    fn is_worth_waiting(&mut self, level: BacklogLevel, now: Instant) -> bool {
         let is_silent = |since| now.saturating_duration_since(since) >= STUCK;
         match self {
             Self::Prompt if level == BacklogLevel::NearlyFull => {
