@@ -51,6 +51,12 @@ const ROOMS: &[Room] = &[
                    std::os::unix::net",
     },
     Room {
+        // The process between `serve` and its command passes signals on.
+        name: "command::start",
+        may_name: "command exit signals",
+        must_not: "clap std::net tungstenite rustls",
+    },
+    Room {
         // It runs a command, and waits for signals.
         name: "command::serve",
         may_name: "broker command exit format mqtt report signals stdio terminal",
