@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Arg, ArgAction, Args, ValueEnum};
+use clap::{Arg, ArgAction, ArgGroup, Args, ValueEnum};
 
 use self::around::{HasteFlags, IntervalFlags, StepFlags};
 use self::parts::{PartFlags, RepetitionFlags};
@@ -41,6 +41,8 @@ use crate::mqtt::session::Lifetime;
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
+    // What makes an open loop; --find-max may begin at --rate.
+    group = ArgGroup::new("open").multiple(true),
     mut_arg("follow", hidden),
     mut_arg("proxy", hidden),
     mut_arg("no_proxy", hidden),
@@ -162,7 +164,8 @@ struct CrowdFlags {
 
     /// Subscribers form so many groups that share their subscriptions: each message comes once to a
     /// group, in any order [default: 1]
-    #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with = "part", default_missing_value = "1",
+    #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with = "part",
+          default_missing_value = "1",
           value_parser = connections, allow_hyphen_values = true)]
     share_groups: Option<usize>,
 

@@ -108,6 +108,8 @@ fn each_kind_of_run_fits_the_schema() {
         &["-C", "20", "-q", "1", "--runs", "2", "--baseline", &file],
         &["--rate", "100", "--for", "2s", "--cut", "sub:1@0.5s", "--stall", "sub:1@1s:0.2s"],
         &["--rate", "100", "--for", "2s", "--churn", "2", "--connect", "2", "--pub", "1"],
+        &["--rate", "100", "--for", "0.5", "--retained", "--will", "--cut", "sub:1@0.2s"],
+        &["-C", "20", "--pub", "1", "--sub", "2", "--share-groups"],
         &["--ramp", "50:100:x2", "--for", "0.2", "--tolerate", "overload"],
     ] {
         let outcome = bench(&url, flags).run();

@@ -28,6 +28,7 @@ impl World {
     /// The sockets of these take nothing from now on.
     fn stop(&mut self, ids: &[ConnectionId]) {
         for id in ids {
+            self.clients.get_mut(id).unwrap().asleep = true;
             self.router.stopped(*id, self.now);
         }
     }
@@ -172,7 +173,8 @@ fn one_that_reads_is_waited_for_as_well_while_memory_is_scarce() {
         world.send(from, Packet::Publish(message));
         world.stop(&[to]);
         held_back = !std::mem::take(&mut world.held_back).is_empty();
-        if at > 200 && held_back {
+        // There is more than would be handed over now.
+        if at > 60 {
             level = MemoryLevel::Scarce;
         }
         world.router.set_memory(level);
