@@ -16,7 +16,7 @@ use faulty::room;
 use super::BrokerLog;
 use super::access::UpgradeRules;
 use super::brokers::Brokers;
-use super::deviation::{DeviantTraffic, KnownDeviation};
+use super::deviation::{BrokerDeviations, DeviantTraffic};
 use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
@@ -51,7 +51,7 @@ pub struct Service {
     /// Which refusals it is told of.
     pub refusals: Refusals,
     /// What is done otherwise than the standards say.
-    pub deviations: Vec<KnownDeviation>,
+    pub deviations: BrokerDeviations,
     /// What one read fills.
     pub buffer: Vec<u8>,
     /// What one write empties.
@@ -124,9 +124,8 @@ impl ServerConnection {
     }
 
     /// The same with these deviations.
-    pub fn deviating(mut self, deviations: &[KnownDeviation]) -> Self {
-        let is_deviant = !deviations.is_empty();
-        self.deviant = is_deviant.then(|| Box::new(DeviantTraffic::new(self.id, deviations)));
+    pub fn deviating(mut self, deviations: &BrokerDeviations) -> Self {
+        self.deviant = deviations.of_connection(self.id).map(Box::new);
         self
     }
 
@@ -377,7 +376,7 @@ impl ServerConnection {
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
             let bytes = &bytes[..room(faults.as_deref(), PacketDirection::Out, bytes.len())];
             let count = match bytes {
-                // The connection is about to be cut.
+                // The connection is about to be cut, or slow on purpose.
                 [] => None,
                 _ => deviant::put(socket, deviant.as_deref_mut(), bytes)?,
             };

@@ -1,6 +1,7 @@
 //! The broker's thread: it waits for all sockets at once, and serves those that are ready.
 
 mod accept;
+mod faults;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::alarms::Alarms;
 use super::connection::Service;
 use super::connections::{ConnectionTable, HoldBackStep};
-use super::event::BrokerEvent;
 use super::handshake;
 use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
 use super::memory::MemoryLevel;
@@ -305,34 +305,6 @@ impl EventLoop {
             for id in self.connections.with_incomplete(INCOMPLETE_BYTES) {
                 self.service.brokers.end_if_silent(id, PATIENCE, now);
             }
-        }
-    }
-
-    /// Lets arrive what a fault has held.
-    fn release(&mut self, id: ConnectionId, now: Instant) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.release(&mut self.service, now);
-        // What comes next is noted after it.
-        self.connections.queue_write(id);
-        self.connections.queue_read(id);
-    }
-
-    /// Notes when the next arrives that a fault holds.
-    fn watch_arrivals(&mut self, id: ConnectionId) {
-        if self.service.faults.is_some()
-            && let Some(connection) = self.connections.get_mut(id)
-        {
-            self.arrivals.set(id, connection.held_until());
-        }
-    }
-
-    /// Resets a connection that is to be cut.
-    fn cut(&mut self, id: ConnectionId, now: Instant) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        if let Some(cut) = connection.cut(now) {
-            self.service.log.tell(&BrokerEvent::Fault(connection.address(), cut));
-            connection.reset();
-            self.close(id, now);
         }
     }
 

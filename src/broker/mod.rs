@@ -35,7 +35,7 @@ use mio::net::TcpListener;
 use access::Access;
 use brokers::Brokers;
 use connection::Service;
-use deviation::KnownDeviation;
+use deviation::{BrokerDeviations, KnownDeviation};
 use event::{BrokerEvent, Observer};
 use event_loop::{EventLoop, LoopControl};
 use fault::FaultPlan;
@@ -143,6 +143,7 @@ impl Broker {
             let address = listener.local_addr()?;
             Ok((listener, address))
         })?;
+        let tls = tls.map(|tls| tls.with_alpn(deviation::alpn(&deviations).names()));
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut brokers = Brokers::new(limits.clone(), access.users, access.acl);
         retain_all(&mut brokers, retained)?;
@@ -154,7 +155,7 @@ impl Broker {
             log,
             faults: faults.map(Arc::new),
             refusals: Refusals::default(),
-            deviations,
+            deviations: BrokerDeviations::new(deviations, limits.get(Limit::Packet)),
             buffer: vec![0; READ_BYTES],
             frames: ServerOutbound::new(MESSAGE_BYTES),
         };

@@ -130,7 +130,8 @@ impl Read for ClientSocket {
         tls.find_speech(stream)?;
         let mut count = tls.take(buffer)?;
         for _ in 0..MOST_READS {
-            if tls.has_ended || buffer.len() - count < RECORD_BYTES {
+            let has_room = count == 0 || buffer.len() - count >= RECORD_BYTES;
+            if tls.has_ended || !has_room {
                 break;
             }
             match tls.receive(stream) {

@@ -57,7 +57,12 @@ impl ServerConnection {
     /// connection is blocked while the socket does not take all of it.
     pub(super) fn flush(&mut self, now: Instant) -> io::Result<()> {
         let changed = match &mut self.deviant {
-            Some(deviant) => flush(&mut self.socket, deviant)?,
+            Some(deviant) => {
+                if self.sending.queue.is_empty() {
+                    deviant.settle();
+                }
+                flush(&mut self.socket, deviant)?
+            }
             None => Flushed::All,
         };
         let flushed = self.socket.flush();

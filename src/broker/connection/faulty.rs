@@ -30,6 +30,9 @@ impl ServerConnection {
 
     /// Lets arrive what is due of what a fault holds.
     pub fn release(&mut self, service: &mut Service, now: Instant) {
+        if let Some(faults) = &mut self.faults {
+            faults.wake(now);
+        }
         self.take_held_input(service, now);
         let Some(faults) = &mut self.faults else { return };
         let unsent = self.sending.queue.unsent();
@@ -65,8 +68,7 @@ impl ServerConnection {
     }
 }
 
-/// How many of so many bytes may pass in this direction before the connection is cut.
+/// How many of so many bytes may pass in this direction now.
 pub fn room(faults: Option<&FaultyTraffic>, direction: PacketDirection, bytes: usize) -> usize {
-    let left = faults.and_then(|faults| faults.bytes_left(direction));
-    left.map_or(bytes, |left| usize::try_from(left).map_or(bytes, |left| left.min(bytes)))
+    faults.map_or(bytes, |faults| faults.room(direction, bytes))
 }

@@ -36,24 +36,6 @@ fn refused(code: u8, version: Version) -> Vec<RewriteStep> {
     vec![RewriteStep::Back(encoded(&Packet::ConnAck(Box::new(connack)), version)), RewriteStep::End]
 }
 
-/// A CONNECT, changed.
-fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<RewriteStep> {
-    packet.changed(|packet| {
-        if let Packet::Connect(connect) = packet {
-            change(connect);
-        }
-    })
-}
-
-/// A CONNACK, changed.
-fn connack(packet: &RawPacket, change: impl FnOnce(&mut ConnAck)) -> Vec<RewriteStep> {
-    packet.changed(|packet| {
-        if let Packet::ConnAck(connack) = packet {
-            change(connack);
-        }
-    })
-}
-
 pub const CHANGES: &[NamedChange] = &[
     ("mqtt5-refused", Change::client(|_, packet| at_level(packet, 5, refused(1, Version::V3_1_1)))),
     ("mqtt5-closed-mute", Change::client(|_, packet| at_level(packet, 5, vec![RewriteStep::End]))),
@@ -86,13 +68,13 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "session-present-after-clean-start",
         Change::server(|_, packet| {
-            connack(packet, |connack| connack.session_present = !connack.code.is_error())
+            packet.changed_connack(|connack| connack.session_present = !connack.code.is_error())
         }),
     ),
     (
         "no-assigned-id",
         Change::server(|_, packet| {
-            connack(packet, |connack| {
+            packet.changed_connack(|connack| {
                 connack.properties.remove(PropertyId::AssignedClientIdentifier);
             })
         }),
@@ -110,7 +92,7 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "empty-id-kept",
         Change::client(|_, packet| {
-            connect(packet, |connect| {
+            packet.changed_connect(|connect| {
                 let is_it = connect.version == Version::V3_1_1 && connect.client_id.is_empty();
                 connect.clean_start |= is_it;
             })
@@ -119,7 +101,7 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "no-takeover",
         Change::client(|memory, packet| {
-            connect(packet, |connect| {
+            packet.changed_connect(|connect| {
                 if !connect.client_id.is_empty() && connect.clean_start {
                     let id = format!("{}-{}", connect.client_id, memory.connection);
                     connect.client_id = ByteString::from(id);
@@ -156,7 +138,7 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "any-auth-method",
         Change::client(|_, packet| {
-            connect(packet, |connect| {
+            packet.changed_connect(|connect| {
                 connect.properties.remove(PropertyId::AuthenticationMethod);
                 connect.properties.remove(PropertyId::AuthenticationData);
             })
@@ -168,7 +150,7 @@ pub const CHANGES: &[NamedChange] = &[
     ),
     (
         "keep-alive-not-enforced",
-        Change::client(|_, packet| connect(packet, |connect| connect.keep_alive = 0)),
+        Change::client(|_, packet| packet.changed_connect(|connect| connect.keep_alive = 0)),
     ),
     ("mqtt31-refused", Change::client(|_, packet| at_level(packet, 3, refused(1, Version::V3_1)))),
     (

@@ -61,10 +61,10 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "few-fragments",
         Change::client_frames(|memory, frame| {
-            match frame.opcode() {
-                CONTINUATION => memory.count += 1,
-                BINARY => memory.count = 0,
-                _ => {}
+            if frame.opcode() == CONTINUATION {
+                memory.count += 1;
+            } else if frame.opcode() == BINARY {
+                memory.count = 0;
             }
             if memory.count > 100 { closed(1008) } else { pass() }
         }),
@@ -154,9 +154,8 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "ping-between-fragments-ends",
         Change::client_frames(|memory, frame| {
-            match frame.opcode() {
-                BINARY | CONTINUATION => memory.count = u64::from(frame.first & FINAL == 0),
-                _ => {}
+            if matches!(frame.opcode(), BINARY | CONTINUATION) {
+                memory.count = u64::from(frame.first & FINAL == 0);
             }
             ended_if(frame.opcode() == PING && memory.count > 0)
         }),

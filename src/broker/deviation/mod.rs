@@ -2,6 +2,7 @@
 //! that keeps to the standards stands a [`DeviantTraffic`], which changes what passes. So the
 //! broker knows of none of them, and each is a row in a table.
 
+mod aliases;
 mod connect;
 mod frames_in;
 mod frames_out;
@@ -14,15 +15,18 @@ mod stream;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod traffic;
 mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aliases::{ConnectionAliases, SessionAliases};
 use head::RewrittenHead;
 use packet::RawPacket;
 use stream::WholeFrame;
 
+pub use tls::{AlpnList, alpn};
 pub use traffic::{DeviantEnd, DeviantTraffic};
 
 /// A known deviation.
@@ -42,6 +46,28 @@ pub struct KnownDeviation {
     pub fault: &'static str,
 }
 
+/// The deviations of one broker.
+#[derive(Debug, Clone, Default)]
+pub struct BrokerDeviations {
+    /// In the order in which they act on what clients send.
+    list: Vec<KnownDeviation>,
+    aliases: SessionAliases,
+    /// The longest packet that it takes of a client, in bytes.
+    max_packet: usize,
+}
+
+impl BrokerDeviations {
+    /// These, of a broker that takes packets of at most `max_packet` bytes.
+    pub fn new(list: Vec<KnownDeviation>, max_packet: usize) -> Self {
+        Self { list, aliases: SessionAliases::default(), max_packet }
+    }
+
+    /// The connection of this number, if anything deviates in it.
+    pub fn of_connection(&self, connection: u64) -> Option<DeviantTraffic> {
+        (!self.list.is_empty()).then(|| DeviantTraffic::new(connection, self))
+    }
+}
+
 /// What is said of them, which is read when it is needed: for each its name, a sentence, and lines
 /// that begin with the name of a field; an empty line between them.
 const TEXT: &str = include_str!("deviations.txt");
@@ -50,7 +76,9 @@ const TEXT: &str = include_str!("deviations.txt");
 type NamedChange = (&'static str, Change);
 
 /// What those change that are no faults in time, grouped by where they act.
-const CHANGES: [&[NamedChange]; 9] = [
+const CHANGES: [&[NamedChange]; 11] = [
+    aliases::CHANGES,
+    tls::CHANGES,
     upgrade::CHANGES,
     upgrade::offers::CHANGES,
     frames_in::CHANGES,
@@ -138,6 +166,8 @@ struct DeviationMemory {
     ids: BTreeSet<u16>,
     /// Topic filters, and a number for each.
     filters: BTreeMap<String, u32>,
+    /// Topic aliases of its session.
+    aliases: ConnectionAliases,
 }
 
 type RequestFn = fn(&mut DeviationMemory, &RewrittenHead) -> RequestStep;
@@ -161,6 +191,32 @@ struct Change {
     packets: [Option<PacketFn>; 2],
     /// How the broker ends its side of a connection.
     ending: SideEnding,
+    /// What becomes of bytes that a client sends before its request is answered.
+    early: EarlyBytes,
+    /// What becomes of `DeviationMemory::kept` when the broker has sent all that it has.
+    kept: KeptBytes,
+    /// What is agreed on in the handshake of TLS.
+    alpn: AlpnList,
+}
+
+/// What becomes of bytes that a client sends before its request is answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum EarlyBytes {
+    #[default]
+    Read,
+    Lost,
+    /// They end the connection.
+    Fatal,
+}
+
+/// What becomes of bytes that were kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum KeptBytes {
+    /// The deviation itself knows when they go on.
+    #[default]
+    Stay,
+    /// They go to the client after everything else.
+    SentLast,
 }
 
 /// How the broker ends its side of a connection.
@@ -190,6 +246,9 @@ impl Change {
         frames: [None; 2],
         packets: [None; 2],
         ending: SideEnding::Whole,
+        early: EarlyBytes::Read,
+        kept: KeptBytes::Stay,
+        alpn: AlpnList::None,
     };
 
     const fn request(change: RequestFn) -> Self {

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{RewriteStep, Side};
 use crate::mqtt::packet::{
-    Connect, Decoder, MAXIMUM_REMAINING_LENGTH, Malformed, Packet, Publish, Subscribe,
+    ConnAck, Connect, Decoder, MAXIMUM_REMAINING_LENGTH, Malformed, Packet, Publish, Subscribe,
 };
 use crate::mqtt::version::Version;
 
@@ -61,6 +61,24 @@ impl RawPacket {
             Ok(Packet::Subscribe(subscribe)) => Some(subscribe),
             _ => None,
         }
+    }
+
+    /// The packet, with its content changed if it is a CONNECT.
+    pub(super) fn changed_connect(&self, change: impl FnOnce(&mut Connect)) -> Vec<RewriteStep> {
+        self.changed(|packet| {
+            if let Packet::Connect(connect) = packet {
+                change(connect);
+            }
+        })
+    }
+
+    /// The packet, with its content changed if it is a CONNACK.
+    pub(super) fn changed_connack(&self, change: impl FnOnce(&mut ConnAck)) -> Vec<RewriteStep> {
+        self.changed(|packet| {
+            if let Packet::ConnAck(connack) = packet {
+                change(connack);
+            }
+        })
     }
 
     /// Another packet in its place.

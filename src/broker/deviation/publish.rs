@@ -13,7 +13,6 @@ use crate::mqtt::topic::{TopicError, TopicName};
 const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
 const PUBREC: u8 = 5;
-const PUBCOMP: u8 = 7;
 
 /// What counts as a large message, in bytes.
 const LARGE: usize = 128 * 1024;
@@ -49,12 +48,9 @@ fn is_no_text(error: &TopicError) -> bool {
 
 /// A CONNACK with another property.
 fn announcing(packet: &RawPacket, id: PropertyId, value: u32) -> Vec<RewriteStep> {
-    packet.changed(|packet| {
-        if let Packet::ConnAck(connack) = packet {
-            let ConnAck { properties, .. } = &mut **connack;
-            properties.remove(id);
-            properties.push(Property::number(id, value));
-        }
+    packet.changed_connack(|ConnAck { properties, .. }| {
+        properties.remove(id);
+        properties.push(Property::number(id, value));
     })
 }
 
@@ -266,11 +262,7 @@ pub const CHANGES: &[NamedChange] = &[
 
 /// A CONNECT without this property.
 fn without(packet: &RawPacket, id: PropertyId) -> Vec<RewriteStep> {
-    packet.changed(|packet| {
-        if let Packet::Connect(connect) = packet {
-            connect.properties.remove(id);
-        }
-    })
+    packet.changed_connect(|connect| connect.properties.remove(id))
 }
 
 fn reordered(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
@@ -286,12 +278,13 @@ fn reordered(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteSte
 }
 
 fn unknown_pubrel_ignored(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
-    match packet.read() {
-        Ok(Packet::Publish(publish)) => memory.ids.extend(publish.packet_id.map(PacketId::get)),
-        Ok(Packet::PubRel(ack)) => return ignored_if(!memory.ids.contains(&ack.packet_id.get())),
-        _ => {}
+    if let Some(publish) = packet.publish() {
+        memory.ids.extend(publish.packet_id.map(PacketId::get));
     }
-    pass()
+    match packet.read() {
+        Ok(Packet::PubRel(ack)) => ignored_if(!memory.ids.contains(&ack.packet_id.get())),
+        _ => pass(),
+    }
 }
 
 /// Notes whether the client wants the RETAIN flag as it was published.
@@ -313,30 +306,28 @@ fn expiry_restored(_: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteSt
 
 /// Gives every message the identifier 1, and remembers its own.
 fn same_id(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
-    packet.changed(|packet| match packet {
-        Packet::Publish(publish) => {
+    packet.changed(|packet| {
+        if let Packet::Publish(publish) = packet {
             if let Some(id) = &mut publish.packet_id {
                 memory.ids.insert(id.get());
                 *id = PacketId::MIN;
             }
+        } else if let Packet::PubRel(ack) = packet {
+            ack.packet_id = PacketId::MIN;
         }
-        Packet::PubRel(ack) => ack.packet_id = PacketId::MIN,
-        _ => {}
     })
 }
 
 /// Gives an acknowledgement the identifier of the oldest message that awaits one.
 fn real_id(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
     let oldest = memory.ids.first().copied().and_then(PacketId::new);
-    let mut ends = false;
-    let steps = packet.changed(|packet| match packet {
-        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack) => {
+    let is_end = matches!(packet.read(), Ok(Packet::PubAck(_) | Packet::PubComp(_)));
+    let steps = packet.changed(|packet| {
+        if let Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack) = packet {
             ack.packet_id = oldest.unwrap_or(ack.packet_id);
-            ends = true;
         }
-        _ => {}
     });
-    if ends && matches!(packet.kind(), PUBACK | PUBCOMP) {
+    if is_end {
         memory.ids.pop_first();
     }
     steps

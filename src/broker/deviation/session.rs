@@ -2,7 +2,7 @@
 
 use super::packet::RawPacket;
 use super::{Change, NamedChange, RewriteStep, pass};
-use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
+use crate::mqtt::packet::{Connect, Disconnect, Packet};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -12,22 +12,6 @@ const DISCONNECT: u8 = 14;
 
 /// A time in which no test ends, in seconds.
 const LONG: u32 = 3600;
-
-fn connect(packet: &RawPacket, change: impl FnOnce(&mut Connect)) -> Vec<RewriteStep> {
-    packet.changed(|packet| {
-        if let Packet::Connect(connect) = packet {
-            change(connect);
-        }
-    })
-}
-
-fn connack(packet: &RawPacket, change: impl FnOnce(&mut ConnAck)) -> Vec<RewriteStep> {
-    packet.changed(|packet| {
-        if let Packet::ConnAck(connack) = packet {
-            change(connack);
-        }
-    })
-}
 
 fn disconnect(packet: &RawPacket, change: impl FnOnce(&mut Disconnect)) -> Vec<RewriteStep> {
     packet.changed(|packet| {
@@ -49,12 +33,12 @@ fn kept_for_long(connect: &mut Connect) {
 pub const CHANGES: &[NamedChange] = &[
     (
         "session-lost",
-        Change::client(|_, packet| connect(packet, |connect| connect.clean_start = true)),
+        Change::client(|_, packet| packet.changed_connect(|connect| connect.clean_start = true)),
     ),
     (
         "session-kept-after-clean-start",
         Change::client(|_, packet| {
-            connect(packet, |connect| {
+            packet.changed_connect(|connect| {
                 let has_id = !connect.client_id.is_empty();
                 connect.clean_start &= !has_id || connect.version == Version::V3_1;
             })
@@ -70,7 +54,7 @@ pub const CHANGES: &[NamedChange] = &[
             })
         }),
     ),
-    ("expiry-ignored", Change::client(|_, packet| connect(packet, kept_for_long))),
+    ("expiry-ignored", Change::client(|_, packet| packet.changed_connect(kept_for_long))),
     (
         "expiry-in-disconnect-ignored",
         Change::client(|_, packet| {
@@ -79,7 +63,10 @@ pub const CHANGES: &[NamedChange] = &[
             })
         }),
     ),
-    ("will-never", Change::client(|_, packet| connect(packet, |connect| connect.will = None))),
+    (
+        "will-never",
+        Change::client(|_, packet| packet.changed_connect(|connect| connect.will = None)),
+    ),
     (
         "will-after-disconnect",
         Change::client(|_, packet| match packet.kind() {
@@ -96,7 +83,7 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "will-delay-ignored",
         Change::client(|_, packet| {
-            connect(packet, |connect| {
+            packet.changed_connect(|connect| {
                 if let Some(will) = &mut connect.will {
                     will.properties.remove(PropertyId::WillDelayInterval);
                 }
@@ -105,13 +92,15 @@ pub const CHANGES: &[NamedChange] = &[
     ),
     (
         "session-present-never",
-        Change::server(|_, packet| connack(packet, |connack| connack.session_present = false)),
+        Change::server(|_, packet| {
+            packet.changed_connack(|connack| connack.session_present = false)
+        }),
     ),
     (
         "session-present-but-lost",
         Change::packets(
             |memory, packet| {
-                connect(packet, |connect| {
+                packet.changed_connect(|connect| {
                     let is_named = !connect.client_id.is_empty();
                     memory.count = u64::from(is_named && !connect.clean_start);
                     connect.clean_start |= is_named;
@@ -119,7 +108,7 @@ pub const CHANGES: &[NamedChange] = &[
             },
             |memory, packet| {
                 let is_told = memory.count > 0;
-                connack(packet, |connack| {
+                packet.changed_connack(|connack| {
                     connack.session_present = is_told && !connack.code.is_error();
                 })
             },
@@ -128,7 +117,7 @@ pub const CHANGES: &[NamedChange] = &[
     (
         "no-will-with-session",
         Change::client(|_, packet| {
-            connect(packet, |connect| {
+            packet.changed_connect(|connect| {
                 if !connect.clean_start {
                     connect.will = None;
                 }

@@ -2,7 +2,6 @@
 
 use super::packet::RawPacket;
 use super::{Change, DeviationMemory, NamedChange, RewriteStep, pass};
-use crate::mqtt::packet::Packet;
 
 /// The types of packets.
 const CONNECT: u8 = 1;
@@ -39,11 +38,7 @@ fn until(is_silent: bool, packet: &RawPacket) -> Vec<RewriteStep> {
     if is_silent {
         return Vec::new();
     }
-    packet.changed(|packet| {
-        if let Packet::Connect(connect) = packet {
-            connect.keep_alive = 0;
-        }
-    })
+    packet.changed_connect(|connect| connect.keep_alive = 0)
 }
 
 fn silent(memory: &mut DeviationMemory, _: &RawPacket) -> Vec<RewriteStep> {

@@ -8,9 +8,6 @@ const NO_MASK: Key = [0; 4];
 /// The longest message that is written, in bytes.
 const LONGEST: usize = 32 * 1024;
 
-/// A frame that claims more is not waited for: it goes on as it is.
-const LARGEST: u64 = 1 << 30;
-
 /// A whole frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WholeFrame {
@@ -25,11 +22,11 @@ pub struct WholeFrame {
 }
 
 impl WholeFrame {
-    /// Takes the first frame, if it is whole. Bytes that claim to be too many are one without a
-    /// payload.
-    pub fn take(bytes: &mut Vec<u8>) -> Option<Self> {
+    /// Takes the first frame, if it is whole. One that claims more than `longest` bytes is not
+    /// waited for: what has come of it is a frame without a payload.
+    pub fn take(bytes: &mut Vec<u8>, longest: usize) -> Option<Self> {
         let FrameHeader { first, key, payload, length } = FrameHeader::read(bytes)?;
-        if payload > LARGEST {
+        if payload > longest as u64 {
             return Some(Self { first, key, payload: Vec::new(), raw: std::mem::take(bytes) });
         }
         let end = length + usize::try_from(payload).ok()?;
@@ -90,6 +87,11 @@ pub fn messages(packets: &[u8], is_from_client: bool) -> Vec<u8> {
 /// The length of the packet that these bytes begin with; `None` if they end before it does, and
 /// `Some(0)` if its length has too many bytes.
 pub fn packet_length(bytes: &[u8]) -> Option<usize> {
+    claimed_length(bytes).filter(|length| bytes.len() >= *length)
+}
+
+/// The same, also if the packet is not whole; `None` if its length is not.
+pub fn claimed_length(bytes: &[u8]) -> Option<usize> {
     let mut length = 0;
     for (at, byte) in bytes.iter().enumerate().skip(1) {
         if at > 4 {
@@ -97,8 +99,7 @@ pub fn packet_length(bytes: &[u8]) -> Option<usize> {
         }
         length |= usize::from(byte & 0x7f) << (7 * (at - 1));
         if byte & 0x80 == 0 {
-            let end = at + 1 + length;
-            return (bytes.len() >= end).then_some(end);
+            return Some(at + 1 + length);
         }
     }
     (bytes.len() > 4).then_some(0)

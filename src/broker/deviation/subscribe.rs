@@ -1,7 +1,7 @@
 //! Deviations in what is done with subscriptions.
 
 use super::packet::RawPacket;
-use super::{Change, DeviationMemory, NamedChange, RewriteStep, pass};
+use super::{Change, DeviationMemory, KeptBytes, NamedChange, RewriteStep, pass};
 use crate::mqtt::packet::{
     Malformed, Packet, Publish, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck,
 };
@@ -11,8 +11,10 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 
-/// The packet type of SUBSCRIBE.
+/// The types of packets.
+const PUBLISH: u8 = 3;
 const SUBSCRIBE: u8 = 8;
+const SUBACK: u8 = 9;
 
 /// SUBSCRIBE, changed.
 fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<RewriteStep> {
@@ -42,18 +44,14 @@ fn recoded(packet: &RawPacket, change: impl FnOnce(&mut Vec<ReasonCode>)) -> Vec
 
 /// Notes how often each filter is subscribed to.
 fn note_filters(memory: &mut DeviationMemory, packet: &RawPacket) {
-    match packet.read() {
-        Ok(Packet::Subscribe(subscribe)) => {
-            for one in &subscribe.subscriptions {
-                *memory.filters.entry(one.filter.as_str().to_owned()).or_default() += 1;
-            }
+    if let Some(subscribe) = packet.subscribe() {
+        for one in &subscribe.subscriptions {
+            *memory.filters.entry(one.filter.as_str().to_owned()).or_default() += 1;
         }
-        Ok(Packet::Unsubscribe(unsubscribe)) => {
-            for filter in &unsubscribe.filters {
-                memory.filters.remove(filter.as_str());
-            }
+    } else if let Ok(Packet::Unsubscribe(unsubscribe)) = packet.read() {
+        for filter in &unsubscribe.filters {
+            memory.filters.remove(filter.as_str());
         }
-        _ => {}
     }
 }
 
@@ -198,6 +196,10 @@ pub const CHANGES: &[NamedChange] = &[
         }),
     ),
     (
+        "publish-before-suback",
+        Change { kept: KeptBytes::SentLast, ..Change::server(suback_after_messages) },
+    ),
+    (
         "share-refused",
         Change::packets(
             |memory, packet| {
@@ -216,6 +218,18 @@ pub const CHANGES: &[NamedChange] = &[
         ),
     ),
 ];
+
+/// Keeps SUBACK until another packet comes that is no message, or none comes.
+fn suback_after_messages(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {
+    match packet.kind() {
+        SUBACK => {
+            memory.kept.get_or_insert_default().extend(&packet.bytes);
+            Vec::new()
+        }
+        PUBLISH => pass(),
+        _ => memory.kept.take().map(RewriteStep::Onward).into_iter().chain(pass()).collect(),
+    }
+}
 
 /// Asks for QoS 2, and notes what the client has asked for.
 fn asking_for_2(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<RewriteStep> {

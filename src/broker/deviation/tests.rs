@@ -11,11 +11,14 @@ const REQUEST: &[u8] =
       Sec-WebSocket-Protocol: mqtt\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
                         Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+/// The longest packet of a client.
+const MAX_PACKET: usize = 100_000;
+
 const CONNECT: &[u8] = b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0";
 
 fn traffic(names: &[&str]) -> DeviantTraffic {
     let found: Vec<_> = names.iter().map(|name| find(name).expect("a deviation")).collect();
-    DeviantTraffic::new(7, &found)
+    DeviantTraffic::new(7, &BrokerDeviations::new(found, MAX_PACKET))
 }
 
 /// What passes of a conversation whose bytes come in pieces of this size.
@@ -104,7 +107,31 @@ fn packets_are_counted_by_their_lengths() {
     assert_eq!(packet_length(b"\x30\x80\x80\x80\x80\x01"), Some(0));
     assert_eq!(count_packets(b"\xc0\0\xc0\0\x30"), (2, 1));
     let mut bytes = messages(&vec![7; 70_000], false);
-    let sizes: Vec<_> = std::iter::from_fn(|| WholeFrame::take(&mut bytes)).collect();
+    let sizes: Vec<_> = std::iter::from_fn(|| WholeFrame::take(&mut bytes, 1 << 20)).collect();
     assert_eq!(sizes.iter().map(|frame| frame.payload.len()).sum::<usize>(), 70_000);
     assert!(sizes.iter().all(|frame| frame.is_binary() && frame.payload.len() <= 32 * 1024));
+}
+
+/// Whoever changes packets leaves it to the broker to see that messages are mixed up.
+#[test]
+fn a_message_inside_another_stays_one() {
+    let mut begun = whole(2, b"\xc0", true);
+    begun[0] &= 0x7f;
+    let inner = whole(2, b"\xc0\0", true);
+    let mut empty = whole(2, b"", true);
+    empty[0] &= 0x7f;
+    let (onward, _) = passed(&["no-dup"], &[begun.clone(), inner.clone()].concat(), b"", 1000);
+    let first = whole(2, b"", true);
+    assert_eq!(onward, [&first[..0], &empty, &inner].concat());
+}
+
+/// A packet that the broker refuses by its length is not waited for, nor is a frame.
+#[test]
+fn what_is_too_long_is_not_waited_for() {
+    // PUBLISH of 2 MiB; of a frame of as many bytes, the header.
+    let publish = whole(2, b"\x30\x80\x80\x80\x01\0\x01t", true);
+    let client = [whole(2, CONNECT, true), publish].concat();
+    assert_eq!(passed(&["no-dup"], &client, b"", 1000).0, client);
+    let frame = [0x82, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 1, 2, 3, 4];
+    assert_eq!(passed(&["no-dup"], &frame, b"", 1000).0, frame);
 }

@@ -2,10 +2,12 @@
 
 use super::head::RewrittenHead;
 use super::packet::RawPacket;
-use super::stream::{WholeFrame, messages, packet_length};
+use super::stream::{WholeFrame, claimed_length, messages, whole};
 use super::{
-    Change, DeviationMemory, KnownDeviation, RequestStep, RewriteStep, Side, SideEnding, pass,
+    BrokerDeviations, Change, ConnectionAliases, DeviationMemory, EarlyBytes, KeptBytes,
+    KnownDeviation, RequestStep, RewriteStep, Side, SideEnding, pass,
 };
+use crate::broker::limits::{FIRST_PACKET_BYTES, MESSAGE_BYTES};
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{BINARY, CONTINUATION, FINAL};
 
@@ -61,11 +63,20 @@ pub enum DeviantEnd {
 
 impl DeviantTraffic {
     /// The connection of this number, with these deviations.
-    pub fn new(connection: u64, deviations: &[KnownDeviation]) -> Self {
-        let filter =
-            |deviation: &KnownDeviation| DeviationFilter::new(deviation.change(), connection);
+    pub fn new(connection: u64, deviations: &BrokerDeviations) -> Self {
+        let memory = || {
+            let aliases = ConnectionAliases::new(deviations.aliases.clone());
+            DeviationMemory { connection, aliases, ..DeviationMemory::default() }
+        };
+        let filter = |deviation: &KnownDeviation| DeviationFilter {
+            change: deviation.change(),
+            memory: memory(),
+            max_packet: deviations.max_packet,
+            version: None,
+            flows: Default::default(),
+        };
         Self {
-            filters: deviations.iter().map(filter).collect(),
+            filters: deviations.list.iter().map(filter).collect(),
             stage: TrafficStage::Request,
             request: RewrittenHead::default(),
             head: Vec::new(),
@@ -79,15 +90,28 @@ impl DeviantTraffic {
         match self.stage {
             _ if self.passed.end.is_some() => {}
             TrafficStage::Request => self.request(bytes),
-            TrafficStage::Answer | TrafficStage::Frames => {
-                let is_taken = |filter: &mut DeviationFilter| filter.takes_read(bytes);
-                if self.filters.iter_mut().all(is_taken) {
-                    self.pass_from_client(0, bytes);
-                } else {
-                    self.passed.end = Some(DeviantEnd::Closed);
-                }
-            }
+            TrafficStage::Answer => self.receive_early(bytes),
+            TrafficStage::Frames => self.receive_frames(bytes),
             TrafficStage::Hung => {}
+        }
+    }
+
+    /// Takes bytes that came before the answer to the request.
+    fn receive_early(&mut self, bytes: &[u8]) {
+        let fates = self.filters.iter().map(|filter| filter.change.early);
+        match fates.max_by_key(|fate| *fate as u8).unwrap_or_default() {
+            EarlyBytes::Read => self.receive_frames(bytes),
+            EarlyBytes::Lost => {}
+            EarlyBytes::Fatal => self.passed.end = Some(DeviantEnd::Closed),
+        }
+    }
+
+    fn receive_frames(&mut self, bytes: &[u8]) {
+        let is_taken = |filter: &mut DeviationFilter| filter.takes_read(bytes);
+        if self.filters.iter_mut().all(is_taken) {
+            self.pass_from_client(0, bytes);
+        } else {
+            self.passed.end = Some(DeviantEnd::Closed);
         }
     }
 
@@ -98,6 +122,17 @@ impl DeviantTraffic {
             TrafficStage::Request | TrafficStage::Answer => self.answer(bytes),
             TrafficStage::Frames => self.pass_from_server(self.filters.len(), bytes),
             TrafficStage::Hung => {}
+        }
+    }
+
+    /// The broker has sent all that it has for now.
+    pub fn settle(&mut self) {
+        for at in (0..self.filters.len()).rev() {
+            let filter = &mut self.filters[at];
+            let is_due = filter.change.kept == KeptBytes::SentLast && self.passed.end.is_none();
+            if let Some(bytes) = filter.memory.kept.take_if(|_| is_due) {
+                self.pass_from_server(at, &messages(&bytes, false));
+            }
         }
     }
 
@@ -145,8 +180,9 @@ impl DeviantTraffic {
         self.stage = TrafficStage::Answer;
         self.request = head.clone();
         self.judge_request(head);
-        if self.stage == TrafficStage::Answer && self.passed.end.is_none() {
-            self.pass_from_client(0, &rest);
+        let goes_on = self.stage == TrafficStage::Answer && self.passed.end.is_none();
+        if goes_on && !rest.is_empty() {
+            self.receive_early(&rest);
         }
     }
 
@@ -229,6 +265,8 @@ impl DeviantTraffic {
 struct DeviationFilter {
     change: Change,
     memory: DeviationMemory,
+    /// The longest packet that the broker takes of a client, in bytes.
+    max_packet: usize,
     /// `None` until CONNECT has come.
     version: Option<Version>,
     flows: [Flow; 2],
@@ -251,11 +289,6 @@ enum MessageState {
 }
 
 impl DeviationFilter {
-    fn new(change: Change, connection: u64) -> Self {
-        let memory = DeviationMemory { connection, ..DeviationMemory::default() };
-        Self { change, memory, version: None, flows: Default::default() }
-    }
-
     fn takes_read(&mut self, bytes: &[u8]) -> bool {
         self.change.read.is_none_or(|takes| takes(&mut self.memory, bytes))
     }
@@ -269,7 +302,8 @@ impl DeviationFilter {
         }
         self.flows[side as usize].frame.extend_from_slice(bytes);
         let mut steps = Vec::new();
-        while let Some(frame) = WholeFrame::take(&mut self.flows[side as usize].frame) {
+        let longest = self.max_packet + MESSAGE_BYTES;
+        while let Some(frame) = WholeFrame::take(&mut self.flows[side as usize].frame, longest) {
             let done = match change {
                 Some(change) => change(&mut self.memory, &frame),
                 None => self.packets_of(side, &frame),
@@ -286,12 +320,20 @@ impl DeviationFilter {
     /// What becomes of the packets that end in a frame.
     fn packets_of(&mut self, side: Side, frame: &WholeFrame) -> Vec<RewriteStep> {
         let flow = &mut self.flows[side as usize];
-        let is_expected = match frame.opcode() {
-            BINARY => flow.message == MessageState::Between,
-            CONTINUATION => flow.message == MessageState::Begun,
-            _ => false,
+        if !frame.is_data() || frame.key.is_some() != (side == Side::Client) {
+            return pass();
+        }
+        let is_expected = match flow.message {
+            MessageState::Between => frame.opcode() == BINARY,
+            MessageState::Begun => frame.opcode() == CONTINUATION,
         };
-        if !frame.is_data() || !is_expected || frame.key.is_some() != (side == Side::Client) {
+        if !is_expected && flow.message == MessageState::Begun {
+            // The other side does not know yet that a message has begun.
+            let mut beginning = whole(BINARY, b"", side == Side::Client);
+            beginning[0] &= !FINAL;
+            return vec![RewriteStep::Onward(beginning), RewriteStep::Pass];
+        }
+        if !is_expected {
             return pass();
         }
         let ends = frame.first & FINAL != 0;
@@ -320,10 +362,17 @@ impl DeviationFilter {
     }
 
     fn next_packet(&mut self, side: Side) -> Option<RawPacket> {
+        let longest = match (side, self.version) {
+            (Side::Client, None) => FIRST_PACKET_BYTES.min(self.max_packet),
+            (Side::Client, Some(_)) => self.max_packet,
+            (Side::Server, _) => usize::MAX,
+        };
         let packet = &mut self.flows[side as usize].packet;
-        let length = match packet_length(packet)? {
-            // There is no telling where it ends.
+        let length = match claimed_length(packet)? {
+            // There is no telling where it ends, or it is refused before it does.
             0 => packet.len(),
+            length if length > longest => packet.len(),
+            length if length > packet.len() => return None,
             length => length,
         };
         let rest = packet.split_off(length);

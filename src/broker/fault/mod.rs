@@ -2,6 +2,7 @@
 //! held up, and when the connection is cut. The same seed does the same to the same packets.
 
 mod held;
+mod pace;
 mod random;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 pub use traffic::FaultyTraffic;
 
 use crate::mqtt::packet::{Packet, PacketType};
+use pace::{IdleLimit, Pace};
 use random::RandomSeries;
 
 /// What `--fault` asks for.
@@ -64,6 +66,10 @@ pub enum FaultKind {
     },
     /// After so many bytes the connection is reset.
     CutAfter(u64),
+    /// A connection in which nothing passes for so long is ended.
+    CutIdle(Duration),
+    /// So many bytes pass in a second.
+    Rate(u64),
 }
 
 /// What happened on purpose.
@@ -73,6 +79,8 @@ pub enum FaultEvent<'a> {
     Packet(PacketFault, PacketDirection, &'a Packet),
     /// The connection was reset after so many bytes in this direction.
     Cut(PacketDirection, u64),
+    /// The connection was ended because nothing passed for so long.
+    CutIdle(Duration),
     /// The connection was refused.
     Refused,
 }
@@ -109,6 +117,8 @@ pub struct ConnectionFaults {
     plan: Arc<FaultPlan>,
     inward: DirectionFaults,
     outward: DirectionFaults,
+    /// How long nothing may pass, if not for ever.
+    idle: Option<IdleLimit>,
 }
 
 #[derive(Debug)]
@@ -125,6 +135,8 @@ struct DirectionFaults {
     latest: Option<Instant>,
     /// After how many bytes the connection is cut.
     cut_after: Option<u64>,
+    /// How fast bytes pass, if not as fast as they can.
+    pace: Option<Pace>,
     /// How many bytes have passed.
     passed: u64,
 }
@@ -140,7 +152,10 @@ impl FaultPlan {
         self.rules.iter().any(|rule| match rule.fault {
             FaultKind::Drop(share) | FaultKind::Duplicate(share) => share > 0.0 && share < 1.0,
             FaultKind::Delay(shortest, longest) => shortest < longest,
-            FaultKind::Stall { .. } | FaultKind::CutAfter(_) => false,
+            FaultKind::Stall { .. }
+            | FaultKind::CutAfter(_)
+            | FaultKind::CutIdle(_)
+            | FaultKind::Rate(_) => false,
         })
     }
 
@@ -148,10 +163,16 @@ impl FaultPlan {
     pub fn of_connection(self: &Arc<Self>, number: u64) -> Option<ConnectionFaults> {
         let of = |direction| DirectionFaults::new(self, direction, number);
         let (inward, outward) = (of(PacketDirection::In), of(PacketDirection::Out));
+        let idle = self.rules.iter().filter_map(|rule| match rule.fault {
+            FaultKind::CutIdle(time) => Some(time),
+            _ => None,
+        });
+        let idle = idle.min().map(IdleLimit::new);
         (!self.rules.is_empty()).then(|| ConnectionFaults {
             plan: Arc::clone(self),
             inward,
             outward,
+            idle,
         })
     }
 }
@@ -180,9 +201,46 @@ impl ConnectionFaults {
         self.side(direction).passed
     }
 
+    /// How many bytes may pass in this direction now.
+    pub fn room(&self, direction: PacketDirection) -> u64 {
+        let pace = self.side(direction).pace.as_ref().map_or(u64::MAX, Pace::room);
+        self.bytes_left(direction).map_or(pace, |left| left.min(pace))
+    }
+
     /// So many bytes have passed.
-    pub fn pass(&mut self, direction: PacketDirection, bytes: usize) {
-        self.side_mut(direction).passed += bytes as u64;
+    pub fn pass(&mut self, direction: PacketDirection, bytes: usize, now: Instant) {
+        if bytes == 0 {
+            return;
+        }
+        let side = self.side_mut(direction);
+        side.passed += bytes as u64;
+        if let Some(pace) = &mut side.pace {
+            pace.pass(bytes, now);
+        }
+        if let Some(idle) = &mut self.idle {
+            idle.pass(now);
+        }
+    }
+
+    /// When bytes pass again that do not now, or the connection has been silent for too long.
+    pub fn due(&self) -> Option<Instant> {
+        let paces = [&self.inward, &self.outward].map(|side| side.pace.as_ref()?.due());
+        let idle = self.idle.as_ref().and_then(IdleLimit::due);
+        paces.into_iter().flatten().chain(idle).min()
+    }
+
+    /// Lets bytes pass again if it is time.
+    pub fn wake(&mut self, now: Instant) {
+        for side in [&mut self.inward, &mut self.outward] {
+            if let Some(pace) = &mut side.pace {
+                pace.wake(now);
+            }
+        }
+    }
+
+    /// For how long nothing has passed, if that is too long.
+    pub fn silence(&self, now: Instant) -> Option<Duration> {
+        self.idle.as_ref().filter(|idle| idle.due().is_some_and(|at| at <= now)).map(|it| it.time)
     }
 
     fn side(&self, direction: PacketDirection) -> &DirectionFaults {
@@ -202,9 +260,13 @@ impl ConnectionFaults {
 
 impl DirectionFaults {
     fn new(plan: &FaultPlan, direction: PacketDirection, number: u64) -> Self {
-        let rules = plan.rules.iter().filter(|rule| rule.concerns(direction));
-        let cut = rules.filter_map(|rule| match rule.fault {
+        let rules = || plan.rules.iter().filter(|rule| rule.concerns(direction));
+        let cut = rules().filter_map(|rule| match rule.fault {
             FaultKind::CutAfter(bytes) => Some(bytes),
+            _ => None,
+        });
+        let rate = rules().filter_map(|rule| match rule.fault {
+            FaultKind::Rate(bytes) => Some(bytes),
             _ => None,
         });
         Self {
@@ -215,6 +277,7 @@ impl DirectionFaults {
             stands_until: None,
             latest: None,
             cut_after: cut.min(),
+            pace: rate.min().map(Pace::new),
             passed: 0,
         }
     }
@@ -267,7 +330,9 @@ impl Fate {
             FaultKind::Drop(_)
             | FaultKind::Duplicate(_)
             | FaultKind::Stall { .. }
-            | FaultKind::CutAfter(_) => {}
+            | FaultKind::CutAfter(_)
+            | FaultKind::CutIdle(_)
+            | FaultKind::Rate(_) => {}
         }
     }
 

@@ -109,8 +109,9 @@ fn bytes_are_counted_to_the_cut() {
         |direction, bytes| FaultRule { direction, packet: None, fault: FaultKind::CutAfter(bytes) };
     let plan = plan(1, vec![rule(None, 100), rule(Some(PacketDirection::In), 10)]);
     let mut faults = plan.of_connection(5).unwrap();
-    faults.pass(PacketDirection::In, 4);
-    faults.pass(PacketDirection::Out, 400);
+    let now = Instant::now();
+    faults.pass(PacketDirection::In, 4, now);
+    faults.pass(PacketDirection::Out, 400, now);
     assert_eq!(faults.bytes_left(PacketDirection::In), Some(6));
     assert_eq!(faults.bytes_left(PacketDirection::Out), Some(0));
 }
@@ -215,4 +216,51 @@ fn each_type_of_packet_has_chances_of_its_own() {
         faults.judge(PacketDirection::Out, PacketType::Publish, now);
     }
     assert_eq!(alone, among_others);
+}
+
+/// How long a mebibyte takes to pass, if the loop is so much late each time.
+fn time_of_mebibyte(bytes_per_second: u64, late: Duration) -> Duration {
+    let (now, direction) = (Instant::now(), Some(PacketDirection::Out));
+    let fault = FaultKind::Rate(bytes_per_second);
+    let mut traffic = traffic(vec![FaultRule { direction, packet: None, fault }]);
+    assert_eq!(traffic.room(PacketDirection::In, 1 << 20), 1 << 20);
+    let (mut left, mut time) = (1 << 20, now);
+    while left > 0 {
+        let room = traffic.room(PacketDirection::Out, left);
+        assert!(room <= usize::try_from(bytes_per_second / 10).unwrap());
+        if room == 0 {
+            time = traffic.due().unwrap() + late;
+            traffic.wake(time);
+        }
+        traffic.pass(PacketDirection::Out, room, time);
+        left -= room;
+    }
+    time - now
+}
+
+#[test]
+fn a_slow_direction_lets_bytes_pass_in_ticks() {
+    let late = Duration::from_millis(1);
+    for (rate, milliseconds) in [(40 * 1024, 25_500), (1 << 20, 999), (10, 104_857_500)] {
+        let exact = time_of_mebibyte(rate, Duration::ZERO).as_millis();
+        assert_eq!(exact, milliseconds, "{rate}");
+        assert!(time_of_mebibyte(rate, late).as_millis() <= exact + 1, "{rate}");
+    }
+}
+
+#[test]
+fn silence_is_counted_from_the_last_bytes_of_either_side() {
+    let now = Instant::now();
+    let at = |seconds| now + Duration::from_secs(seconds);
+    let minute = Duration::from_secs(60);
+    let longer = always(FaultKind::CutIdle(2 * minute));
+    let mut traffic = traffic(vec![longer, always(FaultKind::CutIdle(minute))]);
+    assert!(traffic.due().is_none() && traffic.cut(at(100)).is_none());
+    for (direction, seconds) in [(PacketDirection::In, 0), (PacketDirection::Out, 59)] {
+        traffic.pass(direction, 1, at(seconds));
+        assert_eq!(traffic.due(), Some(at(seconds + 60)));
+        assert!(traffic.cut(at(seconds + 59)).is_none());
+    }
+    traffic.pass(PacketDirection::Out, 0, at(118));
+    assert!(matches!(traffic.cut(at(119)), Some(FaultEvent::CutIdle(time)) if time == minute));
 }

@@ -40,9 +40,9 @@ impl FaultyTraffic {
         Self { faults, inward, outward, cut_at: None, end: None, lost: 0, added: 0 }
     }
 
-    /// When something that is held arrives next, or the connection is cut.
+    /// When something that is held arrives next, bytes may pass again, or the connection is cut.
     pub fn due(&self) -> Option<Instant> {
-        let due = [self.inward.due(), self.outward.due(), self.cut_at];
+        let due = [self.inward.due(), self.outward.due(), self.cut_at, self.faults.due()];
         due.into_iter().flatten().min()
     }
 
@@ -51,9 +51,19 @@ impl FaultyTraffic {
         self.faults.bytes_left(direction)
     }
 
+    /// How many of so many bytes may pass in this direction now.
+    pub fn room(&self, direction: PacketDirection, bytes: usize) -> usize {
+        usize::try_from(self.faults.room(direction)).map_or(bytes, |room| room.min(bytes))
+    }
+
+    /// Lets bytes pass again that were held up, if it is time.
+    pub fn wake(&mut self, now: Instant) {
+        self.faults.wake(now);
+    }
+
     /// So many bytes have passed.
     pub fn pass(&mut self, direction: PacketDirection, bytes: usize, now: Instant) {
-        self.faults.pass(direction, bytes);
+        self.faults.pass(direction, bytes, now);
         if self.bytes_left(PacketDirection::Out) == Some(0) {
             self.cut_at.get_or_insert(now + TIME_TO_ANSWER);
         }
@@ -64,8 +74,11 @@ impl FaultyTraffic {
         self.bytes_left(PacketDirection::In) == Some(0) && self.inward.is_empty()
     }
 
-    /// Where the connection is cut now, and after how many bytes.
+    /// Why the connection is cut now, if it is.
     pub fn cut(&self, now: Instant) -> Option<FaultEvent<'static>> {
+        if let Some(silence) = self.faults.silence(now) {
+            return Some(FaultEvent::CutIdle(silence));
+        }
         let direction = if self.cut_at.is_some_and(|at| at <= now) {
             PacketDirection::Out
         } else {
@@ -79,7 +92,7 @@ impl FaultyTraffic {
 impl FaultyTraffic {
     /// Whether more is to be read.
     pub fn takes_input(&self) -> bool {
-        self.inward.weight() <= HELD_BYTES && self.bytes_left(PacketDirection::In) != Some(0)
+        self.inward.weight() <= HELD_BYTES && self.faults.room(PacketDirection::In) > 0
     }
 
     /// Whether something is held.

@@ -46,6 +46,15 @@ impl<T> Node<T> {
     fn new(parent: NodeId, level: LevelId) -> Self {
         Self { parent, level, children: 0, plus: NONE, hash: NONE, value: None }
     }
+
+    /// The place for the child at this level, if that is a wildcard.
+    fn wildcard(&mut self, level: LevelId) -> Option<&mut NodeId> {
+        match level {
+            PLUS => Some(&mut self.plus),
+            HASH => Some(&mut self.hash),
+            _ => None,
+        }
+    }
 }
 
 impl<T> Default for LevelTree<T> {
@@ -107,10 +116,8 @@ impl<T> LevelTree<T> {
             self.names.release(level);
             let above = &mut self.nodes[index(parent)];
             above.children -= 1;
-            match level {
-                PLUS => above.plus = NONE,
-                HASH => above.hash = NONE,
-                _ => {}
+            if let Some(wildcard) = above.wildcard(level) {
+                *wildcard = NONE;
             }
             id = parent;
         }
@@ -181,10 +188,8 @@ impl<T> LevelTree<T> {
         self.children.insert((parent, level), id);
         let above = &mut self.nodes[index(parent)];
         above.children += 1;
-        match level {
-            PLUS => above.plus = id,
-            HASH => above.hash = id,
-            _ => {}
+        if let Some(wildcard) = above.wildcard(level) {
+            *wildcard = id;
         }
         id
     }

@@ -56,6 +56,15 @@ impl ServerTls {
         Ok(Self(Arc::new(config)))
     }
 
+    /// The same with these protocols above it (ALPN): a client that offers none of them, but
+    /// others, is refused. If there are none, what clients offer does not matter.
+    pub fn with_alpn(mut self, names: Vec<Vec<u8>>) -> Self {
+        if !names.is_empty() {
+            Arc::make_mut(&mut self.0).alpn_protocols = names;
+        }
+        self
+    }
+
     /// The state of a new connection.
     pub fn connection(&self) -> Result<ServerConnection, Error> {
         ServerConnection::new(Arc::clone(&self.0))

@@ -36,7 +36,7 @@ impl FaultFlags {
 }
 
 /// What may stand before `=`.
-const NAMES: &str = "drop, dup, delay, stall, cut-after, refuse or seed";
+const NAMES: &str = "drop, dup, delay, stall, rate, cut-after, cut-idle, refuse or seed";
 
 /// The packets that a scope can name.
 const PACKETS: [PacketType; 15] = [
@@ -106,6 +106,13 @@ struct Scope {
     packet: Option<PacketType>,
 }
 
+impl Scope {
+    /// Whether a setting has one.
+    fn is_given(self) -> bool {
+        self.direction.is_some() || self.packet.is_some()
+    }
+}
+
 fn setting(plan: &mut FaultPlan, item: TermPiece<'_>) -> Result<(), WrongTerm> {
     // Times hold no colon, so that the first one ends a scope.
     let (scope, rest) = match item.split_once(':') {
@@ -122,15 +129,25 @@ fn setting(plan: &mut FaultPlan, item: TermPiece<'_>) -> Result<(), WrongTerm> {
         "delay" => delay(value.text).map_err(at)?,
         "stall" => stall(value.text).map_err(at)?,
         "cut-after" => FaultKind::CutAfter(value::size(value.text).map_err(at)? as u64),
+        "cut-idle" => FaultKind::CutIdle(idle_time(value.text).map_err(at)?),
+        "rate" => FaultKind::Rate(value::size(value.text).map_err(at)? as u64),
         "refuse" | "seed" => return number(plan, scope, name, value),
         other => return Err((format!("there is no '{other}': expected {NAMES}"), name.start)),
     };
-    if matches!(fault, FaultKind::CutAfter(_)) && scope.packet.is_some() {
-        return Err(("cut-after counts bytes, not packets of one type".to_owned(), item.start));
-    }
     let Scope { direction, packet } = scope;
+    if matches!(fault, FaultKind::CutAfter(_) | FaultKind::Rate(_)) && packet.is_some() {
+        let sentence = format!("{} counts bytes, not packets of one type", name.text);
+        return Err((sentence, item.start));
+    }
+    if matches!(fault, FaultKind::CutIdle(_)) && scope.is_given() {
+        return Err(no_scope(name));
+    }
     plan.rules.push(FaultRule { direction, packet, fault });
     Ok(())
+}
+
+fn no_scope(name: TermPiece<'_>) -> WrongTerm {
+    (format!("{} has no scope", name.text), name.start)
 }
 
 /// The settings of the whole broker.
@@ -140,8 +157,8 @@ fn number(
     name: TermPiece<'_>,
     value: TermPiece<'_>,
 ) -> Result<(), WrongTerm> {
-    if scope.direction.is_some() || scope.packet.is_some() {
-        return Err((format!("{} has no scope", name.text), name.start));
+    if scope.is_given() {
+        return Err(no_scope(name));
     }
     let Ok(number) = value.text.parse() else {
         return Err((format!("{}: expected a whole number", name.text), value.start));
@@ -201,6 +218,11 @@ fn stall(text: &str) -> Result<FaultKind, String> {
     Ok(FaultKind::Stall { time: fault_time(time)?, after })
 }
 
+fn idle_time(text: &str) -> Result<Duration, String> {
+    let time = fault_time(text)?;
+    if time.is_zero() { Err("expected a time above 0, such as 60s".to_owned()) } else { Ok(time) }
+}
+
 /// A time of at most a day: nobody waits for longer, and no clock overflows.
 fn fault_time(text: &str) -> Result<Duration, String> {
     let time = value::duration(text)?;
@@ -226,7 +248,8 @@ mod tests {
 
     #[test]
     fn every_setting() {
-        let text = "drop=0.01, delay=50ms,dup=1,cut-after=64KiB,refuse=3,stall=2s@100,seed=7";
+        let text = "drop=0.01, delay=50ms,dup=1,cut-after=64KiB,refuse=3,stall=2s@100,seed=7,\
+                    cut-idle=60s,rate=40KiB";
         let expected = FaultPlan {
             seed: Some(7),
             refused: 3,
@@ -236,6 +259,8 @@ mod tests {
                 rule(FaultKind::Duplicate(1.0)),
                 rule(FaultKind::CutAfter(65_536)),
                 rule(FaultKind::Stall { time: Duration::from_secs(2), after: 100 }),
+                rule(FaultKind::CutIdle(Duration::from_secs(60))),
+                rule(FaultKind::Rate(40_960)),
             ],
         };
         assert_eq!(plan(text).unwrap(), expected);
@@ -263,8 +288,8 @@ mod tests {
         };
         let expected = "--fault: delay: expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h";
         assert_eq!(wrong("drop=0.01,delay=fast"), (expected.to_owned(), 16));
-        let expected = "--fault: there is no 'loss': expected drop, dup, delay, stall, cut-after, \
-                        refuse or seed";
+        let expected = "--fault: there is no 'loss': expected drop, dup, delay, stall, rate, \
+                        cut-after, cut-idle, refuse or seed";
         assert_eq!(wrong("drop=0.1, loss=1"), (expected.to_owned(), 10));
         for (text, place) in [
             ("", 0),
@@ -279,6 +304,10 @@ mod tests {
             ("stall=25h", 6),
             ("cut-after=0", 10),
             ("publish:cut-after=5", 0),
+            ("out/publish:rate=5", 0),
+            ("rate=0", 5),
+            ("in:cut-idle=5", 3),
+            ("cut-idle=0", 9),
             ("refuse=-1", 7),
             ("in:seed=1", 3),
             ("sideways:drop=1", 0),

@@ -1,6 +1,11 @@
 //! `mqttws serve --deviate`: the list, and wrong names. What each deviation changes is tested with
 //! `check`.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::{serve_with, stop};
 use crate::support::lines::fails;
 use crate::support::program::Program;
 
@@ -21,7 +26,12 @@ fn the_list_has_a_paragraph_or_an_object_for_each() {
     assert_eq!(names.collect::<Vec<_>>(), of_json.collect::<Vec<_>>());
     let first = "any-path\n    every path is upgraded (ActiveMQ and Mosquitto at any path)\n";
     assert!(text.starts_with(first), "{text}");
-    let object = r#"{"name":"list-refused","deviation":"400 for a list of subprotocols","servers":"NanoMQ, IBM MQ 7.5","fail":["offer-list","offer-list-forms","offer-unknown-first"],"warn":[]}"#;
+    let members = [
+        r#"{"name":"list-refused","deviation":"400 for a list of subprotocols""#,
+        r#""servers":"NanoMQ, IBM MQ 7.5""#,
+        r#""fail":["offer-list","offer-list-forms","offer-unknown-first"],"warn":[]}"#,
+    ];
+    let object = members.join(",");
     assert!(json.lines().any(|line| line == object), "{json}");
 }
 
@@ -49,4 +59,43 @@ fn deviations_are_added() {
     assert_eq!(outcome.code(), Some(9), "{outcome}");
     assert!(text.starts_with("mqttws: warning: "), "{outcome}");
     assert!(text.contains("subprotocol") && text.contains("PUBACK"), "{outcome}");
+}
+
+/// The answer to a request, with a Ping behind it in the same write, and then another Ping; until
+/// the connection ends or the second was answered.
+fn answer_to_early_data(deviation: &[&str]) -> Vec<u8> {
+    let (serve, url) = serve_with(deviation);
+    let address = url.trim_start_matches("ws://").trim_end_matches("/mqtt");
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+                   Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                   Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+    let ping = |byte| [0x89, 0x81, 0, 0, 0, 0, byte];
+    socket.write_all(&[request.as_bytes(), &ping(b'1')].concat()).unwrap();
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"2") && socket.read(&mut byte).is_ok_and(|count| count > 0) {
+        answer.push(byte[0]);
+        if answer.ends_with(b"\r\n\r\n") {
+            socket.write_all(&ping(b'2')).unwrap();
+        }
+    }
+    stop(serve);
+    answer
+}
+
+#[test]
+fn what_comes_before_the_upgrade_is_granted() {
+    let after_head = |answer: &[u8]| {
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+        answer[end + 4..].to_vec()
+    };
+    let usual = answer_to_early_data(&[]);
+    assert_eq!(after_head(&usual), b"\x8a\x011\x8a\x012");
+    let lost = answer_to_early_data(&["--deviate", "early-data-lost"]);
+    assert_eq!(after_head(&lost), b"\x8a\x012");
+    let ends = answer_to_early_data(&["--deviate", "early-data-ends"]);
+    assert_eq!(ends, b"");
 }

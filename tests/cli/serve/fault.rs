@@ -55,8 +55,8 @@ fn a_caret_shows_what_is_wrong() {
         ),
         (
             "dup=0.1, loss=1",
-            "mqttws: --fault: there is no 'loss': expected drop, dup, delay, stall, cut-after, \
-             refuse or seed\n  dup=0.1, loss=1\n           ^\n",
+            "mqttws: --fault: there is no 'loss': expected drop, dup, delay, stall, rate, \
+             cut-after, cut-idle, refuse or seed\n  dup=0.1, loss=1\n           ^\n",
         ),
         (
             "out/pubak:drop=1",
@@ -65,8 +65,8 @@ fn a_caret_shows_what_is_wrong() {
         ),
         (
             "ü\n=1",
-            "mqttws: --fault: there is no 'ü\\n': expected drop, dup, delay, stall, cut-after, \
-             refuse or seed\n  ü\\n=1\n  ^\n",
+            "mqttws: --fault: there is no 'ü\\n': expected drop, dup, delay, stall, rate, \
+             cut-after, cut-idle, refuse or seed\n  ü\\n=1\n  ^\n",
         ),
     ] {
         Program::new(["serve", "-p", "0", "--fault", text]).run().expect(2, "", stderr);
@@ -161,6 +161,40 @@ fn connections_that_are_refused() {
     assert_eq!(outcome.code(), Some(5), "{outcome}");
     publish(&url, "1", "x");
     assert_eq!(stop(serve), [r#""fault":"refuse"}"#]);
+}
+
+/// Over TLS, too, where a record holds more than may pass.
+#[test]
+fn what_is_slow_comes_late_and_whole() {
+    let message = "x".repeat(20_000);
+    for flags in [&[][..], &["--tls"]] {
+        for (faults, shortest) in [
+            ("out:rate=40KiB", Duration::from_millis(300)),
+            ("in:rate=40KiB", Duration::from_millis(300)),
+            ("cut-after=50KiB", Duration::ZERO),
+        ] {
+            let script = "mqttws pub -t a -r -q 1 -f \"$0\" && mqttws sub -t a -C 1";
+            let folder = Folder::new();
+            let path = folder.write("message", &message);
+            let command = ["--", "sh", "-c", script, &path];
+            let words = [&["serve", "--fault", faults], flags, &command].concat();
+            let outcome = Program::new(words).run();
+            assert_eq!((outcome.code(), outcome.stderr.len()), (Some(0), 0), "{outcome}");
+            assert!(outcome.stdout.strip_suffix(b"\n") == Some(message.as_bytes()));
+            assert!(outcome.took >= shortest, "{faults}: {:?}", outcome.took);
+        }
+    }
+}
+
+#[test]
+fn a_silent_connection_ends_without_a_word() {
+    let (serve, url) = serve("cut-idle=200ms");
+    let words = ["sub", &url, "-t", "a", "-k", "0", "--no-reconnect"];
+    let outcome = Program::new(words).run();
+    let line = "mqttws: *the server closed the connection*";
+    assert!(outcome.code() == Some(8), "{outcome}");
+    assert!(is_like(&String::from_utf8_lossy(&outcome.stderr), line), "{outcome}");
+    assert_eq!(stop(serve), [r#""fault":"cut-idle","seconds":0.2}"#]);
 }
 
 /// Exactly once stays exactly once.

@@ -4,7 +4,7 @@ pub mod offers;
 
 use super::head::{RewrittenHead, answer};
 use super::stream::whole;
-use super::{Change, DeviationMemory, NamedChange, RequestStep, RewriteStep};
+use super::{Change, DeviationMemory, EarlyBytes, NamedChange, RequestStep, RewriteStep};
 use crate::websocket::frame::BINARY;
 
 const ACCEPT: &str = "Sec-WebSocket-Accept";
@@ -191,6 +191,8 @@ pub const CHANGES: &[NamedChange] = &[
             RequestStep::Answer(answer("502 Bad Gateway", "<h1>502 Bad Gateway</h1>\n"))
         }),
     ),
+    ("early-data-lost", Change { early: EarlyBytes::Lost, ..Change::NONE }),
+    ("early-data-ends", Change { early: EarlyBytes::Fatal, ..Change::NONE }),
     (
         "http2-spoken",
         Change::request(|_, _| {

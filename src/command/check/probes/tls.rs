@@ -144,8 +144,12 @@ fn alpn_http11(bench: &mut Bench) -> Probed {
         return Ok(finding);
     }
     // No browser's request was sent.
-    let conn = bench.dial_as_browser()?;
-    bench.cut(conn);
+    match bench.dial_as_browser() {
+        Ok(conn) => bench.cut(conn),
+        // That is what was observed.
+        Err(Stop::NoConnection(_)) => {}
+        Err(stop) => return Err(stop),
+    }
     Ok(chosen(bench))
 }
 

@@ -62,6 +62,9 @@ fn of_fault(fault: &FaultEvent<'_>) -> JsonMembers {
         FaultEvent::Cut(way, bytes) => {
             vec![("fault", json!("cut-after")), direction(*way), ("passed", json!(bytes))]
         }
+        FaultEvent::CutIdle(time) => {
+            vec![("fault", json!("cut-idle")), ("seconds", json!(time.as_secs_f64()))]
+        }
         FaultEvent::Refused => vec![("fault", json!("refuse"))],
     }
 }

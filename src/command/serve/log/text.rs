@@ -46,6 +46,7 @@ fn of_fault(fault: &FaultEvent<'_>, name: &str) -> String {
             let preposition = preposition(*direction);
             format!("Fault cut-after={bytes}: connection reset, {bytes} bytes {preposition} {name}")
         }
+        FaultEvent::CutIdle(time) => format!("Fault cut-idle={time:?}: connection ended: {name}"),
         FaultEvent::Refused => format!("Fault refuse: {name}"),
     }
 }

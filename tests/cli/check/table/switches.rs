@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use super::{Verdicts, at_once, differing, verdicts, verdicts_with};
+use super::{Verdicts, at_once, differing, verdicts_with};
 use crate::support::program::{Program, Running};
 
 /// Points that hardly anything changes.
 const OTHERS: [&str; 4] = ["offer-mqtt", "qos0-round-trip", "second-connect", "suback-each"];
 
 /// Deviations after which no other point can be asked.
-const ALONE: [&str; 14] = [
+const ALONE: [&str; 15] = [
+    IDLE.0,
     "page-instead-of-upgrade",
     "redirected",
     "login-wanted",
@@ -27,8 +28,12 @@ const ALONE: [&str; 14] = [
     "keep-alive-not-enforced",
 ];
 
+/// A deviation in time: the same in less time, as flags of `serve`. `SHORT_IDLE` asks for it.
+const IDLE: (&str, [&str; 2]) = ("cut-after-60-s-idle", ["--fault", "cut-idle=1s"]);
+const SHORT_IDLE: [&str; 2] = ["--idle-time", "2"];
+
 /// Deviations of TLS.
-const OVER_TLS: [&str; 1] = ["no-close-notify"];
+const OVER_TLS: [&str; 3] = ["no-close-notify", "alpn-mqtt-only", "alpn-http11-only"];
 
 /// A deviation as the list has it.
 struct Listed {
@@ -82,13 +87,13 @@ fn words(list: &[String]) -> Vec<&str> {
 
 /// The verdicts about a broker with this deviation, and the report.
 fn found_with(row: &Listed) -> (Verdicts, String) {
-    let flags = ["--deviate", &row.name];
+    let flags = if row.name == IDLE.0 { IDLE.1 } else { ["--deviate", &row.name] };
     let (found, report) = if OVER_TLS.contains(&row.name.as_str()) {
         let (_serve, url) = deviating(&[&flags[..], &["--tls"]].concat());
         verdicts_with(&url, &row.scope(), &["--insecure"])
     } else {
         let (_serve, url) = deviating(&flags);
-        verdicts(&url, &row.scope())
+        verdicts_with(&url, &row.scope(), &SHORT_IDLE)
     };
     (settled(found), report)
 }
@@ -96,7 +101,7 @@ fn found_with(row: &Listed) -> (Verdicts, String) {
 /// The verdicts about a broker that keeps to the standards, each point alone.
 fn found_without(points: BTreeSet<&str>) -> Verdicts {
     let (_serve, url) = deviating(&[]);
-    let all = at_once(points, |point| settled(verdicts(&url, point).0));
+    let all = at_once(points, |point| settled(verdicts_with(&url, point, &SHORT_IDLE).0));
     all.into_iter().flatten().collect()
 }
 

@@ -1,8 +1,9 @@
 //! The statements of MQTT 5 and 3.1.1 that bind a server, by their numbers, against the binary: the
-//! scripts of `mqtt5.txt` and `mqtt311.txt`, each with a broker of its own.
+//! scripts of `mqtt5.txt` and `mqtt311.txt`, each with a broker of its own; and what some
+//! deviations do instead.
 //!
-//! A script is `== NUMBERS: what it is about`, perhaps with flags of `serve` after `|`, and lines of
-//! a client, whose name is a letter. `{x | y}` makes a script of it for each alternative.
+//! A script is `== NUMBERS: what it is about`, perhaps with flags of `serve` after `|`, and lines
+//! of a client, whose name is a letter. `{x | y}` makes a script of it for each alternative.
 //!
 //! | line | meaning |
 //! |---|---|
@@ -24,7 +25,8 @@ use tungstenite::{Message, WebSocket};
 use super::{serve_with, stop};
 use crate::support::notation::{matches, packets};
 
-/// Beginnings of CONNECT, up to the client identifier: with a clean session, a kept session, a will.
+/// Beginnings of CONNECT, up to the client identifier: with a clean session, a kept session, and a
+/// will.
 const CONNECTS: [(&str, &str); 6] = [
     ("C5", "10 <MQTT> 05 02 00 00 00"),
     ("K5", "10 <MQTT> 05 00 00 00 05 11 00 00 00 64"),
@@ -262,6 +264,11 @@ fn all_hold(text: &str) {
 #[test]
 fn mqtt_5() {
     all_hold(include_str!("mqtt5.txt"));
+}
+
+#[test]
+fn deviations() {
+    all_hold(include_str!("deviations.txt"));
 }
 
 #[test]
