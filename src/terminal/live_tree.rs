@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::bars::CharacterSet;
-use super::frame::{Frame, ScreenLine};
+use super::drawn_lines::{DrawnLines, ScreenLine};
 use super::screen::{self, Size};
 use super::topic_table;
 use crate::format::topic_counts::TopicCounts;
@@ -21,10 +21,10 @@ pub enum Extent {
 #[derive(Debug)]
 pub struct LiveTree {
     counts: TopicCounts,
-    frame: Frame,
+    frame: DrawnLines,
     characters: CharacterSet,
-    /// Something has come since it was drawn.
-    dirty: bool,
+    /// How many changes the terminal does not show.
+    changes: u64,
 }
 
 impl LiveTree {
@@ -34,36 +34,36 @@ impl LiveTree {
     }
 
     fn with(depth: usize, characters: CharacterSet) -> Self {
-        Self { counts: TopicCounts::new(depth), frame: Frame::new(), characters, dirty: false }
+        Self { counts: TopicCounts::new(depth), frame: DrawnLines::new(), characters, changes: 0 }
     }
 
     /// The counts, to which a message is to be added.
     pub fn counts(&mut self) -> &mut TopicCounts {
-        self.dirty = true;
+        self.changes += 1;
         &mut self.counts
     }
 
     /// Whether a frame on a terminal of this size would show anything new.
     pub fn is_stale(&self, size: Size) -> bool {
-        self.dirty || self.frame.is_of_another(size)
+        self.changes > 0 || self.frame.is_of_another(size)
     }
 
-    /// See [`Frame::write_all`].
+    /// See [`DrawnLines::write_all`].
     pub fn redraw_all(&mut self) {
-        self.dirty |= !self.frame.is_empty();
+        self.changes += u64::from(!self.frame.is_empty());
         self.frame.write_all();
     }
 
-    /// See [`Frame::forget`].
+    /// See [`DrawnLines::forget`].
     pub fn redraw_below(&mut self) {
-        self.dirty |= !self.frame.is_empty();
+        self.changes += u64::from(!self.frame.is_empty());
         self.frame.forget();
     }
 
     /// The bytes that make a terminal of this size show the tree; the lines `above` scroll up and
     /// stay.
     pub fn frame(&mut self, size: Size, above: &[String], extent: Extent) -> Bytes {
-        self.dirty = false;
+        self.changes = 0;
         let lines = self.lines(size, extent);
         self.frame.draw(size, above, lines)
     }

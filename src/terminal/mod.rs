@@ -3,7 +3,7 @@
 
 pub mod bars;
 pub mod continued;
-mod frame;
+mod drawn_lines;
 pub mod live_tree;
 pub mod load_line;
 pub mod progress;

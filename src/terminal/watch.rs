@@ -12,7 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use self::activity::{Cell, cut_mark};
 use self::topics::{VisibleTopic, WatchedTopics};
 use super::bars::CharacterSet;
-use super::frame::{Frame, ScreenLine};
+use super::drawn_lines::{DrawnLines, ScreenLine};
 use super::screen::{self, Size};
 use crate::format::encoding::Encoding;
 use crate::format::escape;
@@ -43,7 +43,7 @@ struct LineStyle {
 pub struct Watch {
     topics: WatchedTopics,
     style: LineStyle,
-    frame: Frame,
+    frame: DrawnLines,
     /// When it was drawn.
     drawn_at: Option<Instant>,
     /// Something has come since.
@@ -61,7 +61,7 @@ impl Watch {
         Self {
             topics: WatchedTopics::default(),
             style,
-            frame: Frame::new(),
+            frame: DrawnLines::new(),
             drawn_at: None,
             dirty: false,
         }

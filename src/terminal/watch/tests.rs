@@ -1,7 +1,7 @@
 //! Frames as a terminal would show them.
 
 use super::*;
-use crate::terminal::frame::{BEGIN, END, NO_WRAP};
+use crate::terminal::drawn_lines::{BEGIN, END, NO_WRAP};
 
 const SIZE: Size = Size { rows: 5, columns: 20 };
 

@@ -25,14 +25,14 @@ pub struct ScreenLine {
 
 /// What the terminal shows.
 #[derive(Debug)]
-pub struct Frame {
+pub struct DrawnLines {
     /// The lines, from top to bottom; the cursor stands below.
     drawn: Vec<ScreenLine>,
     /// The size of the terminal when they were drawn.
     size: Size,
 }
 
-impl Frame {
+impl DrawnLines {
     /// It shows nothing of ours.
     pub fn new() -> Self {
         Self { drawn: Vec::new(), size: Size { rows: 0, columns: 0 } }
