@@ -159,7 +159,7 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn closed(&mut self, id: usize) {
         match self.phase {
             LoadPhase::Closing(_) | LoadPhase::Clearing(_) => {
-                self.chores.closing = self.chores.closing.saturating_sub(1)
+                self.chores.closing = self.chores.closing.saturating_sub(1);
             }
             LoadPhase::Ending(_) => self.session_ended(),
             LoadPhase::Setting

@@ -97,18 +97,7 @@ impl Receiving {
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);
         let stream = stamp.stream as usize;
-        if stamp.stream == u32::MAX {
-            // A will, which a filter of the user may match.
-            return None;
-        }
-        if let Some(topic) = context.retained_topic(stamp.stream) {
-            let is_right = plan.takes(reader, topic)
-                && head.topic_or_empty() == context.topics[topic].as_str();
-            if is_right {
-                self.retained.came(subscriber, plan.topic_place(reader, topic), now);
-            } else {
-                sink.verified.corrupted += 1;
-            }
+        if self.is_of_no_stream(subscriber, head, stamp, context, sink, now) {
             return None;
         }
         let is_known = stream < plan.streams() && {
@@ -140,6 +129,31 @@ impl Receiving {
         }
         self.first_copy(stamp, context, sink, now);
         Some(FirstCopy { publisher: plan.stream(stream).0, intended: stamp.intended })
+    }
+
+    /// Takes a will, which a filter of the user may match, and what was retained before.
+    fn is_of_no_stream(
+        &mut self,
+        subscriber: usize,
+        head: &Publish,
+        stamp: Stamp,
+        context: &Context,
+        sink: &mut ReceivedSink<'_>,
+        now: u64,
+    ) -> bool {
+        let Some(topic) = context.retained_topic(stamp.stream) else {
+            return stamp.stream == u32::MAX;
+        };
+        let plan = &context.load.plan;
+        let reader = plan.reader(subscriber);
+        let is_right =
+            plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str();
+        if is_right {
+            self.retained.came(subscriber, plan.topic_place(reader, topic), now);
+        } else {
+            sink.verified.corrupted += 1;
+        }
+        true
     }
 
     fn first_copy(
