@@ -165,7 +165,7 @@ mod tests {
             publishers: 1_000_000,
             subscribers: 1_000_000,
             idle: 1_000_000,
-            topics: 1,
+            topics: 256,
             audience: Audience::Shared,
         };
         let names = Names { run: u32::MAX, part: RunPart::WHOLE, whole: plan, plan };
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(ids[0], "bffffffffs0");
         assert_eq!(ids[1], "bffffffffp0");
         let part = Names { part: RunPart { number: 256, of: 256 }, ..names };
-        assert_eq!(part.client_id(0), "bffffffffs0-256");
+        assert_eq!(part.client_id(0), "bffffffffs255-256");
         assert!(ids.iter().all(|id| id.len() <= 23) && part.client_id(2_999_999).len() <= 23);
     }
 }
