@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Arg, ArgAction, Args, ValueEnum};
+use clap::{Arg, ArgAction, ArgGroup, Args, ValueEnum};
 
 use self::around::{HasteFlags, IntervalFlags, StepFlags};
 use self::parts::{PartFlags, RepetitionFlags};
@@ -41,6 +41,8 @@ use crate::mqtt::session::Lifetime;
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
+    // What makes an open loop; --find-max may begin at --rate.
+    group = ArgGroup::new("open").multiple(true),
     mut_arg("follow", hidden),
     mut_arg("proxy", hidden),
     mut_arg("no_proxy", hidden),

@@ -40,6 +40,9 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let queued = queued(&self.sessions, peer);
         peer.backlog.reader.go_on(peer.backlog.unsent + queued, now);
+        if let Some(key) = peer.session {
+            self.readmit(key);
+        }
     }
 
     /// Whether publishers that wait for the client of a connection go on waiting.

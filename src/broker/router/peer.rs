@@ -7,6 +7,7 @@ use super::aliases::OutboundAliases;
 use super::outgoing::OutgoingItem;
 use super::reader::ReaderPace;
 use super::{ConnectionId, EndReason, SessionKey, copies};
+use crate::broker::limits::UNSENT_BYTES;
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -183,8 +184,10 @@ impl Backlog {
         levels.into_iter().any(|half| before > half && self.unsent <= half)
     }
 
-    /// Whether nothing more should be handed over, because the client does not read.
+    /// Whether nothing more should be handed over, because the client does not read. While memory
+    /// is scarce a client that does keeps what waits for it: publishers wait before it is more.
     pub fn is_full(&self, memory: MemoryLevel) -> bool {
-        self.unsent > memory.unsent_bytes()
+        let is_saved = memory == MemoryLevel::Scarce && !self.reader.is_stuck();
+        self.unsent > if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
     }
 }

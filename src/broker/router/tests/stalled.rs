@@ -172,7 +172,8 @@ fn one_that_reads_is_waited_for_as_well_while_memory_is_scarce() {
         world.send(from, Packet::Publish(message));
         world.stop(&[to]);
         held_back = !std::mem::take(&mut world.held_back).is_empty();
-        if at > 200 && held_back {
+        // There is more than would be handed over now.
+        if at > 60 {
             level = MemoryLevel::Scarce;
         }
         world.router.set_memory(level);
