@@ -165,7 +165,7 @@ mod tests {
             publishers: 1_000_000,
             subscribers: 1_000_000,
             idle: 1_000_000,
-            topics: 1_000_000,
+            topics: 256,
             audience: Audience::Shared,
         };
         let names = Names { run: u32::MAX, part: RunPart::WHOLE, whole: plan, plan };
