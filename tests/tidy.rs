@@ -181,8 +181,7 @@ const PRIVATE: &[(&str, &str)] = &[("command::check::wire", "command::check")];
 
 /// What the parts of `bench` must not name that decide.
 const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now \
-                          SystemTime \
-                          rustix signal_hook";
+                          SystemTime rustix signal_hook";
 
 /// What no room without I/O and clock may name.
 const PURE: &str = "std::io std::net std::fs std::thread std::env std::process Instant::now \

@@ -1,5 +1,5 @@
-//! The steps of a ramp, or of the search for the highest rate that holds: which comes next, and what
-//! came of each.
+//! The steps of a ramp, or of the search for the highest rate that holds: which comes next, and
+//! what came of each.
 
 use std::time::Duration;
 
