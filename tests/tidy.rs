@@ -23,7 +23,8 @@ const ROOMS: &[Room] = &[
         // It ends in one `Config` per verb, and whether stdout is a terminal is part of what the
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
-                   command::bench::conditions command::bench::config command::bench::payload \
+                   command::bench::conditions command::bench::config \
+                   command::bench::disturbances command::bench::payload \
                    command::bench::plan command::bench::schedule \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
@@ -150,6 +151,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("broker::router", "rustls websocket"),
     // `command::bench` and `command::bench::machine` alone ask the system.
     ("command::bench::conditions", PURE_BENCH),
+    ("command::bench::disturbances", PURE_BENCH),
     ("command::bench::judge", PURE_BENCH),
     ("command::bench::load", PURE_BENCH),
     ("command::bench::measure", PURE_BENCH),

@@ -43,7 +43,7 @@ use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Received, Session, Unsendable};
-use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::topic::{TopicFilter, TopicSlice};
 use crate::transport;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsConfig;
@@ -242,6 +242,16 @@ impl Client {
         next: impl FnMut(usize) -> Option<Range<usize>>,
     ) -> u64 {
         self.session.publish_run(head, record, next)
+    }
+
+    /// The same for messages with topics of their own; see [`Session::publish_topic_run`].
+    pub fn publish_topic_run<'a>(
+        &mut self,
+        head: &'a Rc<Publish>,
+        message: u64,
+        next: impl FnMut(usize) -> Option<(TopicSlice<'a>, Range<usize>)>,
+    ) -> u64 {
+        self.session.publish_topic_run(head, message, next)
     }
 
     /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].

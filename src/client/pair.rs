@@ -29,6 +29,13 @@ impl Client {
         alarm: Option<Instant>,
     ) -> Result<(Which, Event), (Which, Error)> {
         loop {
+            // Nothing is sent while either has more to tell: one write then holds all that follows
+            // from what has come.
+            for (which, client) in [(Which::First, &mut *first), (Which::Second, &mut *second)] {
+                if let Some(event) = client.poll().map_err(|error| (which, error))? {
+                    return Ok((which, event));
+                }
+            }
             let mut waits = true;
             for (which, client) in [(Which::First, &mut *first), (Which::Second, &mut *second)] {
                 match client.before_wait(alarm, true).map_err(|error| (which, error))? {

@@ -1,6 +1,7 @@
-//! Topic names and topic filters (§4.7), checked when they are made and matched without allocation.
+//! Topic names and topic filters (§4.7), checked when they are made; matching allocates nothing.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -19,6 +20,13 @@ const SHARE_PREFIX: &str = "$share/";
 /// The topic of one message: no wildcards, not empty, at most 65,535 bytes, no U+0000.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName(ByteString);
+
+/// A topic name that stands in a longer text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicSlice<'a> {
+    name: &'a [u8],
+    start: usize,
+}
 
 /// The filter of a subscription: may hold `+` and `#`, and may begin with `$share/GROUP/`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,12 +101,8 @@ impl TopicName {
     /// Checks a text; it is not copied.
     pub fn new(text: impl Into<ByteString>) -> Result<Self, TopicError> {
         let text = text.into();
-        check_length(&text)?;
-        match memchr3(b'+', b'#', 0, text.as_bytes()) {
-            None => Ok(Self(text)),
-            Some(at) if text.as_bytes()[at] == 0 => Err(TopicError::Nul),
-            Some(_) => Err(TopicError::WildcardInName),
-        }
+        check_name(&text)?;
+        Ok(Self(text))
     }
 
     /// Checks bytes, UTF-8 included; they are not copied.
@@ -110,6 +114,38 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+impl<'a> TopicSlice<'a> {
+    /// Checks what stands there in `text`. A name with a discouraged character is none of these.
+    #[inline]
+    pub fn plain(text: &'a [u8], place: Range<usize>) -> Option<Self> {
+        let name = text.get(place.clone())?;
+        // Without an early end the compiler takes several bytes at once.
+        let is_unusual = |byte: &&u8| !matches!(byte, b' '..=b'"' | b'$'..=b'*' | b','..=b'~');
+        let is_usual = name.iter().filter(is_unusual).count() == 0;
+        let is_name = is_usual && (1..=MAXIMUM_LENGTH).contains(&name.len());
+        (is_name || is_plain_name(name)).then_some(Self { name, start: place.start })
+    }
+
+    /// Its bytes, which are UTF-8.
+    #[inline]
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.name
+    }
+
+    /// Where it stands.
+    #[inline]
+    pub fn place(self) -> Range<usize> {
+        self.start..self.start + self.name.len()
+    }
+}
+
+/// Whether this is a topic name without a discouraged character.
+#[cold]
+fn is_plain_name(name: &[u8]) -> bool {
+    std::str::from_utf8(name)
+        .is_ok_and(|text| check_name(text).is_ok() && DiscouragedCharacter::find(text).is_none())
 }
 
 impl TopicFilter {
@@ -190,8 +226,19 @@ fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
     }
 }
 
+/// Checks that a message can be published to a topic with this name.
+#[inline]
+fn check_name(text: &str) -> Result<(), TopicError> {
+    check_length(text)?;
+    match memchr3(b'+', b'#', 0, text.as_bytes()) {
+        None => Ok(()),
+        Some(at) if text.as_bytes()[at] == 0 => Err(TopicError::Nul),
+        Some(_) => Err(TopicError::WildcardInName),
+    }
+}
+
 /// Checks that the text has 1 to 65,535 bytes.
-fn check_length(text: &ByteString) -> Result<(), TopicError> {
+fn check_length(text: &str) -> Result<(), TopicError> {
     match text.len() {
         0 => Err(TopicError::Empty),
         1..=MAXIMUM_LENGTH => Ok(()),

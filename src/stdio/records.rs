@@ -95,7 +95,7 @@ impl<R: Blocks> Records<R> {
 }
 
 /// The records of one block, without their delimiters; a last record without one counts, too.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Block {
     bytes: Bytes,
     delimiter: u8,
@@ -139,6 +139,11 @@ impl Block {
         let record = self.at..self.at + length;
         self.at += taken;
         Some(record)
+    }
+
+    /// The record that was taken last, which stands there, is the next once more.
+    pub fn put_back(&mut self, record: &Range<usize>) {
+        self.at = record.start;
     }
 }
 

@@ -301,6 +301,86 @@ fn a_long_run_of_filled_payloads_is_complete() {
     assert_eq!(serve.finish().code(), Some(0));
 }
 
+/// Messages with topics of their own are sent in runs, too: filled in, of several topics, and of
+/// records that name theirs. What is no message stands between them, and costs no other one.
+#[test]
+fn a_long_run_of_topics_is_complete() {
+    let folder = Folder::new();
+    let levels = folder.write("levels", "a\nb\n+\nc\n");
+    let level = format!("run/{{line {levels}}}/{{n}}");
+    let mut serve = Program::new(["serve", "-p", "0"]).spawn();
+    let url = serve.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    let lines: String = (1..=2_000)
+        .map(|n| if n % 4 == 3 { format!("run/{n}\n") } else { format!("run/{n} {n}\n") })
+        .collect();
+    let template = ["--template", "-t", &level, "-m", "{n}", "--repeat", "2000"];
+    let template_lines = ["--template", "-t", &level, "-l"];
+    let several = ["-t", "run/x", "-t", "run/\u{fc}", "-t", "run/z", "-l"];
+    let cases: [(&[&str], usize, i32); 4] = [
+        (&template, 1_500, 1),
+        (&template_lines, 1_500, 1),
+        (&several, 6_000, 0),
+        (&["--split", " ", "-l"], 1_500, 1),
+    ];
+    for (flags, count, code) in cases {
+        for (qos, most) in [("0", "5"), ("1", "5"), ("2", "3")] {
+            let wanted = count.to_string();
+            let sub = ["sub", &url, "-t", "run/#", "-q", qos, "-C", &wanted, "-v", "-d"];
+            let mut subscriber = Program::new(sub).spawn();
+            subscriber.wait_for_words("received SUBACK");
+            let publisher = [&["pub", &url, "-q", qos, "-M", most], flags].concat();
+            let outcome = Program::new(publisher).stdin(lines.as_str()).run();
+            assert_eq!(outcome.code(), Some(code), "{flags:?}: {outcome}");
+            let outcome = subscriber.finish();
+            let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+            let came: Vec<&str> = text.lines().collect();
+            assert_eq!(came, expected(flags, &lines), "{flags:?}, QoS {qos}");
+        }
+    }
+    serve.signal("INT");
+    assert_eq!(serve.finish().code(), Some(0));
+}
+
+/// Messages that wait because the broker reads slowly are not left out.
+#[test]
+fn a_run_that_waits_for_the_broker_is_complete() {
+    let mut serve = Program::new(["serve", "-p", "0"]).spawn();
+    let url = serve.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    for (count, topic) in [(2_000, "run/{n}"), (2_001, "run")] {
+        let (count, numbers) = (count.to_string(), 1..=count);
+        let sub = ["sub", &url, "-t", "run/#", "-q", "1", "-C", &count, "-F", "%t", "-d"];
+        let mut subscriber = Program::new(sub).spawn();
+        subscriber.wait_for_words("received SUBACK");
+        let flags = ["--template", "-m", "{bytes 15K}", "--repeat", &count, "-q", "1"];
+        let publisher = [&["pub", &url, "-t", topic], &flags[..]].concat();
+        Program::new(publisher).run().expect(0, "", "");
+        let outcome = subscriber.finish();
+        let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        let expected = numbers.map(|number| topic.replace("{n}", &number.to_string()));
+        assert!(text.lines().eq(expected), "{topic}: {} came", text.lines().count());
+    }
+    serve.signal("INT");
+    assert_eq!(serve.finish().code(), Some(0));
+}
+
+/// What a subscriber writes of these messages.
+fn expected(flags: &[&str], lines: &str) -> Vec<String> {
+    let filled = |(number, line): (usize, &str)| {
+        let level = ["c", "a", "b", "+"][number % 4];
+        let payload = if flags.contains(&"-l") { line.to_owned() } else { number.to_string() };
+        (level != "+").then(|| format!("run/{level}/{number} {payload}"))
+    };
+    let numbered = (1..).zip(lines.lines());
+    match flags[0] {
+        "--template" => numbered.filter_map(filled).collect(),
+        "--split" => lines.lines().filter(|line| line.contains(' ')).map(str::to_owned).collect(),
+        _ => {
+            let topics = ["run/x", "run/\u{fc}", "run/z"];
+            lines.lines().flat_map(|line| topics.map(|topic| format!("{topic} {line}"))).collect()
+        }
+    }
+}
+
 /// The payload is the same for all topics of a record; a run of messages has one each.
 #[test]
 fn random_fields_differ_from_message_to_message() {

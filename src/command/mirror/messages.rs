@@ -14,7 +14,7 @@ use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::relay::{Relay, RelayArrival, RelayOutcome, RelayReach, TargetPacket};
-use crate::mqtt::session::{self, Session};
+use crate::mqtt::session::Session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
 
@@ -170,34 +170,22 @@ impl Messages {
         }
     }
 
-    /// An event of the session of the target.
-    pub fn target_event(&mut self, event: session::Event) {
-        match event {
-            session::Event::Answered { packet, packet_id, code, reason } => {
-                self.relay.target_answered(packet, packet_id, code);
-                self.tell_outcomes(reason.as_deref());
-            }
-            session::Event::Pong => {
-                self.relay.confirmed();
-                self.tell_outcomes(None);
-            }
-            // Nothing is subscribed to at the target.
-            session::Event::Message(_)
-            | session::Event::MessageBegins { .. }
-            | session::Event::Piece(_)
-            | session::Event::MessageEnds
-            | session::Event::MessageCut
-            | session::Event::AllReleased
-            | session::Event::Acknowledged { .. }
-            | session::Event::SomeAcknowledged
-            | session::Event::InDoubt { .. }
-            | session::Event::Connected(_)
-            | session::Event::Refused(_)
-            | session::Event::Subscribed(_)
-            | session::Event::NotSubscribed { .. }
-            | session::Event::Unsubscribed(_)
-            | session::Event::Disconnected(_) => {}
-        }
+    /// The target has sent PUBACK, PUBREC or PUBCOMP.
+    pub fn target_answered(
+        &mut self,
+        packet: PacketType,
+        packet_id: PacketId,
+        code: ReasonCode,
+        reason: Option<&str>,
+    ) {
+        self.relay.target_answered(packet, packet_id, code);
+        self.tell_outcomes(reason);
+    }
+
+    /// The target has answered a PINGREQ: it has got everything before.
+    pub fn target_confirmed(&mut self) {
+        self.relay.confirmed();
+        self.tell_outcomes(None);
     }
 
     /// Counts what the target has taken, and reports what it has refused.

@@ -164,11 +164,7 @@ impl Mirror {
                 self.source_connected();
                 Ok(None)
             }
-            Event::Mqtt(event) if which == TARGET => {
-                self.messages.target_event(event);
-                Ok(None)
-            }
-            Event::Mqtt(event) => self.source_event(event),
+            Event::Mqtt(event) => self.session_event(which, event),
             // There is no input, no output and no command, and what can be sent is sent after each
             // event.
             Event::Closed(_)
@@ -186,15 +182,24 @@ impl Mirror {
         self.messages.source_connected(self.source.session());
     }
 
-    fn source_event(&mut self, event: session::Event) -> Result<Option<Exit>> {
+    /// An event of one of the sessions.
+    fn session_event(&mut self, which: Which, event: session::Event) -> Result<Option<Exit>> {
         match event {
             session::Event::Message(delivery) => {
                 self.times.latest = Instant::now();
                 self.messages.take(delivery.publish);
                 Ok(None)
             }
+            session::Event::Answered { packet, packet_id, code, reason } if which == TARGET => {
+                self.messages.target_answered(packet, packet_id, code, reason.as_deref());
+                Ok(None)
+            }
             session::Event::Answered { packet, packet_id, .. } => {
                 self.messages.source_answered(packet, packet_id);
+                Ok(None)
+            }
+            session::Event::Pong if which == TARGET => {
+                self.messages.target_confirmed();
                 Ok(None)
             }
             session::Event::Subscribed(suback) => self.subscribed(&suback),
@@ -204,7 +209,8 @@ impl Mirror {
                 let is_over = self.subscriptions.refuse(&filter) || self.start.needs_all();
                 Ok(is_over.then_some(Exit::Denied))
             }
-            // Messages come whole, and nothing is published at the source.
+            // Messages come whole; nothing is subscribed to at the target, and what is published
+            // there is answered as above.
             session::Event::MessageBegins { .. }
             | session::Event::Piece(_)
             | session::Event::MessageEnds

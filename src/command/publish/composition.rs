@@ -1,12 +1,14 @@
 //! Messages of which a record is only a part: to several topics (`-t` again and again), and with
 //! fields that are filled in for each of them (`--template`).
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 
-use super::filled_run::{BYTES_AHEAD, FilledRun, MOST_AHEAD};
+use super::filled_run::{BYTES_AHEAD, FilledPlace, FilledRun, MOST_AHEAD};
+use super::input::ComingRecords;
 use crate::format::text_template::{FillState, TextTemplate, Values};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
@@ -50,7 +52,7 @@ pub struct Composer {
     place: usize,
     /// The payload of the messages of the current record, once it is filled in.
     payload: Option<Bytes>,
-    /// Payloads that are filled in ahead.
+    /// Messages that are made ahead.
     ahead: FilledRun,
     buffer: BytesMut,
 }
@@ -78,112 +80,186 @@ impl Composer {
         self.place
     }
 
+    /// How many messages each record makes.
+    fn topics(&self) -> usize {
+        self.composition.topics.len()
+    }
+
+    /// The number of the next message of the record with this number.
+    pub fn message_of(&self, record: u64) -> u64 {
+        (record - 1) * self.topics() as u64 + self.place as u64 + 1
+    }
+
     /// Topic and payload of the next message of the record with this number, whose text is
     /// `record`; the error says why the topic is none. The payload is the same for all topics.
     pub fn next(&mut self, number: u64, record: &Bytes) -> (Result<TopicName, String>, Bytes) {
-        let values = self.values(number);
-        let payload = self.payload(values, record);
-        let topic = self.topic(values);
-        self.place += 1;
-        if self.place == self.composition.topics.len() {
-            (self.place, self.payload) = (0, None);
-        }
+        let message = self.message_of(number);
+        let (topic, payload) = match (self.ahead.take(message), self.only_topic().cloned()) {
+            (Some((_, payload)), Some(topic)) => (Ok(topic), payload),
+            (Some((topic, payload)), None) => (named(topic), payload),
+            (None, _) => {
+                let values = self.values(number);
+                let payload = self.payload(values, record);
+                (self.topic(values), payload)
+            }
+        };
+        self.took(1);
         (topic, payload)
+    }
+
+    /// So many messages were taken: returns how many records these are, the current one included,
+    /// and one of which not all were taken.
+    pub fn took(&mut self, messages: u64) -> u64 {
+        let topics = self.topics() as u64;
+        let place = self.place as u64 + messages;
+        // It is smaller than the number of topics.
+        self.place = usize::try_from(place % topics).unwrap_or_default();
+        if self.place == 0 {
+            self.payload = None;
+        }
+        place.div_ceil(topics)
     }
 
     /// The latest message is to be made once more.
     pub fn step_back(&mut self) {
-        let topics = self.composition.topics.len();
+        let topics = self.topics();
         self.place = (self.place + topics - 1) % topics;
     }
 
     /// The topic of all messages, if they differ in their payloads alone.
-    fn only_topic(&self) -> Option<&TopicName> {
+    pub fn only_topic(&self) -> Option<&TopicName> {
         match self.composition.topics.as_slice() {
-            [TopicText::Fixed(topic)] if self.composition.payload.is_some() => Some(topic),
+            [TopicText::Fixed(topic)] => Some(topic),
             _ => None,
         }
     }
 
-    /// Whether messages can be filled in ahead. A character at which a server may end the
-    /// connection needs a look at each of them.
+    /// Whether messages can be made ahead. A character at which a server may end the connection
+    /// needs a look at each of them.
     pub fn makes_runs(&self) -> bool {
-        let topic = self.only_topic();
-        topic.is_some_and(|topic| DiscouragedCharacter::find(topic.as_str()).is_none())
+        self.only_topic().is_none_or(|topic| DiscouragedCharacter::find(topic.as_str()).is_none())
     }
 
-    /// Payloads that are filled in from the message with this number on, at most `most`, for
-    /// messages like `template`; those of before that were not taken, if there are any.
+    /// Messages like `template`, made ahead from these records on, of which the first has this
+    /// number; those of before that were not taken, if there are any. `most` messages can be sent
+    /// now.
     pub fn run(
         &mut self,
         template: &Publish,
         number: u64,
-        most: u64,
+        records: &mut ComingRecords,
+        most: usize,
     ) -> (Rc<Publish>, &mut FilledRun) {
-        if !self.ahead.is_at(number) {
-            self.fill_ahead(template, number, most);
+        let first = self.message_of(number);
+        if !self.ahead.is_at(first) {
+            // What shows the time is not made too early.
+            let most = if self.shows_time() { most.min(MOST_AHEAD) } else { MOST_AHEAD };
+            let places = self.fill_ahead(number, records, most);
+            let (topic, payload) = (self.only_topic().cloned(), self.buffer.split().freeze());
+            let head = Publish { topic, payload, ..template.clone() };
+            self.ahead = FilledRun::new(head, places, first);
         }
         (Rc::clone(&self.ahead.head), &mut self.ahead)
     }
 
-    fn fill_ahead(&mut self, template: &Publish, first: u64, most: u64) {
-        let Some(text) = &self.composition.payload else { return };
-        let (mut ends, mut number) = (Vec::new(), first);
+    /// Writes the messages of records one after the other. A record is written whole, so that its
+    /// messages have the same payload.
+    fn fill_ahead(
+        &mut self,
+        first: u64,
+        records: &mut ComingRecords,
+        most: usize,
+    ) -> Vec<FilledPlace> {
+        let (mut places, mut from) = (self.ahead.clear(), self.place);
+        self.buffer.reserve(BYTES_AHEAD);
         // They are sent within microseconds: one look at the clock will do.
         let time = self.values(first).time;
-        while number - first < most.min(MOST_AHEAD) && self.buffer.len() < BYTES_AHEAD {
-            text.fill(Values { number, time }, &mut self.state, &mut self.buffer);
-            ends.push(self.buffer.len());
+        let mut number = first;
+        while let Some(record) = records.next() {
+            let is_long = self.composition.payload.is_none() && record.len() > BYTES_AHEAD;
+            if places.len() >= most || self.buffer.len() >= BYTES_AHEAD || is_long {
+                break;
+            }
+            let values = Values { number, time };
+            let payload = self.write_payload(values, record);
+            for place in std::mem::take(&mut from)..self.topics() {
+                let topic = self.write_topic(place, values);
+                places.push(FilledPlace { topic, payload: payload.clone() });
+            }
             number += 1;
         }
-        let (topic, payload) = (self.only_topic().cloned(), self.buffer.split().freeze());
-        self.ahead = FilledRun::new(Publish { topic, payload, ..template.clone() }, ends, first);
+        places
     }
 
-    /// Time has passed: payloads that show it are filled in anew.
-    pub fn refresh(&mut self) {
-        if self.composition.payload.as_ref().is_some_and(TextTemplate::shows_time) {
-            self.ahead.clear();
+    /// Writes the payload of a record's messages: where it stands.
+    fn write_payload(&mut self, values: Values, record: &[u8]) -> Range<usize> {
+        let start = self.buffer.len();
+        match (self.payload.take(), &self.composition.payload) {
+            (Some(known), _) => self.buffer.extend_from_slice(&known),
+            (None, Some(template)) => template.fill(values, &mut self.state, &mut self.buffer),
+            (None, None) => self.buffer.extend_from_slice(record),
         }
+        start..self.buffer.len()
+    }
+
+    /// Writes the topic at this place, unless it is the only one: where it stands.
+    fn write_topic(&mut self, place: usize, values: Values) -> Range<usize> {
+        let start = self.buffer.len();
+        match &self.composition.topics[place] {
+            TopicText::Fixed(topic) if self.topics() > 1 => {
+                self.buffer.extend_from_slice(topic.as_str().as_bytes());
+            }
+            TopicText::Fixed(_) => {}
+            TopicText::Filled(template) => {
+                self.buffer.extend_from_slice(self.composition.prefix.as_bytes());
+                template.fill(values, &mut self.state, &mut self.buffer);
+            }
+        }
+        start..self.buffer.len()
+    }
+
+    /// Time has passed: messages that show it are made anew, but for those of a record of which one
+    /// was taken.
+    pub fn refresh(&mut self) {
+        if self.shows_time() {
+            self.ahead.keep(if self.place == 0 { 0 } else { self.topics() - self.place });
+        }
+    }
+
+    fn shows_time(&self) -> bool {
+        let shows_time =
+            |topic: &TopicText| matches!(topic, TopicText::Filled(t) if t.shows_time());
+        self.composition.payload.as_ref().is_some_and(TextTemplate::shows_time)
+            || self.composition.topics.iter().any(shows_time)
     }
 
     fn values(&self, number: u64) -> Values {
-        let shows_time =
-            |topic: &TopicText| matches!(topic, TopicText::Filled(t) if t.shows_time());
-        let is_wanted = self.composition.payload.as_ref().is_some_and(TextTemplate::shows_time)
-            || self.composition.topics.iter().any(shows_time);
-        Values { number, time: if is_wanted { now() } else { Duration::ZERO } }
+        Values { number, time: if self.shows_time() { now() } else { Duration::ZERO } }
     }
 
     fn payload(&mut self, values: Values, record: &Bytes) -> Bytes {
         let Some(template) = &self.composition.payload else { return record.clone() };
-        if self.place > 0
-            && let Some(payload) = &self.payload
-        {
+        if let Some(payload) = &self.payload {
             return payload.clone();
-        }
-        if let Some(payload) = self.ahead.take(values.number) {
-            return payload;
         }
         template.fill(values, &mut self.state, &mut self.buffer);
         let payload = self.buffer.split().freeze();
-        if self.composition.topics.len() > 1 {
-            self.payload = Some(payload.clone());
-        }
+        self.payload = Some(payload.clone());
         payload
     }
 
     fn topic(&mut self, values: Values) -> Result<TopicName, String> {
-        match &self.composition.topics[self.place] {
-            TopicText::Fixed(topic) => Ok(topic.clone()),
-            TopicText::Filled(template) => {
-                self.buffer.extend_from_slice(self.composition.prefix.as_bytes());
-                template.fill(values, &mut self.state, &mut self.buffer);
-                let topic = self.buffer.split().freeze();
-                TopicName::from_bytes(topic).map_err(|error| format!("topic: {error}"))
-            }
+        if let TopicText::Fixed(topic) = &self.composition.topics[self.place] {
+            return Ok(topic.clone());
         }
+        self.write_topic(self.place, values);
+        named(self.buffer.split().freeze())
     }
+}
+
+/// The topic of this text; the error says why it is none.
+fn named(text: Bytes) -> Result<TopicName, String> {
+    TopicName::from_bytes(text).map_err(|error| format!("topic: {error}"))
 }
 
 /// The time now, since 1970.

@@ -1,6 +1,8 @@
 //! The next message that is due: records come in, messages come out, as the window of the broker
 //! and the clock allow.
 
+mod runs;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -178,9 +180,8 @@ impl Feed {
             && self.is_due()
             && let Some(PreparedMessage::Payload(record)) = &self.next
         {
-            let number = (self.records - 1) * self.topics() + self.made() + 1;
             let record = record.clone();
-            let made = self.builder.compose(&record, self.records);
+            let (number, made) = self.builder.compose(&record, self.records);
             let is_last = self.made() == 0;
             if is_last {
                 self.next = None;
@@ -195,68 +196,6 @@ impl Feed {
             }
         }
         None
-    }
-
-    /// Publishes the usual stream as far as that is possible now: every message is like the one
-    /// before, but for its payload, and is due at once.
-    pub fn publish_runs(&mut self, client: &mut Client, tally: &mut Tally) {
-        if self.builder.composer().is_some() {
-            return self.publish_filled(client, tally);
-        }
-        let is_usual = self.next.is_none() && self.pace.is_free();
-        while is_usual
-            && self.builder.is_uniform()
-            && let Some(block) = self.input.block()
-        {
-            let head = self.builder.head(block.bytes());
-            let (first, mut bytes) = (self.records + 1, 0);
-            let mut record = first;
-            let mut times = tally.clock(head.qos);
-            let count = client.publish_run(&head, first, |longest| {
-                let payload = block.next_within(longest)?;
-                bytes += payload.len() as u64;
-                times.published(record);
-                record += 1;
-                Some(payload)
-            });
-            tally.sent(count, bytes, head.qos);
-            self.records += count;
-            if count == 0 {
-                return;
-            }
-        }
-    }
-
-    /// The same for payloads that are filled in.
-    // Not part of the caller: most runs do not need it.
-    #[inline(never)]
-    fn publish_filled(&mut self, client: &mut Client, tally: &mut Tally) {
-        if let Some((composer, _)) = self.builder.run_maker() {
-            composer.refresh();
-        }
-        while self.next.is_none()
-            && self.pace.is_free()
-            && let left @ 1.. = self.input.repeats_left()
-            && let Some((composer, template)) = self.builder.run_maker()
-        {
-            let first = self.records + 1;
-            let (head, run) = composer.run(template, first, left);
-            let (mut bytes, mut record) = (0, first);
-            let mut times = tally.clock(head.qos);
-            let count = client.publish_run(&head, first, |longest| {
-                let payload = run.next_within(longest)?;
-                bytes += payload.len() as u64;
-                times.published(record);
-                record += 1;
-                Some(payload)
-            });
-            tally.sent(count, bytes, head.qos);
-            self.records += count;
-            self.input.took(count);
-            if count == 0 {
-                return;
-            }
-        }
     }
 
     /// The message that was taken is to be published once more: no broker has got it.

@@ -236,13 +236,26 @@ impl RecordInput {
         wants
     }
 
-    /// How often the one record is still to be published, if it is there.
-    pub fn repeats_left(&self) -> u64 {
-        if self.whole.is_some() { self.repeat } else { 0 }
+    /// The next records after the `current` one, none of which is taken by this.
+    pub fn coming(&mut self, current: Option<Bytes>) -> ComingRecords {
+        self.turn_over();
+        ComingRecords {
+            current,
+            latest: Bytes::new(),
+            times: if self.whole.is_some() { self.repeat.max(1) } else { 0 },
+            whole: self.whole.clone().unwrap_or_default(),
+            block: self.block.clone(),
+        }
     }
 
-    /// The one record was published so often.
+    /// So many of the next records, which are there, are taken.
     pub fn took(&mut self, count: u64) {
+        if self.whole.is_none() {
+            for _ in 0..count {
+                self.block.next_within(usize::MAX);
+            }
+            return;
+        }
         match self.repeat.checked_sub(count).filter(|left| *left > 0) {
             Some(left) => self.repeat = left,
             None => self.whole = None,
@@ -286,6 +299,33 @@ impl RecordInput {
     /// Whether there is no record, and none will come.
     pub fn is_done(&self) -> bool {
         self.state == ReadState::Ended && self.is_empty()
+    }
+}
+
+/// The records that are there, to be looked at without taking them.
+pub struct ComingRecords {
+    /// The one that was taken from the input, and not published.
+    current: Option<Bytes>,
+    latest: Bytes,
+    /// How often the one record comes.
+    times: u64,
+    whole: Bytes,
+    block: Block,
+}
+
+impl ComingRecords {
+    /// The next one.
+    pub fn next(&mut self) -> Option<&[u8]> {
+        if let Some(current) = self.current.take() {
+            self.latest = current;
+            return Some(&self.latest);
+        }
+        if self.times > 0 {
+            self.times -= 1;
+            return Some(&self.whole);
+        }
+        let record = self.block.next_within(usize::MAX)?;
+        Some(&self.block.bytes()[record])
     }
 }
 

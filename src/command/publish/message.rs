@@ -115,11 +115,7 @@ impl MessageBuilder {
 
     /// Whether messages differ in their payloads only, and may be sent one after the other.
     pub fn is_uniform(&self) -> bool {
-        self.format.form == RecordForm::Payload
-            && !self.format.stamps
-            && self.composer.is_none()
-            && self.format.encoding.is_none()
-            && self.in_template.is_empty()
+        self.format.form == RecordForm::Payload && self.composer.is_none() && self.is_plain()
     }
 
     /// Because of what the server may end the connection when it gets this message, without a word
@@ -216,10 +212,17 @@ impl MessageBuilder {
         self.composer.as_deref()
     }
 
-    /// The next message of this record, which has this number; see [`Composer`].
-    pub fn compose(&mut self, record: &Bytes, number: u64) -> Result<Publish, String> {
+    /// The number of the next message of this record, which has this number, and the message; see
+    /// [`Composer`].
+    pub fn compose(&mut self, record: &Bytes, number: u64) -> (u64, Result<Publish, String>) {
         let composer = self.composer.as_mut().expect("it is asked only where there is one");
-        let (topic, payload) = composer.next(number, record);
+        let message = composer.message_of(number);
+        let parts = composer.next(number, record);
+        (message, self.composed(parts))
+    }
+
+    fn composed(&mut self, parts: (Result<TopicName, String>, Bytes)) -> Result<Publish, String> {
+        let (topic, payload) = parts;
         let mut publish = Publish { topic: Some(topic?), payload, ..self.template().clone() };
         self.judge_topics(&publish)?;
         if self.format.stamps {
@@ -228,10 +231,21 @@ impl MessageBuilder {
         Ok(publish)
     }
 
-    /// What fills in payloads ahead, and what its messages have beside topic and payload; `None`
-    /// where messages may differ in more than their payloads.
+    /// The byte between topic and payload, where nothing else is to be done with them.
+    pub fn plain_separator(&self) -> Option<u8> {
+        let RecordForm::Split(separator) = self.format.form else { return None };
+        (self.is_plain() && self.format.topic_prefix.is_empty()).then_some(separator)
+    }
+
+    /// Whether a record becomes a message as it is, without a look at it.
+    fn is_plain(&self) -> bool {
+        !self.format.stamps && self.format.encoding.is_none() && self.in_template.is_empty()
+    }
+
+    /// What makes messages ahead, and what these have beside topic and payload; `None` where
+    /// messages may differ in more than that.
     pub fn run_maker(&mut self) -> Option<(&mut Composer, &Publish)> {
-        let is_plain = !self.format.stamps && self.in_template.is_empty();
+        let is_plain = self.is_plain() && self.format.form == RecordForm::Payload;
         let composer = self.composer.as_deref_mut().filter(|composer| composer.makes_runs());
         Some((composer.filter(|_| is_plain)?, &self.format.template))
     }

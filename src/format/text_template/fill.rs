@@ -1,6 +1,5 @@
 //! Fills in the fields of a text.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
@@ -12,6 +11,8 @@ use crate::format::time::LocalTime;
 
 /// The characters of random texts: each is as likely as the others.
 const CHARACTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// What a message fills in.
 #[derive(Debug, Clone, Copy)]
@@ -28,16 +29,28 @@ pub struct FillState<R> {
     random: R,
     /// A second since 1970, and its time as text, up to the fraction.
     second: Option<(u64, String)>,
+    /// A time, and its text.
+    latest: (Duration, BytesMut),
 }
 
 impl<R: FnMut() -> u64> FillState<R> {
     /// Each call of `random` gives 64 random bits.
     pub fn new(random: R) -> Self {
-        Self { random, second: None }
+        Self { random, second: None, latest: (Duration::ZERO, BytesMut::new()) }
     }
 
-    /// Writes the time, RFC 3339 in UTC with microseconds.
+    /// Writes the time, RFC 3339 in UTC with microseconds: often one that was written before.
     fn time(&mut self, time: Duration, out: &mut BytesMut) {
+        if self.latest.0 != time || self.latest.1.is_empty() {
+            let mut text = std::mem::take(&mut self.latest.1);
+            text.clear();
+            self.write_time(time, &mut text);
+            self.latest = (time, text);
+        }
+        out.put_slice(&self.latest.1);
+    }
+
+    fn write_time(&mut self, time: Duration, out: &mut BytesMut) {
         let second = time.as_secs();
         if self.second.as_ref().is_none_or(|(known, _)| *known != second) {
             let timestamp = i64::try_from(second).ok().and_then(|s| Timestamp::new(s, 0).ok());
@@ -87,10 +100,17 @@ impl<R: FnMut() -> u64> FillState<R> {
         let (high, low) = ((self.random)(), (self.random)());
         let high = high & !0xf000 | 0x4000;
         let low = low & !(0b11 << 62) | 0b10 << 62;
-        let (first, second, third) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
-        let (fourth, fifth) = (low >> 48, low & 0xffff_ffff_ffff);
-        // Writing to memory cannot fail.
-        let _ = write!(out, "{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{fifth:012x}");
+        let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+        let mut text = [b'-'; 36];
+        let mut at = 0;
+        for byte in bytes {
+            // A hyphen stands at each of these.
+            at += usize::from(matches!(at, 8 | 13 | 18 | 23));
+            text[at] = HEX[usize::from(byte >> 4)];
+            text[at + 1] = HEX[usize::from(byte & 15)];
+            at += 2;
+        }
+        out.put_slice(&text);
     }
 
     fn characters(&mut self, count: usize, out: &mut BytesMut) {
@@ -98,11 +118,14 @@ impl<R: FnMut() -> u64> FillState<R> {
         let mut left = count;
         while left > 0 {
             let mut bits = (self.random)();
-            for _ in 0..left.min(10) {
-                out.put_u8(CHARACTERS[(bits & 63) as usize]);
+            let text = [(); 10].map(|()| {
+                let character = CHARACTERS[(bits & 63) as usize];
                 bits >>= 6;
-            }
-            left -= left.min(10);
+                character
+            });
+            let count = left.min(text.len());
+            out.put_slice(&text[..count]);
+            left -= count;
         }
     }
 }
@@ -153,13 +176,12 @@ fn digits(mut number: u64, out: &mut BytesMut) {
     }
 }
 
-/// Writes a point and so many digits.
+/// Writes a point and so many digits, at most 19.
 fn decimals(mut fraction: u64, count: usize, out: &mut BytesMut) {
-    out.put_u8(b'.');
-    let start = out.len();
-    out.put_bytes(b'0', count);
-    for at in (start..start + count).rev() {
-        out[at] = b'0' + (fraction % 10).to_be_bytes()[7];
+    let mut text = [b'.'; 20];
+    for at in (1..=count).rev() {
+        text[at] = b'0' + (fraction % 10).to_be_bytes()[7];
         fraction /= 10;
     }
+    out.put_slice(&text[..=count]);
 }

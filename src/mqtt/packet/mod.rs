@@ -1,4 +1,4 @@
-//! The fifteen control packets (MQTT 5 §3) as values, with their encoding in MQTT 3.1, 3.1.1 and 5.
+//! The fifteen control packets (MQTT 5 §3) as values, and how MQTT 3.1, 3.1.1 and 5 encode them.
 
 mod ack;
 mod auth;
@@ -16,6 +16,7 @@ mod run;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod topicless_template;
 
 use bytes::BytesMut;
 
@@ -35,6 +36,7 @@ pub use publish::Publish;
 pub use publish_template::PublishTemplate;
 pub use run::PublishRun;
 pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
+pub use topicless_template::TopiclessTemplate;
 
 /// A packet identifier: 1 to 65,535, never 0 `[MQTT-2.2.1-3]`.
 pub type PacketId = std::num::NonZeroU16;

@@ -196,7 +196,7 @@ impl Session {
     fn give_up(&mut self) {
         let (limits, version) = (&self.limits, self.config.version);
         let verdict = |sent: &SentMessage| {
-            limits.check(&sent.head, sent.length(), version).err().map(|error| error.code())
+            limits.check(&sent.head(), sent.length(), version).err().map(|error| error.code())
         };
         for (token, code) in self.exchanges.give_up(verdict) {
             self.reports.push(Event::Acknowledged { token, code, reason: None });

@@ -6,6 +6,7 @@
 //! in the queue as a tombstone until all exchanges before it are finished, so an identifier in
 //! flight is never reused.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
@@ -102,9 +103,9 @@ impl Exchanges {
     }
 
     /// The oldest unfinished message, as long as it may have to be sent again.
-    pub fn first_message(&self) -> Option<&Publish> {
+    pub fn first_message(&self) -> Option<Cow<'_, Publish>> {
         self.queue.iter().find(|exchange| exchange.is_publishing()).and_then(|first| match first {
-            Exchange::Published(sent) => Some(&*sent.head),
+            Exchange::Published(sent) => Some(sent.head()),
             Exchange::Released { .. }
             | Exchange::Subscribe(_)
             | Exchange::Unsubscribe(_)
@@ -339,7 +340,7 @@ impl Exchanges {
             let packet_id = self.identifier(self.unsent);
             let packet = match exchange {
                 Exchange::Published(sent) => {
-                    if self.outstanding >= window(sent.head.qos).max(1) {
+                    if self.outstanding >= window(sent.qos()).max(1) {
                         return None;
                     }
                     let dup = self.unsent < self.fresh;

@@ -29,6 +29,7 @@ mod partial;
 mod receive;
 mod relaying;
 mod reports;
+mod runs;
 mod send;
 mod sent;
 mod server_limits;

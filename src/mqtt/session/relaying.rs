@@ -142,7 +142,7 @@ impl Session {
         let (packet_id, dup) = (publish.packet_id, publish.dup);
         let sent = SentMessage::whole(publish, 0);
         self.send_publish(&sent, packet_id, dup).map_err(Unsendable::Encode)?;
-        self.receiver.relaying.sent(&sent.head);
+        self.receiver.relaying.sent(&sent.head());
         Ok(())
     }
 }

@@ -1,18 +1,16 @@
 //! Sends messages, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and DISCONNECT.
 
 use std::ops::Range;
-use std::rc::Rc;
 
 use bytes::Bytes;
 
 use super::exchange::{Exchange, PendingSubscribe};
 use super::lifetime::SessionEnd;
-use super::outbox::LONGEST_COPIED;
 use super::sent::SentMessage;
 use super::{Event, Session, State, TopicAliasUse, Unsendable};
 use crate::mqtt::packet::{
-    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, PublishTemplate, SubAck,
-    Subscribe, Subscription, UnsubAck, Unsubscribe,
+    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, SubAck, Subscribe,
+    Subscription, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -35,51 +33,6 @@ impl Session {
     /// caller's; [`Event::Acknowledged`] returns it for a QoS 1 or 2 message.
     pub fn publish(&mut self, publish: Publish, token: u64) -> Result<(), Unsendable> {
         self.begin(SentMessage::whole(publish, token))
-    }
-
-    /// Sends messages with the header of `head`, until `next` returns `None` or no more may be
-    /// sent, and returns how many were sent. Their tokens are `token`, `token + 1`, and so on. Each
-    /// payload is a range of the payload of `head`. `next` gets the longest length that it may
-    /// return, in bytes, and returns `None` for a longer payload. Messages that need an alias or a
-    /// log are not sent here, but with [`Session::publish`].
-    pub fn publish_run(
-        &mut self,
-        head: &Rc<Publish>,
-        token: u64,
-        mut next: impl FnMut(usize) -> Option<Range<usize>>,
-    ) -> u64 {
-        let Some((mut header, longest)) = self.run_header(head) else { return 0 };
-        let mut token = token;
-        let first = token;
-        while self.can_publish(head.qos)
-            && let Some(payload) = next(longest)
-        {
-            header.put(
-                self.exchanges.next_id(),
-                &head.payload[payload.clone()],
-                self.outbox.buffer(),
-            );
-            if head.qos > QoS::AtMostOnce {
-                self.exchanges.begin_message(SentMessage::part(head, &payload, token));
-            }
-            token += 1;
-        }
-        token - first
-    }
-
-    /// The header of messages like `head`, and their longest payload in bytes; `None` if such
-    /// messages must be sent one by one.
-    fn run_header(&self, head: &Publish) -> Option<(PublishTemplate, usize)> {
-        let version = self.config.version;
-        if self.config.reports.trace
-            || self.config.sending.topic_aliases == TopicAliasUse::AsAllowed
-            || self.limits.check(head, 0, version).is_err()
-        {
-            return None;
-        }
-        let longest = LONGEST_COPIED
-            .min(self.limits.maximum_packet.checked_sub(head.encoded_len_with(0, version) + 3)?);
-        PublishTemplate::new(head, longest, version).ok().map(|header| (header, longest))
     }
 
     /// Sends a message whose payload of `length` bytes the caller passes to [`Session::stream`]. At
@@ -129,8 +82,8 @@ impl Session {
     }
 
     fn begin(&mut self, sent: SentMessage) -> Result<(), Unsendable> {
-        self.limits.check(&sent.head, sent.length(), self.config.version)?;
-        let packet_id = (sent.head.qos > QoS::AtMostOnce).then(|| self.exchanges.next_id());
+        self.limits.check(&sent.head(), sent.length(), self.config.version)?;
+        let packet_id = (sent.qos() > QoS::AtMostOnce).then(|| self.exchanges.next_id());
         self.send_publish(&sent, packet_id, false).map_err(Unsendable::Encode)?;
         if packet_id.is_some() {
             self.exchanges.begin_message(sent);
@@ -357,10 +310,11 @@ impl Session {
         packet_id: Option<PacketId>,
         dup: bool,
     ) -> Result<(), EncodeError> {
+        let head = sent.head();
         if !dup && self.config.sending.topic_aliases == TopicAliasUse::Never {
-            return self.write_publish(&sent.head, sent, packet_id);
+            return self.write_publish(&head, sent, packet_id);
         }
-        let head = Publish { dup, ..Publish::clone(&sent.head) };
+        let head = Publish { dup, ..head.into_owned() };
         let head = self.alias(&head, sent.length()).unwrap_or(head);
         self.write_publish(&head, sent, packet_id)
     }

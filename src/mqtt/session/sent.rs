@@ -1,5 +1,6 @@
 //! A QoS 1 or 2 message of the client that may have to be sent again.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::{TopicName, TopicSlice};
 
 /// The value of `start` for a payload that the caller streams and that is not in memory.
 const STREAMED: u32 = u32::MAX;
@@ -15,10 +17,13 @@ const STREAMED: u32 = u32::MAX;
 /// of one block of input share the block and their header, in `head`.
 #[derive(Debug, Clone)]
 pub struct SentMessage {
-    /// The message without its identifier and DUP. The payload is part of this payload.
-    pub head: Rc<Publish>,
+    /// The message without its identifier and DUP. The payload is part of this payload; so is the
+    /// topic, if it has a length.
+    head: Rc<Publish>,
     start: u32,
     length: u32,
+    topic_start: u32,
+    topic_length: u16,
     /// The caller's token for it.
     pub token: u64,
 }
@@ -27,25 +32,50 @@ impl SentMessage {
     /// A message that shares nothing.
     pub fn whole(publish: Publish, token: u64) -> Self {
         let length = short(publish.payload.len());
-        Self { head: Rc::new(publish), start: 0, length, token }
+        Self { length, ..Self::new(Rc::new(publish), token) }
     }
 
     /// One of several messages with the same header. Its payload is the range `payload` of the
     /// payload of `head`.
     #[inline]
     pub fn part(head: &Rc<Publish>, payload: &Range<usize>, token: u64) -> Self {
-        Self {
-            head: Rc::clone(head),
-            start: short(payload.start),
-            length: short(payload.len()),
-            token,
-        }
+        let (start, length) = (short(payload.start), short(payload.len()));
+        Self { start, length, ..Self::new(Rc::clone(head), token) }
+    }
+
+    /// The same with a topic of its own, which is a part of the payload of `head`, too.
+    #[inline]
+    pub fn with_topic(self, topic: TopicSlice<'_>) -> Self {
+        let place = topic.place();
+        let topic_length = u16::try_from(place.len()).unwrap_or(u16::MAX);
+        Self { topic_start: short(place.start), topic_length, ..self }
+    }
+
+    #[inline]
+    fn new(head: Rc<Publish>, token: u64) -> Self {
+        Self { head, start: 0, length: 0, topic_start: 0, topic_length: 0, token }
     }
 
     /// A message whose payload of `length` bytes the caller streams.
     pub fn streamed(publish: Publish, length: usize, token: u64) -> Self {
         let head = Publish { payload: Bytes::new(), ..publish };
-        Self { head: Rc::new(head), start: STREAMED, length: short(length), token }
+        Self { start: STREAMED, length: short(length), ..Self::new(Rc::new(head), token) }
+    }
+
+    /// The message without its identifier and DUP; its payload is that of [`Self::payload`].
+    pub fn head(&self) -> Cow<'_, Publish> {
+        if self.topic_length == 0 {
+            return Cow::Borrowed(&self.head);
+        }
+        let start = self.topic_start as usize;
+        let text = self.head.payload.slice(start..start + usize::from(self.topic_length));
+        let topic = TopicName::from_bytes(text).ok();
+        Cow::Owned(Publish { topic, ..Publish::clone(&self.head) })
+    }
+
+    /// Its QoS.
+    pub fn qos(&self) -> QoS {
+        self.head.qos
     }
 
     /// Whether its QoS is 2.

@@ -11,12 +11,23 @@ pub enum Work {
     Once,
     /// Publish lines of stdin.
     Lines,
+    /// Publish messages that are filled in, beside lines that are as long.
+    Template(TopicKind),
     /// Publish a file as one message.
     File,
     /// Write messages to stdout, each with a line feed.
     Subscribe(Pack),
     /// One request and answer after another.
     Ping,
+}
+
+/// The topics of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicKind {
+    /// One for all.
+    Fixed,
+    /// One for each.
+    Varying,
 }
 
 /// Whom the programs talk to.
@@ -57,7 +68,18 @@ impl Case {
     fn new(name: impl Into<String>, work: Work) -> Self {
         let name = name.into();
         let (against, tls) = (Against::Sink, false);
-        Self { name, work, size: 64, qos: 0, count: 1, tls, against, repeat: 1, alone: false, quick: false }
+        Self {
+            name,
+            work,
+            size: 64,
+            qos: 0,
+            count: 1,
+            tls,
+            against,
+            repeat: 1,
+            alone: false,
+            quick: false,
+        }
     }
 
     /// Gives the fastest fewer messages, for quick runs.
@@ -70,6 +92,7 @@ impl Case {
 pub fn all() -> Vec<Case> {
     let mut cases = once();
     cases.extend(lines());
+    cases.extend(templates());
     cases.extend(subscribe());
     cases.extend(files());
     let ping = Case { count: 2000, ..Case::new("ping", Work::Ping) };
@@ -94,15 +117,39 @@ fn lines() -> Vec<Case> {
     for (size, words, count) in [(64, "64", 1_000_000), (1024, "1k", 200_000)] {
         for qos in 0..=2 {
             let name = format!("line-{words}-q{qos}");
-            cases.push(Case { size, qos, count, quick: size == 64, ..Case::new(name, Work::Lines) });
+            cases.push(Case {
+                size,
+                qos,
+                count,
+                quick: size == 64,
+                ..Case::new(name, Work::Lines)
+            });
         }
     }
-    let wss =
-        |case: &Case| Case { name: format!("{}-wss", case.name), tls: true, quick: false, ..case.clone() };
+    let wss = |case: &Case| Case {
+        name: format!("{}-wss", case.name),
+        tls: true,
+        quick: false,
+        ..case.clone()
+    };
     cases.extend([wss(&cases[0]), wss(&cases[1]), wss(&cases[3])]);
     for qos in 0..=2 {
-        let case = Case { size: 64, qos, count: 100_000, against: Against::Mosquitto, ..cases[0].clone() };
+        let case =
+            Case { size: 64, qos, count: 100_000, against: Against::Mosquitto, ..cases[0].clone() };
         cases.push(Case { name: format!("line-64-q{qos}-mosquitto"), quick: qos == 0, ..case });
+    }
+    cases
+}
+
+/// The program against itself with `-l`: a quarter of that rate is what is demanded.
+fn templates() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (topic, words) in [(TopicKind::Fixed, "fixed"), (TopicKind::Varying, "varying")] {
+        for qos in 0..=1 {
+            let case = Case::new(format!("template-{words}-q{qos}"), Work::Template(topic));
+            // The number of a message has six or seven digits.
+            cases.push(Case { size: 7, qos, count: 1_000_000, alone: true, quick: true, ..case });
+        }
     }
     cases
 }
@@ -122,8 +169,12 @@ fn subscribe() -> Vec<Case> {
             }
         }
     }
-    let wss =
-        |case: &Case| Case { name: format!("{}-wss", case.name), tls: true, quick: false, ..case.clone() };
+    let wss = |case: &Case| Case {
+        name: format!("{}-wss", case.name),
+        tls: true,
+        quick: false,
+        ..case.clone()
+    };
     cases.extend([wss(&cases[0]), wss(&cases[4])]);
     cases
 }
@@ -140,7 +191,12 @@ fn files() -> Vec<Case> {
     }
     for name in ["file-200m", "sub-200m-pieces"] {
         let case = cases.iter().find(|case| case.name == name).cloned();
-        cases.extend(case.map(|case| Case { name: format!("{name}-wss"), tls: true, quick: false, ..case }));
+        cases.extend(case.map(|case| Case {
+            name: format!("{name}-wss"),
+            tls: true,
+            quick: false,
+            ..case
+        }));
     }
     cases
 }

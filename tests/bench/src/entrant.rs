@@ -1,6 +1,6 @@
 //! Who takes part, and how each program is told what to do.
 
-use crate::case::{Against, Case, Work};
+use crate::case::{Against, Case, TopicKind, Work};
 use crate::flood::Pack;
 use crate::mqtt::TOPIC;
 
@@ -96,7 +96,8 @@ fn entrant(name: &'static str, role: Role, argv: Vec<String>, count: u64) -> Ent
 fn limits(case: &Case, place: &Place) -> Vec<Entrant> {
     let one = if case.work == Work::Subscribe(Pack::One) { "one" } else { "size=0" };
     let bare = |name, what: &str, extra: &str| {
-        let exe = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+        let exe =
+            std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
         let mut argv = vec![exe, "limit".to_owned(), what.to_owned(), extra.to_owned()];
         argv.push(format!("port={}", place.ws));
         argv.extend([format!("count={}", case.count), format!("size={}", case.size)]);
@@ -110,11 +111,23 @@ fn limits(case: &Case, place: &Place) -> Vec<Entrant> {
         // Mosquitto takes no window of 65,535, nor many small frames at once.
         Work::Lines if case.against == Against::Mosquitto => Vec::new(),
         Work::Lines => {
-            vec![detached(bare("bare writer", "write", "size=0")), bare("bare line writer", "line", "size=0")]
+            vec![
+                detached(bare("bare writer", "write", "size=0")),
+                bare("bare line writer", "line", "size=0"),
+            ]
         }
-        Work::File => vec![bare("bare writer", "file", &format!("file={}", place.payload_file(case.size)))],
+        Work::File => {
+            vec![bare("bare writer", "file", &format!("file={}", place.payload_file(case.size)))]
+        }
         Work::Subscribe(_) => {
-            vec![detached(bare("bare reader", "read", one)), bare("bare line reader", "read", "print")]
+            vec![
+                detached(bare("bare reader", "read", one)),
+                bare("bare line reader", "read", "print"),
+            ]
+        }
+        Work::Template(_) => {
+            let lines = Case { work: Work::Lines, ..case.clone() };
+            vec![Entrant { name: "pub -l", role: Role::Limit, ..ours(&lines, place) }]
         }
         Work::Ping => vec![bare("bare client", "ping", "size=0")],
     }
@@ -122,7 +135,7 @@ fn limits(case: &Case, place: &Place) -> Vec<Entrant> {
 
 fn ours(case: &Case, place: &Place) -> Entrant {
     let verb = match case.work {
-        Work::Once | Work::Lines | Work::File => "pub",
+        Work::Once | Work::Lines | Work::Template(_) | Work::File => "pub",
         Work::Subscribe(_) => "sub",
         Work::Ping => "ping",
     };
@@ -142,10 +155,15 @@ fn ours(case: &Case, place: &Place) -> Entrant {
 
 /// What mosquitto's clients and ours have in common.
 fn arguments(case: &Case, place: &Place, count: u64) -> Vec<String> {
-    let mut argv = words(&["-t", TOPIC, "-q", &case.qos.to_string()]);
+    let topic = match case.work {
+        Work::Template(TopicKind::Varying) => format!("{TOPIC}/{{n}}"),
+        _ => TOPIC.to_owned(),
+    };
+    let mut argv = words(&["-t", &topic, "-q", &case.qos.to_string()]);
     argv.extend(match case.work {
         Work::Once => words(&["-m", "hello"]),
         Work::Lines => words(&["-l"]),
+        Work::Template(_) => words(&["--template", "-m", "{n}", "--repeat", &count.to_string()]),
         Work::File => words(&["-f", &place.payload_file(case.size)]),
         Work::Subscribe(_) => words(&["-C", &count.to_string()]),
         Work::Ping => Vec::new(),
@@ -155,7 +173,7 @@ fn arguments(case: &Case, place: &Place, count: u64) -> Vec<String> {
 
 fn mosquitto(case: &Case, place: &Place) -> Option<Entrant> {
     let program = match case.work {
-        Work::Ping => return None,
+        Work::Ping | Work::Template(_) => return None,
         Work::Subscribe(_) => "mosquitto_sub",
         _ => "mosquitto_pub",
     };
@@ -176,7 +194,8 @@ fn mqttjs(case: &Case, place: &Place) -> Option<Entrant> {
     let verb = if matches!(case.work, Work::Subscribe(_)) { "subscribe" } else { "publish" };
     let scheme = if case.tls { "wss" } else { "ws" };
     let (port, qos) = (place.ws.to_string(), case.qos.to_string());
-    let mut argv = words(&[place.mqttjs.as_deref()?, verb, "-h", "127.0.0.1", "-p", &port, "-l", scheme]);
+    let mut argv =
+        words(&[place.mqttjs.as_deref()?, verb, "-h", "127.0.0.1", "-p", &port, "-l", scheme]);
     argv.extend(words(&["-t", TOPIC, "-q", &qos]));
     if case.tls {
         argv.extend(words(&["--ca", &place.authority]));
@@ -195,14 +214,19 @@ fn mqttjs(case: &Case, place: &Place) -> Option<Entrant> {
 
 fn paho(case: &Case, place: &Place) -> Option<Entrant> {
     let script = match case.work {
-        Work::Ping => return None,
+        Work::Ping | Work::Template(_) => return None,
         Work::Subscribe(_) => "paho_sub.py",
         _ => "paho_pub.py",
     };
     let count = case.count.min(5_000);
     let script = format!("{}/{script}", place.peers);
-    let mut argv =
-        words(&[place.paho.as_deref()?, &script, &place.ws.to_string(), TOPIC, &case.qos.to_string()]);
+    let mut argv = words(&[
+        place.paho.as_deref()?,
+        &script,
+        &place.ws.to_string(),
+        TOPIC,
+        &case.qos.to_string(),
+    ]);
     argv.push(match case.work {
         Work::Once => "hello".to_owned(),
         Work::Lines => "-l".to_owned(),

@@ -52,7 +52,9 @@ impl Row {
             let (_, times) = cost.output.split_once("stddev = ")?;
             times.split('/').nth(index)?.trim().parse::<f64>().ok()
         };
-        let all = |index| self.costs.iter().filter_map(|cost| percentile(cost, index)).collect::<Vec<_>>();
+        let all = |index| {
+            self.costs.iter().filter_map(|cost| percentile(cost, index)).collect::<Vec<_>>()
+        };
         let (median_times, high_times) = (all(2), all(3));
         (!median_times.is_empty()).then(|| (median(median_times), median(high_times)))
     }
@@ -114,7 +116,8 @@ fn line(case: &Case, row: &Row, limits: &[&Row]) -> String {
     let (rate, cpu) = (row.rate() * rate_factor(case), row.cpu() * cpu_factor(case));
     let _ = write!(text, "{:>10.2}{rate:>12.0}{cpu:>12.0}{:>9.1}", row.wall() * 1e3, row.memory());
     for limit in limits {
-        let ratios = format!("{:.0} /{:.1}", 100.0 * row.rate() / limit.rate(), row.cpu() / limit.cpu());
+        let ratios =
+            format!("{:.0} /{:.1}", 100.0 * row.rate() / limit.rate(), row.cpu() / limit.cpu());
         let _ = write!(text, "{ratios:>17}");
     }
     if let Some((median, high)) = row.round_trip() {
@@ -153,6 +156,10 @@ fn describe(case: &Case) -> String {
     let work = match case.work {
         Work::Once => "publish one message".to_owned(),
         Work::Lines => format!("publish lines of {} bytes, QoS {}", case.size, case.qos),
+        Work::Template(topic) => {
+            let topic = format!("{topic:?}").to_lowercase();
+            format!("publish messages that are filled in, topic {topic}, QoS {}", case.qos)
+        }
         Work::File => format!("publish a file of {} MiB", case.size / 1024 / 1024),
         Work::Subscribe(pack) => {
             format!(
@@ -188,11 +195,13 @@ fn json_case(case: &Case, rows: &[Row]) -> String {
 
 fn json_row(row: &Row) -> String {
     let list = |value: fn(&Cost) -> f64| {
-        let numbers: Vec<String> = row.costs.iter().map(|cost| format!("{:.6}", value(cost))).collect();
+        let numbers: Vec<String> =
+            row.costs.iter().map(|cost| format!("{:.6}", value(cost))).collect();
         numbers.join(", ")
     };
     let mut text = format!(
-        "      {{\"program\": {}, \"messages\": {}, \"wall_s\": [{}], \"cpu_s\": [{}], \"rss_kib\": [{}]",
+        "      {{\"program\": {}, \"messages\": {}, \"wall_s\": [{}], \
+         \"cpu_s\": [{}], \"rss_kib\": [{}]",
         quoted(row.name),
         row.count,
         list(|cost| cost.wall),
@@ -203,7 +212,8 @@ fn json_row(row: &Row) -> String {
         let (wall, rate, cpu) = (row.wall(), row.rate(), row.cpu() * 1e9);
         let _ = write!(
             text,
-            ", \"median_wall_s\": {wall:.6}, \"messages_per_s\": {rate:.1}, \"cpu_ns_per_message\": {cpu:.1}"
+            ", \"median_wall_s\": {wall:.6}, \"messages_per_s\": {rate:.1}, \
+             \"cpu_ns_per_message\": {cpu:.1}"
         );
     }
     if let Some((median, high)) = row.round_trip() {

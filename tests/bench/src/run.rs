@@ -52,9 +52,11 @@ impl Options {
 
     /// The cases that were asked for.
     fn cases(&self) -> Vec<Case> {
-        let named = |case: &Case| self.cases.iter().any(|name| case.name.starts_with(name.as_str()));
-        let wanted =
-            |case: &Case| if self.cases.is_empty() { !self.quick || case.quick } else { named(case) };
+        let named =
+            |case: &Case| self.cases.iter().any(|name| case.name.starts_with(name.as_str()));
+        let wanted = |case: &Case| {
+            if self.cases.is_empty() { !self.quick || case.quick } else { named(case) }
+        };
         let mut cases: Vec<Case> = case::all().into_iter().filter(wanted).collect();
         if self.quick {
             cases.iter_mut().filter(|case| !case.alone).for_each(Case::shorten);
@@ -85,7 +87,8 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         println!("{key}: {value}");
     }
     println!(
-        "medians; \"70 /1.5\" below \"% of\" a bare program: 70 % of its rate, 1.5 times its CPU time a message"
+        "medians; \"70 /1.5\" below \"% of\" a bare program: 70 % of its rate, \
+         1.5 times its CPU time a message"
     );
     let mut results = Vec::new();
     for case in cases {
@@ -149,7 +152,13 @@ impl Bench {
     }
 
     /// One run of one program.
-    fn enter(&self, case: &Case, place: &Place, entrant: &Entrant, row: &mut Row) -> Result<(), Failure> {
+    fn enter(
+        &self,
+        case: &Case,
+        place: &Place,
+        entrant: &Entrant,
+        row: &mut Row,
+    ) -> Result<(), Failure> {
         if row.costs.is_empty() && row.problem.is_some() {
             // What did not work once will only take time again.
             return Ok(());
@@ -184,7 +193,7 @@ impl Bench {
             ..Job::default()
         };
         match case.work {
-            Work::Lines => {
+            Work::Lines | Work::Template(_) => {
                 job.stdin = place.lines_file(case.size, entrant.count);
                 write_once(&job.stdin, entrant.count, case.size, b'\n')?;
             }
@@ -194,8 +203,13 @@ impl Bench {
                 job.stdin = path;
             }
             Work::Subscribe(pack) => {
-                self.server.set_torrent(Some(Torrent { count: entrant.count, size: case.size, pack }));
-                job.bytes = if entrant.detached { 0 } else { entrant.count * (case.size as u64 + 1) };
+                self.server.set_torrent(Some(Torrent {
+                    count: entrant.count,
+                    size: case.size,
+                    pack,
+                }));
+                job.bytes =
+                    if entrant.detached { 0 } else { entrant.count * (case.size as u64 + 1) };
             }
             Work::Ping => self.server.set_torrent(None),
             Work::Once => {}
@@ -224,7 +238,8 @@ impl Bench {
         if cost.bytes != job.bytes && !entrant.endless {
             return Some(format!("{} of {} bytes written", cost.bytes, job.bytes));
         }
-        let publishes = matches!(case.work, Work::Once | Work::Lines | Work::File);
+        let publishes =
+            matches!(case.work, Work::Once | Work::Lines | Work::Template(_) | Work::File);
         (publishes && case.against == Against::Sink && arrived != entrant.count)
             .then(|| format!("{arrived} of {} messages arrived", entrant.count))
     }
@@ -257,7 +272,8 @@ fn facts(options: &Options) -> Vec<(&'static str, String)> {
     let processor = first_line("/proc/cpuinfo", "model name");
     let kernel = first_line("/proc/sys/kernel/osrelease", "");
     let load = first_line("/proc/loadavg", "");
-    let missing = if options.missing.is_empty() { "nothing".to_owned() } else { options.missing.join("; ") };
+    let missing =
+        if options.missing.is_empty() { "nothing".to_owned() } else { options.missing.join("; ") };
     vec![
         ("machine", format!("{processor}, {cores} cores, Linux {kernel}")),
         ("load before", load),

@@ -20,7 +20,7 @@ use super::*;
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::topic::{TopicFilter, TopicName};
+use crate::mqtt::topic::{TopicFilter, TopicName, TopicSlice};
 use crate::mqtt::version::Version;
 
 pub(super) const VERSIONS: [Version; 3] = [Version::V3_1, Version::V3_1_1, Version::V5];

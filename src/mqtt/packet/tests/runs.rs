@@ -39,6 +39,33 @@ fn each_message_is_encoded_as_by_itself() {
 }
 
 #[test]
+fn topics_are_encoded_as_by_themselves() {
+    let spoken = Properties(vec![Property::text(PropertyId::ContentType, "x".into())]);
+    for version in VERSIONS {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            for properties in [&Properties::default(), &spoken] {
+                let head = message(qos, properties);
+                let mut template = TopiclessTemplate::new(&head, version).unwrap();
+                let (mut run, mut single) = (BytesMut::new(), BytesMut::new());
+                for (number, length) in (1..).zip(LENGTHS) {
+                    let packet_id = PacketId::new(number * 4321).unwrap();
+                    let text = Bytes::from("t".repeat(1 + length % 1000));
+                    let topic = TopicSlice::plain(&text, 0..text.len()).unwrap();
+                    let payload = Bytes::from(vec![b'.'; length]);
+                    template.put(topic, packet_id, &payload, &mut run);
+                    let packet_id = (qos > QoS::AtMostOnce).then_some(packet_id);
+                    let topic = Some(TopicName::from_bytes(text.clone()).unwrap());
+                    let whole =
+                        Packet::Publish(Publish { topic, packet_id, payload, ..head.clone() });
+                    whole.encode(version, &mut single).unwrap();
+                }
+                assert_eq!(run, single, "{version}, QoS {qos}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_no_packet_can_hold_is_no_run() {
     let head = message(QoS::AtMostOnce, &Properties::default());
     assert!(PublishTemplate::new(&head, MAXIMUM_REMAINING_LENGTH - 10, Version::V5).is_ok());

@@ -128,3 +128,61 @@ fn no_message_of_a_run_is_longer_than_the_broker_takes() {
         assert!((97..=100).contains(&length), "{length}");
     }
 }
+
+/// Messages "0" to "4", to the topics "a" to "e", from this one on.
+fn publish_to_topics(client: &mut Client, head: &Rc<Publish>, from: usize) -> u64 {
+    let mut places = (from..5).map(|number| (2 * number, 2 * number + 1));
+    client.session.publish_topic_run(head, from as u64, |longest| {
+        let (topic, payload) = places.next().filter(|_| longest >= 2)?;
+        let topic = TopicSlice::plain(&head.payload, topic..topic + 1).unwrap();
+        Some((topic, payload..payload + 1))
+    })
+}
+
+fn topics(packets: &[Packet]) -> String {
+    let topic = |packet: &Packet| match packet {
+        Packet::Publish(publish) => publish.topic_or_empty().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    packets.iter().map(topic).collect()
+}
+
+#[test]
+fn a_run_may_go_to_several_topics() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let maximum = [Property::number(PropertyId::ReceiveMaximum, 3)];
+        let mut client = Client::limited(config(Version::V5), &maximum);
+        let payload = Bytes::from_static(b"a0b1c2d3e4");
+        let head = Rc::new(Publish { payload, topic: None, ..message("x", qos, 0) });
+        let window = if qos == QoS::AtMostOnce { 5 } else { 3 };
+        assert_eq!(publish_to_topics(&mut client, &head, 0), window);
+        let sent = client.sent();
+        let expected = if window == 5 { ("01234", "abcde") } else { ("012", "abc") };
+        assert_eq!((&*payloads(&sent), &*topics(&sent)), expected);
+        assert_eq!(client.session.free_window(qos) == 0, qos > QoS::AtMostOnce);
+        client.reconnect(connack(true));
+        let again = client.sent();
+        let expected = if window == 5 { ("", "") } else { ("012", "abc") };
+        assert_eq!((&*payloads(&again), &*topics(&again)), expected, "from the run");
+    }
+}
+
+#[test]
+fn a_run_to_topics_keeps_to_the_limits() {
+    let traced = Config { reports: traced(), ..config(Version::V5) };
+    let aliased = Config { sending: with_aliases(), ..config(Version::V5) };
+    let payload = Bytes::from_static(b"a0b1c2d3e4");
+    let head = Publish { payload, topic: None, ..message("x", QoS::AtMostOnce, 0) };
+    let head = Rc::new(head);
+    for config in [traced, aliased] {
+        let mut client = Client::online(config);
+        assert!(!client.session.sends_runs());
+        assert_eq!(publish_to_topics(&mut client, &head, 0), 0);
+    }
+    // Such a message has seven bytes; up to three more are left for a longer remaining length.
+    for (maximum, count) in [(10, 5), (9, 0)] {
+        let maximum = [Property::number(PropertyId::MaximumPacketSize, maximum)];
+        let mut client = Client::limited(config(Version::V5), &maximum);
+        assert_eq!(publish_to_topics(&mut client, &head, 0), count, "{maximum:?}");
+    }
+}
