@@ -203,7 +203,7 @@ mod tests {
             publishers: 1_000_000,
             subscribers: 1_000_000,
             idle: 1_000_000,
-            topics: 1_000_000,
+            topics: 256,
             audience: Audience::Shared,
             groups: None,
         };
