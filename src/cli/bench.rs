@@ -14,14 +14,14 @@ use self::around::{HasteFlags, IntervalFlags, StepFlags};
 use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::crew::CrewFlags;
-use super::disturbances::DisturbanceFlags;
+use super::disturbances::{DisturbanceFlags, scaled};
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
 use crate::command::bench::conditions::{Condition, Tolerated};
 use crate::command::bench::config::{
     BenchAction, BenchForm, Comeback, Config, LoadPace, LoadPlan, MaxLateness, MessagePlan,
-    RemoteLoad, ReportPlan, TimePlan, WindowLength,
+    RemoteLoad, ReportPlan, RetainUse, TimePlan, WindowLength,
 };
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::payload::{HEAD, Sizes};
@@ -162,6 +162,13 @@ struct CrowdFlags {
     #[arg(long, action = ArgAction::Count)]
     sub_all: u8,
 
+    /// Subscribers form so many groups that share their subscriptions: each message comes once to a
+    /// group, in any order [default: 1]
+    #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with = "part",
+          default_missing_value = "1",
+          value_parser = connections, allow_hyphen_values = true)]
+    share_groups: Option<usize>,
+
     /// Connections a second; `none` makes all at once [default: 1000]
     #[arg(long, value_name = "RATE", value_parser = connect_rate, allow_hyphen_values = true)]
     connect_rate: Option<ConnectRate>,
@@ -216,6 +223,15 @@ struct PayloadFlags {
     /// QoS of subscribing [default: that of publishing]
     #[arg(long, value_name = "QOS", value_parser = value::qos, allow_hyphen_values = true)]
     sub_qos: Option<QoS>,
+
+    /// Let the broker retain every message; what is retained is removed at the end
+    #[arg(short, long, action = ArgAction::Count)]
+    retain: u8,
+
+    /// Set a retained message for each topic before the subscribers subscribe: each must come once;
+    /// they are removed at the end
+    #[arg(long, action = ArgAction::Count, conflicts_with = "share_groups")]
+    retained: u8,
 
     /// Where everything random begins; the same number gives the same run [default: random]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
@@ -338,18 +354,6 @@ fn connections(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "expected a number from 0 to 1000000".to_owned())
 }
 
-/// A rate with `k` or `M`.
-pub fn scaled(text: &str) -> Option<f64> {
-    let (number, factor) = match text.as_bytes().last()? {
-        b'k' => (&text[..text.len() - 1], 1e3),
-        b'M' => (&text[..text.len() - 1], 1e6),
-        _ => (text, 1.0),
-    };
-    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let number: f64 = number.parse().ok().filter(|_| is_plain)?;
-    (number > 0.0).then_some(number * factor)
-}
-
 fn message_rate(text: &str) -> Result<f64, String> {
     scaled(text)
         .filter(|rate| *rate <= HIGHEST_RATE)
@@ -443,8 +447,21 @@ impl CrowdFlags {
             topics > 0 || publishers + subscribers == 0,
             Usage::new("--topics: expected at least 1")
         );
+        if let Some(groups) = self.share_groups {
+            let why = format!(
+                "--share-groups: {groups} groups of {subscribers} subscribers: each needs one"
+            );
+            ensure!((1..=subscribers).contains(&groups), Usage::new(why));
+        }
         let audience = if self.sub_all > 0 { Audience::Everyone } else { Audience::Shared };
-        Ok(Plan { publishers, subscribers, idle, topics: topics.max(1), audience })
+        Ok(Plan {
+            publishers,
+            subscribers,
+            idle,
+            topics: topics.max(1),
+            audience,
+            groups: self.share_groups,
+        })
     }
 }
 
@@ -464,7 +481,13 @@ impl PayloadFlags {
 
     fn plan(&self) -> MessagePlan {
         let (qos, sizes) = (self.qos, self.size.clone());
-        MessagePlan { qos, sub_qos: self.sub_qos.unwrap_or(qos), sizes }
+        let retain = match (self.retain, self.retained) {
+            (0, 0) => RetainUse::Nothing,
+            (_, 0) => RetainUse::Every,
+            (0, _) => RetainUse::Before,
+            (_, _) => RetainUse::Both,
+        };
+        MessagePlan { qos, sub_qos: self.sub_qos.unwrap_or(qos), sizes, retain }
     }
 }
 

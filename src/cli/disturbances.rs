@@ -9,7 +9,7 @@ use super::mqtt::NeedsVersion5;
 use super::value;
 use crate::command::bench::config::{SessionKeeping, WindowLength};
 use crate::command::bench::disturbances::{
-    CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances, StallPlan,
+    CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances, StallPlan, WillUse,
 };
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
@@ -37,6 +37,11 @@ pub struct DisturbanceFlags {
     /// long as messages are sent
     #[arg(long, value_name = "RATE", value_parser = churn_rate, allow_hyphen_values = true)]
     churn: Option<f64>,
+
+    /// Every connection has a will, and one more connection sees them: those that are due after a
+    /// cut, and those that should not come
+    #[arg(long, action = ArgAction::Count)]
+    will: u8,
 
     /// Sessions outlive their connections; they are ended at the end of the run
     #[arg(short = 'c', long, action = ArgAction::Count)]
@@ -80,13 +85,14 @@ impl DisturbanceFlags {
             check_time("--cut", cut.at, length)?;
         }
         cuts.sort_by_key(|cut| cut.at);
+        let wills = if self.will > 0 { WillUse::Each } else { WillUse::None };
         let mut stalls = self.stalls.clone();
         for stall in &stalls {
             check_part("--stall", &stall.who, plan)?;
             check_time("--stall", stall.at, length)?;
         }
         stalls.sort_by_key(|stall| stall.at);
-        Ok(Disturbances { cuts, comeback_rate, stalls, churn: self.churn })
+        Ok(Disturbances { cuts, comeback_rate, stalls, churn: self.churn, wills })
     }
 }
 
@@ -161,8 +167,20 @@ fn stall(text: &str) -> Result<StallPlan, String> {
     })
 }
 
+/// A rate with `k` or `M`.
+pub fn scaled(text: &str) -> Option<f64> {
+    let (number, factor) = match text.as_bytes().last()? {
+        b'k' => (&text[..text.len() - 1], 1e3),
+        b'M' => (&text[..text.len() - 1], 1e6),
+        _ => (text, 1.0),
+    };
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = number.parse().ok().filter(|_| is_plain)?;
+    (number > 0.0).then_some(number * factor)
+}
+
 fn churn_rate(text: &str) -> Result<f64, String> {
-    super::bench::scaled(text)
+    scaled(text)
         .filter(|rate| *rate <= HIGHEST_CHURN)
         .ok_or_else(|| "expected connections a second, such as 50 or 1k, up to 10k".to_owned())
 }

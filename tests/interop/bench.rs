@@ -81,3 +81,31 @@ fn connections_that_stall_or_are_made_anew_disturb_no_others() {
     assert_eq!((&verified["lost"], &verified["corrupted"]), (&0.into(), &0.into()), "{object}");
     assert_eq!((&verified["reordered"], &churn["ended"]), (&0.into(), &churn["back"]["count"]));
 }
+
+#[test]
+fn a_message_for_a_group_comes_to_one_of_its_members() {
+    let Some(broker) = mosquitto() else { return };
+    for qos in ["0", "1", "2"] {
+        let flags = ["-q", qos, "--pub", "3", "--sub", "6", "--share-groups", "2", "-C", "3000"];
+        let object = bench(&broker.ws(), &flags);
+        assert_eq!((faults(&object), &object["verified"]["sent"]), (0, &3000.into()), "{object}");
+        assert_eq!(object["groups"]["starved"], 0, "{object}");
+    }
+}
+
+#[test]
+fn what_is_retained_comes_and_wills_come_after_a_cut() {
+    let Some(broker) = mosquitto() else { return };
+    for version in ["5", "311"] {
+        let flags = ["-V", version, "-q", "1", "--pub", "3", "--sub", "6", "--topics", "12"];
+        let load = ["--retained", "-r", "--rate", "200", "--for", "1s", "--warmup", "0"];
+        let object = bench(&broker.ws(), &[&flags[..], &load].concat());
+        assert_eq!((faults(&object), &object["retained"]["received"]), (0, &12.into()), "{object}");
+        let cut = ["--will", "--cut", "sub:50%@0.3s", "--for", "1s", "--warmup", "0"];
+        let load = [&cut[..], &["--rate", "200"]].concat();
+        let object = bench(&broker.ws(), &[&flags[..], &load].concat());
+        let wills = &object["wills"];
+        assert_eq!((&wills["expected"], &wills["received"]), (&3.into(), &3.into()), "{object}");
+        assert_eq!(wills["unexpected"], 0, "{object}");
+    }
+}

@@ -21,14 +21,15 @@ pub struct StepFlags {
     /// A step takes --for, after 1 s of warm-up; the same connections serve all. It holds when no
     /// condition is true. That a step does not hold fails the run only if it is the first.
     #[arg(long, value_name = "FROM:TO:STEP", value_parser = ramp, group = "open",
-          conflicts_with_all = ["rate", "find_max", "count", "warmup", "cuts", "stalls"],
+          conflicts_with_all = ["rate", "find_max", "count", "warmup", "cuts", "stalls", "retained",
+                                "will"],
           allow_hyphen_values = true)]
     ramp: Option<Ramp>,
 
     /// Search for the highest rate that holds: from --rate on (1000) each step doubles it, then the
     /// range is halved, and the highest is confirmed twice with double time
     #[arg(long, action = ArgAction::Count, group = "open",
-          conflicts_with_all = ["count", "warmup", "cuts", "stalls"])]
+          conflicts_with_all = ["count", "warmup", "cuts", "stalls", "retained", "will"])]
     find_max: u8,
 
     /// With --find-max: how near the highest rate that holds and the lowest that does not are to be

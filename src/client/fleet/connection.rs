@@ -48,16 +48,16 @@ struct OpenSocket {
     transport: Option<Box<Transport>>,
     /// How many chunks lie in the transport.
     chunks: u8,
-    end: StreamEnd,
+    end: AnnouncedEnd,
 }
 
 /// Whether the end of what the server sends has been announced: no event comes for it then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StreamEnd {
+enum AnnouncedEnd {
     /// It has not.
     Open,
     /// It has: it is read after what came before it.
-    Announced,
+    Known,
 }
 
 /// One connection.
@@ -116,7 +116,8 @@ impl FleetConnection {
 
     /// Begins with a socket that connects.
     pub fn begin(&mut self, socket: SharedSocket, intended: Instant, now: Instant) {
-        self.link = Some(OpenSocket { socket, transport: None, chunks: 0, end: StreamEnd::Open });
+        self.link =
+            Some(OpenSocket { socket, transport: None, chunks: 0, end: AnnouncedEnd::Open });
         if self.reading == Queued::Stalled {
             self.reading = Queued::No;
         }
@@ -234,12 +235,12 @@ impl FleetConnection {
     /// Notes that the server sends nothing after what it has sent.
     pub fn note_end(&mut self) {
         if let Some(link) = &mut self.link {
-            link.end = StreamEnd::Announced;
+            link.end = AnnouncedEnd::Known;
         }
     }
 
     fn is_end_announced(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.end == StreamEnd::Announced)
+        self.link.as_ref().is_some_and(|link| link.end == AnnouncedEnd::Known)
     }
 
     /// Reads once: how many bytes came, 0 at the end, and how many could have come. `None` if

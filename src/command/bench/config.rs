@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::conditions::{Condition, Tolerated};
 use super::course::LoadCourse;
-use super::disturbances::Disturbances;
+use super::disturbances::{Disturbances, WillUse};
 use super::part::RunPart;
 use super::payload::Sizes;
 use super::plan::Plan;
@@ -110,6 +110,13 @@ pub struct LoadPlan {
     pub action: BenchAction,
 }
 
+impl LoadPlan {
+    /// Whether there is one more connection, for what is retained, or for wills.
+    pub fn needs_watcher(&self) -> bool {
+        self.messages.retain.leaves_something() || self.disturbances.wills == WillUse::Each
+    }
+}
+
 /// Whether sessions outlive their connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKeeping {
@@ -137,6 +144,38 @@ pub struct MessagePlan {
     pub sub_qos: QoS,
     /// How long their payloads are.
     pub sizes: Sizes,
+    /// What the server is asked to retain.
+    pub retain: RetainUse,
+}
+
+/// What the server is asked to retain; it is removed at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetainUse {
+    /// Nothing.
+    Nothing,
+    /// Every message (`-r`).
+    Every,
+    /// One message of each topic, before the subscribers subscribe (`--retained`).
+    Before,
+    /// Both.
+    Both,
+}
+
+impl RetainUse {
+    /// Whether the messages have the retain flag.
+    pub fn is_flagged(self) -> bool {
+        matches!(self, Self::Every | Self::Both)
+    }
+
+    /// Whether each topic has a retained message before the subscribers subscribe.
+    pub fn is_set_before(self) -> bool {
+        matches!(self, Self::Before | Self::Both)
+    }
+
+    /// Whether something is to be removed at the end.
+    pub fn leaves_something(self) -> bool {
+        self != Self::Nothing
+    }
 }
 
 /// When messages are sent.

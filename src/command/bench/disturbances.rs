@@ -16,6 +16,8 @@ pub struct Disturbances {
     pub stalls: Vec<StallPlan>,
     /// How many connections a second are ended and made anew.
     pub churn: Option<f64>,
+    /// Whether they have wills.
+    pub wills: WillUse,
 }
 
 impl Disturbances {
@@ -28,6 +30,16 @@ impl Disturbances {
     pub fn concern_copies(&self) -> bool {
         self.has_cuts() || !self.stalls.is_empty()
     }
+}
+
+/// Whether the connections have wills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WillUse {
+    /// They have none.
+    #[default]
+    None,
+    /// Each has one, and one more connection sees them (`--will`).
+    Each,
 }
 
 /// Connections that stop reading at the same time.
@@ -160,8 +172,14 @@ mod tests {
     use super::*;
     use crate::command::bench::plan::Audience;
 
-    const PLAN: Plan =
-        Plan { publishers: 3, subscribers: 10, idle: 2, topics: 3, audience: Audience::Shared };
+    const PLAN: Plan = Plan {
+        publishers: 3,
+        subscribers: 10,
+        idle: 2,
+        topics: 3,
+        audience: Audience::Shared,
+        groups: None,
+    };
 
     fn ids(kind: CrowdKind, share: CrowdShare) -> Vec<usize> {
         CrowdPart { kind, share }.ids(&PLAN)

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::results::{
-    ChurnResults, CutResults, DisturbanceResults, Joined, StallResults, add_counts,
+    ChurnResults, CutResults, DisturbanceResults, GroupResults, Joined, RetainedResults,
+    StallResults, WillResults, add_counts,
 };
 
 impl DisturbanceResults {
@@ -25,6 +26,47 @@ impl DisturbanceResults {
         self.away.merge(&other.away);
         self.churn.add(&other.churn);
         self.sessions_left += other.sessions_left;
+        self.retained_left += other.retained_left;
+        join(&mut self.retained, other.retained.as_ref(), RetainedResults::add);
+        join(&mut self.wills, other.wills.as_ref(), WillResults::add);
+    }
+}
+
+/// Adds what may be missing on either side.
+pub fn join<T: Clone>(to: &mut Option<T>, other: Option<&T>, add: fn(&mut T, &T)) {
+    match (to, other) {
+        (Some(to), Some(other)) => add(to, other),
+        (to @ None, Some(other)) => *to = Some(other.clone()),
+        (_, None) => {}
+    }
+}
+
+impl RetainedResults {
+    fn add(&mut self, other: &Self) {
+        let counts = (self.expected, other.expected);
+        self.complete = later((self.complete, counts.0), (other.complete, counts.1));
+        self.expected += other.expected;
+        self.received += other.received;
+        self.duplicated += other.duplicated;
+        self.times.merge(&other.times);
+    }
+}
+
+impl WillResults {
+    fn add(&mut self, other: &Self) {
+        self.expected += other.expected;
+        self.received += other.received;
+        self.unexpected += other.unexpected;
+        self.delay.merge(&other.delay);
+    }
+}
+
+impl GroupResults {
+    /// Adds what another run has found of the same groups.
+    pub fn add(&mut self, other: &Self) {
+        self.least += other.least;
+        self.most += other.most;
+        self.starved = self.starved.max(other.starved);
     }
 }
 

@@ -120,7 +120,10 @@ fn check_client(options: &client::Options) -> Result<()> {
         options.route.proxies.towards(&options.endpoint).is_none(),
         Usage::new("bench measures a server, and no proxy on the way to it: give --no-proxy '*'")
     );
-    ensure!(options.session.will.is_none(), Usage::new("--will-topic: bench has no wills yet"));
+    ensure!(
+        options.session.will.is_none(),
+        Usage::new("--will-topic: bench has wills of its own: --will")
+    );
     Ok(())
 }
 
@@ -258,10 +261,20 @@ impl LoadTask<'_> {
         let (rss_before, _) = machine::memory();
         let Self { load, report, fleet: plan, .. } = *self;
         let mut fleet = Fleet::new(self.options.clone()).context("starting the load")?;
-        for id in 0..load.plan.connections() {
-            fleet.add(|config| plan.identify(config, names, id));
-        }
         let mut random = fastrand::Rng::with_seed(load.seed);
+        let clock_identity = machine::clock_identity();
+        let payloads = Payloads::new(names.payloads(), clock_identity, move || random.u64(..));
+        let wills = names.wills(load)?;
+        for id in 0..load.plan.connections() {
+            let will = wills.as_ref().and_then(|prefix| names::will(prefix, id, &payloads));
+            fleet.add(|config| {
+                plan.identify(config, names, id);
+                config.will = will;
+            });
+        }
+        if load.needs_watcher() {
+            fleet.add(|config| names.watch(config));
+        }
         // Both at once: other processes of this machine have the same clock.
         let now = Instant::now();
         let clock = RunClock::new(now, machine::monotonic());
@@ -269,9 +282,8 @@ impl LoadTask<'_> {
         let context = Context {
             load: load.clone(),
             topics: names.topics(&load.topic)?,
-            payloads: Payloads::new(names.payloads(), machine::clock_identity(), move || {
-                random.u64(..)
-            }),
+            payloads,
+            wills,
             clock,
             now: Instant::now,
             window: load::Window::default(),

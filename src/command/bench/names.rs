@@ -4,14 +4,19 @@
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::config::FleetPlan;
+use super::config::{FleetPlan, LoadPlan};
+use super::disturbances::WillUse;
 use super::part::RunPart;
+use super::payload::{HEAD, Payloads, Stamp};
 use super::plan::{Audience, Plan, Role};
 use crate::exit::Usage;
-use crate::mqtt::session;
+use crate::mqtt::packet::Will;
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::session::{self, Lifetime};
 use crate::mqtt::topic::TopicName;
 
 /// What names follow from.
@@ -50,6 +55,26 @@ impl Names {
         Ok(topics)
     }
 
+    /// What the topics of wills begin with, if there are any: the levels of `-t` before the last,
+    /// unless they differ from topic to topic.
+    pub fn wills(&self, load: &LoadPlan) -> Result<Option<String>> {
+        if load.disturbances.wills == WillUse::None {
+            return Ok(None);
+        }
+        let usual = "mqttws/bench/%r";
+        let levels = load.topic.rsplit_once('/').map_or(usual, |(levels, _)| levels);
+        let is_common = !levels.contains("%i") && !levels.contains("%c");
+        let levels = expanded(if is_common { levels } else { usual }, self.run, 0, 0)?;
+        let part = if self.part.of > 1 { format!("{}/", self.part.number) } else { String::new() };
+        Ok(Some(format!("{levels}/will/{part}")))
+    }
+
+    /// Gives its client id to the connection that watches the others.
+    pub fn watch(&self, config: &mut session::Config) {
+        config.client_id = format!("b{:08x}w{}", self.run, self.part.number).into();
+        config.lifetime = Lifetime::Connection;
+    }
+
     /// The client id of a connection: at most 23 characters. One that stands in several parts has
     /// several.
     pub fn client_id(&self, id: usize) -> ByteString {
@@ -74,6 +99,19 @@ impl Names {
         let part = u32::try_from(self.part.number - 1).unwrap_or_default();
         self.run.wrapping_add(part.wrapping_mul(0x51_7c_c1_b7))
     }
+}
+
+/// The will of a connection.
+pub fn will(prefix: &str, id: usize, payloads: &Payloads) -> Option<Will> {
+    let mut payload = BytesMut::new();
+    payloads.put(Stamp::of_will(id), HEAD, &mut payload);
+    Some(Will {
+        topic: TopicName::new(format!("{prefix}{id}")).ok()?,
+        payload: payload.freeze(),
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        properties: Properties::default(),
+    })
 }
 
 /// The name that two neighbours share.
@@ -167,6 +205,7 @@ mod tests {
             idle: 1_000_000,
             topics: 256,
             audience: Audience::Shared,
+            groups: None,
         };
         let names = Names { run: u32::MAX, part: RunPart::WHOLE, whole: plan, plan };
         let ids = [0, 1_000_000, 2_999_999].map(|id| names.client_id(id));

@@ -98,7 +98,14 @@ mod tests {
                 for topics in [1, 2, 3, 4, 5, 6, 8, 11, 12] {
                     for audience in [Audience::Shared, Audience::Everyone] {
                         let idle = subscribers;
-                        plans.push(Plan { publishers, subscribers, idle, topics, audience });
+                        plans.push(Plan {
+                            publishers,
+                            subscribers,
+                            idle,
+                            topics,
+                            audience,
+                            groups: None,
+                        });
                     }
                 }
             }
@@ -121,7 +128,7 @@ mod tests {
                 Audience::Shared => part.connection(own, whole.subscribers, whole.topics),
                 Audience::Everyone => own,
             };
-            let topics = plan.topics_of_subscriber(own).into_iter();
+            let topics = plan.topics_of_reader(own).into_iter();
             all.extend(topics.map(|topic| (subscriber, part.topic(topic))));
         }
         all

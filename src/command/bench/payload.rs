@@ -25,6 +25,13 @@ pub struct Stamp {
     pub intended: u64,
 }
 
+impl Stamp {
+    /// The will of a connection, which is no message of a stream.
+    pub fn of_will(id: usize) -> Self {
+        Self { stream: u32::MAX, sequence: id as u64, intended: 0 }
+    }
+}
+
 /// What is wrong with a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadFault {
@@ -61,6 +68,11 @@ impl Payloads {
         let mut block: Vec<u8> = (0..BLOCK / 8).flat_map(|_| random().to_le_bytes()).collect();
         block.extend_from_within(..);
         Self { run, clock, block }
+    }
+
+    /// The run.
+    pub fn run(&self) -> u32 {
+        self.run
     }
 
     /// The payloads of a further step, which are foreign in all others.

@@ -35,8 +35,11 @@ pub struct Plan {
     pub idle: usize,
     /// Topics; at least one where there is a publisher or a subscriber.
     pub topics: usize,
-    /// Which topics a subscriber takes.
+    /// Which topics a reader takes.
     pub audience: Audience,
+    /// How many groups the subscribers form that share their subscriptions; `None` if each has its
+    /// own.
+    pub groups: Option<usize>,
 }
 
 /// The number of topics that connection `c` of `n` takes by the rule.
@@ -59,6 +62,22 @@ impl Plan {
         } else {
             Role::Idle(id - self.subscribers - self.publishers)
         }
+    }
+
+    /// How many readers there are: subscribers, or groups of them.
+    pub fn readers(&self) -> usize {
+        self.groups.unwrap_or(self.subscribers)
+    }
+
+    /// The reader that a subscriber is, or belongs to.
+    pub fn reader(&self, subscriber: usize) -> usize {
+        self.groups.map_or(subscriber, |groups| subscriber % groups)
+    }
+
+    /// The subscribers that are a reader.
+    pub fn members(&self, reader: usize) -> impl Iterator<Item = usize> + use<> {
+        let end = if self.groups.is_some() { self.subscribers } else { reader + 1 };
+        (reader..end).step_by(self.readers().max(1))
     }
 
     /// The connection of a publisher.
@@ -95,34 +114,32 @@ impl Plan {
         }
     }
 
-    /// Whether a subscriber takes a topic.
-    pub fn takes(&self, subscriber: usize, topic: usize) -> bool {
+    /// Whether a reader takes a topic.
+    pub fn takes(&self, reader: usize, topic: usize) -> bool {
         match self.audience {
             Audience::Everyone => true,
-            Audience::Shared if self.topics >= self.subscribers => {
-                topic % self.subscribers == subscriber
-            }
-            Audience::Shared => topic == subscriber % self.topics,
+            Audience::Shared if self.topics >= self.readers() => topic % self.readers() == reader,
+            Audience::Shared => topic == reader % self.topics,
         }
     }
 
-    /// The topics that a subscriber takes.
-    pub fn topics_of_subscriber(&self, subscriber: usize) -> Vec<usize> {
+    /// The topics that a reader takes.
+    pub fn topics_of_reader(&self, reader: usize) -> Vec<usize> {
         match self.audience {
             Audience::Everyone => (0..self.topics).collect(),
-            Audience::Shared if self.topics >= self.subscribers => {
-                (subscriber..self.topics).step_by(self.subscribers).collect()
+            Audience::Shared if self.topics >= self.readers() => {
+                (reader..self.topics).step_by(self.readers()).collect()
             }
-            Audience::Shared => vec![subscriber % self.topics],
+            Audience::Shared => vec![reader % self.topics],
         }
     }
 
-    /// How many topics there are in the memory of each subscriber.
+    /// How many topics there are in the memory of each reader.
     fn topics_kept(&self) -> usize {
         match self.audience {
             Audience::Everyone => self.topics,
-            Audience::Shared if self.topics >= self.subscribers => {
-                self.topics.div_ceil(self.subscribers.max(1))
+            Audience::Shared if self.topics >= self.readers() => {
+                self.topics.div_ceil(self.readers().max(1))
             }
             Audience::Shared => 1,
         }
@@ -135,29 +152,39 @@ impl Plan {
 
     /// How many pairs of a reader and a stream are kept.
     pub fn pairs(&self) -> usize {
-        if self.publishers == 0 || self.subscribers == 0 {
+        if self.publishers == 0 || self.readers() == 0 {
             return 0;
         }
-        self.subscribers * self.topics_kept() * self.streams_kept()
+        self.readers() * self.topics_kept() * self.streams_kept()
     }
 
-    /// Where the pair of a subscriber and a stream that it takes is kept.
-    pub fn pair(&self, subscriber: usize, stream: usize) -> usize {
+    /// Where the pair of a reader and a stream that it takes is kept.
+    pub fn pair(&self, reader: usize, stream: usize) -> usize {
         let (publisher, topic) = self.stream(stream);
+        let stream_kept = if self.topics >= self.publishers { 0 } else { publisher / self.topics };
+        self.topic_place(reader, topic) * self.streams_kept() + stream_kept
+    }
+
+    /// How many pairs of a reader and a topic are kept.
+    pub fn topic_places(&self) -> usize {
+        self.readers() * self.topics_kept()
+    }
+
+    /// Where the pair of a reader and a topic that it takes is kept.
+    pub fn topic_place(&self, reader: usize, topic: usize) -> usize {
         let topic_kept = match self.audience {
             Audience::Everyone => topic,
-            Audience::Shared if self.topics >= self.subscribers => topic / self.subscribers,
+            Audience::Shared if self.topics >= self.readers() => topic / self.readers(),
             Audience::Shared => 0,
         };
-        let stream_kept = if self.topics >= self.publishers { 0 } else { publisher / self.topics };
-        (subscriber * self.topics_kept() + topic_kept) * self.streams_kept() + stream_kept
+        reader * self.topics_kept() + topic_kept
     }
 
-    /// All pairs of a subscriber: the stream, and where the pair is kept.
-    pub fn pairs_of(&self, subscriber: usize) -> Vec<(usize, usize)> {
-        let topics = self.topics_of_subscriber(subscriber).into_iter();
+    /// All pairs of a reader: the stream, and where the pair is kept.
+    pub fn pairs_of(&self, reader: usize) -> Vec<(usize, usize)> {
+        let topics = self.topics_of_reader(reader).into_iter();
         let streams = topics.flat_map(|topic| self.streams_of(topic));
-        streams.map(|stream| (stream, self.pair(subscriber, stream))).collect()
+        streams.map(|stream| (stream, self.pair(reader, stream))).collect()
     }
 
     /// The streams of a topic.
@@ -179,7 +206,7 @@ mod tests {
     use super::*;
 
     fn plan(publishers: usize, subscribers: usize, topics: usize, audience: Audience) -> Plan {
-        Plan { publishers, subscribers, idle: 0, topics, audience }
+        Plan { publishers, subscribers, idle: 0, topics, audience, groups: None }
     }
 
     fn all() -> Vec<Plan> {
@@ -205,7 +232,7 @@ mod tests {
                 assert!(written && readers > 0, "{plan:?} {topic}");
             }
             for subscriber in 0..plan.subscribers {
-                let topics = plan.topics_of_subscriber(subscriber);
+                let topics = plan.topics_of_reader(subscriber);
                 let taken: Vec<usize> =
                     (0..plan.topics).filter(|k| plan.takes(subscriber, *k)).collect();
                 assert_eq!(topics, taken, "{plan:?}");
@@ -242,11 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn subscribers_that_share_are_one_reader() {
+        let plan = Plan { groups: Some(2), ..plan(3, 5, 4, Audience::Shared) };
+        assert_eq!(plan.readers(), 2);
+        assert_eq!(plan.members(1).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!([0, 1, 2, 3, 4].map(|subscriber| plan.reader(subscriber)), [0, 1, 0, 1, 0]);
+        assert_eq!((plan.topics_of_reader(1), plan.pairs()), (vec![1, 3], 4));
+        let alone = Plan { groups: None, ..plan };
+        assert_eq!(alone.members(3).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
     fn fan_in_and_fan_out_follow_from_the_rule() {
         let pairs = plan(100, 100, 100, Audience::Shared);
-        assert_eq!(pairs.topics_of_subscriber(7), [7]);
+        assert_eq!(pairs.topics_of_reader(7), [7]);
         let fan_in = plan(1000, 1, 1000, Audience::Shared);
-        assert_eq!(fan_in.topics_of_subscriber(0).len(), 1000);
+        assert_eq!(fan_in.topics_of_reader(0).len(), 1000);
         let fan_out = plan(1, 1000, 1, Audience::Shared);
         assert!((0..1000).all(|subscriber| fan_out.takes(subscriber, 0)));
     }

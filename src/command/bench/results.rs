@@ -219,6 +219,49 @@ pub struct Second {
     pub cpu: f64,
 }
 
+/// What the groups of subscribers got that share their subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupResults {
+    /// How many groups there are.
+    pub groups: u64,
+    /// How many subscribers they have together.
+    pub members: u64,
+    /// How many messages the member got that got least.
+    pub least: u64,
+    /// And the one that got most.
+    pub most: u64,
+    /// How many got none although their group got enough for all.
+    pub starved: u64,
+}
+
+/// The messages that were retained before the readers subscribed.
+#[derive(Debug, Clone, Default)]
+pub struct RetainedResults {
+    /// How many copies were to come.
+    pub expected: u64,
+    /// How many came.
+    pub received: u64,
+    /// How many came twice.
+    pub duplicated: u64,
+    /// From the SUBSCRIBE of a reader until a copy came.
+    pub times: LatencyTimes,
+    /// From the first SUBSCRIBE until all had come; `None` if some never did.
+    pub complete: Option<Duration>,
+}
+
+/// The wills.
+#[derive(Debug, Clone, Default)]
+pub struct WillResults {
+    /// How many were due.
+    pub expected: u64,
+    /// How many of those came.
+    pub received: u64,
+    /// How many came that should not have.
+    pub unexpected: u64,
+    /// From the cut until the will came.
+    pub delay: LatencyTimes,
+}
+
 /// A cut, and what followed.
 #[derive(Debug, Clone)]
 pub struct CutResults {
@@ -285,8 +328,14 @@ pub struct DisturbanceResults {
     pub stalls: Vec<StallResults>,
     /// What was made anew.
     pub churn: ChurnResults,
+    /// What was retained before the readers subscribed.
+    pub retained: Option<RetainedResults>,
+    /// The wills.
+    pub wills: Option<WillResults>,
     /// How many sessions could not be ended.
     pub sessions_left: u64,
+    /// How many retained messages could not be set or removed.
+    pub retained_left: u64,
 }
 
 /// How the run came to its end.
@@ -322,6 +371,8 @@ pub struct Results {
     pub held: Option<(Duration, u64)>,
     /// The lowest QoS that was granted.
     pub granted: Option<QoS>,
+    /// What the groups got that share subscriptions.
+    pub groups: Option<GroupResults>,
     /// What was done to connections on purpose.
     pub disturbances: DisturbanceResults,
     /// How it ended.
@@ -356,6 +407,7 @@ impl Results {
         self.verified.add(&other.verified);
         self.latencies.add(&other.latencies);
         self.generator.add(&other.generator, joined);
+        super::joining::join(&mut self.groups, other.groups.as_ref(), GroupResults::add);
         self.disturbances.add(&other.disturbances, joined);
         match joined {
             Joined::SideBySide => self.add_seconds(&other.series),

@@ -76,11 +76,9 @@ fn faults_of_object(value: &Value, schema: &Value, root: &Value, place: &str) ->
     }
     for (name, member) in members {
         let inner = format!("{place}.{name}");
-        match (schema["properties"].get(name), &schema["additionalProperties"]) {
-            (None, Value::Bool(false)) => all.push(format!("{inner} is unknown")),
-            (Some(schema), _) | (None, schema) => {
-                all.extend(faults(member, schema, root, &inner));
-            }
+        match schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]) {
+            Value::Bool(false) => all.push(format!("{inner} is unknown")),
+            schema => all.extend(faults(member, schema, root, &inner)),
         }
     }
     all
@@ -109,6 +107,8 @@ fn each_kind_of_run_fits_the_schema() {
         &["-C", "20", "-q", "1", "--runs", "2", "--baseline", &file],
         &["--rate", "100", "--for", "2s", "--cut", "sub:1@0.5s", "--stall", "sub:1@1s:0.2s"],
         &["--rate", "100", "--for", "2s", "--churn", "2", "--connect", "2", "--pub", "1"],
+        &["--rate", "100", "--for", "0.5", "--retained", "--will", "--cut", "sub:1@0.2s"],
+        &["-C", "20", "--pub", "1", "--sub", "2", "--share-groups"],
         &["--ramp", "50:100:x2", "--for", "0.2", "--tolerate", "overload"],
     ] {
         let outcome = bench(&url, flags).run();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::churn::Churn;
 use super::cut::Cut;
-use super::stalls::Stalls;
+use super::stalls::{ArrivedCopy, Stalls};
 use crate::client::fleet::Cause;
 use crate::command::bench::disturbances::CutPlan;
 use crate::command::bench::measure::LatencyTimes;
@@ -46,19 +46,6 @@ pub struct Absences {
     pub stalls: Stalls,
     /// Those that are to be made again.
     pub redial: Redial,
-}
-
-/// A first copy of a message that came.
-#[derive(Debug, Clone, Copy)]
-pub struct ArrivedCopy {
-    /// The connection that got it.
-    pub reader: usize,
-    /// The connection that published it.
-    pub publisher: usize,
-    /// When it was due.
-    pub intended: u64,
-    /// When it came.
-    pub at: u64,
 }
 
 impl Absences {

@@ -8,7 +8,6 @@ use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
 use crate::command::bench::config::WindowLength;
 use crate::mqtt::packet::Subscription;
-use crate::mqtt::topic::TopicFilter;
 
 /// How many filters one SUBSCRIBE has at most.
 const FILTERS: usize = 100;
@@ -17,15 +16,31 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn subscribe(&mut self, fleet: &mut Fleet, now: Instant) {
         for id in std::mem::take(&mut self.chores.subscribe) {
             let qos = self.context.load.messages.sub_qos;
-            let topics = self.context.load.plan.topics_of_subscriber(id);
-            for part in topics.chunks(FILTERS) {
-                let filters = part.iter().filter_map(|topic| {
-                    TopicFilter::new(self.context.topics[*topic].as_str().to_owned()).ok()
-                });
+            let filters = self.context.filters(id);
+            let at = self.context.clock.number(now);
+            self.receiving.retained.subscribes(id, filters.len(), at);
+            for part in filters.chunks(FILTERS) {
+                let filters = part.iter().cloned();
                 let subscriptions = filters.map(|filter| Subscription::new(filter, qos)).collect();
                 fleet.subscribe(id, subscriptions, now);
             }
         }
+    }
+
+    /// The subscribers begin to connect.
+    pub(super) fn begin_readers(&mut self, now: Instant) {
+        let subscribers = 0..self.context.load.plan.subscribers;
+        self.connecting.expect(subscribers, self.context.load.connect_rate, now);
+        self.phase = LoadPhase::Readers;
+    }
+
+    /// Until when retained messages are waited for; `now` if none is missing.
+    pub(super) fn retained_due(&self, now: Instant) -> Instant {
+        let retained = &self.receiving.retained;
+        if retained.is_complete() {
+            return now;
+        }
+        self.context.clock.instant(retained.latest) + self.context.load.times.drain
     }
 
     /// Connects, and goes on when all have connected or failed.
@@ -35,7 +50,7 @@ impl<D: RunDisplay> Load<D> {
         }
         let is_settled = self.connecting.is_settled();
         match self.phase {
-            LoadPhase::Readers if is_settled => {
+            LoadPhase::Readers if is_settled && self.retained_due(now) <= now => {
                 let plan = self.context.load.plan;
                 let others = plan.subscribers..plan.connections();
                 self.connecting.expect(others, self.context.load.connect_rate, now);
@@ -51,12 +66,14 @@ impl<D: RunDisplay> Load<D> {
                     self.begin(now);
                 }
             }
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
             | LoadPhase::Sending
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => {}
         }
@@ -110,9 +127,12 @@ impl<D: RunDisplay> Load<D> {
 
     pub(super) fn count_readers(&mut self) {
         let plan = self.context.load.plan;
-        for subscriber in 0..plan.subscribers {
-            if self.connecting.state(subscriber) != ConnectionState::Failed {
-                for topic in plan.topics_of_subscriber(subscriber) {
+        for reader in 0..plan.readers() {
+            let has_member = plan
+                .members(reader)
+                .any(|member| self.connecting.state(member) != ConnectionState::Failed);
+            if has_member {
+                for topic in plan.topics_of_reader(reader) {
                     self.context.readers[topic] += 1;
                 }
             }

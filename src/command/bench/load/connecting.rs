@@ -34,6 +34,16 @@ pub enum ConnectionState {
     Closed,
 }
 
+impl ConnectionState {
+    /// Whether it was made, and neither lost nor ended by the run.
+    pub fn is_there(self) -> bool {
+        match self {
+            Self::Pending | Self::Subscribing(_) | Self::Ready | Self::Closed => true,
+            Self::Lost | Self::Away | Self::Returning(_) | Self::Failed => false,
+        }
+    }
+}
+
 /// All connections.
 #[derive(Debug)]
 pub struct Connecting {

@@ -6,7 +6,7 @@ use super::window::Window;
 use crate::command::bench::clock::RunClock;
 use crate::command::bench::config::LoadPlan;
 use crate::command::bench::payload::Payloads;
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::topic::{TopicFilter, TopicName};
 
 /// What does not change in a run, and the window.
 pub struct Context {
@@ -22,6 +22,8 @@ pub struct Context {
     pub now: fn() -> Instant,
     /// The window.
     pub window: Window,
+    /// What the topics of the wills begin with, if the connections have wills.
+    pub wills: Option<String>,
     /// How many subscribers get each message of a topic.
     pub readers: Vec<u64>,
     /// When sending begins; `None` is as soon as all are connected.
@@ -34,6 +36,33 @@ pub struct Context {
 const STEP_TOKENS: u64 = 1 << 48;
 
 impl Context {
+    /// What a subscriber subscribes to.
+    pub fn filters(&self, subscriber: usize) -> Vec<TopicFilter> {
+        let plan = &self.load.plan;
+        let reader = plan.reader(subscriber);
+        let topics = plan.topics_of_reader(reader).into_iter();
+        let names = topics.map(|topic| match plan.groups {
+            Some(_) => {
+                let (run, name) = (self.payloads.run(), self.topics[topic].as_str());
+                format!("$share/b{run:08x}g{reader}/{name}")
+            }
+            None => self.topics[topic].as_str().to_owned(),
+        });
+        // A name of a topic is a filter, too.
+        names.filter_map(|name| TopicFilter::new(name).ok()).collect()
+    }
+
+    /// The topic whose retained message has this number of a stream.
+    pub fn retained_topic(&self, stream: u32) -> Option<usize> {
+        let topic = (stream as usize).checked_sub(self.load.plan.streams())?;
+        (topic < self.topics.len() && self.load.messages.retain.is_set_before()).then_some(topic)
+    }
+
+    /// The filter of all wills, if the connections have wills.
+    pub fn will_filter(&self) -> Option<TopicFilter> {
+        self.wills.as_ref().and_then(|prefix| TopicFilter::new(format!("{prefix}+")).ok())
+    }
+
     /// Whether anyone reads.
     pub fn has_readers(&self) -> bool {
         self.readers.iter().any(|readers| *readers > 0)

@@ -30,10 +30,12 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn next_disturbance(&self) -> Option<Instant> {
         let cut = match self.phase {
             LoadPhase::Sending | LoadPhase::Holding(_) => self.next_cut().map(|(at, _)| at),
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => None,
         };
@@ -64,6 +66,7 @@ impl<D: RunDisplay> Load<D> {
                 CutKind::Disconnect => fleet.close(id, now),
             }
             if cut.how != CutKind::Disconnect {
+                self.leftovers.watcher.wills.due(id, at);
                 self.absences.redial.push(id);
             }
             self.is_away(id, at);
@@ -74,10 +77,20 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn is_away(&mut self, id: usize, at: u64) {
         match self.context.load.plan.role(id) {
             Role::Subscriber(subscriber) if !self.has_promise() => {
-                self.receiving.leave(subscriber, &self.context);
+                self.leave(subscriber);
             }
             Role::Publisher(publisher) => self.sending.offline(publisher, at),
             Role::Subscriber(_) | Role::Idle(_) => {}
+        }
+    }
+
+    /// A subscriber has no session any more. A group has as long as one of its members is there.
+    pub(super) fn leave(&mut self, subscriber: usize) {
+        let plan = self.context.load.plan;
+        let reader = plan.reader(subscriber);
+        let mut others = plan.members(reader).filter(|member| *member != subscriber);
+        if !others.any(|member| self.connecting.state(member).is_there()) {
+            self.receiving.leave(reader, &self.context);
         }
     }
 
@@ -109,9 +122,8 @@ impl<D: RunDisplay> Load<D> {
 
     /// How many filters a connection subscribes to.
     pub(super) fn codes(&self, id: usize) -> usize {
-        let plan = &self.context.load.plan;
-        match plan.role(id) {
-            Role::Subscriber(subscriber) => plan.topics_of_subscriber(subscriber).len(),
+        match self.context.load.plan.role(id) {
+            Role::Subscriber(subscriber) => self.context.filters(subscriber).len(),
             Role::Publisher(_) | Role::Idle(_) => 0,
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
 use super::sending::OpenMessage;
-use super::{Load, RunDisplay};
+use super::{Load, LoadPhase, RunDisplay};
 use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
 use crate::mqtt::qos::QoS;
@@ -21,7 +21,7 @@ pub const CLOSING: Duration = Duration::from_secs(2);
 
 /// Why a message need not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
+enum ExcuseReason {
     /// It was not acknowledged.
     Unacknowledged,
     /// It was of QoS 2, and the server lost the session.
@@ -33,7 +33,7 @@ enum Doubt {
 struct Excuse {
     sequence: u64,
     intended: u64,
-    doubt: Doubt,
+    doubt: ExcuseReason,
 }
 
 impl<D: RunDisplay> Load<D> {
@@ -71,23 +71,22 @@ impl<D: RunDisplay> Load<D> {
         self.results.messages.unacknowledged += open.len() as u64;
         let excuses = self.excuses(&open);
         let plan = self.context.load.plan;
-        for subscriber in 0..plan.subscribers {
-            match self.connecting.state(subscriber) {
-                ConnectionState::Failed => continue,
-                // What came to none of its connections any more was not promised.
-                ConnectionState::Lost | ConnectionState::Away | ConnectionState::Returning(_) => {
-                    self.receiving.leave(subscriber, &self.context);
-                }
-                ConnectionState::Pending
-                | ConnectionState::Subscribing(_)
-                | ConnectionState::Ready
-                | ConnectionState::Closed => {}
+        for reader in 0..plan.readers() {
+            let states = || plan.members(reader).map(|member| self.connecting.state(member));
+            if states().all(|state| state == ConnectionState::Failed) {
+                continue;
             }
-            for (stream, place) in plan.pairs_of(subscriber) {
+            // What came to none of its connections any more was not promised.
+            if !states().any(ConnectionState::is_there) {
+                self.receiving.leave(reader, &self.context);
+            }
+            for (stream, place) in plan.pairs_of(reader) {
                 let excuses = excuses.get(&stream).map_or(&[][..], Vec::as_slice);
-                self.judge_pair(subscriber, stream, place, excuses);
+                self.judge_pair(reader, stream, place, excuses);
             }
         }
+        self.judge_retained();
+        self.results.groups = self.receiving.groups(&plan);
         let came = self.receiving.distinct_in_window;
         let never = self.results.messages.expected.saturating_sub(came);
         self.results.latencies.delivery.add_never(never);
@@ -95,12 +94,23 @@ impl<D: RunDisplay> Load<D> {
         self.absences.finish(&mut self.results.disturbances);
     }
 
+    /// What was retained and did not come, or came twice, counts like any other message.
+    pub(super) fn judge_retained(&mut self) {
+        let Some(retained) = self.receiving.retained.finish() else { return };
+        let verified = &mut self.results.verified;
+        verified.copies += retained.expected;
+        verified.lost += retained.expected.saturating_sub(retained.received);
+        verified.duplicated += retained.duplicated;
+        self.results.disturbances.retained = Some(retained);
+    }
+
     /// The messages that need not come, by their streams.
     fn excuses(&self, open: &[OpenMessage]) -> BTreeMap<usize, Vec<Excuse>> {
         let plan = self.context.load.plan;
         let mut excuses: BTreeMap<usize, Vec<Excuse>> = BTreeMap::new();
-        let open = open.iter().map(|message| (message, Doubt::Unacknowledged));
-        let doubtful = self.sending.doubtful.iter().map(|message| (message, Doubt::SessionLost));
+        let open = open.iter().map(|message| (message, ExcuseReason::Unacknowledged));
+        let doubtful =
+            self.sending.doubtful.iter().map(|message| (message, ExcuseReason::SessionLost));
         for ((publisher, number, intended), doubt) in open.chain(doubtful) {
             let (_, stream, sequence) = plan.place(*publisher, *number);
             let excuse = Excuse { sequence, intended: *intended, doubt };
@@ -110,12 +120,12 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Decides what a reader has lost of a stream.
-    fn judge_pair(&mut self, subscriber: usize, stream: usize, place: usize, excuses: &[Excuse]) {
+    fn judge_pair(&mut self, reader: usize, stream: usize, place: usize, excuses: &[Excuse]) {
         let [mut all, mut in_window] = self.sending.streams[stream];
         let (mut lost, mut missed) = self.receiving.judge(place, all);
         let verified = &mut self.results.verified;
         for Excuse { sequence, intended, doubt } in excuses {
-            if self.receiving.has(subscriber, stream, *sequence, &self.context) {
+            if self.receiving.has(reader, stream, *sequence, &self.context) {
                 continue;
             }
             all -= 1;
@@ -126,7 +136,7 @@ impl<D: RunDisplay> Load<D> {
             } else {
                 missed = missed.saturating_sub(1);
             }
-            verified.undecided += u64::from(*doubt == Doubt::SessionLost);
+            verified.undecided += u64::from(*doubt == ExcuseReason::SessionLost);
         }
         verified.copies += all;
         verified.lost += lost;
@@ -172,7 +182,7 @@ impl<D: RunDisplay> Load<D> {
             }
         }
         if now >= since + CLOSING || self.chores.closing == 0 {
-            self.begin_ending(now);
+            self.phase = LoadPhase::Clearing(now);
         }
     }
 }

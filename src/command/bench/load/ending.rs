@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::absences::Redial;
-use super::{Load, LoadPhase, RunDisplay};
+use super::watcher::Watcher;
+use super::wills::Wills;
+use super::{Context, Load, LoadPhase, RunDisplay};
 use crate::client::fleet::Fleet;
 use crate::command::bench::config::SessionKeeping;
 
@@ -11,14 +13,26 @@ use crate::command::bench::config::SessionKeeping;
 const ENDING: Duration = Duration::from_secs(10);
 
 /// What is to be ended at the server.
-#[derive(Debug, Default)]
-pub struct Leftovers {
+#[derive(Debug)]
+pub struct ServerRemains {
+    /// The connection that removes what is retained.
+    pub watcher: Watcher,
     /// Connections that are to be made once more, clean.
     sessions: Redial,
     /// How many of them have not ended.
     left: usize,
     /// Clean connections that were made, and end now.
     end: Vec<usize>,
+}
+
+impl ServerRemains {
+    /// Nothing is left yet.
+    pub fn new(context: &Context) -> Self {
+        let has_wills = context.will_filter().is_some();
+        let wills = if has_wills { context.load.plan.connections() } else { 0 };
+        let watcher = Watcher::new(Wills::new(wills));
+        Self { watcher, sessions: Redial::default(), left: 0, end: Vec::new() }
+    }
 }
 
 impl<D: RunDisplay> Load<D> {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::absences::ArrivedCopy;
 use super::connecting::ConnectionState;
 use super::receiving::{FirstCopy, ReceivedSink};
+use super::stalls::ArrivedCopy;
 use super::{Load, LoadPhase, RunDisplay};
 use crate::client::fleet::{Cause, Made};
 use crate::command::bench::config::Comeback;
@@ -63,7 +63,7 @@ impl<D: RunDisplay> Load<D> {
                 self.chores.subscribe.push(id);
             }
             Role::Subscriber(subscriber) if !made.connack.session_present => {
-                self.receiving.leave(subscriber, &self.context);
+                self.leave(subscriber);
             }
             Role::Publisher(publisher) if self.phase == LoadPhase::Sending => {
                 self.sending.online(publisher, &self.context, at);
@@ -110,8 +110,14 @@ impl<D: RunDisplay> Load<D> {
             | ConnectionState::Failed => {}
         }
         if cause.is_after_connect() {
-            // The server may have accepted it, and may keep its session.
+            // The server may have accepted it, and may keep its session and have its will.
+            self.leftovers.watcher.wills.allow(id);
             self.chores.sessions.push(id);
+        }
+        if let Role::Subscriber(subscriber) = self.context.load.plan.role(id)
+            && matches!(self.connecting.state(id), ConnectionState::Subscribing(_))
+        {
+            self.receiving.retained.fails(subscriber, self.codes(id));
         }
         self.connecting.not_made(id, cause, now, &mut self.results.connections);
     }
@@ -120,8 +126,9 @@ impl<D: RunDisplay> Load<D> {
         match self.phase {
             // The clean connection was made, which is enough.
             LoadPhase::Ending(_) => return self.session_ended(),
-            LoadPhase::Closing(_) | LoadPhase::Over => return,
-            LoadPhase::Readers
+            LoadPhase::Closing(_) | LoadPhase::Clearing(_) | LoadPhase::Over => return,
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
             | LoadPhase::Sending
@@ -137,6 +144,7 @@ impl<D: RunDisplay> Load<D> {
             | ConnectionState::Failed
             | ConnectionState::Closed => {}
         }
+        self.leftovers.watcher.wills.allow(id);
         self.absences.stalls.lost(id, self.context.clock.number(now));
         self.connecting.lost(id, cause, now, &mut self.results.connections);
         self.is_away(id, self.context.clock.number(now));
@@ -150,9 +158,12 @@ impl<D: RunDisplay> Load<D> {
     /// A connection has ended as it was asked to.
     pub(super) fn closed(&mut self, id: usize) {
         match self.phase {
-            LoadPhase::Closing(_) => self.chores.closing = self.chores.closing.saturating_sub(1),
+            LoadPhase::Closing(_) | LoadPhase::Clearing(_) => {
+                self.chores.closing = self.chores.closing.saturating_sub(1);
+            }
             LoadPhase::Ending(_) => self.session_ended(),
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
             | LoadPhase::Sending

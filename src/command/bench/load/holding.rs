@@ -16,6 +16,7 @@ impl<D: RunDisplay> Load<D> {
             self.results.held = Some((held, self.connecting.online()));
             self.note_cpu(now);
             self.absences.finish(&mut self.results.disturbances);
+            self.judge_retained();
             self.phase = LoadPhase::Closing(now);
         }
     }

@@ -59,10 +59,12 @@ impl<D: RunDisplay> Load<D> {
         match self.phase {
             LoadPhase::Sending => self.end_window(now),
             LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => {}
         }

@@ -16,11 +16,14 @@ mod holding;
 mod measuring;
 mod progress;
 mod receiving;
+mod retained;
 mod seconds;
 mod sending;
 mod stalling;
 mod stalls;
 mod stepping;
+mod watcher;
+mod wills;
 mod window;
 
 use std::time::{Duration, Instant};
@@ -38,7 +41,7 @@ use connecting::Connecting;
 pub use connecting::commonest;
 pub use context::{Context, System};
 use draining::CLOSING;
-use ending::Leftovers;
+use ending::ServerRemains;
 use receiving::Receiving;
 use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
@@ -49,6 +52,8 @@ pub use window::Window;
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LoadPhase {
+    /// What is retained is set.
+    Setting,
     /// The subscribers connect and subscribe.
     Readers,
     /// The others connect.
@@ -61,6 +66,8 @@ enum LoadPhase {
     Draining,
     /// The connections are ended.
     Closing(Instant),
+    /// What is retained is removed.
+    Clearing(Instant),
     /// The sessions that the server keeps are ended.
     Ending(Instant),
     /// All is done.
@@ -124,7 +131,7 @@ pub struct Load<D> {
     chores: Chores,
     steps: LoadSteps,
     absences: Absences,
-    leftovers: Leftovers,
+    leftovers: ServerRemains,
     times: LoadTimes,
     display: D,
 }
@@ -143,13 +150,13 @@ impl<D: RunDisplay> Load<D> {
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
         context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;
-        let mut connecting =
+        let connecting =
             Connecting::new(plan.connections(), context.load.comeback, context.load.seed, now);
-        connecting.expect(0..plan.subscribers, context.load.connect_rate, now);
         let mut results = Results::default();
         results.connections.wanted = plan.connections() as u64;
-        Self {
-            phase: LoadPhase::Readers,
+        let leftovers = ServerRemains::new(&context);
+        let mut load = Self {
+            phase: LoadPhase::Setting,
             sending: LoadSending::new(&context),
             receiving: Receiving::new(&context),
             seconds: Seconds::new(system),
@@ -158,11 +165,15 @@ impl<D: RunDisplay> Load<D> {
             chores: Chores::default(),
             steps,
             absences: Absences::new(context.load.disturbances.comeback_rate),
-            leftovers: Leftovers::default(),
+            leftovers,
             times: LoadTimes { began: now, signal: None },
             display,
             context,
+        };
+        if !load.context.load.needs_watcher() {
+            load.begin_readers(now);
         }
+        load
     }
 
     /// What was found.
@@ -175,6 +186,9 @@ impl<D: RunDisplay> Load<D> {
 impl<D: RunDisplay> Driver for Load<D> {
     fn happened(&mut self, id: usize, what: Happening, now: Instant) {
         let at = self.context.clock.number(now);
+        if id == self.context.load.plan.connections() {
+            return self.watcher_happened(what, at);
+        }
         let role = self.context.load.plan.role(id);
         let Self { context, sending, results, .. } = self;
         match (what, role) {
@@ -208,6 +222,9 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn message(&mut self, id: usize, head: &Publish, payload: &[u8], now: Instant) {
+        if id == self.context.load.plan.connections() {
+            return self.watched(payload, self.context.clock.number(now));
+        }
         // Nobody else has subscribed.
         if let Role::Subscriber(_) = self.context.load.plan.role(id) {
             self.received(id, head, payload, now);
@@ -220,13 +237,14 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.results.ending = LoadEnding::Interrupted(signal, after);
         match self.phase {
             LoadPhase::Sending => self.end_window(now),
-            LoadPhase::Readers | LoadPhase::Others => {
+            LoadPhase::Setting | LoadPhase::Readers | LoadPhase::Others => {
                 self.results.connections.took = after;
                 self.phase = LoadPhase::Closing(now);
             }
             LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
             LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => {}
         }
@@ -246,15 +264,22 @@ impl<D: RunDisplay> Driver for Load<D> {
         }
         self.subscribe(fleet, now);
         match self.phase {
+            LoadPhase::Setting => self.prepare(fleet, now),
             LoadPhase::Readers | LoadPhase::Others => self.connect(fleet, now),
             LoadPhase::Holding(until) => self.hold(until, now),
             LoadPhase::Sending => self.send(fleet, now),
             LoadPhase::Draining => self.drain(now),
-            LoadPhase::Closing(_) | LoadPhase::Ending(_) | LoadPhase::Over => {}
+            LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => {}
         }
         self.disturb(fleet, now);
         if let LoadPhase::Closing(since) = self.phase {
             self.close(fleet, since, now);
+        }
+        if let LoadPhase::Clearing(since) = self.phase {
+            self.clear(fleet, since, now);
         }
         if let LoadPhase::Ending(since) = self.phase {
             self.end_sessions(fleet, since, now);
@@ -270,16 +295,18 @@ impl<D: RunDisplay> Driver for Load<D> {
         }
         let is_settled = self.connecting.is_settled();
         let phase = match self.phase {
+            LoadPhase::Setting => self.next_preparation(),
             LoadPhase::Others if is_settled => {
                 Some(self.context.start_at.unwrap_or(self.times.began))
             }
-            LoadPhase::Readers if is_settled => Some(self.times.began),
+            LoadPhase::Readers if is_settled => Some(self.retained_due(self.times.began)),
             LoadPhase::Readers | LoadPhase::Others => self.connecting.next_first(),
             LoadPhase::Holding(until) => Some(self.next_hold(until)),
             LoadPhase::Sending => self.next_send(),
             LoadPhase::Draining => Some(self.drained_at()),
             LoadPhase::Closing(_) if self.chores.closing == 0 => Some(self.times.began),
             LoadPhase::Closing(since) => Some(since + CLOSING),
+            LoadPhase::Clearing(since) => Some(self.next_clearing(since)),
             LoadPhase::Ending(since) => Some(self.next_ending(since)),
             LoadPhase::Over => None,
         };
@@ -297,9 +324,11 @@ impl<D: RunDisplay> Driver for Load<D> {
     fn note_turn(&mut self, took: Duration) {
         let is_measured = match self.phase {
             LoadPhase::Holding(_) | LoadPhase::Sending | LoadPhase::Draining => true,
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => false,
         };

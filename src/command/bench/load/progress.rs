@@ -29,7 +29,7 @@ impl<D: RunDisplay> Load<D> {
         let connections = &self.results.connections;
         let online = self.connecting.online();
         match self.phase {
-            LoadPhase::Readers | LoadPhase::Others => {
+            LoadPhase::Setting | LoadPhase::Readers | LoadPhase::Others => {
                 let failed = connections.failures();
                 let wanted = connections.wanted;
                 format!("connecting  {} of {wanted}  failed {failed}", connections.made)
@@ -38,7 +38,10 @@ impl<D: RunDisplay> Load<D> {
                 let left = until.saturating_duration_since(now).as_secs();
                 format!("holding  {left} s left  online {online}/{}", connections.wanted)
             }
-            LoadPhase::Closing(_) | LoadPhase::Ending(_) | LoadPhase::Over => {
+            LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => {
                 format!("closing  online {online}/{}", connections.wanted)
             }
             LoadPhase::Sending | LoadPhase::Draining => {

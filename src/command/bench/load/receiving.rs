@@ -1,16 +1,25 @@
 //! The readers: what has come of each stream.
 
 use super::context::Context;
+use super::retained::RetainedReads;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
-use crate::command::bench::results::{Latencies, MessageResults, Verified};
+use crate::command::bench::plan::Plan;
+use crate::command::bench::results::{GroupResults, Latencies, MessageResults, Verified};
 use crate::command::bench::verify::{Arrived, Pair};
 use crate::mqtt::packet::Publish;
+
+/// A member that got nothing is starved if its group got so many messages a member.
+const ENOUGH: u64 = 10;
 
 /// All readers.
 #[derive(Debug)]
 pub struct Receiving {
     pairs: Vec<Pair>,
+    /// How many first copies each member of a group got; empty without groups.
+    members: Vec<u64>,
+    /// What was retained before they subscribed.
+    pub retained: RetainedReads,
     /// First copies that have come.
     pub distinct: u64,
     /// Of those, the ones of the window.
@@ -46,7 +55,21 @@ impl Receiving {
     /// The readers before the start.
     pub fn new(context: &Context) -> Self {
         let pairs = vec![Pair::default(); context.load.plan.pairs()];
-        Self { pairs, distinct: 0, distinct_in_window: 0, latest: 0 }
+        let plan = &context.load.plan;
+        let members = if plan.groups.is_some() { plan.subscribers } else { 0 };
+        let retained = if context.load.messages.retain.is_set_before() {
+            RetainedReads::new(plan)
+        } else {
+            RetainedReads::default()
+        };
+        Self {
+            pairs,
+            members: vec![0; members],
+            retained,
+            distinct: 0,
+            distinct_in_window: 0,
+            latest: 0,
+        }
     }
 
     /// A message came to a subscriber; returns whether it is a first copy.
@@ -72,18 +95,25 @@ impl Receiving {
             }
         };
         let plan = &context.load.plan;
+        let reader = plan.reader(subscriber);
         let stream = stamp.stream as usize;
+        if self.is_of_no_stream(subscriber, head, stamp, context, sink, now) {
+            return None;
+        }
         let is_known = stream < plan.streams() && {
             let (_, topic) = plan.stream(stream);
-            plan.takes(subscriber, topic) && head.topic_or_empty() == context.topics[topic].as_str()
+            plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str()
         };
         if !is_known {
             sink.verified.corrupted += 1;
             return None;
         }
-        match self.pairs[plan.pair(subscriber, stream)].observe(stamp.sequence) {
+        match self.pairs[plan.pair(reader, stream)].observe(stamp.sequence) {
             Arrived::First => {}
-            Arrived::Reordered => sink.verified.reordered += 1,
+            // The members of a group get what they get in no order.
+            Arrived::Reordered => sink.verified.reordered += u64::from(plan.groups.is_none()),
+            // A reader that has subscribed again gets what is retained once more.
+            Arrived::Duplicate if head.retain => return None,
             Arrived::Duplicate => {
                 sink.verified.duplicated += 1;
                 sink.verified.duplicated_with_dup += u64::from(head.dup);
@@ -94,8 +124,36 @@ impl Receiving {
                 return None;
             }
         }
+        if let Some(count) = self.members.get_mut(subscriber) {
+            *count += 1;
+        }
         self.first_copy(stamp, context, sink, now);
         Some(FirstCopy { publisher: plan.stream(stream).0, intended: stamp.intended })
+    }
+
+    /// Takes a will, which a filter of the user may match, and what was retained before.
+    fn is_of_no_stream(
+        &mut self,
+        subscriber: usize,
+        head: &Publish,
+        stamp: Stamp,
+        context: &Context,
+        sink: &mut ReceivedSink<'_>,
+        now: u64,
+    ) -> bool {
+        let Some(topic) = context.retained_topic(stamp.stream) else {
+            return stamp.stream == u32::MAX;
+        };
+        let plan = &context.load.plan;
+        let reader = plan.reader(subscriber);
+        let is_right =
+            plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str();
+        if is_right {
+            self.retained.came(subscriber, plan.topic_place(reader, topic), now);
+        } else {
+            sink.verified.corrupted += 1;
+        }
+        true
     }
 
     fn first_copy(
@@ -123,19 +181,42 @@ impl Receiving {
         }
     }
 
-    /// A subscriber has lost its connection, and its session with it.
-    pub fn leave(&mut self, subscriber: usize, context: &Context) {
-        for (_, place) in context.load.plan.pairs_of(subscriber) {
+    /// What the groups got, if there are any.
+    pub fn groups(&self, plan: &Plan) -> Option<GroupResults> {
+        let groups = plan.groups?;
+        let mut results = GroupResults {
+            groups: groups as u64,
+            members: plan.subscribers as u64,
+            least: self.members.iter().min().copied().unwrap_or_default(),
+            most: self.members.iter().max().copied().unwrap_or_default(),
+            starved: 0,
+        };
+        for group in 0..groups {
+            let got = || plan.members(group).map(|member| self.members[member]);
+            // With fewer messages a member may have got none by chance.
+            let is_enough = got().sum::<u64>() >= ENOUGH * got().count() as u64;
+            let starved = got().filter(|count| is_enough && *count == 0).count();
+            results.starved += starved as u64;
+        }
+        Some(results)
+    }
+
+    /// A reader has lost its connections, and its session with them.
+    pub fn leave(&mut self, reader: usize, context: &Context) {
+        for (_, place) in context.load.plan.pairs_of(reader) {
             self.pairs[place].leave();
         }
+        let plan = &context.load.plan;
+        let topics = plan.topics_of_reader(reader).into_iter();
+        self.retained.again(topics.map(|topic| plan.topic_place(reader, topic)));
     }
 
-    /// Whether a message has come to a subscriber.
-    pub fn has(&self, subscriber: usize, stream: usize, sequence: u64, context: &Context) -> bool {
-        self.pairs[context.load.plan.pair(subscriber, stream)].has(sequence)
+    /// Whether a message has come to a reader.
+    pub fn has(&self, reader: usize, stream: usize, sequence: u64, context: &Context) -> bool {
+        self.pairs[context.load.plan.pair(reader, stream)].has(sequence)
     }
 
-    /// How many messages of a stream are lost at a subscriber, and how many missed.
+    /// How many messages of a stream are lost at a reader, and how many missed.
     pub fn judge(&self, place: usize, expected: u64) -> (u64, u64) {
         self.pairs[place].judge(expected)
     }

@@ -72,10 +72,12 @@ impl<D: RunDisplay> Load<D> {
         let start = match self.phase {
             LoadPhase::Sending => self.context.window.start,
             LoadPhase::Holding(_) => self.seconds.began(),
-            LoadPhase::Readers
+            LoadPhase::Setting
+            | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => return None,
         };

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::absences::ArrivedCopy;
 use crate::command::bench::clock::number;
 use crate::command::bench::disturbances::StallPlan;
 use crate::command::bench::measure::LatencyTimes;
@@ -10,6 +9,19 @@ use crate::command::bench::results::StallResults;
 
 /// How long after a stall a connection that is lost was lost by it, in nanoseconds.
 const AFTERWARDS: u64 = 1_000_000_000;
+
+/// A first copy of a message that came.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrivedCopy {
+    /// The connection that got it.
+    pub reader: usize,
+    /// The connection that published it.
+    pub publisher: usize,
+    /// When it was due.
+    pub intended: u64,
+    /// When it came.
+    pub at: u64,
+}
 
 /// A stall that has begun. Times are nanoseconds of the clock of the run.
 #[derive(Debug)]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::{Object, array, counts, seconds, times};
+use super::watched::p50_p99_max;
 use crate::client::fleet::Cause;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CrowdKind, CutKind};
-use crate::command::bench::measure::{LatencyTimes, Quantile, brief};
-use crate::command::bench::results::{ChurnResults, CutResults, StallResults};
+use crate::command::bench::measure::{Quantile, brief};
+use crate::command::bench::results::{ChurnResults, CutResults, GroupResults, StallResults};
 use crate::command::bench::words;
 
 /// The lines of a cut.
@@ -114,16 +115,6 @@ fn who(count: u64, kind: CrowdKind) -> String {
     format!("{} {}{plural}", words::thousands(count), kind.noun())
 }
 
-fn p50_p99_max(times: &LatencyTimes) -> String {
-    let shown = |quantile| match quantile {
-        Some(Quantile::Time(time)) => brief(time),
-        Some(Quantile::Never) => "never".to_owned(),
-        None => "-".to_owned(),
-    };
-    let [p50, p99] = [0.5, 0.99].map(|share| shown(times.quantile(share)));
-    format!("p50 {p50}, p99 {p99}, max {}", shown(times.maximum()))
-}
-
 /// The member `stalls`.
 pub fn stalls(stalls: &[StallResults]) -> String {
     array(stalls.iter().map(|stall| {
@@ -138,6 +129,29 @@ pub fn stalls(stalls: &[StallResults]) -> String {
             .raw("disconnected", stall.disconnected)
             .end()
     }))
+}
+
+/// The line of the groups that share subscriptions.
+pub fn groups_line(groups: &GroupResults) -> String {
+    let GroupResults { groups, members, least, most, starved } = groups;
+    let plural = if *groups == 1 { "" } else { "s" };
+    let [groups, members, least, most, starved] =
+        [groups, members, least, most, starved].map(|count| words::thousands(*count));
+    format!(
+        "by {groups} group{plural} of {members} subscribers: a member got {least} to {most} \
+         messages, {starved} starved"
+    )
+}
+
+/// The member `groups`.
+pub fn groups(groups: &GroupResults) -> String {
+    Object::new()
+        .raw("groups", groups.groups)
+        .raw("members", groups.members)
+        .raw("least", groups.least)
+        .raw("most", groups.most)
+        .raw("starved", groups.starved)
+        .end()
 }
 
 /// The member `churn`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
-use super::{BenchReport, cuts};
+use super::{BenchReport, cuts, watched};
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
 use crate::command::bench::course::LoadCourse;
@@ -49,6 +49,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("steps", array(report.steps.iter().map(step)))
         .raw("cuts", cuts::cuts(&results.disturbances.cuts))
         .raw("stalls", cuts::stalls(&results.disturbances.stalls))
+        .maybe("retained", results.disturbances.retained.as_ref().map(watched::retained))
+        .maybe("wills", results.disturbances.wills.as_ref().map(watched::wills))
+        .maybe("groups", results.groups.as_ref().map(cuts::groups))
         .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
         .text("limit", limit)
         .raw("valid", judgement.is_valid())
@@ -71,6 +74,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("subscribers", load.plan.subscribers)
         .raw("idle", load.plan.idle)
         .raw("topics", load.plan.topics)
+        .maybe("share_groups", load.plan.groups)
         .raw("qos", load.messages.qos.bits())
         .raw("sub_qos", load.messages.sub_qos.bits())
         .text("size", &load.messages.sizes.to_string());

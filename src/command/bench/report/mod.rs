@@ -7,6 +7,7 @@ pub mod json;
 mod json_compared;
 pub mod object;
 pub mod text;
+mod watched;
 
 use crate::command::bench::comparison::Comparison;
 use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};

@@ -37,7 +37,8 @@ pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
         series: series(&whole.get("series")?)?,
         held: held.zip(online),
         granted: connections.read("granted", qos)?,
-        // What was done to connections is not put together.
+        // What groups got, and what was done to connections, is not put together.
+        groups: None,
         disturbances: DisturbanceResults::default(),
         ending: ending(whole)?,
     })

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::value::StoredMember;
 use crate::command::bench::config::{
-    BenchAction, Comeback, LoadPace, LoadPlan, MessagePlan, SessionKeeping, TimePlan, WindowLength,
+    BenchAction, Comeback, LoadPace, LoadPlan, MessagePlan, RetainUse, SessionKeeping, TimePlan,
+    WindowLength,
 };
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
@@ -31,6 +32,7 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
             subscribers: count("subscribers")?,
             idle: count("idle")?,
             topics: count("topics")?.max(1),
+            groups: plan.read("share_groups", |groups| groups.up_to(MOST))?,
             audience: if is_taken_by_all { Audience::Everyone } else { Audience::Shared },
         },
         topic: String::new(),
@@ -38,6 +40,8 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
             qos: qos(&plan.get("qos")?)?,
             sub_qos: qos(&plan.get("sub_qos")?)?,
             sizes: sizes(&plan.get("size")?)?,
+            // It changes nothing of what is compared.
+            retain: RetainUse::Nothing,
         },
         pace: pace(&plan)?,
         times: times(&plan)?,

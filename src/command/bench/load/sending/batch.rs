@@ -83,7 +83,9 @@ impl LoadSending {
         let id = context.load.plan.publisher_id(publisher);
         let payload = self.buffer.split().freeze();
         let qos = context.load.messages.qos;
-        let head = Publish { qos, ..Publish::new(context.topics[batch.topic].clone(), payload) };
+        let retain = context.load.messages.retain.is_flagged();
+        let head =
+            Publish { qos, retain, ..Publish::new(context.topics[batch.topic].clone(), payload) };
         let head = Rc::new(head);
         let token = context.token_of(self.publishers[publisher].sent);
         let mut ranges = batch.payloads.iter();

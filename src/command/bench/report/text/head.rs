@@ -39,6 +39,7 @@ fn plan(report: &BenchReport<'_>) -> String {
     }
     if plan.subscribers > 0 {
         parts.push(plural(plan.subscribers, "subscriber"));
+        parts.extend(plan.groups.map(|groups| plural(groups, "share group")));
     }
     if plan.idle > 0 {
         parts.push(plural(plan.idle, "idle connection"));

@@ -115,6 +115,9 @@ fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
         }
     }
     lines.add("verified", &text);
+    if let Some(groups) = &report.results.groups {
+        lines.add("shared", &crate::command::bench::report::cuts::groups_line(groups));
+    }
 }
 
 /// Why there may be second copies.

@@ -48,6 +48,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
     lines.add("server", &head::server(report));
     lines.add("machine", &head::machine(report));
     connections::add(report, &mut lines);
+    if let Some(retained) = &report.results.disturbances.retained {
+        lines.add("retained", &super::watched::retained_line(retained));
+    }
     if report.results.held.is_some() {
         connections::held(report, &mut lines);
     }
@@ -104,6 +107,9 @@ fn disturbances(report: &BenchReport<'_>, lines: &mut TextLines) {
         if report.load.plan.publishers > 0 {
             lines.add("", &waited);
         }
+    }
+    if let Some(wills) = &report.results.disturbances.wills {
+        lines.add("wills", &super::watched::wills_line(wills));
     }
     for stall in &report.results.disturbances.stalls {
         let [happened, waited] = super::cuts::stall_lines(stall);

@@ -38,6 +38,11 @@ pub fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
         let count = words::thousands(results.disturbances.sessions_left);
         lines.add("note", &format!("so many sessions could not be ended at the server: {count}"));
     }
+    if results.disturbances.retained_left > 0 {
+        let count = words::thousands(results.disturbances.retained_left);
+        let text = format!("so many retained messages were not set or not removed: {count}");
+        lines.add("note", &text);
+    }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
         let growth = overload
             .growth
