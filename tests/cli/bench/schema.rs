@@ -76,10 +76,9 @@ fn faults_of_object(value: &Value, schema: &Value, root: &Value, place: &str) ->
     }
     for (name, member) in members {
         let inner = format!("{place}.{name}");
-        match (schema["properties"].get(name), &schema["additionalProperties"]) {
-            (Some(schema), _) => all.extend(faults(member, schema, root, &inner)),
-            (None, Value::Bool(false)) => all.push(format!("{inner} is unknown")),
-            (None, schema) => all.extend(faults(member, schema, root, &inner)),
+        match schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]) {
+            Value::Bool(false) => all.push(format!("{inner} is unknown")),
+            schema => all.extend(faults(member, schema, root, &inner)),
         }
     }
     all
