@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,11 +17,11 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
+use super::guest::Guest;
 use super::log::{Entry, Log};
 use super::packets::Inbound;
 use crate::Failure;
 use crate::mqtt;
-use crate::websocket::{BINARY, accept_key, put_header};
 
 /// What is done with messages.
 #[derive(Debug, Clone, Copy)]
@@ -82,27 +82,16 @@ pub fn monotonic() -> u64 {
     u64::try_from(Duration::from(time).as_nanos()).expect("it has not run for centuries")
 }
 
-struct Guest {
-    socket: TcpStream,
-    inbound: Inbound,
-    /// The head of the upgrade, until all of it has come.
-    head: Option<Vec<u8>>,
-    out: Vec<u8>,
-    waiting: VecDeque<Kept>,
-    in_flight: usize,
-    next_id: u16,
-}
-
 /// A message that is kept.
-struct Kept {
-    topic: Vec<u8>,
-    payload: Vec<u8>,
-    qos: u8,
+pub struct Kept {
+    pub topic: Vec<u8>,
+    pub payload: Vec<u8>,
+    pub qos: u8,
     /// Who published it, and its identifier there.
-    from: (usize, [u8; 2]),
-    intended: u64,
-    sequence: u64,
-    came: u64,
+    pub from: (usize, [u8; 2]),
+    pub intended: u64,
+    pub sequence: u64,
+    pub came: u64,
 }
 
 struct House {
@@ -380,45 +369,4 @@ fn filters(body: &[u8]) -> Vec<Vec<u8>> {
         rest = &rest[3 + length..];
     }
     filters
-}
-
-impl Guest {
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let Some(head) = &mut self.head else { return self.inbound.feed(bytes) };
-        head.extend_from_slice(bytes);
-        let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(()) };
-        let text = String::from_utf8_lossy(&head[..end]).into_owned();
-        let rest = head[end + 4..].to_vec();
-        let key = text.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim().to_owned())
-        });
-        let accept = accept_key(&key.ok_or("no key")?);
-        let answer = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
-        );
-        self.out.extend_from_slice(answer.as_bytes());
-        self.head = None;
-        self.inbound.feed(&rest)
-    }
-
-    /// Puts packets into a frame.
-    fn say(&mut self, packets: &[u8]) {
-        put_header(BINARY, packets.len(), None, &mut self.out);
-        self.out.extend_from_slice(packets);
-    }
-
-    fn write(&mut self) -> Result<(), Failure> {
-        let mut written = 0;
-        while written < self.out.len() {
-            match self.socket.write(&self.out[written..]) {
-                Ok(count) => written += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.out.drain(..written);
-        Ok(())
-    }
 }

@@ -3,6 +3,7 @@
 
 mod broker;
 mod cases;
+mod guest;
 mod log;
 mod outcome;
 mod packets;
