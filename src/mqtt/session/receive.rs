@@ -348,8 +348,8 @@ impl Session {
     fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
         self.reports.set_useful();
         let acceptance = self.receiver.inbound.accept(publish, || quota(&self.config))?;
-        if self.receiver.inbound.take_above_announced() {
-            self.reports.deviate(Deviation::ReceiveMaximumExceeded);
+        if let Some(deviation) = self.receiver.inbound.take_deviation() {
+            self.reports.deviate(deviation);
         }
         match acceptance {
             Acceptance::New(number) => Ok(Some(number)),
