@@ -549,6 +549,12 @@ _mqttws_value() {
         'bench --warmup =' | \
         'bench --drain ' | \
         'bench --drain =' | \
+        'bench --cut ' | \
+        'bench --cut =' | \
+        'bench --stall ' | \
+        'bench --stall =' | \
+        'bench --churn ' | \
+        'bench --churn =' | \
         'bench --fail ' | \
         'bench --fail =' | \
         'bench --tolerate ' | \
@@ -911,7 +917,11 @@ _mqttws_value() {
         'sub -x ' | \
         'sub -x =' | \
         'sub --session-expiry-interval ' | \
-        'sub --session-expiry-interval =')
+        'sub --session-expiry-interval =' | \
+        'bench -x ' | \
+        'bench -x =' | \
+        'bench --session-expiry-interval ' | \
+        'bench --session-expiry-interval =')
             _mqttws_of -W 'never' ;;
         'sub --json =')
             _mqttws_of -W 'parse' ;;
@@ -956,7 +966,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'bench -'*)
-            _mqttws_of -W '--pub --sub --connect --topics -t --topic --sub-all --connect-rate --allow-remote --dry-run --rate --arrival --tick --size -q --qos --sub-qos --seed --for -C --count --warmup --drain --fail --tolerate --max-lateness --json --hgrm -V --protocol-version -k --keepalive -M --max-inflight --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet --help' ;;
+            _mqttws_of -W '--pub --sub --connect --topics -t --topic --sub-all --connect-rate --allow-remote --dry-run --rate --arrival --tick --size -q --qos --sub-qos --seed --for -C --count --warmup --drain --cut --stall --churn -c --disable-clean-session -x --session-expiry-interval --fail --tolerate --max-lateness --json --hgrm -V --protocol-version -k --keepalive -M --max-inflight --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet --help' ;;
         'serve -'*)
             _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --load --save --record --expect --deviate --fault --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)

@@ -23,19 +23,23 @@ const ROOMS: &[Room] = &[
         // It ends in one `Config` per verb, and whether stdout is a terminal is part of what the
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
-                   command::bench::conditions command::bench::config command::bench::payload \
+                   command::bench::conditions command::bench::config \
+                   command::bench::disturbances command::bench::payload \
                    command::bench::plan command::bench::schedule \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
-                   command::check::ReportFormat command::check::ServerConfig command::check::select \
-                   command::check::points command::mirror command::serve command::start terminal::screen \
+                   command::check::ReportFormat command::check::ServerConfig \
+                   command::check::select \
+                   command::check::points command::mirror command::serve command::start \
+                   terminal::screen \
                    client exit format mqtt report transport websocket",
         must_not: "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net",
     },
     Room {
         // It alone may break the rules on the wire.
         name: "command::check",
-        may_name: "client command exit format mqtt report signals stdio terminal transport websocket",
+        may_name: "client command exit format mqtt report signals stdio terminal transport \
+                   websocket",
         must_not: "tungstenite rustls httparse clap std::net::TcpStream std::net::TcpListener \
                    std::os::unix::net",
     },
@@ -92,7 +96,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "allocator",
         may_name: "",
-        must_not: "clap std::net std::fs std::thread std::env std::process tungstenite rustls anyhow",
+        must_not: "clap std::net std::fs std::thread std::env std::process tungstenite rustls \
+                   anyhow",
     },
     Room {
         name: "broker",
@@ -140,6 +145,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("broker::router", "rustls websocket"),
     // `command::bench` and `command::bench::machine` alone ask the system.
     ("command::bench::conditions", PURE_BENCH),
+    ("command::bench::disturbances", PURE_BENCH),
     ("command::bench::judge", PURE_BENCH),
     ("command::bench::load", PURE_BENCH),
     ("command::bench::measure", PURE_BENCH),
@@ -161,7 +167,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
 const PRIVATE: &[(&str, &str)] = &[("command::check::wire", "command::check")];
 
 /// What the parts of `bench` must not name that decide.
-const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now SystemTime \
+const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now \
+                   SystemTime \
                           rustix signal_hook";
 
 /// What no room without I/O and clock may name.

@@ -188,14 +188,24 @@ impl Brokers {
         self.of(id).end_if_silent(id, time, now);
     }
 
-    /// No publisher waits for the client of this connection until it takes something.
-    pub fn set_stuck(&mut self, id: ConnectionId) {
-        self.of(id).set_stuck(id);
+    /// The socket of a connection takes nothing from now on.
+    pub fn stopped(&mut self, id: ConnectionId, now: Instant) {
+        self.of(id).stopped(id, now);
     }
 
-    /// Everything that waits for the client of a connection, in bytes.
-    pub fn backlog(&mut self, id: ConnectionId) -> usize {
-        self.of(id).backlog(id)
+    /// The socket of a connection, which took nothing, has taken something.
+    pub fn went_on(&mut self, id: ConnectionId, now: Instant) {
+        self.of(id).went_on(id, now);
+    }
+
+    /// Whether publishers that wait for the client of a connection go on waiting.
+    pub fn is_waited_for(&mut self, id: ConnectionId, now: Instant) -> bool {
+        self.of(id).is_waited_for(id, now)
+    }
+
+    /// Whether so little waits for the client of a connection that its publishers can go on.
+    pub fn has_caught_up(&mut self, id: ConnectionId) -> bool {
+        self.of(id).has_caught_up(id)
     }
 }
 

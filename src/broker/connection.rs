@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use faulty::room;
 
@@ -31,7 +31,7 @@ use super::tls::ServerTls;
 use crate::mqtt::packet::Packet;
 use crate::websocket::outbound::ServerOutbound;
 use crate::websocket::upgrade::accept::Refusal;
-use sending::{EndStage, SendingSide, close_code};
+use sending::{EndStage, SendingSide, SocketRoom, close_code};
 use told::{log_input, tell_failed_handshake, tell_refusal};
 
 /// What every connection is served with.
@@ -102,7 +102,7 @@ impl ServerConnection {
             readiness: Readiness::Empty,
             sending: SendingSide {
                 queue: OutputQueue::default(),
-                blocked_since: None,
+                room: SocketRoom::Some,
                 stage: EndStage::Open,
                 close_answer: None,
             },
@@ -170,12 +170,14 @@ impl ServerConnection {
 
     /// Whether the socket did not take all that it was given.
     pub fn is_blocked(&self) -> bool {
-        self.sending.blocked_since.is_some()
+        self.sending.room == SocketRoom::None
     }
 
-    /// Whether the socket has taken nothing for so long.
-    pub fn is_stuck(&self, time: Duration, now: Instant) -> bool {
-        self.sending.blocked_since.is_some_and(|since| now.duration_since(since) >= time)
+    /// Whether nothing is written, nor need be tried, before the system reports that the socket has
+    /// room. What changes or cuts the traffic on purpose is tried at any time.
+    pub fn awaits_room(&self) -> bool {
+        let is_plain = self.faults.is_none() && self.deviant.is_none();
+        is_plain && self.is_blocked() && !self.is_closing()
     }
 
     /// Whether its request for the upgrade is awaited.
@@ -368,9 +370,11 @@ impl ServerConnection {
     /// Writes what waits, as far as the socket takes it.
     pub fn write(&mut self, service: &mut Service, now: Instant) {
         self.release_before_cut();
+        let before = self.sending.room;
+        let mut taken = 0;
         let Self { id, socket, sending, address, faults, deviant, .. } = self;
         let mut deviant = deviant.as_deref_mut();
-        let SendingSide { queue, blocked_since, .. } = sending;
+        let SendingSide { queue, room: socket_room, .. } = sending;
         let Service { frames, log, brokers, .. } = service;
         let tell = |packet: &Packet| log.tell(&BrokerEvent::Sent(*address, packet));
         let written = queue.write(self.input.version(), frames, tell, |bytes| {
@@ -381,15 +385,17 @@ impl ServerConnection {
                 _ => deviant::put(socket, deviant.as_deref_mut(), bytes)?,
             };
             brokers.wrote(*id, count.unwrap_or(0));
-            *blocked_since = if count.is_some() { None } else { blocked_since.or(Some(now)) };
+            taken += count.unwrap_or(0);
+            *socket_room = if count.is_some() { SocketRoom::Some } else { SocketRoom::None };
             if let Some(faults) = faults {
                 faults.pass(PacketDirection::Out, count.unwrap_or(0), now);
             }
             Ok::<_, io::Error>(count.unwrap_or(0))
         });
-        if written.and_then(|()| self.flush(now)).is_err() {
+        if written.and_then(|()| self.flush()).is_err() {
             self.give_up(now);
         }
+        self.tell_room(before, taken, &mut service.brokers, now);
         if self.sending.is_written() && !self.is_at_end_of_input() {
             self.end_side(now);
         }
@@ -398,6 +404,15 @@ impl ServerConnection {
         let weight = self.faults.as_mut().map_or(weight, |faults| faults.written(weight));
         if weight > 0 {
             service.brokers.written(self.id, weight, now);
+        }
+    }
+
+    /// Tells the router whether a socket that had room has none any more, or takes bytes again.
+    fn tell_room(&self, before: SocketRoom, taken: usize, brokers: &mut Brokers, now: Instant) {
+        match before {
+            SocketRoom::Some if self.is_blocked() => brokers.stopped(self.id, now),
+            SocketRoom::None if taken > 0 || !self.is_blocked() => brokers.went_on(self.id, now),
+            SocketRoom::Some | SocketRoom::None => {}
         }
     }
 

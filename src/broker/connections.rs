@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::connection::ServerConnection;
-use super::limits::{HOLD_BACK, STUCK};
+use super::limits::STUCK;
 use super::memory::MemoryLevel;
-use super::router::{ConnectionId, NOBODY};
+use super::router::ConnectionId;
 use crate::mqtt::id_map::IdMap;
 
 /// The table of connections.
@@ -30,8 +30,8 @@ struct Entry {
     connection: ServerConnection,
     alarm: Option<Instant>,
     place: QueuePlace,
-    /// While nothing is read from this publisher.
-    held_back: Option<HeldBack>,
+    /// The subscriber for which this publisher waits: nothing is read from it.
+    held_back_for: Option<ConnectionId>,
     /// The publishers that wait for this subscriber.
     publishers: Vec<ConnectionId>,
 }
@@ -41,23 +41,6 @@ struct Entry {
 enum QueuePlace {
     InLine,
     NotInLine,
-}
-
-/// A publisher waits for a subscriber.
-#[derive(Debug, Clone, Copy)]
-struct HeldBack {
-    subscriber: ConnectionId,
-    /// When it goes on in any case.
-    until: Instant,
-}
-
-/// What is to be done with a publisher that was held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HoldBackStep {
-    /// Nothing: it was not held back, or waits on.
-    None,
-    /// It goes on without this subscriber, which is stuck.
-    GoOn(ConnectionId),
 }
 
 impl ConnectionTable {
@@ -82,7 +65,7 @@ impl ConnectionTable {
             connection,
             alarm: None,
             place: QueuePlace::NotInLine,
-            held_back: None,
+            held_back_for: None,
             publishers: Vec::new(),
         };
         self.entries.insert(id, entry);
@@ -139,7 +122,7 @@ impl ConnectionTable {
     /// Puts a connection at the end of that line, if something should be read from it.
     pub fn queue_read(&mut self, id: ConnectionId) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let is_free = entry.place == QueuePlace::NotInLine && entry.held_back.is_none();
+        let is_free = entry.place == QueuePlace::NotInLine && entry.held_back_for.is_none();
         if is_free && entry.connection.wants_to_read(self.memory) {
             entry.place = QueuePlace::InLine;
             self.to_read.push_back(id);
@@ -200,61 +183,35 @@ impl ConnectionTable {
 
 /// Publishers that wait for slow subscribers.
 impl ConnectionTable {
-    /// Reads nothing from a publisher until a slow subscriber has caught up, or does not.
-    pub fn hold_back(
-        &mut self,
-        publisher: ConnectionId,
-        subscriber: ConnectionId,
-        now: Instant,
-    ) -> HoldBackStep {
-        let Some(slow) = self.entries.get_mut(&subscriber) else { return HoldBackStep::None };
-        if slow.connection.is_stuck(STUCK, now) {
-            return HoldBackStep::GoOn(subscriber);
+    /// Reads nothing from a publisher until a slow subscriber has caught up, or is not waited for
+    /// any more; for
+    /// [`NOBODY`](super::router::NOBODY) it waits for memory. It is looked after in a while.
+    pub fn hold_back(&mut self, publisher: ConnectionId, subscriber: ConnectionId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&publisher) else { return };
+        if entry.held_back_for.is_some() || entry.connection.closes_at().is_some() {
+            return;
         }
-        if !slow.publishers.contains(&publisher) {
+        entry.held_back_for = Some(subscriber);
+        self.set_alarm(publisher, Some(now + STUCK));
+        if let Some(slow) = self.entries.get_mut(&subscriber) {
             slow.publishers.push(publisher);
         }
-        let until = now + HOLD_BACK;
-        if let Some(entry) = self.entries.get_mut(&publisher)
-            && entry.held_back.is_none()
-            && entry.connection.closes_at().is_none()
-        {
-            entry.held_back = Some(HeldBack { subscriber, until });
-            self.set_alarm(publisher, Some(now + STUCK));
-        }
-        HoldBackStep::None
     }
 
-    /// Reads nothing from a publisher for a while, because there is little memory.
-    pub fn pause(&mut self, publisher: ConnectionId, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&publisher) else { return };
-        if entry.held_back.is_none() && entry.connection.closes_at().is_none() {
-            let until = now + STUCK;
-            entry.held_back = Some(HeldBack { subscriber: NOBODY, until });
-            self.set_alarm(publisher, Some(until));
-        }
+    /// The subscriber for which a publisher waits.
+    pub fn held_back_for(&self, publisher: ConnectionId) -> Option<ConnectionId> {
+        self.entries.get(&publisher)?.held_back_for
+    }
+
+    /// A publisher that is held back waits on: it is looked after again in a while.
+    pub fn wait_on(&mut self, publisher: ConnectionId, now: Instant) {
+        self.set_alarm(publisher, Some(now + STUCK));
     }
 
     /// The connections that hold so many bytes of an incomplete packet.
     pub fn with_incomplete(&self, bytes: usize) -> Vec<ConnectionId> {
         let holds = |entry: &Entry| entry.connection.incomplete() >= bytes;
         self.entries.iter().filter(|(_, entry)| holds(entry)).map(|(id, _)| *id).collect()
-    }
-
-    /// Looks after a publisher that may be held back.
-    pub fn review(&mut self, publisher: ConnectionId, now: Instant) -> HoldBackStep {
-        let Some(entry) = self.entries.get(&publisher) else { return HoldBackStep::None };
-        let Some(HeldBack { subscriber, until }) = entry.held_back else {
-            return HoldBackStep::None;
-        };
-        let slow = self.entries.get(&subscriber);
-        let is_stuck = slow.is_none_or(|slow| slow.connection.is_stuck(STUCK, now));
-        if until > now && !is_stuck {
-            self.set_alarm(publisher, Some(until.min(now + STUCK)));
-            return HoldBackStep::None;
-        }
-        self.release(publisher);
-        HoldBackStep::GoOn(subscriber)
     }
 
     /// Whether publishers wait for this subscriber.
@@ -270,12 +227,16 @@ impl ConnectionTable {
         }
     }
 
-    fn release(&mut self, publisher: ConnectionId) {
+    /// A publisher goes on.
+    pub fn release(&mut self, publisher: ConnectionId) {
         let Some(entry) = self.entries.get_mut(&publisher) else { return };
-        if entry.held_back.take().is_some() {
+        if let Some(subscriber) = entry.held_back_for.take() {
             let closes_at = entry.connection.closes_at();
             self.set_alarm(publisher, closes_at);
             self.queue_read(publisher);
+            if let Some(slow) = self.entries.get_mut(&subscriber) {
+                slow.publishers.retain(|id| *id != publisher);
+            }
         }
     }
 }

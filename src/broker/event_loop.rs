@@ -13,9 +13,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::alarms::Alarms;
 use super::connection::Service;
-use super::connections::{ConnectionTable, HoldBackStep};
+use super::connections::ConnectionTable;
 use super::handshake;
-use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
+use super::limits::{LINGER, Limit, Limits, PATIENCE};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
 use crate::mqtt::packet::Publish;
@@ -320,7 +320,9 @@ impl EventLoop {
             if let Some(reason) = end {
                 connection.end(reason, now);
             }
-            connections.queue_write(id);
+            if !connection.awaits_room() {
+                connections.queue_write(id);
+            }
             slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
         };
         brokers.drain(hand_over, |warnings, notes| {
@@ -332,12 +334,7 @@ impl EventLoop {
             }
         });
         for (publisher, subscriber) in slow {
-            if subscriber == NOBODY {
-                self.connections.pause(publisher, now);
-                continue;
-            }
-            let step = self.connections.hold_back(publisher, subscriber, now);
-            self.obey(step);
+            self.connections.hold_back(publisher, subscriber, now);
         }
     }
 
@@ -350,8 +347,7 @@ impl EventLoop {
         }
         self.connections.watch_closing(id);
         self.connections.queue_read(id);
-        if self.connections.has_publishers(id) && self.service.brokers.backlog(id) <= SLOW_BYTES / 2
-        {
+        if self.connections.has_publishers(id) && self.service.brokers.has_caught_up(id) {
             self.connections.release_publishers(id);
         }
         self.watch_arrivals(id);
@@ -377,13 +373,16 @@ impl EventLoop {
             connection.refuse(&handshake::too_late(), &mut self.service, now);
             return self.connections.queue_write(id);
         }
-        let step = self.connections.review(id, now);
-        self.obey(step);
+        self.review_held_back(id, now);
     }
 
-    fn obey(&mut self, step: HoldBackStep) {
-        if let HoldBackStep::GoOn(stuck) = step {
-            self.service.brokers.set_stuck(stuck);
+    /// A publisher that is held back goes on if its subscriber is not waited for any more.
+    fn review_held_back(&mut self, publisher: ConnectionId, now: Instant) {
+        let Some(subscriber) = self.connections.held_back_for(publisher) else { return };
+        if subscriber != NOBODY && self.service.brokers.is_waited_for(subscriber, now) {
+            self.connections.wait_on(publisher, now);
+        } else {
+            self.connections.release(publisher);
         }
     }
 }

@@ -11,7 +11,7 @@ pub enum MemoryLevel {
     /// Half of it or more.
     #[default]
     Plenty,
-    /// Less than half: those who do not read are no longer waited for.
+    /// Less than half: those who do not read get less.
     Scarce,
     /// Less than an eighth: publishers are refused or slowed down.
     Low,
@@ -37,7 +37,8 @@ impl MemoryLevel {
         }
     }
 
-    /// Unsent bytes of one connection, above which nothing more is handed over to it.
+    /// Unsent bytes of one connection, above which nothing more is handed over to it, or, while
+    /// memory is scarce, to one that does not read.
     pub fn unsent_bytes(self) -> usize {
         if self == Self::Plenty { UNSENT_BYTES } else { MIB }
     }

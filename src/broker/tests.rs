@@ -2,6 +2,7 @@
 
 mod client;
 mod faults;
+mod stalled;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

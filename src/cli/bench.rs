@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, Args, ValueEnum};
 
 use super::connection::ConnectionFlags;
+use super::disturbances::DisturbanceFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
 use super::value;
@@ -60,6 +61,10 @@ pub struct BenchFlags {
     /// How long it takes.
     #[command(flatten)]
     times: TimeFlags,
+
+    /// What is done to connections.
+    #[command(flatten)]
+    disturbances: DisturbanceFlags,
 
     /// What fails the run.
     #[command(flatten)]
@@ -116,10 +121,9 @@ struct CrowdFlags {
     #[arg(long, action = ArgAction::Count)]
     sub_all: u8,
 
-    /// Connections a second; `none` makes all at once
-    #[arg(long, value_name = "RATE", default_value = "1000", value_parser = connect_rate,
-          allow_hyphen_values = true)]
-    connect_rate: ConnectRate,
+    /// Connections a second; `none` makes all at once [default: 1000]
+    #[arg(long, value_name = "RATE", value_parser = connect_rate, allow_hyphen_values = true)]
+    connect_rate: Option<ConnectRate>,
 
     /// Allow a load for a server beyond this machine and private networks
     #[arg(long, action = ArgAction::Count)]
@@ -208,9 +212,9 @@ struct JudgementFlags {
     ///
     /// METRIC OP VALUE; OP is one of > >= < <= == !=. Metrics: p50, p99.9 and the like, max, mean
     /// (of delivery, else of acknowledgement, else of connecting; or ack.p99, connect.p99, tls.p99,
-    /// suback.p99, lateness.p99), lost, lost%, missed, duplicated, reordered, corrupted, unsent,
-    /// refused, failed, disconnected, connected, rate, `sent_rate`, cpu, rss. Units: ns us ms s, %,
-    /// k M, KiB MiB.
+    /// suback.p99, lateness.p99, cut.p99), lost, lost%, missed, duplicated, reordered, corrupted,
+    /// unsent, refused, failed, disconnected, connected, rate, `sent_rate`, cpu, rss. Units: ns us
+    /// ms s, %, k M, KiB MiB.
     #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     fail: Vec<Condition>,
 
@@ -260,6 +264,18 @@ enum ConnectRate {
     None,
 }
 
+impl ConnectRate {
+    fn limit(self) -> Option<f64> {
+        match self {
+            Self::Limited(rate) => Some(rate),
+            Self::None => None,
+        }
+    }
+}
+
+/// Connections a second, unless a rate is given.
+const CONNECT_RATE: f64 = 1000.0;
+
 /// The most connections of a kind, and topics.
 const MOST: usize = 1_000_000;
 
@@ -281,7 +297,7 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 /// A rate with `k` or `M`.
-fn scaled(text: &str) -> Option<f64> {
+pub fn scaled(text: &str) -> Option<f64> {
     let (number, factor) = match text.as_bytes().last()? {
         b'k' => (&text[..text.len() - 1], 1e3),
         b'M' => (&text[..text.len() - 1], 1e6),
@@ -425,23 +441,24 @@ impl BenchFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check_hidden()?;
-        let (client, warnings) = self
-            .connection
-            .resolve(&ClientNeeds::new(Lifetime::Connection), &GivenProperties::default())?;
+        let version_5 = self.disturbances.needs_version_5().into_iter().collect();
+        let needs = ClientNeeds { version_5, ..ClientNeeds::new(Lifetime::Connection) };
+        let (client, warnings) = self.connection.resolve(&needs, &GivenProperties::default())?;
         let plan = self.crowd.plan()?;
         let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
         let tries = client.limits.reconnect.tries;
+        let times = self.times.plan();
+        let comeback_rate = self.crowd.connect_rate.and_then(ConnectRate::limit);
         let load = LoadPlan {
             plan,
             topic: self.crowd.topic.clone(),
             messages: self.messages.plan(),
             pace: self.messages.pace(max_inflight, &plan),
-            times: self.times.plan(),
-            connect_rate: match self.crowd.connect_rate {
-                ConnectRate::Limited(rate) => Some(rate),
-                ConnectRate::None => None,
-            },
+            times,
+            connect_rate: self.crowd.connect_rate.map_or(Some(CONNECT_RATE), ConnectRate::limit),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
+            sessions: self.disturbances.sessions(),
+            disturbances: self.disturbances.plan(&plan, times.length, comeback_rate)?,
             seed: self.messages.seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };

@@ -129,11 +129,12 @@ impl Client {
     fn dialled(&mut self, dialled: Result<Dialled, DialError>) {
         let error = match (dialled, self.transport_options.take()) {
             (Ok(dialled), Some(options)) => {
+                let untried = dialled.untried;
                 match Connection::start(dialled, &options, Instant::now()) {
                     Ok(connection) => {
                         self.echo = connection.echo().clone();
                         self.connection = Some(connection);
-                        return self.feed(ConnectionInput::Dialled);
+                        return self.feed(ConnectionInput::Dialled { untried });
                     }
                     Err(error) => Error::Transport(error),
                 }

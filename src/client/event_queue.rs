@@ -19,7 +19,7 @@ use super::credentials::{CommandGuard, CredentialSource, FreshCredentials};
 use super::lifecycle::AddressOrder;
 use crate::signals::{QuitWatch, Signals};
 use crate::transport;
-use crate::transport::dial::{DialError, Dialled, Dialling, Route};
+use crate::transport::dial::{DialError, Dialled, Dialling, Route, Turn};
 use crate::transport::endpoint::Endpoint;
 use crate::transport::poll::{Poller, Ready, SocketEvent, Waker};
 use crate::transport::wire::Chunk;
@@ -125,6 +125,8 @@ pub struct EventQueue {
     connection: u64,
     /// Where the latest connection led to.
     latest: Option<SocketAddr>,
+    /// Where those of the latest try led to.
+    tried: Vec<SocketAddr>,
     permits: Option<Sender<()>>,
     /// Ends the commands that are asked for credentials.
     commands: Option<CommandGuard>,
@@ -154,6 +156,7 @@ impl EventQueue {
             since,
             connection,
             latest,
+            tried: Vec::new(),
             permits,
             commands,
             found,
@@ -191,12 +194,12 @@ impl EventQueue {
         order: AddressOrder,
     ) -> io::Result<()> {
         self.end_connection();
-        let last = self.latest.filter(|_| order == AddressOrder::NextInTurn);
+        let turn = self.turn(order);
         let reporter =
             DialReporter { connection: self.connection, remote: self.remote(), log: options.log };
         let mut dialling =
             Dialling::new(options.endpoint.clone(), route, options.tls.clone(), deadline)
-                .after(last);
+                .in_turn(turn);
         if let Some(dialled) = dialling.begin(&|line| reporter.note(line)) {
             reporter.report(DialEvent::Dialled(dialled));
             return Ok(());
@@ -205,6 +208,19 @@ impl EventQueue {
             let dialled = dialling.finish(&|line| reporter.note(line));
             reporter.report(DialEvent::Dialled(dialled));
         })
+    }
+
+    fn turn(&mut self, order: AddressOrder) -> Turn {
+        match order {
+            AddressOrder::First | AddressOrder::NextInTurn => self.tried.clear(),
+            AddressOrder::Same | AddressOrder::Untried => {}
+        }
+        match (order, self.latest) {
+            (AddressOrder::First, _) | (_, None) => Turn::AsResolved,
+            (AddressOrder::NextInTurn, Some(latest)) => Turn::After(latest),
+            (AddressOrder::Same, Some(latest)) => Turn::From(latest),
+            (AddressOrder::Untried, Some(_)) => Turn::Without(self.tried.clone()),
+        }
     }
 
     /// Asks for the credentials of this server in a thread of its own.
@@ -329,6 +345,7 @@ impl EventQueue {
                 Posted::Dial(connection, mut event) if connection == self.connection => {
                     if let DialEvent::Dialled(Ok(dialled)) = &mut event {
                         self.latest = dialled.reached.address();
+                        self.tried.extend(self.latest);
                         self.poller.attach(dialled);
                     }
                     return Some(Wake::Dial(event));

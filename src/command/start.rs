@@ -1,6 +1,10 @@
 //! The start of a command that `serve` or `sub` runs. On Linux mqttws starts itself once more, and
-//! that process asks the kernel to be killed when its parent dies before it becomes the command: so
-//! no command outlives a `serve` that was killed by SIGKILL.
+//! that process asks the kernel to be killed when its parent dies before it becomes the command.
+//! Between `serve` and its command stands one more process, which kills all that the command has
+//! started when `serve` is killed by SIGKILL.
+
+#[cfg(target_os = "linux")]
+mod supervisor;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -36,23 +40,39 @@ pub enum CommandOutput {
     Stderr,
 }
 
-impl CommandOutput {
+/// What a process does that mqttws has started for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StartRole {
+    /// It starts another one, and stays.
+    Supervisor,
+    /// It becomes the command.
+    Command(CommandOutput),
+}
+
+impl StartRole {
+    const ALL: [Self; 3] = [
+        Self::Supervisor,
+        Self::Command(CommandOutput::Stdout),
+        Self::Command(CommandOutput::Stderr),
+    ];
+
     /// The word for it between mqttws and itself.
     fn word(self) -> &'static str {
         match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
+            Self::Supervisor => "supervised",
+            Self::Command(CommandOutput::Stdout) => "stdout",
+            Self::Command(CommandOutput::Stderr) => "stderr",
         }
     }
 }
 
-/// A command that is to be started by this process, which becomes the command.
+/// A command that is to be started by this process.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CommandStart {
     /// The process that started this one, and with which it ends.
     parent: u32,
-    /// Where its stdout goes.
-    output: CommandOutput,
+    /// What this one does.
+    role: StartRole,
     /// The command and its arguments.
     words: Vec<OsString>,
 }
@@ -61,11 +81,10 @@ impl CommandStart {
     /// From the words after [`START_WORD`].
     pub fn parse(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
         let parent = words.next()?.to_str()?.parse().ok()?;
-        let output = words.next()?;
-        let mut outputs = [CommandOutput::Stdout, CommandOutput::Stderr].into_iter();
-        let output = outputs.find(|one| output == one.word())?;
+        let role = words.next()?;
+        let role = StartRole::ALL.into_iter().find(|one| role == one.word())?;
         let words: Vec<OsString> = words.collect();
-        (!words.is_empty()).then_some(Self { parent, output, words })
+        (!words.is_empty()).then_some(Self { parent, role, words })
     }
 }
 
@@ -81,9 +100,13 @@ pub fn guarded(
     let mut command;
     let is_started_by_us = cfg!(target_os = "linux") && Path::new(OURSELVES).exists();
     if is_started_by_us {
-        command = Command::new(OURSELVES);
-        command.arg0("mqttws").arg(START_WORD).arg(process::id().to_string());
-        command.arg(output.word()).arg(name);
+        // A command of `sub` has a process group of its own, by which `sub` ends all of it.
+        let role = match output {
+            CommandOutput::Stdout => StartRole::Supervisor,
+            CommandOutput::Stderr => StartRole::Command(output),
+        };
+        command = ourselves(role);
+        command.arg(name);
     } else {
         command = Command::new(name);
     }
@@ -93,6 +116,13 @@ pub fn guarded(
     command.args(arguments).env("PATH", path()?).env("MQTTWS_URL", url);
     command.env_remove(ready::SOCKET);
     Ok(command)
+}
+
+/// A start of mqttws itself, which is to get the words of a command.
+fn ourselves(role: StartRole) -> Command {
+    let mut command = Command::new(OURSELVES);
+    command.arg0("mqttws").arg(START_WORD).arg(process::id().to_string()).arg(role.word());
+    command
 }
 
 /// `$PATH` with the folder of this program in front, unless the name of that folder cannot stand
@@ -105,15 +135,31 @@ fn path() -> Result<OsString> {
     Ok(env::join_paths(folders).unwrap_or(path))
 }
 
-/// Becomes the command; returns only if that fails, or if the parent is dead already.
+/// Becomes the command, or stays to supervise it; returns when that fails or has ended, or if the
+/// parent is dead already.
 pub fn run(start: &CommandStart) -> Result<Exit> {
-    if !ends_with(start.parent) {
-        return Ok(Exit::Command(128 + 9));
+    let output = match start.role {
+        #[cfg(target_os = "linux")]
+        StartRole::Supervisor => return supervisor::run(start.parent, &start.words),
+        #[cfg(not(target_os = "linux"))]
+        StartRole::Supervisor => CommandOutput::Stdout,
+        StartRole::Command(output) => output,
+    };
+    if !ends_with(start.parent, DeathSignal::Kill) {
+        return Ok(KILLED);
     }
-    let Some((name, arguments)) = start.words.split_first() else { return Ok(Exit::Done) };
+    become_command(&start.words, output)
+}
+
+/// The exit code of a command that SIGKILL has ended.
+const KILLED: Exit = Exit::Command(128 + 9);
+
+/// Returns only if it fails.
+fn become_command(words: &[OsString], output: CommandOutput) -> Result<Exit> {
+    let Some((name, arguments)) = words.split_first() else { return Ok(Exit::Done) };
     let mut command = Command::new(name);
     command.args(arguments);
-    match start.output {
+    match output {
         CommandOutput::Stdout => {
             let error = command.exec();
             Err(CommandNotStarted(explained(error, name))).with_context(|| running(name))
@@ -133,20 +179,39 @@ pub fn running(name: &OsStr) -> String {
     format!("running {}", name.to_string_lossy())
 }
 
-/// Asks to be killed when the parent dies; false if it is dead already, which the kernel does not
-/// tell any more.
+/// What the kernel sends when the parent dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DeathSignal {
+    Kill,
+    /// One that is watched for, and that the parent never sends itself.
+    #[cfg(target_os = "linux")]
+    Watched,
+}
+
+/// Asks for this signal when the parent dies; false if it is dead already, which the kernel does
+/// not tell any more.
 #[cfg(target_os = "linux")]
-fn ends_with(parent: u32) -> bool {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+fn ends_with(parent: u32, signal: DeathSignal) -> bool {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    let signal = match signal {
+        DeathSignal::Kill => Signal::KILL,
+        DeathSignal::Watched => Signal::USR1,
+    };
     // Where this is forbidden the command still runs.
-    let _ = set_parent_process_death_signal(Some(Signal::KILL));
-    let now = getppid().map(|pid| pid.as_raw_nonzero().get());
-    now.and_then(|pid| u32::try_from(pid).ok()) == Some(parent)
+    let _ = set_parent_process_death_signal(Some(signal));
+    is_parent(parent)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ends_with(_: u32) -> bool {
+fn ends_with(_: u32, _: DeathSignal) -> bool {
     true
+}
+
+/// Whether this process is still our parent.
+#[cfg(target_os = "linux")]
+fn is_parent(parent: u32) -> bool {
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    now.and_then(|pid| u32::try_from(pid).ok()) == Some(parent)
 }
 
 /// A script whose interpreter is not there is found, and cannot be run.
@@ -170,11 +235,11 @@ mod tests {
     #[test]
     fn a_start_names_its_parent_and_a_command() {
         let words = ["sh", "-c", "true"].map(OsString::from).to_vec();
-        for output in [CommandOutput::Stdout, CommandOutput::Stderr] {
+        for role in StartRole::ALL {
             let words = words.clone();
             assert_eq!(
-                parsed(&["42", output.word(), "sh", "-c", "true"]),
-                Some(CommandStart { parent: 42, output, words })
+                parsed(&["42", role.word(), "sh", "-c", "true"]),
+                Some(CommandStart { parent: 42, role, words })
             );
         }
         for wrong in [
@@ -191,10 +256,12 @@ mod tests {
 
     #[test]
     fn nothing_is_started_for_a_parent_that_is_not_there() {
-        let words = vec!["/no-such-file".into()];
-        let start = CommandStart { parent: 1 << 30, output: CommandOutput::Stdout, words };
-        if cfg!(target_os = "linux") {
-            assert_eq!(run(&start).expect("it does not get so far"), Exit::Command(137));
+        for role in StartRole::ALL.into_iter().skip(1) {
+            let words = vec!["/no-such-file".into()];
+            let start = CommandStart { parent: 1 << 30, role, words };
+            if cfg!(target_os = "linux") {
+                assert_eq!(run(&start).expect("it does not get so far"), Exit::Command(137));
+            }
         }
     }
 }

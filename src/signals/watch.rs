@@ -17,6 +17,8 @@ pub struct ReceivedSignal {
     pub number: i32,
     /// Where it came from.
     pub source: SignalSource,
+    /// The process that has sent it, if that is known.
+    pub sender: Option<i32>,
 }
 
 impl ReceivedSignal {
@@ -63,5 +65,6 @@ fn received(origin: &Origin) -> ReceivedSignal {
         Cause::Unknown if matches!(origin.signal, SIGINT | SIGQUIT) => SignalSource::Terminal,
         _ => SignalSource::Process,
     };
-    ReceivedSignal { number: origin.signal, source }
+    let sender = origin.process.map(|process| process.pid);
+    ReceivedSignal { number: origin.signal, source, sender }
 }

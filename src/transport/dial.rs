@@ -20,8 +20,8 @@ use super::proxy::{BadProxy, Proxies, ProxyError, TunnelRequest};
 use super::text::io_words;
 use super::tls::{self, TlsConfig};
 use super::wire::{SharedSocket, WRITE_TURN};
-pub use lookup::{Families, Pin};
-use race::Race;
+pub use lookup::{Families, Pin, Turn};
+use race::{Race, Winner};
 
 /// How servers are reached. The default is a direct connection.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,8 @@ pub struct Dialled {
     pub socket: SharedSocket,
     /// The other end.
     pub reached: Reached,
+    /// How many other addresses of the name there are that were not tried, and did not refuse.
+    pub untried: usize,
     /// How long the name look-up took; zero for a literal address.
     pub lookup: Duration,
     /// How long connecting took, including addresses that failed.
@@ -238,8 +240,7 @@ pub struct Dialling {
     /// The TLS configuration for a proxy that speaks TLS.
     tls: Option<TlsConfig>,
     deadline: Instant,
-    /// The address that is tried last, and after which the others come in turn.
-    last: Option<SocketAddr>,
+    turn: Turn,
     /// The race that was begun and is not decided.
     begun: Option<DirectDial>,
 }
@@ -252,12 +253,12 @@ impl Dialling {
         tls: Option<TlsConfig>,
         deadline: Instant,
     ) -> Self {
-        Self { endpoint, route, tls, deadline, last: None, begun: None }
+        Self { endpoint, route, tls, deadline, turn: Turn::default(), begun: None }
     }
 
-    /// The same where the addresses of the name are tried in turn, beginning after this one.
-    pub fn after(mut self, address: Option<SocketAddr>) -> Self {
-        self.last = address;
+    /// The same with these addresses of the name.
+    pub fn in_turn(mut self, turn: Turn) -> Self {
+        self.turn = turn;
         self
     }
 
@@ -265,12 +266,12 @@ impl Dialling {
     /// once, as those of this machine do. If it returns `None`, [`Dialling::finish`] must do the
     /// rest.
     pub fn begin(&mut self, note: Note<'_>) -> Option<Result<Dialled, DialError>> {
-        let Self { endpoint, route, deadline, last, .. } = self;
+        let Self { endpoint, route, deadline, turn, .. } = self;
         if route.unix.is_some() || route.proxies.towards(endpoint).is_some() {
             return None;
         }
         let (host, port) = (&endpoint.host, endpoint.port);
-        let mut reach = match DirectDial::of_known(host, port, *last, route, *deadline)? {
+        let mut reach = match DirectDial::of_known(host, port, turn, route, *deadline)? {
             Ok(reach) => reach,
             Err(error) => return Some(Err(error)),
         };
@@ -280,8 +281,8 @@ impl Dialling {
     }
 
     fn dial(&self, note: Note<'_>) -> Result<Dialled, DialError> {
-        let Self { endpoint, route, tls, deadline, last, .. } = self;
-        dial_after(endpoint, route, tls.as_ref(), *deadline, *last, note)
+        let Self { endpoint, route, tls, deadline, turn, .. } = self;
+        dial_in_turn(endpoint, route, tls.as_ref(), *deadline, turn, note)
     }
 
     /// Waits for the connection.
@@ -303,15 +304,15 @@ pub fn dial(
     deadline: Instant,
     note: Note<'_>,
 ) -> Result<Dialled, DialError> {
-    dial_after(endpoint, route, tls, deadline, None, note)
+    dial_in_turn(endpoint, route, tls, deadline, &Turn::AsResolved, note)
 }
 
-fn dial_after(
+fn dial_in_turn(
     endpoint: &Endpoint,
     route: &Route,
     tls: Option<&TlsConfig>,
     deadline: Instant,
-    last: Option<SocketAddr>,
+    turn: &Turn,
     note: Note<'_>,
 ) -> Result<Dialled, DialError> {
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
@@ -321,7 +322,7 @@ fn dial_after(
             let request = TunnelRequest { proxy, endpoint, tls, deadline, note };
             return proxied::dial(&request, route);
         }
-        (None, None) => dial_directly(&endpoint.host, endpoint.port, last, route, deadline),
+        (None, None) => dial_directly(&endpoint.host, endpoint.port, turn, route, deadline),
     };
     log_result(dialled, note)
 }
@@ -363,7 +364,7 @@ impl DirectDial {
     fn of_known(
         host: &str,
         port: u16,
-        last: Option<SocketAddr>,
+        turn: &Turn,
         route: &Route,
         deadline: Instant,
     ) -> Option<Result<Self, DialError>> {
@@ -371,7 +372,7 @@ impl DirectDial {
         let addresses =
             lookup::known(host, port, route)?.map_err(|error| lookup_error(host, error));
         Some(addresses.map(|addresses| {
-            let addresses = lookup::in_turn(addresses, last);
+            let addresses = lookup::in_turn(addresses, turn);
             Self::new(host, addresses, started, route, deadline)
         }))
     }
@@ -394,7 +395,8 @@ impl DirectDial {
         since: Instant,
     ) -> Result<Dialled, DialError> {
         match outcome {
-            Ok((socket, address)) => Ok(Dialled {
+            Ok(Winner { socket, address, others }) => Ok(Dialled {
+                untried: others,
                 lookup,
                 connect: since.elapsed(),
                 ..Dialled::fresh(socket, Reached::Tcp(address))
@@ -411,13 +413,13 @@ impl DirectDial {
 pub(super) fn dial_directly(
     host: &str,
     port: u16,
-    last: Option<SocketAddr>,
+    turn: &Turn,
     route: &Route,
     deadline: Instant,
 ) -> Result<Dialled, DialError> {
     let started = Instant::now();
     let addresses = look_up(host, port, route).map_err(|error| lookup_error(host, error))?;
-    let addresses = lookup::in_turn(addresses, last);
+    let addresses = lookup::in_turn(addresses, turn);
     DirectDial::new(host, addresses, started, route, deadline).finish()
 }
 
@@ -454,9 +456,16 @@ fn dial_unix(path: &Path, deadline: Instant) -> Result<Dialled, DialError> {
 
 impl Dialled {
     fn fresh(socket: Socket, reached: Reached) -> Self {
-        let (lookup, connect) = (Duration::ZERO, Duration::ZERO);
-        let socket = socket.into();
-        Self { socket, reached, lookup, connect, proxy: None, tunnel: None, early: Vec::new() }
+        Self {
+            socket: socket.into(),
+            reached,
+            untried: 0,
+            lookup: Duration::ZERO,
+            connect: Duration::ZERO,
+            proxy: None,
+            tunnel: None,
+            early: Vec::new(),
+        }
     }
 }
 

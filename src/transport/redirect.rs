@@ -8,6 +8,10 @@ use crate::websocket::upgrade::{HttpResponse, Location, UpgradeError};
 /// The most redirects that are followed.
 const LIMIT: usize = 5;
 
+/// So many more servers are tried that Server References name besides the first: a server cannot
+/// have others dialled without end.
+const MOST_OTHERS: usize = 15;
+
 /// A redirect that is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectError {
@@ -53,12 +57,25 @@ impl fmt::Display for RedirectError {
 #[derive(Clone, Debug)]
 pub struct Redirects {
     stations: Vec<Endpoint>,
+    /// The Server References that led here.
+    named: Vec<Named>,
+    /// How many of [`MOST_OTHERS`] were tried.
+    others_tried: usize,
+}
+
+/// The servers that a Server Reference names.
+#[derive(Clone, Debug)]
+struct Named {
+    /// How many stations there were when it came.
+    stations: usize,
+    /// Those that were not tried yet, the next one last.
+    rest: Vec<String>,
 }
 
 impl Redirects {
     /// Begins at this address.
     pub fn from(endpoint: &Endpoint) -> Self {
-        Self { stations: vec![endpoint.clone()] }
+        Self { stations: vec![endpoint.clone()], named: Vec::new(), others_tried: 0 }
     }
 
     /// The target of `error` if it is a redirect, otherwise `None`.
@@ -68,11 +85,49 @@ impl Redirects {
         Some(self.follow(&location.target, &location.shown))
     }
 
-    /// The server of a Server Reference (MQTT 5 §4.11): the first of those that it names, at the
-    /// path of this one. The query, in which tokens are sent, stays here.
+    /// The server of a Server Reference (MQTT 5 §4.11): the first that can be gone to of those
+    /// that it names, at the path of this one. The query, in which tokens are sent, stays here.
     pub fn next_reference(&mut self, reference: &str) -> Result<Endpoint, RedirectError> {
-        let shown = reference.escape_debug().to_string();
-        let first = reference.split_ascii_whitespace().next().unwrap_or_default();
+        let names = reference.split_ascii_whitespace().take(MOST_OTHERS + 1);
+        let mut rest: Vec<String> = names.map(str::to_owned).collect();
+        rest.reverse();
+        let first = rest.pop().unwrap_or_default();
+        self.named.push(Named { stations: self.stations.len(), rest });
+        self.go_to(&first).or_else(|error| self.another().ok_or(error))
+    }
+
+    /// The next of the servers that were named and can be gone to, those of the latest reference
+    /// first.
+    pub fn another(&mut self) -> Option<Endpoint> {
+        while self.others_tried < MOST_OTHERS {
+            let named = self.named.last_mut()?;
+            let Some(name) = named.rest.pop() else {
+                self.named.pop();
+                continue;
+            };
+            self.stations.truncate(named.stations);
+            self.others_tried += 1;
+            if let Ok(next) = self.go_to(&name) {
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    /// How many servers were named that can still be tried.
+    pub fn others(&self) -> usize {
+        let named: usize = self.named.iter().map(|named| named.rest.len()).sum();
+        named.min(MOST_OTHERS.saturating_sub(self.others_tried))
+    }
+
+    /// The server that has named the one that was gone to.
+    pub fn named_by(&self) -> Option<&Endpoint> {
+        self.stations.get(self.named.last()?.stations.checked_sub(1)?)
+    }
+
+    /// Goes to a server that is named like this.
+    fn go_to(&mut self, first: &str) -> Result<Endpoint, RedirectError> {
+        let shown = first.escape_debug().to_string();
         let place = first.rsplit('@').next().unwrap_or_default();
         if !first.contains("://") && place.contains(['/', '?']) {
             let error = EndpointError::BadHost;
@@ -302,6 +357,35 @@ mod tests {
             assert!(next("ws://h:8080/a", wrong).is_err(), "{wrong:?}");
         }
         assert!(next("wss://h/a", "ws://other/a").is_err());
+        // Those that cannot be gone to are passed over.
+        assert_eq!(next("ws://h:8080/a", "h mqtt://x other:9").unwrap(), "ws://other:9/a");
+    }
+
+    #[test]
+    fn several_servers_of_a_reference_come_one_after_the_other() {
+        let mut way = Redirects::from(&endpoint("ws://h:8080/a"));
+        let shown = |endpoint: Option<Endpoint>| endpoint.map(|next| next.to_string());
+        let first = way.next_reference("one:1 h two:2  three:3").unwrap();
+        assert_eq!((first.to_string().as_str(), way.others()), ("ws://one:1/a", 3));
+        assert_eq!(shown(way.another()).as_deref(), Some("ws://two:2/a"));
+        assert_eq!(way.named_by().map(ToString::to_string).as_deref(), Some("ws://h:8080/a"));
+        assert_eq!(shown(way.another()).as_deref(), Some("ws://three:3/a"));
+        assert_eq!((way.another(), way.others()), (None, 0));
+    }
+
+    /// They do not count as redirects, but their number is limited, however they are named.
+    #[test]
+    fn servers_are_not_named_without_end() {
+        let many: Vec<String> = (1..100).map(|port| format!("h:{port}")).collect();
+        let many = many.join(" ");
+        let mut way = Redirects::from(&endpoint("ws://h:8080/a"));
+        way.next_reference(&many).unwrap();
+        assert_eq!(way.others(), MOST_OTHERS);
+        assert_eq!(std::iter::from_fn(|| way.another()).count(), MOST_OTHERS);
+        let mut way = Redirects::from(&endpoint("ws://h:8080/a"));
+        let count =
+            (0..1000).take_while(|_| way.next_reference(&many).is_ok() || way.another().is_some());
+        assert!(count.count() <= LIMIT + MOST_OTHERS + 1);
     }
 
     #[test]

@@ -42,7 +42,8 @@ fn the_next_address_is_tried_when_one_cannot_be_reached() {
     let message = until_goodbye(and(subscribed("*"), [Step::Send("30 <t> 'x'")]));
     let broker = Broker::start(message);
     let outcome = subscribe(&[CLOSED, &broker.url()], &["-V", "311"]).run();
-    let words = "mqttws: warning: ws://127.0.0.1:9/mqtt: connection refused; trying ws://127.0.0.1:*/mqtt\n";
+    let words = "mqttws: warning: ws://127.0.0.1:9/mqtt: connection refused; \
+                 trying ws://127.0.0.1:*/mqtt\n";
     expect_like(&outcome, 0, "x\n", words);
 }
 
@@ -63,7 +64,8 @@ fn each_address_has_its_share_of_the_time() {
     let broker = Broker::start(message);
     let flags = ["-V", "311", "--connect-timeout", "2"];
     let outcome = subscribe(&[&mute.url(), &broker.url()], &flags).run();
-    let words = "mqttws: warning: ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 1 s; trying ws://127.0.0.1:*/mqtt\n";
+    let words = "mqttws: warning: ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 1 s; \
+                 trying ws://127.0.0.1:*/mqtt\n";
     expect_like(&outcome, 0, "x\n", words);
 }
 
@@ -117,6 +119,71 @@ fn a_loss_leads_to_the_next_address_of_a_name() {
     subscribe(&[&url], &["-V", "311", "--quiet", "--resolve", &pin]).run().expect(0, "x\n", "");
 }
 
+/// A URL whose name has the addresses of these two brokers, and the flag that says so.
+fn name_of(first: &Broker) -> (String, String) {
+    let port = first.port();
+    let pin = format!("lab.example:{port}:127.0.0.1,127.0.0.2");
+    (format!("ws://lab.example:{port}/mqtt"), pin)
+}
+
+#[test]
+fn another_address_of_a_name_is_tried_when_one_fails_after_tcp() {
+    let unready = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    let answers = [
+        vec![Step::Request(&[]), Step::Answer(unready), Step::Gone],
+        vec![Step::Request(&[]), Step::End],
+        vec![Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 00 03"), Step::Gone],
+    ];
+    for answer in answers {
+        let first = Broker::start(answer);
+        let message = until_goodbye(and(subscribed("*"), [Step::Send("30 <t> 'x'")]));
+        let _second = Broker::start_beside(&first, [127, 0, 0, 2], message);
+        let (url, pin) = name_of(&first);
+        let flags = ["-V", "311", "--subprotocol", "mqtt", "--resolve", &pin];
+        subscribe(&[&url], &flags).run().expect(0, "x\n", "");
+    }
+}
+
+#[test]
+fn a_refusal_about_us_is_not_tried_at_another_address_of_a_name() {
+    let first = Broker::start(vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 00 05"),
+        Step::Gone,
+    ]);
+    let (url, pin) = name_of(&first);
+    let outcome = subscribe(&[&url], &["-V", "311", "--resolve", &pin]).run();
+    let words = "mqttws: connecting to *: the broker refused: not authorized; *\n";
+    expect_like(&outcome, 6, "", words);
+}
+
+/// What takes TCP and is no server of MQTT is left at once, too, and the user is told.
+#[test]
+fn the_next_address_is_tried_when_one_is_no_server_of_mqtt() {
+    let missing = "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
+    let busy = "20 00 89 00";
+    let answers = [
+        (vec![Step::Request(&[]), Step::Answer(missing), Step::Gone], "HTTP 410 Gone"),
+        (vec![Step::Upgrade, packet("10 *"), Step::Send(busy), Step::Gone], "server busy"),
+    ];
+    for (answer, reason) in answers {
+        let first = Broker::start(answer);
+        let second = Broker::start(until_goodbye(vec![
+            Step::Upgrade,
+            packet("10 <MQTT> 05 *"),
+            Step::Send("20 00 00 00"),
+            packet("82 id 00 <t> 00"),
+            Step::Send("90 id 00 00"),
+            Step::Send("30 <t> 00 'x'"),
+        ]));
+        let outcome = subscribe(&[&first.url(), &second.url()], &["-V", "5"]).run();
+        let words =
+            format!("mqttws: warning: {}: *{reason}*; trying {}\n", first.url(), second.url());
+        expect_like(&outcome, 0, "x\n", &words);
+    }
+}
+
 #[test]
 fn user_and_password_of_a_url_are_for_that_url_alone() {
     let url = |broker: &Broker, user: &str| broker.url().replace("ws://", &format!("ws://{user}"));
@@ -142,7 +209,8 @@ fn user_and_password_of_a_url_are_for_that_url_alone() {
 #[test]
 fn wait_tries_them_all() {
     let outcome = subscribe(&[CLOSED, "ws://127.0.0.1:8/mqtt"], &["--wait", "0.3"]).run();
-    let words = "mqttws: warning: ws://127.0.0.1:9/mqtt: connection refused; trying ws://127.0.0.1:8/mqtt\n\
+    let words = "mqttws: warning: ws://127.0.0.1:9/mqtt: connection refused; \
+                 trying ws://127.0.0.1:8/mqtt\n\
                  mqttws: warning: waiting for ws://127.0.0.1:9/mqtt: connection refused\n\
                  mqttws: connecting to ws://127.0.0.1:9/mqtt: connection refused; *\n";
     expect_like(&outcome, 3, "", words);
@@ -195,8 +263,8 @@ fn a_server_that_is_named_is_not_asked_without_follow() {
     let first = sends_on("20 00 9d 08 1c <other>");
     let command = ["pub", &first.url(), "-V", "5", "-t", "t", "-m", "x"];
     let words = format!(
-        "mqttws: connecting to {}: the broker refused: server moved, it names other; connect to the server that it names \
-         (--follow does so), or ask its operator\n",
+        "mqttws: connecting to {}: the broker refused: server moved, it names other; connect to \
+         the server that it names (--follow does so), or ask its operator\n",
         first.url()
     );
     Program::new(command).run().expect(6, "", &words);
@@ -217,12 +285,39 @@ fn a_server_that_disconnect_names_is_followed() {
     let outcome = subscribe(&[&first.url()], &["-V", "5", "--follow"]).run();
     let port = second.port();
     let words = format!(
-        "mqttws: warning: {0}: the broker disconnected us: use another server, it names 127.0.0.1:{port}; \
-         going on at ws://127.0.0.1:{port}/mqtt\n\
+        "mqttws: warning: {0}: the broker disconnected us: use another server, it names \
+         127.0.0.1:{port}; going on at ws://127.0.0.1:{port}/mqtt\n\
          mqttws: warning: connected again to ws://127.0.0.1:{port}/mqtt after * s, new session\n",
         first.url()
     );
     expect_like(&outcome, 0, "x\n", &words);
+}
+
+#[test]
+fn all_servers_that_are_named_are_tried() {
+    let busy = Broker::start(vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 05 *"),
+        Step::Send("20 00 88 00"),
+        Step::Gone,
+    ]);
+    let last = Broker::start(until_goodbye(vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 05 *"),
+        Step::Send("20 00 00 00"),
+        packet("30 <t> 00 'x'"),
+    ]));
+    let servers = format!("127.0.0.1:9 127.0.0.1:{} 127.0.0.1:{}", busy.port(), last.port());
+    let connack = format!("20 00 9c {:02x} 1c <{servers}>", servers.len() + 3);
+    let first = sends_on(String::leak(connack));
+    let command = ["pub", &first.url(), "-V", "5", "-t", "t", "-m", "x", "--follow"];
+    let words = format!(
+        "mqttws: warning: ws://127.0.0.1:9/mqtt: *connection refused; trying {0}\n\
+         mqttws: warning: {0}: *server unavailable*; trying {1}\n",
+        busy.url(),
+        last.url()
+    );
+    expect_like(&Program::new(command).run(), 0, "", &words);
 }
 
 #[test]

@@ -71,6 +71,7 @@ mod support {
     mod checks;
     pub mod faulty_broker;
     pub mod folder;
+    pub mod keeping_broker;
     pub mod lines;
     pub mod notation;
     pub mod program;

@@ -51,3 +51,33 @@ fn many_connections_are_made_and_held() {
     assert_eq!(object["connections"]["made"], 500, "{object}");
     assert_eq!(object["connections"]["online"], 500, "{object}");
 }
+
+#[test]
+fn sessions_that_are_kept_lose_nothing_when_all_are_cut() {
+    let Some(broker) = mosquitto() else { return };
+    for (version, who) in [("5", "sub"), ("311", "sub"), ("5", "pub")] {
+        let cut = format!("{who}:100%@0.5s");
+        let flags = ["-V", version, "-q", "1", "-c", "--pub", "4", "--sub", "20"];
+        let load = ["--rate", "200", "--warmup", "0", "--for", "2s", "--cut", &cut];
+        let object = bench(&broker.ws(), &[&flags[..], &load].concat());
+        let (verified, cut) = (&object["verified"], &object["cuts"][0]);
+        let count = if who == "sub" { 20 } else { 4 };
+        assert_eq!((&verified["lost"], &verified["missed"]), (&0.into(), &0.into()), "{object}");
+        assert_eq!((&cut["count"], &cut["session_present"]), (&count.into(), &count.into()));
+        assert_eq!((&verified["reordered"], &verified["corrupted"]), (&0.into(), &0.into()));
+        assert_eq!(verified["duplicated"], verified["duplicated_with_dup"], "{object}");
+    }
+}
+
+#[test]
+fn connections_that_stall_or_are_made_anew_disturb_no_others() {
+    let Some(broker) = mosquitto() else { return };
+    let flags = ["-q", "1", "--pub", "4", "--sub", "20", "--rate", "200", "--warmup", "0"];
+    let times = ["--for", "2s", "--stall", "sub:10%@0.5s:0.5s"];
+    let object = bench(&broker.ws(), &[&flags[..], &times].concat());
+    assert_eq!((faults(&object), &object["stalls"][0]["count"]), (0, &2.into()), "{object}");
+    let object = bench(&broker.ws(), &[&flags[..], &["--for", "2s", "--churn", "20"]].concat());
+    let (verified, churn) = (&object["verified"], &object["churn"]);
+    assert_eq!((&verified["lost"], &verified["corrupted"]), (&0.into(), &0.into()), "{object}");
+    assert_eq!((&verified["reordered"], &churn["ended"]), (&0.into(), &churn["back"]["count"]));
+}

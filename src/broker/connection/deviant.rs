@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
-use super::{EndStage, ServerConnection, Service, is_blocked, write_once};
+use super::{EndStage, ServerConnection, Service, SocketRoom, is_blocked, write_once};
 use crate::broker::deviation::{DeviantEnd, DeviantTraffic, SideEnding};
 use crate::broker::limits::LINGER;
 
@@ -55,7 +55,7 @@ impl ServerConnection {
 
     /// Writes what the layers below the queue hold: what a deviation has changed, and TLS. The
     /// connection is blocked while the socket does not take all of it.
-    pub(super) fn flush(&mut self, now: Instant) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         let changed = match &mut self.deviant {
             Some(deviant) => {
                 if self.sending.queue.is_empty() {
@@ -72,11 +72,10 @@ impl ServerConnection {
             flushed?;
             Flushed::All
         };
-        let blocked_since = &mut self.sending.blocked_since;
         if [changed, written].contains(&Flushed::Blocked) {
-            *blocked_since = blocked_since.or(Some(now));
+            self.sending.room = SocketRoom::None;
         } else if self.sending.queue.is_empty() {
-            *blocked_since = None;
+            self.sending.room = SocketRoom::Some;
         }
         Ok(())
     }

@@ -23,13 +23,22 @@ pub enum EndStage {
     Written(Instant),
 }
 
+/// Whether a socket takes more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketRoom {
+    /// It has taken all that it was given.
+    Some,
+    /// It has not. The system reports when it has room again.
+    None,
+}
+
 /// What the client is sent.
 #[derive(Debug)]
 pub struct SendingSide {
     /// What waits to be written.
     pub queue: OutputQueue,
-    /// When the socket last took bytes, while it does not take all.
-    pub blocked_since: Option<Instant>,
+    /// Whether the socket takes more.
+    pub room: SocketRoom,
     /// How far the connection has ended.
     pub stage: EndStage,
     /// The code that answers the client's Close, when that has come.
@@ -64,7 +73,7 @@ impl SendingSide {
     /// Nothing can be written any more.
     pub fn discard(&mut self) {
         self.queue = OutputQueue::default();
-        self.blocked_since = None;
+        self.room = SocketRoom::Some;
     }
 
     /// Gives the broker what a client has sent, or answers it. What is refused has its answer.
@@ -102,7 +111,7 @@ impl SendingSide {
 
     /// Whether all was written and our side is to be ended.
     pub fn is_written(&self) -> bool {
-        self.blocked_since.is_none() && matches!(self.stage, EndStage::Writing(_))
+        self.room == SocketRoom::Some && matches!(self.stage, EndStage::Writing(_))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod aliases;
 mod connect;
+mod filter;
 mod frames_in;
 mod frames_out;
 mod head;

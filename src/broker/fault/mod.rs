@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub use traffic::FaultyTraffic;
 
 use crate::mqtt::packet::{Packet, PacketType};
-use pace::{IdleLimit, Pace};
+use pace::{BytePace, SilenceLimit};
 use random::RandomSeries;
 
 /// What `--fault` asks for.
@@ -118,7 +118,7 @@ pub struct ConnectionFaults {
     inward: DirectionFaults,
     outward: DirectionFaults,
     /// How long nothing may pass, if not for ever.
-    idle: Option<IdleLimit>,
+    idle: Option<SilenceLimit>,
 }
 
 #[derive(Debug)]
@@ -136,7 +136,7 @@ struct DirectionFaults {
     /// After how many bytes the connection is cut.
     cut_after: Option<u64>,
     /// How fast bytes pass, if not as fast as they can.
-    pace: Option<Pace>,
+    pace: Option<BytePace>,
     /// How many bytes have passed.
     passed: u64,
 }
@@ -167,7 +167,7 @@ impl FaultPlan {
             FaultKind::CutIdle(time) => Some(time),
             _ => None,
         });
-        let idle = idle.min().map(IdleLimit::new);
+        let idle = idle.min().map(SilenceLimit::new);
         (!self.rules.is_empty()).then(|| ConnectionFaults {
             plan: Arc::clone(self),
             inward,
@@ -203,7 +203,7 @@ impl ConnectionFaults {
 
     /// How many bytes may pass in this direction now.
     pub fn room(&self, direction: PacketDirection) -> u64 {
-        let pace = self.side(direction).pace.as_ref().map_or(u64::MAX, Pace::room);
+        let pace = self.side(direction).pace.as_ref().map_or(u64::MAX, BytePace::room);
         self.bytes_left(direction).map_or(pace, |left| left.min(pace))
     }
 
@@ -225,7 +225,7 @@ impl ConnectionFaults {
     /// When bytes pass again that do not now, or the connection has been silent for too long.
     pub fn due(&self) -> Option<Instant> {
         let paces = [&self.inward, &self.outward].map(|side| side.pace.as_ref()?.due());
-        let idle = self.idle.as_ref().and_then(IdleLimit::due);
+        let idle = self.idle.as_ref().and_then(SilenceLimit::due);
         paces.into_iter().flatten().chain(idle).min()
     }
 
@@ -277,7 +277,7 @@ impl DirectionFaults {
             stands_until: None,
             latest: None,
             cut_after: cut.min(),
-            pace: rate.min().map(Pace::new),
+            pace: rate.min().map(BytePace::new),
             passed: 0,
         }
     }

@@ -9,7 +9,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// A direction in which so many bytes pass in a second, and in a tick as many as belong to it.
 #[derive(Debug)]
-pub struct Pace {
+pub struct BytePace {
     bytes_per_second: u64,
     /// When the time of all bytes is over that have passed.
     next: Option<Instant>,
@@ -20,11 +20,11 @@ pub struct Pace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PaceState {
     Open,
-    /// Not before `Pace::next`.
+    /// Not before `BytePace::next`.
     Resting,
 }
 
-impl Pace {
+impl BytePace {
     /// A direction with so many bytes a second, at least one.
     pub fn new(bytes_per_second: u64) -> Self {
         Self { bytes_per_second: bytes_per_second.max(1), next: None, state: PaceState::Open }
@@ -69,14 +69,14 @@ impl Pace {
 
 /// How long a connection may be silent.
 #[derive(Debug)]
-pub struct IdleLimit {
+pub struct SilenceLimit {
     /// For so long.
     pub time: Duration,
     /// When bytes passed last, in either direction.
     heard: Option<Instant>,
 }
 
-impl IdleLimit {
+impl SilenceLimit {
     /// A connection in which no bytes have passed.
     pub fn new(time: Duration) -> Self {
         Self { time, heard: None }

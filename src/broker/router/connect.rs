@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
+use super::backlog::availability;
 use super::publish::is_reserved;
 use super::reason::Reason;
 use super::session::ClientSession;
@@ -119,8 +120,8 @@ impl Router {
         }
     }
 
-    /// The session of a client identifier, and whether it was there (§3.1.2.4); `None` if there are
-    /// too many.
+    /// The session of a client identifier, and whether it was there (§3.1.2.4); `None` if there
+    /// are too many.
     fn begin_session(
         &mut self,
         client_id: &ByteString,
@@ -272,6 +273,7 @@ impl Router {
     /// Removes a session; a will that was delayed until its end is published.
     pub(super) fn end_session(&mut self, key: SessionKey, now: Instant) {
         self.publish_will(key, now);
+        self.readmit(key);
         let Some(session) = self.sessions.remove(key) else { return };
         self.timers.cancel(session.expires_at, Alarm::Expiry(key));
         for filter in &session.filters {
@@ -288,9 +290,9 @@ impl Router {
         if message.is_expired(now) {
             return;
         }
-        let sessions = &self.sessions;
-        let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
-        let next = self.subscriptions.next_member(&filter, message.retain, connected);
+        let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
+        let availability = |key| availability(sessions, peers, key, topic);
+        let next = self.subscriptions.next_member(&filter, message.retain, availability);
         if let Some((key, grant)) = next {
             self.deliver(key, &mut message, &grant, None, now);
         }

@@ -35,7 +35,9 @@ pub enum Admission {
 impl Router {
     /// How much memory there is from now on.
     pub fn set_memory(&mut self, level: MemoryLevel) {
-        self.memory.level = level;
+        if std::mem::replace(&mut self.memory.level, level) != level {
+            self.readmit_all();
+        }
     }
 
     /// Whether so little memory is left that a message is refused whose publisher can be told.

@@ -55,6 +55,17 @@ pub struct Grant {
     pub shared: Option<Arc<TopicFilter>>,
 }
 
+/// What became of a message for one session; the later the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryOutcome {
+    /// It was sent or queued, or the session gets none.
+    Done,
+    /// It was lost, as those of QoS 0 may be.
+    Dropped,
+    /// It was lost because the queue is full.
+    Overflowed,
+}
+
 /// Where a message goes if its subscriber does not take it (§4.8.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedOrigin {

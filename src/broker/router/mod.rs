@@ -2,19 +2,25 @@
 //! go out.
 
 mod aliases;
+mod backlog;
 mod connect;
 mod copies;
+mod delivery;
+mod leave_out;
 mod lesser;
 mod levels;
 mod login;
+mod losing;
 mod memory;
 mod message;
 mod outbound;
 mod outgoing;
 mod peer;
 mod publish;
+mod reader;
 mod reason;
 mod replay;
+mod retain;
 mod retained;
 mod runs;
 mod session;
@@ -43,7 +49,7 @@ use copies::CopyBlock;
 use login::Logins;
 use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
-use peer::{Peer, ReaderState};
+use peer::Peer;
 use reason::{Reason, undefined_code};
 use retained::Retained;
 use session::{NEVER, Sessions};
@@ -286,31 +292,6 @@ impl Router {
     /// The connection ended without DISCONNECT.
     pub fn lost(&mut self, id: ConnectionId, now: Instant) {
         self.end(id, EndReason::Lost, now);
-    }
-
-    /// Packets of this weight in bytes, which were handed over for a connection, were written.
-    pub fn written(&mut self, id: ConnectionId, weight: usize, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let has_room_again = peer.backlog.written(weight);
-        if let Some(key) = peer.session.filter(|_| has_room_again) {
-            self.report_dropped(key);
-            self.pump(key, now);
-        }
-    }
-
-    /// The client of a connection has taken nothing for a while: until it does, no publisher waits
-    /// for it.
-    pub fn set_stuck(&mut self, id: ConnectionId) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.backlog.reader = ReaderState::Stuck;
-        }
-    }
-
-    /// Everything that waits for the client of a connection, in bytes.
-    pub fn backlog(&self, id: ConnectionId) -> usize {
-        let Some(peer) = self.peers.get(&id) else { return 0 };
-        let session = peer.session.and_then(|key| self.sessions.get(key));
-        peer.backlog.unsent + session.map_or(0, |session| session.outbound.queued())
     }
 
     /// When `tick` is due.

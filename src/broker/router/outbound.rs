@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::message::AddressedMessage;
-use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, Limit, Limits};
+use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, Limit, Limits, MESSAGE_OVERHEAD};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
@@ -106,6 +106,20 @@ impl OutboundMessages {
         let mut sent: Vec<_> = self.in_flight.into_values().filter(sent).collect();
         sent.sort_unstable_by_key(|entry| entry.sequence);
         sent.into_iter().map(|entry| entry.delivery).chain(self.queue)
+    }
+
+    /// Whether it holds so much that no message can be queued, however small.
+    pub fn is_full(&self, limits: &Limits) -> bool {
+        self.queue.len() >= limits.get(Limit::QueueMessages)
+            || self.queue_weight + MESSAGE_OVERHEAD > limits.get(Limit::QueueBytes)
+    }
+
+    /// Whether it is full to three quarters.
+    pub fn is_nearly_full(&self, limits: &Limits) -> bool {
+        let most = |limit| limits.get(limit) / 4 * 3;
+        !self.queue.is_empty()
+            && (self.queue.len() >= most(Limit::QueueMessages)
+                || self.queue_weight >= most(Limit::QueueBytes))
     }
 
     /// The queued bytes.

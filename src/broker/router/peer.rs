@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::aliases::OutboundAliases;
 use super::outgoing::OutgoingItem;
+use super::reader::ReaderPace;
 use super::{ConnectionId, EndReason, SessionKey, copies};
-use crate::broker::limits::SLOW_BYTES;
+use crate::broker::limits::UNSENT_BYTES;
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Connect, MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -19,22 +20,13 @@ const LARGEST_PACKET: usize = MAXIMUM_REMAINING_LENGTH + 5;
 /// A payload of fewer bytes fits into that, whatever its topic is.
 const SMALL: usize = 1024 * 1024;
 
-/// Whether a client takes what it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReaderState {
-    /// It does, as far as is known.
-    Reading,
-    /// It has taken nothing for a while.
-    Stuck,
-}
-
 /// What waits to be written to a client.
 #[derive(Debug)]
 pub struct Backlog {
     /// What the packets weigh, handed over or not, in bytes.
     pub unsent: usize,
-    /// Whether the client takes them.
-    pub reader: ReaderState,
+    /// How the client takes them.
+    pub reader: ReaderPace,
     /// How many of those that were not handed over are PUBLISH.
     pub published: u64,
 }
@@ -104,7 +96,7 @@ impl Peer {
             heard: now,
             alarm: None,
             aliases: Vec::new(),
-            backlog: Backlog { unsent: 0, reader: ReaderState::Reading, published: 0 },
+            backlog: Backlog { unsent: 0, reader: ReaderPace::Prompt, published: 0 },
             items: VecDeque::new(),
             end: None,
             hold_back_for: None,
@@ -188,18 +180,14 @@ impl Backlog {
     pub fn written(&mut self, weight: usize) -> bool {
         let before = self.unsent;
         self.unsent = self.unsent.saturating_sub(weight);
-        self.reader = ReaderState::Reading;
         let levels = [MemoryLevel::Plenty, MemoryLevel::Low].map(|level| level.unsent_bytes() / 2);
         levels.into_iter().any(|half| before > half && self.unsent <= half)
     }
 
-    /// Whether nothing more should be handed over, because the client does not read.
+    /// Whether nothing more should be handed over, because the client does not read. While memory
+    /// is scarce a client that does keeps what waits for it: publishers wait before it is more.
     pub fn is_full(&self, memory: MemoryLevel) -> bool {
-        self.unsent > memory.unsent_bytes()
-    }
-
-    /// Whether publishers should wait for the client, for which `queued` bytes wait in its session.
-    pub fn is_slow(&self, queued: usize) -> bool {
-        self.unsent + queued > SLOW_BYTES && self.reader == ReaderState::Reading
+        let is_saved = memory == MemoryLevel::Scarce && !self.reader.is_stuck();
+        self.unsent > if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
     }
 }

@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
-use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
+use super::backlog::availability;
+use super::message::{AppMessage, DeliveryOutcome, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::reason::Reason;
 use super::session::ClientSession;
-use super::{Admission, ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser, touch};
+use super::{Admission, ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser};
 use crate::broker::access::acl::TopicAccess;
-use crate::broker::limits::{Limit, Limits, READ_BYTES};
+use crate::broker::limits::Limit;
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
@@ -232,257 +233,30 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
+        self.prepare_matches(&message.topic, message.qos);
         let mut matches = std::mem::take(&mut self.buffers.matches);
-        let sessions = &self.sessions;
-        let topic = &message.topic;
-        let takes = |session: &ClientSession| {
-            session.connection.is_some() && session.may(TopicAccess::Read, topic)
-        };
-        let connected = |key| sessions.get(key).is_some_and(takes);
-        self.subscriptions.find(&message.topic, connected, &mut matches);
-        let mut code = ReasonCode::SUCCESS;
-        if matches.is_empty() {
-            code = ReasonCode::NO_MATCHING_SUBSCRIBERS;
-        }
+        let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
+        let availability = |key| availability(sessions, peers, key, topic);
+        self.subscriptions.find(topic, availability, &mut matches);
+        let are_many = matches.note_use(message.qos);
+        let mut worst = self.count_losing(&mut matches, 1);
+        let mut lost = Vec::new();
         matches.for_each(publisher, message.retain, |key, grant| {
-            if self.deliver(key, message, grant, from, now) == DeliveryOutcome::Overflowed {
-                code = ReasonCode::QUOTA_EXCEEDED;
+            let outcome = self.deliver(key, message, grant, from, now);
+            worst = worst.max(outcome);
+            if are_many && outcome != DeliveryOutcome::Done {
+                lost.push((key, outcome));
             }
         });
+        self.leave_out(&mut matches, &lost);
+        let is_empty = matches.is_empty();
         self.buffers.matches = matches;
-        code
-    }
-
-    /// Retains a message if there is room for it.
-    fn retain(&mut self, message: &mut AppMessage) {
-        let topic = message.topic.as_str();
-        if !self.retained.has_room(message, &self.limits) {
-            if self.retained.count_lost() {
-                self.lines.warnings.push(format!(
-                    "there is no room for more retained messages (see --limit): {topic:?} is \
-                     delivered, but not retained"
-                ));
-            }
-            return;
-        }
-        let lost = self.retained.take_lost();
-        if lost > 0 {
-            let messages = if lost == 1 { "message was" } else { "messages were" };
-            self.lines.warnings.push(format!("{lost} {messages} not retained"));
-        }
-        self.retained.store(message);
-    }
-
-    /// Retains a message that no client has published; false when there is no room for it.
-    #[must_use]
-    pub fn load_retained(&mut self, mut publish: Publish, now: Instant) -> bool {
-        let Some(topic) = publish.topic.take() else { return false };
-        let mut message = AppMessage::published(publish, topic, now);
-        let has_room = self.retained.has_room(&message, &self.limits);
-        if has_room {
-            self.retained.store(&mut message);
-        }
-        has_room
-    }
-
-    /// All retained messages, with the time that they have left.
-    pub fn retained_messages(&self, now: Instant) -> Vec<Publish> {
-        let publish = |message: &AppMessage| {
-            let grant = Grant { qos: message.qos, retain: true, ..Grant::default() };
-            message.delivery(&grant).into_publish(now)
-        };
-        self.retained.all(now).map(publish).collect()
-    }
-
-    /// Delivers a message to one session: now, or when its client can take it.
-    pub(super) fn deliver(
-        &mut self,
-        key: SessionKey,
-        message: &mut AppMessage,
-        grant: &Grant,
-        from: Option<ConnectionId>,
-        now: Instant,
-    ) -> DeliveryOutcome {
-        let memory = self.memory.level;
-        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::Done };
-        if !session.may(TopicAccess::Read, &message.topic) {
-            return DeliveryOutcome::Done;
-        }
-        let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
-        let Some((id, peer)) = connection else {
-            let delivery = queue_for_absent(session, message, grant, &self.limits);
-            return self.count_lost(key, delivery);
-        };
-        if peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind() {
-            message.detach_into(&mut self.buffers.block);
-        }
-        let delivery = message.delivery(grant);
-        touch(&mut self.touched, id, peer);
-        let delivery = send_or_queue(session, peer, delivery, &self.limits, memory, now);
-        let slow = peer.backlog.is_slow(session.outbound.queued());
-        if let Some(publisher) = from.filter(|from| slow && *from != id) {
-            self.hold_back(publisher, id);
-        }
-        self.count_lost(key, delivery)
-    }
-
-    /// Sends what may be sent of the messages that wait in a session.
-    pub(super) fn pump(&mut self, key: SessionKey, now: Instant) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let Some(id) = session.connection else { return };
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let memory = self.memory.level;
-        fill(session, peer, memory, now);
-        touch(&mut self.touched, id, peer);
-    }
-
-    /// A publisher waits for a slow subscriber.
-    pub(super) fn hold_back(&mut self, publisher: ConnectionId, subscriber: ConnectionId) {
-        if let Some(peer) = self.peers.get_mut(&publisher) {
-            peer.hold_back_for = Some(subscriber);
-            touch(&mut self.touched, publisher, peer);
+        match worst {
+            DeliveryOutcome::Overflowed => ReasonCode::QUOTA_EXCEEDED,
+            _ if is_empty => ReasonCode::NO_MATCHING_SUBSCRIBERS,
+            DeliveryOutcome::Done | DeliveryOutcome::Dropped => ReasonCode::SUCCESS,
         }
     }
-
-    /// Counts a message that a session lost; the first is told of, the rest when it ends.
-    pub(super) fn count_lost(
-        &mut self,
-        key: SessionKey,
-        delivery: DeliveryOutcome,
-    ) -> DeliveryOutcome {
-        let Some(session) = self.sessions.get_mut(key) else { return delivery };
-        let client_id = &*session.client_id;
-        match delivery {
-            DeliveryOutcome::Done => {}
-            DeliveryOutcome::Dropped => {
-                session.lost.dropped += 1;
-                self.statistics.dropped += 1;
-                if session.lost.dropped == 1 {
-                    self.lines
-                        .notes
-                        .push(format!("{client_id:?} is too slow: messages are dropped"));
-                }
-            }
-            DeliveryOutcome::Overflowed => {
-                session.lost.overflowed += 1;
-                self.statistics.dropped += 1;
-                if session.lost.overflowed == 1 {
-                    self.lines.warnings.push(format!(
-                        "the queue of {client_id:?} is full (see --limit): messages for it are \
-                         lost; their publishers are told only in MQTT 5"
-                    ));
-                }
-            }
-        }
-        delivery
-    }
-
-    /// Tells how many messages a session lost.
-    pub(super) fn report_dropped(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let client_id = &*session.client_id;
-        let messages = |count| if count == 1 { "message" } else { "messages" };
-        let dropped = std::mem::take(&mut session.lost.dropped);
-        if dropped > 0 {
-            let messages = messages(dropped);
-            self.lines
-                .notes
-                .push(format!("{client_id:?} was too slow: {dropped} {messages} dropped"));
-        }
-        let lost = std::mem::take(&mut session.lost.overflowed);
-        if lost > 0 {
-            let messages = messages(lost);
-            self.lines
-                .warnings
-                .push(format!("the queue of {client_id:?} was full: {lost} {messages} lost"));
-        }
-    }
-}
-
-/// What became of a message for one session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DeliveryOutcome {
-    /// It was sent or queued, or the session gets none.
-    Done,
-    /// It was lost, as those of QoS 0 may be.
-    Dropped,
-    /// It was lost because the queue is full.
-    Overflowed,
-}
-
-/// Queues a message for a client that is not connected.
-fn queue_for_absent(
-    session: &mut ClientSession,
-    message: &mut AppMessage,
-    grant: &Grant,
-    limits: &Limits,
-) -> DeliveryOutcome {
-    if message.qos.min(grant.qos) == QoS::AtMostOnce {
-        return DeliveryOutcome::Done;
-    }
-    message.detach();
-    queued(session.outbound.push(message.delivery(grant), limits))
-}
-
-fn queued(has_room: bool) -> DeliveryOutcome {
-    if has_room { DeliveryOutcome::Done } else { DeliveryOutcome::Overflowed }
-}
-
-/// Delivers a message to a client that is connected.
-fn send_or_queue(
-    session: &mut ClientSession,
-    peer: &mut Peer,
-    delivery: AddressedMessage,
-    limits: &Limits,
-    memory: MemoryLevel,
-    now: Instant,
-) -> DeliveryOutcome {
-    if delivery.publish.qos == QoS::AtMostOnce {
-        if peer.backlog.is_full(memory) {
-            return DeliveryOutcome::Dropped;
-        }
-        push_publish(peer, delivery.into_publish(now));
-        return DeliveryOutcome::Done;
-    }
-    let has_room = session.outbound.push(delivery, limits);
-    fill(session, peer, memory, now);
-    queued(has_room)
-}
-
-/// Moves messages from a session to its connection, as far as both allow.
-fn fill(session: &mut ClientSession, peer: &mut Peer, memory: MemoryLevel, now: Instant) {
-    while !peer.backlog.is_full(memory) {
-        let Some(packet) = session.outbound.next(now) else { break };
-        let Packet::Publish(publish) = packet else {
-            peer.push(packet.into());
-            continue;
-        };
-        let packet_id = publish.packet_id;
-        if !push_publish(peer, publish)
-            && let Some(id) = packet_id
-        {
-            // "Behave as if it had completed sending" `[MQTT-3.1.2-25]`.
-            session.outbound.forget(id);
-        }
-    }
-}
-
-/// Hands a PUBLISH over in the client's version; false if it is too large for the client.
-fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
-    if !peer.version.has_properties() {
-        publish.properties.0.clear();
-    }
-    let mut packet = Packet::Publish(publish);
-    let fits = peer.takes(&packet);
-    if fits {
-        let terms = &mut peer.terms;
-        if let (Some(aliases), Packet::Publish(publish)) = (&mut terms.aliases, &mut packet) {
-            aliases.apply(publish, terms.maximum_packet);
-        }
-        peer.backlog.published += 1;
-        peer.push(packet.into());
-    }
-    fits
 }
 
 /// Whether only the server itself publishes to this topic: clients should not use it to exchange

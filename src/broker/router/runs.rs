@@ -3,15 +3,17 @@
 
 use std::time::Instant;
 
-use super::message::{AppMessage, Grant};
+use super::backlog::backlog_level;
+use super::message::{AppMessage, DeliveryOutcome, Grant};
 use super::outgoing::OutgoingItem;
 use super::peer::Peer;
-use super::publish::{DeliveryOutcome, is_reserved};
+use super::publish::is_reserved;
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::READ_BYTES;
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Packet, PublishRun};
+use crate::mqtt::qos::QoS;
 
 /// A run on its way to its subscribers.
 struct RoutedRun<'a> {
@@ -30,16 +32,24 @@ impl RoutedRun<'_> {
 impl Router {
     /// A run of messages came in. What becomes of each is the same as if it had come alone.
     pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
+        self.prepare_matches(&run.topic, QoS::AtMostOnce);
         let mut matches = std::mem::take(&mut self.buffers.matches);
         let session = self.forwarder(id, run);
         let forwards =
             session.filter(|_| self.subscriptions.find_unshared(&run.topic, &mut matches));
         if let Some(session) = forwards {
             self.count_received(id, run.count as u64, now);
+            let are_many = matches.note_use(QoS::AtMostOnce);
+            self.count_losing(&mut matches, run.count as u64);
             let mut routed = RoutedRun { run, kept: None };
+            let mut lost = Vec::new();
             matches.for_each(Some(session), false, |key, grant| {
-                self.deliver_run(key, &mut routed, grant, id, now);
+                let outcome = self.deliver_run(key, &mut routed, grant, id, now);
+                if are_many && outcome != DeliveryOutcome::Done {
+                    lost.push((key, outcome));
+                }
             });
+            self.leave_out(&mut matches, &lost);
         }
         self.buffers.matches = matches;
         if forwards.is_none() {
@@ -76,21 +86,19 @@ impl Router {
         grant: &Grant,
         from: ConnectionId,
         now: Instant,
-    ) {
-        let memory = self.memory.level;
-        let Some(session) = self.sessions.get_mut(key) else { return };
+    ) -> DeliveryOutcome {
+        let (memory, run) = (self.memory.level, routed.run);
+        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::Done };
         // Nothing of QoS 0 is kept for a client that is not connected.
-        let Some(id) = session.connection else { return };
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let run = routed.run;
-        if !takes(peer, run, grant) {
-            return self.deliver_one_by_one(key, run, grant, from, now);
+        let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
+        let may = session.may(TopicAccess::Read, &run.topic);
+        let Some((id, peer)) = connection.filter(|_| may) else { return DeliveryOutcome::Done };
+        let is_full = peer.backlog.is_full(memory);
+        if !is_full && !takes(peer, run, grant) {
+            self.deliver_one_by_one(key, run, grant, from, now);
+            return DeliveryOutcome::Done;
         }
-        if !session.may(TopicAccess::Read, &run.topic) {
-            return;
-        }
-        let lost = if peer.backlog.is_full(memory) { run.count } else { 0 };
-        if lost == 0 {
+        if !is_full {
             let is_behind = peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind();
             let item = if is_behind { routed.kept().clone() } else { run.clone() };
             peer.push(OutgoingItem::Run(item));
@@ -99,12 +107,12 @@ impl Router {
             self.statistics.sent.packets += run.count as u64 - 1;
             touch(&mut self.touched, id, peer);
         }
-        if peer.backlog.is_slow(session.outbound.queued()) && from != id {
+        let level = backlog_level(session, peer, &self.limits, memory);
+        if peer.backlog.reader.is_waited_for(level, now) && from != id {
             self.hold_back(from, id);
         }
-        for _ in 0..lost {
-            self.count_lost(key, DeliveryOutcome::Dropped);
-        }
+        let outcome = if is_full { DeliveryOutcome::Dropped } else { DeliveryOutcome::Done };
+        self.count_lost(key, outcome, run.count as u64)
     }
 
     fn deliver_one_by_one(

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::levels::LevelTree;
+use super::losing::LosingSessions;
 use super::message::Grant;
 use super::{SessionKey, copies};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{TopicFilter, TopicName};
+
+/// After so many messages in a row of one topic and one QoS it is worth leaving sessions out.
+const MANY: u32 = 64;
 
 /// The subscribers of each filter.
 #[derive(Debug, Default)]
@@ -41,6 +45,17 @@ struct SubscribedSession {
     identifier: Option<u32>,
 }
 
+/// Whether a member of a shared subscription can take a message; the later the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Availability {
+    /// Its client is not connected, or may not read it.
+    Absent,
+    /// Its client has not taken all that it was sent before.
+    Behind,
+    /// Its client takes what it is sent.
+    Ready,
+}
+
 /// The result of matching; the caller owns it, so that its memory is used again.
 #[derive(Debug, Default)]
 pub struct Matches {
@@ -51,6 +66,12 @@ pub struct Matches {
     /// The generation of the subscriptions of which it is, if it holds for the next message, too:
     /// in a group the turn goes round.
     generation: Option<u64>,
+    /// For how many messages in a row it was used.
+    uses: u32,
+    /// The QoS of these messages.
+    qos: QoS,
+    /// Sessions that are left out, because they lose every such message.
+    pub losing: LosingSessions,
 }
 
 /// The member of a group whose turn it is.
@@ -105,17 +126,17 @@ impl Subscriptions {
         self.tree.is_empty()
     }
 
-    /// Finds the sessions that get a message. Of a group it is one member, a connected one if there
-    /// is any.
+    /// Finds the sessions that get a message. Of a group it is one member, one that is connected
+    /// and reads if there is any.
     pub fn find(
         &mut self,
         topic: &TopicName,
-        connected: impl Fn(SessionKey) -> bool,
+        availability: impl Fn(SessionKey) -> Availability,
         found: &mut Matches,
     ) {
         // Topics often come many times in a row.
         if !found.is_of(topic, self.generation) {
-            self.find_anew(topic, connected, found);
+            self.find_anew(topic, availability, found);
         }
     }
 
@@ -123,14 +144,14 @@ impl Subscriptions {
     fn find_anew(
         &mut self,
         topic: &TopicName,
-        connected: impl Fn(SessionKey) -> bool,
+        availability: impl Fn(SessionKey) -> Availability,
         found: &mut Matches,
     ) {
         found.clear();
         let mut groups = 0;
         self.tree.find(topic.as_str(), |subscribers| {
             groups += subscribers.groups.len();
-            subscribers.collect(&connected, found);
+            subscribers.collect(&availability, found);
         });
         found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
         if groups == 0 {
@@ -138,6 +159,11 @@ impl Subscriptions {
             found.topic.push_str(topic.as_str());
             found.generation = Some(self.generation);
         }
+    }
+
+    /// Whether what was found last is what would be found for a message of this topic and QoS.
+    pub fn knows(&self, found: &Matches, topic: &TopicName, qos: QoS) -> bool {
+        found.is_of(topic, self.generation) && found.qos == qos
     }
 
     /// Finds the sessions that get a message if no shared subscription is among them; false if one
@@ -150,7 +176,7 @@ impl Subscriptions {
             if groups > 0 {
                 return false;
             }
-            self.find_anew(topic, |_| false, found);
+            self.find_anew(topic, |_| Availability::Absent, found);
         }
         true
     }
@@ -161,12 +187,12 @@ impl Subscriptions {
         &mut self,
         filter: &TopicFilter,
         retain: bool,
-        connected: impl Fn(SessionKey) -> bool,
+        availability: impl Fn(SessionKey) -> Availability,
     ) -> Option<(SessionKey, Grant)> {
         let (name, path) = split(filter);
         let mut groups = self.tree.get_mut(path)?.groups.iter_mut();
         let group = groups.find(|group| split(&group.filter).0 == name)?;
-        let SharedMember { member, filter } = group.choose(&connected)?;
+        let SharedMember { member, filter } = group.choose(&availability)?;
         let grant = merged(std::iter::once(&member), retain)?;
         Some((member.session, Grant { shared: Some(filter), ..grant }))
     }
@@ -182,12 +208,38 @@ impl Matches {
     fn clear(&mut self) {
         self.plain.clear();
         self.shared.clear();
+        self.forget();
+    }
+
+    /// It does not hold for the next message.
+    pub fn forget(&mut self) {
         self.generation = None;
+        self.uses = 0;
+    }
+
+    /// Notes that it is used for a message of this QoS; true if it was for many in a row.
+    pub fn note_use(&mut self, qos: QoS) -> bool {
+        self.uses = if self.qos == qos { self.uses.saturating_add(1) } else { 0 };
+        self.qos = qos;
+        self.uses >= MANY && self.generation.is_some()
+    }
+
+    /// Whether a session can be left out, whoever the publisher is.
+    pub fn can_leave_out(&self, session: SessionKey) -> bool {
+        let first = self.plain.partition_point(|subscriber| subscriber.session < session);
+        let mut same = self.plain[first..].iter().take_while(|other| other.session == session);
+        !same.any(|subscriber| subscriber.no_local)
+    }
+
+    /// Takes those out that are left out.
+    pub fn drop_losing(&mut self) {
+        let Self { plain, losing, .. } = self;
+        plain.retain(|subscriber| !losing.contains(subscriber.session));
     }
 
     /// Whether no subscription matches the message.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.shared.is_empty()
+        self.plain.is_empty() && self.shared.is_empty() && self.losing.is_empty()
     }
 
     /// Calls `deliver` once for each session, however many of its subscriptions match, and once for
@@ -277,20 +329,30 @@ impl Subscribers {
         self.plain.is_empty() && self.groups.is_empty()
     }
 
-    fn collect(&mut self, connected: &impl Fn(SessionKey) -> bool, found: &mut Matches) {
+    fn collect(&mut self, availability: &impl Fn(SessionKey) -> Availability, found: &mut Matches) {
         found.plain.extend_from_slice(&self.plain);
-        found.shared.extend(self.groups.iter_mut().filter_map(|group| group.choose(connected)));
+        found.shared.extend(self.groups.iter_mut().filter_map(|group| group.choose(availability)));
     }
 }
 
 impl Group {
-    /// The member whose turn it is; members that are not connected are skipped, unless all are.
-    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SharedMember> {
+    /// The member whose turn it is, of those that can best take the message.
+    fn choose(
+        &mut self,
+        availability: &impl Fn(SessionKey) -> Availability,
+    ) -> Option<SharedMember> {
         let count = self.members.len();
-        let candidates = || (0..count).map(|step| (self.turn + step) % count);
-        let at = candidates()
-            .find(|at| connected(self.members[*at].session))
-            .or_else(|| candidates().next())?;
+        let mut best = None;
+        for at in (0..count).map(|step| (self.turn + step) % count) {
+            let found = availability(self.members[at].session);
+            if best.is_none_or(|(most, _)| found > most) {
+                best = Some((found, at));
+            }
+            if found == Availability::Ready {
+                break;
+            }
+        }
+        let (_, at) = best?;
         self.turn = at + 1;
         let member = *self.members.get(at)?;
         Some(SharedMember { member, filter: self.filter.clone() })

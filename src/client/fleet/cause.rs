@@ -53,6 +53,28 @@ impl Cause {
         matches!(self, Self::LocalPorts | Self::LocalDescriptors)
     }
 
+    /// Whether it came after CONNECT was sent: the server may have begun a session.
+    pub fn is_after_connect(self) -> bool {
+        match self {
+            Self::Timeout(stage) | Self::Reset(stage) | Self::Ended(stage) => {
+                stage >= ConnectionStage::Connack
+            }
+            Self::Suback(_)
+            | Self::Disconnect(_)
+            | Self::Close(_)
+            | Self::Silent
+            | Self::Protocol => true,
+            Self::TcpRefused
+            | Self::TcpFailed
+            | Self::Tls
+            | Self::Http(_)
+            | Self::Upgrade
+            | Self::Connack(_)
+            | Self::LocalPorts
+            | Self::LocalDescriptors => false,
+        }
+    }
+
     /// The cause of an error of a socket before there is a stream.
     pub fn of_socket(error: &io::Error) -> Self {
         use rustix::io::Errno;

@@ -27,6 +27,8 @@ pub enum Queued {
     No,
     /// It does.
     Yes,
+    /// It must not be read.
+    Stalled,
 }
 
 /// What reading has left in the socket.
@@ -46,6 +48,16 @@ struct OpenSocket {
     transport: Option<Box<Transport>>,
     /// How many chunks lie in the transport.
     chunks: u8,
+    end: StreamEnd,
+}
+
+/// Whether the end of what the server sends has been announced: no event comes for it then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StreamEnd {
+    /// It has not.
+    Open,
+    /// It has: it is read after what came before it.
+    Announced,
 }
 
 /// One connection.
@@ -104,11 +116,19 @@ impl FleetConnection {
 
     /// Begins with a socket that connects.
     pub fn begin(&mut self, socket: SharedSocket, intended: Instant, now: Instant) {
-        self.link = Some(OpenSocket { socket, transport: None, chunks: 0 });
+        self.link = Some(OpenSocket { socket, transport: None, chunks: 0, end: StreamEnd::Open });
+        if self.reading == Queued::Stalled {
+            self.reading = Queued::No;
+        }
         self.stage = ConnectionStage::Tcp;
         (self.intended, self.began, self.step_began) = (intended, now, now);
         self.steps = Steps::default();
         self.pings = Pings::default();
+    }
+
+    /// The socket, if there is one.
+    pub fn socket(&self) -> Option<&SharedSocket> {
+        self.link.as_ref().map(|link| &link.socket)
     }
 
     /// Whether the transport has bytes that the server has not taken.
@@ -202,7 +222,7 @@ impl FleetConnection {
             let understood = self.understand(id, driver, Instant::now());
             self.take_spent(spare);
             understood?;
-            if got < capacity {
+            if got == 0 || (got < capacity && !self.is_end_announced()) {
                 // The socket is empty: what comes next is an event of its own.
                 return Ok(Left::Nothing);
             }
@@ -211,10 +231,22 @@ impl FleetConnection {
         Ok(Left::Something)
     }
 
+    /// Notes that the server sends nothing after what it has sent.
+    pub fn note_end(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.end = StreamEnd::Announced;
+        }
+    }
+
+    fn is_end_announced(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.end == StreamEnd::Announced)
+    }
+
     /// Reads once: how many bytes came, 0 at the end, and how many could have come. `None` if
     /// nothing has come, or nothing may be read now.
     fn read_once(&mut self, spare: &mut Vec<Chunk>) -> Option<(usize, usize)> {
-        let OpenSocket { socket, transport: Some(transport), chunks } = self.link.as_mut()? else {
+        let OpenSocket { socket, transport: Some(transport), chunks, .. } = self.link.as_mut()?
+        else {
             return None;
         };
         if *chunks >= MOST_CHUNKS {

@@ -7,6 +7,7 @@
 mod cause;
 mod connection;
 mod dial;
+mod disturbing;
 mod driver;
 mod options;
 mod stage;
@@ -20,7 +21,6 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytestring::ByteString;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -35,6 +35,7 @@ use crate::transport::wire::Chunk;
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
 pub use dial::FleetTarget;
+pub use disturbing::TcpEnd;
 pub use driver::{Driver, Happening, Made};
 pub use options::FleetOptions;
 pub use stage::ConnectionStage;
@@ -110,9 +111,11 @@ impl Fleet {
         })
     }
 
-    /// Adds a connection with this client id, which does not begin yet; returns its number.
-    pub fn add(&mut self, client_id: ByteString) -> usize {
-        let config = session::Config { client_id, ..self.options.session.clone() };
+    /// Adds a connection, which does not begin yet; returns its number. `configure` changes what is
+    /// not like that of all others, in any case the client id.
+    pub fn add(&mut self, configure: impl FnOnce(&mut session::Config)) -> usize {
+        let mut config = self.options.session.clone();
+        configure(&mut config);
         self.connections.push(FleetConnection::new(config, Instant::now()));
         self.connections.len() - 1
     }
@@ -259,6 +262,9 @@ impl Fleet {
             if event.is_writable() && self.connections[id].is_congested() {
                 self.push(id, driver, now);
             }
+            if event.is_read_closed() || event.is_error() {
+                self.connections[id].note_end();
+            }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.queue_read(id);
             }
@@ -304,6 +310,9 @@ impl Fleet {
             let Some(id) = self.to_read.pop_front() else { return };
             let now = Instant::now();
             let connection = &mut self.connections[id];
+            if connection.reading == Queued::Stalled {
+                continue;
+            }
             connection.reading = Queued::No;
             let was = connection.stage;
             let result = connection
@@ -327,11 +336,21 @@ impl Fleet {
 
     /// Does what is due for connections that have waited for something.
     fn expire(&mut self, driver: &mut impl Driver, now: Instant) {
+        let mut unread = Vec::new();
         while let Some(Reverse((at, id))) = self.alarms.peek().copied()
             && at <= now
         {
             self.alarms.pop();
             self.connections[id].armed = None;
+            match self.connections[id].reading {
+                Queued::No => {}
+                // What has come may be what it waits for.
+                Queued::Yes => {
+                    unread.push(id);
+                    continue;
+                }
+                Queued::Stalled => continue,
+            }
             match self.connections[id].expire(self.options.timeout, now) {
                 Ok(()) => {
                     self.queue_write(id);
@@ -339,6 +358,9 @@ impl Fleet {
                 }
                 Err(cause) => self.fail(id, cause, driver, now),
             }
+        }
+        for id in unread {
+            self.arm(id);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::client::driver::framing;
 use crate::client::lifecycle::CredentialUse;
 use crate::client::{Client, Error, Established};
 use crate::mqtt::property::{Property, PropertyId};
-use crate::mqtt::session::{self, Strictness};
+use crate::mqtt::session::{self, Lifetime, Strictness};
 use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::dial::Reached;
@@ -32,6 +32,13 @@ pub struct FleetOptions {
 }
 
 impl FleetOptions {
+    /// Sessions outlive their connections by so many seconds (MQTT 5; before without end).
+    pub fn keep_sessions(&mut self, expiry: u32) {
+        self.session.lifetime = Lifetime::Persistent;
+        self.session.session_expiry = expiry;
+        self.session.clean_start = true;
+    }
+
     /// Connections like this one. A server behind a proxy cannot be reached so.
     pub fn like(client: &mut Client, established: &Established) -> Result<Self, Error> {
         // Each connection is one of another device: none resumes the TLS session of another.

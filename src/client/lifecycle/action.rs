@@ -68,8 +68,12 @@ pub struct DialPlan {
 pub enum AddressOrder {
     /// The first that the resolver names.
     First,
+    /// That of the latest connection.
+    Same,
     /// The one after that of the latest connection.
     NextInTurn,
+    /// Only those to which this try has not led yet.
+    Untried,
 }
 
 /// Whether the data that identifies the user is sent: user name and password, headers, user

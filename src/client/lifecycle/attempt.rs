@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::close::{ClosingTime, QUIET, SessionRemains};
 use super::failed_write::FailedWrite;
 use super::fallback::Name;
+use super::round::Round;
 use super::{Action, DialPlan, Lifecycle, State};
 use crate::client::error::{Error, whole_tenths};
 use crate::transport::redirect::Redirects;
@@ -82,12 +83,7 @@ pub struct ConnectAttempt {
     pub replacing: Replacing,
     pub plan: DialPlan,
     pub began: Instant,
-    /// Which address this is, how many were not tried yet, and until when all of them are.
-    pub address: usize,
-    pub addresses_left: usize,
-    pub round_ends: Instant,
-    /// The address that came furthest of those that were tried before, and its error.
-    pub furthest: Option<(usize, Error)>,
+    pub round: Round,
     pub name: Name,
     pub redirects: Option<Redirects>,
     /// What the earlier connections to this address failed with: the error that came furthest.

@@ -4,7 +4,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Online, Reading, Replacing, State};
+use super::{
+    Action, AddressOrder, ConnectAttempt, ConnectPurpose, Lifecycle, Online, Reading, Replacing,
+    State,
+};
 use crate::client::Event;
 use crate::client::error::{Error, Step};
 use crate::client::options::Leaving;
@@ -390,6 +393,7 @@ impl Lifecycle {
             let error = Error::ConnectTimedOut { step, after, tried: None };
             return self.attempt_failed(attempt, error, now);
         }
+        attempt.plan.order = AddressOrder::Same;
         self.dial(attempt);
     }
 

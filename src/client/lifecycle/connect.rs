@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::attempt::{AgainCause, ConnackWait};
 use super::close::Closing;
+use super::round::Round;
 use super::{
     Action, AddressOrder, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, LatestSuccess,
     Lifecycle, Online, Replacing, SessionFound, State, fallback,
@@ -61,12 +62,12 @@ impl Lifecycle {
     ) -> ConnectAttempt {
         let left = round_ends.saturating_duration_since(now);
         let share = u32::try_from(addresses_left).ok().and_then(|left| left.checked_add(1));
-        let deadline = now + left / share.unwrap_or(u32::MAX);
+        let own_end = now + left / share.unwrap_or(u32::MAX);
         let plan = DialPlan {
             endpoint: self.policy.address(address).clone(),
             version: self.latest.version,
             subprotocols: self.latest.subprotocols(&self.policy),
-            deadline,
+            deadline: own_end,
             credentials: CredentialUse::Send,
             order: address_order(&purpose),
         };
@@ -75,10 +76,14 @@ impl Lifecycle {
             replacing: Replacing::Nothing,
             plan,
             began: now,
-            address,
-            addresses_left,
-            round_ends,
-            furthest: None,
+            round: Round {
+                address,
+                left: addresses_left,
+                ends: round_ends,
+                own_end,
+                untried: 0,
+                furthest: None,
+            },
             name: self.latest.name,
             redirects: None,
             earlier_error: None,
@@ -86,14 +91,16 @@ impl Lifecycle {
         }
     }
 
-    pub(super) fn dial(&mut self, attempt: Box<ConnectAttempt>) {
+    pub(super) fn dial(&mut self, mut attempt: Box<ConnectAttempt>) {
+        attempt.round.untried = 0;
         self.actions.push_back(Action::Dial(Box::new(attempt.plan.clone())));
         self.state = State::Dialling(attempt);
     }
 
-    pub(super) fn dialled(&mut self, now: Instant) {
+    pub(super) fn dialled(&mut self, untried: usize, now: Instant) {
         self.state = match self.take() {
             State::Dialling(mut attempt) => {
+                attempt.round.untried = untried;
                 attempt.progress(self.policy.connect_timeout, self.closing_time, now);
                 State::Handshaking(attempt)
             }

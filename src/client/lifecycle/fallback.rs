@@ -3,7 +3,10 @@
 
 use std::time::Instant;
 
-use super::{Action, ConnectAttempt, ConnectPurpose, CredentialUse, Lifecycle, Policy, Replacing};
+use super::{
+    Action, AddressOrder, ConnectAttempt, ConnectPurpose, CredentialUse, Lifecycle, Policy,
+    Replacing,
+};
 use crate::client::VersionChoice;
 use crate::client::error::{Error, Step, whole_tenths};
 use crate::mqtt::reason::ReasonCode;
@@ -200,7 +203,8 @@ impl Lifecycle {
         fallback: Fallback,
         error: Error,
     ) {
-        attempt.plan.endpoint.clone_from(self.policy.address(attempt.address));
+        attempt.plan.endpoint.clone_from(self.policy.address(attempt.round.address));
+        attempt.plan.order = AddressOrder::Same;
         attempt.redirects = None;
         attempt.plan.credentials = CredentialUse::Send;
         attempt.plan.subprotocols = subprotocols(&self.policy, attempt.plan.version, attempt.name);

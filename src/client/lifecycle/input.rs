@@ -20,7 +20,10 @@ pub enum ConnectionInput {
     /// Nothing of the session is under way: the connection that is to be renewed can be left.
     Quiet,
     /// There is a TCP connection, through the proxy if there is one.
-    Dialled,
+    Dialled {
+        /// How many other addresses of the name may be tried.
+        untried: usize,
+    },
     /// The upgrade is done.
     Opened,
     /// CONNACK accepts the connection.

@@ -13,8 +13,8 @@
 //!   Idle
 //!     Failed, Close --------> Closed
 //!   Dialling, Handshaking, AwaitingConnack (one try to connect)
-//!     Failed ---------------> Dialling          another name or address, an older version, or a
-//!                                               redirect that is followed
+//!     Failed ---------------> Dialling          another name, address or server, an older version,
+//!                                               or a redirect that is followed
 //!     Failed ---------------> Backoff           another try may help, and is allowed
 //!     Failed ---------------> Closed            no other try may help
 //!     Close ----------------> Closed            or Dialling, to end the session at the server
@@ -64,6 +64,7 @@ mod redirect;
 mod renewal;
 mod repeated;
 mod retry;
+mod round;
 mod standstill;
 #[cfg(test)]
 mod tests;
@@ -170,9 +171,9 @@ impl LatestSuccess {
     }
 
     fn of(attempt: &ConnectAttempt) -> Self {
-        let ConnectAttempt { plan, name, address, .. } = attempt;
+        let ConnectAttempt { plan, name, round, .. } = attempt;
         let credentials = plan.credentials;
-        Self { version: plan.version, name: *name, address: *address, credentials }
+        Self { version: plan.version, name: *name, address: round.address, credentials }
     }
 
     fn subprotocols(&self, policy: &Policy) -> Vec<String> {
@@ -301,7 +302,7 @@ impl Lifecycle {
             ConnectionInput::Fetched(fetched) => self.fetched(fetched, now),
             ConnectionInput::FetchFailed(error) => self.fetch_failed(error, now),
             ConnectionInput::Quiet => self.quiet(now),
-            ConnectionInput::Dialled => self.dialled(now),
+            ConnectionInput::Dialled { untried } => self.dialled(untried, now),
             ConnectionInput::Opened => self.opened(now),
             ConnectionInput::Accepted(accepted) => self.accepted(accepted, now),
             ConnectionInput::Failed(error, facts) => self.failed(error, &facts, now),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::attempt::{AgainCause, ConnectPurpose};
 use super::online::LONG_LIVED;
-use super::{Action, ConnectAttempt, CredentialUse, Lifecycle, State};
+use super::{Action, AddressOrder, ConnectAttempt, CredentialUse, Lifecycle, State};
 use crate::client::RedirectPolicy;
 use crate::client::error::Error;
 use crate::mqtt::reason::ReasonCode;
@@ -23,7 +23,12 @@ pub enum Redirected {
 
 impl Lifecycle {
     /// Follows a redirect, if the error is one and they are followed at all.
-    pub(super) fn follow(&mut self, mut attempt: Box<ConnectAttempt>, error: Error) -> Redirected {
+    pub(super) fn follow(
+        &mut self,
+        mut attempt: Box<ConnectAttempt>,
+        error: Error,
+        now: Instant,
+    ) -> Redirected {
         let is_redirected = attempt.redirects.is_some();
         match self.next_server(&mut attempt, &error) {
             None if is_redirected => {
@@ -36,7 +41,7 @@ impl Lifecycle {
                 if !redirect::keeps_credentials(&attempt.plan.endpoint, &next) {
                     self.withhold_credentials(&mut attempt, &next);
                 }
-                attempt.plan.endpoint = next;
+                attempt.lead_to(next, now);
                 Redirected::To(attempt)
             }
         }
@@ -122,14 +127,14 @@ impl Lifecycle {
         if !redirect::keeps_credentials(&self.server, &next) {
             self.withhold_credentials(&mut attempt, &next);
         }
-        attempt.plan.endpoint = next;
         attempt.redirects = Some(stations);
+        attempt.lead_to(next, now);
         self.dial(Box::new(attempt));
     }
 
     /// What identifies the user at one server is not for another. The user is told once, and again
     /// when a later redirect leads elsewhere.
-    fn withhold_credentials(&mut self, attempt: &mut ConnectAttempt, next: &Endpoint) {
+    pub(super) fn withhold_credentials(&mut self, attempt: &mut ConnectAttempt, next: &Endpoint) {
         attempt.plan.credentials = CredentialUse::Withhold;
         let place = place(&next.host, next.port);
         if self.policy.identifying.is_empty() || self.withheld_from.as_ref() == Some(&place) {
@@ -138,6 +143,20 @@ impl Lifecycle {
         let what = self.policy.identifying.join(", ");
         self.warn(format!("redirected to another server, {place}; withheld from it: {what}"));
         self.withheld_from = Some(place);
+    }
+}
+
+impl ConnectAttempt {
+    /// Goes on at a server to which this one has led, which has its share of the time if several
+    /// were named.
+    pub(super) fn lead_to(&mut self, next: Endpoint, now: Instant) {
+        let others = self.redirects.as_ref().map_or(0, Redirects::others);
+        if let Some(share) = u32::try_from(others).ok().filter(|others| *others > 0) {
+            let left = self.round.own_end.saturating_duration_since(now);
+            self.plan.deadline = now + left / (share + 1);
+        }
+        self.plan.order = AddressOrder::First;
+        self.plan.endpoint = next;
     }
 }
 

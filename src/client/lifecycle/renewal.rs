@@ -99,7 +99,7 @@ impl Lifecycle {
     /// Begins a try: asks for credentials if need be, and dials.
     pub(super) fn start(&mut self, attempt: ConnectAttempt) {
         let is_first = matches!(attempt.purpose, ConnectPurpose::First { attempts: 0 })
-            && attempt.address == 0;
+            && attempt.round.address == 0;
         let attempt = Box::new(attempt);
         match self.policy.credentials {
             CredentialsAsked::Never => self.dial(attempt),
@@ -140,8 +140,8 @@ impl Lifecycle {
     }
 
     fn dial_fetched(&mut self, mut attempt: Box<ConnectAttempt>, fetched: Fetched, now: Instant) {
-        self.set_address(attempt.address, fetched.endpoint);
-        attempt.plan.endpoint.clone_from(self.policy.address(attempt.address));
+        self.set_address(attempt.round.address, fetched.endpoint);
+        attempt.plan.endpoint.clone_from(self.policy.address(attempt.round.address));
         self.renewals.next = fetched.renew_at;
         match (fetched.change, self.renewals.refused.take()) {
             (CredentialChange::Same, Some((error, until))) => {

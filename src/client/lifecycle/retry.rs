@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::attempt::AgainCause;
-use super::redirect::{Redirected, names_another};
+use super::redirect::Redirected;
 use super::{
     Action, Backoff, ConnectAttempt, ConnectPurpose, Lifecycle, Replacing, State, fallback,
 };
@@ -68,7 +68,7 @@ impl Lifecycle {
     ) {
         self.actions.push_back(Action::Drop);
         self.repeated.interrupted();
-        let (attempt, error) = match self.follow(attempt, error) {
+        let (attempt, error) = match self.follow(attempt, error, now) {
             Redirected::To(attempt) => return self.dial(attempt),
             Redirected::Not(attempt, error) => (attempt, error),
         };
@@ -81,48 +81,13 @@ impl Lifecycle {
             // The next try begins where this one began.
             self.actions.push_back(Action::ForgetSession(false));
         }
-        if attempt.addresses_left > 0 && error.may_be_of_one_address() {
-            return self.try_next_address(*attempt, error, now);
-        }
-        let error = match attempt.furthest.take() {
-            Some((address, first)) if fallback::progress(&first) >= fallback::progress(&error) => {
-                self.failed_at(address, &attempt.purpose);
-                first
-            }
-            _ => {
-                self.failed_at(attempt.address, &attempt.purpose);
-                error
-            }
+        let (mut attempt, error) = match self.try_next(attempt, error, now) {
+            Ok(()) => return,
+            Err(unchanged) => unchanged,
         };
+        let (address, error) = attempt.round.furthest_with(error);
+        self.failed_at(address, &attempt.purpose);
         self.try_failed(attempt.purpose, error, now);
-    }
-
-    /// The error of a first try is that of this address.
-    fn failed_at(&mut self, address: usize, purpose: &ConnectPurpose) {
-        if self.policy.addresses.len() > 1 && matches!(purpose, ConnectPurpose::First { .. }) {
-            self.server.clone_from(self.policy.address(address));
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn try_next_address(&mut self, attempt: ConnectAttempt, error: Error, now: Instant) {
-        let address = (attempt.address + 1) % self.policy.addresses.len();
-        let (here, there) = (self.policy.address(attempt.address), self.policy.address(address));
-        let line = format!("{here}: {error}; trying {there}");
-        match attempt.purpose {
-            ConnectPurpose::First { attempts: 0 } => self.warn(line),
-            _ => self.actions.push_back(Action::Trace(line)),
-        }
-        let left = attempt.addresses_left - 1;
-        let furthest = match attempt.furthest {
-            Some((at, first)) if fallback::progress(&first) >= fallback::progress(&error) => {
-                (at, first)
-            }
-            _ => (attempt.address, error),
-        };
-        let next = self.attempt(attempt.purpose, address, left, attempt.round_ends, now);
-        self.start(ConnectAttempt { furthest: Some(furthest), ..next });
     }
 
     /// Every address, name and version was tried once.
@@ -222,14 +187,6 @@ impl Error {
 }
 
 impl Error {
-    /// Whether another address of the same servers may do better.
-    fn may_be_of_one_address(&self) -> bool {
-        match self.root() {
-            Self::Refused { connack, .. } => names_another(connack.code) || self.is_temporary(),
-            _ => self.is_temporary(),
-        }
-    }
-
     /// Whether our session may remain at the server, and the server may let us end it.
     pub fn leaves_session(&self) -> bool {
         match self.root() {

@@ -42,6 +42,8 @@ pub enum TimeSource {
     Suback,
     /// The lateness of the generator.
     Lateness,
+    /// Coming back after a cut.
+    Cut,
 }
 
 /// A figure of times.
@@ -183,7 +185,7 @@ impl FromStr for Condition {
 fn unknown(name: &str) -> String {
     format!(
         "{name} is no metric; there are p50, p99.9 and the like, max, mean (of delivery, or \
-         ack.p99, connect.p99, tls.p99, suback.p99, lateness.p99), lost, lost%, missed, \
+         ack.p99, connect.p99, tls.p99, suback.p99, lateness.p99, cut.p99), lost, lost%, missed, \
          duplicated, reordered, corrupted, unsent, refused, failed, disconnected, connected, rate, \
          sent_rate, cpu, rss"
     )
@@ -229,6 +231,7 @@ fn source_of(name: &str) -> Option<TimeSource> {
         "tls" => TimeSource::Tls,
         "suback" => TimeSource::Suback,
         "lateness" => TimeSource::Lateness,
+        "cut" => TimeSource::Cut,
         _ => return None,
     })
 }
@@ -511,6 +514,7 @@ fn times(source: TimeSource, results: &Results) -> &LatencyTimes {
         TimeSource::Tls => &connections.times.tls,
         TimeSource::Suback => &connections.times.suback,
         TimeSource::Lateness => &latencies.lateness,
+        TimeSource::Cut => &results.disturbances.back,
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::conditions::{Condition, Tolerated};
+use super::disturbances::Disturbances;
 use super::payload::Sizes;
 use super::plan::Plan;
 use super::schedule::OfferedRate;
@@ -60,10 +61,23 @@ pub struct LoadPlan {
     pub connect_rate: Option<f64>,
     /// Whether a connection that is lost is made again.
     pub comeback: Comeback,
+    /// Whether sessions outlive their connections.
+    pub sessions: SessionKeeping,
+    /// What is done to connections meanwhile.
+    pub disturbances: Disturbances,
     /// From it everything follows that is random.
     pub seed: u64,
     /// Whether it is done, or printed.
     pub action: BenchAction,
+}
+
+/// Whether sessions outlive their connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKeeping {
+    /// They do not.
+    Connection,
+    /// By so many seconds; `u32::MAX` is without end. They are ended at the end of the run.
+    Kept(u32),
 }
 
 /// Whether a connection that is lost is made again.

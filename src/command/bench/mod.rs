@@ -3,6 +3,7 @@
 mod clock;
 pub mod conditions;
 pub mod config;
+pub mod disturbances;
 mod judge;
 mod load;
 mod machine;
@@ -34,7 +35,9 @@ use crate::terminal::load_line::LoadLine;
 
 use clock::RunClock;
 use conditions::ConditionOutcome;
-use config::{BenchAction, BenchForm, Config, LoadPace, LoadPlan, RemoteLoad, ReportPlan};
+use config::{
+    BenchAction, BenchForm, Config, LoadPace, LoadPlan, RemoteLoad, ReportPlan, SessionKeeping,
+};
 use judge::{Circumstances, RunJudgement, ServerPlace, judge};
 use load::{Context, Load, RunDisplay, System, commonest};
 use machine::Machine;
@@ -68,8 +71,11 @@ pub fn run(config: Config) -> Result<Exit> {
     check_files(&report)?;
     let machine = Machine::look();
     let (mut first, established) = super::connect(options, None)?;
-    let fleet = FleetOptions::like(&mut first, &established)
+    let mut fleet = FleetOptions::like(&mut first, &established)
         .with_context(|| first.at_server("connecting to"))?;
+    if let SessionKeeping::Kept(expiry) = load.sessions {
+        fleet.keep_sessions(expiry);
+    }
     let place = check_place(&fleet.target, remote)?;
     let server = server(&first, &established, place);
     first.close();
@@ -278,7 +284,7 @@ fn run_load(
     let (rss_before, _) = machine::memory();
     let mut fleet = Fleet::new(options).context("starting the load")?;
     for id in 0..load.plan.connections() {
-        fleet.add(client_id(&load.plan, run, id));
+        fleet.add(|config| config.client_id = client_id(&load.plan, run, id));
     }
     let mut random = fastrand::Rng::with_seed(load.seed);
     let now = Instant::now();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::disturbances::{CutPlan, StallPlan};
 use super::measure::LatencyTimes;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
@@ -191,6 +192,76 @@ pub struct Second {
     pub cpu: f64,
 }
 
+/// A cut, and what followed.
+#[derive(Debug, Clone)]
+pub struct CutResults {
+    /// What was cut, when and how.
+    pub plan: CutPlan,
+    /// How many connections were online and were cut.
+    pub count: u64,
+    /// From the cut until a connection was back, with its subscriptions.
+    pub back: LatencyTimes,
+    /// Until all were back; `None` if some never were.
+    pub all_back: Option<Duration>,
+    /// Tries to come back that failed, by cause.
+    pub failed: BTreeMap<Cause, u64>,
+    /// How many found their session again.
+    pub session_present: u64,
+    /// How many copies came to or from a connection only after it was back.
+    pub waited: u64,
+    /// From the cut until the last of them came.
+    pub last_waited: Option<Duration>,
+    /// From the cut until the p99 of the delivery was as before.
+    pub settled: Option<Duration>,
+}
+
+/// A stall, and what the others saw.
+#[derive(Debug, Clone)]
+pub struct StallResults {
+    /// Which connections did not read, when and for how long.
+    pub plan: StallPlan,
+    /// How many they were.
+    pub count: u64,
+    /// The delivery between others of what was due meanwhile.
+    pub others: LatencyTimes,
+    /// How many copies came to them only after it.
+    pub waited: u64,
+    /// From the end of the stall until the last of them came.
+    pub last_waited: Option<Duration>,
+    /// How many of them were disconnected.
+    pub disconnected: u64,
+}
+
+/// Connections that were ended and made anew all the time.
+#[derive(Debug, Default)]
+pub struct ChurnResults {
+    /// How many were ended.
+    pub ended: u64,
+    /// From the end of a connection until it was back, with its subscriptions.
+    pub back: LatencyTimes,
+    /// Tries to come back that failed, by cause.
+    pub failed: BTreeMap<Cause, u64>,
+    /// How many found their session again.
+    pub session_present: u64,
+}
+
+/// What came of what was done to connections on purpose.
+#[derive(Debug, Default)]
+pub struct DisturbanceResults {
+    /// The cuts that happened.
+    pub cuts: Vec<CutResults>,
+    /// All times until connections were back.
+    pub back: LatencyTimes,
+    /// The delivery of what was not near a cut.
+    pub away: LatencyTimes,
+    /// The stalls that happened.
+    pub stalls: Vec<StallResults>,
+    /// What was made anew.
+    pub churn: ChurnResults,
+    /// How many sessions could not be ended.
+    pub sessions_left: u64,
+}
+
 /// How the run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LoadEnding {
@@ -220,6 +291,8 @@ pub struct Results {
     pub held: Option<(Duration, u64)>,
     /// The lowest QoS that was granted.
     pub granted: Option<QoS>,
+    /// What was done to connections on purpose.
+    pub disturbances: DisturbanceResults,
     /// How it ended.
     pub ending: LoadEnding,
 }

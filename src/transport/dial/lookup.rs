@@ -125,10 +125,38 @@ fn resolved(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// The addresses, beginning after `last` if that is one of them.
-pub fn in_turn(mut addresses: Vec<SocketAddr>, last: Option<SocketAddr>) -> Vec<SocketAddr> {
-    if let Some(at) = addresses.iter().position(|address| Some(*address) == last) {
-        addresses.rotate_left(at + 1);
+/// Which addresses of a name are tried, and which of them first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// All of them, as the resolver orders them.
+    #[default]
+    AsResolved,
+    /// All of them, beginning with this one.
+    From(SocketAddr),
+    /// All of them, beginning after this one.
+    After(SocketAddr),
+    /// All but these; all of them if none would be left.
+    Without(Vec<SocketAddr>),
+}
+
+/// The addresses whose turn it is.
+pub fn in_turn(mut addresses: Vec<SocketAddr>, turn: &Turn) -> Vec<SocketAddr> {
+    let place = |of: &SocketAddr| addresses.iter().position(|address| address == of);
+    match turn {
+        Turn::AsResolved => {}
+        Turn::From(first) => {
+            let at = place(first).unwrap_or_default();
+            addresses.rotate_left(at);
+        }
+        Turn::After(last) => {
+            let at = place(last).map_or(0, |at| at + 1);
+            addresses.rotate_left(at);
+        }
+        Turn::Without(tried) => {
+            if addresses.iter().any(|address| !tried.contains(address)) {
+                addresses.retain(|address| !tried.contains(address));
+            }
+        }
     }
     addresses
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{DialError, Dialled, Reached, Route, dial_directly, look_up};
+use super::{DialError, Dialled, Reached, Route, Turn, dial_directly, look_up};
 use crate::transport::proxy::{ProxyError, Target, TunnelRequest, place};
 
 /// Connects to the server of the request; `route` says how the proxy is reached.
@@ -10,16 +10,19 @@ pub fn dial(request: &TunnelRequest<'_>, route: &Route) -> Result<Dialled, DialE
     let TunnelRequest { proxy, endpoint, deadline, note, .. } = *request;
     let mut targets = targets(request, route)?.into_iter().peekable();
     loop {
-        let mut dialled =
-            dial_directly(proxy.host(), proxy.port(), None, route, deadline).map_err(|error| {
-                DialError::ProxyUnreached { proxy: proxy.to_string(), error: Box::new(error) }
-            })?;
+        let reached = dial_directly(proxy.host(), proxy.port(), &Turn::AsResolved, route, deadline);
+        let mut dialled = reached.map_err(|error| DialError::ProxyUnreached {
+            proxy: proxy.to_string(),
+            error: Box::new(error),
+        })?;
         note(format_args!("* connected to {}, the proxy {proxy}", dialled.reached));
         let began = Instant::now();
         let target = targets.next().unwrap_or_else(|| Target::Name(endpoint.host.clone()));
         match request.open(&target, &dialled.socket) {
             Ok(tunnel) => {
                 dialled.proxy = Some(began.elapsed());
+                // Those of the proxy.
+                dialled.untried = 0;
                 (dialled.tunnel, dialled.early) = (tunnel.tls, tunnel.early);
                 let server = place(&endpoint.host, endpoint.port);
                 dialled.reached = Reached::Proxied { server, proxy: proxy.to_string() };

@@ -61,7 +61,16 @@ fn judge(socket: &Socket, heard: PollFlags) -> io::Result<()> {
 }
 
 /// The result of a race.
-pub type Outcome = Result<(Socket, SocketAddr), DialError>;
+pub type Outcome = Result<Winner, DialError>;
+
+/// The connection that was made first.
+#[derive(Debug)]
+pub struct Winner {
+    pub socket: Socket,
+    pub address: SocketAddr,
+    /// How many of the other addresses did not refuse.
+    pub others: usize,
+}
 
 /// Connections that are being made. Only [`Race::run`] waits.
 #[derive(Debug)]
@@ -140,11 +149,12 @@ impl Race {
     }
 
     /// The first attempt that has connected. An attempt that failed lets the next address start.
-    fn winner(&mut self) -> Option<(Socket, SocketAddr)> {
+    fn winner(&mut self) -> Option<Winner> {
         if self.running.is_empty() {
             return None;
         }
         let heard = self.poll_running(Duration::ZERO);
+        let mut others = self.waiting.len() + self.running.len() - 1;
         for ((address, socket), heard) in std::mem::take(&mut self.running).into_iter().zip(heard) {
             if heard.is_empty() {
                 self.running.push((address, socket));
@@ -152,10 +162,11 @@ impl Race {
             }
             match judge(&socket, heard) {
                 // The other sockets are closed.
-                Ok(()) => return Some((socket, address)),
+                Ok(()) => return Some(Winner { socket, address, others }),
                 Err(error) => {
                     self.failed.push(FailedAttempt { address, error });
                     self.next_start = Instant::now();
+                    others = others.saturating_sub(1);
                 }
             }
         }
@@ -194,7 +205,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
         let (one, other) = (closed_address(), closed_address());
-        assert_eq!(connect(&[one, open], None, soon()).unwrap().1, open);
+        assert_eq!(connect(&[one, open], None, soon()).unwrap().address, open);
         let error = connect(&[one, other], None, soon()).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -226,7 +237,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
         let began = Instant::now();
-        assert_eq!(connect(&[deaf, open], None, soon()).unwrap().1, open);
+        assert_eq!(connect(&[deaf, open], None, soon()).unwrap().address, open);
         assert!(began.elapsed() >= HEAD_START);
 
         let deadline = Instant::now() + Duration::from_millis(400);
@@ -246,7 +257,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
         let own = "127.0.0.2".parse().unwrap();
-        let (socket, _) = connect(&[open], Some(own), soon()).unwrap();
+        let Winner { socket, .. } = connect(&[open], Some(own), soon()).unwrap();
         assert_eq!(socket.local_addr().unwrap().as_socket().unwrap().ip(), own);
         let foreign = "192.0.2.1".parse().unwrap();
         let error = connect(&[open], Some(foreign), soon()).unwrap_err();
@@ -262,20 +273,21 @@ mod tests {
         let open = listener.local_addr().unwrap();
         let decided =
             |addresses: &[SocketAddr]| Race::new(addresses.to_vec(), None, soon()).advance();
-        let (socket, address) = decided(&[closed_address(), open]).unwrap().unwrap();
+        let Winner { socket, address, .. } = decided(&[closed_address(), open]).unwrap().unwrap();
         assert_eq!((address, socket.peer_addr().unwrap().as_socket()), (open, Some(open)));
         assert!(decided(&[closed_address(), closed_address()]).unwrap().is_err());
 
         let (_listener, _queued, deaf) = deaf();
         let mut race = Race::new(vec![closed_address(), deaf, open], None, soon());
         assert!(race.advance().is_none());
-        assert_eq!(race.run().unwrap().1, open);
+        assert_eq!(race.run().unwrap().address, open);
     }
 
     #[test]
     fn a_connection_that_was_made_blocks_as_before() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (mut socket, _) = connect(&[listener.local_addr().unwrap()], None, soon()).unwrap();
+        let Winner { mut socket, .. } =
+            connect(&[listener.local_addr().unwrap()], None, soon()).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(30))).unwrap();
         let began = Instant::now();
         assert!(io::Read::read(&mut socket, &mut [0]).is_err());

@@ -12,7 +12,7 @@ fn soon() -> Instant {
 }
 
 fn straight(host: &str, port: u16, deadline: Instant) -> Result<Dialled, DialError> {
-    dial_directly(host, port, None, &Route::default(), deadline)
+    dial_directly(host, port, &Turn::AsResolved, &Route::default(), deadline)
 }
 
 #[test]

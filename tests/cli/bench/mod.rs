@@ -1,8 +1,10 @@
 //! `mqttws bench`: the load, its verification, and its reports.
 
+mod cuts;
 mod faults;
 mod reports;
 mod runs;
+mod stalls;
 
 use serde_json::Value;
 

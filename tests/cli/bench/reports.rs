@@ -147,7 +147,6 @@ fn what_makes_no_sense_is_refused() {
         ["--tolerate", "nothing"],
         ["--tick", "11ms"],
         ["--pub", "-1"],
-        ["--cut", "sub:100%@1s"],
         ["--ramp", "1k:2k:x2"],
     ] {
         let outcome = Program::new([&["bench", url], &flag[..]].concat()).run();

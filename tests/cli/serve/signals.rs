@@ -1,5 +1,6 @@
 //! Signals to `mqttws serve -- COMMAND`, whoever sends them, and the end of one of the two.
 
+use crate::support::folder::Folder;
 use crate::support::program::{Program, Running};
 
 /// The signals that are passed on.
@@ -73,17 +74,81 @@ fn a_hangup_that_is_ignored_stays_ignored() {
     running.finish().expect(4, "ready\n", "");
 }
 
-/// The outputs end when the last process that has them is gone: the command does not outlive us,
-/// though it ignores every signal that can be ignored.
+/// After SIGKILL nothing is left of the command and of what it has started: `cat` waits for the
+/// last process that has the pipe.
+#[cfg(target_os = "linux")]
+fn all_end_with_us(command: &str) {
+    let command = format!("{command} cut -d' ' -f4 /proc/$PPID/stat; while :; do sleep 999; done");
+    let text = "\"$0\" serve -- sh -c \"$1\" | { read -r pid; kill -9 $pid; cat; }";
+    let words = ["-c", text, env!("CARGO_BIN_EXE_mqttws"), &command];
+    let outcome = Program::of("sh", words).run();
+    // What stderr has is the shell's.
+    assert_eq!((outcome.code(), &outcome.stdout[..]), (Some(0), &b""[..]), "{outcome}");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_command_does_not_outlive_us() {
-    for script in ["echo ready; read line", "trap '' INT TERM HUP QUIT; echo ready; read line"] {
-        let running = start(script);
-        running.signal("KILL");
-        let outcome = running.finish();
-        assert_eq!((outcome.code(), &outcome.stdout[..]), (None, &b"ready\n"[..]), "{outcome}");
+    all_end_with_us("");
+    all_end_with_us("trap '' INT TERM HUP QUIT USR1;");
+}
+
+/// In the background, without a parent, in a session of its own, stopped, ignoring signals.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_command_has_started_does_not_outlive_us() {
+    for command in [
+        "sleep 999 &",
+        "(sleep 999 &);",
+        "setsid sleep 999 & (setsid sleep 999 &);",
+        "setsid sh -c 'trap \"\" INT TERM HUP; (sleep 999 &); while :; do sleep 9; done' &",
+        "sh -c 'kill -STOP $$; sleep 999' & trap '' USR1 TERM;",
+        "for n in 1 2 3 4 5; do (setsid sh -c '(sleep 999 & sleep 999) & sleep 999' &); done;",
+    ] {
+        all_end_with_us(command);
     }
+}
+
+/// Where the command ends first, what it has left behind goes on.
+#[test]
+fn what_the_command_leaves_behind_goes_on() {
+    let folder = Folder::new();
+    let fifo = folder.path().join("fifo").display().to_string();
+    let text = "mkfifo \"$1\"; \"$0\" serve -- sh -c '(read line < \"$0\"; echo went on) & exit 3' \
+                \"$1\"; echo $?; echo line > \"$1\"";
+    let words = ["-c", text, env!("CARGO_BIN_EXE_mqttws"), &fifo];
+    Program::of("sh", words).run().expect(0, "3\nwent on\n", "");
+}
+
+/// For the command we are its parent, whoever stands between.
+#[test]
+fn a_command_can_signal_its_parent() {
+    for name in PASSED_ON {
+        let mut running = start(&format!(
+            "trap 'echo got {name}; exit 3' {name}; echo ready; read line; kill -{name} $PPID; \
+             while :; do sleep 0.01; done"
+        ));
+        running.end_stdin();
+        running.finish().expect(3, format!("ready\ngot {name}\n"), "");
+    }
+}
+
+/// A whole process group gets a signal of a supervisor: the command has it from there, and from us.
+#[test]
+fn a_signal_for_the_group_comes_twice_at_most() {
+    let script = "n=0; trap 'n=$((n+1)); echo $n' TERM; trap 'exit 4' INT; echo ready; \
+                  while :; do read line; done";
+    let words = [env!("CARGO_BIN_EXE_mqttws"), "serve", "--", "sh", "-c", script];
+    let mut running = Program::of("setsid", words).stdin_held_open().spawn();
+    running.wait_for_line(|line| line == "ready\n");
+    let group = format!("-{}", running.pid());
+    Program::of("kill", ["-TERM", "--", &group]).run().expect(0, "", "");
+    running.wait_for_line(|line| line == "1\n");
+    running.signal("INT");
+    let outcome = running.finish();
+    let expected = [&b"ready\n1\n"[..], b"ready\n1\n2\n"];
+    assert_eq!(outcome.code(), Some(4), "{outcome}");
+    assert!(expected.contains(&&outcome.stdout[..]), "{outcome}");
 }
 
 /// Nothing is started for a process that is dead before the kernel was asked to watch it.

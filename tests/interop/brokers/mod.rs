@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use kept::{Kept, Remains, Start};
+pub use rabbitmq::{Node, USER_FLAGS};
 
 use crate::daemon::free_ports;
 use crate::is_here;
@@ -106,7 +107,7 @@ fn words<const COUNT: usize>(words: [&str; COUNT]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
-/// RabbitMQ takes its time to start, most of it waiting. Tests begin in the order of their names, so
+/// RabbitMQ takes its time to start, most of it waiting. Tests begin in the order of their names:
 /// this one begins before all that need a server, and those that need others run beside it.
 #[test]
 fn a_slow_server_is_started_first() {

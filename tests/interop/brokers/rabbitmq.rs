@@ -20,23 +20,56 @@ pub const RABBITMQ: Kind = Kind {
 /// RabbitMQ's own start script below this folder: Debian's demands root and writes to /var.
 const RELEASES: &str = "/usr/lib/rabbitmq/lib";
 
-/// A node with a name and a port of its own, which nobody else can look up: it needs no epmd.
-fn start(folder: &Path, [ws, node, _]: [u16; 3]) -> Start {
-    let configuration = format!(
-        "listeners.tcp = none\n\
-         mqtt.listeners.tcp = none\n\
-         mqtt.allow_anonymous = false\n\
-         web_mqtt.tcp.ip = 127.0.0.1\nweb_mqtt.tcp.port = {ws}\n\
-         default_user = {USER}\ndefault_pass = {PASSWORD}\n\
-         vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 10MB\n"
-    );
-    write(folder, "rabbitmq.conf", &configuration);
-    write(folder, "enabled_plugins", "[rabbitmq_web_mqtt].\n");
-    let name = format!("mqttws-{node}@localhost");
-    let erlang = format!(
-        "-sname {name} -start_epmd false -erl_epmd_port {node} \
-         -kernel inet_dist_use_interface {{127,0,0,1}} +S 2:2 +sbwt none"
-    );
+/// The user, where a command names one itself.
+pub const USER_FLAGS: [&str; 4] = ["-u", USER, "-P", PASSWORD];
+
+/// One server alone.
+fn start(folder: &Path, [ws, cluster, _]: [u16; 3]) -> Start {
+    let settings = format!("default_user = {USER}\ndefault_pass = {PASSWORD}\n");
+    Node { host: 1, ws, cluster, settings: &settings }.start(folder)
+}
+
+/// A node, alone or of a cluster. Each node of a cluster has an address of its own, and all of them
+/// talk to each other at one port: nobody has to look up ports, and no epmd is needed.
+pub struct Node<'a> {
+    /// The end of its address: 127.0.0.`host`.
+    pub host: u8,
+    /// The port for WebSockets, at 127.0.0.1.
+    pub ws: u16,
+    /// The port for the other nodes.
+    pub cluster: u16,
+    /// More of its `rabbitmq.conf`.
+    pub settings: &'a str,
+}
+
+impl Node<'_> {
+    fn configuration(&self) -> String {
+        let Self { ws, settings, .. } = self;
+        format!(
+            "listeners.tcp = none\n\
+             mqtt.listeners.tcp = none\n\
+             mqtt.allow_anonymous = false\n\
+             web_mqtt.tcp.ip = 127.0.0.1\nweb_mqtt.tcp.port = {ws}\n\
+             vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 10MB\n\
+             {settings}"
+        )
+    }
+
+    /// How it is started in a folder of its own.
+    pub fn start(&self, folder: &Path) -> Start {
+        write(folder, "rabbitmq.conf", &self.configuration());
+        write(folder, "enabled_plugins", "[rabbitmq_web_mqtt].\n");
+        let Self { host, cluster, .. } = self;
+        let name = format!("mqttws@127.0.0.{host}");
+        let erlang = format!(
+            "-name {name} -setcookie mqttws -start_epmd false -erl_epmd_port {cluster} \
+             -kernel inet_dist_use_interface {{127,0,0,{host}}} +S 2:2 +sbwt none"
+        );
+        in_folder(folder, name, erlang)
+    }
+}
+
+fn in_folder(folder: &Path, name: String, erlang: String) -> Start {
     let file = |file: &str| folder.join(file).display().to_string();
     let release = std::fs::read_dir(RELEASES).into_iter().flatten().flatten().next();
     let release = release.expect("Debian's RabbitMQ is there").path();
@@ -48,6 +81,7 @@ fn start(folder: &Path, [ws, node, _]: [u16; 3]) -> Start {
             ("RABBITMQ_HOME", release.display().to_string()),
             ("RABBITMQ_CONF_ENV_FILE", "/dev/null".into()),
             ("RABBITMQ_NODENAME", name),
+            ("RABBITMQ_USE_LONGNAME", "true".into()),
             ("RABBITMQ_CONFIG_FILE", file("rabbitmq.conf")),
             ("RABBITMQ_ADVANCED_CONFIG_FILE", file("advanced.config")),
             ("RABBITMQ_ENABLED_PLUGINS_FILE", file("enabled_plugins")),

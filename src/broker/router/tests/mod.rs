@@ -11,6 +11,7 @@ mod reasons;
 mod replay;
 mod runs;
 mod sessions;
+mod stalled;
 mod statistics;
 mod subscriptions;
 

@@ -2,13 +2,13 @@
 //! alone.
 
 use super::*;
-use crate::broker::limits::{Limit, READ_BYTES, SLOW_BYTES, UNSENT_BYTES};
+use crate::broker::limits::{Limit, READ_BYTES, UNSENT_BYTES};
 use crate::broker::memory::MemoryLevel;
 use crate::broker::router::OutgoingItem;
 use crate::mqtt::packet::PublishRun;
 
 /// Messages of QoS 0, as a client of this version would send them.
-fn run(version: Version, topic: &'static str, payloads: &[String]) -> PublishRun {
+pub(super) fn run(version: Version, topic: &'static str, payloads: &[String]) -> PublishRun {
     let mut bytes = BytesMut::new();
     for payload in payloads {
         let topic = TopicName::new(topic).unwrap();
@@ -22,12 +22,12 @@ fn run(version: Version, topic: &'static str, payloads: &[String]) -> PublishRun
     run
 }
 
-fn numbers(from: usize, count: usize) -> Vec<String> {
+pub(super) fn numbers(from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(|number| number.to_string()).collect()
 }
 
 impl World {
-    fn send_run(&mut self, id: ConnectionId, run: &PublishRun) {
+    pub(super) fn send_run(&mut self, id: ConnectionId, run: &PublishRun) {
         self.router.receive_run(id, run, self.now);
         self.settle();
     }
@@ -197,7 +197,8 @@ fn what_waits_has_memory_of_its_own_and_is_bounded() {
     let most = UNSENT_BYTES / (run.packets.len() + 128) + 1;
     assert_eq!(of(to).count(), most);
     assert!(world.held_back.iter().all(|pair| pair.0 == from));
-    assert_eq!(world.held_back.len(), count - SLOW_BYTES / (run.packets.len() + 128));
+    let held_back_after = UNSENT_BYTES / 4 * 3 / (run.packets.len() + 128);
+    assert_eq!(world.held_back.len(), count - held_back_after);
     let dropped = 2 * run.count * (count - most);
     assert_eq!(world.router.statistics.dropped, dropped as u64);
     let notes = world.router.notes();

@@ -191,7 +191,7 @@ fn ending_session() -> World {
 #[test]
 fn a_session_that_no_client_takes_up_is_ended_by_one_more_connection() {
     let mut world = ending_session();
-    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+    world.feed_all([DIALLED, ConnectionInput::Opened]);
     assert_eq!(world.feed(accept(SessionFound::Resumed)), ["disconnect"]);
     world.feed(ConnectionInput::Sent);
     assert_eq!(ended(world, fin()), "closed");
@@ -201,7 +201,7 @@ fn a_session_that_no_client_takes_up_is_ended_by_one_more_connection() {
 fn a_server_that_has_gone_quiet_is_not_waited_for() {
     for steps in 0..3 {
         let mut world = ending_session();
-        world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened].into_iter().take(steps));
+        world.feed_all([DIALLED, ConnectionInput::Opened].into_iter().take(steps));
         let (waited, actions) = world.late();
         assert!(waited <= Duration::from_millis(1_100), "{steps}: {waited:?}");
         assert_eq!(actions, ["expire"]);
@@ -212,7 +212,7 @@ fn a_server_that_has_gone_quiet_is_not_waited_for() {
 #[test]
 fn one_that_goes_on_is_given_time() {
     let mut world = ending_session();
-    world.after(900).feed(ConnectionInput::Dialled);
+    world.after(900).feed(DIALLED);
     world.after(900).feed(ConnectionInput::Received);
     world.after(900).feed(ConnectionInput::Opened);
     assert_eq!(world.after(900).feed(accept(SessionFound::New)), ["disconnect"]);
@@ -221,7 +221,7 @@ fn one_that_goes_on_is_given_time() {
 #[test]
 fn a_signal_cuts_it_short() {
     let mut world = ending_session();
-    world.feed(ConnectionInput::Dialled);
+    world.feed(DIALLED);
     world.feed(ConnectionInput::Signal(2));
     assert_eq!(world.late().0, Duration::from_millis(250));
 }
@@ -244,7 +244,7 @@ fn one_that_did_not_is_reported_by_one_more_connection() {
     assert_eq!(actions.last().map(String::as_str), Some("dial ws://a/mqtt 5 mqtt"));
     // What was lost is reported all the same.
     world.feed_all([
-        ConnectionInput::Dialled,
+        DIALLED,
         ConnectionInput::Opened,
         accept(SessionFound::New),
         ConnectionInput::Sent,
@@ -257,7 +257,7 @@ fn an_old_session_is_not_ended_for_a_caller_that_was_never_connected() {
     let mut world = World::new(policy());
     world.feed_all([
         ConnectionInput::Connect,
-        ConnectionInput::Dialled,
+        DIALLED,
         ConnectionInput::Opened,
         accept(SessionFound::Stale),
     ]);
@@ -270,7 +270,7 @@ fn what_is_left_of_an_old_session_is_discarded_by_a_caller_that_ends_too() {
     let mut world = World::new(policy());
     world.feed_all([
         ConnectionInput::Connect,
-        ConnectionInput::Dialled,
+        DIALLED,
         ConnectionInput::Opened,
         accept(SessionFound::Stale),
     ]);
@@ -283,7 +283,7 @@ fn what_is_left_of_an_old_session_is_discarded_by_a_caller_that_ends_too() {
 #[test]
 fn an_end_while_a_session_is_ended_is_not_about_the_version() {
     let mut world = ending_session();
-    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+    world.feed_all([DIALLED, ConnectionInput::Opened]);
     assert_eq!(world.feed(fail(refused_silently())), ["drop", "drop", "closed"]);
 }
 

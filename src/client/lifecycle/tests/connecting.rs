@@ -6,7 +6,7 @@ use crate::mqtt::property::{Property, PropertyId};
 
 fn handshaking(policy: Policy) -> World {
     let mut world = World::new(policy);
-    world.feed_all([ConnectionInput::Connect, ConnectionInput::Dialled]);
+    world.feed_all([ConnectionInput::Connect, DIALLED]);
     world
 }
 
@@ -19,7 +19,7 @@ fn awaiting_connack(policy: Policy) -> World {
 /// The next connection of the same try, up to CONNECT.
 fn go_on(world: &mut World) {
     assert_eq!(world.state(), "Dialling");
-    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+    world.feed_all([DIALLED, ConnectionInput::Opened]);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_end_while_a_lost_connection_is_made_again_is_not_about_the_version() {
     let mut world = World::online(policy());
     world.feed(fail(fin()));
     world.late();
-    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened, fail(refused_silently())]);
+    world.feed_all([DIALLED, ConnectionInput::Opened, fail(refused_silently())]);
     assert_eq!(world.state(), "Backoff");
 }
 
@@ -185,7 +185,7 @@ fn what_was_connected_with_is_named_and_the_flags_for_it() {
         if is_other_name {
             world.feed(fail(status(400)));
             assert_eq!(world.state(), "Dialling");
-            world.feed(ConnectionInput::Dialled);
+            world.feed(DIALLED);
         }
         world.feed(ConnectionInput::Opened);
         for code in codes {
@@ -235,7 +235,7 @@ fn silence_of_a_server_that_has_accepted_before_is_not_about_the_version() {
     let mut world = World::online(policy());
     world.feed(fail(fin()));
     world.late();
-    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+    world.feed_all([DIALLED, ConnectionInput::Opened]);
     assert_eq!(world.late(), (Duration::from_secs(12), vec!["expire".to_owned()]));
 }
 
@@ -245,7 +245,7 @@ fn redirects_are_followed_where_that_is_wanted() {
     let mut world = handshaking(follow);
     let actions = world.feed(fail(redirect("/there")));
     assert_eq!(actions, ["drop", "dial ws://a/there 5 mqtt"]);
-    world.feed(ConnectionInput::Dialled);
+    world.feed(DIALLED);
     let actions = world.feed(fail(status(404)));
     assert!(actions[1].starts_with("fail: redirected to ws://a/there: "), "{actions:?}");
     let mut world = handshaking(policy());
@@ -259,7 +259,7 @@ fn credentials_are_not_sent_to_another_server() {
     let actions = world.feed(fail(redirect("http://b/x")));
     let line = "warn: redirected to another server, b:80; withheld from it: user name and password";
     assert_eq!(actions, ["drop", line, "dial ws://b/x 5 mqtt withheld"]);
-    world.feed(ConnectionInput::Dialled);
+    world.feed(DIALLED);
     let actions = world.feed(fail(redirect("http://b/y")));
     assert_eq!(actions, ["drop", "dial ws://b/y 5 mqtt withheld"], "reported once");
 }
@@ -277,7 +277,7 @@ fn another_version_begins_where_the_redirect_began() {
 fn a_circle_of_redirects_ends() {
     let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
     world.feed(fail(redirect("/b")));
-    world.feed(ConnectionInput::Dialled);
+    world.feed(DIALLED);
     let actions = world.feed(fail(redirect("/mqtt")));
     assert!(actions[1].contains("circle"), "{actions:?}");
 }
@@ -410,7 +410,7 @@ fn a_server_that_sends_its_client_away_leads_to_the_next_address() {
 #[test]
 fn an_error_that_means_us_ends_it_at_the_first_address() {
     let mut world = World::new(two_addresses());
-    world.feed_all([ConnectionInput::Connect, ConnectionInput::Dialled, fail(status(401))]);
+    world.feed_all([ConnectionInput::Connect, DIALLED, fail(status(401))]);
     assert_eq!(world.state(), "Closed");
 }
 
@@ -420,11 +420,7 @@ fn credentials_are_asked_for_at_each_connection() {
     for _ in 0..3 {
         world.feed(fail(fin()));
         assert_eq!(world.late().1, ["dial ws://a/mqtt 5 mqtt"]);
-        world.feed_all([
-            ConnectionInput::Dialled,
-            ConnectionInput::Opened,
-            accept(SessionFound::New),
-        ]);
+        world.feed_all([DIALLED, ConnectionInput::Opened, accept(SessionFound::New)]);
     }
 }
 

@@ -6,6 +6,7 @@ mod connecting;
 mod random;
 mod renewal;
 mod repeated;
+mod round;
 mod standstill;
 mod table;
 mod temporary;
@@ -117,7 +118,7 @@ impl World {
         let mut world = Self::new(policy);
         world.feed_all([
             ConnectionInput::Connect,
-            ConnectionInput::Dialled,
+            DIALLED,
             ConnectionInput::Opened,
             accept(SessionFound::New),
         ]);
@@ -130,11 +131,7 @@ impl World {
     pub fn reconnect(&mut self) {
         assert_eq!(self.state(), "Backoff");
         self.late();
-        self.feed_all([
-            ConnectionInput::Dialled,
-            ConnectionInput::Opened,
-            accept(SessionFound::Resumed),
-        ]);
+        self.feed_all([DIALLED, ConnectionInput::Opened, accept(SessionFound::Resumed)]);
         assert_eq!(self.state(), "Online");
     }
 }
@@ -168,6 +165,9 @@ pub fn words(action: &Action) -> String {
         Action::Fail(error) => format!("fail: {error}"),
     }
 }
+
+/// There is no other address of the name.
+pub const DIALLED: ConnectionInput = ConnectionInput::Dialled { untried: 0 };
 
 pub fn accept(accepted: SessionFound) -> ConnectionInput {
     ConnectionInput::Accepted(accepted)

@@ -8,7 +8,7 @@ const SCHEDULES: u64 = 400;
 /// What happens next, and the event that must come of it at once, if any.
 fn next(random: &mut fastrand::Rng, number: u64, state: &str) -> (ConnectionInput, Option<String>) {
     match random.u8(..100) {
-        0..15 => (ConnectionInput::Dialled, None),
+        0..15 => (DIALLED, None),
         15..30 => (ConnectionInput::Opened, None),
         30..45 => {
             let kinds = [SessionFound::New, SessionFound::Resumed, SessionFound::Stale];

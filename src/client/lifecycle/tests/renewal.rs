@@ -20,7 +20,7 @@ fn online_for_forty_seconds() -> World {
     let change = CredentialChange::Other;
     world.feed_all([
         ConnectionInput::Fetched(Fetched { endpoint: None, change, renew_at }),
-        ConnectionInput::Dialled,
+        DIALLED,
         ConnectionInput::Opened,
         accept(SessionFound::New),
     ]);
@@ -66,7 +66,7 @@ fn what_was_refused_is_not_sent_again() {
         let mut world = online();
         world.feed(fail(fin()));
         world.late();
-        world.feed_all([fetched(CredentialChange::Same), ConnectionInput::Dialled, fail(error())]);
+        world.feed_all([fetched(CredentialChange::Same), DIALLED, fail(error())]);
         let (began, mut looks) = (world.now, 0);
         loop {
             assert_eq!(world.late().1, ["fetch ws://a/mqtt"]);
@@ -88,14 +88,14 @@ fn others_are_tried_after_a_refusal() {
     world.feed(fail(fin()));
     world.late();
     for _ in 0..10 {
-        world.feed_all([fetched(CredentialChange::Other), ConnectionInput::Dialled]);
+        world.feed_all([fetched(CredentialChange::Other), DIALLED]);
         let actions = world.feed(fail(status(403)));
         assert!(actions[1].ends_with("; looking for other credentials"), "{actions:?}");
         world.late();
     }
     world.feed_all([
         fetched(CredentialChange::Other),
-        ConnectionInput::Dialled,
+        DIALLED,
         ConnectionInput::Opened,
         accept(SessionFound::Resumed),
     ]);
@@ -126,7 +126,7 @@ fn a_connection_is_renewed_before_its_credentials_end() {
     assert_eq!(actions, [words, "leave"]);
     assert_eq!(world.feed_all([ConnectionInput::Sent]).state(), "ReplacingSession");
     assert_eq!(world.feed(fail(fin())), ["drop", "dial ws://a/mqtt 5 mqtt"]);
-    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+    world.feed_all([DIALLED, ConnectionInput::Opened]);
     assert_eq!(world.feed(accept(SessionFound::Resumed)), ["Reconnected"]);
 }
 
@@ -171,12 +171,7 @@ fn a_url_takes_the_place_of_the_one_before() {
             world.feed(ConnectionInput::Fetched(Fetched { endpoint, change, renew_at: None }));
         let shown = url.split('?').next().unwrap();
         assert_eq!(actions, [format!("dial {shown}?... 5 mqtt")]);
-        world.feed_all([
-            ConnectionInput::Dialled,
-            ConnectionInput::Opened,
-            accept(SessionFound::New),
-            fail(fin()),
-        ]);
+        world.feed_all([DIALLED, ConnectionInput::Opened, accept(SessionFound::New), fail(fin())]);
         assert_eq!(world.lifecycle.server().to_string(), format!("{shown}?..."));
         world.late();
     }

@@ -88,11 +88,7 @@ fn a_connection_that_is_not_accepted_is_no_round() {
     round(&mut world, Some(7), fin(), 10);
     for _ in 0..3 {
         world.late();
-        world.feed_all([
-            ConnectionInput::Dialled,
-            ConnectionInput::Opened,
-            fail(refused_silently()),
-        ]);
+        world.feed_all([DIALLED, ConnectionInput::Opened, fail(refused_silently())]);
     }
     assert_eq!(world.state(), "Backoff");
 }
@@ -120,8 +116,8 @@ fn without_reconnecting_the_loss_is_reported() {
 }
 
 const SUBSCRIBE: &str = "warn: the server ended three connections in a row soon after SUBSCRIBE: \
-     another client may use the same id (choose another id with -i), or the server forbids a filter, \
-     its QoS or so many filters";
+     another client may use the same id (choose another id with -i), or the server forbids a \
+     filter, its QoS or so many filters";
 
 #[test]
 fn ends_after_subscribe_are_explained_once() {

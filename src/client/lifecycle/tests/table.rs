@@ -6,7 +6,7 @@ use super::*;
 fn worlds() -> Vec<World> {
     let connecting = |count: usize| {
         let mut world = World::new(policy());
-        let steps = [ConnectionInput::Connect, ConnectionInput::Dialled, ConnectionInput::Opened];
+        let steps = [ConnectionInput::Connect, DIALLED, ConnectionInput::Opened];
         world.feed_all(steps.into_iter().take(count));
         world
     };
@@ -129,7 +129,7 @@ fn nothing_under_way() {
 
 #[test]
 fn dialled() {
-    check(|| ConnectionInput::Dialled, &[("Dialling", "Handshaking")]);
+    check(|| DIALLED, &[("Dialling", "Handshaking")]);
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn an_end_after_which_another_try_may_succeed() {
             ("AwaitingConnack", &format!("Closed: drop, {lost}")),
             (
                 "Online",
-                "Backoff: drop, warn: ws://a/mqtt: connection lost: the server closed the connection; \
-                 trying again",
+                "Backoff: drop, warn: ws://a/mqtt: connection lost: the server closed the \
+                 connection; trying again",
             ),
             ("Backoff", &format!("Closed: drop, {lost}")),
             ("ReplacingSession", "Dialling: drop, forget true, dial ws://a/mqtt 5 mqtt"),
@@ -214,7 +214,8 @@ fn time_that_is_up() {
         (
             "AwaitingConnack",
             4_000,
-            "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, dial ws://a/mqtt 3.1.1 mqtt",
+            "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, \
+             dial ws://a/mqtt 3.1.1 mqtt",
         ),
         (
             "ReplacingSession",

@@ -65,7 +65,7 @@ fn wait_is_reported_once() {
 #[test]
 fn a_try_of_wait_is_cut_to_what_is_left() {
     let mut world = waiting(1);
-    world.feed(ConnectionInput::Dialled);
+    world.feed(DIALLED);
     assert_eq!(world.lifecycle.budget(), Duration::from_secs(1));
     assert_eq!(world.late(), (Duration::from_secs(1), vec!["expire".to_owned()]));
     world.feed(fail(late_at(Step::Transport(Phase::Upgrade))));
@@ -90,7 +90,7 @@ fn an_error_says_whether_it_was_waited_for() {
 #[test]
 fn without_wait_there_is_one_try_with_all_the_time() {
     let mut world = waiting(0);
-    world.feed(ConnectionInput::Dialled);
+    world.feed(DIALLED);
     assert_eq!(world.late().0, Duration::from_secs(12));
     world.feed(fail(late_at(Step::Transport(Phase::Upgrade))));
     assert_eq!(world.state(), "Closed");
@@ -100,7 +100,7 @@ fn without_wait_there_is_one_try_with_all_the_time() {
 fn wait_does_not_wait_where_every_try_would_fail() {
     for error in [status(401), status(403), refused(4), refused(5)] {
         let mut world = waiting(600);
-        world.feed_all([ConnectionInput::Dialled, fail(error)]);
+        world.feed_all([DIALLED, fail(error)]);
         assert_eq!(world.state(), "Closed");
     }
 }
@@ -192,7 +192,7 @@ fn what_is_found_again_is_reported() {
     {
         let mut world = lost(None);
         world.late();
-        world.after(2_000).feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+        world.after(2_000).feed_all([DIALLED, ConnectionInput::Opened]);
         let actions = world.feed(accept(accepted));
         assert!(actions[0].starts_with("warn: connected again after "), "{actions:?}");
         assert!(actions[0].ends_with(&format!(" s, {session}")), "{actions:?}");
@@ -245,6 +245,6 @@ fn the_error_of_the_latest_try_of_wait_is_known_until_there_is_a_connection() {
         assert_eq!(world.lifecycle.latest_error(), Some(words.as_str()));
         world.late();
     }
-    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened, accept(SessionFound::New)]);
+    world.feed_all([DIALLED, ConnectionInput::Opened, accept(SessionFound::New)]);
     assert_eq!(world.lifecycle.latest_error(), None);
 }

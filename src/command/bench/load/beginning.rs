@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
-use super::dialer::Dialer;
 use super::{Load, LoadPhase, RunDisplay, Window};
 use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
@@ -31,16 +30,15 @@ impl<D: RunDisplay> Load<D> {
 
     /// Connects, and goes on when all have connected or failed.
     pub(super) fn connect(&mut self, fleet: &mut Fleet, now: Instant) {
-        for (id, intended) in self.dialer.due(now) {
+        for (id, intended) in self.connecting.due_first(now) {
             fleet.dial(id, intended, now);
         }
-        let is_settled = self.dialer.is_done() && self.connecting.is_settled();
+        let is_settled = self.connecting.is_settled();
         match self.phase {
             LoadPhase::Readers if is_settled => {
                 let plan = self.context.load.plan;
                 let others = plan.subscribers..plan.connections();
-                self.connecting.expect(others.len());
-                self.dialer = Dialer::new(others, self.context.load.connect_rate, now);
+                self.connecting.expect(others, self.context.load.connect_rate, now);
                 self.phase = LoadPhase::Others;
                 self.connect(fleet, now);
             }
@@ -51,14 +49,15 @@ impl<D: RunDisplay> Load<D> {
             | LoadPhase::Sending
             | LoadPhase::Draining
             | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
             | LoadPhase::Over => {}
         }
     }
 
     /// All are connected: the load begins, or the connections stand.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.results.connections.took = now - self.began;
-        self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.began);
+        self.results.connections.took = now - self.times.began;
+        self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.times.began);
         let times = self.context.load.times;
         if self.results.connections.made == 0 {
             self.phase = LoadPhase::Closing(now);
@@ -93,6 +92,8 @@ impl<D: RunDisplay> Load<D> {
                 ConnectionState::Lost
                 | ConnectionState::Pending
                 | ConnectionState::Subscribing(_)
+                | ConnectionState::Away
+                | ConnectionState::Returning(_)
                 | ConnectionState::Closed => {}
             }
         }

@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::dialer::Dialer;
 use crate::client::fleet::{Cause, Made};
 use crate::command::bench::clock::number;
 use crate::command::bench::config::Comeback;
@@ -22,6 +24,10 @@ pub enum ConnectionState {
     Ready,
     /// It was ready, is lost, and may come back.
     Lost,
+    /// The run has ended it, and it comes back.
+    Away,
+    /// It was away, and waits for so many codes of SUBACK.
+    Returning(usize),
     /// It could not be made.
     Failed,
     /// It has ended as it should.
@@ -32,6 +38,8 @@ pub enum ConnectionState {
 #[derive(Debug)]
 pub struct Connecting {
     states: Vec<ConnectionState>,
+    /// Those that begin for the first time.
+    dialer: Dialer,
     /// How many are to become ready or to fail before it goes on.
     pending: usize,
     /// When those come back that were lost.
@@ -47,6 +55,7 @@ impl Connecting {
     pub fn new(count: usize, comeback: Comeback, seed: u64, now: Instant) -> Self {
         Self {
             states: vec![ConnectionState::Pending; count],
+            dialer: Dialer::new(0..0, None, now),
             pending: 0,
             comebacks: BinaryHeap::new(),
             comeback,
@@ -60,14 +69,25 @@ impl Connecting {
         self.states[id]
     }
 
-    /// So many more are to become ready.
-    pub fn expect(&mut self, count: usize) {
-        self.pending += count;
+    /// These are to be made now, at this rate, and to become ready.
+    pub fn expect(&mut self, ids: Range<usize>, rate: Option<f64>, now: Instant) {
+        self.pending += ids.len();
+        self.dialer = Dialer::new(ids, rate, now);
+    }
+
+    /// Those that are to begin for the first time now, each with its time.
+    pub fn due_first(&mut self, now: Instant) -> Vec<(usize, Instant)> {
+        self.dialer.due(now)
+    }
+
+    /// When the next is to begin for the first time.
+    pub fn next_first(&self) -> Option<Instant> {
+        self.dialer.next()
     }
 
     /// Whether all that were begun are ready or have failed.
     pub fn is_settled(&self) -> bool {
-        self.pending == 0
+        self.dialer.is_done() && self.pending == 0
     }
 
     /// How many are online.
@@ -116,16 +136,23 @@ impl Connecting {
         took: Duration,
         to: &mut ConnectionResults,
     ) -> Result<Option<QoS>, Cause> {
-        let ConnectionState::Subscribing(missing) = self.states[id] else { return Ok(None) };
+        let (ConnectionState::Subscribing(missing) | ConnectionState::Returning(missing)) =
+            self.states[id]
+        else {
+            return Ok(None);
+        };
         if let Some(code) = codes.iter().find(|code| code.is_error()) {
             return Err(Cause::Suback(*code));
         }
+        let is_first = matches!(self.states[id], ConnectionState::Subscribing(_));
         match missing.saturating_sub(codes.len()) {
-            0 => {
+            0 if is_first => {
                 to.times.suback.add(number(took));
                 self.settle(id, ConnectionState::Ready);
             }
-            left => self.states[id] = ConnectionState::Subscribing(left),
+            0 => self.states[id] = ConnectionState::Ready,
+            left if is_first => self.states[id] = ConnectionState::Subscribing(left),
+            left => self.states[id] = ConnectionState::Returning(left),
         }
         Ok(codes.iter().filter_map(|code| QoS::from_bits(code.0)).min())
     }
@@ -135,6 +162,10 @@ impl Connecting {
     pub fn not_made(&mut self, id: usize, cause: Cause, now: Instant, to: &mut ConnectionResults) {
         match self.states[id] {
             ConnectionState::Lost => return self.come_back(id, now),
+            ConnectionState::Away | ConnectionState::Returning(_) => {
+                self.states[id] = ConnectionState::Away;
+                return self.come_back(id, now);
+            }
             ConnectionState::Pending | ConnectionState::Subscribing(_) => {}
             ConnectionState::Ready | ConnectionState::Failed | ConnectionState::Closed => return,
         }
@@ -145,12 +176,29 @@ impl Connecting {
 
     /// A connection was lost.
     pub fn lost(&mut self, id: usize, cause: Cause, now: Instant, to: &mut ConnectionResults) {
-        if matches!(self.states[id], ConnectionState::Pending | ConnectionState::Subscribing(_)) {
+        if matches!(
+            self.states[id],
+            ConnectionState::Pending
+                | ConnectionState::Subscribing(_)
+                | ConnectionState::Returning(_)
+        ) {
             return self.not_made(id, cause, now, to);
         }
         *to.disconnected.entry(cause).or_default() += 1;
         self.states[id] = ConnectionState::Lost;
         self.come_back(id, now);
+    }
+
+    /// The run ends a connection, which comes back.
+    pub fn leave(&mut self, id: usize) {
+        self.states[id] = ConnectionState::Away;
+    }
+
+    /// A connection that was away was made again; so many codes of SUBACK are to come.
+    pub fn returns(&mut self, id: usize, codes: usize) {
+        let is_ready = codes == 0;
+        self.states[id] =
+            if is_ready { ConnectionState::Ready } else { ConnectionState::Returning(codes) };
     }
 
     fn come_back(&mut self, id: usize, now: Instant) {

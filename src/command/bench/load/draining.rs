@@ -1,8 +1,10 @@
 //! The end: what is missing is waited for, what is lost is decided, the connections are closed.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
+use super::sending::OpenMessage;
 use super::{Load, LoadPhase, RunDisplay};
 use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
@@ -17,6 +19,23 @@ const SHORT_DRAIN: Duration = Duration::from_secs(2);
 /// How long closing all connections takes at most.
 pub const CLOSING: Duration = Duration::from_secs(2);
 
+/// Why a message need not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It was not acknowledged.
+    Unacknowledged,
+    /// It was of QoS 2, and the server lost the session.
+    SessionLost,
+}
+
+/// A message that need not come.
+#[derive(Debug)]
+struct Excuse {
+    sequence: u64,
+    intended: u64,
+    doubt: Doubt,
+}
+
 impl<D: RunDisplay> Load<D> {
     /// Copies that are to come and have not.
     pub(super) fn missing(&self) -> u64 {
@@ -28,7 +47,7 @@ impl<D: RunDisplay> Load<D> {
         let is_complete = self.missing() == 0 && self.sending.unfinished == 0;
         let patience = if is_complete { SILENCE } else { self.context.load.times.drain };
         let is_hurried =
-            self.signal.is_some_and(|(_, since)| now.duration_since(since) >= SHORT_DRAIN);
+            self.times.signal.is_some_and(|(_, since)| now.duration_since(since) >= SHORT_DRAIN);
         if at >= self.receiving.latest + number(patience) || is_hurried {
             self.judge();
             self.phase = LoadPhase::Closing(now);
@@ -40,7 +59,7 @@ impl<D: RunDisplay> Load<D> {
         let is_complete = self.missing() == 0 && self.sending.unfinished == 0;
         let patience = if is_complete { SILENCE } else { self.context.load.times.drain };
         let quiet = self.context.clock.instant(self.receiving.latest + number(patience));
-        match self.signal {
+        match self.times.signal {
             Some((_, since)) => quiet.min(since + SHORT_DRAIN),
             None => quiet,
         }
@@ -50,47 +69,72 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn judge(&mut self) {
         let open = self.sending.open_messages();
         self.results.messages.unacknowledged += open.len() as u64;
+        let excuses = self.excuses(&open);
         let plan = self.context.load.plan;
         for subscriber in 0..plan.subscribers {
-            if self.connecting.state(subscriber) == ConnectionState::Failed {
-                continue;
+            match self.connecting.state(subscriber) {
+                ConnectionState::Failed => continue,
+                // What came to none of its connections any more was not promised.
+                ConnectionState::Lost | ConnectionState::Away | ConnectionState::Returning(_) => {
+                    self.receiving.leave(subscriber, &self.context);
+                }
+                ConnectionState::Pending
+                | ConnectionState::Subscribing(_)
+                | ConnectionState::Ready
+                | ConnectionState::Closed => {}
             }
             for (stream, place) in plan.pairs_of(subscriber) {
-                let [all, in_window] = self.sending.streams[stream];
-                let (lost, missed) = self.receiving.judge(place, all);
-                let verified = &mut self.results.verified;
-                verified.copies += all;
-                verified.lost += lost;
-                verified.missed += missed;
-                self.results.messages.expected += in_window;
+                let excuses = excuses.get(&stream).map_or(&[][..], Vec::as_slice);
+                self.judge_pair(subscriber, stream, place, excuses);
             }
-            self.forgive(subscriber, &open);
         }
         let came = self.receiving.distinct_in_window;
         let never = self.results.messages.expected.saturating_sub(came);
         self.results.latencies.delivery.add_never(never);
         self.judge_acknowledgements(&open);
+        self.absences.finish(&mut self.results.disturbances);
     }
 
-    /// A message that was not acknowledged need not come.
-    pub(super) fn forgive(&mut self, subscriber: usize, open: &[(usize, u64, u64)]) {
+    /// The messages that need not come, by their streams.
+    fn excuses(&self, open: &[OpenMessage]) -> BTreeMap<usize, Vec<Excuse>> {
         let plan = self.context.load.plan;
-        for (publisher, number, intended) in open {
-            let (topic, stream, sequence) = plan.place(*publisher, *number);
-            let is_missing = plan.takes(subscriber, topic)
-                && !self.receiving.has(subscriber, stream, sequence, &self.context);
-            if is_missing {
-                let verified = &mut self.results.verified;
-                verified.lost = verified.lost.saturating_sub(1);
-                verified.copies -= 1;
-                if self.context.window.holds(*intended) {
-                    self.results.messages.expected -= 1;
-                }
-            }
+        let mut excuses: BTreeMap<usize, Vec<Excuse>> = BTreeMap::new();
+        let open = open.iter().map(|message| (message, Doubt::Unacknowledged));
+        let doubtful = self.sending.doubtful.iter().map(|message| (message, Doubt::SessionLost));
+        for ((publisher, number, intended), doubt) in open.chain(doubtful) {
+            let (_, stream, sequence) = plan.place(*publisher, *number);
+            let excuse = Excuse { sequence, intended: *intended, doubt };
+            excuses.entry(stream).or_default().push(excuse);
         }
+        excuses
     }
 
-    pub(super) fn judge_acknowledgements(&mut self, open: &[(usize, u64, u64)]) {
+    /// Decides what a reader has lost of a stream.
+    fn judge_pair(&mut self, subscriber: usize, stream: usize, place: usize, excuses: &[Excuse]) {
+        let [mut all, mut in_window] = self.sending.streams[stream];
+        let (mut lost, mut missed) = self.receiving.judge(place, all);
+        let verified = &mut self.results.verified;
+        for Excuse { sequence, intended, doubt } in excuses {
+            if self.receiving.has(subscriber, stream, *sequence, &self.context) {
+                continue;
+            }
+            all -= 1;
+            in_window -= u64::from(self.context.window.holds(*intended));
+            // It is one of those that are absent.
+            if lost > 0 {
+                lost -= 1;
+            } else {
+                missed = missed.saturating_sub(1);
+            }
+            verified.undecided += u64::from(*doubt == Doubt::SessionLost);
+        }
+        verified.copies += all;
+        verified.lost += lost;
+        verified.missed += missed;
+        self.results.messages.expected += in_window;
+    }
+
+    pub(super) fn judge_acknowledgements(&mut self, open: &[OpenMessage]) {
         let window = self.context.window;
         let open = open.iter().filter(|(_, _, intended)| window.holds(*intended)).count();
         let unsent = self.results.messages.unsent;
@@ -107,12 +151,19 @@ impl<D: RunDisplay> Load<D> {
 
     pub(super) fn close(&mut self, fleet: &mut Fleet, since: Instant, now: Instant) {
         self.connecting.stop();
+        self.absences.redial.clear();
         for id in 0..self.context.load.plan.connections() {
             match self.connecting.state(id) {
                 ConnectionState::Ready
                 | ConnectionState::Subscribing(_)
                 | ConnectionState::Pending
-                | ConnectionState::Lost => {
+                | ConnectionState::Lost
+                | ConnectionState::Away
+                | ConnectionState::Returning(_) => {
+                    let is_pending = self.connecting.state(id) == ConnectionState::Pending;
+                    if !is_pending || fleet.has_sent_connect(id) {
+                        self.chores.sessions.push(id);
+                    }
                     self.connecting.closed(id);
                     self.chores.closing += 1;
                     fleet.close(id, now);
@@ -121,7 +172,7 @@ impl<D: RunDisplay> Load<D> {
             }
         }
         if now >= since + CLOSING || self.chores.closing == 0 {
-            self.phase = LoadPhase::Over;
+            self.begin_ending(now);
         }
     }
 }

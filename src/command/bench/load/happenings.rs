@@ -1,15 +1,17 @@
 //! What happens to the connections of a load.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::absences::ArrivedCopy;
 use super::connecting::ConnectionState;
-use super::receiving::ReceivedSink;
+use super::receiving::{FirstCopy, ReceivedSink};
 use super::{Load, LoadPhase, RunDisplay};
 use crate::client::fleet::{Cause, Made};
 use crate::command::bench::config::Comeback;
 use crate::command::bench::plan::Role;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
 
 impl<D: RunDisplay> Load<D> {
     pub(super) fn received(&mut self, id: usize, head: &Publish, payload: &[u8], now: Instant) {
@@ -22,27 +24,46 @@ impl<D: RunDisplay> Load<D> {
             second_times: &mut seconds.times,
             second_received: &mut seconds.received,
         };
-        let publisher = receiving.message(id, head, payload, context, &mut sink, at);
-        if let Some(publisher) = publisher.filter(|_| context.load.messages.qos == QoS::AtMostOnce)
-        {
+        let came = receiving.message(id, head, payload, context, &mut sink, at);
+        let Some(FirstCopy { publisher, intended }) = came else { return };
+        if context.load.messages.qos == QoS::AtMostOnce {
             sending.arrived(publisher, context, at);
+        }
+        if context.load.disturbances.concern_copies() {
+            let publisher = context.load.plan.publisher_id(publisher);
+            let copy = ArrivedCopy { reader: id, publisher, intended, at };
+            let is_near = self.absences.copy(copy);
+            if context.load.disturbances.has_cuts() && !is_near && context.window.holds(intended) {
+                results.disturbances.away.add(at.saturating_sub(intended));
+            }
         }
     }
 
     pub(super) fn made(&mut self, id: usize, made: &Made, at: u64) {
         let was = self.connecting.state(id);
-        let plan = self.context.load.plan;
+        let role = self.context.load.plan.role(id);
         let announced = made.connack.properties.receive_maximum();
         self.results.connections.receive_maximum = announced;
-        let codes = match plan.role(id) {
-            Role::Subscriber(subscriber) => plan.topics_of_subscriber(subscriber).len(),
-            Role::Publisher(_) | Role::Idle(_) => 0,
-        };
-        self.connecting.made(id, made, codes, &mut self.results.connections);
-        match plan.role(id) {
+        match was {
+            ConnectionState::Closed => return self.made_clean(id),
+            ConnectionState::Away => self.returns(id, made, at),
+            ConnectionState::Pending
+            | ConnectionState::Subscribing(_)
+            | ConnectionState::Ready
+            | ConnectionState::Lost
+            | ConnectionState::Returning(_)
+            | ConnectionState::Failed => {
+                let codes = self.codes(id);
+                self.connecting.made(id, made, codes, &mut self.results.connections);
+            }
+        }
+        match role {
             // The session of one that was lost subscribes again by itself.
             Role::Subscriber(_) if was == ConnectionState::Pending => {
                 self.chores.subscribe.push(id);
+            }
+            Role::Subscriber(subscriber) if !made.connack.session_present => {
+                self.receiving.leave(subscriber, &self.context);
             }
             Role::Publisher(publisher) if self.phase == LoadPhase::Sending => {
                 self.sending.online(publisher, &self.context, at);
@@ -51,20 +72,92 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
-    pub(super) fn lost(&mut self, id: usize, cause: Cause, now: Instant) {
-        if matches!(self.phase, LoadPhase::Closing(_) | LoadPhase::Over) {
-            return;
-        }
-        self.connecting.lost(id, cause, now, &mut self.results.connections);
-        match self.context.load.plan.role(id) {
-            Role::Subscriber(subscriber) => self.receiving.leave(subscriber, &self.context),
-            Role::Publisher(publisher) => {
-                self.sending.offline(publisher, self.context.clock.number(now));
-                if self.context.load.comeback == Comeback::Never {
-                    self.sending.give_up(publisher);
+    pub(super) fn subscribed(
+        &mut self,
+        id: usize,
+        codes: &[ReasonCode],
+        took: Duration,
+        now: Instant,
+    ) {
+        let was = self.connecting.state(id);
+        let to = &mut self.results.connections;
+        match self.connecting.subscribed(id, codes, took, to) {
+            Ok(granted) => {
+                let results = &mut self.results;
+                results.granted = [results.granted, granted].into_iter().flatten().min();
+                let is_ready = self.connecting.state(id) == ConnectionState::Ready;
+                if is_ready && matches!(was, ConnectionState::Returning(_)) {
+                    self.is_back(id, false, self.context.clock.number(now));
                 }
             }
-            Role::Idle(_) => {}
+            Err(cause) => {
+                self.not_made(id, cause, now);
+                self.chores.abandon.push(id);
+            }
+        }
+    }
+
+    pub(super) fn not_made(&mut self, id: usize, cause: Cause, now: Instant) {
+        match self.connecting.state(id) {
+            ConnectionState::Closed => return self.session_left(),
+            ConnectionState::Away | ConnectionState::Returning(_) => {
+                self.absences.failed(id, cause);
+            }
+            ConnectionState::Pending
+            | ConnectionState::Subscribing(_)
+            | ConnectionState::Ready
+            | ConnectionState::Lost
+            | ConnectionState::Failed => {}
+        }
+        if cause.is_after_connect() {
+            // The server may have accepted it, and may keep its session.
+            self.chores.sessions.push(id);
+        }
+        self.connecting.not_made(id, cause, now, &mut self.results.connections);
+    }
+
+    pub(super) fn lost(&mut self, id: usize, cause: Cause, now: Instant) {
+        match self.phase {
+            // The clean connection was made, which is enough.
+            LoadPhase::Ending(_) => return self.session_ended(),
+            LoadPhase::Closing(_) | LoadPhase::Over => return,
+            LoadPhase::Readers
+            | LoadPhase::Others
+            | LoadPhase::Holding(_)
+            | LoadPhase::Sending
+            | LoadPhase::Draining => {}
+        }
+        match self.connecting.state(id) {
+            ConnectionState::Returning(_) => return self.not_made(id, cause, now),
+            ConnectionState::Pending
+            | ConnectionState::Subscribing(_)
+            | ConnectionState::Ready
+            | ConnectionState::Lost
+            | ConnectionState::Away
+            | ConnectionState::Failed
+            | ConnectionState::Closed => {}
+        }
+        self.absences.stalls.lost(id, self.context.clock.number(now));
+        self.connecting.lost(id, cause, now, &mut self.results.connections);
+        self.is_away(id, self.context.clock.number(now));
+        if let Role::Publisher(publisher) = self.context.load.plan.role(id)
+            && self.context.load.comeback == Comeback::Never
+        {
+            self.sending.give_up(publisher);
+        }
+    }
+
+    /// A connection has ended as it was asked to.
+    pub(super) fn closed(&mut self, id: usize) {
+        match self.phase {
+            LoadPhase::Closing(_) => self.chores.closing = self.chores.closing.saturating_sub(1),
+            LoadPhase::Ending(_) => self.session_ended(),
+            LoadPhase::Readers
+            | LoadPhase::Others
+            | LoadPhase::Holding(_)
+            | LoadPhase::Sending
+            | LoadPhase::Draining => self.absences.redial.push(id),
+            LoadPhase::Over => {}
         }
     }
 }

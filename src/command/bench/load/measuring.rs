@@ -32,6 +32,17 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
+    /// The connections have stood for as long as they were to.
+    pub(super) fn end_holding(&mut self, now: Instant) {
+        let at = self.context.clock.number(now);
+        let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
+        self.results.held = Some((held, self.connecting.online()));
+        self.results.generator.cpu = self.seconds.cpu_of_window(now);
+        self.seconds.finish(&mut self.results.generator);
+        self.absences.finish(&mut self.results.disturbances);
+        self.phase = LoadPhase::Closing(now);
+    }
+
     /// Ends the seconds of the window that are over.
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
         if self.seconds.is_over(at) && at <= self.context.window.end {
@@ -56,7 +67,7 @@ impl<D: RunDisplay> Load<D> {
         window.end = window.end.min(at.max(window.begin));
         let length = Duration::from_nanos(window.end.saturating_sub(window.begin));
         self.results.messages.window = length;
-        self.results.messages.unsent = match self.signal {
+        self.results.messages.unsent = match self.times.signal {
             None => self.sending.unsent(window.end - window.start),
             // What was due after the signal was not wanted.
             Some(_) => 0,

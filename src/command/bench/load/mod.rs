@@ -1,17 +1,24 @@
 //! The load: connect, subscribe, send, wait for what is missing, close. It is told what happens and
 //! what time it is, and tells the fleet what to do.
 
+mod absences;
 mod beginning;
+mod churn;
 mod connecting;
 mod context;
+mod cut;
 mod dialer;
+mod disturbing;
 mod draining;
+mod ending;
 mod happenings;
 mod measuring;
 mod progress;
 mod receiving;
 mod seconds;
 mod sending;
+mod stalling;
+mod stalls;
 mod window;
 
 use std::time::{Duration, Instant};
@@ -21,11 +28,12 @@ use super::plan::Role;
 use super::results::{LoadEnding, Results};
 use crate::client::fleet::{Driver, Fleet, Happening};
 use crate::mqtt::packet::Publish;
+use absences::Absences;
 use connecting::Connecting;
 pub use connecting::commonest;
 pub use context::{Context, System};
-use dialer::Dialer;
 use draining::CLOSING;
+use ending::Leftovers;
 use receiving::Receiving;
 use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
@@ -46,6 +54,8 @@ enum LoadPhase {
     Draining,
     /// The connections are ended.
     Closing(Instant),
+    /// The sessions that the server keeps are ended.
+    Ending(Instant),
     /// All is done.
     Over,
 }
@@ -69,23 +79,31 @@ struct Chores {
     abandon: Vec<usize>,
     /// How many connections are being closed.
     closing: usize,
+    /// Connections whose session the server keeps.
+    sessions: Vec<usize>,
 }
 
 /// The load.
 pub struct Load<D> {
     context: Context,
     phase: LoadPhase,
-    dialer: Dialer,
     connecting: Connecting,
     sending: LoadSending,
     receiving: Receiving,
     seconds: Seconds,
     results: Results,
     chores: Chores,
+    absences: Absences,
+    leftovers: Leftovers,
+    times: LoadTimes,
+    display: D,
+}
+
+/// When the load began, and when it was told to end.
+struct LoadTimes {
+    began: Instant,
     /// A signal came, and when.
     signal: Option<(i32, Instant)>,
-    began: Instant,
-    display: D,
 }
 
 impl<D: RunDisplay> Load<D> {
@@ -94,23 +112,22 @@ impl<D: RunDisplay> Load<D> {
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
         context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;
-        let rate = context.load.connect_rate;
         let mut connecting =
             Connecting::new(plan.connections(), context.load.comeback, context.load.seed, now);
-        connecting.expect(plan.subscribers);
+        connecting.expect(0..plan.subscribers, context.load.connect_rate, now);
         let mut results = Results::default();
         results.connections.wanted = plan.connections() as u64;
         Self {
             phase: LoadPhase::Readers,
-            dialer: Dialer::new(0..plan.subscribers, rate, now),
             sending: LoadSending::new(&context),
             receiving: Receiving::new(&context),
             seconds: Seconds::new(system),
             connecting,
             results,
             chores: Chores::default(),
-            signal: None,
-            began: now,
+            absences: Absences::new(context.load.disturbances.comeback_rate),
+            leftovers: Leftovers::default(),
+            times: LoadTimes { began: now, signal: None },
             display,
             context,
         }
@@ -142,25 +159,11 @@ impl<D: RunDisplay> Driver for Load<D> {
                 sending.unblock(publisher, context, at);
             }
             (Happening::Made(made), _) => self.made(id, &made, at),
-            (Happening::Subscribed { codes, took }, _) => {
-                let to = &mut results.connections;
-                match self.connecting.subscribed(id, &codes, took, to) {
-                    Ok(granted) => {
-                        let lowest = [results.granted, granted].into_iter().flatten().min();
-                        results.granted = lowest;
-                    }
-                    Err(cause) => {
-                        self.connecting.not_made(id, cause, now, to);
-                        self.chores.abandon.push(id);
-                    }
-                }
-            }
+            (Happening::Subscribed { codes, took }, _) => self.subscribed(id, &codes, took, now),
             (Happening::Pong { took }, _) => results.connections.times.pong.add(number(took)),
-            (Happening::NotMade(cause), _) => {
-                self.connecting.not_made(id, cause, now, &mut results.connections);
-            }
+            (Happening::NotMade(cause), _) => self.not_made(id, cause, now),
             (Happening::Lost(cause), _) => self.lost(id, cause, now),
-            (Happening::Closed, _) => self.chores.closing = self.chores.closing.saturating_sub(1),
+            (Happening::Closed, _) => self.closed(id),
             (
                 Happening::Acknowledged { .. } | Happening::InDoubt { .. } | Happening::Sendable,
                 Role::Subscriber(_) | Role::Idle(_),
@@ -176,8 +179,8 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn interrupted(&mut self, signal: i32, now: Instant) {
-        self.signal = Some((signal, now));
-        let after = now - self.began;
+        self.times.signal = Some((signal, now));
+        let after = now - self.times.began;
         self.results.ending = LoadEnding::Interrupted(signal, after);
         match self.phase {
             LoadPhase::Sending => self.end_window(now),
@@ -186,7 +189,10 @@ impl<D: RunDisplay> Driver for Load<D> {
                 self.phase = LoadPhase::Closing(now);
             }
             LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
-            LoadPhase::Draining | LoadPhase::Closing(_) | LoadPhase::Over => {}
+            LoadPhase::Draining
+            | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => {}
         }
     }
 
@@ -204,20 +210,20 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.subscribe(fleet, now);
         match self.phase {
             LoadPhase::Readers | LoadPhase::Others => self.connect(fleet, now),
-            LoadPhase::Holding(until) if until <= now => {
-                let at = self.context.clock.number(now);
-                let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
-                self.results.held = Some((held, self.connecting.online()));
-                self.results.generator.cpu = self.seconds.cpu_of_window(now);
-                self.seconds.finish(&mut self.results.generator);
-                self.phase = LoadPhase::Closing(now);
-            }
+            LoadPhase::Holding(until) if until <= now => self.end_holding(now),
             LoadPhase::Sending => self.send(fleet, now),
             LoadPhase::Draining => self.drain(now),
-            LoadPhase::Holding(_) | LoadPhase::Closing(_) | LoadPhase::Over => {}
+            LoadPhase::Holding(_)
+            | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => {}
         }
+        self.disturb(fleet, now);
         if let LoadPhase::Closing(since) = self.phase {
             self.close(fleet, since, now);
+        }
+        if let LoadPhase::Ending(since) = self.phase {
+            self.end_sessions(fleet, since, now);
         }
         if self.display.next().is_some_and(|at| at <= now) {
             self.show(now);
@@ -226,20 +232,25 @@ impl<D: RunDisplay> Driver for Load<D> {
 
     fn next_due(&self) -> Option<Instant> {
         if !self.chores.subscribe.is_empty() || !self.chores.abandon.is_empty() {
-            return Some(self.began);
+            return Some(self.times.began);
         }
-        let is_settled = self.dialer.is_done() && self.connecting.is_settled();
+        let is_settled = self.connecting.is_settled();
         let phase = match self.phase {
-            LoadPhase::Readers | LoadPhase::Others if is_settled => Some(self.began),
-            LoadPhase::Readers | LoadPhase::Others => self.dialer.next(),
+            LoadPhase::Readers | LoadPhase::Others if is_settled => Some(self.times.began),
+            LoadPhase::Readers | LoadPhase::Others => self.connecting.next_first(),
             LoadPhase::Holding(until) => Some(until),
             LoadPhase::Sending => self.next_send(),
             LoadPhase::Draining => Some(self.drained_at()),
-            LoadPhase::Closing(_) if self.chores.closing == 0 => Some(self.began),
+            LoadPhase::Closing(_) if self.chores.closing == 0 => Some(self.times.began),
             LoadPhase::Closing(since) => Some(since + CLOSING),
+            LoadPhase::Ending(since) => Some(self.next_ending(since)),
             LoadPhase::Over => None,
         };
-        [phase, self.connecting.next(), self.display.next()].into_iter().flatten().min()
+        let disturbance = self.next_disturbance();
+        [phase, disturbance, self.connecting.next(), self.display.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn is_over(&self) -> bool {

@@ -24,7 +24,10 @@ impl<D: RunDisplay> Load<D> {
                 let left = until.saturating_duration_since(now).as_secs();
                 format!("holding  {left} s left  online {online}/{}", connections.wanted)
             }
-            _ => {
+            LoadPhase::Closing(_) | LoadPhase::Ending(_) | LoadPhase::Over => {
+                format!("closing  online {online}/{}", connections.wanted)
+            }
+            LoadPhase::Sending | LoadPhase::Draining => {
                 let at = self.context.clock.number(now);
                 let since = at.saturating_sub(self.context.window.begin) / 1_000_000_000;
                 let missing = self.missing();

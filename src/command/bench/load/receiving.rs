@@ -19,6 +19,15 @@ pub struct Receiving {
     pub latest: u64,
 }
 
+/// A copy that came for the first time.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstCopy {
+    /// Who has published it.
+    pub publisher: usize,
+    /// When it was due.
+    pub intended: u64,
+}
+
 /// Where it is noted what came.
 pub struct ReceivedSink<'a> {
     /// The verification.
@@ -40,7 +49,7 @@ impl Receiving {
         Self { pairs, distinct: 0, distinct_in_window: 0, latest: 0 }
     }
 
-    /// A message came to a subscriber; returns the publisher of a first copy.
+    /// A message came to a subscriber; returns whether it is a first copy.
     pub fn message(
         &mut self,
         subscriber: usize,
@@ -49,7 +58,7 @@ impl Receiving {
         context: &Context,
         sink: &mut ReceivedSink<'_>,
         now: u64,
-    ) -> Option<usize> {
+    ) -> Option<FirstCopy> {
         self.latest = now;
         let stamp = match context.payloads.read(payload) {
             Ok(stamp) => stamp,
@@ -86,7 +95,7 @@ impl Receiving {
             }
         }
         self.first_copy(stamp, context, sink, now);
-        Some(plan.stream(stream).0)
+        Some(FirstCopy { publisher: plan.stream(stream).0, intended: stamp.intended })
     }
 
     fn first_copy(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::BenchReport;
+use super::{BenchReport, cuts};
 use crate::command::bench::conditions::{
     ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured,
 };
@@ -24,15 +24,16 @@ const SCHEMA: u32 = 1;
 const MOST_SECONDS: usize = 3600;
 
 /// An object that grows; its members stay in their order.
-struct Object(String);
+pub struct Object(String);
 
 impl Object {
-    fn new() -> Self {
+    /// An object without members.
+    pub fn new() -> Self {
         Self("{".to_owned())
     }
 
     /// A member whose value is JSON already.
-    fn raw(mut self, name: &str, value: impl Display) -> Self {
+    pub fn raw(mut self, name: &str, value: impl Display) -> Self {
         if self.0.len() > 1 {
             self.0.push(',');
         }
@@ -41,7 +42,8 @@ impl Object {
         self
     }
 
-    fn text(self, name: &str, value: &str) -> Self {
+    /// A member that is a text.
+    pub fn text(self, name: &str, value: &str) -> Self {
         self.raw(name, quoted(value))
     }
 
@@ -50,14 +52,15 @@ impl Object {
     }
 
     /// A member that may be missing.
-    fn maybe(self, name: &str, value: Option<impl Display>) -> Self {
+    pub fn maybe(self, name: &str, value: Option<impl Display>) -> Self {
         match value {
             Some(value) => self.raw(name, value),
             None => self.raw(name, "null"),
         }
     }
 
-    fn end(self) -> String {
+    /// The whole.
+    pub fn end(self) -> String {
         self.0 + "}"
     }
 }
@@ -66,7 +69,8 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-fn array(values: impl IntoIterator<Item = String>) -> String {
+/// An array of values that are JSON already.
+pub fn array(values: impl IntoIterator<Item = String>) -> String {
     let values: Vec<String> = values.into_iter().collect();
     format!("[{}]", values.join(","))
 }
@@ -76,7 +80,8 @@ fn number(number: f64) -> String {
     Value::from(number).to_string()
 }
 
-fn seconds(time: Duration) -> String {
+/// A time in seconds.
+pub fn seconds(time: Duration) -> String {
     number(time.as_secs_f64())
 }
 
@@ -103,8 +108,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("generator", generator(report))
         .raw("series", series(&results.series))
         .raw("steps", "[]")
-        .raw("cuts", "[]")
-        .raw("stalls", "[]")
+        .raw("cuts", cuts::cuts(&results.disturbances.cuts))
+        .raw("stalls", cuts::stalls(&results.disturbances.stalls))
+        .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
         .text("limit", limit)
         .raw("valid", judgement.is_valid())
         .texts("invalid_because", &judgement.invalid)
@@ -148,6 +154,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("warmup", seconds(load.times.warmup))
         .raw("drain", seconds(load.times.drain))
         .maybe("connect_rate", load.connect_rate.map(number))
+        .raw("session_expiry", cuts::expiry(load.sessions))
         .end()
 }
 
@@ -192,7 +199,8 @@ fn machine(report: &BenchReport<'_>) -> String {
         .end()
 }
 
-fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
+/// An object of counts.
+pub fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
     let object = Object::new();
     counts.iter().fold(object, |object, (name, count)| object.raw(&name.to_string(), count)).end()
 }
@@ -255,7 +263,7 @@ fn quantile(quantile: Option<Quantile>) -> String {
 }
 
 /// Times in nanoseconds; `null` if nothing was expected.
-fn times(times: &LatencyTimes) -> String {
+pub fn times(times: &LatencyTimes) -> String {
     if times.count() + times.never() == 0 {
         return "null".to_owned();
     }
@@ -285,6 +293,7 @@ fn latency(report: &BenchReport<'_>) -> String {
         .text("kind", kind)
         .raw("delivery", times(&latencies.delivery))
         .raw("ack", times(&latencies.acknowledgement))
+        .raw("away_from_cuts", times(&report.results.disturbances.away))
         .raw("connect", times(&connect.whole))
         .raw("tcp", times(&connect.tcp))
         .raw("tls", times(&connect.tls))

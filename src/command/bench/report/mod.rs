@@ -1,5 +1,6 @@
 //! The reports of a run.
 
+mod cuts;
 pub mod hgrm;
 pub mod json;
 pub mod text;

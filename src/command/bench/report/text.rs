@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::BenchReport;
 use crate::client::fleet::Cause;
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
-use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
+use crate::command::bench::config::{Comeback, LoadPace, SessionKeeping, WindowLength};
 use crate::command::bench::judge::{LoadLimit, ServerPlace};
 use crate::command::bench::measure::{LatencyTimes, Quantile, brief, precise};
 use crate::command::bench::payload::Sizes;
@@ -52,6 +52,9 @@ pub fn render(report: &BenchReport<'_>) -> String {
     }
     if report.load.plan.publishers > 0 {
         messages(report, &mut lines);
+    }
+    cuts(report, &mut lines);
+    if report.load.plan.publishers > 0 {
         times(report, &mut lines);
     }
     notes(report, &mut lines);
@@ -61,6 +64,27 @@ pub fn render(report: &BenchReport<'_>) -> String {
     lines.add("result", &result(report));
     lines.0.truncate(lines.0.trim_end().len());
     lines.0
+}
+
+fn cuts(report: &BenchReport<'_>, lines: &mut TextLines) {
+    for cut in &report.results.disturbances.cuts {
+        let [happened, waited] = super::cuts::lines(cut, report.load.sessions);
+        lines.add("cut", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    for stall in &report.results.disturbances.stalls {
+        let [happened, waited] = super::cuts::stall_lines(stall);
+        lines.add("stall", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    if let Some(rate) = report.load.disturbances.churn {
+        let churn = &report.results.disturbances.churn;
+        lines.add("churn", &super::cuts::churn_line(rate, churn, report.load.sessions));
+    }
 }
 
 fn plural(count: usize, noun: &str) -> String {
@@ -102,7 +126,19 @@ fn plan(report: &BenchReport<'_>) -> String {
         parts.push(sizes(&load.messages.sizes));
         parts.push(pace(load.pace));
     }
+    parts.extend(sessions(load.sessions));
     parts.join(", ")
+}
+
+/// How long sessions are kept.
+fn sessions(sessions: SessionKeeping) -> Option<String> {
+    match sessions {
+        SessionKeeping::Connection => None,
+        SessionKeeping::Kept(u32::MAX) => Some("sessions kept".to_owned()),
+        SessionKeeping::Kept(expiry) => {
+            Some(format!("sessions kept {} s", words::thousands(expiry.into())))
+        }
+    }
 }
 
 /// How long the messages are.
@@ -383,6 +419,7 @@ fn times(report: &BenchReport<'_>, lines: &mut TextLines) {
     let delivery = if is_open { "delivery" } else { "service" };
     let rows = [
         (delivery, &latencies.delivery),
+        ("  away from cut", &report.results.disturbances.away),
         ("acknowledgement", &latencies.acknowledgement),
         ("lateness", &latencies.lateness),
     ];
@@ -428,6 +465,10 @@ fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
     }
     if load.comeback == Comeback::Never && results.connections.losses() > 0 {
         lines.add("note", "connections that were lost did not come back (--no-reconnect)");
+    }
+    if results.disturbances.sessions_left > 0 {
+        let count = words::thousands(results.disturbances.sessions_left);
+        lines.add("note", &format!("so many sessions could not be ended at the server: {count}"));
     }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
         let growth = overload.growth.map(|growth| Duration::from_secs_f64(growth / 1e9));

@@ -4,6 +4,7 @@
 mod entrant;
 mod fleet;
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -23,8 +24,9 @@ enum Load {
     FanOut(usize),
     /// Publishers, subscribers, QoS, messages in all: messages a second that arrive.
     Stream(usize, usize, u8, u64),
-    /// The same with one publisher and one subscriber, beside so many that do not read.
-    Stalled(usize, u64),
+    /// One publisher and one subscriber beside so many that do not read, QoS, messages before that
+    /// are not measured, and messages: messages a second that arrive.
+    Stalled(usize, u8, u64, u64),
 }
 
 /// A row of the table.
@@ -51,7 +53,22 @@ fn cases() -> Vec<Case> {
         cases.push(case(&format!("1-to-100-q{qos}"), "msg/s", stream(1, 100, count / 50), 3));
         cases.push(case(&format!("100-to-1-q{qos}"), "msg/s", stream(100, 1, count), 3));
     }
-    cases.push(case("stalled-20", "msg/s", Load::Stalled(20, 300_000), 3));
+    // With the queues of those that do not read empty at first, and full; beside the same alone.
+    for (deaf, qos, before, count) in [
+        (20, 0, 0, 300_000),
+        (0, 0, 2_000_000, 1_000_000),
+        (20, 0, 2_000_000, 1_000_000),
+        (1000, 0, 2_000_000, 1_000_000),
+        (0, 1, 0, 200_000),
+        (20, 1, 0, 200_000),
+        (20, 1, 200_000, 200_000),
+        (20, 2, 150_000, 100_000),
+    ] {
+        let quality = if qos == 0 { String::new() } else { format!("-q{qos}") };
+        let state = if before == 0 { "" } else { "-full" };
+        let name = format!("stalled-{deaf}{state}{quality}");
+        cases.push(case(&name, "msg/s", Load::Stalled(deaf, qos, before, count), 3));
+    }
     cases
 }
 
@@ -135,10 +152,13 @@ fn measure(broker: &Entrant, load: Load) -> Result<f64, Failure> {
         }
         Load::FanOut(count) => fan_out(&mut fleet, count),
         Load::Stream(from, to, qos, count) => stream(&mut fleet, from, to, qos, count),
-        Load::Stalled(deaf, count) => {
-            let role = Role { is_deaf: true, ..subscriber("t", 0) };
+        Load::Stalled(deaf, qos, before, count) => {
+            let role = Role { is_deaf: true, ..subscriber("t", qos) };
             fleet.connect(deaf, &role)?;
-            stream(&mut fleet, 1, 1, 0, count)
+            fleet.connect(1, &subscriber("t", qos))?;
+            let publisher = fleet.connect(1, &Role::default())?;
+            publish(&mut fleet, publisher..publisher + 1, 1, qos, before)?;
+            publish(&mut fleet, publisher..publisher + 1, 1, qos, count)
         }
     }
 }
@@ -166,13 +186,29 @@ fn fan_out(fleet: &mut Fleet, count: usize) -> Result<f64, Failure> {
 fn stream(fleet: &mut Fleet, from: usize, to: usize, qos: u8, count: u64) -> Result<f64, Failure> {
     fleet.connect(to, &subscriber("t", qos))?;
     let first = fleet.connect(from, &Role::default())?;
-    let each = count / from as u64;
-    let wanted = each * from as u64 * to as u64;
-    let acknowledged = if qos > 0 { each * from as u64 } else { 0 };
+    publish(fleet, first..first + from, to, qos, count)
+}
+
+/// So many messages of these publishers to so many subscribers: messages a second that arrive.
+fn publish(
+    fleet: &mut Fleet,
+    publishers: Range<usize>,
+    to: usize,
+    qos: u8,
+    count: u64,
+) -> Result<f64, Failure> {
+    let from = publishers.len() as u64;
+    let each = count / from;
+    let wanted = each * from * to as u64;
+    let acknowledged = if qos > 0 { each * from } else { 0 };
+    let before = fleet.seen;
     let begin = Instant::now();
-    for publisher in first..first + from {
+    for publisher in publishers {
         fleet.publish(publisher, Plan { topic: "t".to_owned(), qos, size: 64, count: each })?;
     }
-    fleet.run(|seen| seen.messages >= wanted && seen.acknowledged >= acknowledged)?;
+    fleet.run(|seen| {
+        seen.messages - before.messages >= wanted
+            && seen.acknowledged - before.acknowledged >= acknowledged
+    })?;
     Ok(float(wanted) / begin.elapsed().as_secs_f64())
 }

@@ -1,7 +1,7 @@
 //! What came of the messages that were sent: acknowledgements, copies that arrived, or nothing.
 
 use super::publisher::{FINISHED, WaitReason};
-use super::{AcknowledgedSink, LoadSending};
+use super::{AcknowledgedSink, LoadSending, OpenMessage};
 use crate::command::bench::load::context::Context;
 use crate::command::bench::results::MessageResults;
 use crate::mqtt::reason::ReasonCode;
@@ -70,8 +70,9 @@ impl LoadSending {
 
     /// The server may or may not have the message, and it is not sent again.
     pub fn in_doubt(&mut self, publisher: usize, token: u64, messages: &mut MessageResults) {
-        if self.finish(publisher, token).is_some() {
+        if let Some(intended) = self.finish(publisher, token) {
             messages.unacknowledged += 1;
+            self.doubtful.push((publisher, token, intended));
         }
     }
 
@@ -89,8 +90,8 @@ impl LoadSending {
         Some(intended)
     }
 
-    /// The messages that are not finished: publisher, number, intended time.
-    pub fn open_messages(&self) -> Vec<(usize, u64, u64)> {
+    /// The messages that are not finished.
+    pub fn open_messages(&self) -> Vec<OpenMessage> {
         let mut open = Vec::new();
         for (publisher, of) in self.publishers.iter().enumerate() {
             let times = (of.first..).zip(&of.unfinished);

@@ -18,6 +18,9 @@ use crate::mqtt::qos::QoS;
 use publisher::{LoadPublisher, WaitReason, quota};
 pub use sinks::{AcknowledgedSink, SentSink};
 
+/// A message that is not finished: its publisher, its number there, and when it was due.
+pub type OpenMessage = (usize, u64, u64);
+
 /// All publishers.
 #[derive(Debug)]
 pub struct LoadSending {
@@ -36,6 +39,8 @@ pub struct LoadSending {
     pub unfinished: u64,
     /// How many copies of what was sent are to come.
     pub expected: u64,
+    /// Messages of QoS 2 of which nobody knows whether the server has them: the session is lost.
+    pub doubtful: Vec<OpenMessage>,
     buffer: BytesMut,
 }
 
@@ -74,6 +79,7 @@ impl LoadSending {
             blocked: [0; 2],
             unfinished: 0,
             expected: 0,
+            doubtful: Vec::new(),
             buffer: BytesMut::new(),
         }
     }
@@ -161,7 +167,10 @@ impl LoadSending {
             && at <= now
         {
             self.due.pop();
-            self.send(publisher, fleet, context, sink);
+            // One that has come back meanwhile has a place of its own.
+            if self.publishers[publisher].is_due(at, context.window.start) {
+                self.send(publisher, fleet, context, sink);
+            }
         }
     }
 

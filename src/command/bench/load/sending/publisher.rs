@@ -50,6 +50,12 @@ pub struct LoadPublisher {
 pub const FINISHED: u64 = u64::MAX;
 
 impl LoadPublisher {
+    /// Whether it waits for a message that is due at `at`.
+    pub fn is_due(&self, at: u64, start: u64) -> bool {
+        let due = self.schedule.as_ref().map(|schedule| schedule.due() + start);
+        self.wait == WaitReason::Due && due == Some(at)
+    }
+
     /// How many messages are due before `end` and not sent; with a quota and no schedule all that
     /// are left.
     pub fn unsent(&self, end: u64) -> u64 {

@@ -1,0 +1,282 @@
+//! Clients that do not read, and those beside them.
+
+use fastrand::Rng;
+
+use super::runs::{numbers, run};
+use super::*;
+use crate::broker::limits::{Limit, SLOW_BYTES, UNSENT_BYTES};
+use crate::broker::memory::MemoryLevel;
+use crate::broker::router::OutgoingItem;
+use crate::mqtt::packet::PublishRun;
+
+/// So long is waited for a client of which is not known whether it reads.
+const STUCK: Duration = Duration::from_millis(250);
+
+impl World {
+    /// Subscribers to `t` that read nothing from now on; the names of all are different.
+    fn stalled(&mut self, count: usize, version: Version, qos: QoS) -> Vec<ConnectionId> {
+        let stall = |number: usize| {
+            let client_id = ByteString::from(format!("stalled {qos} {number}"));
+            let (id, _) = self.join(Connect { client_id, ..connect(version, "") });
+            self.subscribe(id, subscription("t", qos));
+            self.clients.get_mut(&id).unwrap().asleep = true;
+            id
+        };
+        (0..count).map(stall).collect()
+    }
+
+    /// The sockets of these take nothing from now on.
+    fn stop(&mut self, ids: &[ConnectionId]) {
+        for id in ids {
+            self.router.stopped(*id, self.now);
+        }
+    }
+
+    fn left_out(&self, ids: &[ConnectionId]) -> usize {
+        let losing = &self.router.buffers.matches.losing;
+        let is_out = |id: &&ConnectionId| {
+            let session = self.router.peers.get(id).and_then(|peer| peer.session);
+            session.is_some_and(|key| losing.contains(key))
+        };
+        ids.iter().filter(is_out).count()
+    }
+}
+
+/// Messages of QoS 0 of about 300 KB together.
+fn large_run(version: Version, at: usize) -> (PublishRun, Vec<String>) {
+    let payload = |number: String| format!("{number}{}", "x".repeat(10_000));
+    let payloads: Vec<_> = numbers(at * 30, 30).into_iter().map(payload).collect();
+    (run(version, "t", &payloads), payloads)
+}
+
+#[test]
+fn they_cost_the_others_nothing() {
+    for count in [20, 1000] {
+        let mut world = World::new();
+        let to = world.subscriber(Version::V3_1_1, "to", "t", QoS::AtMostOnce);
+        let from = world.client(Version::V3_1_1, "from");
+        let stalled = world.stalled(count, Version::V3_1_1, QoS::AtMostOnce);
+        // Until their queues are full and they are left out.
+        let mut stops = stalled.clone();
+        for at in 0..UNSENT_BYTES / 300_000 + 200 {
+            let (run, payloads) = large_run(Version::V3_1_1, at);
+            world.router.receive_run(from, &run, world.now);
+            let mut seen = Vec::new();
+            let mut addresses = Vec::new();
+            world.router.drain(|outgoing| {
+                assert_eq!(outgoing.hold_back_for, None);
+                for item in outgoing.items.drain(..) {
+                    let OutgoingItem::Run(run) = item else { panic!("{item:?}") };
+                    if outgoing.connection == to {
+                        seen.extend(run.messages());
+                    } else {
+                        addresses.push(run.packets.as_ptr());
+                    }
+                }
+            });
+            // What all of them are to get is one piece of memory.
+            addresses.dedup();
+            assert!(addresses.len() <= 1);
+            assert!(
+                seen.iter()
+                    .map(|message| &message.payload[..])
+                    .eq(payloads.iter().map(String::as_bytes))
+            );
+            let unsent = world.router.backlog(to);
+            world.router.written(to, unsent, world.now);
+            world.stop(&std::mem::take(&mut stops));
+            world.now += STUCK / 100;
+        }
+        assert_eq!(world.left_out(&stalled), count);
+        assert!(world.router.peers.values().all(|peer| peer.items.is_empty()));
+    }
+}
+
+#[test]
+fn nobody_waits_for_them_longer_than_once() {
+    for qos in QOS {
+        let limits = Limits::default().with(Limit::QueueMessages, 1000);
+        let mut world = World::within(limits);
+        let from = world.client(Version::V5, "from");
+        let stalled = world.stalled(20, Version::V5, qos);
+        let large = Bytes::from(vec![0; 1 << 20]);
+        let size = if qos == QoS::AtMostOnce { large.len() } else { 1 };
+        let mut held_back_at = Vec::new();
+        let begin = world.now;
+        for _ in 0..4000 {
+            let message = Publish { payload: large.slice(..size), ..publish("t", "", qos) };
+            world.send(from, Packet::Publish(message));
+            world.send(from, Packet::PubRel(Ack::success(packet_id(7))));
+            if !std::mem::take(&mut world.held_back).is_empty() {
+                held_back_at.push(world.now - begin);
+            }
+            world.got(from);
+            for id in &stalled {
+                drop(world.got(*id));
+            }
+            world.now += Duration::from_millis(1);
+        }
+        let last = held_back_at.last().copied().unwrap_or_default();
+        assert!(last < Duration::from_secs(2), "{qos} {last:?}");
+        assert!(held_back_at.len() <= 250, "{qos} {}", held_back_at.len());
+        assert_eq!(world.left_out(&stalled), 20, "{qos}");
+    }
+}
+
+#[test]
+fn one_that_reads_is_waited_for_and_loses_nothing() {
+    let mut world = World::new();
+    let from = world.client(Version::V5, "from");
+    let to = world.stalled(1, Version::V5, QoS::AtMostOnce)[0];
+    let large = Bytes::from(vec![0; 1 << 20]);
+    world.stop(&[to]);
+    let mut most = 0;
+    for _ in 0..200 {
+        let message = Publish { payload: large.clone(), ..publish("t", "", QoS::AtMostOnce) };
+        world.send(from, Packet::Publish(message));
+        // The loop does not read from the publisher before the reader has caught up.
+        if !std::mem::take(&mut world.held_back).is_empty() {
+            while world.router.backlog(to) > SLOW_BYTES / 2 {
+                let is_low = world.router.backlog(to) <= SLOW_BYTES;
+                assert!(is_low || world.router.is_waited_for(to, world.now));
+                world.now += STUCK / 5;
+                world.router.written(to, 1 << 20, world.now);
+                world.router.went_on(to, world.now);
+            }
+        }
+        world.router.went_on(to, world.now);
+        most = most.max(world.router.backlog(to));
+        world.stop(&[to]);
+    }
+    assert!(most <= SLOW_BYTES + (3 << 20), "{most}");
+    assert_eq!(world.router.statistics.dropped, 0);
+}
+
+#[test]
+fn one_that_reads_is_waited_for_as_well_while_memory_is_scarce() {
+    let mut world = World::new();
+    let from = world.client(Version::V5, "from");
+    let to = world.stalled(1, Version::V5, QoS::AtMostOnce)[0];
+    let (mut held_back, mut level) = (false, MemoryLevel::Plenty);
+    for at in 0..1000 {
+        if held_back {
+            // It takes a little at a time.
+            world.now += STUCK / 50;
+            world.router.written(to, 20_000, world.now);
+            world.router.went_on(to, world.now);
+            held_back = !world.router.has_caught_up(to);
+            continue;
+        }
+        let message = Bytes::from(vec![0; 60_000]);
+        let message = Publish { payload: message, ..publish("t", "", QoS::AtMostOnce) };
+        world.send(from, Packet::Publish(message));
+        world.stop(&[to]);
+        held_back = !std::mem::take(&mut world.held_back).is_empty();
+        // There is more than would be handed over now.
+        if at > 60 {
+            level = MemoryLevel::Scarce;
+        }
+        world.router.set_memory(level);
+    }
+    assert_eq!((level, world.router.statistics.dropped), (MemoryLevel::Scarce, 0));
+}
+
+#[test]
+fn of_a_shared_subscription_the_members_get_a_message_that_read() {
+    for qos in QOS {
+        let mut world = World::new();
+        let from = world.client(Version::V5, "from");
+        let ids = ["one", "two", "three"]
+            .map(|name| world.subscriber(Version::V5, name, "$share/g/t", qos));
+        world.stop(&ids[..2]);
+        for _ in 0..10 {
+            world.publish(from, "t", "x", qos);
+        }
+        assert_eq!(ids.map(|id| world.messages(id).len()), [0, 0, 10]);
+        // If nobody reads, all take turns.
+        world.stop(&ids[2..]);
+        for _ in 0..9 {
+            world.publish(from, "t", "x", qos);
+        }
+        assert_eq!(ids.map(|id| world.messages(id).len()), [3, 3, 3]);
+    }
+}
+
+/// What a client got, and what was said, in a world in which sessions are left out or not.
+fn fates(seed: u64, leaves_out: bool) -> (Vec<Vec<Packet>>, Vec<String>, u64, usize) {
+    let mut random = Rng::with_seed(seed);
+    let limits = Limits::default().with(Limit::QueueMessages, 1100);
+    let mut world = World::within(limits);
+    world.router.set_memory(MemoryLevel::Scarce);
+    let from = world.client(Version::V5, "from");
+    let mut ids = vec![from];
+    for qos in QOS {
+        ids.extend(world.stalled(3, Version::V5, qos));
+    }
+    let (absent, _) = world.join(persistent(Version::V5, "absent"));
+    world.subscribe(absent, subscription("t", QoS::AtLeastOnce));
+    world.lose(absent);
+    let large = Bytes::from(vec![0; 10_000]);
+    let mut left_out = 0;
+    for _ in 0..25 {
+        let qos = QOS[random.usize(..3)];
+        for _ in 0..random.usize(..400) {
+            if !leaves_out {
+                world.router.readmit_all();
+            }
+            let message = Publish { payload: large.clone(), ..publish("t", "", qos) };
+            world.send(from, Packet::Publish(message));
+            world.send(from, Packet::PubRel(Ack::success(packet_id(7))));
+        }
+        world.now += Duration::from_millis(random.u64(..300));
+        ids.retain(|id| world.clients[id].end.is_none());
+        left_out = left_out.max(world.left_out(&ids));
+        let id = ids[random.usize(1..ids.len())];
+        match random.u8(..6) {
+            0 => {
+                let unsent = world.router.peers[&id].backlog.unsent;
+                world.router.written(id, random.usize(..=unsent), world.now);
+                world.settle();
+            }
+            1 => {
+                let ack = Ack::success(packet_id(random.u16(1..1100)));
+                let qos_1 = world.clients[&id].inbox.iter().any(|packet| {
+                    matches!(packet, Packet::Publish(publish) if publish.qos == QoS::AtLeastOnce)
+                });
+                if qos_1 {
+                    world.send(id, Packet::PubAck(ack));
+                }
+            }
+            2 if ids.len() > 3 => world.lose(id),
+            3 => {
+                let level = [MemoryLevel::Plenty, MemoryLevel::Scarce][random.usize(..2)];
+                world.router.set_memory(level);
+            }
+            4 => {
+                let client_id = "absent";
+                let (id, _) = world.join(persistent(Version::V5, client_id));
+                world.lose(id);
+            }
+            _ => world.subscribe(from, subscription("u", QoS::AtMostOnce)),
+        }
+    }
+    world.router.readmit_all();
+    world.notes.extend(world.router.warnings());
+    let mut got: Vec<_> = world.clients.iter_mut().collect();
+    got.sort_by_key(|(id, _)| **id);
+    let got = got.into_iter().map(|(_, client)| std::mem::take(&mut client.inbox)).collect();
+    (got, world.notes, world.router.statistics.dropped, left_out)
+}
+
+#[test]
+fn nobody_can_tell_that_sessions_are_left_out() {
+    let mut left_out = 0;
+    for seed in 0..10 {
+        println!("seed {seed}");
+        let (mut with, mut without) = (fates(seed, true), fates(seed, false));
+        left_out += std::mem::take(&mut with.3) + std::mem::take(&mut without.3);
+        assert_eq!((with.1, with.2), (without.1, without.2), "seed {seed}");
+        assert!(with.0 == without.0, "seed {seed}");
+    }
+    assert!(left_out > 20, "{left_out}");
+}

@@ -1,0 +1,74 @@
+//! The very end: what the server would keep of the run is ended.
+
+use std::time::{Duration, Instant};
+
+use super::absences::Redial;
+use super::{Load, LoadPhase, RunDisplay};
+use crate::client::fleet::Fleet;
+use crate::command::bench::config::SessionKeeping;
+
+/// How long ending all sessions takes at most.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// What is to be ended at the server.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Connections that are to be made once more, clean.
+    sessions: Redial,
+    /// How many of them have not ended.
+    left: usize,
+    /// Clean connections that were made, and end now.
+    end: Vec<usize>,
+}
+
+impl<D: RunDisplay> Load<D> {
+    /// All connections are closed: what is left at the server?
+    pub(super) fn begin_ending(&mut self, now: Instant) {
+        let is_kept = self.context.load.sessions != SessionKeeping::Connection;
+        let ids = std::mem::take(&mut self.chores.sessions);
+        let left = if is_kept { ids.len() } else { 0 };
+        let rate = self.context.load.connect_rate;
+        self.leftovers.sessions = Redial::new(ids.into_iter().take(left), rate);
+        self.leftovers.left = left;
+        self.phase = LoadPhase::Ending(now);
+    }
+
+    /// Makes a clean connection for each session, which ends it.
+    pub(super) fn end_sessions(&mut self, fleet: &mut Fleet, since: Instant, now: Instant) {
+        for id in std::mem::take(&mut self.leftovers.end) {
+            fleet.close(id, now);
+        }
+        for id in self.leftovers.sessions.due(now) {
+            fleet.dial_to_end_session(id, now);
+        }
+        if self.leftovers.left == 0 || now >= since + ENDING {
+            self.results.disturbances.sessions_left += self.leftovers.left as u64;
+            self.phase = LoadPhase::Over;
+        }
+    }
+
+    /// When there is something to do for the sessions.
+    pub(super) fn next_ending(&self, since: Instant) -> Instant {
+        let is_ready = self.leftovers.left == 0 || !self.leftovers.end.is_empty();
+        let next = self.leftovers.sessions.next(since);
+        if is_ready { since } else { next.unwrap_or(since + ENDING) }
+    }
+
+    /// A clean connection was made.
+    pub(super) fn made_clean(&mut self, id: usize) {
+        self.leftovers.end.push(id);
+    }
+
+    /// A session was ended.
+    pub(super) fn session_ended(&mut self) {
+        self.leftovers.left = self.leftovers.left.saturating_sub(1);
+    }
+
+    /// A session could not be ended.
+    pub(super) fn session_left(&mut self) {
+        if let LoadPhase::Ending(_) = self.phase {
+            self.session_ended();
+            self.results.disturbances.sessions_left += 1;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the run does with connections that stop reading, and with those that are made anew all the
+//! time.
+
+use std::time::{Duration, Instant};
+
+use super::connecting::ConnectionState;
+use super::{Load, LoadPhase, RunDisplay};
+use crate::client::fleet::Fleet;
+use crate::command::bench::clock::number;
+use crate::command::bench::disturbances::StallPlan;
+
+/// How many connections are ended in one turn at most.
+const AT_ONCE: usize = 64;
+
+impl<D: RunDisplay> Load<D> {
+    /// Begins and ends the stalls that are due.
+    pub(super) fn stall(&mut self, fleet: &mut Fleet, now: Instant) {
+        let at = self.context.clock.number(now);
+        while let Some((_, stall)) = self.next_stall().filter(|(due, _)| *due <= now) {
+            let mut ids = stall.who.ids(&self.context.load.plan);
+            ids.retain(|id| self.connecting.state(*id) == ConnectionState::Ready);
+            for id in &ids {
+                fleet.stall(*id);
+            }
+            self.absences.stalls.begin(stall, ids, at);
+        }
+        for id in self.absences.stalls.end(at) {
+            fleet.read_again(id);
+        }
+    }
+
+    /// The next stall of the plan, and when it is; it is not known before the window.
+    fn next_stall(&self) -> Option<(Instant, StallPlan)> {
+        let stalls = &self.context.load.disturbances.stalls;
+        let stall = *stalls.get(self.absences.stalls.count())?;
+        let begin = Some(self.seconds.began()).filter(|_| self.seconds.has_begun())?;
+        let is_on = matches!(self.phase, LoadPhase::Sending | LoadPhase::Holding(_));
+        is_on.then(|| (self.context.clock.instant(begin + number(stall.at)), stall))
+    }
+
+    /// When a stall begins or ends.
+    pub(super) fn next_stalling(&self) -> Option<Instant> {
+        let end = self.absences.stalls.next_end().map(|at| self.context.clock.instant(at));
+        let begin = self.next_stall().map(|(at, _)| at);
+        [begin, end].into_iter().flatten().min()
+    }
+
+    /// Ends the connections whose turn it is; they are made anew when they have ended.
+    pub(super) fn churn(&mut self, fleet: &mut Fleet, now: Instant) {
+        let at = self.context.clock.number(now);
+        let connections = self.context.load.plan.connections();
+        for _ in 0..AT_ONCE {
+            if self.next_churn().is_none_or(|due| due > now) {
+                return;
+            }
+            let first = self.absences.churn.next();
+            // One that is away, or whose bytes the server does not take, is passed over.
+            let ready = (0..connections).map(|after| (first + after) % connections).find(|id| {
+                self.connecting.state(*id) == ConnectionState::Ready && !fleet.is_congested(*id)
+            });
+            let Some(id) = ready else { return };
+            self.absences.end(id, connections, at);
+            self.connecting.leave(id);
+            fleet.close(id, now);
+            self.is_away(id, at);
+        }
+    }
+
+    /// When the next connection is ended.
+    pub(super) fn next_churn(&self) -> Option<Instant> {
+        let rate = self.context.load.disturbances.churn?;
+        let start = match self.phase {
+            LoadPhase::Sending => self.context.window.start,
+            LoadPhase::Holding(_) => self.seconds.began(),
+            LoadPhase::Readers
+            | LoadPhase::Others
+            | LoadPhase::Draining
+            | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => return None,
+        };
+        let after = Duration::from_secs_f64(self.absences.churn.turn() / rate);
+        let due = self.context.clock.instant(start) + after;
+        Some(due).filter(|due| self.context.clock.number(*due) < self.context.window.end)
+    }
+}
