@@ -49,7 +49,7 @@ struct Receipt {
     /// The number of the first message that arrived under this identifier there.
     since: u64,
     /// Tells the message from another one.
-    mark: u32,
+    mark: MessageMark,
 }
 
 /// The unfinished messages from the server.
@@ -107,6 +107,7 @@ impl InboundMessages {
     pub fn accept(
         &mut self,
         publish: &Publish,
+        mark: MessageMark,
         quota: impl Fn() -> Quota,
     ) -> Result<Acceptance, Violation> {
         if let Some(packet_id) = publish.packet_id {
@@ -115,7 +116,7 @@ impl InboundMessages {
                 && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
                 if !publish.dup && receipt.connection == self.connection {
-                    return self.accept_under_used(packet_id, publish, quota());
+                    return self.accept_under_used(packet_id, mark, quota());
                 }
                 let earlier = std::mem::replace(&mut receipt.connection, self.connection);
                 self.here += usize::from(earlier != self.connection);
@@ -126,7 +127,7 @@ impl InboundMessages {
                     Acceptance::Pending
                 });
             }
-            self.add_due(self.delivered + 1, packet_id, publish, quota())?;
+            self.add_due(self.delivered + 1, packet_id, (publish.qos, mark), quota())?;
         }
         self.delivered += 1;
         Ok(Acceptance::New(self.delivered))
@@ -140,11 +141,11 @@ impl InboundMessages {
     fn accept_under_used(
         &mut self,
         packet_id: PacketId,
-        publish: &Publish,
+        mark: MessageMark,
         quota: Quota,
     ) -> Result<Acceptance, Violation> {
         let receipt = self.receipts.get(&packet_id);
-        if let Some(receipt) = receipt.filter(|receipt| receipt.mark == mark(publish)) {
+        if let Some(receipt) = receipt.filter(|receipt| receipt.mark == mark) {
             self.deviation = Some(Deviation::IdentifierInUse);
             return Ok(if receipt.is_done {
                 Acceptance::Acknowledged(packet_id)
@@ -154,7 +155,7 @@ impl InboundMessages {
         }
         let since = receipt.map_or(0, |receipt| receipt.since);
         self.delivered += 1;
-        self.add_due(self.delivered, packet_id, publish, quota)?;
+        self.add_due(self.delivered, packet_id, (QoS::ExactlyOnce, mark), quota)?;
         if let Some(receipt) = self.receipts.get_mut(&packet_id) {
             receipt.since = since;
         }
@@ -199,7 +200,8 @@ impl InboundMessages {
             receipt.since = receipt.number;
             return Ok(());
         }
-        self.add_due(number, packet_id, publish, quota())
+        let mark = MessageMark::new(publish, &publish.payload);
+        self.add_due(number, packet_id, (publish.qos, mark), quota())
     }
 
     /// Frees the number of the last delivered message, which was not received completely and will
@@ -215,10 +217,9 @@ impl InboundMessages {
         &mut self,
         number: u64,
         packet_id: PacketId,
-        publish: &Publish,
+        (qos, mark): (QoS, MessageMark),
         quota: Quota,
     ) -> Result<(), Violation> {
-        let qos = publish.qos;
         let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.due.len() };
         if unfinished >= quota.announced {
             if unfinished >= quota.taken {
@@ -229,7 +230,7 @@ impl InboundMessages {
         self.due.push_back(DueAcknowledgement { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
             let connection = self.connection;
-            let (since, mark) = (number, mark(publish));
+            let since = number;
             let receipt = Receipt { number, is_done: false, connection, since, mark };
             let old = self.receipts.insert(packet_id, receipt);
             self.done -= usize::from(old.as_ref().is_some_and(|old| old.is_done));
@@ -307,17 +308,33 @@ impl InboundMessages {
 /// The factor of the hash of <https://docs.rs/rustc-hash>.
 const MARK_FACTOR: u64 = 0x517c_c1b7_2722_0a95;
 
-/// Tells messages apart: it is the same for the same topic and payload.
-fn mark(publish: &Publish) -> u32 {
-    let mut mark = publish.payload.len() as u64;
-    for text in [publish.topic_or_empty().as_bytes(), &publish.payload] {
-        let (words, rest) = text.as_chunks::<8>();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        for word in words.iter().chain([&last]) {
-            mark = (mark.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(MARK_FACTOR);
+/// Tells QoS 2 messages apart: it is the same for the same topic and payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MessageMark(u32);
+
+impl MessageMark {
+    /// That of a message with this payload.
+    #[inline]
+    pub fn new(publish: &Publish, payload: &[u8]) -> Self {
+        if publish.qos == QoS::ExactlyOnce {
+            Self::of(publish.topic_or_empty(), payload)
+        } else {
+            Self::default()
         }
     }
-    // The upper half depends on all bits.
-    u32::try_from(mark >> 32).unwrap_or_default()
+
+    fn of(topic: &str, payload: &[u8]) -> Self {
+        let mut mark = payload.len() as u64;
+        for text in [topic.as_bytes(), payload] {
+            let (words, rest) = text.as_chunks::<8>();
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            for word in words.iter().chain([&last]) {
+                let word = u64::from_le_bytes(*word);
+                mark = (mark.rotate_left(5) ^ word).wrapping_mul(MARK_FACTOR);
+            }
+        }
+        // The upper half depends on all bits.
+        Self(u32::try_from(mark >> 32).unwrap_or_default())
+    }
 }
