@@ -341,7 +341,7 @@ fn a_message_under_an_identifier_in_use_is_written_if_it_differs() {
     let sub = |steps: Vec<Step>, flags: &[&str]| {
         let broker = Broker::start(steps);
         let url = broker.url();
-        let command = ["sub", &url, "-V", "311", "-t", "t", "-q", "2", "-C", "2"];
+        let command = ["sub", &url, "-V", "311", "-t", "t", "-q", "2", "-C", "3"];
         (Program::new([&command[..], &["--no-reconnect"], flags].concat()).run(), url)
     };
     let granted = || vec![packet("82 id <t> 02"), Step::Send("90 id 02")];
@@ -351,7 +351,11 @@ fn a_message_under_an_identifier_in_use_is_written_if_it_differs() {
     steps.extend([Step::Send("3c <t> 00 01 'number 100 of all'"), packet("50 00 01")]);
     steps.extend([Step::Send("34 <t> 00 01 'number 100 of all'"), packet("50 00 01")]);
     steps.extend([Step::Send("34 <t> 00 01 'number 200 of all'"), packet("50 00 01")]);
-    steps.extend([Step::Send("62 00 01; 62 00 01"), packet("70 00 01"), packet("70 00 01")]);
+    let released = || {
+        let [first, second] = ["62 00 01"; 2].map(Step::Send);
+        [first, packet("70 00 01"), second, packet("70 00 01"), Step::Send("30 <t> 'end'")]
+    };
+    steps.extend(released());
     let connected_to = |steps: Vec<Step>| {
         let mut script = connected([]);
         script.extend(steps);
@@ -361,15 +365,15 @@ fn a_message_under_an_identifier_in_use_is_written_if_it_differs() {
                 use; it is taken as a new one if it differs, as the same one if not: messages may \
                 be lost or doubled at this broker\n";
     let (outcome, _) = sub(until_goodbye(connected_to(steps)), &[]);
-    outcome.expect(0, "number 100 of all\nnumber 200 of all\n", line);
+    outcome.expect(0, "number 100 of all\nnumber 200 of all\nend\n", line);
 
     // Both are acknowledged where the first was not yet written when the second came.
     let mut steps = granted();
     steps.extend([Step::Send("34 <t> 00 01 'a'; 34 <t> 00 01 'b'"), packet("50 00 01")]);
-    steps.extend([packet("50 00 01"), Step::Send("62 00 01; 62 00 01")]);
-    steps.extend([packet("70 00 01"), packet("70 00 01")]);
+    steps.push(packet("50 00 01"));
+    steps.extend(released());
     let (outcome, _) = sub(until_goodbye(connected_to(steps)), &[]);
-    outcome.expect(0, "a\nb\n", line);
+    outcome.expect(0, "a\nb\nend\n", line);
 
     let mut steps = granted();
     steps.extend([Step::Send("34 <t> 00 01 'a'; 34 <t> 00 01 'b'"), Step::Gone]);

@@ -359,7 +359,7 @@ impl Session {
         self.reports.set_useful();
         let acceptance = self.receiver.inbound.accept(publish, mark, || quota(&self.config))?;
         if let Some(deviation) = self.receiver.inbound.take_deviation() {
-            self.reports.deviate(deviation);
+            self.take_deviation(deviation)?;
         }
         match acceptance {
             Acceptance::New(number) => Ok(Some(number)),
