@@ -51,6 +51,12 @@ const ROOMS: &[Room] = &[
                    std::os::unix::net",
     },
     Room {
+        // The process between `serve` and its command passes signals on.
+        name: "command::start",
+        may_name: "command exit signals",
+        must_not: "clap std::net tungstenite rustls",
+    },
+    Room {
         // It runs a command, and waits for signals.
         name: "command::serve",
         may_name: "broker command exit format mqtt report signals stdio terminal",
@@ -168,7 +174,7 @@ const PRIVATE: &[(&str, &str)] = &[("command::check::wire", "command::check")];
 
 /// What the parts of `bench` must not name that decide.
 const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now \
-                   SystemTime \
+                          SystemTime \
                           rustix signal_hook";
 
 /// What no room without I/O and clock may name.

@@ -8,7 +8,7 @@ use super::session::{ClientSession, Sessions};
 use super::subscriptions::Availability;
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::broker::access::acl::TopicAccess;
-use crate::broker::limits::{Limits, SLOW_BYTES};
+use crate::broker::limits::{Limits, READ_BYTES, SLOW_BYTES};
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::topic::TopicName;
@@ -89,6 +89,7 @@ fn queued(sessions: &Sessions, peer: &Peer) -> usize {
 }
 
 /// How much waits for a client that is connected.
+#[inline]
 pub fn backlog_level(
     session: &ClientSession,
     peer: &Peer,
@@ -96,6 +97,10 @@ pub fn backlog_level(
     memory: MemoryLevel,
 ) -> BacklogLevel {
     let (unsent, queued) = (peer.backlog.unsent, session.outbound.queued());
+    // As it almost always is, however little memory there is.
+    if queued == 0 && unsent <= READ_BYTES {
+        return BacklogLevel::Low;
+    }
     let nearly_full = memory.unsent_bytes() / 4 * 3;
     if unsent > nearly_full || session.outbound.is_nearly_full(limits) {
         BacklogLevel::NearlyFull

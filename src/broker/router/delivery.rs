@@ -61,8 +61,10 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let memory = self.memory.level;
         // It has acknowledged or taken something.
-        let waiting = peer.backlog.unsent + session.outbound.queued();
-        peer.backlog.reader.go_on(waiting, now);
+        if !peer.backlog.reader.is_prompt() {
+            let waiting = peer.backlog.unsent + session.outbound.queued();
+            peer.backlog.reader.go_on(waiting, now);
+        }
         fill(session, peer, memory, now);
         touch(&mut self.touched, id, peer);
     }
@@ -161,10 +163,11 @@ fn without_room(
         let is_full = peer.backlog.is_full(memory);
         return if is_full { DeliveryOutcome::Dropped } else { DeliveryOutcome::Done };
     }
-    if session.outbound.is_full(limits) {
+    if session.outbound.queued() > 0 && session.outbound.is_full(limits) {
         fill(session, peer, memory, now);
+        return queued(!session.outbound.is_full(limits));
     }
-    queued(!session.outbound.is_full(limits))
+    DeliveryOutcome::Done
 }
 
 /// Delivers a message to a client that is connected.

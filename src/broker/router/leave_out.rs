@@ -9,6 +9,7 @@ use crate::mqtt::topic::TopicName;
 impl Router {
     /// What was found for the last message is not used for one of another topic or QoS if it lacks
     /// the sessions that lose every message.
+    #[inline]
     pub(super) fn prepare_matches(&mut self, topic: &TopicName, qos: QoS) {
         let matches = &self.buffers.matches;
         if !matches.losing.is_empty() && !self.subscriptions.knows(matches, topic, qos) {
@@ -17,7 +18,11 @@ impl Router {
     }
 
     /// Counts messages for the sessions that lose each: what becomes of a message for them.
+    #[inline]
     pub(super) fn count_losing(&mut self, matches: &mut Matches, count: u64) -> DeliveryOutcome {
+        if matches.losing.is_empty() {
+            return DeliveryOutcome::Done;
+        }
         let (outcome, lost) = matches.losing.count(count);
         self.statistics.dropped += lost;
         outcome
@@ -25,6 +30,7 @@ impl Router {
 
     /// Leaves out those of these sessions, which have lost a message, that will lose all that
     /// follow.
+    #[inline]
     pub(super) fn leave_out(&self, matches: &mut Matches, lost: &[(SessionKey, DeliveryOutcome)]) {
         let mut are_some = false;
         for (key, outcome) in lost {

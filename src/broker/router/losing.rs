@@ -25,6 +25,7 @@ struct LosingSession {
 
 impl LosingSessions {
     /// Whether there is none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
@@ -46,7 +47,6 @@ impl LosingSessions {
     pub fn count(&mut self, messages: u64) -> (DeliveryOutcome, u64) {
         self.messages += messages;
         let outcome = match self.overflowing {
-            _ if self.is_empty() => DeliveryOutcome::Done,
             0 => DeliveryOutcome::Dropped,
             _ => DeliveryOutcome::Overflowed,
         };

@@ -86,6 +86,8 @@ impl ReaderPace {
     /// it took nothing any more say nothing about it.
     pub fn take(&mut self, bytes: usize, waiting: usize, now: Instant) {
         match self {
+            // It has taken all.
+            Self::Silent(_) if waiting == 0 => *self = Self::Prompt,
             Self::Prompt | Self::Silent(_) => {}
             Self::Slow(_) | Self::Stuck(_) if waiting <= FAIR_BYTES => *self = Self::Prompt,
             Self::Slow(period) => {
@@ -107,10 +109,13 @@ impl ReaderPace {
     }
 
     /// Whether publishers wait for the client, for which this much waits.
+    #[inline]
     pub fn is_waited_for(&mut self, level: BacklogLevel, now: Instant) -> bool {
-        if level == BacklogLevel::Low {
-            return false;
-        }
+        level != BacklogLevel::Low && self.is_worth_waiting(level, now)
+    }
+
+    #[inline(never)]
+    fn is_worth_waiting(&mut self, level: BacklogLevel, now: Instant) -> bool {
         let is_silent = |since| now.saturating_duration_since(since) >= STUCK;
         match self {
             Self::Prompt if level == BacklogLevel::NearlyFull => {
@@ -180,6 +185,9 @@ mod tests {
         {
             assert_eq!(reader.is_waited_for(level, after(begin, at)), waits, "{at}");
         }
+        let mut reader = ReaderPace::Silent(begin);
+        reader.take(60 * MIB, 0, after(begin, 1));
+        assert_eq!(reader, ReaderPace::Prompt, "it has taken all");
     }
 
     #[test]

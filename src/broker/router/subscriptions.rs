@@ -218,6 +218,7 @@ impl Matches {
     }
 
     /// Notes that it is used for a message of this QoS; true if it was for many in a row.
+    #[inline]
     pub fn note_use(&mut self, qos: QoS) -> bool {
         self.uses = if self.qos == qos { self.uses.saturating_add(1) } else { 0 };
         self.qos = qos;

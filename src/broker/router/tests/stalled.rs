@@ -28,6 +28,7 @@ impl World {
     /// The sockets of these take nothing from now on.
     fn stop(&mut self, ids: &[ConnectionId]) {
         for id in ids {
+            self.clients.get_mut(id).unwrap().asleep = true;
             self.router.stopped(*id, self.now);
         }
     }

@@ -20,7 +20,9 @@ impl Entrant {
     /// Starts `mqttws serve` and waits until it listens.
     pub fn serve(program: &str) -> Result<Self, Failure> {
         let mut command = Command::new(program);
-        command.args(["serve", "-p", "0"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        // It tells of every queue that is full, which some cases want.
+        command.args(["serve", "-p", "0"]).stdin(Stdio::null()).stderr(Stdio::null());
+        command.stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or("serve has no stdout")?;
         let mut line = String::new();
