@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgGroup, Args, ValueEnum};
 
-use self::around::{HasteFlags, IntervalFlags, StepFlags};
+use self::around::{IntervalFlags, StepFlags};
 use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::crew::CrewFlags;
@@ -95,11 +95,7 @@ pub struct BenchFlags {
     #[command(flatten)]
     judgement: JudgementFlags,
 
-    /// An early end.
-    #[command(flatten)]
-    haste: HasteFlags,
-
-    /// Runs in turn, and an earlier one.
+    /// An early end, runs in turn, and an earlier one.
     #[command(flatten)]
     repetition: RepetitionFlags,
 
@@ -543,7 +539,7 @@ impl BenchFlags {
             baseline: self.repetition.baseline(&self.judgement.fail)?,
             conditions: self.judgement.fail,
             tolerated: self.judgement.tolerate,
-            haste: self.haste.haste(),
+            haste: self.repetition.haste(),
             interval: self.interval.interval(),
             max_lateness: self.judgement.max_lateness.unwrap_or(MaxLateness::Usual),
             arguments: masked(std::env::args_os(), &secrets),

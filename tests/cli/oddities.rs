@@ -106,7 +106,8 @@ fn a_message_that_is_too_large_for_the_broker_is_told_and_the_others_go_on() {
             Step::Send("40 00 01; 40 00 02"),
         ],
     )));
-    let line = "mqttws: publishing to t: message 2 refused: the packet has 28 bytes, but the broker accepts at most 16\n";
+    let line = "mqttws: publishing to t: message 2 refused: the packet has 28 bytes, but the \
+                broker accepts at most 16\n";
     publish(&broker, "1", "a\nxxxxxxxxxxxxxxxxxxxx\nb\n").expect(7, "", line);
 }
 
@@ -155,7 +156,8 @@ fn the_identifier_that_the_broker_chose_is_kept() {
 fn an_old_session_in_answer_to_clean_start() {
     let broker = Broker::start(accepted("20 01 00 00", [Step::Close(1000), Step::Gone]));
     let line = format!(
-        "mqttws: connecting to {}: the broker broke the protocol: an unexpected session in CONNACK, although a new \
+        "mqttws: connecting to {}: the broker broke the protocol: an unexpected session in \
+         CONNACK, although a new \
          one was asked for\n",
         broker.url()
     );
@@ -330,6 +332,57 @@ fn a_message_more_than_the_receive_maximum_is_taken() {
     let (outcome, url) =
         sub(vec![Step::Send(five), Step::Gone], &[&flags[..], &["-C", "9"]].concat());
     outcome.expect(9, "a\nb\nc\nd\n", &(line.to_owned() + &refusal(&url)));
+}
+
+/// mosquitto 2.0 gives two messages one packet identifier where more wait than there are
+/// identifiers. One that differs is written, and the user is told.
+#[test]
+fn a_message_under_an_identifier_in_use_is_written_if_it_differs() {
+    let sub = |steps: Vec<Step>, flags: &[&str]| {
+        let broker = Broker::start(steps);
+        let url = broker.url();
+        let command = ["sub", &url, "-V", "311", "-t", "t", "-q", "2", "-C", "3"];
+        (Program::new([&command[..], &["--no-reconnect"], flags].concat()).run(), url)
+    };
+    let granted = || vec![packet("82 id <t> 02"), Step::Send("90 id 02")];
+    let mut steps = granted();
+    steps.extend([Step::Send("34 <t> 00 01 'number 100 of all'"), packet("50 00 01")]);
+    // The same once more, with and without DUP: it is taken for the same message.
+    steps.extend([Step::Send("3c <t> 00 01 'number 100 of all'"), packet("50 00 01")]);
+    steps.extend([Step::Send("34 <t> 00 01 'number 100 of all'"), packet("50 00 01")]);
+    steps.extend([Step::Send("34 <t> 00 01 'number 200 of all'"), packet("50 00 01")]);
+    let released = || {
+        let [first, second] = ["62 00 01"; 2].map(Step::Send);
+        [first, packet("70 00 01"), second, packet("70 00 01"), Step::Send("30 <t> 'end'")]
+    };
+    steps.extend(released());
+    let connected_to = |steps: Vec<Step>| {
+        let mut script = connected([]);
+        script.extend(steps);
+        script
+    };
+    let line = "mqttws: warning: the broker sent a message under a packet identifier that is in \
+                use; it is taken as a new one if it differs, as the same one if not: messages may \
+                be lost or doubled at this broker\n";
+    let (outcome, _) = sub(until_goodbye(connected_to(steps)), &[]);
+    outcome.expect(0, "number 100 of all\nnumber 200 of all\nend\n", line);
+
+    // Both are acknowledged where the first was not yet written when the second came.
+    let mut steps = granted();
+    steps.extend([Step::Send("34 <t> 00 01 'a'; 34 <t> 00 01 'b'"), packet("50 00 01")]);
+    steps.push(packet("50 00 01"));
+    steps.extend(released());
+    let (outcome, _) = sub(until_goodbye(connected_to(steps)), &[]);
+    outcome.expect(0, "a\nb\nend\n", line);
+
+    let mut steps = granted();
+    steps.extend([Step::Send("34 <t> 00 01 'a'; 34 <t> 00 01 'b'"), Step::Gone]);
+    let (outcome, url) = sub(connected_to(steps), &["--strict"]);
+    let refusal = format!(
+        "mqttws: subscribed at {url}: the broker broke the protocol: an unexpected PUBLISH under \
+         a packet identifier that is in use\n"
+    );
+    outcome.expect(9, "a\n", &refusal);
 }
 
 /// What `sub` writes of a message whose response topic has a wildcard, `pub` takes.

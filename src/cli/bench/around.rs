@@ -1,4 +1,4 @@
-//! What `bench` does around a run: steps of rates, an early end, lines while it goes on.
+//! What `bench` does around a run: steps of rates, and lines while it goes on.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::{ArgAction, Args};
 
 use super::{HIGHEST_RATE, scaled};
 use crate::cli::value;
-use crate::command::bench::config::{Haste, LoadPace, LoadPlan};
+use crate::command::bench::config::{LoadPace, LoadPlan};
 use crate::command::bench::course::{LoadCourse, MOST_STEPS, Ramp, RampStep};
 use crate::exit::Usage;
 
@@ -36,16 +36,6 @@ pub struct StepFlags {
     #[arg(long, value_name = "PERCENT", value_parser = resolution, requires = "find_max",
           default_value = "5%", allow_hyphen_values = true)]
     resolution: f64,
-}
-
-/// An early end.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Judgement")]
-pub struct HasteFlags {
-    /// End the run as soon as a condition is true: looked at each second, numbers that only grow,
-    /// and times of which there are 1,000
-    #[arg(long, action = ArgAction::Count)]
-    fail_fast: u8,
 }
 
 /// Lines while it goes on.
@@ -132,13 +122,6 @@ impl StepFlags {
             load.times.course == LoadCourse::Once || matches!(load.pace, LoadPace::Open(_))
         );
         Ok(())
-    }
-}
-
-impl HasteFlags {
-    /// Whether a condition that is true ends the run.
-    pub fn haste(&self) -> Haste {
-        if self.fail_fast > 0 { Haste::FailFast } else { Haste::ToTheEnd }
     }
 }
 

@@ -4,20 +4,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::cli::value;
 use crate::command::bench::conditions::Condition;
-use crate::command::bench::config::{LoadPace, RunPlan, WindowLength};
+use crate::command::bench::config::{Haste, LoadPace, RunPlan, WindowLength};
 use crate::command::bench::part::{MOST_PARTS, RunPart};
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
 use crate::format::time::since_1970;
 
-/// Runs in turn, and an earlier one.
+/// An early end, runs in turn, and an earlier one.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Judgement")]
 pub struct RepetitionFlags {
+    /// End the run as soon as a condition is true: looked at each second, numbers that only grow,
+    /// and times of which there are 1,000
+    #[arg(long, action = ArgAction::Count)]
+    fail_fast: u8,
+
     /// Compare with the report that an earlier run has written with --json: settings that differ,
     /// and figures; a condition may be a multiple of its value then (p99>1.2x)
     #[arg(long, value_name = "FILE", value_parser = value::file(), allow_hyphen_values = true)]
@@ -88,6 +93,11 @@ fn start_at(text: &str) -> Result<Duration, String> {
 }
 
 impl RepetitionFlags {
+    /// Whether a condition that is true ends the run.
+    pub fn haste(&self) -> Haste {
+        if self.fail_fast > 0 { Haste::FailFast } else { Haste::ToTheEnd }
+    }
+
     /// The report to compare with.
     pub fn baseline(&self, conditions: &[Condition]) -> Result<Option<PathBuf>> {
         let needs = conditions.iter().find(|condition| condition.is_of_baseline());

@@ -40,22 +40,12 @@ pub fn finish(
     surroundings: &Surroundings,
     found: &AllRuns,
 ) -> Result<Exit> {
-    let AllRuns { found: Found { results, steps }, runs, invalid } = found;
-    let mut judgement = match invalid {
-        None => judged(load, plan, surroundings.server.place, results),
-        Some(why) => {
-            conclude(results, &circumstances(load, plan, surroundings.server.place, results), why)
-        }
-    };
-    if let Some(last) = steps.last() {
-        judgement.limit = last.limit;
-        judgement.overload = last.overload;
-    }
+    let AllRuns { found: Found { results, steps }, runs, .. } = found;
+    let judgement = judgement(load, plan, surroundings.server.place, found);
     let is_ramp = !steps.is_empty();
     let delivered = judgement.overload.filter(|_| !is_ramp).map(|overload| overload.delivered);
     let terms = terms(plan, surroundings, promised(load, results));
     let outcomes = terms.outcomes(results, delivered);
-    let (judgement, outcomes) = (&judgement, &outcomes[..]);
     let comparison = surroundings.baseline.as_ref().map(|then| {
         let Surroundings { server, machine, .. } = surroundings;
         compare(ComparedSide { load, server, machine, results, runs }, then)
@@ -65,24 +55,50 @@ pub fn finish(
         plan,
         surroundings,
         results,
-        judgement,
-        outcomes,
+        judgement: &judgement,
+        outcomes: &outcomes,
         steps,
         runs,
         comparison: comparison.as_ref(),
     };
+    put_out(&report)?;
+    Ok(exit(&report))
+}
+
+/// What all runs prove; of several steps the last says what set the limit.
+fn judgement(
+    load: &LoadPlan,
+    plan: &ReportPlan,
+    place: ServerPlace,
+    found: &AllRuns,
+) -> RunJudgement {
+    let AllRuns { found: Found { results, steps }, invalid, .. } = found;
+    let mut judgement = match invalid {
+        None => judged(load, plan, place, results),
+        Some(why) => conclude(results, &circumstances(load, plan, place, results), why),
+    };
+    if let Some(last) = steps.last() {
+        judgement.limit = last.limit;
+        judgement.overload = last.overload;
+    }
+    judgement
+}
+
+/// Writes the files of a report, and prints it.
+fn put_out(report: &BenchReport<'_>) -> Result<()> {
+    let plan = report.plan;
     if let Some(path) = &plan.json {
-        write(path, &(json::render(&report) + "\n"))?;
+        write(path, &(json::render(report) + "\n"))?;
     }
     if let Some(prefix) = &plan.hgrm {
-        write_percentiles(prefix, load, results)?;
+        write_percentiles(prefix, report.load, report.results)?;
     }
     // A reader that has seen enough is no failure.
     crate::command::print(&match plan.form {
-        BenchForm::Text => text::render(&report),
-        BenchForm::Json => json::render(&report),
+        BenchForm::Text => text::render(report),
+        BenchForm::Json => json::render(report),
     })?;
-    Ok(exit(&report))
+    Ok(())
 }
 
 /// What a run proves.

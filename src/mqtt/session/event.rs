@@ -191,6 +191,9 @@ pub enum Deviation {
     /// Up to twice as many QoS 1 and 2 messages in flight as the client's Receive Maximum allows;
     /// mosquitto 2.0 sends one more.
     ReceiveMaximumExceeded,
+    /// A QoS 2 message, sent for the first time, under the identifier of one that the server has
+    /// not released: mosquitto 2.0 sends such where more than 65,535 wait.
+    IdentifierInUse,
     /// Before MQTT 5, PUBACK for a QoS 2 message, as `RabbitMQ` 3.10 sends it. It ends the message.
     QoSLowered,
     /// A response topic that is no topic name. The property is removed.
@@ -202,6 +205,11 @@ impl std::fmt::Display for Deviation {
         f.write_str(match self {
             Self::ReceiveMaximumExceeded => {
                 "the broker sent more messages at a time than the receive maximum allows"
+            }
+            Self::IdentifierInUse => {
+                "the broker sent a message under a packet identifier that is in use; it is taken \
+                 as a new one if it differs, as the same one if not: messages may be lost or \
+                 doubled at this broker"
             }
             Self::QoSLowered => "the broker took QoS 2 as QoS 1",
             Self::ResponseTopic => {
@@ -218,6 +226,9 @@ impl Deviation {
     pub(super) fn violation(self) -> Violation {
         match self {
             Self::ReceiveMaximumExceeded => Violation::ReceiveMaximumExceeded,
+            Self::IdentifierInUse => {
+                Violation::Unexpected("PUBLISH under a packet identifier that is in use")
+            }
             Self::QoSLowered => Violation::Unexpected("PUBACK for a QoS 2 message"),
             Self::ResponseTopic => Violation::ResponseTopic,
         }

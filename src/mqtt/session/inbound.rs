@@ -8,7 +8,7 @@ use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
-use super::Violation;
+use super::{Deviation, Violation};
 
 /// How many QoS 1 and 2 messages the server may send before it gets an acknowledgement; announced
 /// in CONNECT (MQTT 5 §3.1.2.11.3). It is enough that a fast broker never waits, even at a round
@@ -46,6 +46,10 @@ struct Receipt {
     is_done: bool,
     /// The connection on which the last PUBLISH arrived. PUBREC may only answer it there.
     connection: u64,
+    /// The number of the first message that arrived under this identifier there.
+    since: u64,
+    /// Tells the message from another one.
+    mark: MessageMark,
 }
 
 /// The unfinished messages from the server.
@@ -64,8 +68,8 @@ pub struct InboundMessages {
     aliases: HashMap<u16, TopicName>,
     /// The server may have lost the session without the client's knowledge.
     unsure: bool,
-    /// The server has sent more than was announced.
-    above_announced: bool,
+    /// What the server has done against the protocol.
+    deviation: Option<Deviation>,
 }
 
 /// How many QoS 1 and 2 messages the server may send before it gets an acknowledgement.
@@ -103,6 +107,7 @@ impl InboundMessages {
     pub fn accept(
         &mut self,
         publish: &Publish,
+        mark: MessageMark,
         quota: impl Fn() -> Quota,
     ) -> Result<Acceptance, Violation> {
         if let Some(packet_id) = publish.packet_id {
@@ -110,24 +115,58 @@ impl InboundMessages {
                 && self.has(publish)
                 && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
+                if !publish.dup && receipt.connection == self.connection {
+                    return self.accept_under_used(packet_id, mark, quota());
+                }
                 let earlier = std::mem::replace(&mut receipt.connection, self.connection);
                 self.here += usize::from(earlier != self.connection);
+                receipt.since = receipt.number;
                 return Ok(if receipt.is_done {
                     Acceptance::Acknowledged(packet_id)
                 } else {
                     Acceptance::Pending
                 });
             }
-            self.add_due(self.delivered + 1, packet_id, publish.qos, quota())?;
+            self.add_due(self.delivered + 1, packet_id, (publish.qos, mark), quota())?;
         }
         self.delivered += 1;
         Ok(Acceptance::New(self.delivered))
     }
 
-    /// Whether the server has sent more than was announced since the last call.
+    /// Accepts a message under an identifier that is in use on this connection, without DUP, so
+    /// that the server has not sent it before `[MQTT-2.2.1-3]`: mosquitto 2.0 does that where more
+    /// messages than there are identifiers wait. What is the same as the message before is taken
+    /// for that one `[MQTT-4.3.3-10]`; another one would be lost.
+    #[cold]
+    fn accept_under_used(
+        &mut self,
+        packet_id: PacketId,
+        mark: MessageMark,
+        quota: Quota,
+    ) -> Result<Acceptance, Violation> {
+        let receipt = self.receipts.get(&packet_id);
+        if let Some(receipt) = receipt.filter(|receipt| receipt.mark == mark) {
+            self.deviation = Some(Deviation::IdentifierInUse);
+            return Ok(if receipt.is_done {
+                Acceptance::Acknowledged(packet_id)
+            } else {
+                Acceptance::Pending
+            });
+        }
+        let since = receipt.map_or(0, |receipt| receipt.since);
+        self.delivered += 1;
+        self.add_due(self.delivered, packet_id, (QoS::ExactlyOnce, mark), quota)?;
+        if let Some(receipt) = self.receipts.get_mut(&packet_id) {
+            receipt.since = since;
+        }
+        self.deviation = Some(Deviation::IdentifierInUse);
+        Ok(Acceptance::New(self.delivered))
+    }
+
+    /// What the server has done against the protocol since the last call.
     #[inline]
-    pub fn take_above_announced(&mut self) -> bool {
-        std::mem::take(&mut self.above_announced)
+    pub fn take_deviation(&mut self) -> Option<Deviation> {
+        self.deviation.take()
     }
 
     /// Whether this is a QoS 2 message that was delivered before. A message that is sent again has
@@ -158,9 +197,11 @@ impl InboundMessages {
         {
             let earlier = std::mem::replace(&mut receipt.connection, self.connection);
             self.here += usize::from(earlier != self.connection);
+            receipt.since = receipt.number;
             return Ok(());
         }
-        self.add_due(number, packet_id, publish.qos, quota())
+        let mark = MessageMark::new(publish, &publish.payload);
+        self.add_due(number, packet_id, (publish.qos, mark), quota())
     }
 
     /// Frees the number of the last delivered message, which was not received completely and will
@@ -176,7 +217,7 @@ impl InboundMessages {
         &mut self,
         number: u64,
         packet_id: PacketId,
-        qos: QoS,
+        (qos, mark): (QoS, MessageMark),
         quota: Quota,
     ) -> Result<(), Violation> {
         let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.due.len() };
@@ -184,12 +225,13 @@ impl InboundMessages {
             if unfinished >= quota.taken {
                 return Err(Violation::ReceiveMaximumExceeded);
             }
-            self.above_announced = true;
+            self.deviation = Some(Deviation::ReceiveMaximumExceeded);
         }
         self.due.push_back(DueAcknowledgement { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
             let connection = self.connection;
-            let receipt = Receipt { number, is_done: false, connection };
+            let since = number;
+            let receipt = Receipt { number, is_done: false, connection, since, mark };
             let old = self.receipts.insert(packet_id, receipt);
             self.done -= usize::from(old.as_ref().is_some_and(|old| old.is_done));
             self.here += usize::from(old.is_none_or(|old| old.connection != connection));
@@ -208,9 +250,9 @@ impl InboundMessages {
             let Some(receipt) = self.receipts.get_mut(&due.packet_id) else { continue };
             if receipt.number == due.number {
                 self.done += usize::from(!std::mem::replace(&mut receipt.is_done, true));
-                if receipt.connection == self.connection {
-                    return Some((PacketType::PubRec, due.packet_id));
-                }
+            }
+            if due.number >= receipt.since && receipt.connection == self.connection {
+                return Some((PacketType::PubRec, due.packet_id));
             }
         }
         None
@@ -260,5 +302,39 @@ impl InboundMessages {
         self.receipts.clear();
         self.here = 0;
         self.done = 0;
+    }
+}
+
+/// The factor of the hash of <https://docs.rs/rustc-hash>.
+const MARK_FACTOR: u64 = 0x517c_c1b7_2722_0a95;
+
+/// Tells QoS 2 messages apart: it is the same for the same topic and payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MessageMark(u32);
+
+impl MessageMark {
+    /// That of a message with this payload.
+    #[inline]
+    pub fn new(publish: &Publish, payload: &[u8]) -> Self {
+        if publish.qos == QoS::ExactlyOnce {
+            Self::of(publish.topic_or_empty(), payload)
+        } else {
+            Self::default()
+        }
+    }
+
+    fn of(topic: &str, payload: &[u8]) -> Self {
+        let mut mark = payload.len() as u64;
+        for text in [topic.as_bytes(), payload] {
+            let (words, rest) = text.as_chunks::<8>();
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            for word in words.iter().chain([&last]) {
+                let word = u64::from_le_bytes(*word);
+                mark = (mark.rotate_left(5) ^ word).wrapping_mul(MARK_FACTOR);
+            }
+        }
+        // The upper half depends on all bits.
+        Self(u32::try_from(mark >> 32).unwrap_or_default())
     }
 }

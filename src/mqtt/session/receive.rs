@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::inbound::{self, Acceptance, InboundMessages, Quota};
+use super::inbound::{self, Acceptance, InboundMessages, MessageMark, Quota};
 use super::lifetime::SessionEnd;
 use super::partial::{CompletedMessage, PartialMessage};
 use super::relaying::RelayState;
@@ -171,7 +171,9 @@ impl Session {
         while matches!(result, Ok(ControlFlow::Continue(())))
             && let Some(found) = self.receiver.decoder.find_publish(&mut delivery.publish)
         {
-            result = self.accept(&delivery.publish).map(|number| match number {
+            let payload = self.receiver.decoder.payload(found);
+            let mark = MessageMark::new(&delivery.publish, payload);
+            result = self.accept(&delivery.publish, mark).map(|number| match number {
                 Some(number) => {
                     delivery.number = number;
                     let decoder = &self.receiver.decoder;
@@ -202,7 +204,10 @@ impl Session {
             return Ok(self.reports.next_event());
         }
         let is_cut = !self.receiver.is_repeated(&publish) && self.receiver.cut();
-        let Some(number) = self.accept(&publish)? else { return Ok(None) };
+        let Some(number) = self.accept(&publish, MessageMark::new(&publish, &publish.payload))?
+        else {
+            return Ok(None);
+        };
         Ok(Some(self.after_cut(is_cut, Event::Message(Delivery { number, publish }))))
     }
 
@@ -239,7 +244,10 @@ impl Session {
             return Ok(None);
         }
         let is_cut = self.receiver.cut();
-        let Some(number) = self.accept(&publish)? else { return Ok(None) };
+        let Some(number) = self.accept(&publish, MessageMark::new(&publish, &publish.payload))?
+        else {
+            return Ok(None);
+        };
         let delivery = Delivery { number, publish };
         self.receiver.partial.begin(delivery.clone(), length);
         Ok(Some(self.after_cut(is_cut, Event::MessageBegins { delivery, length })))
@@ -274,7 +282,9 @@ impl Session {
     fn complete(&mut self) -> Result<Option<Event>, Violation> {
         match self.receiver.partial.end() {
             Some(CompletedMessage::Begun) => Ok(Some(Event::MessageEnds)),
-            Some(CompletedMessage::Repeated(publish)) => self.accept(&publish).map(|_| None),
+            Some(CompletedMessage::Repeated(publish)) => {
+                self.accept(&publish, MessageMark::new(&publish, &publish.payload)).map(|_| None)
+            }
             None => Ok(None),
         }
     }
@@ -345,11 +355,11 @@ impl Session {
 
     /// The number of a message, or `None` if it was delivered before.
     #[inline(always)]
-    fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
+    fn accept(&mut self, publish: &Publish, mark: MessageMark) -> Result<Option<u64>, Violation> {
         self.reports.set_useful();
-        let acceptance = self.receiver.inbound.accept(publish, || quota(&self.config))?;
-        if self.receiver.inbound.take_above_announced() {
-            self.reports.deviate(Deviation::ReceiveMaximumExceeded);
+        let acceptance = self.receiver.inbound.accept(publish, mark, || quota(&self.config))?;
+        if let Some(deviation) = self.receiver.inbound.take_deviation() {
+            self.take_deviation(deviation)?;
         }
         match acceptance {
             Acceptance::New(number) => Ok(Some(number)),

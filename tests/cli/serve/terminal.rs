@@ -44,7 +44,10 @@ fn it_can_be_stopped_and_goes_on() {
     let has = |words: &'static str| move |rows: &[String]| rows.iter().any(|row| row == words);
     session.wait_for("command", has("ready"));
     session.press("\x1a");
-    session.wait_for("stop", |rows| rows.iter().any(|row| row.contains("Stopped")));
+    // What is typed before the prompt is there may be lost.
+    session.wait_for("stop", |rows| {
+        rows.iter().any(|row| row.contains("Stopped")) && rows.last().is_some_and(|row| row == "$")
+    });
     session.press("fg\r");
     session.wait_for("its going on", has("back"));
     session.press("word\n");

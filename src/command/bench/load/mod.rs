@@ -129,16 +129,16 @@ pub struct Load<D> {
     seconds: Seconds,
     results: Results,
     chores: Chores,
-    steps: LoadSteps,
     absences: Absences,
     leftovers: ServerRemains,
     times: LoadTimes,
     display: D,
 }
 
-/// When the load began, and when it was told to end.
+/// When the load began, when it was told to end, and its steps.
 struct LoadTimes {
     began: Instant,
+    steps: LoadSteps,
     /// A signal came, and when.
     signal: Option<(i32, Instant)>,
 }
@@ -163,10 +163,9 @@ impl<D: RunDisplay> Load<D> {
             connecting,
             results,
             chores: Chores::default(),
-            steps,
             absences: Absences::new(context.load.disturbances.comeback_rate),
             leftovers,
-            times: LoadTimes { began: now, signal: None },
+            times: LoadTimes { began: now, steps, signal: None },
             display,
             context,
         };
@@ -179,7 +178,7 @@ impl<D: RunDisplay> Load<D> {
     /// What was found.
     pub fn into_found(mut self) -> Found {
         self.results.series = self.seconds.series;
-        self.steps.finish(self.results)
+        self.times.steps.finish(self.results)
     }
 }
 

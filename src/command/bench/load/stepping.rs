@@ -124,14 +124,14 @@ impl<D: RunDisplay> Load<D> {
 
     /// Judges a step; what the next one is.
     fn end_step(&mut self) -> Option<StepPlan> {
-        let plan = self.steps.search.as_ref()?.plan();
+        let plan = self.times.steps.search.as_ref()?.plan();
         let mut results = std::mem::take(&mut self.results);
         results.series = std::mem::take(&mut self.seconds.series);
         let outcome = self.display.step_over(plan, &self.context.load, &mut results);
-        let next = self.steps.search.as_mut()?.go_on(outcome.has_held());
+        let next = self.times.steps.search.as_mut()?.go_on(outcome.has_held());
         self.results.connections = results.connections.of_next_step();
         self.results.granted = results.granted;
-        self.steps.note(outcome, results);
+        self.times.steps.note(outcome, results);
         next
     }
 
