@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::results::{
     ChurnResults, CutResults, DisturbanceResults, GroupResults, Joined, RetainedResults,
-    StallResults, WillResults, add_counts,
+    StallResults, WillResults, add_counts, join,
 };
 
 impl DisturbanceResults {
@@ -29,15 +29,6 @@ impl DisturbanceResults {
         self.retained_left += other.retained_left;
         join(&mut self.retained, other.retained.as_ref(), RetainedResults::add);
         join(&mut self.wills, other.wills.as_ref(), WillResults::add);
-    }
-}
-
-/// Adds what may be missing on either side.
-pub fn join<T: Clone>(to: &mut Option<T>, other: Option<&T>, add: fn(&mut T, &T)) {
-    match (to, other) {
-        (Some(to), Some(other)) => add(to, other),
-        (to @ None, Some(other)) => *to = Some(other.clone()),
-        (_, None) => {}
     }
 }
 

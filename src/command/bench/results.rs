@@ -407,7 +407,7 @@ impl Results {
         self.verified.add(&other.verified);
         self.latencies.add(&other.latencies);
         self.generator.add(&other.generator, joined);
-        super::joining::join(&mut self.groups, other.groups.as_ref(), GroupResults::add);
+        join(&mut self.groups, other.groups.as_ref(), GroupResults::add);
         self.disturbances.add(&other.disturbances, joined);
         match joined {
             Joined::SideBySide => self.add_seconds(&other.series),
@@ -432,6 +432,15 @@ impl Results {
         for (second, other) in self.series.iter_mut().zip(series) {
             second.add(other);
         }
+    }
+}
+
+/// Adds what may be missing on either side.
+pub(super) fn join<T: Clone>(to: &mut Option<T>, other: Option<&T>, add: fn(&mut T, &T)) {
+    match (to, other) {
+        (Some(to), Some(other)) => add(to, other),
+        (to @ None, Some(other)) => *to = Some(other.clone()),
+        (_, None) => {}
     }
 }
 
