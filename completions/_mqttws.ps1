@@ -297,7 +297,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Draw one line per topic and keep it up to date')
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Draw one line per topic and keep it up to date')
             [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)')
-            [CompletionResult]::new('--tree', '--tree', [CompletionResultType]::ParameterName, 'Write, instead of messages, the topics as a tree at the end, with --report also every SECS')
+            [CompletionResult]::new('--tree', '--tree', [CompletionResultType]::ParameterName, 'Show, instead of messages, the topics as a tree that grows in place on a terminal, and is written at the end elsewhere')
             [CompletionResult]::new('--changed', '--changed', [CompletionResultType]::ParameterName, 'Leave out messages whose payload is the same as that of the message before on their topic')
             [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'Go on after a command has failed')
             [CompletionResult]::new('--reply', '--reply', [CompletionResultType]::ParameterName, 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)')

@@ -292,7 +292,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand -w 'Draw one line per topic and keep it up to date'
             cand --watch 'Draw one line per topic and keep it up to date'
             cand --latency 'Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)'
-            cand --tree 'Write, instead of messages, the topics as a tree at the end, with --report also every SECS'
+            cand --tree 'Show, instead of messages, the topics as a tree that grows in place on a terminal, and is written at the end elsewhere'
             cand --changed 'Leave out messages whose payload is the same as that of the message before on their topic'
             cand --keep-going 'Go on after a command has failed'
             cand --reply 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'

@@ -63,8 +63,9 @@ impl Choice for ReportShape {
         id: "tree",
         short: None,
         long: Some("tree"),
-        help: "Write, instead of messages, the topics as a tree at the end, with --report also \
-               every SECS; with --json as an object",
+        help: "Show, instead of messages, the topics as a tree that grows in place on a terminal, \
+               and is written at the end elsewhere; with --report every SECS; with --json as an \
+               object",
         conflicts: &[
             "watch",
             "runs",

@@ -3,6 +3,8 @@
 
 pub mod bars;
 pub mod continued;
+mod drawn_lines;
+pub mod live_tree;
 pub mod load_line;
 pub mod progress;
 pub mod region;

@@ -12,21 +12,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use self::activity::{Cell, cut_mark};
 use self::topics::{VisibleTopic, WatchedTopics};
 use super::bars::CharacterSet;
+use super::drawn_lines::{DrawnLines, ScreenLine};
 use super::screen::{self, Size};
 use crate::format::encoding::Encoding;
 use crate::format::escape;
 use crate::format::layout::TopicColour;
 use crate::mqtt::topic::TopicName;
-
-/// Hides the cursor, and turns wrapping off, only while a frame is drawn: if the program is killed,
-/// the terminal is as before.
-const BEGIN: &[u8] = b"\x1b[?25l\r";
-const NO_WRAP: &[u8] = b"\x1b[?7l";
-const END: &[u8] = b"\x1b[?7h\x1b[?25h";
-
-/// Erases the rest of the line; everything below.
-const ERASE_LINE: &[u8] = b"\x1b[K";
-const ERASE_BELOW: &[u8] = b"\x1b[J";
 
 /// The colours of topics, and of `(null)` and the count of hidden topics.
 const TOPIC: &str = "\x1b[36m";
@@ -52,21 +43,11 @@ struct LineStyle {
 pub struct Watch {
     topics: WatchedTopics,
     style: LineStyle,
-    /// What the terminal shows, from top to bottom; the cursor stands below.
-    drawn: Vec<ScreenLine>,
-    /// The size of the terminal when it was drawn.
-    size: Size,
+    frame: DrawnLines,
     /// When it was drawn.
     drawn_at: Option<Instant>,
     /// Something has come since.
     dirty: bool,
-}
-
-/// A line with its escape sequences, and the columns it takes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct ScreenLine {
-    text: String,
-    columns: usize,
 }
 
 impl Watch {
@@ -80,8 +61,7 @@ impl Watch {
         Self {
             topics: WatchedTopics::default(),
             style,
-            drawn: Vec::new(),
-            size: Size { rows: 0, columns: 0 },
+            frame: DrawnLines::new(),
             drawn_at: None,
             dirty: false,
         }
@@ -97,60 +77,29 @@ impl Watch {
     pub fn is_stale(&self, size: Size, now: Instant) -> bool {
         let is_old = self.drawn_at.is_some_and(|at| now.saturating_duration_since(at) >= TICK);
         let ticks = is_old && !Cell::fitting(size.columns).is_empty();
-        self.dirty || ((size != self.size || ticks) && !self.drawn.is_empty())
+        self.dirty || self.frame.is_of_another(size) || (ticks && !self.frame.is_empty())
     }
 
     /// Makes the next frame draw every line again: on Ctrl-C the terminal may drop output that it
     /// has not shown yet.
     pub fn redraw_all(&mut self) {
-        self.dirty |= !self.drawn.is_empty();
-        for line in &mut self.drawn {
-            line.text.clear();
-        }
+        self.dirty |= !self.frame.is_empty();
+        self.frame.write_all();
     }
 
     /// Makes the next frame draw every line again, from where the cursor stands now: others have
     /// written to the terminal.
     pub fn redraw_below(&mut self) {
-        self.dirty |= !self.drawn.is_empty();
-        self.drawn.clear();
+        self.dirty |= !self.frame.is_empty();
+        self.frame.forget();
     }
 
     /// The bytes that make a terminal of this size show everything there is now; the lines `above`
     /// scroll up and stay.
     pub fn frame(&mut self, size: Size, above: &[String], now: Instant) -> Bytes {
-        let mut out = BytesMut::from(BEGIN);
-        self.go_up(size, &mut out);
-        if !self.drawn.is_empty() && (size != self.size || !above.is_empty()) {
-            out.put_slice(ERASE_BELOW);
-            self.drawn.clear();
-        }
-        for line in above {
-            out.put_slice(line.trim_end().as_bytes());
-            out.put_slice(b"\r\n");
-        }
-        out.put_slice(NO_WRAP);
         let lines = self.lines(size, now);
-        for (at, line) in lines.iter().enumerate() {
-            if self.drawn.get(at) != Some(line) {
-                out.put_slice(line.text.as_bytes());
-                out.put_slice(ERASE_LINE);
-            }
-            out.put_slice(b"\r\n");
-        }
-        out.put_slice(ERASE_BELOW);
-        out.put_slice(END);
-        (self.drawn, self.size, self.dirty, self.drawn_at) = (lines, size, false, Some(now));
-        out.freeze()
-    }
-
-    /// To the first line of what is drawn. A terminal that became narrower has wrapped it.
-    fn go_up(&self, size: Size, out: &mut BytesMut) {
-        let height: usize =
-            self.drawn.iter().map(|line| line.columns.div_ceil(size.columns.max(1)).max(1)).sum();
-        if height > 0 {
-            out.put_slice(format!("\x1b[{height}A").as_bytes());
-        }
+        (self.dirty, self.drawn_at) = (false, Some(now));
+        self.frame.draw(size, above, lines)
     }
 
     /// The topics as lines: the cursor needs one of its own below them, and the last column stays

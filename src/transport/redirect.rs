@@ -58,14 +58,14 @@ impl fmt::Display for RedirectError {
 pub struct Redirects {
     stations: Vec<Endpoint>,
     /// The Server References that led here.
-    named: Vec<Named>,
+    named: Vec<NamedServers>,
     /// How many of [`MOST_OTHERS`] were tried.
     others_tried: usize,
 }
 
 /// The servers that a Server Reference names.
 #[derive(Clone, Debug)]
-struct Named {
+struct NamedServers {
     /// How many stations there were when it came.
     stations: usize,
     /// Those that were not tried yet, the next one last.
@@ -92,7 +92,7 @@ impl Redirects {
         let mut rest: Vec<String> = names.map(str::to_owned).collect();
         rest.reverse();
         let first = rest.pop().unwrap_or_default();
-        self.named.push(Named { stations: self.stations.len(), rest });
+        self.named.push(NamedServers { stations: self.stations.len(), rest });
         self.go_to(&first).or_else(|error| self.another().ok_or(error))
     }
 

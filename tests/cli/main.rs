@@ -63,6 +63,7 @@ mod topics;
 mod upgrade;
 mod usage;
 mod watching;
+mod watching_reconnect;
 
 mod support {
     //! What the tests are made of.

@@ -1,7 +1,7 @@
 //! `mqttws sub` that tells of messages rather than writes them all: `--message-rate`, `--report`,
 //! `--tree` and `--changed`.
 
-use crate::support::broker::{Broker, Step, packet, subscribed, until_goodbye};
+use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::lines::{fails, is_like};
 use crate::support::program::{Outcome, Program};
 use crate::support::terminal::Session;
@@ -186,4 +186,55 @@ fn a_terminal_is_not_driven() {
     assert_eq!((ended.screen.len(), ended.code), (3, Some(0)), "{:?}", ended.screen);
     assert!(ended.screen[1].ends_with(r" a\x1b[2Jbcdef…"), "{:?}", ended.screen);
     assert!(ended.screen[2].ends_with(" b"), "{:?}", ended.screen);
+}
+
+/// On a terminal the tree grows in place while messages come, below the lines for stderr, and the
+/// whole of it stays.
+#[test]
+fn a_tree_is_live_on_a_terminal() {
+    let steps = connected([
+        packet("82 id <t> 01"),
+        Step::Send("90 id 01; 31 <a/b> '12'; 32 <a/c> 00 01"),
+        // It is acknowledged when it is shown.
+        packet("40 00 01"),
+        Step::Tell,
+        Step::End,
+        Step::Reconnect,
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 00 00"),
+        packet("82 id <t> 01"),
+        Step::Send("90 id 01; 30 <a/b> '3'; 30 <x> '4'; 30 <y> ''; 30 <z> ''"),
+    ]);
+    let broker = Broker::start(until_goodbye(steps));
+    let url = broker.url();
+    let flags = ["sub", &url, "-V", "311", "-t", "t", "-q", "1", "--tree"];
+    let flags = [&flags[..], &["--reconnect-delay", "0.01"]].concat();
+    let mut session = Session::start((6, 100), &flags, &[("LC_ALL", "C.UTF-8")], Vec::new());
+    broker.wait();
+    // The last two have no room beside the others.
+    let (b, c) = ("├── b  2 messages", "└── c  1 message");
+    let live = tree(&["a", b, c, "x  1 message", "+2 more"]);
+    session.wait_for("tree", |rows| rows.ends_with(&live));
+    session.press("\x03");
+    let ended = session.finish();
+    let end = tree(&[c, "x  1 message", "y  1 message", "z  1 message"]);
+    assert_eq!((&ended.screen[..4], ended.code, ended.column), (&end[..], Some(0), 0));
+    let summary = "mqttws: received 6 messages, 4 bytes in * s, * messages/s, * bytes/s";
+    assert!(is_like(&ended.screen[4], summary), "{:#?}", ended.screen);
+}
+
+fn tree(rows: &[&str]) -> Vec<String> {
+    rows.iter().map(|row| (*row).to_owned()).collect()
+}
+
+/// With `--report` trees come one after the other, on a terminal, too.
+#[test]
+fn trees_of_reports_stand_one_after_the_other() {
+    let broker = sending("30 <a> ''");
+    let url = broker.url();
+    let flags =
+        ["sub", &url, "-V", "311", "-t", "t", "--tree", "--report", "60", "-C", "1", "--quiet"];
+    let session = Session::start((6, 80), &flags, &[("LC_ALL", "C.UTF-8")], Vec::new());
+    session.finish().expect(0, &["a  1 message"]);
 }

@@ -195,7 +195,7 @@ pub enum Destination {
     Folder(PathBuf),
     /// The stdin of a command for each message.
     Commands(CommandOptions),
-    /// The terminal: a line for each topic.
+    /// The terminal: a line for each topic, or for each level of one.
     Watch(WatchOptions),
     /// Nowhere: they are counted by topic, and the counts are written to stdout.
     Report(TopicReportOptions),
@@ -210,6 +210,13 @@ pub struct TopicReportOptions {
     pub depth: usize,
     /// How they are written.
     pub form: ReportForm,
+}
+
+impl TopicReportOptions {
+    /// Whether a terminal shows them while messages come.
+    pub fn is_drawn_over(&self) -> bool {
+        self.form == ReportForm::Tree && self.interval.is_none()
+    }
 }
 
 /// How counts are written.
@@ -238,13 +245,21 @@ pub struct CommandOptions {
     pub reply: bool,
 }
 
-/// `--watch`
+/// What is drawn over in place.
 #[derive(Debug, Clone, Copy)]
-pub struct WatchOptions {
-    /// Topics are coloured.
-    pub colour: TopicColour,
-    /// How payloads are shown.
-    pub encoding: Option<Encoding>,
+pub enum WatchOptions {
+    /// `--watch`
+    Topics {
+        /// Topics are coloured.
+        colour: TopicColour,
+        /// How payloads are shown.
+        encoding: Option<Encoding>,
+    },
+    /// `--tree`
+    Tree {
+        /// Topics with more levels are counted together by so many of them.
+        depth: usize,
+    },
 }
 
 impl MessageOptions {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Error, Result};
 use bytes::Bytes;
 
-use super::config::{Destination, MessageOptions, OutputOptions};
+use super::config::{Destination, MessageOptions, OutputOptions, WatchOptions};
 use super::filter::{MessageFilter, Selection};
 use super::judge::{Judge, MessageMeaning};
 use super::retained::Removals;
@@ -332,8 +332,8 @@ fn is_loss(error: &Error) -> bool {
 /// Whether payloads are shown as text on a terminal.
 fn shows_text(output: &OutputOptions) -> bool {
     match &output.destination {
-        Destination::Watch(watch) => watch.encoding.is_none(),
-        Destination::Report(_) => false,
+        Destination::Watch(WatchOptions::Topics { encoding, .. }) => encoding.is_none(),
+        Destination::Watch(WatchOptions::Tree { .. }) | Destination::Report(_) => false,
         Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {
             output.layout.control_characters.are_escaped()
                 && matches!(output.layout.content, Content::Payload { encoding: None, .. })

@@ -40,16 +40,7 @@ impl ReportSink {
 
     /// Counts a message.
     pub fn put(&mut self, number: u64, publish: &Publish) {
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let bytes = publish.payload.len() as u64;
-        let age = if publish.retain { MessageAge::Retained } else { MessageAge::New };
-        let message = CountedMessage { bytes, age, time };
-        if self.counts.add(publish.topic_or_empty(), message) {
-            report::note(&format!(
-                "more than {MOST_TOPICS} topics, or long ones: others are counted together; \
-                 --depth counts by level"
-            ));
-        }
+        count(&mut self.counts, publish);
         self.skip(number);
     }
 
@@ -128,6 +119,20 @@ impl ReportSink {
             out.put_slice(row.json(&time, &rfc_3339(row.count.last)).as_bytes());
             out.put_u8(b'\n');
         }
+    }
+}
+
+/// Counts a message; the user is told when there is no room for more topics.
+pub fn count(counts: &mut TopicCounts, publish: &Publish) {
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let bytes = publish.payload.len() as u64;
+    let age = if publish.retain { MessageAge::Retained } else { MessageAge::New };
+    let message = CountedMessage { bytes, age, time };
+    if counts.add(publish.topic_or_empty(), message) {
+        report::note(&format!(
+            "more than {MOST_TOPICS} topics, or long ones: others are counted together; \
+             --depth counts by level"
+        ));
     }
 }
 

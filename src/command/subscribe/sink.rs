@@ -1,5 +1,5 @@
-//! Where messages are written: stdout or a folder, the screen of `--watch`, or the commands of
-//! `--exec`; or where they are counted.
+//! Where messages are written: stdout or a folder, the screen of `--watch` and `--tree`, or the
+//! commands of `--exec`; or where they are counted.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ use crate::stdio::written::Counts;
 pub enum Sink {
     /// stdout, or a folder.
     Output(Box<MessageWriter>),
-    /// `--watch`
+    /// `--watch`, and `--tree` on a terminal
     Watch(Box<WatchSink>),
     /// `--report`, `--tree`
     Report(Box<ReportSink>),
