@@ -1,6 +1,6 @@
-//! The lifecycle of a connection under every input in every state: it ends when the caller asks, the
-//! end is reported once, no deadline stays in the past, and what comes from this machine is never
-//! swallowed.
+//! The lifecycle of a connection under every input in every state: it ends when the caller asks,
+//! the end is reported once, no deadline stays in the past, and what comes from this machine is
+//! never swallowed.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ impl World {
             return;
         }
         match choices.below(20) {
-            0 | 1 => self.feed(ConnectionInput::Dialled),
+            untried @ (0 | 1) => self.feed(ConnectionInput::Dialled { untried }),
             2 | 3 => self.feed(ConnectionInput::Opened),
             4 | 5 => {
                 let found =
@@ -181,7 +181,8 @@ impl World {
 
     fn signal(&mut self, signal: i32) {
         let actions = self.actions_of(ConnectionInput::Signal(signal));
-        let is_it = |action: &Action| matches!(action, Action::Event(Event::Interrupted(it)) if *it == signal);
+        let is_it =
+            |it: &Action| matches!(it, Action::Event(Event::Interrupted(n)) if *n == signal);
         assert_eq!(actions.iter().filter(|action| is_it(action)).count(), 1, "{actions:?}");
     }
 
