@@ -549,6 +549,10 @@ _mqttws_value() {
         'bench --warmup =' | \
         'bench --drain ' | \
         'bench --drain =' | \
+        'bench --ramp ' | \
+        'bench --ramp =' | \
+        'bench --resolution ' | \
+        'bench --resolution =' | \
         'bench --cut ' | \
         'bench --cut =' | \
         'bench --stall ' | \
@@ -561,8 +565,18 @@ _mqttws_value() {
         'bench --tolerate =' | \
         'bench --max-lateness ' | \
         'bench --max-lateness =' | \
+        'bench --runs ' | \
+        'bench --runs =' | \
         'bench --hgrm ' | \
         'bench --hgrm =' | \
+        'bench --report ' | \
+        'bench --report =' | \
+        'bench --part ' | \
+        'bench --part =' | \
+        'bench --run ' | \
+        'bench --run =' | \
+        'bench --start-at ' | \
+        'bench --start-at =' | \
         'bench -k ' | \
         'bench -k =' | \
         'bench --keepalive ' | \
@@ -583,10 +597,6 @@ _mqttws_value() {
         'bench --auth-data =' | \
         'bench --credentials-command ' | \
         'bench --credentials-command =' | \
-        'bench -L ' | \
-        'bench -L =' | \
-        'bench --url ' | \
-        'bench --url =' | \
         'bench --url-command ' | \
         'bench --url-command =' | \
         'bench -h ' | \
@@ -613,10 +623,6 @@ _mqttws_value() {
         'bench --bearer =' | \
         'bench --max-message-size ' | \
         'bench --max-message-size =' | \
-        'bench -A ' | \
-        'bench -A =' | \
-        'bench --bind ' | \
-        'bench --bind =' | \
         'bench --resolve ' | \
         'bench --resolve =' | \
         'bench --connect-timeout ' | \
@@ -629,6 +635,18 @@ _mqttws_value() {
         'bench --sni =' | \
         'bench --tls-alpn ' | \
         'bench --tls-alpn =' | \
+        'bench -A ' | \
+        'bench -A =' | \
+        'bench --bind ' | \
+        'bench --bind =' | \
+        'bench -L ' | \
+        'bench -L =' | \
+        'bench --url ' | \
+        'bench --url =' | \
+        'bench -i ' | \
+        'bench -i =' | \
+        'bench --id ' | \
+        'bench --id =' | \
         'serve -h ' | \
         'serve -h =' | \
         'serve --host ' | \
@@ -756,7 +774,13 @@ _mqttws_value() {
         'check --tls-keylog =' | \
         'check --config ' | \
         'check --config =' | \
+        'bench --users ' | \
+        'bench --users =' | \
+        'bench --baseline ' | \
+        'bench --baseline =' | \
         'bench --json =' | \
+        'bench --merge ' | \
+        'bench --merge =' | \
         'bench --password-file ' | \
         'bench --password-file =' | \
         'bench --auth-data-file ' | \
@@ -966,7 +990,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'bench -'*)
-            _mqttws_of -W '--pub --sub --connect --topics -t --topic --sub-all --connect-rate --allow-remote --dry-run --rate --arrival --tick --size -q --qos --sub-qos --seed --for -C --count --warmup --drain --cut --stall --churn -c --disable-clean-session -x --session-expiry-interval --fail --tolerate --max-lateness --json --hgrm -V --protocol-version -k --keepalive -M --max-inflight --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet --help' ;;
+            _mqttws_of -W '--pub --sub --connect --topics -t --topic --sub-all --connect-rate --allow-remote --dry-run --users --tls-resume --rate --arrival --tick --size -q --qos --sub-qos --seed --for -C --count --warmup --drain --ramp --find-max --resolution --cut --stall --churn -c --disable-clean-session -x --session-expiry-interval --fail --tolerate --max-lateness --fail-fast --baseline --runs --json --hgrm --report --part --run --start-at --merge -V --protocol-version -k --keepalive -M --max-inflight --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet -A --bind -L --url -i --id --help' ;;
         'serve -'*)
             _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --load --save --record --expect --deviate --fault --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)

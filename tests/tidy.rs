@@ -23,8 +23,8 @@ const ROOMS: &[Room] = &[
         // It ends in one `Config` per verb, and whether stdout is a terminal is part of what the
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
-                   command::bench::conditions command::bench::config \
-                   command::bench::disturbances command::bench::payload \
+                   command::bench::conditions command::bench::config command::bench::course \
+                   command::bench::disturbances command::bench::part command::bench::payload \
                    command::bench::plan command::bench::schedule \
                    command::ping command::check::CheckConfig command::check::Detail \
                    command::check::Output command::check::RemoteServers \
@@ -156,9 +156,16 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("command::bench::load", PURE_BENCH),
     ("command::bench::measure", PURE_BENCH),
     ("command::bench::payload", PURE_BENCH),
+    ("command::bench::comparison", PURE_BENCH),
+    ("command::bench::course", PURE_BENCH),
+    ("command::bench::figures", PURE_BENCH),
+    ("command::bench::merging", PURE_BENCH),
+    ("command::bench::part", PURE_BENCH),
     ("command::bench::plan", PURE_BENCH),
     ("command::bench::report", PURE_BENCH),
     ("command::bench::schedule", PURE_BENCH),
+    ("command::bench::steps", PURE_BENCH),
+    ("command::bench::stored", PURE_BENCH),
     ("command::bench::verify", PURE_BENCH),
     // `command::check::guarded` alone: a probe that panics ends its thread.
     ("command::check::bench", "std::thread"),
@@ -174,8 +181,7 @@ const PRIVATE: &[(&str, &str)] = &[("command::check::wire", "command::check")];
 
 /// What the parts of `bench` must not name that decide.
 const PURE_BENCH: &str = "std::io std::net std::fs std::thread std::process Instant::now \
-                          SystemTime \
-                          rustix signal_hook";
+                          SystemTime rustix signal_hook";
 
 /// What no room without I/O and clock may name.
 const PURE: &str = "std::io std::net std::fs std::thread std::env std::process Instant::now \

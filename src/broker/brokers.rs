@@ -37,6 +37,8 @@ pub struct TooManyBrokers;
 #[derive(Debug)]
 struct NamedBroker {
     router: Router,
+    /// The changes of retained messages with which it began.
+    first_changes: u64,
     /// When something is due in it, as far as `Brokers::alarms` knows.
     alarm: Option<Instant>,
 }
@@ -48,6 +50,8 @@ pub struct Brokers {
     users: Option<Users>,
     acl: Option<Acl>,
     memory: MemoryLevel,
+    /// The retained messages with which each of them begins.
+    loaded: Vec<Publish>,
     unnamed: Router,
     named: BTreeMap<BrokerName, NamedBroker>,
     /// The brokers of connections, but for those of the one without a name.
@@ -70,6 +74,7 @@ impl Brokers {
             users,
             acl,
             memory: MemoryLevel::default(),
+            loaded: Vec::new(),
             named: BTreeMap::new(),
             names: HashMap::new(),
             alarms: BTreeSet::new(),
@@ -87,11 +92,8 @@ impl Brokers {
         if let Some(name) = name {
             if !self.named.contains_key(&name) {
                 self.make_room()?;
-                let mut router = Router::new(self.limits.clone());
-                router.set_access(self.users.clone(), self.acl.clone());
-                router.set_memory(self.memory);
-                router.start(now);
-                self.named.insert(name.clone(), NamedBroker { router, alarm: None });
+                let broker = self.begin(now);
+                self.named.insert(name.clone(), broker);
             }
             self.names.insert(id, name);
         }
@@ -99,13 +101,28 @@ impl Brokers {
         Ok(())
     }
 
+    /// A broker that has a name, as it is before its first client.
+    fn begin(&self, now: Instant) -> NamedBroker {
+        let mut router = Router::new(self.limits.clone());
+        router.set_access(self.users.clone(), self.acl.clone());
+        router.set_memory(self.memory);
+        router.start(now);
+        for message in &self.loaded {
+            // There is as much room as there was in the one without a name.
+            let _ = router.load_retained(message.clone(), now);
+        }
+        let first_changes = router.retained_changes();
+        NamedBroker { router, first_changes, alarm: None }
+    }
+
     /// A broker in which nothing is left makes room for the next, if there must be room.
     fn make_room(&mut self) -> Result<(), TooManyBrokers> {
         if self.named.len() < NAMED_BROKERS {
             return Ok(());
         }
-        let empty = self.named.iter().find(|(_, broker)| broker.router.is_empty());
-        let name = empty.map(|(name, _)| name.clone()).ok_or(TooManyBrokers)?;
+        let is_unused = |broker: &NamedBroker| broker.router.is_unused(broker.first_changes);
+        let unused = self.named.iter().find(|(_, broker)| is_unused(broker));
+        let name = unused.map(|(name, _)| name.clone()).ok_or(TooManyBrokers)?;
         self.touched.remove(&name);
         if let Some(NamedBroker { alarm: Some(at), .. }) = self.named.remove(&name) {
             self.alarms.remove(&(at, name));
@@ -270,8 +287,9 @@ impl Brokers {
         self.memory
     }
 
-    /// Retains a message in the one without a name. False if there is no room.
+    /// Retains a message in each of them from the beginning. False if there is no room.
     pub fn load_retained(&mut self, publish: Publish, now: Instant) -> bool {
+        self.loaded.push(publish.clone());
         self.unnamed.load_retained(publish, now)
     }
 
@@ -290,7 +308,9 @@ impl Brokers {
         self.unnamed.drain(&mut hand_over);
         tell(self.unnamed.warnings(), self.unnamed.notes());
         for name in std::mem::take(&mut self.touched) {
-            let Some(NamedBroker { router, alarm }) = self.named.get_mut(&name) else { continue };
+            let Some(NamedBroker { router, alarm, .. }) = self.named.get_mut(&name) else {
+                continue;
+            };
             router.drain(|outgoing| {
                 if outgoing.end.is_some() {
                     self.names.remove(&outgoing.connection);
@@ -313,6 +333,7 @@ impl Brokers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mqtt::topic::TopicName;
 
     #[test]
     fn names_are_parts_of_paths() {
@@ -343,5 +364,33 @@ mod tests {
         assert!(brokers.open(5004, name(5004), now).is_err());
         assert_eq!(brokers.named.len(), NAMED_BROKERS);
         assert!(!brokers.named.contains_key(&name(7).unwrap()));
+    }
+
+    /// One in which nothing but the messages is that each begins with makes room, too; one in which
+    /// they have changed does not.
+    #[test]
+    fn each_begins_with_the_messages_that_were_loaded() {
+        let now = Instant::now();
+        let mut brokers = Brokers::new(Limits::default(), None, None);
+        let message = |payload: &'static str| Publish {
+            retain: true,
+            ..Publish::new(TopicName::new("t").unwrap(), payload.into())
+        };
+        assert!(brokers.load_retained(message("loaded"), now));
+        let name = |number: u64| BrokerName::new(&format!("n{number}"));
+        for id in 0..NAMED_BROKERS as u64 {
+            brokers.open(id, name(id), now).unwrap();
+        }
+        let changed = brokers.named.get_mut(&name(3).unwrap()).unwrap();
+        assert_eq!(changed.router.retained_messages(now), [message("loaded")]);
+        assert!(changed.router.load_retained(message("changed"), now));
+        for id in [3, 7] {
+            brokers.lost(id, now);
+        }
+        brokers.drain(|_| {}, |_, _| {});
+        brokers.open(5000, name(5000), now).unwrap();
+        assert!(brokers.open(5001, name(5001), now).is_err());
+        assert!(!brokers.named.contains_key(&name(7).unwrap()));
+        assert_eq!(brokers.retained_messages(now), [message("loaded")]);
     }
 }

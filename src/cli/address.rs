@@ -86,6 +86,16 @@ impl Address {
         Ok(endpoint)
     }
 
+    /// All addresses if there are several; none is left then.
+    pub fn take_several(&mut self) -> Vec<String> {
+        if self.are_several() { std::mem::take(&mut self.url_flag) } else { Vec::new() }
+    }
+
+    /// From now on this is the only one.
+    pub fn set_only(&mut self, url: String) {
+        self.url_flag = vec![url];
+    }
+
     /// Whether there is more than one.
     pub fn are_several(&self) -> bool {
         self.url_flag.len() > 1

@@ -1,13 +1,19 @@
 //! `mqttws bench`.
 
+mod around;
+mod parts;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Arg, ArgAction, Args, ValueEnum};
+use clap::{Arg, ArgAction, ArgGroup, Args, ValueEnum};
 
+use self::around::{HasteFlags, IntervalFlags, StepFlags};
+use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
+use super::crew::CrewFlags;
 use super::disturbances::DisturbanceFlags;
 use super::mqtt::ClientNeeds;
 use super::property::GivenProperties;
@@ -17,6 +23,7 @@ use crate::command::bench::config::{
     BenchAction, BenchForm, Comeback, Config, LoadPace, LoadPlan, MaxLateness, MessagePlan,
     RemoteLoad, ReportPlan, TimePlan, WindowLength,
 };
+use crate::command::bench::course::LoadCourse;
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
@@ -34,10 +41,20 @@ use crate::mqtt::session::Lifetime;
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
+    // What makes an open loop; --find-max may begin at --rate.
+    group = ArgGroup::new("open").multiple(true),
     mut_arg("follow", hidden),
     mut_arg("proxy", hidden),
     mut_arg("no_proxy", hidden),
-    mut_arg("id", hidden),
+    mut_arg("bind", |arg| arg.value_name("ADDRESS[,ADDRESS]").help(
+        "Connect from these local addresses, which are dealt to the connections in turn"
+    )),
+    mut_arg("url_flag", |arg| arg.help(
+        "The same as URL; again and again for several servers, to which the connections are dealt \
+         in turn"
+    ).long_help(None::<&str>)),
+    mut_arg("id", |arg| arg.help("Client id of each connection; `%c` is its number")
+        .long_help(None::<&str>)),
     mut_arg("id_prefix", hidden),
     mut_arg("will_topic", hidden),
     mut_arg("will_payload", hidden),
@@ -54,6 +71,10 @@ pub struct BenchFlags {
     #[command(flatten)]
     crowd: CrowdFlags,
 
+    /// Who the connections are.
+    #[command(flatten)]
+    crew: CrewFlags,
+
     /// The messages.
     #[command(flatten)]
     messages: PayloadFlags,
@@ -61,6 +82,10 @@ pub struct BenchFlags {
     /// How long it takes.
     #[command(flatten)]
     times: TimeFlags,
+
+    /// Steps of rates.
+    #[command(flatten)]
+    steps: StepFlags,
 
     /// What is done to connections.
     #[command(flatten)]
@@ -70,9 +95,25 @@ pub struct BenchFlags {
     #[command(flatten)]
     judgement: JudgementFlags,
 
+    /// An early end.
+    #[command(flatten)]
+    haste: HasteFlags,
+
+    /// Runs in turn, and an earlier one.
+    #[command(flatten)]
+    repetition: RepetitionFlags,
+
     /// The reports.
     #[command(flatten)]
     output: BenchOutputFlags,
+
+    /// Lines while it goes on.
+    #[command(flatten)]
+    interval: IntervalFlags,
+
+    /// Parts of a run.
+    #[command(flatten)]
+    parts: PartFlags,
 
     /// Address and session.
     #[command(flatten)]
@@ -140,7 +181,8 @@ struct CrowdFlags {
 struct PayloadFlags {
     /// Messages a second, of all publishers together, such as 500, 20k or 1.5M [default: as fast as
     /// they are acknowledged, or arrive]
-    #[arg(long, value_name = "RATE", value_parser = message_rate, allow_hyphen_values = true)]
+    #[arg(long, value_name = "RATE", value_parser = message_rate, group = "open",
+          allow_hyphen_values = true)]
     rate: Option<f64>,
 
     /// With `--rate`: at equal distances, or at random ones
@@ -149,7 +191,7 @@ struct PayloadFlags {
         value_name = "HOW",
         value_enum,
         default_value = "even",
-        requires = "rate",
+        requires = "open",
         allow_hyphen_values = true
     )]
     arrival: ArrivalKind,
@@ -157,7 +199,7 @@ struct PayloadFlags {
     /// With `--rate`: messages are due at multiples of this time, at most 10ms; 0 costs a wake-up a
     /// message
     #[arg(long, value_name = "TIME", default_value = "100us", value_parser = tick,
-          requires = "rate", allow_hyphen_values = true)]
+          requires = "open", allow_hyphen_values = true)]
     tick: Duration,
 
     /// Bytes of each payload: 256, 64..1K (any length between), or 64:90,1K:9,64K:1 (lengths with
@@ -407,8 +449,8 @@ impl CrowdFlags {
 }
 
 impl PayloadFlags {
-    fn pace(&self, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
-        let Some(rate) = self.rate else {
+    fn pace(&self, rate: Option<f64>, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
+        let Some(rate) = rate else {
             let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
             return LoadPace::Closed(has_answers.then(|| max_inflight.unwrap_or(IN_FLIGHT)));
         };
@@ -427,66 +469,74 @@ impl PayloadFlags {
 }
 
 impl TimeFlags {
-    fn plan(&self) -> TimePlan {
+    fn plan(&self, course: LoadCourse) -> TimePlan {
         let usual = if self.count.is_some() { Duration::ZERO } else { Duration::from_secs(2) };
         TimePlan {
             length: self.count.map_or(WindowLength::Time(self.length), WindowLength::Count),
             warmup: self.warmup.unwrap_or(usual),
             drain: self.drain,
+            course,
         }
     }
 }
 
 impl BenchFlags {
     /// The `Config` that the flags mean, and warnings to print.
-    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+    pub fn resolve(mut self) -> Result<(Config, Vec<String>)> {
         self.check_hidden()?;
+        let fleet = self.crew.plan(&mut self.connection)?;
         let version_5 = self.disturbances.needs_version_5().into_iter().collect();
         let needs = ClientNeeds { version_5, ..ClientNeeds::new(Lifetime::Connection) };
-        let (client, warnings) = self.connection.resolve(&needs, &GivenProperties::default())?;
-        let plan = self.crowd.plan()?;
+        let (clients, warnings) =
+            self.connection.resolve_each(&needs, &GivenProperties::default())?;
+        let whole = self.crowd.plan()?;
+        let seed = self.messages.seed.or_else(|| self.parts.seed());
+        let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
         let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
-        let tries = client.limits.reconnect.tries;
-        let times = self.times.plan();
+        let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
+        let (rate, course) = self.steps.course(self.messages.rate);
+        let times = self.times.plan(course);
         let comeback_rate = self.crowd.connect_rate.and_then(ConnectRate::limit);
         let load = LoadPlan {
             plan,
             topic: self.crowd.topic.clone(),
             messages: self.messages.plan(),
-            pace: self.messages.pace(max_inflight, &plan),
-            times,
+            pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
+            times: TimePlan { length: parts::length(times.length, runs.part), ..times },
             connect_rate: self.crowd.connect_rate.map_or(Some(CONNECT_RATE), ConnectRate::limit),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             sessions: self.disturbances.sessions(),
             disturbances: self.disturbances.plan(&plan, times.length, comeback_rate)?,
-            seed: self.messages.seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
+            seed: seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: if self.crowd.dry_run > 0 { BenchAction::Print } else { BenchAction::Run },
         };
+        StepFlags::check(&load)?;
         let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
-        let secrets = secrets(&client);
+        let secrets: Vec<String> = clients.iter().flat_map(secrets).collect();
         let report = ReportPlan {
             form: if is_json { BenchForm::Json } else { BenchForm::Text },
             json: self.output.json.iter().flatten().next().cloned(),
             hgrm: self.output.hgrm,
+            baseline: self.repetition.baseline(&self.judgement.fail)?,
             conditions: self.judgement.fail,
             tolerated: self.judgement.tolerate,
+            haste: self.haste.haste(),
+            interval: self.interval.interval(),
             max_lateness: self.judgement.max_lateness.unwrap_or(MaxLateness::Usual),
             arguments: masked(std::env::args_os(), &secrets),
         };
         let remote =
             if self.crowd.allow_remote > 0 { RemoteLoad::Allowed } else { RemoteLoad::Spared };
         let verbosity = self.connection.verbosity();
-        Ok((Config { client, remote, load, report, verbosity }, warnings))
+        Ok((Config { clients, fleet, remote, load, report, runs, verbosity }, warnings))
     }
 
     /// Refuses shared flags that have no meaning here.
     fn check_hidden(&self) -> Result<()> {
-        let id = self.connection.session.given_id().map(|_| "-i");
-        let debug = (self.connection.debug() > 0).then_some("--debug");
-        if let Some(flag) = id.or(debug) {
-            return Err(Usage::new(format!("{flag}: bench decides this itself")).into());
+        if self.connection.debug() > 0 {
+            return Err(Usage::new("--debug: bench decides this itself").into());
         }
-        if let Some(flag) = self.connection.given_that_changes() {
+        if let Some(flag) = self.connection.given_command() {
             return Err(Usage::new(format!("{flag}: bench has one address and one login")).into());
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The flags that every client command shares, and the step that makes [`client::Options`] of them.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -219,12 +220,48 @@ impl ConnectionFlags {
 
     /// The first flag that is given of those by which address or credentials change.
     pub fn given_that_changes(&self) -> Option<&'static str> {
-        let given = [
-            (self.credentials.credentials_command.is_some(), CREDENTIALS_COMMAND),
-            (self.address.url_command.is_some(), URL_COMMAND),
-            (self.address.are_several(), "-L more than once"),
-        ];
-        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag)
+        let several = self.address.are_several().then_some("-L more than once");
+        self.given_command().or(several)
+    }
+
+    /// The first flag that is given of those that name a command for each connection.
+    pub fn given_command(&self) -> Option<&'static str> {
+        let credentials =
+            self.credentials.credentials_command.as_ref().map(|_| CREDENTIALS_COMMAND);
+        credentials.or_else(|| self.address.url_command.as_ref().map(|_| URL_COMMAND))
+    }
+
+    /// `-i`.
+    pub fn given_id(&self) -> Option<&str> {
+        self.session.given_id()
+    }
+
+    /// All local addresses that were given (`--bind`); from now on only the first counts.
+    pub fn take_local(&mut self) -> Vec<IpAddr> {
+        self.network.take_local()
+    }
+
+    /// The options of a client for each address that was given, as if it were the only one, and
+    /// warnings to print.
+    pub fn resolve_each(
+        &mut self,
+        needs: &ClientNeeds,
+        properties: &GivenProperties,
+    ) -> Result<(Vec<client::Options>, Vec<String>)> {
+        let addresses = self.address.take_several();
+        if addresses.is_empty() {
+            let (options, warnings) = self.resolve(needs, properties)?;
+            return Ok((vec![options], warnings));
+        }
+        let (mut all, mut warnings) = (Vec::new(), Vec::new());
+        for address in addresses {
+            self.address.set_only(address);
+            let (options, more) = self.resolve(needs, properties)?;
+            all.push(options);
+            warnings.extend(more);
+        }
+        warnings.dedup();
+        Ok((all, warnings))
     }
 
     /// `-M`.

@@ -125,18 +125,20 @@ mod tests {
 
     #[test]
     fn the_whole_help_has_80_columns_and_its_groups_in_order() {
-        const ORDER: [&str; 21] = [
+        const ORDER: [&str; 23] = [
             "Messages",
             "Requests",
             "Points",
             "Probes",
             "Load",
+            "Disturbances",
             "Judgement",
             "Broker",
             "Files",
             "Tests of clients",
             "Access",
             "Output",
+            "Several processes or machines",
             "Commands",
             "Mirror",
             "Tests",

@@ -8,6 +8,7 @@ mod choice;
 mod composition;
 mod connection;
 mod credentials;
+mod crew;
 mod disturbances;
 mod exec;
 mod field;

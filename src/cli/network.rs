@@ -1,7 +1,8 @@
 //! The flags for the way to the server: addresses, interfaces, proxies.
 
-use std::net::IpAddr;
+use std::net::{AddrParseError, IpAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::{Arg, Args};
@@ -23,7 +24,7 @@ pub struct NetworkFlags {
 
     /// Connect from this local address
     #[arg(short = 'A', long, value_name = "ADDRESS", allow_hyphen_values = true)]
-    bind: Option<IpAddr>,
+    bind: Option<LocalAddresses>,
 
     /// Use these addresses for this host and port instead of looking the name up; `*` is any host
     /// (repeatable)
@@ -51,6 +52,18 @@ pub struct NetworkFlags {
     /// a single `*` every host. Addresses of this machine are no exception.
     #[arg(long, value_name = "HOSTS", allow_hyphen_values = true)]
     no_proxy: Option<String>,
+}
+
+/// Local addresses; only `bench` takes more than one.
+#[derive(Debug, Clone)]
+struct LocalAddresses(Vec<IpAddr>);
+
+impl FromStr for LocalAddresses {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
 }
 
 /// `-4` and `-6`, of which the later one counts.
@@ -85,13 +98,22 @@ impl Choice for AddressFamilies {
 }
 
 impl NetworkFlags {
+    /// All local addresses that were given; from now on only the first counts.
+    pub fn take_local(&mut self) -> Vec<IpAddr> {
+        let Some(LocalAddresses(all)) = &mut self.bind else { return Vec::new() };
+        let taken = all.clone();
+        all.truncate(1);
+        taken
+    }
+
     /// The way to `endpoint`; redirects may be followed to the other scheme, too (`follow`).
     pub fn resolve(&self, endpoint: &Endpoint, follow: bool) -> Result<Route> {
-        let is_group = self.bind.is_some_and(|ip| ip.is_multicast());
-        ensure!(!is_group, Usage::new("--bind: expected an address of this machine"));
+        let bind = self.bind.as_ref().map_or(&[][..], |LocalAddresses(all)| all);
+        let is_fit = bind.len() <= 1 && !bind.iter().any(IpAddr::is_multicast);
+        ensure!(is_fit, Usage::new("--bind: expected an address of this machine"));
         Ok(Route {
             families: self.families.0,
-            bind: self.bind,
+            bind: bind.first().copied(),
             pins: self.resolve.clone(),
             unix: self.unix.clone(),
             proxies: self.proxies(endpoint, follow)?,

@@ -1,6 +1,7 @@
 //! `mqttws sub`.
 
 mod choices;
+mod destination;
 mod flags;
 mod output;
 mod request;

@@ -44,6 +44,14 @@ impl LoadLine {
         }
     }
 
+    /// Does something, such as printing a line, while it is not there.
+    pub fn aside(&self, act: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(act),
+            None => act(),
+        }
+    }
+
     /// Removes it.
     pub fn finish(&mut self) {
         self.next = None;

@@ -29,6 +29,7 @@ pub use error::Error;
 use log::Log;
 use open::Open;
 pub use options::Options;
+pub use stream::TlsHandshake;
 use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
@@ -176,6 +177,11 @@ impl Transport {
     /// Hides our secrets in what the server says.
     pub fn echo(&self) -> &Echo {
         &self.offer.echo
+    }
+
+    /// How the TLS handshake went, once it is complete; `None` without TLS.
+    pub fn tls_handshake(&self) -> Option<TlsHandshake> {
+        self.stream.tls_handshake()
     }
 
     /// The results of the handshakes so far.

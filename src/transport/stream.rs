@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IoSlice, Read, Write};
 
 use bytes::{Buf, Bytes};
 use rustls::pki_types::CertificateDer;
-use rustls::{CipherSuite, ProtocolVersion};
+use rustls::{CipherSuite, HandshakeKind, ProtocolVersion};
 
 use super::Phase;
 use super::error::Error;
@@ -13,6 +13,15 @@ use super::wire::Wire;
 
 /// How many of the first bytes are remembered.
 const FIRST: usize = 32;
+
+/// How a TLS handshake went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsHandshake {
+    /// With certificates.
+    Full,
+    /// By the ticket of an earlier one.
+    Resumed,
+}
 
 /// The result of a TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +104,14 @@ impl Stream {
             cipher: cipher_name(cipher.suite()),
             alpn: tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
             certificate: certificate.and_then(|certificate| CertificateInfo::read(certificate)),
+        })
+    }
+
+    /// How the TLS handshake went, once it is complete; `None` without TLS.
+    pub fn tls_handshake(&self) -> Option<TlsHandshake> {
+        Some(match self.top.tls.as_ref()?.session.handshake_kind()? {
+            HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest => TlsHandshake::Full,
+            HandshakeKind::Resumed => TlsHandshake::Resumed,
         })
     }
 

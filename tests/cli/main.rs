@@ -76,6 +76,7 @@ mod support {
     pub mod lines;
     pub mod notation;
     pub mod program;
+    pub mod refusing_broker;
     pub mod secure;
     pub mod terminal;
     pub mod websocket;

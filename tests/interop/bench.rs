@@ -47,9 +47,9 @@ fn an_open_loop_over_tls_is_verified() {
 #[test]
 fn many_connections_are_made_and_held() {
     let Some(broker) = mosquitto() else { return };
-    let object = bench(&broker.ws(), &["--connect", "500", "--for", "0.5"]);
-    assert_eq!(object["connections"]["made"], 500, "{object}");
-    assert_eq!(object["connections"]["online"], 500, "{object}");
+    let object = bench(&broker.ws(), &["--connect", "1000", "--for", "0.5"]);
+    assert_eq!(object["connections"]["made"], 1000, "{object}");
+    assert_eq!(object["connections"]["online"], 1000, "{object}");
 }
 
 #[test]

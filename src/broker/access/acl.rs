@@ -73,16 +73,28 @@ pub enum AclProblem {
     Topic(TopicError),
 }
 
+/// A word that stands in the place of another one, if it is one: a file of passwords may have been
+/// taken for one of topics.
+struct Instead<'a>(&'a str);
+
+impl fmt::Display for Instead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_word = self.0.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if is_word { write!(f, ", not {}", self.0) } else { Ok(()) }
+    }
+}
+
 impl fmt::Display for AclProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownWord(word) => {
-                write!(f, "expected user, topic or pattern, not {word}")
+                write!(f, "expected user, topic or pattern{}", Instead(word))
             }
             Self::NoUser => f.write_str("expected a name after user"),
             Self::NoTopic => f.write_str("expected a topic"),
             Self::UnknownGrant(word) => {
-                write!(f, "expected read, write, readwrite or deny before the topic, not {word}")
+                let word = Instead(word);
+                write!(f, "expected read, write, readwrite or deny before the topic{word}")
             }
             Self::Topic(error) => error.fmt(f),
         }

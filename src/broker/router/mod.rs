@@ -179,10 +179,16 @@ impl Router {
         }
     }
 
-    /// Whether nothing would be lost with it: there are no connections, sessions and retained
-    /// messages.
-    pub fn is_empty(&self) -> bool {
-        self.peers.is_empty() && self.sessions.len() == 0 && self.retained.len() == 0
+    /// Whether nothing would be lost with it, if it began with so many changes of retained
+    /// messages: there are no connections and sessions, and no other retained messages.
+    pub fn is_unused(&self, changes: u64) -> bool {
+        let has_changed = self.retained.len() > 0 && self.retained.changes() != changes;
+        self.peers.is_empty() && self.sessions.len() == 0 && !has_changed
+    }
+
+    /// How often a retained message was stored or removed.
+    pub fn retained_changes(&self) -> u64 {
+        self.retained.changes()
     }
 
     /// From now on lets in these users alone, and these topics; `None` is everybody, and all.

@@ -25,6 +25,8 @@ pub struct Retained {
     /// When those expire that do.
     expiring: BTreeSet<(Instant, Box<str>)>,
     weight: usize,
+    /// How often a message was stored or removed by one.
+    changes: u64,
     /// Messages that were not stored because there was no room, and not yet reported.
     lost: u64,
 }
@@ -38,6 +40,11 @@ impl Retained {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.messages.len()
+    }
+
+    /// How often a message was stored, or removed by an empty one.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Whether a message can be stored in place of the previous one of its topic.
@@ -55,6 +62,7 @@ impl Retained {
     /// empty `[MQTT-3.3.1-6]`.
     pub fn store(&mut self, message: &mut AppMessage) {
         let key = key(message.topic.as_str()).into_boxed_str();
+        self.changes += 1;
         self.remove(&key);
         if !message.payload.is_empty() {
             self.weight += message.weight();

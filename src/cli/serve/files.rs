@@ -13,14 +13,15 @@ use crate::command::serve::ServeFiles;
 pub struct FileFlags {
     /// Retain the messages of this file from the beginning: records as `sub --json` writes them
     ///
-    /// A file that is not there is empty if `--save` names it, too. Both flags are for the broker
-    /// at /mqtt, not for those at /NAME/mqtt.
+    /// Each broker at /NAME/mqtt begins with them, too. A file that is not there is empty if
+    /// `--save` names it, too.
     #[arg(long, value_name = "FILE", value_parser = value::file())]
     load: Option<PathBuf>,
 
     /// Write the retained messages to this file when the broker ends, for `--load` or `pub --json`
     ///
-    /// The file is replaced as a whole. Messages with an expiry have what is left of it.
+    /// They are those of the broker at /mqtt, not of those at /NAME/mqtt. The file is replaced as a
+    /// whole. Messages with an expiry have what is left of it.
     #[arg(long, value_name = "FILE",
           value_parser = value::file_instead_of("expected a file: stdout is for the URL"))]
     save: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::str::FromStr;
 
 use crate::mqtt::reason::ReasonCode;
 use crate::transport::{self, Phase};
@@ -51,6 +52,28 @@ impl Cause {
     /// Whether it is a limit of this machine, and no fault of the server.
     pub fn is_local(self) -> bool {
         matches!(self, Self::LocalPorts | Self::LocalDescriptors)
+    }
+
+    /// Whether the server has said no, in whatever words: no busy machine explains it.
+    pub fn is_answer(self) -> bool {
+        match self {
+            Self::TcpRefused
+            | Self::Http(_)
+            | Self::Connack(_)
+            | Self::Suback(_)
+            | Self::Disconnect(_)
+            | Self::Close(_)
+            | Self::Reset(_)
+            | Self::Ended(_)
+            | Self::Tls
+            | Self::Upgrade
+            | Self::Protocol => true,
+            Self::TcpFailed
+            | Self::Timeout(_)
+            | Self::Silent
+            | Self::LocalPorts
+            | Self::LocalDescriptors => false,
+        }
     }
 
     /// Whether it came after CONNECT was sent: the server may have begun a session.
@@ -174,6 +197,79 @@ impl Cause {
             Self::Protocol => "the server broke the protocol".to_owned(),
             Self::LocalPorts => "no local port was left".to_owned(),
             Self::LocalDescriptors => "no file descriptor was left".to_owned(),
+        }
+    }
+}
+
+impl FromStr for Cause {
+    type Err = ();
+
+    /// The cause of a word for programs.
+    fn from_str(word: &str) -> Result<Self, ()> {
+        let plain = [
+            Self::TcpRefused,
+            Self::TcpFailed,
+            Self::Tls,
+            Self::Upgrade,
+            Self::Close(None),
+            Self::Silent,
+            Self::Protocol,
+            Self::LocalPorts,
+            Self::LocalDescriptors,
+        ];
+        if let Some(cause) = plain.into_iter().find(|cause| cause.to_string() == word) {
+            return Ok(cause);
+        }
+        let (kind, rest) = word.split_once('-').ok_or(())?;
+        let code = || {
+            let code = rest.strip_prefix("0x").and_then(|code| u8::from_str_radix(code, 16).ok());
+            code.map(ReasonCode).ok_or(())
+        };
+        let stage = || ConnectionStage::of_word(rest).ok_or(());
+        let number = || rest.parse::<u16>().map_err(|_| ());
+        match kind {
+            "reset" => stage().map(Self::Reset),
+            "timeout" => stage().map(Self::Timeout),
+            "ended" => stage().map(Self::Ended),
+            "http" => number().map(Self::Http),
+            "close" => number().map(|code| Self::Close(Some(code))),
+            "connack" => code().map(Self::Connack),
+            "suback" => code().map(Self::Suback),
+            "disconnect" => code().map(Self::Disconnect),
+            _ => Err(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_read_as_it_is_written() {
+        for word in [
+            "tcp-refused",
+            "reset-upgrade",
+            "tcp-failed",
+            "timeout-tls",
+            "tls-failed",
+            "http-403",
+            "upgrade-failed",
+            "connack-0x97",
+            "suback-0x87",
+            "disconnect-0x8b",
+            "close-1006",
+            "close",
+            "ended-online",
+            "silent",
+            "protocol",
+            "local-ports",
+            "local-descriptors",
+        ] {
+            assert_eq!(word.parse::<Cause>().map(|cause| cause.to_string()), Ok(word.to_owned()));
+        }
+        for wrong in ["", "http", "http-x", "http-70000", "connack-97", "reset-x", "foo-1"] {
+            assert!(wrong.parse::<Cause>().is_err(), "{wrong}");
         }
     }
 }

@@ -313,6 +313,7 @@ impl FleetConnection {
         let phase = transport.advance().map_err(|error| Cause::of_transport(&error, stage))?;
         if self.stage == ConnectionStage::Tls && phase != Phase::Tls {
             self.steps.tls = Some(now - self.step_began);
+            self.steps.handshake = transport.tls_handshake();
             (self.stage, self.step_began) = (ConnectionStage::Upgrade, now);
         }
         if phase == Phase::Open {

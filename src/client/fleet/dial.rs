@@ -12,22 +12,22 @@ use crate::transport::wire::SharedSocket;
 /// Where the connections of a fleet go.
 #[derive(Debug, Clone)]
 pub enum FleetTarget {
-    /// This address, from a local address if one is given.
-    Tcp(SocketAddr, Option<IpAddr>),
+    /// This address.
+    Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
 impl FleetTarget {
-    /// A socket that connects there.
-    pub fn begin(&self) -> io::Result<SharedSocket> {
+    /// A socket that connects there, from a local address if one is given.
+    pub fn begin(&self, bind: Option<IpAddr>) -> io::Result<SharedSocket> {
         let (socket, address) = match self {
-            Self::Tcp(address, bind) => {
+            Self::Tcp(address) => {
                 let domain = Domain::for_address(*address);
                 let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
                 socket.set_tcp_nodelay(true)?;
                 if let Some(ip) = bind {
-                    socket.bind(&SocketAddr::new(*ip, 0).into())?;
+                    socket.bind(&SocketAddr::new(ip, 0).into())?;
                 }
                 (socket, SockAddr::from(*address))
             }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::mqtt::packet::{ConnAck, Publish};
 use crate::mqtt::reason::ReasonCode;
+use crate::transport::TlsHandshake;
 
 use super::Fleet;
 use super::cause::Cause;
@@ -19,6 +20,8 @@ pub struct Steps {
     pub upgrade: Option<Duration>,
     /// From CONNECT to CONNACK.
     pub connack: Option<Duration>,
+    /// How the TLS handshake went; `None` for `ws://`.
+    pub handshake: Option<TlsHandshake>,
 }
 
 /// A connection that was made.
@@ -94,6 +97,7 @@ pub trait Driver {
     /// Whether nothing is left to do.
     fn is_over(&self) -> bool;
 
-    /// A turn of the loop took so long: in it nothing else was looked at.
+    /// A turn of the loop took so long, from when it was to begin: in it nothing else was looked
+    /// at.
     fn note_turn(&mut self, took: Duration);
 }

@@ -37,8 +37,11 @@ use connection::{FleetConnection, Left, Queued};
 pub use dial::FleetTarget;
 pub use disturbing::TcpEnd;
 pub use driver::{Driver, Happening, Made};
-pub use options::FleetOptions;
+pub use options::{FleetOptions, FleetServer};
 pub use stage::ConnectionStage;
+
+pub use crate::transport::TlsHandshake;
+pub use crate::transport::tls::TlsResumption;
 
 /// How large a chunk to read into is, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -49,8 +52,14 @@ const READ_BYTES: usize = 64 * 1024;
 /// How many connections are read in a turn before anything else is looked at.
 const READS: usize = 64;
 
+/// How many TLS handshakes are worked on in a turn: each costs some hundred microseconds.
+const HANDSHAKES: usize = 16;
+
 /// How many sockets one look reports at most.
 const EVENTS: usize = 1024;
+
+/// How long the loop waits at most: a process that was stopped while nothing was due notices it.
+const HEARTBEAT: Duration = Duration::from_millis(50);
 
 /// Of so many connections each keeps its buffers.
 const KEEPING: usize = 100;
@@ -114,7 +123,7 @@ impl Fleet {
     /// Adds a connection, which does not begin yet; returns its number. `configure` changes what is
     /// not like that of all others, in any case the client id.
     pub fn add(&mut self, configure: impl FnOnce(&mut session::Config)) -> usize {
-        let mut config = self.options.session.clone();
+        let mut config = self.options.server(self.connections.len()).session.clone();
         configure(&mut config);
         self.connections.push(FleetConnection::new(config, Instant::now()));
         self.connections.len() - 1
@@ -128,7 +137,9 @@ impl Fleet {
     }
 
     fn begin(&mut self, id: usize, intended: Instant, now: Instant) -> Result<(), Cause> {
-        let socket = self.options.target.begin().map_err(|error| Cause::of_socket(&error))?;
+        let local = self.options.local(id);
+        let socket = self.options.server(id).target.begin(local);
+        let socket = socket.map_err(|error| Cause::of_socket(&error))?;
         let descriptor = socket.as_fd().as_raw_fd();
         self.poll
             .registry()
@@ -198,8 +209,10 @@ impl Fleet {
     /// Runs until the driver is over.
     pub fn run(&mut self, driver: &mut impl Driver) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut due = None;
         loop {
             let began = Instant::now();
+            let late = due.map_or(Duration::ZERO, |due| began.saturating_duration_since(due));
             self.tell(driver, began);
             driver.act(self, began);
             self.expire(driver, Instant::now());
@@ -210,8 +223,9 @@ impl Fleet {
             }
             self.read(driver);
             self.write();
-            driver.note_turn(began.elapsed());
-            self.wait(driver.next_due(), &mut events)?;
+            // A loop that was not woken when it was to go on was away as if it worked.
+            driver.note_turn(began.elapsed() + late);
+            due = Some(self.wait(driver.next_due(), &mut events)?);
             self.note(&events, driver);
         }
     }
@@ -223,15 +237,15 @@ impl Fleet {
         }
     }
 
-    /// Waits until a socket is ready, or until `due`.
-    fn wait(&mut self, due: Option<Instant>, events: &mut Events) -> io::Result<()> {
+    /// Waits until a socket is ready, or until `due`; returns when it was to go on at the latest.
+    fn wait(&mut self, due: Option<Instant>, events: &mut Events) -> io::Result<Instant> {
         let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
-        let until = [due, alarm].into_iter().flatten().min();
-        let until = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        let until = [due, alarm].into_iter().flatten().fold(now + HEARTBEAT, Instant::min).max(now);
         let is_idle = self.to_read.is_empty() && self.happened.is_empty();
-        if is_idle && until != Some(Duration::ZERO) {
+        if is_idle && until > now {
             let mut ends = [PollFd::new(self.poll.registry(), PollFlags::IN)];
-            let timeout = until.and_then(|until| Timespec::try_from(until).ok());
+            let timeout = Timespec::try_from(until - now).ok();
             match rustix::event::poll(&mut ends, timeout.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -239,7 +253,7 @@ impl Fleet {
         }
         match self.poll.poll(&mut *events, Some(Duration::ZERO)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
+            _ => Ok(until),
         }
     }
 
@@ -284,7 +298,7 @@ impl Fleet {
 
     /// TCP is there, or has failed.
     fn connected(&mut self, id: usize, driver: &mut impl Driver, now: Instant) {
-        match self.connections[id].connected(&self.options.transport, now) {
+        match self.connections[id].connected(&self.options.server(id).transport, now) {
             Ok(()) => self.queue_read(id),
             Err(cause) => self.fail(id, cause, driver, now),
         }
@@ -306,8 +320,16 @@ impl Fleet {
 
     /// Reads connections that are ready, each a part.
     fn read(&mut self, driver: &mut impl Driver) {
+        let mut handshakes = 0;
         for _ in 0..self.to_read.len().min(READS) {
             let Some(id) = self.to_read.pop_front() else { return };
+            if self.connections[id].stage == ConnectionStage::Tls {
+                handshakes += 1;
+                if handshakes > HANDSHAKES {
+                    self.to_read.push_back(id);
+                    continue;
+                }
+            }
             let now = Instant::now();
             let connection = &mut self.connections[id];
             if connection.reading == Queued::Stalled {
@@ -351,7 +373,7 @@ impl Fleet {
                 }
                 Queued::Stalled => continue,
             }
-            match self.connections[id].expire(self.options.timeout, now) {
+            match self.connections[id].expire(self.options.server(id).timeout, now) {
                 Ok(()) => {
                     self.queue_write(id);
                     self.arm(id);
@@ -367,7 +389,7 @@ impl Fleet {
     /// Notes when something is due for a connection.
     fn arm(&mut self, id: usize) {
         let connection = &mut self.connections[id];
-        if let Some(at) = connection.deadline(self.options.timeout)
+        if let Some(at) = connection.deadline(self.options.server(id).timeout)
             && connection.armed.is_none_or(|armed| at < armed)
         {
             connection.armed = Some(at);

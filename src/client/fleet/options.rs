@@ -1,26 +1,29 @@
-//! How all connections of a fleet are made: as a first connection, which tried what the server
-//! understands, has found.
+//! How the connections of a fleet are made: as a first connection to each server, which tried what
+//! it understands, has found.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::dial::FleetTarget;
 use crate::client::driver::framing;
 use crate::client::lifecycle::CredentialUse;
 use crate::client::{Client, Error, Established};
+use crate::mqtt::packet::Credentials;
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::session::{self, Lifetime, Strictness};
 use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::dial::Reached;
 use crate::transport::endpoint::Scheme;
+use crate::transport::tls::TlsResumption;
 
 /// How many messages each connection takes before it has acknowledged one: what is sent again after
 /// a loss is not more than that.
 const RECEIVE_MAXIMUM: u32 = 1000;
 
-/// How all connections of a fleet are made.
-#[derive(Debug)]
-pub struct FleetOptions {
+/// How the connections of a fleet to one server are made.
+#[derive(Debug, Clone)]
+pub struct FleetServer {
     /// Where to.
     pub target: FleetTarget,
     /// TLS, upgrade and frames.
@@ -31,7 +34,34 @@ pub struct FleetOptions {
     pub(super) timeout: Duration,
 }
 
+/// How all connections of a fleet are made.
+#[derive(Debug, Clone)]
+pub struct FleetOptions {
+    /// The servers, to which the connections are dealt in turn; at least one.
+    pub servers: Vec<FleetServer>,
+    /// The local addresses, which are dealt likewise; none is whichever the system takes.
+    pub local: Vec<IpAddr>,
+}
+
 impl FleetOptions {
+    /// The server of a connection.
+    pub(super) fn server(&self, number: usize) -> &FleetServer {
+        &self.servers[number % self.servers.len()]
+    }
+
+    /// The local address of a connection, such that each goes with each server.
+    pub(super) fn local(&self, number: usize) -> Option<IpAddr> {
+        let round = number / self.servers.len();
+        self.local.get(round % self.local.len().max(1)).copied()
+    }
+}
+
+impl FleetServer {
+    /// User name and password of each connection, as far as nothing else is said of one.
+    pub fn log_in_with(&mut self, credentials: Credentials) {
+        self.session.login.credentials = credentials;
+    }
+
     /// Sessions outlive their connections by so many seconds (MQTT 5; before without end).
     pub fn keep_sessions(&mut self, expiry: u32) {
         self.session.lifetime = Lifetime::Persistent;
@@ -40,15 +70,18 @@ impl FleetOptions {
     }
 
     /// Connections like this one. A server behind a proxy cannot be reached so.
-    pub fn like(client: &mut Client, established: &Established) -> Result<Self, Error> {
-        // Each connection is one of another device: none resumes the TLS session of another.
+    pub fn like(
+        client: &mut Client,
+        established: &Established,
+        resumption: TlsResumption,
+    ) -> Result<Self, Error> {
         let endpoint = client.lifecycle.server().clone();
         let is_secure = endpoint.scheme == Scheme::Wss;
         let tls = is_secure.then(|| client.tls_config(CredentialUse::Send)).transpose();
-        let tls = tls.map_err(Error::TlsSetup)?.map(|tls| tls.without_resumption());
+        let tls = tls.map_err(Error::TlsSetup)?.map(|tls| tls.for_many(resumption));
         let options = client.options();
         let target = match &established.address {
-            Reached::Tcp(address) => FleetTarget::Tcp(*address, options.route.bind),
+            Reached::Tcp(address) => FleetTarget::Tcp(*address),
             Reached::Unix(path) => FleetTarget::Unix(path.clone()),
             Reached::Proxied { .. } => {
                 let error = std::io::Error::other("the server was reached through a proxy");

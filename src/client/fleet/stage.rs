@@ -32,6 +32,13 @@ impl ConnectionStage {
         }
     }
 
+    /// The stage of such a word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Tcp, Self::Tls, Self::Upgrade, Self::Connack, Self::Online, Self::Closing]
+            .into_iter()
+            .find(|stage| stage.word() == word)
+    }
+
     /// When something happened.
     pub fn during(self) -> &'static str {
         match self {

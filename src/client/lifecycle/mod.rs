@@ -58,6 +58,7 @@ mod connect;
 mod failed_write;
 mod fallback;
 mod input;
+mod next_server;
 mod online;
 mod policy;
 mod redirect;

@@ -1,29 +1,68 @@
 //! What `bench` is asked to do.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::conditions::{Condition, Tolerated};
+use super::course::LoadCourse;
 use super::disturbances::Disturbances;
+use super::part::RunPart;
 use super::payload::Sizes;
 use super::plan::Plan;
 use super::schedule::OfferedRate;
 use crate::client;
+use crate::client::fleet::TlsResumption;
+use crate::mqtt::packet::Credentials;
 use crate::mqtt::qos::QoS;
 use crate::report::Verbosity;
 
 /// What `bench` is asked to do.
 pub struct Config {
-    /// Where to connect, and how.
-    pub client: client::Options,
+    /// Where to connect, and how: one for each server.
+    pub clients: Vec<client::Options>,
+    /// Who the connections are, and where they come from.
+    pub fleet: FleetPlan,
     /// Whether a server beyond this machine and private networks may be loaded.
     pub remote: RemoteLoad,
     /// The load.
     pub load: LoadPlan,
     /// What is printed, and what fails the run.
     pub report: ReportPlan,
+    /// Which part of a run it is, and how often it is done.
+    pub runs: RunPlan,
     /// Which lines go to stderr.
     pub verbosity: Verbosity,
+}
+
+/// Which part of a run it is, and how often it is done.
+#[derive(Debug, Clone)]
+pub struct RunPlan {
+    /// The number of the run; `None` follows from the seed.
+    pub run: Option<u32>,
+    /// The part; its plan is that of the load.
+    pub part: RunPart,
+    /// The plan of the whole.
+    pub whole: Plan,
+    /// When sending begins, since 1970; `None` is as soon as all are connected.
+    pub start_at: Option<Duration>,
+    /// How often it is done.
+    pub runs: usize,
+    /// Reports that are put together; if there are any nothing else is done.
+    pub merge: Vec<PathBuf>,
+}
+
+/// Who the connections are, and where they come from.
+#[derive(Debug, Clone)]
+pub struct FleetPlan {
+    /// The client id of each (`-i`), with `%c` for its number; `None` makes them up.
+    pub client_id: Option<String>,
+    /// User names and passwords, which are dealt in turn (`--users`).
+    pub users: Vec<Credentials>,
+    /// Local addresses, which are dealt in turn (`--bind`).
+    pub local: Vec<IpAddr>,
+    /// Whether TLS sessions are continued (`--tls-resume`).
+    pub resumption: TlsResumption,
 }
 
 /// Whether a server beyond this machine and private networks may be loaded.
@@ -119,6 +158,8 @@ pub struct TimePlan {
     pub warmup: Duration,
     /// How long to wait for what is missing since something came.
     pub drain: Duration,
+    /// Whether there are several windows, one after the other.
+    pub course: LoadCourse,
 }
 
 /// The length of the window.
@@ -139,14 +180,29 @@ pub struct ReportPlan {
     pub json: Option<PathBuf>,
     /// What percentiles are written to (`--hgrm`).
     pub hgrm: Option<PathBuf>,
+    /// The report of an earlier run that this one is compared with.
+    pub baseline: Option<PathBuf>,
     /// The conditions of `--fail`.
     pub conditions: Vec<Condition>,
     /// The implied conditions that do not count (`--tolerate`).
     pub tolerated: Vec<Tolerated>,
+    /// Whether a condition that is true ends the run.
+    pub haste: Haste,
+    /// How often a line is printed while it runs (`--report`).
+    pub interval: Option<Duration>,
     /// `--max-lateness`
     pub max_lateness: MaxLateness,
     /// The command line, with secrets masked.
     pub arguments: Vec<String>,
+}
+
+/// Whether a condition that is true ends the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// It does not.
+    ToTheEnd,
+    /// It does (`--fail-fast`).
+    FailFast,
 }
 
 /// The form of the report on stdout.

@@ -46,6 +46,11 @@ pub fn monotonic() -> u64 {
     super::clock::number(time)
 }
 
+/// The time since 1970.
+pub fn since_1970() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Realtime)).unwrap_or_default()
+}
+
 /// Which `CLOCK_MONOTONIC` that is: two machines, and two containers with clocks of their own,
 /// have different ones.
 pub fn clock_identity() -> u16 {
@@ -97,6 +102,11 @@ pub fn raise_descriptors(wanted: u64) -> Result<(), Option<u64>> {
     }
     let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
     rustix::process::setrlimit(Resource::Nofile, raised).map_err(|_| limit.maximum)
+}
+
+/// How many files may be open at most; `None` is without limit.
+pub fn most_descriptors() -> Option<u64> {
+    rustix::process::getrlimit(Resource::Nofile).maximum
 }
 
 /// How many ports one address has for connections that begin here.

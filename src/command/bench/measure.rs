@@ -34,7 +34,49 @@ pub struct LatencyTimes {
     longest: u64,
 }
 
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS).expect("the bounds are in their range")
+}
+
+/// What is known of times beside their histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimesSummary {
+    /// How many did not come.
+    pub never: u64,
+    /// All together.
+    pub sum: u128,
+    /// The shortest.
+    pub shortest: u64,
+    /// The longest that came.
+    pub longest: u64,
+}
+
+/// How many times can be counted.
+const MOST_TIMES: u64 = 1 << 53;
+
 impl LatencyTimes {
+    /// Times of which the buckets are known, and what they do not tell; `None` if that does not fit
+    /// together.
+    pub fn of_buckets(buckets: &[(u64, u64)], summary: TimesSummary) -> Option<Self> {
+        let all = buckets.iter().try_fold(0_u64, |all, (_, count)| all.checked_add(*count))?;
+        if all > MOST_TIMES || summary.shortest > summary.longest {
+            return None;
+        }
+        let mut times = Self::default();
+        for (lowest, count) in buckets {
+            times.add_many(*lowest, *count);
+        }
+        let TimesSummary { never, sum, shortest, longest } = summary;
+        (times.never, times.sum, times.shortest, times.longest) = (never, sum, shortest, longest);
+        Some(times)
+    }
+
+    /// What the buckets do not tell.
+    pub fn summary(&self) -> TimesSummary {
+        let Self { never, sum, shortest, longest, .. } = *self;
+        TimesSummary { never, sum, shortest, longest }
+    }
+
     /// One more time, in nanoseconds.
     pub fn add(&mut self, time: u64) {
         self.add_many(time, 1);
@@ -48,11 +90,23 @@ impl LatencyTimes {
         self.shortest = if self.count() == 0 { time } else { self.shortest.min(time) };
         self.longest = self.longest.max(time);
         self.sum += u128::from(time) * u128::from(count);
-        let histogram = self.histogram.get_or_insert_with(|| {
-            Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS)
-                .expect("the bounds are in their range")
-        });
+        let histogram = self.histogram.get_or_insert_with(empty);
         histogram.saturating_record_n(time, count);
+    }
+
+    /// Adds other times.
+    pub fn merge(&mut self, other: &Self) {
+        self.never += other.never;
+        let Some(more) = &other.histogram else { return };
+        if more.is_empty() {
+            return;
+        }
+        let is_first = self.count() == 0;
+        self.shortest = if is_first { other.shortest } else { self.shortest.min(other.shortest) };
+        self.longest = self.longest.max(other.longest);
+        self.sum += other.sum;
+        let histogram = self.histogram.get_or_insert_with(empty);
+        histogram.add(more).expect("all histograms have the same bounds");
     }
 
     /// So many were expected and did not come.
@@ -89,16 +143,27 @@ impl LatencyTimes {
         if rank > self.count() {
             return Some(Quantile::Never);
         }
+        self.at_place(rank).map(Quantile::Time)
+    }
+
+    /// The same of those that came, in nanoseconds; `None` if none did.
+    pub fn quantile_of_arrived(&self, share: f64) -> Option<u64> {
+        let all = self.count();
+        (all > 0).then(|| rank(share, all)).and_then(|rank| self.at_place(rank))
+    }
+
+    /// The time at this place, from 1, of those that came.
+    fn at_place(&self, rank: u64) -> Option<u64> {
         let histogram = self.histogram.as_ref()?;
         let mut counted = 0;
         for bucket in histogram.iter_recorded() {
             counted += bucket.count_since_last_iteration();
             if counted >= rank {
                 let end = histogram.highest_equivalent(bucket.value_iterated_to());
-                return Some(Quantile::Time(end.clamp(self.shortest, self.longest)));
+                return Some(end.clamp(self.shortest, self.longest));
             }
         }
-        Some(Quantile::Time(self.longest))
+        Some(self.longest)
     }
 
     /// The longest, if all came.
@@ -217,6 +282,30 @@ mod tests {
         assert_eq!((times.quantile(0.5), times.maximum()), (None, None));
         times.add_never(1);
         assert_eq!(times.quantile(0.5), Some(Quantile::Never));
+    }
+
+    #[test]
+    fn merged_times_are_those_of_one_histogram() {
+        let (mut all, mut even, mut odd) =
+            (LatencyTimes::default(), LatencyTimes::default(), LatencyTimes::default());
+        let mut random = fastrand::Rng::with_seed(3);
+        for number in 0..10_000 {
+            let time = random.u64(1..10_000_000_000);
+            all.add(time);
+            if number % 2 == 0 { even.add(time) } else { odd.add(time) }
+        }
+        all.add_never(7);
+        odd.add_never(7);
+        even.merge(&odd);
+        even.merge(&LatencyTimes::default());
+        for share in [0.1, 0.5, 0.9, 0.99, 0.999, 1.0] {
+            assert_eq!(even.quantile(share), all.quantile(share), "{share}");
+        }
+        assert_eq!((even.minimum(), even.mean(), even.never()), (all.minimum(), all.mean(), 7));
+        assert_eq!(even.buckets(), all.buckets());
+        let mut copy = LatencyTimes::default();
+        copy.merge(&all);
+        assert_eq!((copy.minimum(), copy.maximum()), (all.minimum(), all.maximum()));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a message of the load holds: a head that says which message it is and when it was due, and
 //! random bytes that are known on both sides.
 
+use std::fmt;
+
 use bytes::{BufMut, BytesMut};
 
 /// The length of the head, in bytes: the shortest payload.
@@ -59,6 +61,12 @@ impl Payloads {
         let mut block: Vec<u8> = (0..BLOCK / 8).flat_map(|_| random().to_le_bytes()).collect();
         block.extend_from_within(..);
         Self { run, clock, block }
+    }
+
+    /// The payloads of a further step, which are foreign in all others.
+    pub fn of_step(&self, step: u32) -> Self {
+        let run = self.run.wrapping_add(step.wrapping_mul(0x9e37_79b9));
+        Self { run, clock: self.clock, block: self.block.clone() }
     }
 
     fn check(&self, stamp: Stamp, length: usize) -> u32 {
@@ -140,6 +148,21 @@ pub enum Sizes {
     Range(usize, usize),
     /// These lengths with these weights.
     Weighted(Vec<(usize, u32)>),
+}
+
+impl fmt::Display for Sizes {
+    /// As `--size` takes them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Range(least, most) => write!(f, "{least}..{most}"),
+            Self::Weighted(all) => {
+                let all: Vec<String> =
+                    all.iter().map(|(size, weight)| format!("{size}:{weight}")).collect();
+                f.write_str(&all.join(","))
+            }
+        }
+    }
 }
 
 impl Sizes {

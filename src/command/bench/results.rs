@@ -11,7 +11,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 
 /// The connections.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ConnectionResults {
     /// How many were wanted.
     pub wanted: u64,
@@ -25,6 +25,8 @@ pub struct ConnectionResults {
     pub disconnected: BTreeMap<Cause, u64>,
     /// How often one was made again.
     pub reconnected: u64,
+    /// How many TLS handshakes continued an earlier session.
+    pub resumed: u64,
     /// How long it took until all were made or had failed.
     pub took: Duration,
     /// How many messages the server takes at once, if it says so.
@@ -43,10 +45,29 @@ impl ConnectionResults {
     pub fn losses(&self) -> u64 {
         self.disconnected.values().sum()
     }
+
+    /// The same connections in the next step, to which no fault has come yet.
+    pub fn of_next_step(&self) -> Self {
+        Self {
+            failed: BTreeMap::new(),
+            disconnected: BTreeMap::new(),
+            reconnected: 0,
+            ..self.clone()
+        }
+    }
+
+    /// Adds what a further step has done to the same connections.
+    pub fn add_step(&mut self, step: &Self) {
+        let Self { failed, disconnected, reconnected, .. } = std::mem::take(self);
+        *self = Self { failed, disconnected, reconnected, ..step.clone() };
+        add_counts(&mut self.failed, &step.failed);
+        add_counts(&mut self.disconnected, &step.disconnected);
+        self.reconnected += step.reconnected;
+    }
 }
 
 /// How long the steps of connecting took.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ConnectionTimes {
     /// From the intended beginning to CONNACK.
     pub whole: LatencyTimes,
@@ -65,7 +86,7 @@ pub struct ConnectionTimes {
 }
 
 /// The messages of the window.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MessageResults {
     /// Handed to the connections.
     pub sent: u64,
@@ -83,6 +104,8 @@ pub struct MessageResults {
     pub received: u64,
     /// How long the window was.
     pub window: Duration,
+    /// From the start of the run to its beginning.
+    pub after: Duration,
     /// How many were due and not sent when it began.
     pub backlog: u64,
     /// How often a window of QoS 0 was emptied because nothing came for a second.
@@ -136,7 +159,7 @@ pub struct Verified {
 }
 
 /// The times of the messages of the window.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Latencies {
     /// From the intended time to the reader.
     pub delivery: LatencyTimes,
@@ -149,10 +172,12 @@ pub struct Latencies {
 }
 
 /// The generator about itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct GeneratorResults {
-    /// The share of a core that the loop took in the window, and while connecting.
+    /// The share of a core that the busiest loop took in the window.
     pub cpu: f64,
+    /// The same of each loop.
+    pub loops: Vec<f64>,
     /// The same while connecting.
     pub cpu_connecting: f64,
     /// The share of all cores that was busy in the window, with others.
@@ -165,12 +190,14 @@ pub struct GeneratorResults {
     pub rss_before: u64,
     /// How long the turns of the loop took.
     pub turn: LatencyTimes,
+    /// How many publishers the next two shares are of.
+    pub publishers: u64,
     /// The share of the publishers' time in which the server did not take what was sent.
     pub blocked: f64,
     /// The same for a full window.
     pub window_full: f64,
-    /// The worst second: its number, and its p99 of lateness in nanoseconds.
-    pub latest_second: Option<(u64, u64)>,
+    /// The longest turn, in nanoseconds, and the second of the window in which it ended.
+    pub longest_turn: Option<(u64, u64)>,
 }
 
 /// One second of the window.
@@ -233,7 +260,7 @@ pub struct StallResults {
 }
 
 /// Connections that were ended and made anew all the time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ChurnResults {
     /// How many were ended.
     pub ended: u64,
@@ -246,7 +273,7 @@ pub struct ChurnResults {
 }
 
 /// What came of what was done to connections on purpose.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct DisturbanceResults {
     /// The cuts that happened.
     pub cuts: Vec<CutResults>,
@@ -270,10 +297,14 @@ pub enum LoadEnding {
     Complete,
     /// By this signal, so long after the start.
     Interrupted(i32, Duration),
+    /// A condition was true so long after the start (`--fail-fast`).
+    FailedFast(Duration),
+    /// It goes on: so long after the start, and so many copies are missing.
+    Running(Duration, u64),
 }
 
 /// Everything that was found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Results {
     /// The connections.
     pub connections: ConnectionResults,
@@ -295,4 +326,253 @@ pub struct Results {
     pub disturbances: DisturbanceResults,
     /// How it ended.
     pub ending: LoadEnding,
+}
+
+/// How two results belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// They are of the same time: of two loops, or of two parts of a run.
+    SideBySide,
+    /// They follow each other: two runs.
+    InTurn,
+}
+
+impl Joined {
+    /// The length of both together.
+    fn time(self, one: Duration, other: Duration) -> Duration {
+        match self {
+            Self::SideBySide => one.max(other),
+            Self::InTurn => one + other,
+        }
+    }
+}
+
+impl Results {
+    /// Adds what another loop, part or run has found: counters and histograms are added. Of what
+    /// cannot be added the worst is kept.
+    pub fn add(&mut self, other: &Self, joined: Joined) {
+        self.connections.add(&other.connections, joined);
+        self.messages.add(&other.messages, joined);
+        self.verified.add(&other.verified);
+        self.latencies.add(&other.latencies);
+        self.generator.add(&other.generator, joined);
+        self.disturbances.add(&other.disturbances, joined);
+        match joined {
+            Joined::SideBySide => self.add_seconds(&other.series),
+            Joined::InTurn => self.series.extend_from_slice(&other.series),
+        }
+        self.held = match (self.held, other.held) {
+            (Some((one, online)), Some((two, more))) => {
+                Some((joined.time(one, two), online + more))
+            }
+            (one, two) => one.or(two),
+        };
+        self.granted = [self.granted, other.granted].into_iter().flatten().min();
+        if self.ending == LoadEnding::Complete {
+            self.ending = other.ending;
+        }
+    }
+
+    fn add_seconds(&mut self, series: &[Second]) {
+        if self.series.len() < series.len() {
+            self.series.resize(series.len(), Second::default());
+        }
+        for (second, other) in self.series.iter_mut().zip(series) {
+            second.add(other);
+        }
+    }
+}
+
+pub(super) fn add_counts<K: Ord + Copy>(to: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+    for (name, count) in other {
+        *to.entry(*name).or_default() += count;
+    }
+}
+
+impl ConnectionResults {
+    fn add(&mut self, other: &Self, joined: Joined) {
+        self.wanted += other.wanted;
+        self.made += other.made;
+        add_counts(&mut self.failed, &other.failed);
+        add_counts(&mut self.disconnected, &other.disconnected);
+        let firsts = [self.first_failed, other.first_failed];
+        self.first_failed = firsts.into_iter().flatten().min_by_key(|(_, after)| *after);
+        self.reconnected += other.reconnected;
+        self.resumed += other.resumed;
+        self.took = joined.time(self.took, other.took);
+        let maxima = [self.receive_maximum, other.receive_maximum];
+        self.receive_maximum = maxima.into_iter().flatten().min();
+        self.times.add(&other.times);
+    }
+}
+
+impl ConnectionTimes {
+    fn add(&mut self, other: &Self) {
+        self.whole.merge(&other.whole);
+        self.tcp.merge(&other.tcp);
+        self.tls.merge(&other.tls);
+        self.upgrade.merge(&other.upgrade);
+        self.connack.merge(&other.connack);
+        self.suback.merge(&other.suback);
+        self.pong.merge(&other.pong);
+    }
+}
+
+impl MessageResults {
+    fn add(&mut self, other: &Self, joined: Joined) {
+        self.sent += other.sent;
+        self.acknowledged += other.acknowledged;
+        add_counts(&mut self.refused, &other.refused);
+        self.unacknowledged += other.unacknowledged;
+        self.unsent += other.unsent;
+        self.expected += other.expected;
+        self.received += other.received;
+        self.window = joined.time(self.window, other.window);
+        // That of the first to begin.
+        self.after = match (self.after.is_zero(), other.after.is_zero()) {
+            (true, _) => other.after,
+            (false, true) => self.after,
+            (false, false) => self.after.min(other.after),
+        };
+        self.backlog += other.backlog;
+        self.emptied += other.emptied;
+    }
+}
+
+impl Verified {
+    fn add(&mut self, other: &Self) {
+        self.copies += other.copies;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.duplicated_with_dup += other.duplicated_with_dup;
+        self.reordered += other.reordered;
+        self.corrupted += other.corrupted;
+        self.missed += other.missed;
+        self.foreign += other.foreign;
+        self.undecided += other.undecided;
+    }
+}
+
+impl Latencies {
+    fn add(&mut self, other: &Self) {
+        self.delivery.merge(&other.delivery);
+        self.acknowledgement.merge(&other.acknowledgement);
+        self.lateness.merge(&other.lateness);
+        for (third, more) in self.thirds.iter_mut().zip(&other.thirds) {
+            third.merge(more);
+        }
+    }
+}
+
+impl GeneratorResults {
+    fn add(&mut self, other: &Self, joined: Joined) {
+        match joined {
+            Joined::SideBySide => self.loops.extend_from_slice(&other.loops),
+            Joined::InTurn => {
+                let count = self.loops.len().max(other.loops.len());
+                self.loops.resize(count, 0.0);
+                for (cpu, more) in self.loops.iter_mut().zip(&other.loops) {
+                    *cpu = cpu.max(*more);
+                }
+            }
+        }
+        self.cpu = self.cpu.max(other.cpu);
+        self.cpu_connecting = self.cpu_connecting.max(other.cpu_connecting);
+        self.machine_busy = larger(self.machine_busy, other.machine_busy);
+        self.steal = larger(self.steal, other.steal);
+        self.rss = self.rss.max(other.rss);
+        self.rss_before = self.rss_before.max(other.rss_before);
+        self.turn.merge(&other.turn);
+        let publishers = self.publishers + other.publishers;
+        let weights = (self.publishers, other.publishers);
+        self.blocked = mean(self.blocked, other.blocked, weights);
+        self.window_full = mean(self.window_full, other.window_full, weights);
+        self.publishers = publishers;
+        let longest = [self.longest_turn, other.longest_turn];
+        self.longest_turn = longest.into_iter().flatten().max_by_key(|(_, turn)| *turn);
+    }
+}
+
+fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    [one, other].into_iter().flatten().reduce(f64::max)
+}
+
+/// The mean of two shares of so many.
+#[expect(clippy::cast_precision_loss, reason = "there are at most a million publishers")]
+fn mean(one: f64, other: f64, (ones, others): (u64, u64)) -> f64 {
+    match ones + others {
+        0 => one.max(other),
+        all => (one * ones as f64 + other * others as f64) / all as f64,
+    }
+}
+
+impl Second {
+    /// Adds what another loop or part saw in the same second. Its quantiles cannot be added: the
+    /// worst is kept.
+    fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.quantiles = match (self.quantiles, other.quantiles) {
+            (Some(one), Some(two)) => Some((one.0.max(two.0), one.1.max(two.1))),
+            (one, two) => one.or(two),
+        };
+        self.missing += other.missing;
+        self.online += other.online;
+        self.lateness = self.lateness.max(other.lateness);
+        self.cpu = self.cpu.max(other.cpu);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(sent: u64, time: u64, seconds: usize) -> Results {
+        let mut results = Results::default();
+        results.connections.wanted = 2;
+        results.connections.failed.insert(Cause::TcpRefused, 1);
+        results.connections.first_failed = Some((1, Duration::from_nanos(time)));
+        results.messages.sent = sent;
+        results.messages.window = Duration::from_secs(seconds as u64);
+        results.latencies.delivery.add_many(time, sent);
+        results.generator.loops = vec![0.5];
+        results.generator.cpu = 0.5;
+        results.generator.publishers = sent;
+        results.generator.blocked = 0.1;
+        results.series = vec![Second { sent, missing: 1, ..Second::default() }; seconds];
+        results.verified.lost = 1;
+        results
+    }
+
+    #[test]
+    fn what_is_of_the_same_time_is_added_second_by_second() {
+        let mut all = results(10, 2000, 2);
+        all.add(&results(30, 1000, 3), Joined::SideBySide);
+        assert_eq!((all.messages.sent, all.verified.lost, all.connections.wanted), (40, 2, 4));
+        assert_eq!(all.messages.window, Duration::from_secs(3));
+        assert_eq!(all.connections.failed[&Cause::TcpRefused], 2);
+        assert_eq!(all.connections.first_failed, Some((1, Duration::from_micros(1))));
+        let sent: Vec<u64> = all.series.iter().map(|second| second.sent).collect();
+        assert_eq!((sent, all.series[0].missing), (vec![40, 40, 30], 2));
+        assert_eq!((all.latencies.delivery.count(), all.generator.loops.len()), (40, 2));
+        assert!((all.generator.blocked - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn runs_that_follow_each_other_are_longer_together() {
+        let mut all = results(10, 2000, 2);
+        all.add(&results(30, 1000, 3), Joined::InTurn);
+        assert_eq!(all.messages.window, Duration::from_secs(5));
+        assert_eq!((all.series.len(), all.generator.loops.len()), (5, 1));
+        assert_eq!(all.messages.sent, 40);
+    }
+
+    #[test]
+    fn nothing_is_changed_by_adding_nothing() {
+        let one = results(10, 2000, 2);
+        let mut all = Results::default();
+        all.add(&one, Joined::SideBySide);
+        all.add(&Results::default(), Joined::SideBySide);
+        assert_eq!(format!("{all:?}"), format!("{one:?}"));
+    }
 }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
@@ -136,6 +137,24 @@ impl FromStr for TlsVersion {
     }
 }
 
+/// Whether the handshakes of many connections continue each other's sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsResumption {
+    /// Every handshake is a full one.
+    Never,
+    /// The tickets of one are used by the others.
+    Shared,
+}
+
+/// What one connection needs, or what many share: rustls resumes a session only with the same
+/// verifier and the same certificate.
+#[derive(Clone, Debug)]
+struct ConnectionTls {
+    config: Arc<ClientConfig>,
+    identity: Arc<Identity>,
+    witness: Arc<Witness>,
+}
+
 /// The configuration that all connections of a run share.
 #[derive(Clone, Debug)]
 pub struct TlsConfig {
@@ -144,6 +163,8 @@ pub struct TlsConfig {
     certificate: Option<Arc<CertifiedKey>>,
     server_name: Option<String>,
     key_log: Option<Arc<key_log::KeyLog>>,
+    /// What the connections of a fleet share; otherwise each has its own.
+    shared: Option<ConnectionTls>,
 }
 
 impl TlsConfig {
@@ -171,7 +192,7 @@ impl TlsConfig {
             config.key_log = Arc::<key_log::KeyLog>::clone(log);
         }
         let server_name = options.server_name.clone();
-        Ok(Self { config, verifier, certificate, server_name, key_log })
+        Ok(Self { config, verifier, certificate, server_name, key_log, shared: None })
     }
 
     /// The same for a server that a redirect has led to, without what is for the first one alone:
@@ -203,11 +224,24 @@ impl TlsConfig {
         other
     }
 
-    /// The same in which every handshake is a full one.
-    pub fn without_resumption(&self) -> Self {
+    /// The same for many connections of which nobody asks what the server has shown to one of them.
+    pub fn for_many(&self, resumption: TlsResumption) -> Self {
         let mut other = self.clone();
-        other.config.resumption = rustls::client::Resumption::disabled();
+        other.config.resumption = match resumption {
+            TlsResumption::Never => Resumption::disabled(),
+            TlsResumption::Shared => Resumption::default(),
+        };
+        other.shared = Some(other.for_one());
         other
+    }
+
+    fn for_one(&self) -> ConnectionTls {
+        let identity = Arc::new(Identity::new(self.certificate.clone()));
+        let mut config = self.config.clone();
+        config.client_auth_cert_resolver = Arc::<Identity>::clone(&identity);
+        let witness = Arc::new(Witness::new(Arc::clone(&self.verifier)));
+        config.dangerous().set_certificate_verifier(Arc::<Witness>::clone(&witness));
+        ConnectionTls { config: Arc::new(config), identity, witness }
     }
 
     /// Whether the name of the server is sent (SNI).
@@ -219,12 +253,9 @@ impl TlsConfig {
     pub fn connection(&self, host: &str) -> Result<TlsConnection, TlsError> {
         let host = self.server_name.as_deref().unwrap_or(host);
         let name = server_name(host).ok_or_else(|| TlsError::Name(host.to_owned()))?;
-        let identity = Arc::new(Identity::new(self.certificate.clone()));
-        let mut config = self.config.clone();
-        config.client_auth_cert_resolver = Arc::<Identity>::clone(&identity);
-        let witness = Arc::new(Witness::new(Arc::clone(&self.verifier)));
-        config.dangerous().set_certificate_verifier(Arc::<Witness>::clone(&witness));
-        let mut session = ClientConnection::new(Arc::new(config), name)?;
+        let shared = self.shared.clone();
+        let ConnectionTls { config, identity, witness } = shared.unwrap_or_else(|| self.for_one());
+        let mut session = ClientConnection::new(config, name)?;
         // Each write is one buffer of the WebSocket layer and is sent at once. The limit would only
         // cut it.
         session.set_buffer_limit(None);

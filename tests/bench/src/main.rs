@@ -6,6 +6,7 @@ mod case;
 mod core;
 mod entrant;
 mod flood;
+mod honest;
 mod limit;
 mod link;
 mod measure;
@@ -37,7 +38,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), Failure> {
-    let (what, rest) = arguments.split_first().ok_or("run, serve, limit or measure?")?;
+    let expected = "run, brokers, honest, serve, limit or measure?";
+    let (what, rest) = arguments.split_first().ok_or(expected)?;
     match what.as_str() {
         "serve" => serve(rest),
         "list" => {
@@ -48,6 +50,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         }
         "run" => run::run(rest),
         "brokers" => brokers::run(rest),
+        "honest" => honest::run(rest),
         "measure" => measure::run(rest),
         "limit" => limit::run(rest),
         _ => Err(format!("there is no {what}").into()),

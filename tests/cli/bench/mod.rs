@@ -1,9 +1,12 @@
 //! `mqttws bench`: the load, its verification, and its reports.
 
+mod around;
+mod crew;
 mod cuts;
 mod faults;
 mod reports;
 mod runs;
+mod schema;
 mod stalls;
 
 use serde_json::Value;

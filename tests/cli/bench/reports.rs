@@ -129,7 +129,7 @@ fn what_makes_no_sense_is_refused() {
     let url = "ws://127.0.0.1:1/mqtt";
     for (flags, why) in [
         (&["--pub", "0"][..], "mqttws: --pub, --sub, --connect: there is no connection"),
-        (&["-i", "me"], "mqttws: -i: bench decides this itself"),
+        (&["-i", "me"], "mqttws: -i: %c is missing: each connection needs a client id of its own"),
         (&["--pub", "2", "-t", "a"], "mqttws: -t: two of 2 topics are a: %i is missing"),
         (
             &["-t", "a/%x"],
@@ -147,7 +147,12 @@ fn what_makes_no_sense_is_refused() {
         ["--tolerate", "nothing"],
         ["--tick", "11ms"],
         ["--pub", "-1"],
-        ["--ramp", "1k:2k:x2"],
+        ["--ramp", "1k:2k:x1"],
+        ["--report", "500ms"],
+        ["--runs", "0"],
+        ["--part", "1/2"],
+        ["--start-at", "1"],
+        ["--fail", "p99>1.2x"],
     ] {
         let outcome = Program::new([&["bench", url], &flag[..]].concat()).run();
         assert_eq!(outcome.code(), Some(2), "{flag:?}: {outcome}");

@@ -121,7 +121,7 @@ fn a_signal_ends_it_with_a_report() {
         let mut bench = Program::new(arguments).spawn();
         broker.wait_for_message();
         bench.signal("QUIT");
-        bench.wait_for_words("so far: ");
+        bench.wait_for_words("so far     after ");
         bench.signal(signal);
         let outcome = bench.finish();
         assert_eq!(outcome.code(), Some(code), "{outcome}");

@@ -38,8 +38,12 @@ fn everything_of_a_message_survives() {
     assert_eq!(saved.len(), 2, "{saved:?}");
     let text = r#"{"topic":"a/text","qos":1,"retain":true,"dup":false,"payload":"one \"two\""}"#;
     assert_eq!(saved[0], text);
-    let bytes = r#"{"topic":"b/bytes","qos":2,"retain":true,"dup":false,"properties":{*"message-expiry-interval":*},"payload_base64":"/wA="}"#;
-    assert!(is_like(&saved[1], bytes), "{saved:?}");
+    let bytes = [
+        r#"{"topic":"b/bytes","qos":2,"retain":true,"dup":false,"#,
+        r#""properties":{*"message-expiry-interval":*},"payload_base64":"/wA="}"#,
+    ]
+    .concat();
+    assert!(is_like(&saved[1], &bytes), "{saved:?}");
     // The same again, from that file; properties stand in the order of their names then.
     let other = folder.path().join("other.json").display().to_string();
     served(&["--load", &file, "--save", &other], "true").expect(0, "", "");
@@ -129,4 +133,21 @@ fn a_file_that_cannot_be_written_is_an_error() {
     let script = format!("rm -r {}", gone.path().display());
     let line = format!("mqttws: saving retained messages in {file}: there is no such folder");
     fails(&served(&["--save", &file], &script), 1, &line);
+}
+
+/// Tests that run at the same time begin with the same messages, and none sees those of another.
+#[test]
+fn each_named_broker_begins_with_the_file() {
+    let folder = Folder::new();
+    let file = folder.write("state", "{\"topic\":\"a\",\"payload\":\"loaded\"}\n");
+    let saved = folder.path().join("saved").display().to_string();
+    let script = "set -e
+        one=${MQTTWS_URL%/mqtt}/one/mqtt two=${MQTTWS_URL%/mqtt}/two/mqtt
+        mqttws sub $one -t a -C 1
+        mqttws pub $one -t a -r -q 1 -m changed
+        mqttws sub $one -t a -C 1
+        mqttws sub $two -t a -C 1";
+    let outcome = served(&["--load", &file, "--save", &saved], script);
+    outcome.expect(0, "loaded\nchanged\nloaded\n", "");
+    assert!(records(&saved)[0].contains("\"payload\":\"loaded\""));
 }

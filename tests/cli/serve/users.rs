@@ -90,6 +90,8 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
             "topic read\tx y\nusers ann",
             "line 2: expected user, topic or pattern, not users",
         ),
+        // A file of passwords: none of them is told.
+        ("--acl", "ann:s3cret", "line 1: expected user, topic or pattern"),
         ("--acl", "pattern rw x", "line 1: expected read, write, readwrite or deny before the *"),
     ] {
         let file = folder.write("file", text);

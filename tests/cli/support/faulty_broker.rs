@@ -32,20 +32,24 @@ pub enum Wrong {
     Cut(usize),
     /// It is passed on to everyone.
     ToEveryone(usize),
+    /// It is passed on to those who did not subscribe to it, and to nobody else.
+    ToOthers(usize),
     /// A message that an earlier run sent is passed on, too.
     Foreign(usize),
     /// Its PUBACK or PUBREC has this code, and it is not passed on.
     Refused(usize, u8),
     /// It is passed on and never acknowledged.
     Unacknowledged(usize),
+    /// Its PUBACK or PUBREC comes twice.
+    AcknowledgedTwice(usize),
     /// Every SUBACK has this code.
     Suback(u8),
-    /// Connection number so many, from 1, is refused by a CONNACK with this code.
-    Connack(usize, u8),
-    /// Connection number so many is refused by this HTTP status.
-    Http(usize, u16),
+    /// CONNACK has this Receive Maximum; a client that sends more is cut off.
+    ReceiveMaximum(u8),
     /// When it comes, every connection that has subscribed is reset.
     SubscribersReset(usize),
+    /// When it comes, every connection is reset.
+    AllReset(usize),
 }
 
 /// A client that has subscribed.
@@ -59,11 +63,15 @@ struct Reader {
 #[derive(Default)]
 struct State {
     wrong: Wrong,
+    /// The place of the reader for whom it goes wrong; for all if there is none.
+    only: Option<usize>,
     readers: BTreeMap<usize, Reader>,
+    /// All connections.
+    streams: BTreeMap<usize, TcpStream>,
     connections: usize,
     messages: usize,
-    /// The message that waits, and how many others go before it.
-    late: Option<(Message, usize)>,
+    /// The messages that wait: for whom, and how many others go before it.
+    late: Vec<(usize, Message, usize)>,
     /// The payload of the first message ever.
     earlier: Option<Vec<u8>>,
 }
@@ -85,9 +93,14 @@ pub struct FaultyBroker {
 impl FaultyBroker {
     /// Starts it.
     pub fn start(wrong: Wrong) -> Self {
+        Self::start_for(wrong, None)
+    }
+
+    /// The same; it goes wrong only for the reader at this place, from 0.
+    pub fn start_for(wrong: Wrong, only: Option<usize>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(Mutex::new(State { wrong, ..State::default() }));
+        let state = Arc::new(Mutex::new(State { wrong, only, ..State::default() }));
         let came = Arc::new(Condvar::new());
         let shared = (Arc::clone(&state), Arc::clone(&came));
         thread::spawn(move || {
@@ -130,20 +143,19 @@ fn serve(stream: TcpStream, state: &Mutex<State>, came: &Condvar) -> Result<(), 
         (state.connections, state.wrong)
     };
     peer.read_request()?;
-    if let Wrong::Http(number, status) = wrong
-        && number == id
-    {
-        return peer.write(format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n").as_bytes());
-    }
     peer.write(peer.acceptance().as_bytes())?;
     peer.read_packet()?;
-    let code = match wrong {
-        Wrong::Connack(number, code) if number == id => code,
-        _ => 0,
-    };
-    peer.write_frame(BINARY, &[0x20, 3, 0, code, 0])?;
+    match wrong {
+        Wrong::ReceiveMaximum(most) => {
+            peer.write_frame(BINARY, &[0x20, 6, 0, 0, 3, 0x21, 0, most])?;
+        }
+        _ => peer.write_frame(BINARY, &[0x20, 3, 0, 0, 0])?,
+    }
+    state.lock().unwrap().streams.insert(id, writer.try_clone().unwrap());
     let result = answer_packets(&mut peer, &writer, id, (state, came));
-    state.lock().unwrap().readers.remove(&id);
+    let mut state = state.lock().unwrap();
+    state.readers.remove(&id);
+    state.streams.remove(&id);
     result
 }
 
@@ -158,8 +170,15 @@ fn answer_packets(
         match packet[0] >> 4 {
             3 => {
                 let mut state = state.lock().unwrap();
+                if matches!(state.wrong, Wrong::ReceiveMaximum(1)) && !peer.is_drained() {
+                    let _ = writer.shutdown(Shutdown::Both);
+                    return Err("more than Receive Maximum allows".into());
+                }
                 if let Some(answer) = state.publish(&packet) {
                     send(writer, &answer);
+                    if state.wrong == Wrong::AcknowledgedTwice(state.messages) {
+                        send(writer, &answer);
+                    }
                 }
                 came.notify_all();
             }
@@ -225,7 +244,7 @@ impl State {
         let message = Message { topic, payload: rest[1..].to_vec(), qos };
         self.earlier.get_or_insert_with(|| message.payload.clone());
         self.messages += 1;
-        let code = self.pass_on(message);
+        let code = self.pass_on(&message);
         let is_silent = self.wrong == Wrong::Unacknowledged(self.messages);
         let kind = if qos == 2 { 0x50 } else { 0x40 };
         (qos > 0 && !is_silent).then(|| match code {
@@ -234,76 +253,110 @@ impl State {
         })
     }
 
-    fn pass_on(&mut self, message: Message) -> u8 {
+    /// Passes a message on to its readers; the code of the answer.
+    fn pass_on(&mut self, message: &Message) -> u8 {
         let number = self.messages;
-        let mut changed = message.clone();
         match self.wrong {
-            Wrong::Lost(wrong) if wrong == number => return 0,
             Wrong::Refused(wrong, code) if wrong == number => return code,
-            Wrong::Late(wrong, others) if wrong == number => {
-                self.late = Some((message, others));
-                return 0;
-            }
-            Wrong::Flipped(wrong, at) if wrong == number => changed.payload[at] ^= 1,
-            Wrong::Cut(wrong) if wrong == number => drop(changed.payload.pop()),
             Wrong::SubscribersReset(wrong) if wrong == number => {
-                for (_, reader) in std::mem::take(&mut self.readers) {
-                    let socket = socket2::SockRef::from(&reader.stream);
-                    socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
-                    let _ = reader.stream.shutdown(Shutdown::Both);
+                for reader in std::mem::take(&mut self.readers).values() {
+                    reset(&reader.stream);
                 }
             }
-            _ => {}
-        }
-        self.deliver(&changed, 0);
-        match self.wrong {
-            Wrong::Doubled(wrong, dup) if wrong == number => self.deliver(&message, dup),
-            Wrong::Foreign(wrong) if wrong == number => {
-                let payload = self.earlier.clone().unwrap();
-                self.deliver(&Message { payload, ..message }, 0);
+            Wrong::AllReset(wrong) if wrong == number => {
+                self.readers.clear();
+                std::mem::take(&mut self.streams).values().for_each(reset);
             }
             _ => {}
         }
-        if let Some((late, left)) = self.late.take() {
-            if left <= 1 {
-                self.deliver(&late, 0);
+        let takes = |reader: &Reader| reader.filters.contains(&message.topic);
+        let ids: Vec<(usize, bool)> =
+            self.readers.iter().map(|(id, reader)| (*id, takes(reader))).collect();
+        for (place, (id, takes)) in ids.into_iter().enumerate() {
+            let is_due = match self.wrong {
+                Wrong::ToEveryone(wrong) if wrong == number => true,
+                Wrong::ToOthers(wrong) if wrong == number => !takes,
+                _ => takes,
+            };
+            if !is_due {
+                continue;
+            }
+            if self.only.is_none_or(|only| only == place) {
+                self.deliver_wrongly(id, message);
             } else {
-                self.late = Some((late, left - 1));
+                self.deliver(id, message, 0);
             }
+            self.release(id);
         }
         0
     }
 
-    fn deliver(&mut self, message: &Message, dup: u8) {
+    /// Gives a reader a message, or what has become of it.
+    fn deliver_wrongly(&mut self, id: usize, message: &Message) {
         let number = self.messages;
-        let to_all = self.wrong == Wrong::ToEveryone(number);
-        let mut topic = message.topic.clone().into_bytes();
-        if self.wrong == Wrong::TopicFlipped(number) {
-            *topic.last_mut().unwrap() ^= 1;
+        let mut changed = message.clone();
+        match self.wrong {
+            Wrong::Lost(wrong) if wrong == number => return,
+            Wrong::Late(wrong, others) if wrong == number => {
+                // It counts itself, too.
+                return self.late.push((id, changed, others + 1));
+            }
+            Wrong::Flipped(wrong, at) if wrong == number => changed.payload[at] ^= 1,
+            Wrong::Cut(wrong) if wrong == number => drop(changed.payload.pop()),
+            Wrong::TopicFlipped(wrong) if wrong == number => {
+                let mut topic = changed.topic.into_bytes();
+                *topic.last_mut().unwrap() ^= 1;
+                changed.topic = String::from_utf8(topic).unwrap();
+            }
+            _ => {}
         }
-        for reader in self.readers.values_mut() {
-            if !to_all && !reader.filters.contains(&message.topic) {
-                continue;
+        self.deliver(id, &changed, 0);
+        match self.wrong {
+            Wrong::Doubled(wrong, dup) if wrong == number => self.deliver(id, message, dup),
+            Wrong::Foreign(wrong) if wrong == number => {
+                let payload = self.earlier.clone().unwrap();
+                self.deliver(id, &Message { payload, ..changed }, 0);
             }
-            let qos = message.qos.min(reader.qos);
-            let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
-            body.extend(&topic);
-            if qos > 0 {
-                reader.next_id = reader.next_id % 60_000 + 1;
-                body.extend(reader.next_id.to_be_bytes());
-            }
-            body.push(0);
-            body.extend(&message.payload);
-            let dup = if qos > 0 { dup } else { 0 };
-            let mut packet = vec![0x30 | qos << 1 | dup];
-            let mut length = body.len();
-            while length >= 0x80 {
-                packet.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-                length >>= 7;
-            }
-            packet.push(u8::try_from(length).unwrap());
-            packet.extend(body);
-            send(&reader.stream, &packet);
+            _ => {}
         }
     }
+
+    /// Gives a reader the late message that has waited for enough others.
+    fn release(&mut self, id: usize) {
+        let Some(at) = self.late.iter().position(|(of, ..)| *of == id) else { return };
+        self.late[at].2 -= 1;
+        if self.late[at].2 == 0 {
+            let (_, message, _) = self.late.remove(at);
+            self.deliver(id, &message, 0);
+        }
+    }
+
+    fn deliver(&mut self, id: usize, message: &Message, dup: u8) {
+        let Some(reader) = self.readers.get_mut(&id) else { return };
+        let qos = message.qos.min(reader.qos);
+        let mut body = u16::try_from(message.topic.len()).unwrap().to_be_bytes().to_vec();
+        body.extend(message.topic.as_bytes());
+        if qos > 0 {
+            reader.next_id = reader.next_id % 60_000 + 1;
+            body.extend(reader.next_id.to_be_bytes());
+        }
+        body.push(0);
+        body.extend(&message.payload);
+        let dup = if qos > 0 { dup } else { 0 };
+        let mut packet = vec![0x30 | qos << 1 | dup];
+        let mut length = body.len();
+        while length >= 0x80 {
+            packet.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+            length >>= 7;
+        }
+        packet.push(u8::try_from(length).unwrap());
+        packet.extend(body);
+        send(&reader.stream, &packet);
+    }
+}
+
+fn reset(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    let _ = stream.shutdown(Shutdown::Both);
 }

@@ -42,7 +42,15 @@ impl<D: RunDisplay> Load<D> {
                 self.phase = LoadPhase::Others;
                 self.connect(fleet, now);
             }
-            LoadPhase::Others if is_settled => self.begin(now),
+            LoadPhase::Others if is_settled => {
+                let took = &mut self.results.connections.took;
+                if took.is_zero() {
+                    *took = now - self.times.began;
+                }
+                if self.context.start_at.is_none_or(|at| at <= now) {
+                    self.begin(now);
+                }
+            }
             LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
@@ -56,7 +64,6 @@ impl<D: RunDisplay> Load<D> {
 
     /// All are connected: the load begins, or the connections stand.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.results.connections.took = now - self.times.began;
         self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.times.began);
         let times = self.context.load.times;
         if self.results.connections.made == 0 {
@@ -82,6 +89,8 @@ impl<D: RunDisplay> Load<D> {
             WindowLength::Count(_) => u64::MAX,
         };
         self.context.window = Window { start, begin, end };
+        let after = begin.saturating_sub(self.context.clock.number(self.times.began));
+        self.results.messages.after = Duration::from_nanos(after);
         self.phase = LoadPhase::Sending;
         self.count_readers();
         for publisher in 0..self.context.load.plan.publishers {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::dialer::Dialer;
-use crate::client::fleet::{Cause, Made};
+use crate::client::fleet::{Cause, Made, TlsHandshake};
 use crate::command::bench::clock::number;
 use crate::command::bench::config::Comeback;
 use crate::command::bench::results::ConnectionResults;
@@ -97,6 +97,7 @@ impl Connecting {
 
     /// A connection was made; whether that was its first time. `codes` of SUBACK are to come.
     pub fn made(&mut self, id: usize, made: &Made, codes: usize, to: &mut ConnectionResults) {
+        to.resumed += u64::from(made.steps.handshake == Some(TlsHandshake::Resumed));
         if self.states[id] == ConnectionState::Lost {
             to.reconnected += 1;
             self.states[id] = ConnectionState::Ready;

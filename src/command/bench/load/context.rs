@@ -24,12 +24,29 @@ pub struct Context {
     pub window: Window,
     /// How many subscribers get each message of a topic.
     pub readers: Vec<u64>,
+    /// When sending begins; `None` is as soon as all are connected.
+    pub start_at: Option<Instant>,
+    /// How many steps there were before.
+    pub step: u32,
 }
+
+/// The tokens of a step begin at its number times this.
+const STEP_TOKENS: u64 = 1 << 48;
 
 impl Context {
     /// Whether anyone reads.
     pub fn has_readers(&self) -> bool {
         self.readers.iter().any(|readers| *readers > 0)
+    }
+
+    /// The token of message `number` of a publisher.
+    pub fn token_of(&self, number: u64) -> u64 {
+        u64::from(self.step) * STEP_TOKENS + number
+    }
+
+    /// The message of a publisher that a token stands for; `None` if that was in another step.
+    pub fn number_of(&self, token: u64) -> Option<u64> {
+        (token / STEP_TOKENS == u64::from(self.step)).then_some(token % STEP_TOKENS)
     }
 
     /// How many messages of a publisher so many copies stand for.

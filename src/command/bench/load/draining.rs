@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
 use super::sending::OpenMessage;
-use super::{Load, LoadPhase, RunDisplay};
+use super::{Load, RunDisplay};
 use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
 use crate::mqtt::qos::QoS;
@@ -50,7 +50,7 @@ impl<D: RunDisplay> Load<D> {
             self.times.signal.is_some_and(|(_, since)| now.duration_since(since) >= SHORT_DRAIN);
         if at >= self.receiving.latest + number(patience) || is_hurried {
             self.judge();
-            self.phase = LoadPhase::Closing(now);
+            self.after_drain(now);
         }
     }
 

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::sending::SentSink;
-use super::{Load, LoadPhase, RunDisplay, Window};
+use super::{AfterSecond, Load, LoadPhase, RunDisplay, SecondsOver, Window};
 use crate::client::fleet::Fleet;
 use crate::command::bench::clock::number;
+use crate::command::bench::results::LoadEnding;
 
-/// How long what was due before the end of the window may still leave after it.
+/// How long after the end of the window the loop may send what was due before it and has not come
+/// to its turn. What the server does not take then stays unsent.
 const GRACE: Duration = Duration::from_millis(250);
 
 impl<D: RunDisplay> Load<D> {
@@ -27,27 +29,42 @@ impl<D: RunDisplay> Load<D> {
         };
         sending.act(fleet, context, &mut sink, at);
         self.tick(at, now);
-        if self.has_sent_all(at) {
+        if self.phase == LoadPhase::Sending && self.has_sent_all(at) {
             self.end_window(now);
         }
     }
 
-    /// The connections have stood for as long as they were to.
-    pub(super) fn end_holding(&mut self, now: Instant) {
-        let at = self.context.clock.number(now);
-        let held = Duration::from_nanos(at.saturating_sub(self.seconds.began()));
-        self.results.held = Some((held, self.connecting.online()));
-        self.results.generator.cpu = self.seconds.cpu_of_window(now);
-        self.seconds.finish(&mut self.results.generator);
-        self.absences.finish(&mut self.results.disturbances);
-        self.phase = LoadPhase::Closing(now);
-    }
-
     /// Ends the seconds of the window that are over.
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
-        if self.seconds.is_over(at) && at <= self.context.window.end {
-            let missing = self.missing();
-            self.seconds.end(missing, self.connecting.online(), at, now);
+        if !self.seconds.is_over(at) || at > self.context.window.end {
+            return;
+        }
+        if self.end_second(at, now) == AfterSecond::End {
+            self.end_early(now);
+        }
+    }
+
+    /// Ends the current second.
+    fn end_second(&mut self, at: u64, now: Instant) -> AfterSecond {
+        let before = self.seconds.series.len();
+        self.seconds.end(self.missing(), self.connecting.online(), at, now);
+        let seconds = &self.seconds.series[before..];
+        let over = SecondsOver { seconds, times: &self.seconds.times_before };
+        self.display.seconds_over(&self.results, &over)
+    }
+
+    /// A condition is true: the run ends.
+    fn end_early(&mut self, now: Instant) {
+        self.results.ending = LoadEnding::FailedFast(now - self.times.began);
+        match self.phase {
+            LoadPhase::Sending => self.end_window(now),
+            LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
+            LoadPhase::Readers
+            | LoadPhase::Others
+            | LoadPhase::Draining
+            | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => {}
         }
     }
 
@@ -72,19 +89,29 @@ impl<D: RunDisplay> Load<D> {
             // What was due after the signal was not wanted.
             Some(_) => 0,
         };
+        self.sending.note_left_behind(&self.context, &mut self.results.latencies.lateness, at);
         self.sending.stop(&self.context, at);
         if self.seconds.is_over(at) {
-            self.seconds.end(self.missing(), self.connecting.online(), at, now);
+            // It ends anyway.
+            let _ = self.end_second(at, now);
         }
-        self.results.generator.cpu = self.seconds.cpu_of_window(now);
-        self.seconds.finish(&mut self.results.generator);
+        self.note_cpu(now);
         let publishers = self.context.load.plan.publishers.max(1) as u64;
         let all = (publishers * number(length)).max(1);
         let [blocked, full] = self.sending.blocked.map(|time| share(time, all));
+        self.results.generator.publishers = publishers;
         self.results.generator.blocked = blocked;
         self.results.generator.window_full = full;
         self.receiving.latest = self.receiving.latest.max(at);
         self.phase = LoadPhase::Draining;
+    }
+
+    /// Notes what the loop took since the window began.
+    pub(super) fn note_cpu(&mut self, now: Instant) {
+        let generator = &mut self.results.generator;
+        generator.cpu = self.seconds.cpu_of_window(now);
+        generator.loops = vec![generator.cpu];
+        self.seconds.finish(generator);
     }
 
     pub(super) fn next_send(&self) -> Option<Instant> {

@@ -12,6 +12,7 @@ mod disturbing;
 mod draining;
 mod ending;
 mod happenings;
+mod holding;
 mod measuring;
 mod progress;
 mod receiving;
@@ -19,13 +20,17 @@ mod seconds;
 mod sending;
 mod stalling;
 mod stalls;
+mod stepping;
 mod window;
 
 use std::time::{Duration, Instant};
 
 use super::clock::number;
+use super::config::LoadPlan;
+use super::measure::LatencyTimes;
 use super::plan::Role;
-use super::results::{LoadEnding, Results};
+use super::results::{LoadEnding, Results, Second};
+use super::steps::{StepOutcome, StepPlan};
 use crate::client::fleet::{Driver, Fleet, Happening};
 use crate::mqtt::packet::Publish;
 use absences::Absences;
@@ -37,6 +42,8 @@ use ending::Leftovers;
 use receiving::Receiving;
 use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
+pub use stepping::Found;
+use stepping::LoadSteps;
 pub use window::Window;
 
 /// What is being done.
@@ -68,6 +75,28 @@ pub trait RunDisplay {
     fn show(&mut self, line: String, now: Instant);
     /// Prints the figures so far.
     fn print(&mut self, results: &Results);
+    /// Seconds of the window are over; what follows from them.
+    fn seconds_over(&mut self, results: &Results, over: &SecondsOver<'_>) -> AfterSecond;
+    /// A step of several is over: what it was, and whether it held.
+    fn step_over(&mut self, plan: StepPlan, load: &LoadPlan, results: &mut Results) -> StepOutcome;
+}
+
+/// Seconds of the window that are over.
+#[derive(Debug, Clone, Copy)]
+pub struct SecondsOver<'a> {
+    /// The second; after it those that passed unseen.
+    pub seconds: &'a [Second],
+    /// The times of what came in it.
+    pub times: &'a LatencyTimes,
+}
+
+/// What follows from a second that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterSecond {
+    /// The run goes on.
+    GoOn,
+    /// It ends here.
+    End,
 }
 
 /// What is to be done for connections, and has to wait for the next turn.
@@ -93,6 +122,7 @@ pub struct Load<D> {
     seconds: Seconds,
     results: Results,
     chores: Chores,
+    steps: LoadSteps,
     absences: Absences,
     leftovers: Leftovers,
     times: LoadTimes,
@@ -109,6 +139,7 @@ struct LoadTimes {
 impl<D: RunDisplay> Load<D> {
     /// A load that begins now.
     pub fn new(mut context: Context, system: System, display: D, now: Instant) -> Self {
+        let steps = LoadSteps::begin(&mut context.load);
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
         context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;
@@ -125,6 +156,7 @@ impl<D: RunDisplay> Load<D> {
             connecting,
             results,
             chores: Chores::default(),
+            steps,
             absences: Absences::new(context.load.disturbances.comeback_rate),
             leftovers: Leftovers::default(),
             times: LoadTimes { began: now, signal: None },
@@ -134,9 +166,9 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// What was found.
-    pub fn into_results(mut self) -> Results {
+    pub fn into_found(mut self) -> Found {
         self.results.series = self.seconds.series;
-        self.results
+        self.steps.finish(self.results)
     }
 }
 
@@ -149,11 +181,15 @@ impl<D: RunDisplay> Driver for Load<D> {
             (Happening::Acknowledged { token, code }, Role::Publisher(publisher)) => {
                 let Results { messages, latencies, .. } = results;
                 let mut sink = AcknowledgedSink { messages, latencies };
-                sending.acknowledged(publisher, token, code, context, &mut sink, at);
+                if let Some(token) = context.number_of(token) {
+                    sending.acknowledged(publisher, token, code, context, &mut sink, at);
+                }
                 self.receiving.latest = self.receiving.latest.max(at);
             }
             (Happening::InDoubt { token }, Role::Publisher(publisher)) => {
-                sending.in_doubt(publisher, token, &mut results.messages);
+                if let Some(token) = context.number_of(token) {
+                    sending.in_doubt(publisher, token, &mut results.messages);
+                }
             }
             (Happening::Sendable, Role::Publisher(publisher)) => {
                 sending.unblock(publisher, context, at);
@@ -196,8 +232,9 @@ impl<D: RunDisplay> Driver for Load<D> {
         }
     }
 
-    fn asked_for_figures(&mut self, _: Instant) {
-        self.display.print(&self.results);
+    fn asked_for_figures(&mut self, now: Instant) {
+        let results = self.so_far(now);
+        self.display.print(&results);
     }
 
     fn act(&mut self, fleet: &mut Fleet, now: Instant) {
@@ -210,13 +247,10 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.subscribe(fleet, now);
         match self.phase {
             LoadPhase::Readers | LoadPhase::Others => self.connect(fleet, now),
-            LoadPhase::Holding(until) if until <= now => self.end_holding(now),
+            LoadPhase::Holding(until) => self.hold(until, now),
             LoadPhase::Sending => self.send(fleet, now),
             LoadPhase::Draining => self.drain(now),
-            LoadPhase::Holding(_)
-            | LoadPhase::Closing(_)
-            | LoadPhase::Ending(_)
-            | LoadPhase::Over => {}
+            LoadPhase::Closing(_) | LoadPhase::Ending(_) | LoadPhase::Over => {}
         }
         self.disturb(fleet, now);
         if let LoadPhase::Closing(since) = self.phase {
@@ -236,9 +270,12 @@ impl<D: RunDisplay> Driver for Load<D> {
         }
         let is_settled = self.connecting.is_settled();
         let phase = match self.phase {
-            LoadPhase::Readers | LoadPhase::Others if is_settled => Some(self.times.began),
+            LoadPhase::Others if is_settled => {
+                Some(self.context.start_at.unwrap_or(self.times.began))
+            }
+            LoadPhase::Readers if is_settled => Some(self.times.began),
             LoadPhase::Readers | LoadPhase::Others => self.connecting.next_first(),
-            LoadPhase::Holding(until) => Some(until),
+            LoadPhase::Holding(until) => Some(self.next_hold(until)),
             LoadPhase::Sending => self.next_send(),
             LoadPhase::Draining => Some(self.drained_at()),
             LoadPhase::Closing(_) if self.chores.closing == 0 => Some(self.times.began),
@@ -258,8 +295,20 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn note_turn(&mut self, took: Duration) {
-        if self.phase == LoadPhase::Sending {
-            self.results.generator.turn.add(number(took));
+        let is_measured = match self.phase {
+            LoadPhase::Holding(_) | LoadPhase::Sending | LoadPhase::Draining => true,
+            LoadPhase::Readers
+            | LoadPhase::Others
+            | LoadPhase::Closing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => false,
+        };
+        if is_measured && self.seconds.has_begun() {
+            let (generator, took) = (&mut self.results.generator, number(took));
+            generator.turn.add(took);
+            if generator.longest_turn.is_none_or(|(_, longest)| longest < took) {
+                generator.longest_turn = Some((self.seconds.series.len() as u64, took));
+            }
         }
     }
 }

@@ -1,13 +1,27 @@
 //! The line of progress.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Load, LoadPhase, RunDisplay};
+use crate::command::bench::results::{LoadEnding, Results};
 
 impl<D: RunDisplay> Load<D> {
     pub(super) fn show(&mut self, now: Instant) {
         let line = self.progress(now);
         self.display.show(line, now);
+    }
+
+    /// What would be found if nothing more came.
+    pub(super) fn so_far(&self, now: Instant) -> Results {
+        let mut results = self.results.clone();
+        let at = self.context.clock.number(now).min(self.context.window.end);
+        let window = at.saturating_sub(self.context.window.begin);
+        results.messages.window = Duration::from_nanos(window);
+        results.messages.expected = results.messages.received + self.missing();
+        results.verified.copies = self.sending.expected;
+        results.ending = LoadEnding::Running(now - self.times.began, self.missing());
+        results.generator.cpu = self.seconds.cpu_of_window(now);
+        results
     }
 
     /// The line of progress.

@@ -14,6 +14,8 @@ const SECOND: u64 = 1_000_000_000;
 pub struct Seconds {
     /// What came: its times.
     pub times: LatencyTimes,
+    /// The times of the second before.
+    pub times_before: LatencyTimes,
     /// How late messages were.
     pub lateness: LatencyTimes,
     /// How many messages left.
@@ -63,6 +65,7 @@ impl Seconds {
         };
         Self {
             times: LatencyTimes::default(),
+            times_before: LatencyTimes::default(),
             lateness: LatencyTimes::default(),
             sent: 0,
             received: 0,
@@ -70,6 +73,11 @@ impl Seconds {
             began: None,
             cpu,
         }
+    }
+
+    /// The system that is asked.
+    pub fn system(&self) -> System {
+        self.cpu.system
     }
 
     /// The share of a core that was taken since the creation, which was so long ago.
@@ -134,6 +142,7 @@ impl Seconds {
             self.series.push(Second { missing, online, ..Second::default() });
         }
         self.cpu.at_second = (cpu, Some(now));
+        std::mem::swap(&mut self.times, &mut self.times_before);
         self.times.clear();
         self.lateness.clear();
         (self.sent, self.received) = (0, 0);
@@ -157,9 +166,6 @@ impl Seconds {
                 generator.steal = Some(stolen as f64 / all as f64);
             }
         }
-        let numbered = (0..).zip(&self.series);
-        let late = numbered.filter_map(|(at, second)| Some((at, second.lateness?)));
-        generator.latest_second = late.max_by_key(|(_, late)| *late);
     }
 
     /// The rates of the last second that is over.

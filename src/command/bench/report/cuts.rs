@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::json::{Object, array, counts, seconds, times};
+use super::object::{Object, array, counts, seconds, times};
 use crate::client::fleet::Cause;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CrowdKind, CutKind};

@@ -1,21 +1,21 @@
 //! The report as one JSON object: members are only added.
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
 use super::{BenchReport, cuts};
-use crate::command::bench::conditions::{
-    ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured,
-};
-use crate::command::bench::config::{LoadPace, WindowLength};
+use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
+use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
+use crate::command::bench::course::LoadCourse;
+use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::judge::{ServerPlace, Steadiness};
-use crate::command::bench::measure::{LatencyTimes, Quantile};
-use crate::command::bench::payload::Sizes;
+use crate::command::bench::plan::Audience;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
+use crate::command::bench::server::BenchServer;
+use crate::command::bench::steps::StepOutcome;
+use crate::mqtt::qos::QoS;
 
 /// The version of the form.
 const SCHEMA: u32 = 1;
@@ -23,83 +23,21 @@ const SCHEMA: u32 = 1;
 /// How many seconds are listed at most: then every two become one.
 const MOST_SECONDS: usize = 3600;
 
-/// An object that grows; its members stay in their order.
-pub struct Object(String);
-
-impl Object {
-    /// An object without members.
-    pub fn new() -> Self {
-        Self("{".to_owned())
-    }
-
-    /// A member whose value is JSON already.
-    pub fn raw(mut self, name: &str, value: impl Display) -> Self {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        // Writing to a `String` cannot fail.
-        let _ = write!(self.0, "\"{name}\":{value}");
-        self
-    }
-
-    /// A member that is a text.
-    pub fn text(self, name: &str, value: &str) -> Self {
-        self.raw(name, quoted(value))
-    }
-
-    fn texts<'a>(self, name: &str, values: impl IntoIterator<Item = &'a String>) -> Self {
-        self.raw(name, array(values.into_iter().map(|value| quoted(value))))
-    }
-
-    /// A member that may be missing.
-    pub fn maybe(self, name: &str, value: Option<impl Display>) -> Self {
-        match value {
-            Some(value) => self.raw(name, value),
-            None => self.raw(name, "null"),
-        }
-    }
-
-    /// The whole.
-    pub fn end(self) -> String {
-        self.0 + "}"
-    }
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-/// An array of values that are JSON already.
-pub fn array(values: impl IntoIterator<Item = String>) -> String {
-    let values: Vec<String> = values.into_iter().collect();
-    format!("[{}]", values.join(","))
-}
-
-/// A number with a fraction; JSON has no infinity.
-fn number(number: f64) -> String {
-    Value::from(number).to_string()
-}
-
-/// A time in seconds.
-pub fn seconds(time: Duration) -> String {
-    number(time.as_secs_f64())
-}
-
 /// The whole report, without a line end.
 pub fn render(report: &BenchReport<'_>) -> String {
-    let BenchReport { load, server, results, judgement, .. } = report;
+    let BenchReport { load, surroundings, results, judgement, .. } = report;
     let limit = judgement.limit.word();
     Object::new()
         .text("type", "bench")
         .raw("schema", SCHEMA)
         .text("version", env!("CARGO_PKG_VERSION"))
-        .text("run", &format!("{:08x}", report.run))
-        .text("part", "1/1")
+        .text("run", &format!("{:08x}", report.surroundings.run))
+        .text("part", &surroundings.part.to_string())
         .raw("seed", load.seed)
-        .text("start", report.start)
+        .text("start", &report.surroundings.start)
         .texts("argv", &report.plan.arguments)
         .raw("plan", plan(report))
-        .raw("server", self::server(server))
+        .raw("server", server(&surroundings.server))
         .raw("machine", machine(report))
         .raw("connections", connections(report))
         .raw("messages", messages(report))
@@ -107,7 +45,8 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("latency", latency(report))
         .raw("generator", generator(report))
         .raw("series", series(&results.series))
-        .raw("steps", "[]")
+        .raw("runs", array(report.runs.iter().map(run)))
+        .raw("steps", array(report.steps.iter().map(step)))
         .raw("cuts", cuts::cuts(&results.disturbances.cuts))
         .raw("stalls", cuts::stalls(&results.disturbances.stalls))
         .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
@@ -116,9 +55,12 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .texts("invalid_because", &judgement.invalid)
         .raw("overload", judgement.is_overloaded())
         .raw("steady", judgement.steadiness == Steadiness::Steady)
-        .raw("interrupted", results.ending != LoadEnding::Complete)
+        .raw("interrupted", matches!(results.ending, LoadEnding::Interrupted(..)))
+        .maybe("ended_after", ended_after(results.ending).map(seconds))
+        .raw("failed_fast", matches!(results.ending, LoadEnding::FailedFast(_)))
         .raw("conditions", array(report.outcomes.iter().map(condition)))
         .raw("passed", !report.has_failed())
+        .maybe("baseline", report.comparison.map(super::json_compared::baseline))
         .end()
 }
 
@@ -131,7 +73,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("topics", load.plan.topics)
         .raw("qos", load.messages.qos.bits())
         .raw("sub_qos", load.messages.sub_qos.bits())
-        .text("size", &sizes(&load.messages.sizes));
+        .text("size", &load.messages.sizes.to_string());
     let object = match load.pace {
         LoadPace::Open(offer) => object
             .text("loop", "open")
@@ -155,23 +97,13 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("drain", seconds(load.times.drain))
         .maybe("connect_rate", load.connect_rate.map(number))
         .raw("session_expiry", cuts::expiry(load.sessions))
+        .raw("sub_all", load.plan.audience == Audience::Everyone)
+        .raw("reconnect", load.comeback == Comeback::Soon)
+        .text("course", course(load.times.course))
         .end()
 }
 
-/// The sizes as `--size` takes them.
-fn sizes(sizes: &Sizes) -> String {
-    match sizes {
-        Sizes::Fixed(size) => size.to_string(),
-        Sizes::Range(least, most) => format!("{least}..{most}"),
-        Sizes::Weighted(all) => {
-            let all: Vec<String> =
-                all.iter().map(|(size, weight)| format!("{size}:{weight}")).collect();
-            all.join(",")
-        }
-    }
-}
-
-fn server(server: &super::BenchServer) -> String {
+fn server(server: &BenchServer) -> String {
     let tls = server.tls.as_ref().map(|(version, cipher)| {
         Object::new().text("version", version).text("cipher", cipher).end()
     });
@@ -187,7 +119,7 @@ fn server(server: &super::BenchServer) -> String {
 }
 
 fn machine(report: &BenchReport<'_>) -> String {
-    let (machine, generator) = (report.machine, &report.results.generator);
+    let (machine, generator) = (&report.surroundings.machine, &report.results.generator);
     Object::new()
         .raw("cores", machine.cores)
         .maybe("model", machine.model.as_deref().map(quoted))
@@ -195,14 +127,8 @@ fn machine(report: &BenchReport<'_>) -> String {
         .maybe("load_before", machine.load.map(number))
         .maybe("busy", generator.machine_busy.map(number))
         .maybe("steal", generator.steal.map(number))
-        .raw("same_as_server", report.server.place == ServerPlace::Here)
+        .raw("same_as_server", report.surroundings.server.place == ServerPlace::Here)
         .end()
-}
-
-/// An object of counts.
-pub fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
-    let object = Object::new();
-    counts.iter().fold(object, |object, (name, count)| object.raw(&name.to_string(), count)).end()
 }
 
 fn connections(report: &BenchReport<'_>) -> String {
@@ -213,10 +139,12 @@ fn connections(report: &BenchReport<'_>) -> String {
         .raw("failed", counts(&results.failed))
         .raw("disconnected", counts(&results.disconnected))
         .raw("reconnected", results.reconnected)
-        .raw("resumed", 0)
+        .raw("resumed", results.resumed)
         .raw("took", seconds(results.took))
         .maybe("held", report.results.held.map(|(time, _)| seconds(time)))
         .maybe("online", report.results.held.map(|(_, online)| online))
+        .maybe("granted", report.results.granted.map(QoS::bits))
+        .maybe("first_failed", results.first_failed.map(first_failed))
         .end()
 }
 
@@ -234,6 +162,9 @@ fn messages(report: &BenchReport<'_>) -> String {
         .raw("expected", results.expected)
         .raw("received", results.received)
         .raw("window", seconds(results.window))
+        .raw("after", seconds(results.after))
+        .raw("backlog", results.backlog)
+        .raw("emptied", results.emptied)
         .raw("sent_rate", number(results.sent_rate()))
         .raw("rate", number(results.rate()))
         .end()
@@ -251,35 +182,6 @@ fn verified(report: &BenchReport<'_>) -> String {
         .raw("missed", verified.missed)
         .raw("foreign", verified.foreign)
         .raw("undecided", verified.undecided)
-        .end()
-}
-
-fn quantile(quantile: Option<Quantile>) -> String {
-    match quantile {
-        Some(Quantile::Time(time)) => time.to_string(),
-        Some(Quantile::Never) => "\"never\"".to_owned(),
-        None => "null".to_owned(),
-    }
-}
-
-/// Times in nanoseconds; `null` if nothing was expected.
-pub fn times(times: &LatencyTimes) -> String {
-    if times.count() + times.never() == 0 {
-        return "null".to_owned();
-    }
-    let buckets = times.buckets().into_iter().map(|(low, count)| format!("[{low},{count}]"));
-    Object::new()
-        .raw("count", times.count())
-        .raw("never", times.never())
-        .maybe("min", times.minimum())
-        .maybe("mean", times.mean())
-        .raw("p50", quantile(times.quantile(0.5)))
-        .raw("p90", quantile(times.quantile(0.9)))
-        .raw("p99", quantile(times.quantile(0.99)))
-        .raw("p99.9", quantile(times.quantile(0.999)))
-        .raw("p99.99", quantile(times.quantile(0.9999)))
-        .raw("max", quantile(times.maximum()))
-        .raw("histogram", array(buckets))
         .end()
 }
 
@@ -301,16 +203,21 @@ fn latency(report: &BenchReport<'_>) -> String {
         .raw("connack", times(&connect.connack))
         .raw("suback", times(&connect.suback))
         .raw("ping", times(&connect.pong))
+        .raw("first_third", times(&latencies.thirds[0]))
+        .raw("last_third", times(&latencies.thirds[1]))
         .end()
 }
 
 fn generator(report: &BenchReport<'_>) -> String {
     let generator = &report.results.generator;
-    let cpu = Object::new().raw("cpu", number(generator.cpu)).end();
+    let loops = generator.loops.iter().map(|cpu| Object::new().raw("cpu", number(*cpu)).end());
     Object::new()
-        .raw("loops", array([cpu]))
+        .raw("loops", array(loops))
         .raw("cpu_connecting", number(generator.cpu_connecting))
         .raw("rss", generator.rss)
+        .raw("rss_before", generator.rss_before)
+        .raw("publishers", generator.publishers)
+        .maybe("longest_turn", generator.longest_turn.map(longest_turn))
         .raw("lateness", times(&report.results.latencies.lateness))
         .raw("turn", times(&generator.turn))
         .raw("blocked", number(generator.blocked))
@@ -347,17 +254,63 @@ fn second(at: usize, seconds: &[Second]) -> String {
         .end()
 }
 
+fn course(course: LoadCourse) -> &'static str {
+    match course {
+        LoadCourse::Once => "once",
+        LoadCourse::Ramp(_) => "ramp",
+        LoadCourse::FindMax { .. } => "find-max",
+    }
+}
+
+fn ended_after(ending: LoadEnding) -> Option<Duration> {
+    match ending {
+        LoadEnding::Interrupted(_, after)
+        | LoadEnding::FailedFast(after)
+        | LoadEnding::Running(after, _) => Some(after),
+        LoadEnding::Complete => None,
+    }
+}
+
+fn first_failed((connection, after): (usize, Duration)) -> String {
+    Object::new().raw("connection", connection).raw("after", seconds(after)).end()
+}
+
+fn longest_turn((second, turn): (u64, u64)) -> String {
+    Object::new().raw("t", second).raw("turn", turn).end()
+}
+
+/// The figures of one run.
+fn run(figures: &RunFigures) -> String {
+    let values = COMPARED.iter().zip(&figures.0);
+    values.fold(Object::new(), |object, (name, value)| object.raw(name, measured(*value))).end()
+}
+
+fn step(step: &StepOutcome) -> String {
+    let [p50, p99, max] = step.times.map(quantile);
+    Object::new()
+        .raw("offered", number(step.plan.rate))
+        .raw("for", seconds(step.plan.length))
+        .raw("sent", step.sent)
+        .raw("delivered", number(step.delivered))
+        .raw("lost", step.lost)
+        .raw("unsent", step.unsent)
+        .raw("p50", p50)
+        .raw("p99", p99)
+        .raw("max", max)
+        .raw("lateness_p99", quantile(step.lateness))
+        .raw("cpu", number(step.cpu))
+        .text("limit", step.limit.word())
+        .raw("overload", step.overload.is_some())
+        .raw("held", step.has_held())
+        .texts("because", &step.because)
+        .end()
+}
+
 fn condition(outcome: &ConditionOutcome) -> String {
-    let value = match outcome.value {
-        Measured::Number(value) if value.fract() == 0.0 => format!("{value:.0}"),
-        Measured::Number(value) => number(value),
-        Measured::Never => "\"never\"".to_owned(),
-        Measured::Nothing => "null".to_owned(),
-    };
     Object::new()
         .text("condition", &outcome.condition)
         .raw("implied", outcome.origin == ConditionOrigin::Implied)
-        .raw("value", value)
+        .raw("value", measured(outcome.value))
         .raw("true", outcome.verdict == ConditionVerdict::Failed)
         .end()
 }

@@ -2,57 +2,42 @@
 
 mod cuts;
 pub mod hgrm;
+pub mod interval;
 pub mod json;
+mod json_compared;
+pub mod object;
 pub mod text;
 
+use crate::command::bench::comparison::Comparison;
 use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{LoadPlan, ReportPlan};
-use crate::command::bench::judge::{RunJudgement, ServerPlace};
-use crate::command::bench::machine::Machine;
+use crate::command::bench::figures::RunFigures;
+use crate::command::bench::judge::RunJudgement;
 use crate::command::bench::results::Results;
+use crate::command::bench::steps::{self, StepOutcome};
+use crate::command::bench::surroundings::Surroundings;
 use crate::mqtt::qos::QoS;
-
-/// The server, as the first connection found it.
-#[derive(Debug, Clone)]
-pub struct BenchServer {
-    /// Its address.
-    pub address: String,
-    /// `ws` or `wss`.
-    pub scheme: &'static str,
-    /// Version and cipher of TLS.
-    pub tls: Option<(String, String)>,
-    /// The subprotocol.
-    pub subprotocol: Option<String>,
-    /// The version of MQTT.
-    pub mqtt: String,
-    /// How many messages it takes at once.
-    pub receive_maximum: Option<u16>,
-    /// The keep alive of the connections, in seconds.
-    pub keep_alive: u64,
-    /// Where it is.
-    pub place: ServerPlace,
-}
 
 /// Everything that a report is made of.
 pub struct BenchReport<'a> {
-    /// The number of the run.
-    pub run: u32,
-    /// The start of the run, as RFC 3339.
-    pub start: &'a str,
     /// What was done.
     pub load: &'a LoadPlan,
     /// What is printed.
     pub plan: &'a ReportPlan,
-    /// The server.
-    pub server: &'a BenchServer,
-    /// This machine.
-    pub machine: &'a Machine,
+    /// Where and when it was.
+    pub surroundings: &'a Surroundings,
     /// What was found.
     pub results: &'a Results,
     /// What it proves.
     pub judgement: &'a RunJudgement,
     /// What came of the conditions.
     pub outcomes: &'a [ConditionOutcome],
+    /// The steps; empty if there was one window only.
+    pub steps: &'a [StepOutcome],
+    /// The figures of each run.
+    pub runs: &'a [RunFigures],
+    /// The run beside an earlier one.
+    pub comparison: Option<&'a Comparison>,
 }
 
 impl BenchReport<'_> {
@@ -61,8 +46,16 @@ impl BenchReport<'_> {
         promised(self.load, self.results)
     }
 
-    /// Whether a condition is true.
+    /// The highest step that held, if there were steps and one did.
+    pub fn highest(&self) -> Option<&StepOutcome> {
+        steps::highest(self.steps)
+    }
+
+    /// Whether a condition is true, or of several steps the first did not hold.
     pub fn has_failed(&self) -> bool {
+        if !self.steps.is_empty() {
+            return self.highest().is_none();
+        }
         self.outcomes.iter().any(|outcome| outcome.verdict == ConditionVerdict::Failed)
     }
 }

@@ -121,7 +121,7 @@ impl Bench {
     ) -> StepResult<SubAck> {
         let id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
         let suback = self.suback(conn, id);
-        suback.map_err(|stop| self.unanswered(conn, stop, Answered::Subscribe(id)))
+        suback.map_err(|stop| self.unanswered(conn, stop, AwaitedAnswer::Subscribe(id)))
     }
 
     /// The SUBACK with this identifier.
@@ -202,7 +202,7 @@ impl Bench {
         let qos = publish.qos;
         let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
         let acknowledged = self.acknowledged(conn, id, qos);
-        acknowledged.map_err(|stop| self.unanswered(conn, stop, Answered::Publish(id)))
+        acknowledged.map_err(|stop| self.unanswered(conn, stop, AwaitedAnswer::Publish(id)))
     }
 
     /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
@@ -233,7 +233,7 @@ impl Bench {
     /// What a missing answer means for a point that only builds on it. Where a PINGREQ after the
     /// request is answered, the network is not the reason, and the point of the answer is judged by
     /// that at the end.
-    fn unanswered(&mut self, conn: Conn, stop: Stop, what: Answered) -> Stop {
+    fn unanswered(&mut self, conn: Conn, stop: Stop, what: AwaitedAnswer) -> Stop {
         let Stop::Silent { awaited, after } = &stop else { return stop };
         if self.fence(conn).is_err() {
             return stop;
@@ -294,7 +294,7 @@ impl Bench {
         loop {
             let delivery = self.delivery(subscriber, topic);
             let publish = delivery
-                .map_err(|stop| self.unanswered(subscriber, stop, Answered::Delivery(qos)))?;
+                .map_err(|stop| self.unanswered(subscriber, stop, AwaitedAnswer::Delivery(qos)))?;
             if publish.payload == MARK {
                 return Ok(before);
             }
@@ -322,7 +322,7 @@ impl Bench {
 
 /// What an answer is awaited to.
 #[derive(Debug, Clone, Copy)]
-enum Answered {
+enum AwaitedAnswer {
     /// A SUBSCRIBE with this identifier.
     Subscribe(PacketId),
     /// A PUBLISH with this identifier.
@@ -331,7 +331,7 @@ enum Answered {
     Delivery(QoS),
 }
 
-impl Answered {
+impl AwaitedAnswer {
     /// The point that a missing answer counts against.
     fn judged_by(self, awaited: &str) -> &'static str {
         match (self, awaited) {

@@ -85,7 +85,7 @@ impl LoadSending {
         let qos = context.load.messages.qos;
         let head = Publish { qos, ..Publish::new(context.topics[batch.topic].clone(), payload) };
         let head = Rc::new(head);
-        let token = self.publishers[publisher].sent;
+        let token = context.token_of(self.publishers[publisher].sent);
         let mut ranges = batch.payloads.iter();
         let fits = |longest: usize, range: &Range<usize>| range.len() <= longest;
         let mut sent = fleet.publish_run(id, &head, token, |longest| {

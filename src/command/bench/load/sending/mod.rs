@@ -11,8 +11,10 @@ use std::collections::{BinaryHeap, VecDeque};
 use bytes::BytesMut;
 
 use super::context::Context;
+use super::window::Window;
 use crate::client::fleet::Fleet;
 use crate::command::bench::config::{LoadPace, LoadPlan};
+use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::schedule::SendSchedule;
 use crate::mqtt::qos::QoS;
 use publisher::{LoadPublisher, WaitReason, quota};
@@ -129,13 +131,22 @@ impl LoadSending {
         self.publishers.iter().all(|of| of.wait == WaitReason::Done)
     }
 
-    /// Whether a message that is due before `end` waits at a publisher that is online.
+    /// Whether a message that is due before `end` waits for its turn, and for nothing else.
     pub fn is_waiting(&self, end: u64, start: u64) -> bool {
         self.publishers.iter().any(|of| {
-            let is_online = !matches!(of.wait, WaitReason::Offline | WaitReason::Done);
             let due = of.schedule.as_ref().map(|schedule| schedule.due() + start);
-            is_online && of.sent < of.quota && due.is_some_and(|due| due < end)
+            of.waits_for_us() && of.sent < of.quota && due.is_some_and(|due| due < end)
         })
+    }
+
+    /// What was due and has not come to its turn is late, though it is not sent.
+    pub fn note_left_behind(&self, context: &Context, lateness: &mut LatencyTimes, now: u64) {
+        let Window { start, end, .. } = context.window;
+        for of in self.publishers.iter().filter(|of| of.waits_for_us()) {
+            let Some(schedule) = &of.schedule else { continue };
+            let since = of.since.max(schedule.due() + start);
+            lateness.add_many(now.saturating_sub(since), of.unsent(end - start));
+        }
     }
 
     /// How many messages are due before `end` and not sent; with `-C` all that are left.

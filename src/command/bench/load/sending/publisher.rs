@@ -67,6 +67,16 @@ impl LoadPublisher {
         }
     }
 
+    /// Whether it waits for nothing but the loop.
+    pub fn waits_for_us(&self) -> bool {
+        match self.wait {
+            WaitReason::Due | WaitReason::Turn => true,
+            WaitReason::Offline | WaitReason::Window | WaitReason::Socket | WaitReason::Done => {
+                false
+            }
+        }
+    }
+
     /// The times at the front that are finished are forgotten.
     pub fn forget_finished(&mut self) {
         while self.unfinished.front() == Some(&FINISHED) {

@@ -1,50 +1,14 @@
 //! What set the limit: the generator, the machine or the server; and whether the run proves
 //! anything.
 
-use std::time::Duration;
+mod lateness;
+mod limit;
 
-use super::config::{LoadPace, MaxLateness};
-use super::measure::{LatencyTimes, Quantile, precise};
-use super::results::{Results, rate};
+use super::config::{LoadPace, MaxLateness, WindowLength};
+use super::measure::{LatencyTimes, Quantile};
+use super::results::Results;
 use super::words;
-
-/// What set the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LoadLimit {
-    /// Nothing: what was offered was delivered.
-    #[default]
-    NotReached,
-    /// The generator.
-    Generator,
-    /// The machine, on which the server runs, too.
-    Machine,
-    /// The server: it refused connections.
-    ServerRefused,
-    /// The server: it lost messages or connections.
-    ServerLost,
-    /// The server: it did not take what was sent, for this share of the time, in percent.
-    ServerBlocked(u8),
-    /// The server: it fell behind.
-    ServerBehind,
-    /// It cannot be told.
-    Unknown,
-}
-
-impl LoadLimit {
-    /// The word for programs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NotReached => "none",
-            Self::Generator => "generator",
-            Self::Machine => "machine",
-            Self::ServerRefused
-            | Self::ServerLost
-            | Self::ServerBlocked(_)
-            | Self::ServerBehind => "server",
-            Self::Unknown => "unknown",
-        }
-    }
-}
+pub use limit::LoadLimit;
 
 /// Less was delivered than was offered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +18,8 @@ pub struct Overload {
     pub growth: Option<f64>,
     /// How many messages were not sent.
     pub unsent: u64,
+    /// How much arrived in the window of what was due, in percent.
+    pub delivered: f64,
 }
 
 /// Whether the latency at the end of the window was that of its beginning.
@@ -96,6 +62,8 @@ impl RunJudgement {
 pub struct Circumstances {
     /// How it was sent.
     pub pace: LoadPace,
+    /// How long it was to be sent.
+    pub length: WindowLength,
     /// How late the generator may be.
     pub max_lateness: MaxLateness,
     /// Where the server is.
@@ -116,29 +84,34 @@ pub enum ServerPlace {
 /// A loop that takes so much of a core can do no more.
 const BUSY: f64 = 0.95;
 
-/// A loop that takes so much of a core sets the limit.
-const RATHER_BUSY: f64 = 0.90;
-
-/// A p99 of lateness in one second above which the run proves nothing, in nanoseconds.
-const LATE_SECOND: u64 = 100_000_000;
+/// What helps a generator that has too much to do.
+const ADVICE: &str = ". Lower --rate, or use more machines";
 
 /// Judges a run.
 pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
-    let overload = overload(results, about);
     let mut invalid = Vec::new();
     invalid.extend(local_limit(results));
     if let LoadPace::Open(_) = about.pace {
-        invalid.extend(late(results, about));
+        invalid.extend(lateness::stood_still(results, about));
+        let mut weak: Vec<String> = lateness::late(results, about).into_iter().collect();
         let cpu = results.generator.cpu;
         if cpu >= BUSY && results.messages.unsent > 0 {
             let cpu = words::percent(cpu * 100.0);
-            invalid.push(format!(
-                "the loop of the generator took {cpu} CPU and did not send all: lower --rate, or \
-                 use more machines"
-            ));
+            weak.push(format!("the loop took {cpu} CPU, and not all was sent"));
         }
+        if let Some(last) = weak.last_mut() {
+            last.push_str(ADVICE);
+        }
+        invalid.extend(weak);
     }
-    let limit = limit(results, about, &invalid, overload.is_some());
+    conclude(results, about, &invalid)
+}
+
+/// What a run proves of which it is known why it proves nothing.
+pub fn conclude(results: &Results, about: &Circumstances, invalid: &[String]) -> RunJudgement {
+    let overload = overload(results, about);
+    let limit = limit::limit(results, about, invalid, overload.is_some());
+    let invalid = invalid.to_owned();
     RunJudgement { limit, invalid, overload, steadiness: steadiness(results) }
 }
 
@@ -154,65 +127,29 @@ fn p99(times: &LatencyTimes) -> Option<Quantile> {
     times.quantile(0.99)
 }
 
-/// How late the generator may be, in nanoseconds.
-fn allowed(results: &Results, about: &Circumstances) -> Option<u64> {
-    match about.max_lateness {
-        MaxLateness::Never => return None,
-        MaxLateness::Time(time) => return u64::try_from(time.as_nanos()).ok(),
-        MaxLateness::Usual => {}
-    }
-    let latencies = &results.latencies;
-    let latency = p99(&latencies.delivery).or_else(|| p99(&latencies.acknowledgement));
-    Some(match latency {
-        Some(Quantile::Time(time)) => (time / 10).max(1_000_000),
-        Some(Quantile::Never) => u64::MAX,
-        None => 1_000_000,
-    })
-}
+/// Which share of what was due is to arrive within the window.
+const DELIVERED: f64 = 0.99;
 
-fn late(results: &Results, about: &Circumstances) -> Option<String> {
-    let allowed = allowed(results, about)?;
-    let advice = "lower --rate, or use more machines";
-    let Some(Quantile::Time(late)) = p99(&results.latencies.lateness) else { return None };
-    let cpu = words::percent(results.generator.cpu * 100.0);
-    if late > allowed {
-        let when = results.generator.latest_second.map(|(second, _)| second);
-        let when = when.map(|second| format!(", worst in second {second}")).unwrap_or_default();
-        let allowed = precise(allowed);
-        let late = precise(late);
-        return Some(format!(
-            "the generator was late: lateness p99 {late}, {allowed} allowed{when}; its loop took \
-             {cpu} CPU: {advice}"
-        ));
-    }
-    let (second, late) = results.generator.latest_second.filter(|(_, late)| *late > LATE_SECOND)?;
-    let late = precise(late);
-    Some(format!(
-        "the generator was late: lateness p99 {late} in second {second}; its loop took {cpu} CPU: \
-         {advice}"
-    ))
-}
-
-/// The longest latency, in seconds, that what is on its way may explain.
-const ON_THE_WAY: f64 = 0.1;
-
+#[expect(clippy::cast_precision_loss, reason = "a share has few digits")]
 fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
     let LoadPace::Open(offer) = about.pace else { return None };
     let messages = &results.messages;
-    let offered = offer.rate * about.copies;
-    let is_behind = messages.expected > 0 && !messages.window.is_zero() && {
-        // What was sent last is still on its way when the window ends.
-        let median = match results.latencies.delivery.quantile(0.5) {
-            Some(Quantile::Time(time)) => Duration::from_nanos(time).as_secs_f64(),
-            Some(Quantile::Never) | None => 0.0,
-        };
-        let slack = offered * median.min(ON_THE_WAY) / messages.window.as_secs_f64() + 1.0;
-        rate(messages.received, messages.window) + slack < 0.99 * offered
+    // What was due, and not the rate: random gaps make it more or less.
+    let due = messages.expected as f64 + messages.unsent as f64 * about.copies;
+    let late = match about.length {
+        WindowLength::Time(_) => 0.0,
+        // The window ends with the last message, which cannot be there at once.
+        WindowLength::Count(_) => {
+            let fastest = results.latencies.delivery.minimum().unwrap_or_default();
+            1.0 + offer.rate * about.copies * fastest as f64 / 1e9
+        }
     };
+    let is_behind = (messages.received as f64) < DELIVERED * due - late;
     if !is_behind && messages.unsent == 0 {
         return None;
     }
-    Some(Overload { growth: growth(results), unsent: messages.unsent })
+    let delivered = if due > 0.0 { messages.received as f64 / due * 100.0 } else { 0.0 };
+    Some(Overload { growth: growth(results), unsent: messages.unsent, delivered })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
@@ -237,51 +174,27 @@ fn steadiness(results: &Results) -> Steadiness {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share is at most 100 percent"
-)]
-fn limit(
-    results: &Results,
-    about: &Circumstances,
-    invalid: &[String],
-    is_overloaded: bool,
-) -> LoadLimit {
-    let Results { connections, generator, verified, .. } = results;
-    let blocked = generator.blocked + generator.window_full;
-    let is_refused = connections.failures() > 0;
-    match about.pace {
-        _ if !invalid.is_empty() || generator.cpu >= RATHER_BUSY => LoadLimit::Generator,
-        _ if about.place == ServerPlace::Here
-            && generator.machine_busy.is_some_and(|b| b >= BUSY) =>
-        {
-            LoadLimit::Machine
-        }
-        LoadPace::Open(_) if blocked >= 0.5 => {
-            LoadLimit::ServerBlocked((blocked * 100.0).floor().clamp(0.0, 100.0) as u8)
-        }
-        _ if is_refused => LoadLimit::ServerRefused,
-        _ if verified.lost > 0 || connections.losses() > 0 => LoadLimit::ServerLost,
-        _ if is_overloaded => LoadLimit::ServerBehind,
-        LoadPace::Open(_) => LoadLimit::NotReached,
-        LoadPace::Closed(_) if results.messages.sent == 0 => LoadLimit::NotReached,
-        LoadPace::Closed(_) => LoadLimit::Unknown,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::client::fleet::Cause;
+    use crate::client::fleet::{Cause, ConnectionStage};
+    use crate::command::bench::results::Second;
     use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
+    use crate::mqtt::reason::ReasonCode;
 
     const OPEN: LoadPace =
         LoadPace::Open(OfferedRate { rate: 1000.0, arrival: ArrivalPattern::Even, tick: 0 });
 
     fn about(pace: LoadPace) -> Circumstances {
-        let max_lateness = MaxLateness::Usual;
-        Circumstances { pace, max_lateness, place: ServerPlace::Here, copies: 1.0 }
+        Circumstances {
+            pace,
+            length: WindowLength::Time(Duration::from_secs(10)),
+            max_lateness: MaxLateness::Usual,
+            place: ServerPlace::Here,
+            copies: 1.0,
+        }
     }
 
     fn good() -> Results {
@@ -332,14 +245,18 @@ mod tests {
         results.latencies.lateness.add_many(1_200_000, 200);
         let judgement = judge(&results, &about(OPEN));
         let [why] = &judgement.invalid[..] else { panic!("{judgement:?}") };
-        assert!(why.contains("lateness p99 1.20 ms, 1.00 ms allowed"), "{why}");
+        assert!(why.contains("lateness p99 1.2 ms, 1.0 ms allowed"), "{why}");
         let never = Circumstances { max_lateness: MaxLateness::Never, ..about(OPEN) };
         assert!(judge(&results, &never).is_valid());
         // A tenth of the latency is allowed.
         results.latencies.delivery.add_many(20_000_000, 10_000);
         assert!(judge(&results, &about(OPEN)).is_valid());
-        results.generator.latest_second = Some((3, 150_000_000));
-        assert!(!judge(&results, &about(OPEN)).is_valid());
+        let seconds = [0, 0, 150_000_000, 0, 120_000_000, 0];
+        let second = |late| Second { lateness: Some(late), ..Second::default() };
+        results.series = seconds.map(second).to_vec();
+        let judgement = judge(&results, &about(OPEN));
+        let [why] = &judgement.invalid[..] else { panic!("{judgement:?}") };
+        assert!(why.contains("p99 0.15 s, 0.10 s allowed, from 2 s to 5 s; the loop at"), "{why}");
         // There is no lateness in a closed loop.
         assert!(judge(&results, &about(LoadPace::Closed(None))).is_valid());
     }
@@ -350,13 +267,80 @@ mod tests {
         results.messages.unsent = 1;
         assert!(judge(&results, &about(OPEN)).is_overloaded());
         results.messages.unsent = 0;
-        results.messages.received = 9800;
+        results.messages.received = 9899;
         assert!(judge(&results, &about(OPEN)).is_overloaded());
+        results.messages.received = 9900;
+        assert!(!judge(&results, &about(OPEN)).is_overloaded());
+        results.messages.received = 9800;
         results.latencies.thirds[0].add_many(1_000_000, 10);
         results.latencies.thirds[1].add_many(2_001_000_000, 10);
         let judgement = judge(&results, &about(OPEN));
         let growth = judgement.overload.and_then(|overload| overload.growth).unwrap();
         assert!((growth - 3e8).abs() < 1e6, "{growth}");
         assert_eq!(judgement.steadiness, Steadiness::Growing);
+    }
+
+    #[test]
+    fn a_window_that_ends_with_a_message_ends_before_its_arrival() {
+        let mut results = good();
+        // 2 ms at 1,000 messages a second.
+        results.messages.received = 9898;
+        let count = Circumstances { length: WindowLength::Count(10_000), ..about(OPEN) };
+        assert!(!judge(&results, &count).is_overloaded());
+        results.messages.received = 9896;
+        assert!(judge(&results, &count).is_overloaded());
+    }
+
+    #[test]
+    fn a_server_that_refuses_is_named_whatever_the_machine_does() {
+        let mut results = good();
+        results.generator.cpu = 0.99;
+        results.generator.machine_busy = Some(1.0);
+        let cause = Cause::Connack(ReasonCode::QUOTA_EXCEEDED);
+        results.connections.failed.insert(cause, 3);
+        let limit = |results: &Results| judge(results, &about(OPEN)).limit;
+        assert_eq!(limit(&results), LoadLimit::ServerRefused);
+        // A server that was silent may have had no core.
+        results.connections.failed.clear();
+        results.connections.failed.insert(Cause::Timeout(ConnectionStage::Connack), 3);
+        assert_eq!(limit(&results), LoadLimit::Generator);
+        results.generator.cpu = 0.5;
+        assert_eq!(limit(&results), LoadLimit::Machine);
+        results.generator.machine_busy = Some(0.5);
+        assert_eq!(limit(&results), LoadLimit::ServerRefused);
+    }
+
+    #[test]
+    fn a_generator_that_stood_still_accuses_itself() {
+        let mut results = good();
+        results.generator.longest_turn = Some((4, 300_000_000));
+        let judgement = judge(&results, &about(OPEN));
+        let [why] = &judgement.invalid[..] else { panic!("{judgement:?}") };
+        assert!(why.starts_with("the generator stood still for 0.30 s at 4 s"), "{why}");
+        let closed = about(LoadPace::Closed(Some(1000)));
+        let judgement = judge(&results, &closed);
+        assert_eq!((judgement.limit, judgement.is_valid()), (LoadLimit::Generator, true));
+        let max_lateness = MaxLateness::Time(Duration::from_secs(1));
+        assert!(judge(&results, &Circumstances { max_lateness, ..about(OPEN) }).is_valid());
+    }
+
+    #[test]
+    fn what_was_lost_excuses_no_lateness() {
+        let mut results = good();
+        results.latencies.delivery.add_never(5000);
+        results.latencies.lateness.add_many(30_000_000, 5000);
+        assert!(!judge(&results, &about(OPEN)).is_valid());
+    }
+
+    #[test]
+    fn messages_that_wait_behind_others_show_a_server_at_its_limit() {
+        let mut results = good();
+        results.generator.window_full = 0.99;
+        results.connections.times.connack.add(1_000_000);
+        let closed = about(LoadPace::Closed(Some(1000)));
+        // As long as the way there and back.
+        assert_eq!(judge(&results, &closed).limit, LoadLimit::Unknown);
+        results.latencies.acknowledgement.add_many(1_000_000_000, 10_000);
+        assert_eq!(judge(&results, &closed).limit, LoadLimit::ServerBlocked(99));
     }
 }

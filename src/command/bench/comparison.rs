@@ -1,0 +1,193 @@
+//! A run beside an earlier one: the settings that differ, and what the figures say. With one run on
+//! a side nothing can be told of what differs by chance.
+
+use super::conditions::Measured;
+use super::config::{LoadPace, LoadPlan, WindowLength};
+use super::figures::{COMPARED, RunFigures};
+use super::judge::ServerPlace;
+use super::machine::Machine;
+use super::results::Results;
+use super::schedule::ArrivalPattern;
+use super::server::BenchServer;
+use super::stored::StoredRun;
+
+/// A setting that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name.
+    pub setting: &'static str,
+    /// What it is.
+    pub here: String,
+    /// What it was.
+    pub was: String,
+}
+
+/// What a comparison of a figure says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FigureVerdict {
+    /// It is more.
+    More,
+    /// It is less.
+    Less,
+    /// The runs of both sides overlap: so few cannot tell them apart.
+    NoDifference(usize),
+    /// There is one run on a side.
+    OneRun,
+}
+
+/// A figure beside its earlier value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FigureComparison {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub value: f64,
+    /// What it was.
+    pub was: f64,
+    /// The least and the most of the runs.
+    pub range: [f64; 2],
+    /// The same of the earlier ones.
+    pub range_then: [f64; 2],
+    /// What that says.
+    pub verdict: FigureVerdict,
+}
+
+impl FigureComparison {
+    /// How much more it is, as a share of what it was; `None` of nothing.
+    pub fn change(&self) -> Option<f64> {
+        (self.was != 0.0).then(|| self.value / self.was - 1.0)
+    }
+}
+
+/// A run beside an earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The earlier run.
+    pub run: u32,
+    /// When it began.
+    pub start: String,
+    /// The settings that differ.
+    pub differences: Vec<Difference>,
+    /// The figures of which both have data.
+    pub figures: Vec<FigureComparison>,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy)]
+pub struct ComparedSide<'a> {
+    /// What was done.
+    pub load: &'a LoadPlan,
+    /// With which server.
+    pub server: &'a BenchServer,
+    /// On which machine.
+    pub machine: &'a Machine,
+    /// What was found.
+    pub results: &'a Results,
+    /// The figures of each run.
+    pub runs: &'a [RunFigures],
+}
+
+impl<'a> ComparedSide<'a> {
+    /// That of a report that was stored.
+    pub fn stored(stored: &'a StoredRun) -> Self {
+        let StoredRun { load, server, machine, results, runs, .. } = stored;
+        Self { load, server, machine, results, runs }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut all = settings(self.load);
+        let (server, machine) = (self.server, self.machine);
+        let tls = server.tls.as_ref().map(|(version, cipher)| format!("{version} {cipher}"));
+        let is_here = server.place == ServerPlace::Here;
+        let unknown = || "unknown".to_owned();
+        all.extend([
+            ("scheme", server.scheme.to_owned()),
+            ("TLS", tls.unwrap_or_else(|| "none".to_owned())),
+            ("MQTT", server.mqtt.clone()),
+            ("server", if is_here { "same machine" } else { "another machine" }.to_owned()),
+            ("cores", machine.cores.to_string()),
+            ("processor", machine.model.clone().unwrap_or_else(unknown)),
+            ("kernel", machine.kernel.clone().unwrap_or_else(unknown)),
+        ]);
+        all
+    }
+}
+
+/// The settings of a load as text.
+pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
+    let none = || "none".to_owned();
+    let (pace, rate, arrival, inflight) = match load.pace {
+        LoadPace::Open(offer) => {
+            let is_even = offer.arrival == ArrivalPattern::Even;
+            let arrival = if is_even { "even" } else { "poisson" };
+            ("open", offer.rate.to_string(), arrival, none())
+        }
+        LoadPace::Closed(limit) => {
+            ("closed", none(), "none", limit.map_or_else(none, |limit| limit.to_string()))
+        }
+    };
+    let length = match load.times.length {
+        WindowLength::Time(time) => format!("{} s", time.as_secs_f64()),
+        WindowLength::Count(count) => format!("{count} messages"),
+    };
+    vec![
+        ("publishers", load.plan.publishers.to_string()),
+        ("subscribers", load.plan.subscribers.to_string()),
+        ("idle", load.plan.idle.to_string()),
+        ("topics", load.plan.topics.to_string()),
+        ("audience", format!("{:?}", load.plan.audience).to_lowercase()),
+        ("qos", load.messages.qos.bits().to_string()),
+        ("sub_qos", load.messages.sub_qos.bits().to_string()),
+        ("size", load.messages.sizes.to_string()),
+        ("loop", pace.to_owned()),
+        ("rate", rate),
+        ("arrival", arrival.to_owned()),
+        ("inflight", inflight),
+        ("for", length),
+        ("warmup", format!("{} s", load.times.warmup.as_secs_f64())),
+        ("connect_rate", load.connect_rate.map_or_else(none, |rate| rate.to_string())),
+    ]
+}
+
+/// Compares a run with an earlier one.
+pub fn compare(here: ComparedSide<'_>, then: &StoredRun) -> Comparison {
+    let was = ComparedSide::stored(then);
+    let settings = here.settings().into_iter().zip(was.settings());
+    let differences = settings.filter(|((_, here), (_, was))| here != was);
+    let differences =
+        differences.map(|((setting, here), (_, was))| Difference { setting, here, was });
+    let (values, earlier) = (RunFigures::of(here.results), RunFigures::of(was.results));
+    let figures = COMPARED.iter().enumerate().filter_map(|(at, name)| {
+        let (value, was_value) = (values.0[at].finite()?, earlier.0[at].finite()?);
+        if value == 0.0 && was_value == 0.0 {
+            return None;
+        }
+        let (range, range_then) = (range(here.runs, at, value), range(was.runs, at, was_value));
+        let runs = here.runs.len().min(was.runs.len());
+        let is_apart = range[0] > range_then[1] || range[1] < range_then[0];
+        let verdict = match runs {
+            0 | 1 => FigureVerdict::OneRun,
+            _ if !is_apart => FigureVerdict::NoDifference(runs),
+            _ if range[0] > range_then[1] => FigureVerdict::More,
+            _ => FigureVerdict::Less,
+        };
+        Some(FigureComparison { name, value, was: was_value, range, range_then, verdict })
+    });
+    Comparison {
+        run: then.run,
+        start: then.start.clone(),
+        differences: differences.collect(),
+        figures: figures.collect(),
+    }
+}
+
+/// The least and the most of a figure; that of a run in which it never came is infinite.
+fn range(runs: &[RunFigures], at: usize, value: f64) -> [f64; 2] {
+    let values = runs.iter().filter_map(|run| match run.0.get(at)? {
+        Measured::Number(number) => Some(*number),
+        Measured::Never => Some(f64::INFINITY),
+        Measured::Nothing => None,
+    });
+    let least = values.clone().reduce(f64::min).unwrap_or(value);
+    [least, values.reduce(f64::max).unwrap_or(value)]
+}

@@ -1,0 +1,161 @@
+//! The end of a run: it is judged, reported and written.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::all_runs::AllRuns;
+use super::comparison::{ComparedSide, compare};
+use super::conditions::{ConditionOutcome, ConditionTerms, ConditionVerdict};
+use super::config::{BenchForm, LoadPace, LoadPlan, ReportPlan};
+use super::judge::{Circumstances, RunJudgement, ServerPlace, conclude, judge};
+use super::load::{Found, commonest};
+use super::report::{BenchReport, hgrm, json, promised, text};
+use super::results::{LoadEnding, Results};
+use super::surroundings::Surroundings;
+use crate::client::fleet::Cause;
+use crate::exit::Exit;
+use crate::mqtt::qos::QoS;
+use crate::stdio::replace::replace;
+
+/// What the conditions are.
+pub fn terms<'a>(
+    plan: &'a ReportPlan,
+    surroundings: &'a Surroundings,
+    qos: QoS,
+) -> ConditionTerms<'a> {
+    let baseline = surroundings.baseline.as_ref().map(|stored| &stored.results);
+    ConditionTerms { given: &plan.conditions, tolerated: &plan.tolerated, qos, baseline }
+}
+
+/// Why a step did not hold, if a condition is true.
+pub fn reason(outcome: &ConditionOutcome) -> Option<String> {
+    (outcome.verdict == ConditionVerdict::Failed).then(|| outcome.condition.clone())
+}
+
+/// Judges, prints and writes the report; the exit of the run.
+pub fn finish(
+    load: &LoadPlan,
+    plan: &ReportPlan,
+    surroundings: &Surroundings,
+    found: &AllRuns,
+) -> Result<Exit> {
+    let AllRuns { found: Found { results, steps }, runs, invalid } = found;
+    let mut judgement = match invalid {
+        None => judged(load, plan, surroundings.server.place, results),
+        Some(why) => {
+            conclude(results, &circumstances(load, plan, surroundings.server.place, results), why)
+        }
+    };
+    if let Some(last) = steps.last() {
+        judgement.limit = last.limit;
+        judgement.overload = last.overload;
+    }
+    let is_ramp = !steps.is_empty();
+    let delivered = judgement.overload.filter(|_| !is_ramp).map(|overload| overload.delivered);
+    let terms = terms(plan, surroundings, promised(load, results));
+    let outcomes = terms.outcomes(results, delivered);
+    let (judgement, outcomes) = (&judgement, &outcomes[..]);
+    let comparison = surroundings.baseline.as_ref().map(|then| {
+        let Surroundings { server, machine, .. } = surroundings;
+        compare(ComparedSide { load, server, machine, results, runs }, then)
+    });
+    let report = BenchReport {
+        load,
+        plan,
+        surroundings,
+        results,
+        judgement,
+        outcomes,
+        steps,
+        runs,
+        comparison: comparison.as_ref(),
+    };
+    if let Some(path) = &plan.json {
+        write(path, &(json::render(&report) + "\n"))?;
+    }
+    if let Some(prefix) = &plan.hgrm {
+        write_percentiles(prefix, load, results)?;
+    }
+    // A reader that has seen enough is no failure.
+    crate::command::print(&match plan.form {
+        BenchForm::Text => text::render(&report),
+        BenchForm::Json => json::render(&report),
+    })?;
+    Ok(exit(&report))
+}
+
+/// What a run proves.
+pub fn judged(
+    load: &LoadPlan,
+    plan: &ReportPlan,
+    place: ServerPlace,
+    results: &Results,
+) -> RunJudgement {
+    judge(results, &circumstances(load, plan, place, results))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "few digits are needed")]
+fn circumstances(
+    load: &LoadPlan,
+    plan: &ReportPlan,
+    place: ServerPlace,
+    results: &Results,
+) -> Circumstances {
+    let sent = results.messages.sent.max(1) as f64;
+    Circumstances {
+        pace: load.pace,
+        length: load.times.length,
+        max_lateness: plan.max_lateness,
+        place,
+        copies: results.messages.expected as f64 / sent,
+    }
+}
+
+fn write(path: &Path, content: &str) -> Result<()> {
+    replace(path, |file| file.write_all(content.as_bytes()))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+/// `PREFIX.NAME.hgrm`
+pub fn beside(prefix: &Path, name: &str) -> std::path::PathBuf {
+    let mut path = prefix.as_os_str().to_owned();
+    path.push(format!(".{name}.hgrm"));
+    path.into()
+}
+
+fn write_percentiles(prefix: &Path, load: &LoadPlan, results: &Results) -> Result<()> {
+    let latencies = &results.latencies;
+    let mut all = vec![("connect", &results.connections.times.whole)];
+    if load.plan.publishers > 0 && load.plan.subscribers > 0 {
+        all.push(("delivery", &latencies.delivery));
+    }
+    if load.messages.qos > QoS::AtMostOnce {
+        all.push(("ack", &latencies.acknowledgement));
+    }
+    if let LoadPace::Open(_) = load.pace {
+        all.push(("lateness", &latencies.lateness));
+    }
+    for (name, times) in all {
+        write(&beside(prefix, name), &hgrm::render(times))?;
+    }
+    Ok(())
+}
+
+fn exit(report: &BenchReport<'_>) -> Exit {
+    let BenchReport { load, results, judgement, .. } = report;
+    if let LoadEnding::Interrupted(signal, _) = results.ending {
+        return Exit::Signal(signal.into());
+    }
+    let connections = &results.connections;
+    if connections.made == 0
+        && let Some(cause) = commonest(&connections.failed)
+    {
+        return cause.into();
+    }
+    let is_denied = connections.failed.keys().any(|cause| matches!(cause, Cause::Suback(_)));
+    if load.plan.subscribers > 0 && connections.times.suback.count() == 0 && is_denied {
+        return Exit::Denied;
+    }
+    if report.has_failed() || !judgement.is_valid() { Exit::Local } else { Exit::Done }
+}

@@ -1,0 +1,150 @@
+//! Several steps over the same connections: after each it is decided whether it held, and what the
+//! next one is.
+
+use std::time::Instant;
+
+use super::receiving::Receiving;
+use super::seconds::Seconds;
+use super::sending::LoadSending;
+use super::{Load, LoadPhase, RunDisplay};
+use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
+use crate::command::bench::course::STEP_WARMUP;
+use crate::command::bench::results::{ConnectionResults, Results};
+use crate::command::bench::steps::{StepOutcome, StepPlan, StepSearch};
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The figures; of several steps those of the highest that held, or of the first.
+    pub results: Results,
+    /// The steps; empty if there was one window only.
+    pub steps: Vec<StepOutcome>,
+}
+
+/// The figures of a step.
+#[derive(Debug)]
+struct KeptStep {
+    rate: f64,
+    results: Results,
+    /// Whether it held, and did not fail when it was tried again.
+    standing: Standing,
+}
+
+/// Whether a step is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It held.
+    Held,
+    /// It did not, or not again.
+    Refuted,
+}
+
+/// The steps so far.
+#[derive(Debug, Default)]
+pub struct LoadSteps {
+    search: Option<StepSearch>,
+    outcomes: Vec<StepOutcome>,
+    /// The step that is reported.
+    kept: Option<KeptStep>,
+    /// The connections of all steps.
+    connections: ConnectionResults,
+    busiest: f64,
+}
+
+impl LoadSteps {
+    /// The steps of a load, of which the first is put into the plan.
+    pub fn begin(load: &mut LoadPlan) -> Self {
+        let length = match load.times.length {
+            WindowLength::Time(time) => time,
+            // A search has no number of messages.
+            WindowLength::Count(_) => return Self::default(),
+        };
+        let search = StepSearch::new(load.times.course, length);
+        if let Some(search) = &search {
+            set(load, search.plan());
+        }
+        Self { search, ..Self::default() }
+    }
+
+    /// Notes a step that is over.
+    fn note(&mut self, outcome: StepOutcome, results: Results) {
+        self.connections.add_step(&results.connections);
+        self.busiest = self.busiest.max(results.generator.cpu);
+        let rate = outcome.plan.rate;
+        let standing = if outcome.has_held() { Standing::Held } else { Standing::Refuted };
+        self.outcomes.push(outcome);
+        let is_better = match &mut self.kept {
+            None => true,
+            Some(kept) if standing == Standing::Refuted => {
+                if rate <= kept.rate {
+                    kept.standing = Standing::Refuted;
+                }
+                false
+            }
+            Some(kept) => kept.standing == Standing::Refuted || rate >= kept.rate,
+        };
+        if is_better {
+            self.kept = Some(KeptStep { rate, results, standing });
+        }
+    }
+
+    /// What was found: a step that was broken off counts only if it was the first.
+    pub fn finish(self, last: Results) -> Found {
+        let ending = last.ending;
+        let Some(KeptStep { mut results, .. }) = self.kept else {
+            return Found { results: last, steps: Vec::new() };
+        };
+        results.connections = self.connections;
+        results.connections.add_step(&last.connections);
+        results.generator.cpu = self.busiest;
+        results.generator.loops = vec![self.busiest];
+        results.ending = ending;
+        Found { results, steps: self.outcomes }
+    }
+}
+
+/// The load is this step.
+fn set(load: &mut LoadPlan, plan: StepPlan) {
+    if let LoadPace::Open(offer) = &mut load.pace {
+        offer.rate = plan.rate;
+    }
+    load.times.length = WindowLength::Time(plan.length);
+    load.times.warmup = STEP_WARMUP;
+}
+
+impl<D: RunDisplay> Load<D> {
+    /// All that can come has come: the next step begins, or the connections are closed.
+    pub(super) fn after_drain(&mut self, now: Instant) {
+        let next = if self.times.signal.is_some() { None } else { self.end_step() };
+        match next {
+            Some(plan) => self.begin_step(plan, now),
+            None => self.phase = LoadPhase::Closing(now),
+        }
+    }
+
+    /// Judges a step; what the next one is.
+    fn end_step(&mut self) -> Option<StepPlan> {
+        let plan = self.steps.search.as_ref()?.plan();
+        let mut results = std::mem::take(&mut self.results);
+        results.series = std::mem::take(&mut self.seconds.series);
+        let outcome = self.display.step_over(plan, &self.context.load, &mut results);
+        let next = self.steps.search.as_mut()?.go_on(outcome.has_held());
+        self.results.connections = results.connections.of_next_step();
+        self.results.granted = results.granted;
+        self.steps.note(outcome, results);
+        next
+    }
+
+    fn begin_step(&mut self, plan: StepPlan, now: Instant) {
+        let context = &mut self.context;
+        set(&mut context.load, plan);
+        context.step += 1;
+        // What still comes of the step before is not taken for this one's.
+        context.payloads = context.payloads.of_step(context.step);
+        context.readers = vec![0; context.load.plan.topics];
+        self.sending = LoadSending::new(context);
+        self.receiving = Receiving::new(context);
+        self.seconds = Seconds::new(self.seconds.system());
+        self.begin_sending(now);
+    }
+}

@@ -1,0 +1,107 @@
+//! The parts of a run put together again: counters and histograms are added, seconds by the clock
+//! on the wall.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::comparison::settings;
+use super::config::{LoadPace, LoadPlan};
+use super::figures::RunFigures;
+use super::part::RunPart;
+use super::results::{Joined, Second};
+use super::stored::StoredRun;
+use crate::format::time::since_1970;
+
+/// How far apart parts may begin, in seconds.
+const MOST_APART: u64 = 86_400;
+
+/// Puts together the parts of a run; each has the name of its file.
+pub fn merge(parts: Vec<(String, StoredRun)>) -> Result<StoredRun, String> {
+    check(&parts)?;
+    let first = parts.iter().filter_map(|(_, part)| began(part)).min();
+    let mut parts = parts.into_iter().map(|(_, part)| part);
+    let Some(mut whole) = parts.next() else { return Err("there is no file".to_owned()) };
+    delay(&mut whole, first);
+    for mut part in parts {
+        delay(&mut part, first);
+        add(&mut whole, part);
+    }
+    if whole.part != RunPart::WHOLE {
+        whole.runs = vec![RunFigures::of(&whole.results)];
+    }
+    whole.part = RunPart::WHOLE;
+    Ok(whole)
+}
+
+/// Refuses what does not belong together.
+fn check(parts: &[(String, StoredRun)]) -> Result<(), String> {
+    let Some((name, one)) = parts.first() else { return Ok(()) };
+    let mut seen = BTreeSet::new();
+    for (file, part) in parts {
+        if part.run != one.run || part.load.seed != one.load.seed || part.part.of != one.part.of {
+            return Err(format!(
+                "{file}: part {} of run {:08x}, and {name} is part {} of run {:08x}",
+                part.part, part.run, one.part, one.run
+            ));
+        }
+        if let Some((setting, here, there)) = difference(&part.load, &one.load) {
+            return Err(format!("{file}: {setting} is {here}, and {there} in {name}"));
+        }
+        if part.specials > 0 || part.runs.len() > 1 && one.part.of > 1 {
+            return Err(format!("{file}: steps, runs, cuts, stalls and churn cannot be merged"));
+        }
+        if !seen.insert(part.part.number) {
+            return Err(format!("{file}: part {} was given before", part.part));
+        }
+    }
+    match (1..=one.part.of).find(|number| !seen.contains(number)) {
+        Some(number) => Err(format!("part {number}/{} is missing", one.part.of)),
+        None => Ok(()),
+    }
+}
+
+/// A setting that all parts must have in common, and in which these differ.
+fn difference(one: &LoadPlan, other: &LoadPlan) -> Option<(&'static str, String, String)> {
+    /// What is divided between the parts.
+    const DIVIDED: [&str; 5] = ["publishers", "subscribers", "idle", "topics", "rate"];
+    let both = settings(one).into_iter().zip(settings(other));
+    let mut both = both.filter(|((name, _), _)| !DIVIDED.contains(name));
+    let ((name, one), (_, other)) = both.find(|((_, one), (_, other))| one != other)?;
+    Some((name, one, other))
+}
+
+/// When the window of a part began, since 1970.
+fn began(part: &StoredRun) -> Option<Duration> {
+    since_1970(&part.start)?.checked_add(part.results.messages.after)
+}
+
+/// Puts the seconds of a part where they belong in a series that begins at `first`.
+fn delay(part: &mut StoredRun, first: Option<Duration>) {
+    let Some((began, first)) = began(part).zip(first) else { return };
+    let late = began.saturating_sub(first) + Duration::from_millis(500);
+    let late = late.as_secs().min(MOST_APART);
+    let blank = (0..late).map(|_| Second::default());
+    part.results.series.splice(0..0, blank);
+}
+
+fn add(whole: &mut StoredRun, part: StoredRun) {
+    whole.results.add(&part.results, Joined::SideBySide);
+    for why in part.invalid {
+        whole.invalid.push(format!("part {}: {why}", part.part));
+    }
+    let (all, more) = (&mut whole.load, &part.load);
+    all.plan.publishers += more.plan.publishers;
+    all.plan.subscribers += more.plan.subscribers;
+    all.plan.idle += more.plan.idle;
+    all.plan.topics += more.plan.topics;
+    if let (LoadPace::Open(offer), LoadPace::Open(other)) = (&mut all.pace, more.pace) {
+        // What was divided is whole again, but for what a float cannot say.
+        offer.rate = ((offer.rate + other.rate) * 1e6).round() / 1e6;
+    }
+    if part.start < whole.start {
+        whole.start = part.start;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What was done, with which server, on which machine.
+
+use std::fmt::Write;
+
+use crate::command::bench::config::{LoadPace, LoadPlan, SessionKeeping, WindowLength};
+use crate::command::bench::course::{LoadCourse, Ramp, RampStep};
+use crate::command::bench::judge::ServerPlace;
+use crate::command::bench::payload::Sizes;
+use crate::command::bench::report::BenchReport;
+use crate::command::bench::schedule::ArrivalPattern;
+use crate::command::bench::words;
+
+fn plural(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", words::thousands(count as u64))
+}
+
+/// Which run, and what was done.
+pub fn run(report: &BenchReport<'_>) -> String {
+    format!("run {:08x}: {}", report.surroundings.run, plan(report))
+}
+
+/// What was done, in one line.
+fn plan(report: &BenchReport<'_>) -> String {
+    let load = report.load;
+    let plan = load.plan;
+    let mut parts = Vec::new();
+    if plan.publishers + plan.subscribers == 0 {
+        parts.push(plural(plan.idle, "connection"));
+        parts.extend(load.connect_rate.map(words::rate));
+        let held = match load.times.length {
+            WindowLength::Time(time) => words::given(time),
+            WindowLength::Count(_) => "0 s".to_owned(),
+        };
+        return parts.join(", ") + &format!(", then held for {held}");
+    }
+    if plan.publishers > 0 {
+        parts.push(plural(plan.publishers, "publisher"));
+    }
+    if plan.subscribers > 0 {
+        parts.push(plural(plan.subscribers, "subscriber"));
+    }
+    if plan.idle > 0 {
+        parts.push(plural(plan.idle, "idle connection"));
+    }
+    parts.push(plural(plan.topics, "topic"));
+    let (qos, sub_qos) = (load.messages.qos.bits(), load.messages.sub_qos.bits());
+    parts.push(if qos == sub_qos || plan.subscribers == 0 {
+        format!("QoS {qos}")
+    } else {
+        format!("QoS {qos} to {sub_qos}")
+    });
+    if plan.publishers > 0 {
+        parts.push(sizes(&load.messages.sizes));
+        parts.push(pace(load));
+    }
+    parts.extend(sessions(load.sessions));
+    parts.join(", ")
+}
+
+/// How long sessions are kept.
+fn sessions(sessions: SessionKeeping) -> Option<String> {
+    match sessions {
+        SessionKeeping::Connection => None,
+        SessionKeeping::Kept(u32::MAX) => Some("sessions kept".to_owned()),
+        SessionKeeping::Kept(expiry) => {
+            Some(format!("sessions kept {} s", words::thousands(expiry.into())))
+        }
+    }
+}
+
+/// How long the messages are.
+fn sizes(sizes: &Sizes) -> String {
+    let size = |size: usize| words::thousands(size as u64);
+    match sizes {
+        Sizes::Fixed(bytes) => format!("{} bytes", size(*bytes)),
+        Sizes::Range(least, most) => format!("{} to {} bytes", size(*least), size(*most)),
+        Sizes::Weighted(all) => {
+            let all: Vec<String> = all.iter().map(|(bytes, _)| size(*bytes)).collect();
+            format!("{} bytes", all.join("/"))
+        }
+    }
+}
+
+fn pace(load: &LoadPlan) -> String {
+    match load.pace {
+        LoadPace::Open(offer) => {
+            let random = if offer.arrival == ArrivalPattern::Poisson { ", poisson" } else { "" };
+            match load.times.course {
+                LoadCourse::Once => format!("open loop at {}{random}", words::rate(offer.rate)),
+                LoadCourse::Ramp(ramp) => format!("open loop{random}, {}", self::ramp(ramp)),
+                LoadCourse::FindMax { from, .. } => {
+                    format!("open loop{random}, searching from {}", words::rate(from))
+                }
+            }
+        }
+        LoadPace::Closed(Some(limit)) => {
+            format!("closed loop, {} in flight each", words::thousands(limit))
+        }
+        LoadPace::Closed(None) => "closed loop".to_owned(),
+    }
+}
+
+/// The server, in one line.
+pub fn server(report: &BenchReport<'_>) -> String {
+    let server = &report.surroundings.server;
+    let mut parts = vec![server.address.clone(), server.scheme.to_owned()];
+    if let Some((version, cipher)) = &server.tls {
+        parts.push(version.replace("TLSv", "TLS "));
+        parts.push(cipher.clone());
+    }
+    parts.push(match &server.subprotocol {
+        Some(name) => format!("subprotocol {name}"),
+        None => "no subprotocol".to_owned(),
+    });
+    parts.push(format!("MQTT {}", server.mqtt));
+    parts.extend(server.receive_maximum.map(|most| format!("receive maximum {most}")));
+    parts.join(", ")
+}
+
+/// This machine, in one line.
+pub fn machine(report: &BenchReport<'_>) -> String {
+    let machine = &report.surroundings.machine;
+    let mut text = plural(machine.cores, "core");
+    if let Some(kernel) = &machine.kernel {
+        let version: Vec<&str> = kernel.split(['-', '+']).take(1).collect();
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, ", {} {}", system_name(), version.join(""));
+    }
+    if let Some(load) = machine.load {
+        let _ = write!(text, ", load {load:.1} before the start");
+    }
+    let place = match report.surroundings.server.place {
+        ServerPlace::Here => "this machine",
+        ServerPlace::Elsewhere => "another machine",
+    };
+    text + &format!("; 1 loop; the server is on {place}")
+}
+
+/// `10,000/s to 160,000/s, x2`
+fn ramp(ramp: Ramp) -> String {
+    let step = match ramp.step {
+        RampStep::Plus(more) => format!("+{}", words::rate(more)),
+        RampStep::Times(times) => format!("x{times}"),
+    };
+    format!("{} to {}, {step}", words::rate(ramp.from), words::rate(ramp.to))
+}
+
+fn system_name() -> &'static str {
+    match std::env::consts::OS {
+        "linux" => "Linux",
+        other => other,
+    }
+}

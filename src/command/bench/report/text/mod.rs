@@ -1,0 +1,119 @@
+//! The report as lines.
+
+mod compared;
+mod connections;
+mod head;
+mod messages;
+mod steps;
+mod verdict;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::BenchReport;
+use crate::command::bench::clock::number;
+use crate::command::bench::measure::precise;
+
+/// How wide the name of a line is.
+const NAME: usize = 10;
+
+/// Lines that grow.
+struct TextLines(String);
+
+impl TextLines {
+    /// A line with a name.
+    fn add(&mut self, name: &str, text: &str) {
+        let line = format!("{name:NAME$} {text}");
+        self.0.push_str(line.trim_end());
+        self.0.push('\n');
+    }
+
+    /// A line without a name.
+    fn plain(&mut self, line: &str) {
+        self.0.push_str(line.trim_end());
+        self.0.push('\n');
+    }
+
+    /// A row of a table.
+    fn row(&mut self, name: &str, cells: &[String]) {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(self.0, "{name:15}{}", cells.join(" "));
+    }
+}
+
+/// The whole report, without its last line end.
+pub fn render(report: &BenchReport<'_>) -> String {
+    let mut lines = TextLines(String::new());
+    lines.add("bench", &head::run(report));
+    lines.add("server", &head::server(report));
+    lines.add("machine", &head::machine(report));
+    connections::add(report, &mut lines);
+    if report.results.held.is_some() {
+        connections::held(report, &mut lines);
+    }
+    if report.steps.is_empty() {
+        if report.load.plan.publishers > 0 {
+            messages::add(report, &mut lines);
+        }
+        disturbances(report, &mut lines);
+        if report.load.plan.publishers > 0 {
+            messages::times(report, &mut lines);
+        }
+        verdict::notes(report, &mut lines);
+    } else {
+        steps::table(report, &mut lines);
+        steps::answer(report, &mut lines);
+    }
+    verdict::generator(report, &mut lines);
+    lines.add("limit", &verdict::limit(report));
+    compared::runs(report, &mut lines);
+    if let Some(comparison) = report.comparison {
+        compared::baseline(comparison, &mut lines);
+    }
+    if report.steps.is_empty() {
+        verdict::conditions(report.outcomes, &mut lines);
+    }
+    lines.add("result", &verdict::result(report));
+    lines.0.truncate(lines.0.trim_end().len());
+    lines.0
+}
+
+/// The report of a run that goes on: what is known so far.
+pub fn render_so_far(report: &BenchReport<'_>) -> String {
+    let mut lines = TextLines(String::new());
+    lines.add("bench", &head::run(report));
+    connections::add(report, &mut lines);
+    if report.load.plan.publishers > 0 {
+        messages::add(report, &mut lines);
+        messages::times(report, &mut lines);
+    }
+    lines.0.truncate(lines.0.trim_end().len());
+    lines.0
+}
+
+/// So many nanoseconds a second, for people.
+fn growth(growth: f64) -> String {
+    precise(number(Duration::from_secs_f64(growth.clamp(0.0, 1e18) / 1e9)))
+}
+
+/// What was done to connections on purpose, and what came of it.
+fn disturbances(report: &BenchReport<'_>, lines: &mut TextLines) {
+    for cut in &report.results.disturbances.cuts {
+        let [happened, waited] = super::cuts::lines(cut, report.load.sessions);
+        lines.add("cut", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    for stall in &report.results.disturbances.stalls {
+        let [happened, waited] = super::cuts::stall_lines(stall);
+        lines.add("stall", &happened);
+        if report.load.plan.publishers > 0 {
+            lines.add("", &waited);
+        }
+    }
+    if let Some(rate) = report.load.disturbances.churn {
+        let churn = &report.results.disturbances.churn;
+        lines.add("churn", &super::cuts::churn_line(rate, churn, report.load.sessions));
+    }
+}

@@ -1,0 +1,84 @@
+//! The table of the steps of a ramp or a search, and its answer.
+
+use super::TextLines;
+use crate::command::bench::course::LoadCourse;
+use crate::command::bench::measure::{Quantile, precise};
+use crate::command::bench::report::BenchReport;
+use crate::command::bench::steps::StepOutcome;
+use crate::command::bench::words;
+
+/// The names of the columns.
+const HEADS: &str = "    offered    delivered     lost   unsent       p50       p99       max   \
+                     lateness p99   loop CPU";
+
+/// One line a step.
+pub fn table(report: &BenchReport<'_>, lines: &mut TextLines) {
+    lines.plain(HEADS);
+    for step in report.steps {
+        lines.plain(&row(step));
+    }
+}
+
+fn row(step: &StepOutcome) -> String {
+    let rate = |rate: f64| words::rate(rate.round());
+    let [p50, p99, max] = step.times.map(time);
+    let verdict = match &step.because[..] {
+        [] => "held".to_owned(),
+        because => format!("not held: {}", because.join(", ")),
+    };
+    format!(
+        "{:>11}{:>13}{:>9}{:>9}{p50:>10}{p99:>10}{max:>10}{:>15}{:>11}   {verdict}",
+        rate(step.plan.rate),
+        rate(step.delivered),
+        words::thousands(step.lost),
+        words::thousands(step.unsent),
+        time(step.lateness),
+        words::percent(step.cpu * 100.0),
+    )
+}
+
+fn time(time: Option<Quantile>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.to_string())
+}
+
+/// The overload of the step that did not hold, and the highest that did.
+pub fn answer(report: &BenchReport<'_>, lines: &mut TextLines) {
+    let overloaded = report.steps.iter().rev().find_map(|step| Some((step, step.overload?)));
+    if let Some((step, overload)) = overloaded {
+        let growth = overload.growth.map(|growth| {
+            let longest = match step.times[2] {
+                Some(Quantile::Time(time)) => format!(", to {}", precise(time)),
+                Some(Quantile::Never) | None => String::new(),
+            };
+            format!(": latency grew by {} a second{longest}", super::growth(growth))
+        });
+        let (rate, growth) = (words::rate(step.plan.rate), growth.unwrap_or_default());
+        lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
+    }
+    lines.add("highest", &highest(report));
+}
+
+fn highest(report: &BenchReport<'_>) -> String {
+    let failed = report.steps.iter().filter(|step| !step.has_held());
+    let failed = failed.min_by(|one, other| one.plan.rate.total_cmp(&other.plan.rate));
+    let rate = |step: &StepOutcome| words::rate(step.plan.rate);
+    let Some(best) = report.highest() else {
+        return failed.map_or_else(
+            || "none: no step was whole".to_owned(),
+            |step| format!("none: {} did not hold", rate(step)),
+        );
+    };
+    let is_search = matches!(report.load.times.course, LoadCourse::FindMax { .. });
+    let tries =
+        report.steps.iter().filter(|step| step.has_held() && step.plan == best.plan && is_search);
+    let twice = if tries.count() > 1 { ", twice" } else { "" };
+    let held = format!("{} held for {}{twice}", rate(best), words::given(best.plan.length));
+    match failed {
+        Some(step) if is_search => format!("{held}, {} did not", rate(step)),
+        Some(step) => {
+            format!("{held}, {} did not; --find-max would search between them", rate(step))
+        }
+        None if is_search => held,
+        None => format!("{held}; the ramp ended there"),
+    }
+}
