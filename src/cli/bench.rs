@@ -427,6 +427,16 @@ fn sizes(text: &str) -> Result<Sizes, String> {
     })
 }
 
+/// Each group of a shared subscription needs a member.
+fn check_groups(groups: Option<usize>, subscribers: usize) -> Result<()> {
+    if let Some(groups) = groups {
+        let why =
+            format!("--share-groups: {groups} groups of {subscribers} subscribers: each needs one");
+        ensure!((1..=subscribers).contains(&groups), Usage::new(why));
+    }
+    Ok(())
+}
+
 impl CrowdFlags {
     fn plan(&self) -> Result<Plan> {
         let given = [self.publishers, self.subscribers, self.idle];
@@ -443,12 +453,7 @@ impl CrowdFlags {
             topics > 0 || publishers + subscribers == 0,
             Usage::new("--topics: expected at least 1")
         );
-        if let Some(groups) = self.share_groups {
-            let why = format!(
-                "--share-groups: {groups} groups of {subscribers} subscribers: each needs one"
-            );
-            ensure!((1..=subscribers).contains(&groups), Usage::new(why));
-        }
+        check_groups(self.share_groups, subscribers)?;
         let audience = if self.sub_all > 0 { Audience::Everyone } else { Audience::Shared };
         Ok(Plan {
             publishers,

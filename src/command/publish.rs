@@ -2,6 +2,7 @@
 //! handed over.
 
 mod closing;
+mod coming;
 mod composition;
 pub mod config;
 mod feed;

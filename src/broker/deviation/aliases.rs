@@ -18,11 +18,11 @@ const MOST_ALIASES: usize = 16;
 const LONGEST_TOPIC: usize = 1_000;
 
 /// The alias of each topic of a session.
-type TopicAliases = BTreeMap<TopicName, u16>;
+type TopicNumbers = BTreeMap<TopicName, u16>;
 
 /// The aliases of all sessions, for all connections of a broker.
 #[derive(Debug, Clone, Default)]
-pub struct SessionAliases(Arc<Mutex<BTreeMap<SessionName, TopicAliases>>>);
+pub struct SessionAliases(Arc<Mutex<BTreeMap<SessionName, TopicNumbers>>>);
 
 /// Whose session: the path of its broker, and the client identifier.
 type SessionName = (String, String);
@@ -50,7 +50,7 @@ impl ConnectionAliases {
     }
 
     /// Does something with the aliases of this session.
-    fn with<T>(&self, work: impl FnOnce(&mut TopicAliases) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut TopicNumbers) -> T) -> T {
         let mut sessions = self.sessions.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sessions.len() >= MOST_SESSIONS && !sessions.contains_key(&self.session) {
             sessions.pop_first();

@@ -119,8 +119,7 @@ impl Payloads {
 
     /// Which message a payload is.
     pub fn read(&self, payload: &[u8]) -> Result<Stamp, PayloadFault> {
-        let (head, mut body) =
-            payload.split_first_chunk::<HEAD>().ok_or(PayloadFault::Corrupted)?;
+        let (head, body) = payload.split_first_chunk::<HEAD>().ok_or(PayloadFault::Corrupted)?;
         let word =
             |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
@@ -138,16 +137,21 @@ impl Payloads {
         if run != self.run {
             return Err(PayloadFault::Foreign);
         }
+        if self.is_body(stamp, body) { Ok(stamp) } else { Err(PayloadFault::Corrupted) }
+    }
+
+    /// Whether this is the body of a message.
+    fn is_body(&self, stamp: Stamp, mut body: &[u8]) -> bool {
         let mut place = Self::beginning(stamp);
         while !body.is_empty() {
             let expected = self.slice(place, body.len());
             let (part, rest) = body.split_at(expected.len());
             if part != expected {
-                return Err(PayloadFault::Corrupted);
+                return false;
             }
             (place, body) = (place + part.len(), rest);
         }
-        Ok(stamp)
+        true
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 
+use super::coming::ComingRecords;
 use super::filled_run::{BYTES_AHEAD, FilledPlace, FilledRun, MOST_AHEAD};
-use super::input::ComingRecords;
 use crate::format::text_template::{FillState, TextTemplate, Values};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::{DiscouragedCharacter, TopicName};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use bytes::Bytes;
 
+use super::coming::ComingRecords;
 use super::config::{self, InputOptions};
 use super::large_file::{LargeFile, are_streamed, length_of, open};
 use crate::client::{LARGE_MESSAGE, Source};
@@ -299,33 +300,6 @@ impl RecordInput {
     /// Whether there is no record, and none will come.
     pub fn is_done(&self) -> bool {
         self.state == ReadState::Ended && self.is_empty()
-    }
-}
-
-/// The records that are there, to be looked at without taking them.
-pub struct ComingRecords {
-    /// The one that was taken from the input, and not published.
-    current: Option<Bytes>,
-    latest: Bytes,
-    /// How often the one record comes.
-    times: u64,
-    whole: Bytes,
-    block: Block,
-}
-
-impl ComingRecords {
-    /// The next one.
-    pub fn next(&mut self) -> Option<&[u8]> {
-        if let Some(current) = self.current.take() {
-            self.latest = current;
-            return Some(&self.latest);
-        }
-        if self.times > 0 {
-            self.times -= 1;
-            return Some(&self.whole);
-        }
-        let record = self.block.next_within(usize::MAX)?;
-        Some(&self.block.bytes()[record])
     }
 }
 

@@ -47,12 +47,9 @@ impl<D: RunDisplay> Load<D> {
             LoadPhase::Sending | LoadPhase::Draining => {
                 let at = self.context.clock.number(now);
                 let since = at.saturating_sub(self.context.window.begin) / 1_000_000_000;
-                let missing = self.missing();
-                let rates = self.seconds.rates();
-                format!(
-                    "{since} s  {rates}  missing {missing}  online {online}/{}",
-                    connections.wanted
-                )
+                let (rates, missing) = (self.seconds.rates(), self.missing());
+                let wanted = connections.wanted;
+                format!("{since} s  {rates}  missing {missing}  online {online}/{wanted}")
             }
         }
     }

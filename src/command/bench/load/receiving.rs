@@ -51,6 +51,26 @@ pub struct ReceivedSink<'a> {
     pub second_received: &'a mut u64,
 }
 
+/// Counts a copy; whether it is the first of its message.
+fn is_first_copy(arrived: Arrived, head: &Publish, plan: &Plan, verified: &mut Verified) -> bool {
+    match arrived {
+        Arrived::First => return true,
+        Arrived::Reordered => {
+            // The members of a group get what they get in no order.
+            verified.reordered += u64::from(plan.groups.is_none());
+            return true;
+        }
+        // A reader that has subscribed again gets what is retained once more.
+        Arrived::Duplicate if head.retain => {}
+        Arrived::Duplicate => {
+            verified.duplicated += 1;
+            verified.duplicated_with_dup += u64::from(head.dup);
+        }
+        Arrived::Undecided => verified.undecided += 1,
+    }
+    false
+}
+
 impl Receiving {
     /// The readers before the start.
     pub fn new(context: &Context) -> Self {
@@ -108,21 +128,9 @@ impl Receiving {
             sink.verified.corrupted += 1;
             return None;
         }
-        match self.pairs[plan.pair(reader, stream)].observe(stamp.sequence) {
-            Arrived::First => {}
-            // The members of a group get what they get in no order.
-            Arrived::Reordered => sink.verified.reordered += u64::from(plan.groups.is_none()),
-            // A reader that has subscribed again gets what is retained once more.
-            Arrived::Duplicate if head.retain => return None,
-            Arrived::Duplicate => {
-                sink.verified.duplicated += 1;
-                sink.verified.duplicated_with_dup += u64::from(head.dup);
-                return None;
-            }
-            Arrived::Undecided => {
-                sink.verified.undecided += 1;
-                return None;
-            }
+        let arrived = self.pairs[plan.pair(reader, stream)].observe(stamp.sequence);
+        if !is_first_copy(arrived, head, plan, sink.verified) {
+            return None;
         }
         if let Some(count) = self.members.get_mut(subscriber) {
             *count += 1;

@@ -48,6 +48,14 @@ impl std::fmt::Debug for Cpu {
     }
 }
 
+/// A quantile of what came.
+fn time_of(times: &LatencyTimes, share: f64) -> Option<u64> {
+    match times.quantile(share) {
+        Some(Quantile::Time(time)) => Some(time),
+        Some(Quantile::Never) | None => None,
+    }
+}
+
 fn share(cpu: Duration, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { cpu.as_secs_f64() / time.as_secs_f64() }
 }
@@ -120,20 +128,13 @@ impl Seconds {
         let cpu = (self.cpu.system.cpu)();
         let (before, since) = self.cpu.at_second;
         let time = since.map(|since| now - since).unwrap_or_default();
-        let time_of = |share: f64| match self.times.quantile(share) {
-            Some(Quantile::Time(time)) => Some(time),
-            Some(Quantile::Never) | None => None,
-        };
         let second = Second {
             sent: self.sent,
             received: self.received,
-            quantiles: time_of(0.5).zip(time_of(0.99)),
+            quantiles: time_of(&self.times, 0.5).zip(time_of(&self.times, 0.99)),
             missing,
             online,
-            lateness: match self.lateness.quantile(0.99) {
-                Some(Quantile::Time(time)) => Some(time),
-                Some(Quantile::Never) | None => None,
-            },
+            lateness: time_of(&self.lateness, 0.99),
             cpu: share(cpu.saturating_sub(before), time),
         };
         self.series.push(second);

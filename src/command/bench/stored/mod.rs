@@ -67,8 +67,7 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
         return Err(schema.wrong("1, the form that this version reads"));
     }
     let invalid = whole.get("invalid_because")?.elements()?;
-    let invalid: Result<Vec<String>, String> =
-        invalid.iter().map(|why| why.text().map(str::to_owned)).collect();
+    let invalid = invalid.iter().map(|why| why.text().map(str::to_owned));
     let runs = whole.get("runs")?.elements()?;
     Ok(StoredRun {
         run: run(&whole.get("run")?)?,
@@ -78,7 +77,7 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
         server: plan::server(&whole)?,
         machine: plan::machine(&whole)?,
         results: figures::results(&whole)?,
-        invalid: invalid?,
+        invalid: invalid.collect::<Result<_, _>>()?,
         runs: runs.iter().map(figures::run).collect::<Result<_, _>>()?,
         specials: specials(&whole)?,
     })

@@ -15,40 +15,48 @@ const SHARES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
 
 /// The lines of the messages.
 pub fn add(report: &BenchReport<'_>, lines: &mut TextLines) {
-    let messages = &report.results.messages;
     let warmup = report.load.times.warmup;
     let after = if warmup.is_zero() {
         String::new()
     } else {
         format!(" after {:.1} s of warm-up", warmup.as_secs_f64())
     };
-    let window = words::seconds(messages.window);
+    let window = words::seconds(report.results.messages.window);
     lines.add("measured", &format!("{window}{after}"));
-    let interrupted = match report.results.ending {
-        LoadEnding::Interrupted(_, after) => {
-            Some(format!("after {}: sending ended then", words::seconds(after)))
-        }
-        LoadEnding::FailedFast(after) => {
-            Some(format!("after {}: a condition was true (--fail-fast)", words::seconds(after)))
-        }
-        LoadEnding::Running(after, missing) => Some(format!(
-            "after {}: the run goes on; {} missing so far",
-            words::seconds(after),
-            words::thousands(missing)
-        )),
-        LoadEnding::Complete => None,
-    };
-    let name = match report.results.ending {
-        LoadEnding::Interrupted(..) => "interrupted",
-        LoadEnding::FailedFast(_) => "ended",
-        LoadEnding::Running(..) | LoadEnding::Complete => "so far",
-    };
-    if let Some(text) = interrupted {
+    if let Some((name, text)) = early_end(report.results.ending) {
         lines.add(name, &text);
     }
-    let (count, rate) =
-        (words::thousands(messages.sent), words::rate(messages.sent_rate().round()));
-    let mut sent = format!("{count}   {rate}   ");
+    lines.add("sent", &sent(report));
+    if report.load.plan.subscribers > 0 {
+        received(report, lines);
+    }
+}
+
+/// That a run did not come to its end, or goes on: the name of the line, and its text.
+fn early_end(ending: LoadEnding) -> Option<(&'static str, String)> {
+    match ending {
+        LoadEnding::Interrupted(_, after) => {
+            Some(("interrupted", format!("after {}: sending ended then", words::seconds(after))))
+        }
+        LoadEnding::FailedFast(after) => Some((
+            "ended",
+            format!("after {}: a condition was true (--fail-fast)", words::seconds(after)),
+        )),
+        LoadEnding::Running(after, missing) => Some((
+            "so far",
+            format!(
+                "after {}: the run goes on; {} missing so far",
+                words::seconds(after),
+                words::thousands(missing)
+            ),
+        )),
+        LoadEnding::Complete => None,
+    }
+}
+
+/// How much was sent, and what became of it.
+fn sent(report: &BenchReport<'_>) -> String {
+    let messages = &report.results.messages;
     let mut parts = Vec::new();
     if report.load.messages.qos > QoS::AtMostOnce {
         parts.push(format!("acknowledged {}", words::thousands(messages.acknowledged)));
@@ -60,11 +68,9 @@ pub fn add(report: &BenchReport<'_>, lines: &mut TextLines) {
     if messages.unacknowledged > 0 {
         parts.push(format!("unacknowledged {}", words::thousands(messages.unacknowledged)));
     }
-    sent += &parts.join(", ");
-    lines.add("sent", &sent);
-    if report.load.plan.subscribers > 0 {
-        received(report, lines);
-    }
+    let (count, rate) =
+        (words::thousands(messages.sent), words::rate(messages.sent_rate().round()));
+    format!("{count}   {rate}   {}", parts.join(", "))
 }
 
 fn refused(report: &BenchReport<'_>) -> String {
