@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use super::testing::check_command;
 use super::value;
 use crate::command::serve::{Announcement, Config, ListenAddresses, LogForm, StartForm};
 use crate::exit::Usage;
@@ -112,6 +113,7 @@ pub struct ServeFlags {
 impl ServeFlags {
     /// The `Config` that the flags mean, and warnings about them.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        check_command(&self.command)?;
         let (ip, also) = addresses(self.host.as_deref().unwrap_or("localhost"))?;
         self.access.check_address(ip)?;
         let (warnings, login) = (self.access.warnings(&self.tls), self.access.login());

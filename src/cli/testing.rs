@@ -122,12 +122,22 @@ impl TestFlags {
     }
 }
 
+/// Refuses a command line that ends with `--`: a script whose command is empty would wait for ever.
+pub fn check_command(words: &[OsString]) -> Result<(), Usage> {
+    let ends_with_dashes = || std::env::args_os().next_back().is_some_and(|word| word == "--");
+    if words.is_empty() && ends_with_dashes() {
+        return Err(Usage::new("after -- a command to run is missing; leave -- out to run none"));
+    }
+    Ok(())
+}
+
 impl TestCommandFlags {
     /// The command and its arguments.
     pub fn words(&self) -> Result<Vec<OsString>> {
         let first = self.command.first().and_then(|word| word.to_str()).unwrap_or_default();
         let is_url = ["ws://", "wss://"].iter().any(|scheme| first.starts_with(scheme));
         ensure!(!is_url, Usage::new("after -- stands a command to run: write the URL before it"));
+        check_command(&self.command)?;
         Ok(self.command.clone())
     }
 }

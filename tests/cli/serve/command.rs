@@ -22,6 +22,15 @@ fn a_command_runs_with_the_broker_and_ends_it() {
     assert!(outcome.stderr.is_empty(), "{outcome}");
 }
 
+/// A script whose command is empty would wait for ever for a server to end.
+#[test]
+fn an_empty_command_is_refused() {
+    let line = "mqttws: after -- a command to run is missing; leave -- out to run none";
+    for words in [&["serve", "--"][..], &["sub", "-t", "t", "--"]] {
+        fails(&Program::new(words.iter().copied()).run(), 2, line);
+    }
+}
+
 /// Two at once need no ports to be chosen.
 #[test]
 fn each_has_a_port_of_its_own() {
