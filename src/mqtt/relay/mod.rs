@@ -112,6 +112,8 @@ pub struct Relay {
     outcomes: Vec<RelayOutcome>,
     /// The bytes of messages that the target has not acknowledged.
     held: usize,
+    /// How many messages wait for a step of the target.
+    awaited: usize,
     /// Counts what has moved a message on.
     steps: u64,
 }
@@ -127,6 +129,7 @@ impl Relay {
             later: Later::default(),
             outcomes: Vec::new(),
             held: 0,
+            awaited: 0,
             steps: 0,
         }
     }
@@ -252,13 +255,15 @@ impl Relay {
         let (number, answer, owner) = (self.number, RelayAnswer::Due, Owner::Source);
         let mark = Some(mark);
         let entry = RelayEntry { number, mark, qos, message, stage, answer, owner, sent_on: None };
-        self.entries.insert(packet_id, entry);
+        self.put(packet_id, entry);
         self.source.awaiting(qos).push_back(packet_id);
     }
 
     /// A message is finished at both sides: its identifier is free.
     fn remove(&mut self, packet_id: PacketId) {
-        self.entries.remove(&packet_id);
+        if let Some(entry) = self.entries.remove(&packet_id) {
+            self.awaited -= usize::from(entry.stage.waits_for_target());
+        }
         if let Some(next) = self.later.take(packet_id) {
             self.enter(packet_id, next);
         }
@@ -300,6 +305,12 @@ impl Relay {
         let (number, qos, answer) = (self.number, QoS::ExactlyOnce, RelayAnswer::Given);
         let (mark, message, owner, sent_on) = (None, None, Owner::Source, None);
         let entry = RelayEntry { number, mark, qos, message, stage, answer, owner, sent_on };
+        self.put(packet_id, entry);
+    }
+
+    /// Enters a message whose identifier is free.
+    fn put(&mut self, packet_id: PacketId, entry: RelayEntry) {
+        self.awaited += usize::from(entry.stage.waits_for_target());
         self.entries.insert(packet_id, entry);
     }
 
@@ -313,7 +324,7 @@ impl Relay {
         self.source.orphans += 1;
         match entry.stage {
             RelayStage::Received => {
-                entry.stage = RelayStage::Released(RelayAsked::Before);
+                self.set_stage(packet_id, RelayStage::Released(RelayAsked::Before));
                 self.target.releases.push_back(packet_id);
             }
             RelayStage::Finished(_) => self.forget(packet_id),
@@ -332,7 +343,9 @@ impl Relay {
 
     fn set_stage(&mut self, packet_id: PacketId, stage: RelayStage) {
         if let Some(entry) = self.entries.get_mut(&packet_id) {
-            entry.stage = stage;
+            let earlier = std::mem::replace(&mut entry.stage, stage);
+            self.awaited += usize::from(stage.waits_for_target());
+            self.awaited -= usize::from(earlier.waits_for_target());
         }
     }
 
@@ -367,11 +380,8 @@ impl Relay {
     /// Whether the source must not be read: what is left of a session that it has lost occupies
     /// identifiers, or too much waits for a target that can go on without the source.
     pub fn must_pause(&self, target: RelayReach) -> bool {
-        let goes_on = || {
-            target == RelayReach::Away
-                || self.entries.values().any(|entry| entry.stage.waits_for_target())
-        };
-        self.source.orphans > 0 || (self.held > HELD && goes_on())
+        let goes_on = target == RelayReach::Away || self.awaited > 0;
+        self.source.orphans > 0 || (self.held > HELD && goes_on)
     }
 
     /// From now on only messages that are on their way are finished.

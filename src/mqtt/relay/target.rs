@@ -16,19 +16,20 @@ impl Relay {
             self.entries.iter().map(|(packet_id, entry)| (entry.number, *packet_id)).collect();
         ids.sort_unstable();
         for (_, packet_id) in ids {
-            let Some(entry) = self.entries.get_mut(&packet_id) else { continue };
+            let Some(entry) = self.entries.get(&packet_id) else { continue };
             match entry.stage {
                 RelayStage::Published | RelayStage::Waiting(_) => {
-                    entry.stage = RelayStage::Waiting(match (continuity, entry.stage) {
+                    let sending = match (continuity, entry.stage) {
                         (Continuity::New, _) | (_, RelayStage::Waiting(RelaySending::First)) => {
                             RelaySending::First
                         }
                         _ => RelaySending::Again,
-                    });
+                    };
+                    self.set_stage(packet_id, RelayStage::Waiting(sending));
                     self.target.publishes.push_back(packet_id);
                 }
                 RelayStage::Clearing if continuity == Continuity::New => {
-                    entry.stage = RelayStage::Waiting(RelaySending::First);
+                    self.set_stage(packet_id, RelayStage::Waiting(RelaySending::First));
                     self.target.publishes.push_back(packet_id);
                 }
                 RelayStage::Clearing => {
@@ -75,12 +76,12 @@ impl Relay {
     /// PUBREC: the target has the message.
     fn received(&mut self, packet_id: PacketId, code: ReasonCode) {
         self.report(packet_id, code);
-        let Some(entry) = self.entries.get_mut(&packet_id) else { return };
+        let Some(entry) = self.entries.get(&packet_id) else { return };
         if entry.owner == Owner::Nobody {
-            entry.stage = RelayStage::Released(RelayAsked::Before);
+            self.set_stage(packet_id, RelayStage::Released(RelayAsked::Before));
             self.target.releases.push_back(packet_id);
         } else {
-            entry.stage = RelayStage::Received;
+            self.set_stage(packet_id, RelayStage::Received);
             self.answer(QoS::ExactlyOnce);
         }
     }
@@ -96,7 +97,9 @@ impl Relay {
                 self.remove(packet_id);
             }
             // The source sends its PUBREL again.
-            (Owner::Source, _) => entry.stage = RelayStage::Finished(ReasonCode::SUCCESS),
+            (Owner::Source, _) => {
+                self.set_stage(packet_id, RelayStage::Finished(ReasonCode::SUCCESS));
+            }
         }
     }
 
@@ -108,8 +111,8 @@ impl Relay {
         if entry.owner == Owner::Nobody {
             return self.forget(packet_id);
         }
-        entry.stage = RelayStage::Finished(code);
         let qos = entry.qos;
+        self.set_stage(packet_id, RelayStage::Finished(code));
         self.answer(qos);
     }
 
@@ -149,8 +152,8 @@ impl Relay {
             let id = has_id.then_some(packet_id);
             let asked = message.qos;
             let publish = Publish { dup, qos, packet_id: id, ..message.clone() };
-            entry.stage = RelayStage::Published;
             entry.sent_on = has_id.then(|| self.target.begin());
+            self.set_stage(packet_id, RelayStage::Published);
             self.target.publishes.pop_front();
             if !has_id {
                 self.target.unconfirmed.push(packet_id);
