@@ -162,6 +162,8 @@ impl World {
 
     /// The relay hands out what it has for the sides that are connected.
     fn pump(&mut self) {
+        let waiting = self.relay.entries.values().filter(|entry| entry.stage.waits_for_target());
+        assert_eq!(self.relay.awaited, waiting.count());
         if self.online[1] {
             let window = self.window;
             while let Some(packet) = self.relay.next_for_target(|_| window) {
