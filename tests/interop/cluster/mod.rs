@@ -64,7 +64,7 @@ impl<Node> Cluster<Node> {
                 return;
             }
             let flags = ["-C", &left.to_string(), "-W", "60", "--quiet"];
-            let rest = self.program("sub", &flags).run();
+            let rest = self.program("sub", &flags).spawn().finish_within(LONG);
             assert_eq!(rest.code(), Some(0), "{left} are left: {rest}");
             numbers.extend(numbers_in(&rest.stdout));
         }

@@ -1,4 +1,5 @@
-//! NATS, whose sessions are on all nodes: `stream_replicas: 3`.
+//! NATS, whose sessions are on all nodes: `stream_replicas: 3`. What the node in use has delivered
+//! and not seen acknowledged is given again after `ack_wait`, 30 s if it is not set.
 
 use std::process::{Child, Command, Stdio};
 
@@ -26,7 +27,7 @@ fn start(folder: &Folder) -> Cluster<Node> {
             "server_name: {name}\nlisten: \"127.0.0.1:{}\"\n\
              jetstream {{ store_dir: \"{}\" }}\n\
              websocket {{ listen: \"127.0.0.1:{}\", no_tls: true }}\n\
-             mqtt {{ listen: \"127.0.0.1:{}\", stream_replicas: 3 }}\n\
+             mqtt {{ listen: \"127.0.0.1:{}\", stream_replicas: 3, ack_wait: \"3s\" }}\n\
              cluster {{ name: lab, listen: \"127.0.0.1:{}\", routes: [{known}] }}\n",
             own[at],
             store.display(),
