@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::limits::{MESSAGE_BYTES, WRITE_BYTES};
-use super::router::OutgoingItem;
+use super::router::{CommonMessages, OutgoingItem};
 use crate::mqtt::packet::{Ack, Packet, PublishRun};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -149,16 +149,20 @@ impl OutputQueue {
             }
             let Some(item) = self.items.pop_front() else { break };
             let weight = item.weight();
-            self.encoded += weight;
             self.answers -= usize::from(is_answer(&item));
             match item {
                 OutgoingItem::Packet(packet) => {
+                    self.encoded += weight;
                     tell(&packet);
                     if weight > frames.room() || !put_frequent(&packet, version, frames) {
                         self.encode_packet(packet, version, frames);
                     }
                 }
-                OutgoingItem::Run(run) => self.begin_run(run, frames),
+                OutgoingItem::Run(run) => {
+                    self.encoded += weight;
+                    self.begin_run(run, frames);
+                }
+                OutgoingItem::Common(common) => self.take_apart(common),
             }
         }
         if self.large.is_empty()
@@ -166,6 +170,18 @@ impl OutputQueue {
             && let Some(code) = self.close.take()
         {
             frames.put_close(code);
+        }
+    }
+
+    /// The first item of those that others are sent, too, comes next, and then the rest.
+    #[inline(never)]
+    fn take_apart(&mut self, mut common: CommonMessages<OutgoingItem>) {
+        let first = common.next();
+        if common.len() > 0 {
+            self.items.push_front(OutgoingItem::Common(common));
+        }
+        if let Some(first) = first {
+            self.items.push_front(first);
         }
     }
 
