@@ -160,9 +160,9 @@ impl OutboundMessages {
     /// How much can be queued before it is full, or full to three quarters if its client may not
     /// be stuck.
     pub fn room(&self, limits: &Limits, is_stuck: bool) -> Amount {
-        let most = |limit| match is_stuck {
-            true => limits.get(limit),
-            false => limits.get(limit) / 4 * 3,
+        let most = |limit| {
+            let all = limits.get(limit);
+            if is_stuck { all } else { all / 4 * 3 }
         };
         Amount {
             messages: most(Limit::QueueMessages).saturating_sub(self.queue_len),

@@ -110,10 +110,12 @@ impl Router {
         }
         let level = backlog_level(session, peer, &self.limits, memory);
         let is_waited_for = peer.backlog.reader.is_waited_for(level, now);
-        let outcome = match is_full {
-            true => DeliveryOutcome::Dropped,
-            false if peer.backlog.reader.is_idle(now) => DeliveryOutcome::Idle,
-            false => DeliveryOutcome::Done,
+        let outcome = if is_full {
+            DeliveryOutcome::Dropped
+        } else if peer.backlog.reader.is_idle(now) {
+            DeliveryOutcome::Idle
+        } else {
+            DeliveryOutcome::Done
         };
         if is_waited_for && from != id {
             self.hold_back(from, id);

@@ -14,7 +14,12 @@ const STUCK: Duration = Duration::from_millis(250);
 
 impl World {
     /// Subscribers to `t` that read nothing from now on; the names of all are different.
-    fn stalled(&mut self, count: usize, version: Version, qos: QoS) -> Vec<ConnectionId> {
+    pub(super) fn stalled(
+        &mut self,
+        count: usize,
+        version: Version,
+        qos: QoS,
+    ) -> Vec<ConnectionId> {
         let stall = |number: usize| {
             let client_id = ByteString::from(format!("stalled {qos} {number}"));
             let (id, _) = self.join(Connect { client_id, ..connect(version, "") });
@@ -26,7 +31,7 @@ impl World {
     }
 
     /// The sockets of these take nothing from now on.
-    fn stop(&mut self, ids: &[ConnectionId]) {
+    pub(super) fn stop(&mut self, ids: &[ConnectionId]) {
         for id in ids {
             self.clients.get_mut(id).unwrap().asleep = true;
             self.router.stopped(*id, self.now);
@@ -38,7 +43,7 @@ impl World {
         self.count(ids, |key| losing.contains(key))
     }
 
-    fn in_common(&self, ids: &[ConnectionId]) -> usize {
+    pub(super) fn in_common(&self, ids: &[ConnectionId]) -> usize {
         let common = &self.router.buffers.matches.common;
         self.count(ids, |key| common.contains(key))
     }
