@@ -242,7 +242,7 @@ fn fates(seed: u64, leaves_out: bool) -> (Vec<Vec<Packet>>, Vec<String>, [u64; 3
     let (absent, _) = world.join(persistent(Version::V5, "absent"));
     world.subscribe(absent, subscription("t", QoS::AtLeastOnce));
     world.lose(absent);
-    world.stop(&ids[1..].to_vec());
+    world.stop(&ids[1..]);
     let large = Bytes::from(vec![0; 10_000]);
     let (mut left_out, mut in_common) = (0, 0);
     for _ in 0..25 {
