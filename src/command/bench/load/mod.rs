@@ -22,6 +22,8 @@ mod sending;
 mod stalling;
 mod stalls;
 mod stepping;
+#[cfg(test)]
+mod tests;
 mod watcher;
 mod wills;
 mod window;
