@@ -28,7 +28,8 @@ fn a_generator_that_is_too_slow_says_so() {
 #[test]
 fn a_generator_that_was_stopped_says_so() {
     for (qos, pause) in [(QoS::AtMostOnce, 300), (QoS::AtLeastOnce, 2500)] {
-        let pause = Some((Duration::from_secs(6), millis(pause)));
+        let length = millis(pause);
+        let pause = Some((Duration::from_secs(6), length));
         let rules = Rules { pause, ..Rules::default() };
         let outcome = world::run(&world::open(1000.0, 3, qos), Server::new(rules));
         assert_eq!(outcome.judgement.limit, LoadLimit::Generator);
@@ -37,8 +38,8 @@ fn a_generator_that_was_stopped_says_so() {
         let results = outcome.results();
         // All the same nothing that was due is left out.
         assert_eq!((results.messages.sent, results.messages.unsent), (10_000, 0));
-        is(&results.latencies.lateness, 1.0, pause.unwrap().1);
-        is(&results.latencies.delivery, 1.0, pause.unwrap().1);
+        is(&results.latencies.lateness, 1.0, length);
+        is(&results.latencies.delivery, 1.0, length);
     }
 }
 
@@ -47,7 +48,7 @@ fn a_closed_loop_that_was_stopped_has_the_generator_for_its_limit() {
     let (pause, treat) =
         (Some((Duration::from_secs(6), millis(300))), Treatment::after(millis(50)));
     let treat = Box::new(move |_| treat.clone());
-    let server = Server::new(Rules { pause, treat, ..Rules::default() });
+    let server = Server::new(Rules { treat, pause, ..Rules::default() });
     let outcome = world::run(&world::closed(50, 1, QoS::AtLeastOnce), server);
     let judgement = &outcome.judgement;
     assert_eq!((judgement.limit, judgement.is_valid()), (LoadLimit::Generator, true));

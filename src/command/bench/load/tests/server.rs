@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::world::{now, set};
-use crate::client::fleet::{Cause, Connections, Driver, Happening, Made, TcpEnd};
+use crate::client::fleet::{Cause, Connections, Driver, Happening, Made, Steps, TcpEnd};
 use crate::mqtt::packet::{ConnAck, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -343,7 +343,7 @@ impl Connections for Server {
                     code: ReasonCode::SUCCESS,
                     properties: Properties::default(),
                 });
-                let (took, steps) = (at - intended, Default::default());
+                let (took, steps) = (at - intended, Steps::default());
                 (at, Happening::Made(Made { took, steps, connack }))
             }
             Err(cause) => (now, Happening::NotMade(cause)),
