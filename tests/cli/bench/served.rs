@@ -51,7 +51,7 @@ fn what_serve_drops_on_the_way_to_readers_is_lost() {
         assert!(dropped > 20, "{dropped}");
         let expected = (format!("lost {dropped}, sent {}", 2 * COUNT), 0);
         assert_eq!(found(&report), expected, "QoS {qos}");
-        assert_eq!(report["passed"] == Value::Bool(true), qos == "0", "QoS {qos}");
+        assert!(qos == "0" || report["passed"] == Value::Bool(false), "QoS {qos}");
     }
 }
 
@@ -61,11 +61,13 @@ fn what_serve_sends_twice_is_duplicated_unless_its_identifier_forbids_it() {
         let (report, log) = run(["--fault", "out/publish:dup=0.03,seed=6"], qos);
         let doubled = logged(&log, "dup", "out");
         assert!(doubled > 30, "{doubled}");
-        let all = 2 * COUNT;
-        // A second PUBLISH of QoS 2 with the same identifier is the same message.
-        let sent = format!("sent {all}");
-        let verified = if qos == "2" { sent } else { format!("duplicated {doubled}, {sent}") };
-        assert_eq!(found(&report), (verified, 0), "QoS {qos}");
+        let twice = match qos {
+            "0" => format!("duplicated {doubled}, "),
+            "1" => format!("duplicated {doubled}, duplicated_with_dup {doubled}, "),
+            // A second PUBLISH with the same identifier is the same message.
+            _ => String::new(),
+        };
+        assert_eq!(found(&report), (format!("{twice}sent {}", 2 * COUNT), 0), "QoS {qos}");
     }
 }
 

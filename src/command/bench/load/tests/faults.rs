@@ -77,6 +77,28 @@ fn random_faults_are_counted_as_a_set_of_all_numbers_counts_them() {
 }
 
 #[test]
+fn what_was_not_acknowledged_is_not_lost_however_long_ago_it_was() {
+    for copies in [0, 1] {
+        let treat = move |number: u64| {
+            if number.is_multiple_of(50) {
+                Treatment { copies: vec![(millis(1), Change::Nothing); copies], answer: None }
+            } else {
+                Treatment::after(millis(1))
+            }
+        };
+        let outcome =
+            world::run(&world::open(1000.0, 1, QoS::AtLeastOnce), Server::treating(treat));
+        let results = outcome.results();
+        assert_eq!((outcome.server.came, results.messages.unacknowledged), (12_000, 240));
+        let promised = 11_760 + 240 * copies as u64;
+        let expected = Verified { copies: promised, ..Verified::default() };
+        assert_eq!(results.verified, expected, "{copies} copies");
+        assert_eq!(results.latencies.acknowledgement.never(), 200);
+        assert_eq!(results.latencies.delivery.never(), 0);
+    }
+}
+
+#[test]
 fn each_reader_is_counted_by_itself() {
     let log = Arc::default();
     let mut plan = world::open(1000.0, 1, QoS::AtMostOnce);
