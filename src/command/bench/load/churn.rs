@@ -1,4 +1,4 @@
-//! Connections that are ended and made anew one after the other, all the time.
+//! ManyConnections that are ended and made anew one after the other, all the time.
 
 use crate::client::fleet::Cause;
 use crate::command::bench::results::ChurnResults;

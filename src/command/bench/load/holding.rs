@@ -1,4 +1,4 @@
-//! Connections that only stand, for as long as they are to.
+//! ManyConnections that only stand, for as long as they are to.
 
 use std::time::{Duration, Instant};
 

@@ -36,7 +36,7 @@ use super::measure::LatencyTimes;
 use super::plan::Role;
 use super::results::{LoadEnding, Results, Second};
 use super::steps::{StepOutcome, StepPlan};
-use crate::client::fleet::{Connections, Driver, Happening};
+use crate::client::fleet::{Driver, Happening, ManyConnections};
 use crate::mqtt::packet::Publish;
 use absences::Absences;
 use connecting::Connecting;
@@ -128,13 +128,13 @@ pub enum AfterSecond {
 /// What is to be done for connections, and has to wait for the next turn.
 #[derive(Debug, Default)]
 struct Chores {
-    /// Connections that were made and are to subscribe.
+    /// ManyConnections that were made and are to subscribe.
     subscribe: Vec<usize>,
-    /// Connections that are to be given up.
+    /// ManyConnections that are to be given up.
     abandon: Vec<usize>,
     /// How many connections are being closed.
     closing: usize,
-    /// Connections whose session the server keeps.
+    /// ManyConnections whose session the server keeps.
     sessions: Vec<usize>,
 }
 
@@ -273,7 +273,7 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.display.print(&results);
     }
 
-    fn act(&mut self, fleet: &mut impl Connections, now: Instant) {
+    fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for id in std::mem::take(&mut self.chores.abandon) {
             fleet.abandon(id);
         }

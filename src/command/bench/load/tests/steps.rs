@@ -1,9 +1,10 @@
-//! Connections that are made at a rate and made anew, and loads of several steps.
+//! ManyConnections that are made at a rate and made anew, and loads of several steps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::server::{Rules, Server};
+use super::rules::Rules;
+use super::server::Server;
 use super::{is, millis, world};
 use crate::client::fleet::Cause;
 use crate::command::bench::config::WindowLength;
