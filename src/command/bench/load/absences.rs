@@ -147,11 +147,11 @@ impl Absences {
     }
 }
 
-/// ManyConnections that begin again one after the other.
+/// Connections that begin again one after the other.
 #[derive(Debug, Default)]
 pub struct Redial {
     waiting: VecDeque<usize>,
-    /// ManyConnections a second; `None` is all at once.
+    /// Connections a second; `None` is all at once.
     rate: Option<f64>,
     /// When the next may begin.
     next: Option<Instant>,

@@ -1,4 +1,4 @@
-//! ManyConnections that are ended and made anew one after the other, all the time.
+//! Connections that are ended and made anew one after the other, all the time.
 
 use crate::client::fleet::Cause;
 use crate::command::bench::results::ChurnResults;

@@ -12,7 +12,7 @@ pub struct Dialer {
     left: Range<usize>,
     first: usize,
     began: Instant,
-    /// ManyConnections a second; `None` is all at once.
+    /// Connections a second; `None` is all at once.
     rate: Option<f64>,
 }
 

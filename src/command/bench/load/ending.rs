@@ -17,7 +17,7 @@ const ENDING: Duration = Duration::from_secs(10);
 pub struct ServerRemains {
     /// The connection that removes what is retained.
     pub watcher: Watcher,
-    /// ManyConnections that are to be made once more, clean.
+    /// Connections that are to be made once more, clean.
     sessions: Redial,
     /// How many of them have not ended.
     left: usize,

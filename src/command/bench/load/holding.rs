@@ -1,4 +1,4 @@
-//! ManyConnections that only stand, for as long as they are to.
+//! Connections that only stand, for as long as they are to.
 
 use std::time::{Duration, Instant};
 

@@ -128,13 +128,13 @@ pub enum AfterSecond {
 /// What is to be done for connections, and has to wait for the next turn.
 #[derive(Debug, Default)]
 struct Chores {
-    /// ManyConnections that were made and are to subscribe.
+    /// Connections that were made and are to subscribe.
     subscribe: Vec<usize>,
-    /// ManyConnections that are to be given up.
+    /// Connections that are to be given up.
     abandon: Vec<usize>,
     /// How many connections are being closed.
     closing: usize,
-    /// ManyConnections whose session the server keeps.
+    /// Connections whose session the server keeps.
     sessions: Vec<usize>,
 }
 

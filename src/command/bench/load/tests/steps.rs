@@ -1,4 +1,4 @@
-//! ManyConnections that are made at a rate and made anew, and loads of several steps.
+//! Connections that are made at a rate and made anew, and loads of several steps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
