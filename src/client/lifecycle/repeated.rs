@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::input::LossFacts;
 use crate::client::error::{Error, Unacknowledged};
+use crate::mqtt::reason::ReasonCode;
 use crate::transport;
 use crate::websocket::WebSocketError;
 
@@ -157,7 +158,19 @@ fn kind_of(error: &Error, facts: &LossFacts, since: Instant, now: Instant) -> Op
     match &facts.unacknowledged {
         Some(first) if is_just_sent => Some(CommonEnd::Message(first.record)),
         Some(_) => None,
+        None if says_why(error) => None,
         None => (now.saturating_duration_since(since) < SHORT).then_some(CommonEnd::Short),
+    }
+}
+
+/// Whether the server has named the cause, so that nothing is to be guessed.
+fn says_why(error: &Error) -> bool {
+    match error {
+        Error::Disconnected(disconnect) => !matches!(
+            disconnect.code,
+            ReasonCode::UNSPECIFIED_ERROR | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+        ),
+        _ => false,
     }
 }
 
