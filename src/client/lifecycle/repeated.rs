@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::CredentialsAsked;
 use super::input::LossFacts;
 use crate::client::error::{Error, Unacknowledged};
 use crate::mqtt::reason::ReasonCode;
@@ -83,6 +84,7 @@ impl Repeated {
         &mut self,
         error: &Error,
         facts: &LossFacts,
+        credentials: CredentialsAsked,
         since: Instant,
         now: Instant,
     ) -> Option<Consequence> {
@@ -98,7 +100,9 @@ impl Repeated {
         }
         match kind? {
             CommonEnd::Message(_) => facts.unacknowledged.clone().map(Consequence::GiveUp),
-            CommonEnd::Short => Some(Consequence::Warn(short_ends(facts.is_subscriber))),
+            CommonEnd::Short => {
+                Some(Consequence::Warn(short_ends(facts.is_subscriber, credentials)))
+            }
         }
     }
 
@@ -131,15 +135,19 @@ impl Repeated {
 }
 
 /// The usual causes of short connections.
-fn short_ends(is_subscriber: bool) -> String {
+fn short_ends(is_subscriber: bool, credentials: CredentialsAsked) -> String {
     let (when, forbids) = if is_subscriber {
         ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
     } else {
         ("CONNACK", "")
     };
+    let expire = match credentials {
+        CredentialsAsked::Again | CredentialsAsked::Always => ", or the credentials end so soon",
+        CredentialsAsked::Never | CredentialsAsked::Authorities => "",
+    };
     format!(
         "the server ended three connections in a row soon after {when}: another client may use the \
-         same id (choose another id with -i){forbids}"
+         same id (choose another id with -i){forbids}{expire}"
     )
 }
 

@@ -102,8 +102,7 @@ fn waits_for_authorities(asked: CredentialsAsked, places: GivenPlaces) -> bool {
 
 #[test]
 fn other_authorities_are_waited_for_where_a_file_gives_them() {
-    for asked in [CredentialsAsked::Authorities, CredentialsAsked::Again, CredentialsAsked::Always]
-    {
+    for asked in [CredentialsAsked::Authorities, CredentialsAsked::Again] {
         assert!(waits_for_authorities(asked, GivenPlaces::File));
         assert!(!waits_for_authorities(asked, GivenPlaces::None));
     }
@@ -113,6 +112,21 @@ fn other_authorities_are_waited_for_where_a_file_gives_them() {
     world.late();
     world.feed_all([fetched(CredentialChange::Same), DIALLED, fail(refused(5))]);
     assert_eq!(world.state(), "Closed", "the credentials cannot change");
+}
+
+#[test]
+fn short_connections_may_be_those_of_short_credentials() {
+    let mut world = online();
+    for _ in 0..3 {
+        if world.state() == "Backoff" {
+            world.late();
+            let opened = [DIALLED, ConnectionInput::Opened, accept(SessionFound::Resumed)];
+            world.feed_all([fetched(CredentialChange::Other)].into_iter().chain(opened));
+        }
+        world.after(900).feed(fail(fin()));
+    }
+    let is_told = |line: &String| line.ends_with(", or the credentials end so soon");
+    assert!(world.actions.iter().any(is_told), "{:?}", world.actions);
 }
 
 #[test]
