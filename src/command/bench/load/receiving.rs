@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::retained::RetainedReads;
+use super::team::LoopShare;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
@@ -74,8 +75,10 @@ fn is_first_copy(arrived: Arrived, head: &Publish, plan: &Plan, verified: &mut V
 impl Receiving {
     /// The readers before the start.
     pub fn new(context: &Context) -> Self {
-        let pairs = vec![Pair::default(); context.load.plan.pairs()];
         let plan = &context.load.plan;
+        // Each reader has as many as the others.
+        let each = plan.pairs() / plan.readers().max(1);
+        let pairs = vec![Pair::default(); each * context.member.share.readers(plan.readers())];
         let members = if plan.groups.is_some() { plan.subscribers } else { 0 };
         let retained = if context.load.messages.retain.is_set_before() {
             RetainedReads::new(plan)
@@ -128,7 +131,7 @@ impl Receiving {
             sink.verified.corrupted += 1;
             return None;
         }
-        let arrived = self.pairs[plan.pair(reader, stream)].observe(stamp.sequence);
+        let arrived = self.pairs[context.pair(reader, stream)].observe(stamp.sequence);
         if !is_first_copy(arrived, head, plan, sink.verified) {
             return None;
         }
@@ -190,16 +193,19 @@ impl Receiving {
     }
 
     /// What the groups got, if there are any.
-    pub fn groups(&self, plan: &Plan) -> Option<GroupResults> {
+    pub fn groups(&self, plan: &Plan, share: LoopShare) -> Option<GroupResults> {
         let groups = plan.groups?;
+        let own = || (0..groups).filter(move |group| share.has_reader(*group));
+        let counts = || own().flat_map(|group| plan.members(group)).map(|id| self.members[id]);
         let mut results = GroupResults {
             groups: groups as u64,
             members: plan.subscribers as u64,
-            least: self.members.iter().min().copied().unwrap_or_default(),
-            most: self.members.iter().max().copied().unwrap_or_default(),
+            // A loop without groups has nothing to say.
+            least: counts().min()?,
+            most: counts().max()?,
             starved: 0,
         };
-        for group in 0..groups {
+        for group in own() {
             let got = || plan.members(group).map(|member| self.members[member]);
             // With fewer messages a member may have got none by chance.
             let is_enough = got().sum::<u64>() >= ENOUGH * got().count() as u64;
@@ -211,8 +217,8 @@ impl Receiving {
 
     /// A reader has lost its connections, and its session with them.
     pub fn leave(&mut self, reader: usize, context: &Context) {
-        for (_, place) in context.load.plan.pairs_of(reader) {
-            self.pairs[place].leave();
+        for (stream, _) in context.load.plan.pairs_of(reader) {
+            self.pairs[context.pair(reader, stream)].leave();
         }
         let plan = &context.load.plan;
         let topics = plan.topics_of_reader(reader).into_iter();
@@ -221,7 +227,7 @@ impl Receiving {
 
     /// Whether a message has come to a reader.
     pub fn has(&self, reader: usize, stream: usize, sequence: u64, context: &Context) -> bool {
-        self.pairs[context.load.plan.pair(reader, stream)].has(sequence)
+        self.pairs[context.pair(reader, stream)].has(sequence)
     }
 
     /// How many messages of a stream are lost at a reader, and how many missed.
