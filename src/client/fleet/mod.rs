@@ -35,6 +35,8 @@ use connection::{FleetConnection, Left, Queued};
 pub use connections::Connections;
 pub use dial::FleetTarget;
 pub use disturbing::TcpEnd;
+#[cfg(test)]
+pub use driver::Steps;
 pub use driver::{Driver, Happening, Made};
 pub use options::{FleetOptions, FleetServer};
 use places::Places;

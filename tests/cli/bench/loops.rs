@@ -235,9 +235,9 @@ fn a_server_that_dies_is_told_by_every_loop() {
 fn loops_need_descriptors_of_their_own() {
     let script = "ulimit -n 60 && exec \"$0\" \"$@\"";
     let flags = ["bench", "ws://127.0.0.1:1", "--connect", "10", "--loops", "8"];
-    let words = [&["sh", "-c", script, env!("CARGO_BIN_EXE_mqttws")][..], &flags].concat();
-    let outcome = Program::other(words).run();
+    let words = [&["-c", script, env!("CARGO_BIN_EXE_mqttws")][..], &flags].concat();
+    let outcome = Program::of("sh", words).run();
     let why = "mqttws: 10 connections need 71 file descriptors, the hard limit is 60: ulimit -Hn, \
                LimitNOFILE=";
-    fails(&outcome, 1, &[why]);
+    fails(&outcome, 1, why);
 }

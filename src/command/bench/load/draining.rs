@@ -173,28 +173,31 @@ impl<D: RunDisplay> Load<D> {
         let is_own = |publisher: &usize| share.has_publisher(*publisher);
         let open = sent.open.iter().filter(|(publisher, ..)| is_own(publisher));
         let open = open.filter(|(_, _, intended)| window.holds(*intended)).count();
-        let unsent = self.results.messages.unsent;
+        let unsent = match self.times.signal {
+            None => self.sending.unsent_in(&window),
+            Some(_) => 0,
+        };
         let copies = self.copies(sent);
         let latencies = &mut self.results.latencies;
         if self.context.load.messages.qos > QoS::AtMostOnce {
             latencies.acknowledgement.add_never(open as u64 + unsent);
         }
-        if let Some(copies) = copies {
+        if self.context.has_readers() {
             // What was not sent did not arrive either.
             latencies.delivery.add_never(unsent * copies.max(1));
         }
     }
 
-    /// How many copies of a message of the window are to come; `None` if there is none.
-    fn copies(&self, sent: &SentMessages) -> Option<u64> {
+    /// How many copies of a message of the window are to come, about.
+    fn copies(&self, sent: &SentMessages) -> u64 {
         let plan = self.context.load.plan;
         let readers = |stream| self.context.readers[plan.stream(stream).1];
-        let (mut all, mut copies) = (0, 0);
+        let (mut all, mut copies) = (0_u64, 0_u64);
         for (stream, [_, in_window]) in sent.streams.iter().enumerate() {
             all += in_window;
             copies += in_window * readers(stream);
         }
-        (self.context.has_readers() && all > 0).then(|| copies / all)
+        copies.checked_div(all).unwrap_or_else(|| self.context.copies())
     }
 
     pub(super) fn close(&mut self, fleet: &mut impl Connections, since: Instant, now: Instant) {

@@ -24,6 +24,8 @@ mod stalling;
 mod stalls;
 mod stepping;
 mod team;
+#[cfg(test)]
+mod tests;
 mod watcher;
 mod wills;
 mod window;

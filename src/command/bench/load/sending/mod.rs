@@ -165,6 +165,14 @@ impl LoadSending {
         self.publishers.iter().map(|of| of.unsent(end)).sum()
     }
 
+    /// The same without those that were due before the window.
+    pub fn unsent_in(&self, window: &Window) -> u64 {
+        let Window { start, begin, end } = *window;
+        let before = self.publishers.iter().filter(|of| of.schedule.is_some());
+        let before: u64 = before.map(|of| of.unsent(begin - start)).sum();
+        self.unsent(end.saturating_sub(start)) - before
+    }
+
     /// The same at publishers that cannot send now.
     pub fn held_up(&self, end: u64) -> u64 {
         let cannot = |of: &&LoadPublisher| {
