@@ -60,9 +60,10 @@ impl LoadSending {
                 LoadPace::Open(_) | LoadPace::Closed(_) => None,
             };
             // What another loop sends is not sent here.
-            let (quota, wait) = match is_own {
-                true => (quota(load.times.length, publisher, count), WaitReason::Offline),
-                false => (0, WaitReason::Done),
+            let (quota, wait) = if is_own {
+                (quota(load.times.length, publisher, count), WaitReason::Offline)
+            } else {
+                (0, WaitReason::Done)
             };
             LoadPublisher {
                 schedule,
