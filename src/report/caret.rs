@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{one_line, write};
+use super::{one_line, readable, write};
 
 /// What is wrong with the value of a flag, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,11 @@ impl std::error::Error for CaretError {}
 impl CaretError {
     /// Prints the line, the value, and the caret.
     pub(super) fn print(&self) {
-        write(&format!("mqttws: {}\n{}", one_line(&self.to_string()), self.pointed()));
+        write(&self.text());
+    }
+
+    fn text(&self) -> String {
+        format!("mqttws: {}\n{}", readable(&self.to_string()), self.pointed())
     }
 
     /// The value in one line, and the caret in the next; both end with a line feed.
@@ -49,4 +53,12 @@ fn the_caret_stands_below_the_place() {
     assert_eq!(error("a b", 2).pointed(), "  a b\n    ^\n");
     assert_eq!(error("\u{fc}\u{65e5}\n=", 6).pointed(), "  \u{fc}\u{65e5}\\n=\n       ^\n");
     assert_eq!(error("a", 1).pointed(), "  a\n   ^\n");
+}
+
+#[test]
+fn the_line_has_no_number_of_a_system_error() {
+    let sentence = "reading x: No such file or directory (os error 2)".to_owned();
+    let error = CaretError { flag: "-m", sentence, value: "{line x}".to_owned(), at: 0 };
+    let expected = "mqttws: -m: reading x: No such file or directory\n  {line x}\n  ^\n";
+    assert_eq!(error.text(), expected);
 }
