@@ -111,8 +111,8 @@ rows! {
     Subscriptions "subscriptions" "10000", Count 0..=1_000_000,
         "subscriptions of one session. One more is refused (0x97; before MQTT 5: 0x80).";
     QueueMessages "queue-messages" "100000", Count 1..=10_000_000,
-        "messages of QoS 1 and 2 that wait for one client. One more is not queued: its \
-         publisher is told (0x97), or, before MQTT 5, stderr is.";
+        "messages of QoS 1 and 2 that wait for one client. One more is not queued: stderr is told, \
+         and in MQTT 5 its publisher (0x97).";
     QueueBytes "queue-bytes" "256MiB", Bytes KIB..=64 * GIB,
         "the bytes of these messages.";
     RetainedMessages "retained-messages" "100000", Count 0..=10_000_000,
