@@ -48,6 +48,38 @@ fn each_refusal_says_why() {
     assert_eq!(world.notes.last().unwrap(), "\"id\": a packet that only servers send");
 }
 
+#[test]
+fn a_full_queue_is_told_to_publishers() {
+    let mut world = World::within(Limits::default().with(Limit::QueueMessages, 1));
+    let (away, _) = world.join(persistent(Version::V3_1_1, "away"));
+    world.subscribe(away, subscription("q", QoS::AtLeastOnce));
+    world.lose(away);
+    let id = world.client(Version::V5, "id");
+    for qos in [QoS::AtLeastOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        world.send(id, Packet::Publish(publish("q", "x", qos)));
+    }
+    assert_eq!(world.reasons, ["the queue of a subscriber is full"; 2]);
+}
+
+/// A filter may be as long as a string can be; with a sentence it is longer.
+#[test]
+fn a_long_filter_is_named_in_part() {
+    let mut world = world();
+    let id = world.client(Version::V5, "id");
+    let filter = TopicFilter::new("ä".repeat(32_767)).unwrap();
+    world.send(
+        id,
+        Packet::Subscribe(Subscribe {
+            packet_id: packet_id(1),
+            properties: Properties::default(),
+            subscriptions: vec![Subscription::new(filter, QoS::AtMostOnce)],
+        }),
+    );
+    let got = world.got(id);
+    assert!(matches!(&got[..], [Packet::SubAck(_)]), "{got:?}");
+    assert_eq!(world.reasons, ["ä".repeat(512)]);
+}
+
 /// `[MQTT-3.1.2-29]`
 #[test]
 fn a_client_that_asks_for_none_gets_them_at_the_ends_alone() {
