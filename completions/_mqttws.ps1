@@ -137,7 +137,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('-0', '-0', [CompletionResultType]::ParameterName, 'With -l or --json: each record ends in NUL, not in a line feed')
             [CompletionResult]::new('--null', '--null', [CompletionResultType]::ParameterName, 'With -l or --json: each record ends in NUL, not in a line feed')
             [CompletionResult]::new('--strict-input', '--strict-input', [CompletionResultType]::ParameterName, 'Stop at the first invalid record')
-            [CompletionResult]::new('--template', '--template', [CompletionResultType]::ParameterName, 'Fill in the fields of -t and -m for each message: {n}, {n%100}, {time}, {unix_ms}, {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}')
+            [CompletionResult]::new('--template', '--template', [CompletionResultType]::ParameterName, 'Fill in the fields of -t and -m for each message: its number (n in braces), {n%100}, {time}, {unix_ms}, {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}')
             [CompletionResult]::new('--request', '--request', [CompletionResultType]::ParameterName, 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Write the topic and a space before each answer')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Write the topic and a space before each answer')

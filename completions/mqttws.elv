@@ -133,7 +133,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand -0 'With -l or --json: each record ends in NUL, not in a line feed'
             cand --null 'With -l or --json: each record ends in NUL, not in a line feed'
             cand --strict-input 'Stop at the first invalid record'
-            cand --template 'Fill in the fields of -t and -m for each message: {n}, {n%100}, {time}, {unix_ms}, {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}'
+            cand --template 'Fill in the fields of -t and -m for each message: its number (n in braces), {n%100}, {time}, {unix_ms}, {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}'
             cand --request 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
             cand -v 'Write the topic and a space before each answer'
             cand --verbose 'Write the topic and a space before each answer'

@@ -78,7 +78,7 @@ complete -c mqttws -n '__mqttws_verb pub' -s 0 -l null -d 'With -l or --json: ea
 complete -c mqttws -n '__mqttws_verb pub' -l delimiter -x -d 'With -l or --json: each record ends in this character (\\t, \\xHH)'
 complete -c mqttws -n '__mqttws_verb pub' -l split -x -d 'With -l: the topic is the part of the line before the first such character, the message the part after it'
 complete -c mqttws -n '__mqttws_verb pub' -l strict-input -d 'Stop at the first invalid record'
-complete -c mqttws -n '__mqttws_verb pub' -l template -d 'Fill in the fields of -t and -m for each message: {n}, {n%100}, {time}, {unix_ms}, {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}'
+complete -c mqttws -n '__mqttws_verb pub' -l template -d 'Fill in the fields of -t and -m for each message: its number (n in braces), {n%100}, {time}, {unix_ms}, {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}'
 complete -c mqttws -n '__mqttws_verb pub' -l payload-encoding -x -d 'The payloads are given as hexadecimal digits (hex) or base64, and published as the bytes that these stand for'
 complete -c mqttws -n '__mqttws_verb pub' -l request -d 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
 complete -c mqttws -n '__mqttws_verb pub' -s e -l response-topic -x -d 'Response topic, on which the answers arrive'
