@@ -128,7 +128,8 @@ rows! {
          messages, subscriptions. When only an eighth is left, messages are refused (0x97); those \
          of QoS 0, and before MQTT 5, are read slowly. When nothing is left, they are lost at QoS \
          0, connections of the others end without an acknowledgement, so do those with incomplete \
-         packets (0x97), and clients with a will are refused (0x89). stderr is told.";
+         packets (0x97), and clients with a will, or an identifier of more than 256 bytes, are \
+         refused (0x89). stderr is told.";
     ReceiveMaximum "receive-maximum" "1024", Count 1..=65_535,
         "messages of QoS 2 that a client may send without PUBREL. One more ends its connection \
          (0x93); before MQTT 5 there is no limit.";

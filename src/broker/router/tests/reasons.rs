@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::limits::{Limit, Limits};
+use crate::broker::memory::MemoryLevel;
 
 /// A client whose CONNECT has this property.
 fn client_with(world: &mut World, id: PropertyId, value: u32) -> ConnectionId {
@@ -124,6 +125,22 @@ fn connack_says_why_a_client_is_refused() {
         assert_eq!((answer.code, world.end(id)), (ReasonCode(code), Some(EndReason::Refused)));
         assert_eq!(world.reasons, [string]);
     }
+}
+
+/// What would have to be kept for it is not: its will, or its name.
+#[test]
+fn a_client_is_refused_where_there_is_no_memory_and_the_user_is_told() {
+    let mut world = World::new();
+    world.router.set_memory(MemoryLevel::Out);
+    let willing = Connect { will: Some(will("gone")), ..connect(Version::V5, "id") };
+    let long = connect(Version::V5, "x".repeat(257).leak());
+    for refused in [willing, long] {
+        let id = world.dial(refused);
+        assert_eq!(world.end(id), Some(EndReason::Refused));
+    }
+    assert_eq!(world.reasons, ["the broker has no memory left"; 2]);
+    let told = world.router.warnings();
+    assert!(told.len() == 1 && told[0].starts_with("the limit of memory is reached"), "{told:?}");
 }
 
 #[test]
