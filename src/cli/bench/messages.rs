@@ -1,0 +1,195 @@
+//! The flags of `bench` for its messages.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::cli::disturbances::scaled;
+use crate::cli::value;
+use crate::command::bench::config::{LoadPace, MessagePlan, RetainUse};
+use crate::command::bench::payload::{HEAD, Sizes};
+use crate::command::bench::plan::Plan;
+use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
+use crate::mqtt::qos::QoS;
+
+/// The messages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub struct PayloadFlags {
+    /// Messages a second, of all publishers together, such as 500, 20k or 1.5M [default: as fast as
+    /// they are acknowledged, or arrive]
+    #[arg(long, value_name = "RATE", value_parser = message_rate, group = "open",
+          allow_hyphen_values = true)]
+    pub rate: Option<f64>,
+
+    /// With `--rate`: at equal distances, or at random ones
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value = "even",
+        requires = "open",
+        allow_hyphen_values = true
+    )]
+    arrival: ArrivalKind,
+
+    /// With `--rate`: messages are due at multiples of this time, at most 10ms; 0 costs a wake-up a
+    /// message
+    #[arg(long, value_name = "TIME", default_value = "100us", value_parser = tick,
+          requires = "open", allow_hyphen_values = true)]
+    tick: Duration,
+
+    /// Bytes of each payload: 256, 64..1K (any length between), or 64:90,1K:9,64K:1 (lengths with
+    /// weights)
+    #[arg(long, value_name = "SPEC", default_value = "256", value_parser = sizes,
+          allow_hyphen_values = true)]
+    size: Sizes,
+
+    /// QoS of publishing
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          allow_hyphen_values = true)]
+    qos: QoS,
+
+    /// QoS of subscribing [default: that of publishing]
+    #[arg(long, value_name = "QOS", value_parser = value::qos, allow_hyphen_values = true)]
+    sub_qos: Option<QoS>,
+
+    /// Let the broker retain every message; what is retained is removed at the end
+    #[arg(short, long, action = ArgAction::Count)]
+    retain: u8,
+
+    /// Set a retained message for each topic before the subscribers subscribe: each must come once;
+    /// they are removed at the end
+    #[arg(long, action = ArgAction::Count, conflicts_with = "share_groups")]
+    retained: u8,
+
+    /// Where everything random begins; the same number gives the same run [default: random]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub seed: Option<u64>,
+}
+
+/// How messages follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ArrivalKind {
+    /// At equal distances.
+    Even,
+    /// At random.
+    Poisson,
+}
+
+/// The highest rate.
+pub const HIGHEST_RATE: f64 = 1e7;
+
+/// The largest payload, in bytes.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// Messages of a publisher that are not finished, in a closed loop: a reader remembers as many one
+/// by one.
+const IN_FLIGHT: u64 = 1000;
+
+fn message_rate(text: &str) -> Result<f64, String> {
+    scaled(text)
+        .filter(|rate| *rate <= HIGHEST_RATE)
+        .ok_or_else(|| "expected messages a second, such as 500, 20k or 1.5M, up to 10M".to_owned())
+}
+
+fn tick(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_millis(10);
+    let micros = text.strip_suffix("us").and_then(|number| number.parse().ok());
+    let time = micros.map_or_else(|| value::duration(text), |us| Ok(Duration::from_micros(us)));
+    time.ok()
+        .filter(|time| *time <= longest)
+        .ok_or_else(|| "expected a time from 0 to 10ms, such as 100us".to_owned())
+}
+
+/// A number of bytes with `K` or `M`.
+fn bytes(text: &str) -> Option<usize> {
+    let (number, factor) = match text.as_bytes().last()? {
+        b'K' => (&text[..text.len() - 1], 1024),
+        b'M' => (&text[..text.len() - 1], 1024 * 1024),
+        _ => (text, 1),
+    };
+    let size = number.parse::<usize>().ok()?.checked_mul(factor)?;
+    (HEAD..=LARGEST).contains(&size).then_some(size)
+}
+
+fn sizes(text: &str) -> Result<Sizes, String> {
+    let parsed = || {
+        if let Some((least, most)) = text.split_once("..") {
+            let (least, most) = (bytes(least)?, bytes(most)?);
+            return (least <= most).then_some(Sizes::Range(least, most));
+        }
+        if !text.contains(':') {
+            return bytes(text).map(Sizes::Fixed);
+        }
+        let sizes: Option<Vec<(usize, u32)>> = text
+            .split(',')
+            .map(|part| {
+                let (size, weight) = part.split_once(':')?;
+                let weight = weight.parse().ok().filter(|weight| (1..=1_000_000).contains(weight));
+                Some((bytes(size)?, weight?))
+            })
+            .collect();
+        sizes.map(Sizes::Weighted)
+    };
+    parsed().ok_or_else(|| {
+        "expected bytes from 32 to 16M: 256, 64..1K, or 64:90,1K:9,64K:1 with weights".to_owned()
+    })
+}
+
+impl PayloadFlags {
+    /// When messages are sent, at this rate.
+    pub fn pace(&self, rate: Option<f64>, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
+        let Some(rate) = rate else {
+            let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
+            return LoadPace::Closed(has_answers.then(|| max_inflight.unwrap_or(IN_FLIGHT)));
+        };
+        let arrival = match self.arrival {
+            ArrivalKind::Even => ArrivalPattern::Even,
+            ArrivalKind::Poisson => ArrivalPattern::Poisson,
+        };
+        let tick = u64::try_from(self.tick.as_nanos()).unwrap_or_default();
+        LoadPace::Open(OfferedRate { rate, arrival, tick })
+    }
+
+    /// The messages.
+    pub fn plan(&self) -> MessagePlan {
+        let (qos, sizes) = (self.qos, self.size.clone());
+        let retain = match (self.retain, self.retained) {
+            (0, 0) => RetainUse::Nothing,
+            (_, 0) => RetainUse::Every,
+            (0, _) => RetainUse::Before,
+            (_, _) => RetainUse::Both,
+        };
+        MessagePlan { qos, sub_qos: self.sub_qos.unwrap_or(qos), sizes, retain }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_units() {
+        assert_eq!(message_rate("20k"), Ok(20_000.0));
+        assert_eq!(message_rate("1.5M"), Ok(1_500_000.0));
+        assert_eq!(message_rate("0.5"), Ok(0.5));
+        for wrong in ["", "0", "-1", "k", "11M", "1e3", "inf", "NaN", "20K"] {
+            assert!(message_rate(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(tick("100us"), Ok(Duration::from_micros(100)));
+        assert_eq!(tick("0"), Ok(Duration::ZERO));
+        assert!(tick("11ms").is_err());
+    }
+
+    #[test]
+    fn sizes_are_one_a_range_or_weighted() {
+        assert_eq!(sizes("256"), Ok(Sizes::Fixed(256)));
+        assert_eq!(sizes("64..1K"), Ok(Sizes::Range(64, 1024)));
+        let weighted = Sizes::Weighted(vec![(64, 90), (1024, 9), (65_536, 1)]);
+        assert_eq!(sizes("64:90,1K:9,64K:1"), Ok(weighted));
+        for wrong in ["", "31", "17M", "1K..64", "64:0", "64:1,", "64:x", "64..", "x"] {
+            assert!(sizes(wrong).is_err(), "{wrong}");
+        }
+    }
+}
