@@ -14,17 +14,18 @@ use self::arguments::{masked, secrets};
 use self::around::{IntervalFlags, StepFlags};
 use self::crowd::CrowdFlags;
 use self::judgement::{BenchOutputFlags, JudgementFlags, TimeFlags};
-use self::messages::PayloadFlags;
+use self::messages::{InFlight, PayloadFlags, in_flight};
 use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::crew::CrewFlags;
 use super::disturbances::DisturbanceFlags;
 use super::mqtt::ClientNeeds;
-use super::property::GivenProperties;
+use super::property::PropertyFlags;
 use crate::command::bench::config::{
     BenchForm, Comeback, Config, LoadPlan, MaxLateness, ReportPlan, TimePlan,
 };
 use crate::exit::Usage;
+use crate::mqtt::property::Place;
 use crate::mqtt::session::Lifetime;
 
 /// Put a load on a broker: how many connections and messages it carries, at which latency, and what
@@ -51,6 +52,16 @@ use crate::mqtt::session::Lifetime;
     ).long_help(None::<&str>)),
     mut_arg("id", |arg| arg.help("Client id of each connection; `%c` is its number")
         .long_help(None::<&str>)),
+    mut_arg("max_inflight", |arg| arg.value_parser(in_flight).help(
+        "Unfinished messages of a publisher; at QoS 0 those that have not arrived, and a later one \
+         that has finishes those before it [default: 1000 as fast as they are taken; no limit at \
+         QoS 0 with --rate]"
+    ).long_help(
+        "Unfinished messages of a publisher; at QoS 0 those that have not arrived, and a later one \
+         that has finishes those before it [default: 1000 as fast as they are taken; no limit at \
+         QoS 0 with --rate]\n\n`none` floods. With --rate messages for which there is no room \
+         wait, and keep their intended time. At QoS 0 a second in which nothing arrives makes room."
+    )),
     mut_arg("id_prefix", hidden),
     mut_arg("will_topic", hidden),
     mut_arg("will_payload", hidden),
@@ -107,6 +118,10 @@ pub struct BenchFlags {
     #[command(flatten)]
     parts: PartFlags,
 
+    /// Properties.
+    #[command(flatten)]
+    properties: PropertyFlags,
+
     /// Address and session.
     #[command(flatten)]
     pub connection: ConnectionFlags,
@@ -123,13 +138,20 @@ impl BenchFlags {
         self.check_hidden()?;
         let fleet = self.crew.plan(&mut self.connection)?;
         let version_5 = self.disturbances.needs_version_5().into_iter().collect();
-        let needs = ClientNeeds { version_5, ..ClientNeeds::new(Lifetime::Connection) };
+        let needs = ClientNeeds {
+            version_5,
+            topic_aliases: self.messages.topic_aliases(),
+            ..ClientNeeds::new(Lifetime::Connection)
+        };
+        let properties = self.properties.parsed()?;
+        let max_inflight = InFlight::from(self.connection.max_inflight());
+        let messages = self.messages.plan(max_inflight, &properties)?;
+        self.disturbances.check_will(&messages.properties.will)?;
         let (clients, warnings) =
-            self.connection.resolve_each(&needs, &GivenProperties::default())?;
+            self.connection.resolve_each(&needs, &properties.without(Place::Will))?;
         let whole = self.crowd.plan()?;
         let seed = self.messages.seed.or_else(|| self.parts.seed());
         let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
-        let max_inflight = self.connection.max_inflight().map(|limit| u64::from(limit.get()));
         let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
         let (rate, course) = self.steps.course(self.messages.rate);
         let times = self.times.plan(course);
@@ -137,7 +159,8 @@ impl BenchFlags {
         let load = LoadPlan {
             plan,
             topic: self.crowd.topic.clone(),
-            messages: self.messages.plan(),
+            filter: self.crowd.filter.clone(),
+            messages,
             pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
             times: TimePlan { length: parts::length(times.length, runs.part), ..times },
             connect_rate: self.crowd.connect_rate(),

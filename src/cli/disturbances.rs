@@ -13,6 +13,7 @@ use crate::command::bench::disturbances::{
 };
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
+use crate::mqtt::property::Properties;
 
 /// What is done to connections while messages are sent.
 #[derive(Debug, Args)]
@@ -69,6 +70,13 @@ impl DisturbanceFlags {
     pub fn needs_version_5(&self) -> Option<NeedsVersion5> {
         let why: NeedsVersion5 = ("-x", |_| "-x: only MQTT 5 has a session expiry".into());
         self.session_expiry_interval.map(|_| why)
+    }
+
+    /// Refuses properties of wills without wills.
+    pub fn check_will(&self, properties: &Properties) -> Result<()> {
+        let why = "-D will: there is no will; --will gives each connection one";
+        ensure!(self.will > 0 || properties.is_empty(), Usage::new(why));
+        Ok(())
     }
 
     /// What is done to the connections of this plan in a window of this length; they come back at

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use crate::cli::property;
+
 /// What the report must not show of the command line.
 pub fn secrets(client: &crate::client::Options) -> Vec<String> {
     let headers = client.upgrade.headers.iter().map(|(_, value)| value.clone());
@@ -16,8 +18,14 @@ pub fn masked(words: impl Iterator<Item = OsString>, secrets: &[String]) -> Vec<
     let is_secret = |word: &str| SECRET_FLAGS.split(' ').any(|flag| flag == word);
     let mut hides_next = false;
     let mut masked: Vec<String> = Vec::new();
-    for word in words {
+    for word in property::joined(words.collect()) {
         let word = word.to_string_lossy().into_owned();
+        if word.contains(property::JOINT) {
+            // The words of a property.
+            let words = property::masked_words(&word, "***").into_iter();
+            masked.extend(words.map(|word| masked_word(word.to_owned(), secrets)));
+            continue;
+        }
         let hides = std::mem::replace(&mut hides_next, is_secret(&word));
         masked.push(if hides { "***".to_owned() } else { masked_word(word, secrets) });
     }
@@ -76,8 +84,11 @@ mod tests {
             "--pub",
             "3",
         ];
-        let words = words.into_iter().map(OsString::from);
+        let properties = "-D connect user-property key geheimnis -D publish content-type a/b";
+        let words = words.into_iter().chain(properties.split(' ')).map(OsString::from);
         let masked = masked(words, &["geheim".to_owned()]);
+        let properties = "-D connect user-property *** *** -D publish content-type a/b";
+        assert!(masked.join(" ").ends_with(properties), "{masked:?}");
         assert!(!masked.join(" ").contains("geheim"), "{masked:?}");
         assert_eq!(masked[0], "mqttws");
         assert_eq!(masked[2], "ws://***@host/x@y");

@@ -41,6 +41,13 @@ pub struct CrowdFlags {
     )]
     pub topic: String,
 
+    /// What subscribers subscribe to in place of their topics, wildcards allowed: `%i` is the
+    /// number of a topic, `%c` that of the subscriber, `%r` the run; what each must get follows
+    /// from matching
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["sub_all", "part"],
+          allow_hyphen_values = true)]
+    pub filter: Option<String>,
+
     /// Every subscriber takes all topics
     #[arg(long, action = ArgAction::Count)]
     sub_all: u8,
@@ -133,7 +140,11 @@ impl CrowdFlags {
             Usage::new("--topics: expected at least 1")
         );
         check_groups(self.share_groups, subscribers)?;
-        let audience = if self.sub_all > 0 { Audience::Everyone } else { Audience::Shared };
+        let audience = match (&self.filter, self.sub_all) {
+            (Some(_), _) => Audience::Filtered,
+            (None, 0) => Audience::Shared,
+            (None, _) => Audience::Everyone,
+        };
         Ok(Plan {
             publishers,
             subscribers,

@@ -1,16 +1,27 @@
 //! The flags of `bench` for its messages.
 
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::cli::disturbances::scaled;
+use crate::cli::property::GivenProperties;
 use crate::cli::value;
-use crate::command::bench::config::{LoadPace, MessagePlan, RetainUse};
+use crate::command::bench::config::{
+    BodyFile, LoadPace, MessagePlan, MessageProperties, RetainUse,
+};
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::Plan;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
+use crate::exit::Usage;
+use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::TopicAliasUse;
 
 /// The messages.
 #[derive(Debug, Args)]
@@ -44,6 +55,15 @@ pub struct PayloadFlags {
     #[arg(long, value_name = "SPEC", default_value = "256", value_parser = sizes,
           allow_hyphen_values = true)]
     size: Sizes,
+
+    /// Fill the payloads with slices of this file in place of random bytes; each still begins with
+    /// the 32 bytes by which it is verified
+    #[arg(long, value_name = "FILE", value_parser = value::file(), allow_hyphen_values = true)]
+    body: Option<PathBuf>,
+
+    /// Send each topic once and then an alias for it, as far as the broker allows (MQTT 5)
+    #[arg(long, action = ArgAction::Count)]
+    topic_alias: u8,
 
     /// QoS of publishing
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
@@ -139,10 +159,14 @@ fn sizes(text: &str) -> Result<Sizes, String> {
 
 impl PayloadFlags {
     /// When messages are sent, at this rate.
-    pub fn pace(&self, rate: Option<f64>, max_inflight: Option<u64>, plan: &Plan) -> LoadPace {
+    pub fn pace(&self, rate: Option<f64>, max_inflight: InFlight, plan: &Plan) -> LoadPace {
         let Some(rate) = rate else {
             let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
-            return LoadPace::Closed(has_answers.then(|| max_inflight.unwrap_or(IN_FLIGHT)));
+            return LoadPace::Closed(match max_inflight {
+                InFlight::Usual => Some(IN_FLIGHT).filter(|_| has_answers),
+                InFlight::AtMost(limit) => Some(limit).filter(|_| has_answers),
+                InFlight::Unlimited => None,
+            });
         };
         let arrival = match self.arrival {
             ArrivalKind::Even => ArrivalPattern::Even,
@@ -152,8 +176,8 @@ impl PayloadFlags {
         LoadPace::Open(OfferedRate { rate, arrival, tick })
     }
 
-    /// The messages.
-    pub fn plan(&self) -> MessagePlan {
+    /// The messages, with these properties.
+    pub fn plan(&self, max_inflight: InFlight, given: &GivenProperties) -> Result<MessagePlan> {
         let (qos, sizes) = (self.qos, self.size.clone());
         let retain = match (self.retain, self.retained) {
             (0, 0) => RetainUse::Nothing,
@@ -161,8 +185,81 @@ impl PayloadFlags {
             (0, _) => RetainUse::Before,
             (_, _) => RetainUse::Both,
         };
-        MessagePlan { qos, sub_qos: self.sub_qos.unwrap_or(qos), sizes, retain }
+        let body = self.body.as_deref().map(body).transpose()?;
+        let window = match max_inflight {
+            InFlight::AtMost(limit) => Some(limit),
+            InFlight::Usual | InFlight::Unlimited => None,
+        };
+        let sub_qos = self.sub_qos.unwrap_or(qos);
+        let properties = message_properties(given)?;
+        Ok(MessagePlan { qos, sub_qos, sizes, body, window, properties, retain })
     }
+
+    /// Whether topics are sent as aliases.
+    pub fn topic_aliases(&self) -> TopicAliasUse {
+        if self.topic_alias > 0 { TopicAliasUse::AsAllowed } else { TopicAliasUse::Never }
+    }
+}
+
+/// `-M`, as `bench` understands it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InFlight {
+    /// It was not given.
+    Usual,
+    /// So many unfinished messages of a publisher.
+    AtMost(u64),
+    /// `none`, or what MQTT has no more than.
+    Unlimited,
+}
+
+impl From<Option<NonZeroU16>> for InFlight {
+    fn from(limit: Option<NonZeroU16>) -> Self {
+        match limit {
+            None => Self::Usual,
+            Some(NonZeroU16::MAX) => Self::Unlimited,
+            Some(limit) => Self::AtMost(limit.get().into()),
+        }
+    }
+}
+
+/// `none`, or a number as everywhere.
+pub fn in_flight(text: &str) -> Result<NonZeroU16, String> {
+    if text == "none" {
+        return Ok(NonZeroU16::MAX);
+    }
+    value::in_flight(text).map_err(|why| format!("{why}, or none"))
+}
+
+/// The file of `--body`.
+fn body(path: &Path) -> Result<BodyFile> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    let file = File::open(path);
+    // One byte more shows that it is too large; some files have no end.
+    let read = file.and_then(|file| file.take(1 + LARGEST as u64).read_to_end(&mut bytes));
+    read.with_context(|| format!("--body: reading {name}"))?;
+    ensure!(!bytes.is_empty(), Usage::new(format!("--body: {name} is empty")));
+    ensure!(bytes.len() <= LARGEST, Usage::new(format!("--body: {name} has more than 16 MiB")));
+    Ok(BodyFile { name, bytes: bytes.into() })
+}
+
+/// The properties of PUBLISH, SUBSCRIBE and the wills.
+fn message_properties(given: &GivenProperties) -> Result<MessageProperties> {
+    let publish = given.of(Place::Publish);
+    ensure!(
+        publish.topic_alias().is_none(),
+        Usage::new("-D publish topic-alias: --topic-alias gives each topic its own")
+    );
+    ensure!(
+        given.of(Place::Unsubscribe).is_empty(),
+        Usage::new("-D unsubscribe: bench sends no UNSUBSCRIBE")
+    );
+    ensure!(
+        given.of(Place::Connect).session_expiry_interval().is_none(),
+        Usage::new("-D connect session-expiry-interval: give -x")
+    );
+    let (subscribe, will) = (given.of(Place::Subscribe), given.of(Place::Will));
+    Ok(MessageProperties { publish, subscribe, will })
 }
 
 #[cfg(test)]

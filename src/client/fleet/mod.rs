@@ -155,9 +155,15 @@ impl Fleet {
     }
 
     /// Subscribes; the answer is told as [`Happening::Subscribed`].
-    pub fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
+    pub fn subscribe(
+        &mut self,
+        id: usize,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+        now: Instant,
+    ) {
         let connection = &mut self.connections[id];
-        connection.session().subscribe(subscriptions, Properties::default());
+        connection.session().subscribe(subscriptions, properties);
         connection.note_subscribe(now);
         self.queue_write(id);
         self.arm(id);

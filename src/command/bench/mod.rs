@@ -9,6 +9,7 @@ pub mod course;
 pub mod disturbances;
 mod ending;
 mod figures;
+mod interest;
 mod joining;
 mod judge;
 mod limits;
@@ -49,6 +50,7 @@ use config::{
     BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
 };
 use ending::{beside, finish};
+use interest::Interest;
 use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
 use load::{Context, Found, Load, System};
@@ -77,6 +79,8 @@ pub fn run(config: Config) -> Result<Exit> {
         return print_plan(&load, &topics, ends);
     }
     check_limits(&load, ends)?;
+    let filter = load.filter.as_deref();
+    filter.map(|filter| Interest::new(filter, &names, &topics)).transpose()?;
     check_files(&report)?;
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
@@ -223,6 +227,16 @@ fn shown(client: &Client, established: &Established, place: ServerPlace) -> Benc
     }
 }
 
+/// The payloads of a run.
+fn payloads(names: &Names, load: &LoadPlan) -> Payloads {
+    let clock = machine::clock_identity();
+    if let Some(body) = &load.messages.body {
+        return Payloads::with_body(names.payloads(), clock, &body.bytes);
+    }
+    let mut random = fastrand::Rng::with_seed(load.seed);
+    Payloads::new(names.payloads(), clock, move || random.u64(..))
+}
+
 /// What is run, once or several times.
 struct LoadTask<'a> {
     options: FleetOptions,
@@ -261,12 +275,12 @@ impl LoadTask<'_> {
         let (rss_before, _) = machine::memory();
         let Self { load, report, fleet: plan, .. } = *self;
         let mut fleet = Fleet::new(self.options.clone()).context("starting the load")?;
-        let mut random = fastrand::Rng::with_seed(load.seed);
-        let clock_identity = machine::clock_identity();
-        let payloads = Payloads::new(names.payloads(), clock_identity, move || random.u64(..));
+        let payloads = payloads(names, load);
         let wills = names.wills(load)?;
         for id in 0..load.plan.connections() {
-            let will = wills.as_ref().and_then(|prefix| names::will(prefix, id, &payloads));
+            let properties = &load.messages.properties.will;
+            let will = wills.as_ref();
+            let will = will.and_then(|prefix| names::will(prefix, id, &payloads, properties));
             fleet.add(|config| {
                 plan.identify(config, names, id);
                 config.will = will;
@@ -279,9 +293,13 @@ impl LoadTask<'_> {
         let now = Instant::now();
         let clock = RunClock::new(now, machine::monotonic());
         let start_at = self.runs.start_at.map(|at| at.saturating_sub(machine::since_1970()));
+        let topics = names.topics(&load.topic)?;
+        let filter = load.filter.as_deref();
+        let interest = filter.map(|filter| Interest::new(filter, names, &topics)).transpose()?;
         let context = Context {
             load: load.clone(),
-            topics: names.topics(&load.topic)?,
+            topics,
+            interest,
             payloads,
             wills,
             clock,

@@ -61,7 +61,7 @@ impl RunPart {
         let subscribers = match plan.audience {
             super::plan::Audience::Shared => connections(plan.subscribers),
             // Each takes all topics, and so stands in each part.
-            super::plan::Audience::Everyone => plan.subscribers,
+            super::plan::Audience::Everyone | super::plan::Audience::Filtered => plan.subscribers,
         };
         Some(Plan {
             publishers: connections(plan.publishers),
@@ -126,7 +126,7 @@ mod tests {
         for own in 0..plan.subscribers {
             let subscriber = match plan.audience {
                 Audience::Shared => part.connection(own, whole.subscribers, whole.topics),
-                Audience::Everyone => own,
+                Audience::Everyone | Audience::Filtered => own,
             };
             let topics = plan.topics_of_reader(own).into_iter();
             all.extend(topics.map(|topic| (subscriber, part.topic(topic))));

@@ -11,7 +11,8 @@ pub const HEAD: usize = 32;
 /// What every payload begins with.
 const MARK: [u8; 4] = *b"MQB1";
 
-/// The length of the random bytes, which repeat in longer bodies.
+/// The length of the random bytes, which repeat in longer bodies; and at least how many there are
+/// of a file, which repeats, too.
 const BLOCK: usize = 64 * 1024;
 
 /// Which message it is.
@@ -65,9 +66,23 @@ pub fn spread(stream: u32, sequence: u64) -> u64 {
 impl Payloads {
     /// The payloads of this run; the times in them are of this clock.
     pub fn new(run: u32, clock: u16, mut random: impl FnMut() -> u64) -> Self {
-        let mut block: Vec<u8> = (0..BLOCK / 8).flat_map(|_| random().to_le_bytes()).collect();
+        Self::of_block(run, clock, (0..BLOCK / 8).flat_map(|_| random().to_le_bytes()).collect())
+    }
+
+    /// The same with these bytes in place of random ones; there must be some.
+    pub fn with_body(run: u32, clock: u16, body: &[u8]) -> Self {
+        let times = BLOCK.div_ceil(body.len().max(1));
+        Self::of_block(run, clock, body.repeat(times))
+    }
+
+    fn of_block(run: u32, clock: u16, mut block: Vec<u8>) -> Self {
         block.extend_from_within(..);
         Self { run, clock, block }
+    }
+
+    /// After how many bytes a body repeats.
+    fn period(&self) -> usize {
+        (self.block.len() / 2).max(1)
     }
 
     /// The run.
@@ -93,12 +108,13 @@ impl Payloads {
 
     /// The bytes of a body from a place on, at most `most`.
     fn slice(&self, place: usize, most: usize) -> &[u8] {
-        let place = place % BLOCK;
-        &self.block[place..place + most.min(BLOCK)]
+        let place = place % self.period();
+        &self.block[place..place + most.min(self.period())]
     }
 
-    fn beginning(stamp: Stamp) -> usize {
-        usize::try_from(spread(stamp.stream, stamp.sequence) % BLOCK as u64).unwrap_or(0)
+    fn beginning(&self, stamp: Stamp) -> usize {
+        let period = self.period() as u64;
+        usize::try_from(spread(stamp.stream, stamp.sequence) % period).unwrap_or(0)
     }
 
     /// Appends a payload of `length` bytes, at least [`HEAD`].
@@ -109,7 +125,7 @@ impl Payloads {
         out.put_u32(self.check(stamp, length));
         out.put_u64(u64::from(self.clock) << 48 | stamp.sequence);
         out.put_u64(stamp.intended);
-        let (mut place, mut left) = (Self::beginning(stamp), length.saturating_sub(HEAD));
+        let (mut place, mut left) = (self.beginning(stamp), length.saturating_sub(HEAD));
         while left > 0 {
             let part = self.slice(place, left);
             out.put_slice(part);
@@ -142,7 +158,7 @@ impl Payloads {
 
     /// Whether this is the body of a message.
     fn is_body(&self, stamp: Stamp, mut body: &[u8]) -> bool {
-        let mut place = Self::beginning(stamp);
+        let mut place = self.beginning(stamp);
         while !body.is_empty() {
             let expected = self.slice(place, body.len());
             let (part, rest) = body.split_at(expected.len());
@@ -261,6 +277,25 @@ mod tests {
         let mut swapped = payload(100);
         swapped[HEAD..].copy_from_slice(&other[HEAD..]);
         assert_eq!(payloads(1).read(&swapped), Err(PayloadFault::Corrupted));
+    }
+
+    #[test]
+    fn a_body_consists_of_the_bytes_of_a_file() {
+        for file in [&b"a"[..], b"abc", &[7; 200_000]] {
+            let payloads = Payloads::with_body(1, 7, file);
+            for length in [32, 33, 256, 300_000] {
+                let mut payload = BytesMut::new();
+                payloads.put(STAMP, length, &mut payload);
+                assert_eq!((payload.len(), payloads.read(&payload)), (length, Ok(STAMP)));
+                let body = payload[HEAD..].iter();
+                assert!(body.clone().all(|byte| file.contains(byte)));
+                // Wherever it begins, the file goes on from there.
+                let places = body.map(|byte| file.iter().position(|it| it == byte).unwrap());
+                let places: Vec<usize> = places.collect();
+                let follow = |pair: &[usize]| pair[1] == (pair[0] + 1) % file.len();
+                assert!(file.len() > 3 || places.windows(2).all(follow), "{places:?}");
+            }
+        }
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl Pair {
         Arrived::Reordered
     }
 
+    /// The number after the highest that has come.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     fn advance(&mut self, sequence: u64) {
         let hole = sequence - self.next;
         if std::mem::take(&mut self.promise) == Promise::Broken {

@@ -80,7 +80,7 @@ impl<D: RunDisplay> Load<D> {
             if !states().any(ConnectionState::is_there) {
                 self.receiving.leave(reader, &self.context);
             }
-            for (stream, place) in plan.pairs_of(reader) {
+            for (stream, place) in self.context.pairs_of(reader) {
                 let excuses = excuses.get(&stream).map_or(&[][..], Vec::as_slice);
                 self.judge_pair(reader, stream, place, excuses);
             }

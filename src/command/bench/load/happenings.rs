@@ -25,9 +25,9 @@ impl<D: RunDisplay> Load<D> {
             second_received: &mut seconds.received,
         };
         let came = receiving.message(id, head, payload, context, &mut sink, at);
-        let Some(FirstCopy { publisher, intended }) = came else { return };
+        let Some(FirstCopy { publisher, intended, finished }) = came else { return };
         if context.load.messages.qos == QoS::AtMostOnce {
-            sending.arrived(publisher, context, at);
+            sending.arrived(publisher, finished, context, at);
         }
         if context.load.disturbances.concern_copies() {
             let publisher = context.load.plan.publisher_id(publisher);
@@ -117,7 +117,8 @@ impl<D: RunDisplay> Load<D> {
         if let Role::Subscriber(subscriber) = self.context.load.plan.role(id)
             && matches!(self.connecting.state(id), ConnectionState::Subscribing(_))
         {
-            self.receiving.retained.fails(subscriber, self.codes(id));
+            let topics = self.context.topics_of_subscriber(subscriber);
+            self.receiving.retained.fails(subscriber, topics);
         }
         self.connecting.not_made(id, cause, now, &mut self.results.connections);
     }

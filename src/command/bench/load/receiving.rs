@@ -35,6 +35,8 @@ pub struct FirstCopy {
     pub publisher: usize,
     /// When it was due.
     pub intended: u64,
+    /// How many messages of its stream the reader does not wait for any more since it came.
+    pub finished: u64,
 }
 
 /// Where it is noted what came.
@@ -122,13 +124,16 @@ impl Receiving {
         }
         let is_known = stream < plan.streams() && {
             let (_, topic) = plan.stream(stream);
-            plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str()
+            context.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str()
         };
         if !is_known {
             sink.verified.corrupted += 1;
             return None;
         }
-        let arrived = self.pairs[plan.pair(reader, stream)].observe(stamp.sequence);
+        let pair = &mut self.pairs[plan.pair(reader, stream)];
+        let before = pair.next();
+        let arrived = pair.observe(stamp.sequence);
+        let finished = pair.next() - before;
         if !is_first_copy(arrived, head, plan, sink.verified) {
             return None;
         }
@@ -136,7 +141,8 @@ impl Receiving {
             *count += 1;
         }
         self.first_copy(stamp, context, sink, now);
-        Some(FirstCopy { publisher: plan.stream(stream).0, intended: stamp.intended })
+        let (publisher, intended) = (plan.stream(stream).0, stamp.intended);
+        Some(FirstCopy { publisher, intended, finished })
     }
 
     /// Takes a will, which a filter of the user may match, and what was retained before.
@@ -155,7 +161,7 @@ impl Receiving {
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);
         let is_right =
-            plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str();
+            context.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str();
         if is_right {
             self.retained.came(subscriber, plan.topic_place(reader, topic), now);
         } else {
@@ -211,11 +217,11 @@ impl Receiving {
 
     /// A reader has lost its connections, and its session with them.
     pub fn leave(&mut self, reader: usize, context: &Context) {
-        for (_, place) in context.load.plan.pairs_of(reader) {
+        for (_, place) in context.pairs_of(reader) {
             self.pairs[place].leave();
         }
         let plan = &context.load.plan;
-        let topics = plan.topics_of_reader(reader).into_iter();
+        let topics = context.topics_of_reader(reader).into_iter();
         self.retained.again(topics.map(|topic| plan.topic_place(reader, topic)));
     }
 

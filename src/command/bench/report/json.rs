@@ -74,17 +74,19 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("subscribers", load.plan.subscribers)
         .raw("idle", load.plan.idle)
         .raw("topics", load.plan.topics)
+        .maybe("filter", load.filter.as_deref().map(quoted))
         .maybe("share_groups", load.plan.groups)
         .raw("qos", load.messages.qos.bits())
         .raw("sub_qos", load.messages.sub_qos.bits())
-        .text("size", &load.messages.sizes.to_string());
+        .text("size", &load.messages.sizes.to_string())
+        .maybe("body", load.messages.body.as_ref().map(|body| quoted(&body.name)));
     let object = match load.pace {
         LoadPace::Open(offer) => object
             .text("loop", "open")
             .raw("rate", number(offer.rate))
             .text("arrival", if offer.arrival == ArrivalPattern::Even { "even" } else { "poisson" })
             .raw("tick", seconds(Duration::from_nanos(offer.tick)))
-            .raw("inflight", "null"),
+            .maybe("inflight", load.messages.window),
         LoadPace::Closed(limit) => object
             .text("loop", "closed")
             .raw("rate", "null")

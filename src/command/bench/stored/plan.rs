@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::value::StoredMember;
 use crate::command::bench::config::{
-    BenchAction, Comeback, LoadPace, LoadPlan, MessagePlan, RetainUse, SessionKeeping, TimePlan,
-    WindowLength,
+    BenchAction, BodyFile, Comeback, LoadPace, LoadPlan, MessagePlan, MessageProperties, RetainUse,
+    SessionKeeping, TimePlan, WindowLength,
 };
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
@@ -25,6 +27,7 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
     let plan = whole.get("plan")?;
     let count = |name: &str| plan.get(name)?.up_to(MOST);
     let is_taken_by_all = plan.get("sub_all")?.truth()?;
+    let filter = plan.read("filter", |filter| filter.text().map(str::to_owned))?;
     let comes_back = plan.get("reconnect")?.truth()?;
     Ok(LoadPlan {
         plan: Plan {
@@ -33,15 +36,25 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
             idle: count("idle")?,
             topics: count("topics")?.max(1),
             groups: plan.read("share_groups", |groups| groups.up_to(MOST))?,
-            audience: if is_taken_by_all { Audience::Everyone } else { Audience::Shared },
+            audience: match &filter {
+                Some(_) => Audience::Filtered,
+                None if is_taken_by_all => Audience::Everyone,
+                None => Audience::Shared,
+            },
         },
         topic: String::new(),
+        filter,
         messages: MessagePlan {
             qos: qos(&plan.get("qos")?)?,
             sub_qos: qos(&plan.get("sub_qos")?)?,
             sizes: sizes(&plan.get("size")?)?,
-            // It changes nothing of what is compared.
+            body: plan.read("body", |body| {
+                Ok(BodyFile { name: body.text()?.to_owned(), bytes: Bytes::new() })
+            })?,
+            // They change nothing of what is compared.
             retain: RetainUse::Nothing,
+            window: plan.read("inflight", StoredMember::count)?,
+            properties: MessageProperties::default(),
         },
         pace: pace(&plan)?,
         times: times(&plan)?,
