@@ -166,7 +166,12 @@ impl BenchFlags {
             connect_rate: self.crowd.connect_rate(),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             sessions: self.disturbances.sessions(),
-            disturbances: self.disturbances.plan(&plan, times.length, comeback_rate)?,
+            disturbances: self.disturbances.plan(
+                &runs.whole,
+                runs.part,
+                times.length,
+                comeback_rate,
+            )?,
             seed: seed.unwrap_or_else(|| fastrand::u64(..1 << 53)),
             action: self.crowd.action(),
         };

@@ -24,8 +24,14 @@ impl RunPart {
         self.number - 1 + self.of * topic
     }
 
+    /// What it has of a rate of the whole.
+    #[expect(clippy::cast_precision_loss, reason = "there are at most 256 parts")]
+    pub fn of_rate(self, rate: f64) -> f64 {
+        rate / self.of as f64
+    }
+
     /// How many of so many it has, by their remainder.
-    fn share(self, all: usize) -> usize {
+    pub fn share(self, all: usize) -> usize {
         (all + self.of - self.number) / self.of
     }
 

@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_body_consists_of_the_bytes_of_a_file() {
-        for file in [&b"a"[..], b"abc", &[7; 200_000]] {
+        for file in [&b"a"[..], b"abc", &vec![7; 200_000]] {
             let payloads = Payloads::with_body(1, 7, file);
             for length in [32, 33, 256, 300_000] {
                 let mut payload = BytesMut::new();

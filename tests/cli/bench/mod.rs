@@ -6,6 +6,7 @@ mod cuts;
 mod faults;
 mod groups;
 mod messages;
+mod parts;
 mod reports;
 mod retained;
 mod runs;

@@ -43,15 +43,12 @@ impl Context {
     pub fn filters(&self, subscriber: usize) -> Vec<TopicFilter> {
         let plan = &self.load.plan;
         let reader = plan.reader(subscriber);
-        let names: Vec<String> = match &self.interest {
-            Some(interest) => {
-                let filters = interest.filters(reader).into_iter();
-                filters.map(|filter| filter.as_str().to_owned()).collect()
-            }
-            None => {
-                let topics = plan.topics_of_reader(reader).into_iter();
-                topics.map(|topic| self.topics[topic].as_str().to_owned()).collect()
-            }
+        let names: Vec<String> = if let Some(interest) = &self.interest {
+            let filters = interest.filters(reader).into_iter();
+            filters.map(|filter| filter.as_str().to_owned()).collect()
+        } else {
+            let topics = plan.topics_of_reader(reader).into_iter();
+            topics.map(|topic| self.topics[topic].as_str().to_owned()).collect()
         };
         let names = names.into_iter().map(|name| match plan.groups {
             Some(_) => format!("$share/b{:08x}g{reader}/{name}", self.payloads.run()),

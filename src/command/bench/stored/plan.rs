@@ -64,7 +64,10 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
             0 => SessionKeeping::Connection,
             expiry => SessionKeeping::Kept(u32::try_from(expiry).unwrap_or(u32::MAX)),
         },
-        disturbances: Disturbances::default(),
+        disturbances: Disturbances {
+            churn: super::disturbances::churn_rate(whole)?,
+            ..Disturbances::default()
+        },
         seed: whole.get("seed")?.long()?,
         action: BenchAction::Run,
     })
