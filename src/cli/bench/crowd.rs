@@ -55,8 +55,7 @@ pub struct CrowdFlags {
     /// Subscribers form so many groups that share their subscriptions: each message comes once to a
     /// group, in any order [default: 1]
     #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with = "part",
-          default_missing_value = "1",
-          value_parser = connections, allow_hyphen_values = true)]
+          default_missing_value = "1", value_parser = connections)]
     share_groups: Option<usize>,
 
     /// Connections a second; `none` makes all at once [default: 1000]

@@ -182,15 +182,8 @@ impl Plan {
         reader * self.topics_kept() + topic_kept
     }
 
-    /// All pairs of a reader: the stream, and where the pair is kept.
-    pub fn pairs_of(&self, reader: usize) -> Vec<(usize, usize)> {
-        let topics = self.topics_of_reader(reader).into_iter();
-        let streams = topics.flat_map(|topic| self.streams_of(topic));
-        streams.map(|stream| (stream, self.pair(reader, stream))).collect()
-    }
-
     /// The streams of a topic.
-    fn streams_of(&self, topic: usize) -> Vec<usize> {
+    pub fn streams_of(&self, topic: usize) -> Vec<usize> {
         if self.publishers == 0 {
             Vec::new()
         } else if self.topics >= self.publishers {
@@ -247,7 +240,9 @@ mod tests {
         for plan in all() {
             let mut places = BTreeSet::new();
             for subscriber in 0..plan.subscribers {
-                for (_, place) in plan.pairs_of(subscriber) {
+                let topics = plan.topics_of_reader(subscriber).into_iter();
+                for stream in topics.flat_map(|topic| plan.streams_of(topic)) {
+                    let place = plan.pair(subscriber, stream);
                     assert!(place < plan.pairs(), "{plan:?}");
                     assert!(places.insert(place), "{plan:?} {place}");
                 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::team::TeamMember;
 use super::window::Window;
 use crate::command::bench::clock::RunClock;
 use crate::command::bench::config::LoadPlan;
@@ -33,6 +34,8 @@ pub struct Context {
     pub start_at: Option<Instant>,
     /// How many steps there were before.
     pub step: u32,
+    /// This loop among the others.
+    pub member: TeamMember,
 }
 
 /// The tokens of a step begin at its number times this.
@@ -81,12 +84,11 @@ impl Context {
         self.topics_of_reader(self.load.plan.reader(subscriber)).len()
     }
 
-    /// All pairs of a reader: the stream, and where the pair is kept.
-    pub fn pairs_of(&self, reader: usize) -> Vec<(usize, usize)> {
-        let plan = &self.load.plan;
-        let mut pairs = plan.pairs_of(reader);
-        pairs.retain(|(stream, _)| self.takes(reader, plan.stream(*stream).1));
-        pairs
+    /// The streams that a reader gets.
+    pub fn streams_of(&self, reader: usize) -> impl Iterator<Item = usize> + use<> {
+        let topics = self.topics_of_reader(reader);
+        let plan = self.load.plan;
+        topics.into_iter().flat_map(move |topic| plan.streams_of(topic))
     }
 
     /// The topic whose retained message has this number of a stream.
@@ -100,9 +102,32 @@ impl Context {
         self.wills.as_ref().and_then(|prefix| TopicFilter::new(format!("{prefix}+")).ok())
     }
 
+    /// How many loops there are.
+    #[expect(clippy::cast_precision_loss, reason = "there are at most a few hundred")]
+    pub fn loops(&self) -> f64 {
+        self.member.share.of as f64
+    }
+
+    /// The number of this one.
+    #[expect(clippy::cast_precision_loss, reason = "there are at most a few hundred")]
+    pub fn loop_number(&self) -> f64 {
+        self.member.share.number as f64
+    }
+
+    /// Where this loop keeps the pair of one of its readers and a stream.
+    pub fn pair(&self, reader: usize, stream: usize) -> usize {
+        self.load.plan.pair(self.member.share.place_of_reader(reader), stream)
+    }
+
     /// Whether anyone reads.
     pub fn has_readers(&self) -> bool {
         self.readers.iter().any(|readers| *readers > 0)
+    }
+
+    /// How many copies of a message there are, about.
+    pub fn copies(&self) -> u64 {
+        let topics = self.readers.len().max(1) as u64;
+        self.readers.iter().sum::<u64>() / topics
     }
 
     /// The token of message `number` of a publisher.

@@ -1,21 +1,31 @@
 //! The readers: what has come of each stream.
 
+use std::collections::BTreeSet;
+
 use super::context::Context;
 use super::retained::RetainedReads;
+use super::team::LoopShare;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
 use crate::command::bench::results::{GroupResults, Latencies, MessageResults, Verified};
 use crate::command::bench::verify::{Arrived, Pair};
 use crate::mqtt::packet::Publish;
+use crate::mqtt::qos::QoS;
 
 /// A member that got nothing is starved if its group got so many messages a member.
 const ENOUGH: u64 = 10;
+
+/// So many numbers of messages that are absent are kept when their pair forgets them.
+const MOST_ABSENT: usize = 65_536;
 
 /// All readers.
 #[derive(Debug)]
 pub struct Receiving {
     pairs: Vec<Pair>,
+    /// Messages of QoS 1 and 2 that had not come when their pair forgot them: the pair, and the
+    /// number. One that was not acknowledged is not lost.
+    absent: BTreeSet<(usize, u64)>,
     /// How many first copies each member of a group got; empty without groups.
     members: Vec<u64>,
     /// What was retained before they subscribed.
@@ -76,8 +86,10 @@ fn is_first_copy(arrived: Arrived, head: &Publish, plan: &Plan, verified: &mut V
 impl Receiving {
     /// The readers before the start.
     pub fn new(context: &Context) -> Self {
-        let pairs = vec![Pair::default(); context.load.plan.pairs()];
         let plan = &context.load.plan;
+        // Each reader has as many as the others.
+        let each = plan.pairs() / plan.readers().max(1);
+        let pairs = vec![Pair::default(); each * context.member.share.readers(plan.readers())];
         let members = if plan.groups.is_some() { plan.subscribers } else { 0 };
         let retained = if context.load.messages.retain.is_set_before() {
             RetainedReads::new(plan)
@@ -86,6 +98,7 @@ impl Receiving {
         };
         Self {
             pairs,
+            absent: BTreeSet::new(),
             members: vec![0; members],
             retained,
             distinct: 0,
@@ -130,7 +143,13 @@ impl Receiving {
             sink.verified.corrupted += 1;
             return None;
         }
-        let pair = &mut self.pairs[plan.pair(reader, stream)];
+        let place = context.pair(reader, stream);
+        let pair = &mut self.pairs[place];
+        if context.load.messages.qos > QoS::AtMostOnce {
+            let forgotten = pair.forgotten_by(stamp.sequence);
+            let room = MOST_ABSENT - self.absent.len();
+            self.absent.extend(forgotten.take(room).map(|number| (place, number)));
+        }
         let before = pair.next();
         let arrived = pair.observe(stamp.sequence);
         let finished = pair.next() - before;
@@ -196,16 +215,19 @@ impl Receiving {
     }
 
     /// What the groups got, if there are any.
-    pub fn groups(&self, plan: &Plan) -> Option<GroupResults> {
+    pub fn groups(&self, plan: &Plan, share: LoopShare) -> Option<GroupResults> {
         let groups = plan.groups?;
+        let own = || (0..groups).filter(move |group| share.has_reader(*group));
+        let counts = || own().flat_map(|group| plan.members(group)).map(|id| self.members[id]);
         let mut results = GroupResults {
             groups: groups as u64,
             members: plan.subscribers as u64,
-            least: self.members.iter().min().copied().unwrap_or_default(),
-            most: self.members.iter().max().copied().unwrap_or_default(),
+            // A loop without groups has nothing to say.
+            least: counts().min()?,
+            most: counts().max()?,
             starved: 0,
         };
-        for group in 0..groups {
+        for group in own() {
             let got = || plan.members(group).map(|member| self.members[member]);
             // With fewer messages a member may have got none by chance.
             let is_enough = got().sum::<u64>() >= ENOUGH * got().count() as u64;
@@ -217,8 +239,8 @@ impl Receiving {
 
     /// A reader has lost its connections, and its session with them.
     pub fn leave(&mut self, reader: usize, context: &Context) {
-        for (_, place) in context.pairs_of(reader) {
-            self.pairs[place].leave();
+        for stream in context.streams_of(reader) {
+            self.pairs[context.pair(reader, stream)].leave();
         }
         let plan = &context.load.plan;
         let topics = context.topics_of_reader(reader).into_iter();
@@ -227,7 +249,8 @@ impl Receiving {
 
     /// Whether a message has come to a reader.
     pub fn has(&self, reader: usize, stream: usize, sequence: u64, context: &Context) -> bool {
-        self.pairs[context.load.plan.pair(reader, stream)].has(sequence)
+        let place = context.pair(reader, stream);
+        self.pairs[place].has(sequence) && !self.absent.contains(&(place, sequence))
     }
 
     /// How many messages of a stream are lost at a reader, and how many missed.

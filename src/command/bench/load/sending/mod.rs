@@ -12,7 +12,7 @@ use bytes::BytesMut;
 
 use super::context::Context;
 use super::window::Window;
-use crate::client::fleet::Fleet;
+use crate::client::fleet::Connections;
 use crate::command::bench::config::{LoadPace, LoadPlan};
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::schedule::SendSchedule;
@@ -52,17 +52,23 @@ impl LoadSending {
         let load = &context.load;
         let count = load.plan.publishers;
         let publishers = (0..count).map(|publisher| {
+            let is_own = context.member.share.has_publisher(publisher);
             let schedule = match load.pace {
-                LoadPace::Open(offer) => {
+                LoadPace::Open(offer) if is_own => {
                     Some(SendSchedule::new(offer, publisher, count, load.seed))
                 }
-                LoadPace::Closed(_) => None,
+                LoadPace::Open(_) | LoadPace::Closed(_) => None,
+            };
+            // What another loop sends is not sent here.
+            let (quota, wait) = match is_own {
+                true => (quota(load.times.length, publisher, count), WaitReason::Offline),
+                false => (0, WaitReason::Done),
             };
             LoadPublisher {
                 schedule,
                 sent: 0,
-                quota: quota(load.times.length, publisher, count),
-                wait: WaitReason::Offline,
+                quota,
+                wait,
                 since: 0,
                 unfinished: VecDeque::new(),
                 first: 0,
@@ -84,6 +90,11 @@ impl LoadSending {
             doubtful: Vec::new(),
             buffer: BytesMut::new(),
         }
+    }
+
+    /// Whether the messages that have not arrived limit what is sent.
+    pub fn has_window_of_qos_0(&self) -> bool {
+        self.look_at.is_some()
     }
 
     /// A publisher is online: it may send from now on.
@@ -154,6 +165,14 @@ impl LoadSending {
         self.publishers.iter().map(|of| of.unsent(end)).sum()
     }
 
+    /// The same without those that were due before the window.
+    pub fn unsent_in(&self, window: &Window) -> u64 {
+        let Window { start, begin, end } = *window;
+        let before = self.publishers.iter().filter(|of| of.schedule.is_some());
+        let before: u64 = before.map(|of| of.unsent(begin - start)).sum();
+        self.unsent(end.saturating_sub(start)) - before
+    }
+
     /// The same at publishers that cannot send now.
     pub fn held_up(&self, end: u64) -> u64 {
         let cannot = |of: &&LoadPublisher| {
@@ -169,7 +188,13 @@ impl LoadSending {
     }
 
     /// Sends what is due.
-    pub fn act(&mut self, fleet: &mut Fleet, context: &Context, sink: &mut SentSink<'_>, now: u64) {
+    pub fn act(
+        &mut self,
+        fleet: &mut impl Connections,
+        context: &Context,
+        sink: &mut SentSink<'_>,
+        now: u64,
+    ) {
         self.write_off(context, sink.messages, now);
         for publisher in std::mem::take(&mut self.unblocked) {
             self.send(publisher, fleet, context, sink);
@@ -189,7 +214,7 @@ impl LoadSending {
     fn send(
         &mut self,
         publisher: usize,
-        fleet: &mut Fleet,
+        fleet: &mut impl Connections,
         context: &Context,
         sink: &mut SentSink<'_>,
     ) {
@@ -280,7 +305,7 @@ impl LoadSending {
 }
 
 /// What a connection waits for that took less than there was.
-fn refusal(fleet: &mut Fleet, id: usize, qos: QoS) -> WaitReason {
+fn refusal(fleet: &mut impl Connections, id: usize, qos: QoS) -> WaitReason {
     if fleet.is_congested(id) {
         WaitReason::Socket
     } else if qos == QoS::AtMostOnce || fleet.can_publish(id, qos) {
