@@ -176,6 +176,7 @@ impl BenchFlags {
             action: self.crowd.action(),
         };
         StepFlags::check(&load)?;
+        PayloadFlags::check_window(&load)?;
         let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
         let secrets: Vec<String> = clients.iter().flat_map(secrets).collect();
         let report = ReportPlan {

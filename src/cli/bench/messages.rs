@@ -13,11 +13,12 @@ use crate::cli::disturbances::scaled;
 use crate::cli::property::GivenProperties;
 use crate::cli::value;
 use crate::command::bench::config::{
-    BodyFile, LoadPace, MessagePlan, MessageProperties, RetainUse,
+    BodyFile, LoadPace, LoadPlan, MessagePlan, MessageProperties, RetainUse,
 };
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::Plan;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
+use crate::command::bench::verify::Verification;
 use crate::exit::Usage;
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
@@ -61,6 +62,17 @@ pub struct PayloadFlags {
     #[arg(long, value_name = "FILE", value_parser = value::file(), allow_hyphen_values = true)]
     body: Option<PathBuf>,
 
+    /// Verify each message, or only count what comes: then payloads may be shorter than 32 bytes,
+    /// which leaves no room for the time at which they were due
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value = "full",
+        allow_hyphen_values = true
+    )]
+    verify: VerifyKind,
+
     /// Send each topic once and then an alias for it, as far as the broker allows (MQTT 5)
     #[arg(long, action = ArgAction::Count)]
     topic_alias: u8,
@@ -97,6 +109,15 @@ enum ArrivalKind {
     Poisson,
 }
 
+/// What is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum VerifyKind {
+    /// Each message.
+    Full,
+    /// Nothing.
+    None,
+}
+
 /// The highest rate.
 pub const HIGHEST_RATE: f64 = 1e7;
 
@@ -130,7 +151,7 @@ fn bytes(text: &str) -> Option<usize> {
         _ => (text, 1),
     };
     let size = number.parse::<usize>().ok()?.checked_mul(factor)?;
-    (HEAD..=LARGEST).contains(&size).then_some(size)
+    (size <= LARGEST).then_some(size)
 }
 
 fn sizes(text: &str) -> Result<Sizes, String> {
@@ -153,7 +174,7 @@ fn sizes(text: &str) -> Result<Sizes, String> {
         sizes.map(Sizes::Weighted)
     };
     parsed().ok_or_else(|| {
-        "expected bytes from 32 to 16M: 256, 64..1K, or 64:90,1K:9,64K:1 with weights".to_owned()
+        "expected bytes up to 16M: 256, 64..1K, or 64:90,1K:9,64K:1 with weights".to_owned()
     })
 }
 
@@ -192,7 +213,39 @@ impl PayloadFlags {
         };
         let sub_qos = self.sub_qos.unwrap_or(qos);
         let properties = message_properties(given)?;
-        Ok(MessagePlan { qos, sub_qos, sizes, body, window, properties, retain })
+        let verification = self.verification()?;
+        Ok(MessagePlan { qos, sub_qos, sizes, verification, body, window, properties, retain })
+    }
+
+    /// What is verified; short messages cannot be.
+    fn verification(&self) -> Result<Verification> {
+        let least = self.size.least();
+        let has_retained = self.retained > 0;
+        match self.verify {
+            VerifyKind::Full => {
+                let why = format!("--size {least}: at least {HEAD} bytes, or --verify none");
+                ensure!(least >= HEAD, Usage::new(why));
+                Ok(Verification::Full)
+            }
+            VerifyKind::None => {
+                let why = "--verify none: --retained is about which messages come";
+                ensure!(!has_retained, Usage::new(why));
+                Ok(Verification::None)
+            }
+        }
+    }
+
+    /// Refuses a window of messages of which nobody knows which has arrived.
+    pub fn check_window(plan: &LoadPlan) -> Result<()> {
+        let has_window = match plan.pace {
+            LoadPace::Closed(limit) => limit.is_some(),
+            LoadPace::Open(_) => plan.messages.window.is_some(),
+        };
+        let is_blind = plan.messages.qos == QoS::AtMostOnce && !plan.messages.have_heads();
+        let why = "--size: at QoS 0 nobody knows whose message of under 32 bytes has arrived: \
+                   add -M none, -q 1 or --rate without -M";
+        ensure!(!(has_window && is_blind), Usage::new(why));
+        Ok(())
     }
 
     /// Whether topics are sent as aliases.
@@ -285,7 +338,7 @@ mod tests {
         assert_eq!(sizes("64..1K"), Ok(Sizes::Range(64, 1024)));
         let weighted = Sizes::Weighted(vec![(64, 90), (1024, 9), (65_536, 1)]);
         assert_eq!(sizes("64:90,1K:9,64K:1"), Ok(weighted));
-        for wrong in ["", "31", "17M", "1K..64", "64:0", "64:1,", "64:x", "64..", "x"] {
+        for wrong in ["", "-1", "17M", "1K..64", "64:0", "64:1,", "64:x", "64..", "x"] {
             assert!(sizes(wrong).is_err(), "{wrong}");
         }
     }

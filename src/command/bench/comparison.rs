@@ -139,6 +139,7 @@ pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
         ("sub_qos", load.messages.sub_qos.bits().to_string()),
         ("size", load.messages.sizes.to_string()),
         ("body", load.messages.body.as_ref().map_or_else(random, |body| body.name.clone())),
+        ("verify", format!("{:?}", load.messages.verification).to_lowercase()),
         ("loop", pace.to_owned()),
         ("rate", rate),
         ("arrival", arrival.to_owned()),

@@ -10,9 +10,10 @@ use super::conditions::{Condition, Tolerated};
 use super::course::LoadCourse;
 use super::disturbances::{Disturbances, WillUse};
 use super::part::RunPart;
-use super::payload::Sizes;
+use super::payload::{HEAD, Sizes};
 use super::plan::Plan;
 use super::schedule::OfferedRate;
+use super::verify::Verification;
 use crate::client;
 use crate::client::fleet::TlsResumption;
 use crate::mqtt::packet::Credentials;
@@ -154,6 +155,8 @@ pub struct MessagePlan {
     pub sub_qos: QoS,
     /// How long their payloads are.
     pub sizes: Sizes,
+    /// What is verified of them.
+    pub verification: Verification,
     /// What they hold in place of random bytes (`--body`).
     pub body: Option<BodyFile>,
     /// With `--rate` at QoS 0: how many messages of a publisher may not have arrived yet.
@@ -162,6 +165,13 @@ pub struct MessagePlan {
     pub properties: MessageProperties,
     /// What the server is asked to retain.
     pub retain: RetainUse,
+}
+
+impl MessagePlan {
+    /// Whether each has the head that says which it is, and when it was due.
+    pub fn have_heads(&self) -> bool {
+        self.verification == Verification::Full || self.sizes.least() >= HEAD
+    }
 }
 
 /// A file that was read for `--body`.

@@ -117,8 +117,11 @@ impl Payloads {
         usize::try_from(spread(stamp.stream, stamp.sequence) % period).unwrap_or(0)
     }
 
-    /// Appends a payload of `length` bytes, at least [`HEAD`].
+    /// Appends a payload of `length` bytes; with fewer than [`HEAD`] nobody knows what it is.
     pub fn put(&self, stamp: Stamp, length: usize, out: &mut BytesMut) {
+        if length < HEAD {
+            return out.put_slice(self.slice(self.beginning(stamp), length));
+        }
         out.put_slice(&MARK);
         out.put_u32(self.run);
         out.put_u32(stamp.stream);
@@ -133,21 +136,24 @@ impl Payloads {
         }
     }
 
+    /// Which message a payload of this run says that it is; that is not verified.
+    pub fn glance(&self, payload: &[u8]) -> Option<Stamp> {
+        let head = payload.first_chunk::<HEAD>()?;
+        let is_ours = head[..4] == MARK && head[4..8] == self.run.to_be_bytes();
+        let stamp = stamp(head);
+        let has_clock = clock(head) == self.clock;
+        Some(stamp).filter(|_| is_ours && has_clock)
+    }
+
     /// Which message a payload is.
     pub fn read(&self, payload: &[u8]) -> Result<Stamp, PayloadFault> {
         let (head, body) = payload.split_first_chunk::<HEAD>().ok_or(PayloadFault::Corrupted)?;
-        let word =
-            |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
         if head[..4] != MARK {
             return Err(PayloadFault::Corrupted);
         }
-        let (run, clock) = (word(4), long(16) >> 48);
-        let stamp =
-            Stamp { stream: word(8), sequence: long(16) & 0xffff_ffff_ffff, intended: long(24) };
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
-        let sender = Self { run, clock: clock as u16, block: Vec::new() };
-        if sender.check(stamp, payload.len()) != word(12) {
+        let (run, stamp) = (word(head, 4), stamp(head));
+        let sender = Self { run, clock: clock(head), block: Vec::new() };
+        if sender.check(stamp, payload.len()) != word(head, 12) {
             return Err(PayloadFault::Corrupted);
         }
         if run != self.run {
@@ -169,6 +175,25 @@ impl Payloads {
         }
         true
     }
+}
+
+fn word(head: &[u8; HEAD], at: usize) -> u32 {
+    u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+}
+
+fn long(head: &[u8; HEAD], at: usize) -> u64 {
+    u64::from(word(head, at)) << 32 | u64::from(word(head, at + 4))
+}
+
+/// Which message a head says that it is.
+fn stamp(head: &[u8; HEAD]) -> Stamp {
+    let sequence = long(head, 16) & 0xffff_ffff_ffff;
+    Stamp { stream: word(head, 8), sequence, intended: long(head, 24) }
+}
+
+/// Which clock the times of a head are of.
+fn clock(head: &[u8; HEAD]) -> u16 {
+    u16::from_be_bytes([head[16], head[17]])
 }
 
 /// How long the payloads are, in bytes.
@@ -198,6 +223,14 @@ impl fmt::Display for Sizes {
 }
 
 impl Sizes {
+    /// The shortest.
+    pub fn least(&self) -> usize {
+        match self {
+            Self::Fixed(size) | Self::Range(size, _) => *size,
+            Self::Weighted(all) => all.iter().map(|(size, _)| *size).min().unwrap_or_default(),
+        }
+    }
+
     /// The length of a message; the same message always has the same.
     pub fn of(&self, stream: u32, sequence: u64) -> usize {
         let random = spread(stream ^ 0x5bd1_e995, sequence);
@@ -247,6 +280,12 @@ mod tests {
             let payload = payload(length);
             assert_eq!(payload.len(), length);
             assert_eq!(payloads(1).read(&payload), Ok(STAMP), "{length}");
+            assert_eq!(payloads(1).glance(&payload), Some(STAMP), "{length}");
+            assert_eq!(payloads(2).glance(&payload), None, "{length}");
+        }
+        for length in 0..HEAD {
+            let payload = payload(length);
+            assert_eq!((payload.len(), payloads(1).glance(&payload)), (length, None));
         }
     }
 

@@ -219,3 +219,42 @@ fn none_floods() {
     assert!(stderr.contains("expected a number from 1 to 65535, or none"), "{outcome}");
     assert_eq!(outcome.code(), Some(2), "{outcome}");
 }
+
+#[test]
+fn without_verification_what_comes_is_only_counted() {
+    let broker = FaultyBroker::start(Wrong::Lost(17));
+    let flags = ["-V", "5", "-q", "1", "-C", "100", "--pub", "1", "--sub", "1", "--drain", "0.2"];
+    for size in ["0", "10", "64"] {
+        let more = ["--size", size, "--verify", "none"];
+        let outcome = bench(&broker.url(), &[&flags[..], &more].concat()).run();
+        let object = object(&outcome);
+        // All are null but how many were to come.
+        assert_eq!(numbers(&object["verified"]), "sent 100", "{outcome}");
+        assert_eq!(object["verified"]["lost"], serde_json::Value::Null, "{outcome}");
+        let delivery = &object["latency"]["delivery"];
+        let has_times = size == "64";
+        assert_eq!(delivery["count"].as_u64() == Some(99), has_times, "{outcome}");
+        assert_eq!((&object["plan"]["verify"], outcome.code()), (&"none".into(), Some(0)));
+        broker.change(Wrong::Lost(17));
+    }
+    // What nobody has looked at proves nothing.
+    let more = ["--verify", "none", "--fail", "lost>0"];
+    let outcome = Program::new([&["bench", &broker.url()], &flags[..], &more].concat()).run();
+    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let line = "\nverified   nothing (--verify none): what came is counted, whatever it is\n";
+    assert!(text.contains(line), "{outcome}");
+    assert!(text.contains("\nfail       lost>0: no data\n"), "{outcome}");
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+}
+
+#[test]
+fn what_cannot_be_verified_needs_a_word() {
+    is_refused(&["--size", "31"], "--size 31: at least 32 bytes, or --verify none");
+    is_refused(&["--size", "16..64"], "--size 16: at least 32 bytes, or --verify none");
+    let retained = "--verify none: --retained is about which messages come";
+    is_refused(&["--verify", "none", "--retained"], retained);
+    is_refused(
+        &["--verify", "none", "--size", "8"],
+        "--size: at QoS 0 nobody knows whose message of under 32 bytes has arrived: add -M none, *",
+    );
+}

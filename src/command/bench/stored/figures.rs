@@ -13,6 +13,7 @@ use crate::command::bench::results::{
     ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MessageResults,
     Results, Second, Verified,
 };
+use crate::command::bench::verify::Verification;
 use crate::mqtt::reason::ReasonCode;
 
 /// How many seconds one entry of the series stands for at most.
@@ -120,8 +121,14 @@ fn messages(messages: &StoredMember<'_>) -> Result<MessageResults, String> {
 }
 
 fn verified(verified: &StoredMember<'_>) -> Result<Verified, String> {
-    let count = |name: &str| verified.get(name)?.count();
+    let found = |name: &str| verified.read(name, StoredMember::count);
+    let extent = match found("lost")? {
+        Some(_) => Verification::Full,
+        None => Verification::None,
+    };
+    let count = |name: &str| Ok::<_, String>(found(name)?.unwrap_or_default());
     Ok(Verified {
+        extent,
         copies: count("sent")?,
         lost: count("lost")?,
         duplicated: count("duplicated")?,

@@ -17,6 +17,7 @@ use crate::command::bench::payload::Sizes;
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::server::BenchServer;
+use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 
 /// The most connections of a kind, topics, and bytes of a payload.
@@ -48,6 +49,7 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
             qos: qos(&plan.get("qos")?)?,
             sub_qos: qos(&plan.get("sub_qos")?)?,
             sizes: sizes(&plan.get("size")?)?,
+            verification: verification(&plan)?,
             body: plan.read("body", |body| {
                 Ok(BodyFile { name: body.text()?.to_owned(), bytes: Bytes::new() })
             })?,
@@ -96,6 +98,16 @@ fn sizes(member: &StoredMember<'_>) -> Result<Sizes, String> {
         weighted.collect::<Option<Vec<_>>>().map(Sizes::Weighted)
     };
     parsed().ok_or_else(|| member.wrong("sizes such as 256, 64..1024 or 64:90,1024:9"))
+}
+
+/// It was added later.
+fn verification(plan: &StoredMember<'_>) -> Result<Verification, String> {
+    let read = |verify: &StoredMember<'_>| match verify.text()? {
+        "full" => Ok(Verification::Full),
+        "none" => Ok(Verification::None),
+        _ => Err(verify.wrong("full or none")),
+    };
+    Ok(plan.read("verify", read)?.unwrap_or_default())
 }
 
 fn pace(plan: &StoredMember<'_>) -> Result<LoadPace, String> {

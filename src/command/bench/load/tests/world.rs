@@ -24,6 +24,7 @@ use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::results::Results;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::steps::{StepOutcome, StepPlan};
+use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -75,6 +76,7 @@ fn plan(pace: LoadPace, pairs: usize, qos: QoS) -> LoadPlan {
             qos,
             sub_qos: qos,
             sizes: Sizes::Fixed(64),
+            verification: Verification::Full,
             body: None,
             window: None,
             properties: MessageProperties::default(),
