@@ -13,6 +13,7 @@ mod driver;
 mod options;
 mod places;
 mod stage;
+mod steering;
 mod waker;
 
 use std::cmp::Reverse;
@@ -32,9 +33,8 @@ use crate::transport::wire::Chunk;
 
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
-pub use connections::Connections;
+pub use connections::{ManyConnections, TcpEnd};
 pub use dial::FleetTarget;
-pub use disturbing::TcpEnd;
 #[cfg(test)]
 pub use driver::Steps;
 pub use driver::{Driver, Happening, Made};

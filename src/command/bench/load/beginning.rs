@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::connecting::ConnectionState;
 use super::team::{LoopOrder, LoopStage};
 use super::{Load, LoadPhase, RunDisplay, Window};
-use crate::client::fleet::Connections;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
 use crate::command::bench::config::WindowLength;
 use crate::mqtt::packet::Subscription;
@@ -14,7 +14,7 @@ use crate::mqtt::packet::Subscription;
 const FILTERS: usize = 100;
 
 impl<D: RunDisplay> Load<D> {
-    pub(super) fn subscribe(&mut self, fleet: &mut impl Connections, now: Instant) {
+    pub(super) fn subscribe(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for id in std::mem::take(&mut self.chores.subscribe) {
             let qos = self.context.load.messages.sub_qos;
             let filters = self.context.filters(id);
@@ -55,7 +55,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Connects, and goes on when the connections of all loops are there or have failed.
-    pub(super) fn connect(&mut self, fleet: &mut impl Connections, now: Instant) {
+    pub(super) fn connect(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for (id, intended) in self.connecting.due_first(now) {
             fleet.dial(id, intended, now);
         }
@@ -84,7 +84,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// The first loop decides that all go on.
-    fn go_on_connecting(&mut self, fleet: &mut impl Connections, now: Instant) {
+    fn go_on_connecting(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let stage = self.context.member.stage();
         if !self.context.member.leads() || !self.context.member.all_at(stage) {
             return;

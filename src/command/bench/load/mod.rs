@@ -38,7 +38,7 @@ use super::measure::LatencyTimes;
 use super::plan::Role;
 use super::results::{Results, Second};
 use super::steps::{StepOutcome, StepPlan};
-use crate::client::fleet::{Connections, Driver, Happening};
+use crate::client::fleet::{Driver, Happening, ManyConnections};
 use crate::mqtt::packet::Publish;
 use absences::Absences;
 use connecting::Connecting;
@@ -286,7 +286,7 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.print_figures();
     }
 
-    fn act(&mut self, fleet: &mut impl Connections, now: Instant) {
+    fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         self.listen(now);
         for id in std::mem::take(&mut self.chores.abandon) {
             fleet.abandon(id);

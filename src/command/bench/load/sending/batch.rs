@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::publisher::FINISHED;
 use super::{LoadSending, SentSink};
-use crate::client::fleet::Connections;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::load::context::Context;
 use crate::command::bench::payload::Stamp;
 use crate::mqtt::packet::Publish;
@@ -71,7 +71,7 @@ impl LoadSending {
     pub(super) fn hand_over(
         &mut self,
         publisher: usize,
-        fleet: &mut impl Connections,
+        fleet: &mut impl ManyConnections,
         context: &Context,
         batch: &DueBatch,
         sink: &mut SentSink<'_>,
@@ -158,7 +158,7 @@ impl LoadSending {
 
 /// Publishes messages one by one, up to the first that cannot be sent; returns how many.
 fn singly(
-    fleet: &mut impl Connections,
+    fleet: &mut impl ManyConnections,
     id: usize,
     head: &Rc<Publish>,
     payloads: &[Range<usize>],
