@@ -271,7 +271,13 @@ impl ManyConnections for Server {
         self.guests.get(id).is_some_and(|guest| guest.is_online)
     }
 
-    fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
+    fn subscribe(
+        &mut self,
+        id: usize,
+        subscriptions: Vec<Subscription>,
+        _: Properties,
+        now: Instant,
+    ) {
         let filters = subscriptions.iter().map(|one| one.filter.as_str().to_owned());
         self.guest(id).wanted.extend(filters);
         let guest = self.guest(id);
