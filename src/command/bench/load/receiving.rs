@@ -112,17 +112,16 @@ impl Receiving {
         sink: &mut ReceivedSink<'_>,
         now: u64,
     ) -> Option<FirstCopy> {
+        let stamp = context.payloads.read(payload);
+        if stamp == Err(PayloadFault::Foreign) {
+            // Nothing that is waited for.
+            sink.verified.foreign += 1;
+            return None;
+        }
         self.latest = now;
-        let stamp = match context.payloads.read(payload) {
-            Ok(stamp) => stamp,
-            Err(PayloadFault::Foreign) => {
-                sink.verified.foreign += 1;
-                return None;
-            }
-            Err(PayloadFault::Corrupted) => {
-                sink.verified.corrupted += 1;
-                return None;
-            }
+        let Ok(stamp) = stamp else {
+            sink.verified.corrupted += 1;
+            return None;
         };
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);
