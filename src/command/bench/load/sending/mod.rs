@@ -183,6 +183,13 @@ impl LoadSending {
         self.publishers.iter().filter(cannot).map(|of| of.unsent(end)).sum()
     }
 
+    /// Since when nothing can be sent: whoever has something left waits for the server.
+    pub fn stuck_since(&self) -> Option<u64> {
+        let left = || self.publishers.iter().filter(|of| of.wait != WaitReason::Done);
+        let is_stuck = !left().any(LoadPublisher::waits_for_us);
+        left().map(|of| of.since).max().filter(|_| is_stuck)
+    }
+
     /// A publisher will not be online again.
     pub fn give_up(&mut self, publisher: usize) {
         self.publishers[publisher].wait = WaitReason::Done;
