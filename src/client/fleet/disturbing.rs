@@ -4,16 +4,8 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use super::connection::{FleetConnection, Queued};
+use super::connections::TcpEnd;
 use crate::mqtt::session::{Config, Lifetime, Session};
-
-/// How TCP is ended under a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TcpEnd {
-    /// By a reset: what was not sent, or not read, is lost.
-    Reset,
-    /// By a FIN after what was sent.
-    Fin,
-}
 
 impl FleetConnection {
     /// Ends TCP under it.

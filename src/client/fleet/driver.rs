@@ -7,7 +7,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::transport::TlsHandshake;
 
 use super::cause::Cause;
-use super::connections::Connections;
+use super::connections::ManyConnections;
 
 /// How long each step of a connection took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub trait Driver {
     fn asked_for_figures(&mut self, now: Instant);
 
     /// Does what is due: dials, subscribes, publishes, closes.
-    fn act(&mut self, fleet: &mut impl Connections, now: Instant);
+    fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant);
 
     /// When [`Driver::act`] has something to do, if nothing happens before.
     fn next_due(&self) -> Option<Instant>;

@@ -12,6 +12,7 @@ mod disturbing;
 mod driver;
 mod options;
 mod stage;
+mod steering;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -30,9 +31,8 @@ use crate::transport::wire::Chunk;
 
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
-pub use connections::Connections;
+pub use connections::{ManyConnections, TcpEnd};
 pub use dial::FleetTarget;
-pub use disturbing::TcpEnd;
 #[cfg(test)]
 pub use driver::Steps;
 pub use driver::{Driver, Happening, Made};

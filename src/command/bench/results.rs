@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::disturbances::{CutPlan, StallPlan};
-use super::joining::add_counts;
 use super::measure::LatencyTimes;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
@@ -55,15 +54,6 @@ impl ConnectionResults {
             reconnected: 0,
             ..self.clone()
         }
-    }
-
-    /// Adds what a further step has done to the same connections.
-    pub fn add_step(&mut self, step: &Self) {
-        let Self { failed, disconnected, reconnected, .. } = std::mem::take(self);
-        *self = Self { failed, disconnected, reconnected, ..step.clone() };
-        add_counts(&mut self.failed, &step.failed);
-        add_counts(&mut self.disconnected, &step.disconnected);
-        self.reconnected += step.reconnected;
     }
 }
 

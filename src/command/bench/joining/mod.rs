@@ -83,6 +83,15 @@ pub fn add_counts<K: Ord + Copy>(to: &mut BTreeMap<K, u64>, other: &BTreeMap<K, 
 }
 
 impl ConnectionResults {
+    /// Adds what a further step has done to the same connections.
+    pub fn add_step(&mut self, step: &Self) {
+        let Self { failed, disconnected, reconnected, .. } = std::mem::take(self);
+        *self = Self { failed, disconnected, reconnected, ..step.clone() };
+        add_counts(&mut self.failed, &step.failed);
+        add_counts(&mut self.disconnected, &step.disconnected);
+        self.reconnected += step.reconnected;
+    }
+
     fn add(&mut self, other: &Self, joined: Joined) {
         self.wanted += other.wanted;
         self.made += other.made;

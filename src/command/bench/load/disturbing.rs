@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
 use super::{Load, RunDisplay};
-use crate::client::fleet::{Connections, Made, TcpEnd};
+use crate::client::fleet::{Made, ManyConnections, TcpEnd};
 use crate::command::bench::clock::number;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CutKind, CutPlan};
@@ -13,7 +13,7 @@ use crate::mqtt::qos::QoS;
 
 impl<D: RunDisplay> Load<D> {
     /// Does what is due to connections, and begins those again that come back.
-    pub(super) fn disturb(&mut self, fleet: &mut impl Connections, now: Instant) {
+    pub(super) fn disturb(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         while let Some((_, cut)) = self.next_cut().filter(|(at, _)| *at <= now) {
             self.cut(cut, fleet, now);
         }
@@ -44,7 +44,7 @@ impl<D: RunDisplay> Load<D> {
         is_in_it.then(|| self.context.clock.instant(self.seconds.began() + number(after)))
     }
 
-    fn cut(&mut self, cut: CutPlan, fleet: &mut impl Connections, now: Instant) {
+    fn cut(&mut self, cut: CutPlan, fleet: &mut impl ManyConnections, now: Instant) {
         let plan = self.context.load.plan;
         let mut ids = cut.who.ids(&plan);
         ids.retain(|id| self.connecting.state(*id) == ConnectionState::Ready);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::connecting::ConnectionState;
 use super::sending::OpenMessage;
 use super::{Load, LoadPhase, RunDisplay};
-use crate::client::fleet::Connections;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
 use crate::command::bench::results::MessageResults;
 use crate::mqtt::qos::QoS;
@@ -164,7 +164,7 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
-    pub(super) fn close(&mut self, fleet: &mut impl Connections, since: Instant, now: Instant) {
+    pub(super) fn close(&mut self, fleet: &mut impl ManyConnections, since: Instant, now: Instant) {
         self.connecting.stop();
         self.absences.redial.clear();
         for id in 0..self.context.load.plan.connections() {

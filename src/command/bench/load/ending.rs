@@ -6,7 +6,7 @@ use super::absences::Redial;
 use super::watcher::Watcher;
 use super::wills::Wills;
 use super::{Context, Load, LoadPhase, RunDisplay};
-use crate::client::fleet::Connections;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::config::SessionKeeping;
 
 /// How long ending all sessions takes at most.
@@ -50,7 +50,7 @@ impl<D: RunDisplay> Load<D> {
     /// Makes a clean connection for each session, which ends it.
     pub(super) fn end_sessions(
         &mut self,
-        fleet: &mut impl Connections,
+        fleet: &mut impl ManyConnections,
         since: Instant,
         now: Instant,
     ) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::sending::SentSink;
 use super::{AfterSecond, Load, LoadPhase, RunDisplay, SecondsOver, Window};
-use crate::client::fleet::Connections;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
 use crate::command::bench::results::LoadEnding;
 
@@ -13,7 +13,7 @@ use crate::command::bench::results::LoadEnding;
 const GRACE: Duration = Duration::from_millis(250);
 
 impl<D: RunDisplay> Load<D> {
-    pub(super) fn send(&mut self, fleet: &mut impl Connections, now: Instant) {
+    pub(super) fn send(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let at = self.context.clock.number(now);
         if !self.seconds.has_begun() && at >= self.context.window.begin {
             let Window { start, begin, .. } = self.context.window;

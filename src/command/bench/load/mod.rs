@@ -36,7 +36,7 @@ use super::measure::LatencyTimes;
 use super::plan::Role;
 use super::results::{LoadEnding, Results, Second};
 use super::steps::{StepOutcome, StepPlan};
-use crate::client::fleet::{Connections, Driver, Happening};
+use crate::client::fleet::{Driver, Happening, ManyConnections};
 use crate::mqtt::packet::Publish;
 use absences::Absences;
 use connecting::Connecting;
@@ -273,7 +273,7 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.display.print(&results);
     }
 
-    fn act(&mut self, fleet: &mut impl Connections, now: Instant) {
+    fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for id in std::mem::take(&mut self.chores.abandon) {
             fleet.abandon(id);
         }

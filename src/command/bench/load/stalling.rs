@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
 use super::{Load, LoadPhase, RunDisplay};
-use crate::client::fleet::Connections;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::disturbances::StallPlan;
 
 /// How many connections are ended in one turn at most.
@@ -13,7 +13,7 @@ const AT_ONCE: usize = 64;
 
 impl<D: RunDisplay> Load<D> {
     /// Begins and ends the stalls that are due.
-    pub(super) fn stall(&mut self, fleet: &mut impl Connections, now: Instant) {
+    pub(super) fn stall(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let at = self.context.clock.number(now);
         while let Some((_, stall)) = self.next_stall().filter(|(due, _)| *due <= now) {
             let mut ids = stall.who.ids(&self.context.load.plan);
@@ -43,7 +43,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Ends the connections whose turn it is; they are made anew when they have ended.
-    pub(super) fn churn(&mut self, fleet: &mut impl Connections, now: Instant) {
+    pub(super) fn churn(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let at = self.context.clock.number(now);
         let connections = self.context.load.plan.connections();
         for _ in 0..AT_ONCE {

@@ -49,7 +49,7 @@ fn verdict(text: &str, missed: &[String], outcome: &Outcome) -> Result<Verdict, 
 
 /// What is above its target.
 fn above(name: &str, value: f64, target: f64, missed: &mut Vec<String>) {
-    if !(value <= target) {
+    if value.is_nan() || value > target {
         missed.push(format!("{name} {value:.2} above {target:.2}"));
     }
 }
@@ -208,7 +208,7 @@ fn slope(bench: &Bench) -> Result<Verdict, Failure> {
     let flags = "--connect-rate 1000 --for 1s";
     let (few, first) = standing(bench, 1000, flags)?;
     let (many, outcome) = standing(bench, 5000, flags)?;
-    let (each, base) = ((many - few) / 4000.0, first.number("/generator/rss_before") / 1048_576.0);
+    let (each, base) = ((many - few) / 4000.0, first.number("/generator/rss_before") / 1_048_576.0);
     let mut missed = Vec::new();
     above("KiB a connection", each, 16.0, &mut missed);
     above("MiB before", base, 16.0, &mut missed);

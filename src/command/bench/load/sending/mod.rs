@@ -12,7 +12,7 @@ use bytes::BytesMut;
 
 use super::context::Context;
 use super::window::Window;
-use crate::client::fleet::Connections;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::config::{LoadPace, LoadPlan};
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::schedule::SendSchedule;
@@ -179,7 +179,7 @@ impl LoadSending {
     /// Sends what is due.
     pub fn act(
         &mut self,
-        fleet: &mut impl Connections,
+        fleet: &mut impl ManyConnections,
         context: &Context,
         sink: &mut SentSink<'_>,
         now: u64,
@@ -203,7 +203,7 @@ impl LoadSending {
     fn send(
         &mut self,
         publisher: usize,
-        fleet: &mut impl Connections,
+        fleet: &mut impl ManyConnections,
         context: &Context,
         sink: &mut SentSink<'_>,
     ) {
@@ -297,7 +297,7 @@ impl LoadSending {
 }
 
 /// What a connection waits for that took less than there was.
-fn refusal(fleet: &mut impl Connections, id: usize, qos: QoS) -> WaitReason {
+fn refusal(fleet: &mut impl ManyConnections, id: usize, qos: QoS) -> WaitReason {
     if fleet.is_congested(id) {
         WaitReason::Socket
     } else if qos == QoS::AtMostOnce || fleet.can_publish(id, qos) {

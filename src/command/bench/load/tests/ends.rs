@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::server::{Change, Server, Treatment};
+use super::rules::{Change, Treatment};
+use super::server::Server;
 use super::{is, millis, world};
 use crate::command::bench::results::LoadEnding;
 use crate::mqtt::qos::QoS;

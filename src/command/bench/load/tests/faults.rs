@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::server::{Change, Rules, Server, Treatment};
+use super::rules::{Change, Rules, Treatment};
+use super::server::Server;
 use super::{is, millis, world};
 use crate::client::fleet::Cause;
 use crate::command::bench::config::WindowLength;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::server::{Rules, Server, Treatment};
+use super::rules::{Rules, Treatment};
+use super::server::Server;
 use super::{is, millis, world};
 use crate::command::bench::config::WindowLength;
 use crate::command::bench::judge::{LoadLimit, Steadiness};

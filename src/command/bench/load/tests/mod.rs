@@ -4,6 +4,7 @@
 mod ends;
 mod faults;
 mod limits;
+mod rules;
 mod sending;
 mod server;
 mod stalled;

@@ -1,6 +1,7 @@
 //! What is sent, and when.
 
-use super::server::{Rules, Server, Treatment};
+use super::rules::{Rules, Treatment};
+use super::server::Server;
 use super::{is, millis, world};
 use crate::command::bench::config::{LoadPace, WindowLength};
 use crate::command::bench::judge::LoadLimit;

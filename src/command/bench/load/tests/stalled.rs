@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::server::{Rules, Server, Treatment};
+use super::rules::{Rules, Treatment};
+use super::server::Server;
 use super::world::{self, Outcome};
 use super::{is, millis};
 use crate::command::bench::config::WindowLength;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::server::{Rules, Server};
+use super::rules::Rules;
+use super::server::Server;
 use super::{is, millis, world};
 use crate::client::fleet::Cause;
 use crate::command::bench::config::WindowLength;
