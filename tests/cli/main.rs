@@ -54,6 +54,7 @@ mod summary;
 mod terminal;
 mod terminal_progress;
 mod terminal_watch;
+mod test_ends;
 mod test_verbs;
 mod timeouts;
 mod tls;
