@@ -13,6 +13,7 @@ use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
 use super::journal::Evidence;
 use super::points::{self, Harm, Point, Severity, Way};
 use super::probes::PointProbe;
+use super::select::PointSelection;
 use crate::exit::Exit;
 use crate::mqtt::version::Version;
 
@@ -134,9 +135,11 @@ pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
     points::groups().iter().map(|group| (group.name, count(group.name))).collect()
 }
 
-/// After this many times `--timeout` the default set asks nothing more: a healthy server takes
-/// about 10 s for all of it.
-const LONGEST_RUN: u32 = 6;
+/// When nothing more is asked. A healthy server takes about 10 s for the default set, and about 3
+/// minutes for the full one, however short `--timeout` is.
+fn longest_run(selection: &PointSelection, timeout: Duration) -> Duration {
+    if selection.is_default() { timeout * 6 } else { Duration::from_secs(300) + timeout * 30 }
+}
 
 /// Whether the server limits how many connections it takes in a time.
 enum RateLimit {
@@ -158,9 +161,9 @@ fn run(
 ) -> RunEnd {
     let tasks = tasks::left(&bench.target, done);
     let target = &bench.target;
-    let is_bounded = target.selection.is_default();
-    let until = is_bounded.then(|| bench.journal.began + target.timeout * LONGEST_RUN);
-    let mut runner = Runner { bench, tell, until, dead: None, limit: RateLimit::NotSeen };
+    let longest = longest_run(&target.selection, target.timeout);
+    let until = bench.journal.began + longest;
+    let mut runner = Runner { bench, tell, until, longest, dead: None, limit: RateLimit::NotSeen };
     let failure = match (runner.meet(), after) {
         (Some(_), Some(point)) => {
             runner.dead = Some(point.to_owned());
@@ -179,8 +182,9 @@ fn run(
 struct Runner<'a> {
     bench: &'a mut Bench,
     tell: &'a mut dyn FnMut(RunNews),
-    /// When no more points are asked, if there is such a time.
-    until: Option<Instant>,
+    /// When no more points are asked, and how long that is after the beginning.
+    until: Instant,
+    longest: Duration,
     /// The server does not answer any more: since which point.
     dead: Option<String>,
     limit: RateLimit,
@@ -228,9 +232,22 @@ impl Runner<'_> {
         }
     }
 
-    /// Opens the first connection, in the newest version that is spoken. Without one there is
-    /// little to ask.
+    /// Opens the first connection, in the newest version that is spoken; where the network may have
+    /// kept it from that, once more. Without one there is little to ask.
     fn meet(&mut self) -> Option<Failure> {
+        let first = self.connect()?;
+        if first.doubt == Doubt::None {
+            return Some(first);
+        }
+        self.bench.known.plain_answer = None;
+        let again = self.connect();
+        if again.is_none() {
+            self.bench.journal.observe("offer-mqtt", None, Verdict::Fail, first.words);
+        }
+        again
+    }
+
+    fn connect(&mut self) -> Option<Failure> {
         self.bench.begin_as("connect", None);
         match self.bench.shared() {
             Ok(conn) => {
@@ -241,7 +258,7 @@ impl Runner<'_> {
             Err(Stop::Interrupted) => None,
             Err(stop) => {
                 let words = stop.finding().observed;
-                let unknown = Failure { exit: Exit::Refused, words };
+                let unknown = Failure { exit: Exit::Refused, words, doubt: Doubt::None };
                 Some(self.bench.failure.clone().unwrap_or(unknown))
             }
         }
@@ -253,11 +270,14 @@ impl Runner<'_> {
             return self.record(task, finding, Duration::ZERO);
         }
         let began = Instant::now();
-        let first = self.attempt_unless_limited(task, probe);
+        let first = self.attempt(task, probe);
         let evidence = self.bench.journal.take_evidence();
         let mut asked = Findings { finding: first, tries: 1, evidence };
-        if is_doubtful(&asked.finding) {
+        if is_doubtful(&asked.finding) || self.is_cut_off(&asked.finding) {
             self.ask_again(task, probe, &mut asked);
+        }
+        if self.is_turned_away(task) {
+            asked.finding = self.ask_after_rest(task, probe);
         }
         let was_cut = self.bench.asked.saw_unexpected_end;
         self.bench.end_point();
@@ -278,13 +298,21 @@ impl Runner<'_> {
         if is_doubtful(&again) {
             self.leave(task);
         }
-        if again.verdict == Verdict::Fail {
+        let is_cut_off = asked.finding.verdict == Verdict::Unknown;
+        if again.verdict == Verdict::Fail || is_cut_off && again.verdict == Verdict::Unknown {
             asked.evidence = self.bench.journal.take_evidence();
             asked.finding = again;
         } else {
             let words = format!("{FLAKY}1 of 2: {}", asked.finding.observed);
             asked.finding = Finding::warn(words);
         }
+    }
+
+    /// Whether it has got no connection, and may get one by another try.
+    fn is_cut_off(&self, finding: &Finding) -> bool {
+        let failure = self.bench.failure.as_ref();
+        let may_pass = failure.is_some_and(|failure| failure.doubt == Doubt::Network);
+        finding.verdict == Verdict::Unknown && finding.doubt == Doubt::Network && may_pass
     }
 
     /// Ends the connections of a try that failed. What the server makes of a shared one after that
@@ -429,4 +457,24 @@ fn is_possible(point: &Point, failure: &Failure, was_upgraded: bool) -> bool {
         _ => &["reach"],
     };
     groups.contains(&point.group()) || point.name == "offer-mqtt" && failure.exit == Exit::TimedOut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::points::Set;
+    use super::*;
+
+    #[test]
+    fn every_run_has_an_end() {
+        let longest = |set, only: &[&str], timeout| {
+            let only = only.iter().map(|&name| name.to_owned()).collect();
+            let selection = PointSelection { set, only, skip: Vec::new() };
+            longest_run(&selection, Duration::from_secs(timeout)).as_secs()
+        };
+        assert_eq!(longest(Set::Default, &[], 10), 60);
+        assert_eq!(longest(Set::Full, &[], 10), 600);
+        assert_eq!(longest(Set::Default, &["publish"], 10), 600);
+        // A healthy server needs its 3 minutes.
+        assert_eq!(longest(Set::Full, &[], 1), 330);
+    }
 }
