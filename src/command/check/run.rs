@@ -1,20 +1,21 @@
 //! The run: which points are asked, in which order, and what becomes of their findings.
 
 pub mod collect;
+mod first_connection;
 mod health;
 mod steadiness;
 mod tasks;
 mod unasked;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, BenchMemory, CheckTarget, Conn, Failure};
-use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
+use super::bench::{Bench, BenchMemory, CheckTarget, Failure};
+use super::finding::{Doubt, Finding, Probed, Stop, Verdict};
 use super::journal::Evidence;
 use super::points::{self, Harm, Point, Severity, Way};
 use super::probes::PointProbe;
 use super::select::PointSelection;
-use crate::exit::Exit;
 use crate::mqtt::version::Version;
 
 pub use steadiness::FLAKY;
@@ -191,18 +192,6 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Asks what can be asked of a server that cannot be connected to.
-    fn ask_possible(&mut self, tasks: Vec<Task>, failure: &Failure) {
-        for task in tasks {
-            if is_possible(task.point, failure, self.bench.known.was_upgraded) {
-                self.ask(task);
-            } else {
-                let words = format!("no connection: {}", failure.words);
-                self.record(task, Finding::unknown(words), Duration::ZERO);
-            }
-        }
-    }
-
     fn ask_all(&mut self, schedule: Schedule) {
         let Schedule { waiting, shared, alone, observed } = schedule;
         // With one client id there can be one connection at a time: these points wait in turn.
@@ -229,38 +218,6 @@ impl Runner<'_> {
         }
         for task in observed {
             self.ask(task);
-        }
-    }
-
-    /// Opens the first connection, in the newest version that is spoken; where the network may have
-    /// kept it from that, once more. Without one there is little to ask.
-    fn meet(&mut self) -> Option<Failure> {
-        let first = self.connect()?;
-        if first.doubt == Doubt::None {
-            return Some(first);
-        }
-        self.bench.known.plain_answer = None;
-        let again = self.connect();
-        if again.is_none() {
-            self.bench.journal.observe("offer-mqtt", None, Verdict::Fail, first.words);
-        }
-        again
-    }
-
-    fn connect(&mut self) -> Option<Failure> {
-        self.bench.begin_as("connect", None);
-        match self.bench.shared() {
-            Ok(conn) => {
-                self.bench.note_reached(conn);
-                self.bench.failure = None;
-                None
-            }
-            Err(Stop::Interrupted) => None,
-            Err(stop) => {
-                let words = stop.finding().observed;
-                let unknown = Failure { exit: Exit::Refused, words, doubt: Doubt::None };
-                Some(self.bench.failure.clone().unwrap_or(unknown))
-            }
         }
     }
 
@@ -338,50 +295,6 @@ impl Runner<'_> {
         tasks::panic_if_a_test_asks(task.point);
     }
 
-    fn begin_waiting(&mut self, task: Task) -> (Task, Begun) {
-        let PointProbe::Wait { begin, .. } = task.probe else { return (task, Begun::Not) };
-        if let Some(finding) = self.without_asking(task) {
-            self.record(task, finding, Duration::ZERO);
-            return (task, Begun::Not);
-        }
-        self.begin(task);
-        let conns = begin(self.bench);
-        if let Ok(conns) = &conns {
-            for conn in conns {
-                self.bench.connections.park(*conn);
-            }
-        }
-        let topic = self.bench.topic("");
-        self.bench.end_point();
-        (task, Begun::At { conns, topic, since: Instant::now() })
-    }
-
-    fn finish_waiting(&mut self, task: Task, begun: Begun) {
-        let (PointProbe::Wait { finish, .. }, Begun::At { conns, topic, since }) =
-            (task.probe, begun)
-        else {
-            return;
-        };
-        // What ended at its beginning has its finding already.
-        let is_lost = self.dead.is_some() && conns.is_ok();
-        if let Some(words) = self.lost_server().filter(|_| is_lost) {
-            return self.record(task, Finding::unknown(words), since.elapsed());
-        }
-        self.begin(task);
-        self.bench.resume(topic, since);
-        let probed = conns.and_then(|conns| {
-            let probed = finish(self.bench, &conns);
-            for conn in conns {
-                self.bench.close(conn);
-            }
-            probed
-        });
-        let finding = probed.unwrap_or_else(Stop::finding);
-        let evidence = self.bench.journal.take_evidence();
-        self.bench.end_point();
-        self.push(task, Findings { finding, tries: 1, evidence }, since.elapsed());
-    }
-
     /// The finding of a point that is not asked, or not to its end.
     fn record(&mut self, task: Task, finding: Finding, time: Duration) {
         let tries = u32::from(!time.is_zero());
@@ -439,24 +352,6 @@ impl Runner<'_> {
 /// Whether it failed, and another try may end otherwise.
 fn is_doubtful(finding: &Finding) -> bool {
     finding.verdict == Verdict::Fail && finding.doubt == Doubt::Network
-}
-
-/// How far a point is that waits.
-enum Begun {
-    Not,
-    At { conns: StepResult<Vec<Conn>>, topic: String, since: Instant },
-}
-
-/// Whether a point can be asked of a server that cannot be connected to.
-fn is_possible(point: &Point, failure: &Failure, was_upgraded: bool) -> bool {
-    let groups: &[&str] = match failure.exit {
-        Exit::Upgrade => &["reach", "tls", "upgrade"],
-        Exit::Refused => &["reach", "tls", "upgrade", "connect"],
-        Exit::TimedOut if was_upgraded => &["reach", "tls", "upgrade", "connect"],
-        Exit::Tls => &["reach", "tls"],
-        _ => &["reach"],
-    };
-    groups.contains(&point.group()) || point.name == "offer-mqtt" && failure.exit == Exit::TimedOut
 }
 
 #[cfg(test)]
