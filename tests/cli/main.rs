@@ -64,6 +64,7 @@ mod upgrade;
 mod usage;
 mod watching;
 mod watching_reconnect;
+mod wrong_secrets;
 
 mod support {
     //! What the tests are made of.

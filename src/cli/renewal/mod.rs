@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
 
 use super::credentials::CredentialFlags;
-use super::field::LONGEST_FIELD;
+use super::field::{LONGEST_FIELD, check_text};
 use super::secret::SecretReader;
 use super::upgrade::{UpgradeFlags, add_header};
 use crate::client::credentials::{CredentialCommand, CredentialSource, FreshCredentials};
@@ -99,6 +99,7 @@ impl Renewal {
     fn check(&self, credentials: &Credentials) -> Result<()> {
         let length = credentials.password.as_ref().map_or(0, Bytes::len);
         ensure!(length <= LONGEST_FIELD, "the password has more than 65535 bytes");
+        check_text("username", credentials.username.as_deref())?;
         let is_lonely = credentials.password.is_some() && credentials.username.is_none();
         ensure!(
             !is_lonely || self.oldest.has_properties(),

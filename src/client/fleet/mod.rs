@@ -6,36 +6,35 @@
 
 mod cause;
 mod connection;
+mod connections;
 mod dial;
 mod disturbing;
 mod driver;
 mod options;
 mod stage;
+mod steering;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::mqtt::packet::{Publish, Subscription};
-use crate::mqtt::property::Properties;
-use crate::mqtt::qos::QoS;
-use crate::mqtt::session::{self, Unsendable};
+use crate::mqtt::session;
 use crate::signals::{QuitWatch, Signals};
 use crate::transport::wire::Chunk;
 
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
+pub use connections::{ManyConnections, TcpEnd};
 pub use dial::FleetTarget;
-pub use disturbing::TcpEnd;
+#[cfg(test)]
+pub use driver::Steps;
 pub use driver::{Driver, Happening, Made};
 pub use options::{FleetOptions, FleetServer};
 pub use stage::ConnectionStage;
@@ -129,13 +128,6 @@ impl Fleet {
         self.connections.len() - 1
     }
 
-    /// Begins a connection, which was to begin at `intended`.
-    pub fn dial(&mut self, id: usize, intended: Instant, now: Instant) {
-        if let Err(cause) = self.begin(id, intended, now) {
-            self.happened.push_back((id, Happening::NotMade(cause)));
-        }
-    }
-
     fn begin(&mut self, id: usize, intended: Instant, now: Instant) -> Result<(), Cause> {
         let local = self.options.local(id);
         let socket = self.options.server(id).target.begin(local);
@@ -152,58 +144,6 @@ impl Fleet {
         self.connections[id].begin(socket, intended, now);
         self.arm(id);
         Ok(())
-    }
-
-    /// Subscribes; the answer is told as [`Happening::Subscribed`].
-    pub fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
-        let connection = &mut self.connections[id];
-        connection.session().subscribe(subscriptions, Properties::default());
-        connection.note_subscribe(now);
-        self.queue_write(id);
-        self.arm(id);
-    }
-
-    /// Whether one more message of this QoS may be published now.
-    pub fn can_publish(&mut self, id: usize, qos: QoS) -> bool {
-        let connection = &mut self.connections[id];
-        !connection.is_congested() && connection.session().can_publish(qos)
-    }
-
-    /// Whether the server does not take what is sent to this connection.
-    pub fn is_congested(&self, id: usize) -> bool {
-        self.connections[id].is_congested()
-    }
-
-    /// Publishes messages like `head`; see [`session::Session::publish_run`].
-    pub fn publish_run(
-        &mut self,
-        id: usize,
-        head: &Rc<Publish>,
-        token: u64,
-        next: impl FnMut(usize) -> Option<Range<usize>>,
-    ) -> u64 {
-        self.queue_write(id);
-        self.connections[id].session().publish_run(head, token, next)
-    }
-
-    /// Publishes a message that is too large for a run.
-    pub fn publish(&mut self, id: usize, message: Publish, token: u64) -> Result<(), Unsendable> {
-        self.queue_write(id);
-        self.connections[id].session().publish(message, token)
-    }
-
-    /// Ends a connection in order; [`Happening::Closed`] tells that it has ended.
-    pub fn close(&mut self, id: usize, now: Instant) {
-        if self.connections[id].close(now) {
-            self.arm(id);
-        } else {
-            self.happened.push_back((id, Happening::Closed));
-        }
-    }
-
-    /// Ends a connection at once.
-    pub fn abandon(&mut self, id: usize) {
-        self.connections[id].drop_link();
     }
 
     /// Runs until the driver is over.

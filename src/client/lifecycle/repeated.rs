@@ -18,8 +18,9 @@ const SOON: Duration = Duration::from_secs(1);
 /// reconnects after a pause of a few seconds.
 const SHORT: Duration = Duration::from_secs(10);
 
-/// Idle limits are at least this long.
-const SHORTEST_IDLE: Duration = Duration::from_millis(900);
+/// Idle limits are at least this long: against a shorter one no keep alive helps, which has a whole
+/// number of seconds. What ends each second is more likely a token.
+const SHORTEST_IDLE: Duration = Duration::from_millis(1_600);
 
 /// Two idle times that differ by less are the same limit.
 const SAME: Duration = Duration::from_millis(250);

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::comparison::settings;
 use super::config::{LoadPace, LoadPlan};
 use super::figures::RunFigures;
+use super::joining::Joined;
 use super::part::RunPart;
-use super::results::{Joined, Second};
+use super::results::Second;
 use super::stored::StoredRun;
 use crate::format::time::since_1970;
 

@@ -80,6 +80,12 @@ impl Pair {
         self.distinct += 1;
     }
 
+    /// The numbers that have not come and are forgotten when `sequence` comes.
+    pub fn forgotten_by(&self, sequence: u64) -> impl Iterator<Item = u64> {
+        let from = self.next.saturating_sub(WINDOW);
+        (from..(sequence + 1).saturating_sub(WINDOW)).filter(|number| !self.has(*number))
+    }
+
     /// The reader is away without a session: it is promised nothing until its next message.
     pub fn leave(&mut self) {
         self.promise = Promise::Broken;
@@ -123,7 +129,7 @@ mod tests {
         for seed in 0..200 {
             let mut random = fastrand::Rng::with_seed(seed);
             let (mut pair, mut set) = (Pair::default(), BTreeSet::new());
-            let mut highest = None::<u64>;
+            let (mut highest, mut forgotten) = (None::<u64>, Vec::new());
             let reach = [3, 100, 1024, 3000][random.usize(0..4)];
             let mut latest = 0_u64;
             for _ in 0..5000 {
@@ -141,6 +147,7 @@ mod tests {
                     Some(highest) if sequence < highest => Arrived::Reordered,
                     _ => Arrived::First,
                 };
+                forgotten.extend(pair.forgotten_by(sequence));
                 assert_eq!(pair.observe(sequence), expected, "seed {seed}, {sequence}");
                 if expected != Arrived::Undecided {
                     set.insert(sequence);
@@ -149,6 +156,8 @@ mod tests {
                 assert!(pair.has(sequence));
             }
             assert_eq!(pair.distinct, set.len() as u64, "seed {seed}");
+            let absent = (0..pair.next.saturating_sub(WINDOW)).filter(|it| !set.contains(it));
+            assert!(forgotten.into_iter().eq(absent), "seed {seed}");
             let expected = (latest + 1 - set.len() as u64, 0);
             assert_eq!(pair.judge(latest + 1), expected, "seed {seed}");
         }

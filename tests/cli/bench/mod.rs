@@ -9,6 +9,7 @@ mod reports;
 mod retained;
 mod runs;
 mod schema;
+mod served;
 mod stalls;
 
 use serde_json::Value;

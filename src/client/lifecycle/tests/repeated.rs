@@ -169,6 +169,8 @@ fn the_same_silence_twice_is_an_idle_limit() {
 fn different_silences_are_none() {
     assert_eq!(idle(&[60_000, 30_000, 60_000]), 0);
     assert_eq!(idle(&[100, 100, 100]), 0, "that short is no silence");
+    assert_eq!(idle(&[1_000, 1_100, 1_000]), 0, "no keep alive is shorter");
+    assert_eq!(idle(&[2_000, 2_100]), 1);
 }
 
 /// A third end after the same silence is not blamed on another client.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
 use super::{Load, LoadPhase, RunDisplay, Window};
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
 use crate::command::bench::config::WindowLength;
 use crate::mqtt::packet::Subscription;
@@ -13,7 +13,7 @@ use crate::mqtt::packet::Subscription;
 const FILTERS: usize = 100;
 
 impl<D: RunDisplay> Load<D> {
-    pub(super) fn subscribe(&mut self, fleet: &mut Fleet, now: Instant) {
+    pub(super) fn subscribe(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for id in std::mem::take(&mut self.chores.subscribe) {
             let qos = self.context.load.messages.sub_qos;
             let filters = self.context.filters(id);
@@ -44,7 +44,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Connects, and goes on when all have connected or failed.
-    pub(super) fn connect(&mut self, fleet: &mut Fleet, now: Instant) {
+    pub(super) fn connect(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for (id, intended) in self.connecting.due_first(now) {
             fleet.dial(id, intended, now);
         }

@@ -68,6 +68,12 @@ impl Context {
         self.readers.iter().any(|readers| *readers > 0)
     }
 
+    /// How many copies of a message there are, about.
+    pub fn copies(&self) -> u64 {
+        let topics = self.readers.len().max(1) as u64;
+        self.readers.iter().sum::<u64>() / topics
+    }
+
     /// The token of message `number` of a publisher.
     pub fn token_of(&self, number: u64) -> u64 {
         u64::from(self.step) * STEP_TOKENS + number

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::connecting::ConnectionState;
 use super::sending::OpenMessage;
 use super::{Load, LoadPhase, RunDisplay};
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
+use crate::command::bench::results::MessageResults;
 use crate::mqtt::qos::QoS;
 
 /// How long it must have been silent when nothing is missing: what comes then is double.
@@ -147,19 +148,23 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn judge_acknowledgements(&mut self, open: &[OpenMessage]) {
         let window = self.context.window;
         let open = open.iter().filter(|(_, _, intended)| window.holds(*intended)).count();
-        let unsent = self.results.messages.unsent;
+        let unsent = match self.times.signal {
+            None => self.sending.unsent_in(&window),
+            Some(_) => 0,
+        };
         let latencies = &mut self.results.latencies;
         if self.context.load.messages.qos > QoS::AtMostOnce {
             latencies.acknowledgement.add_never(open as u64 + unsent);
         }
-        if self.context.has_readers() && self.results.messages.sent > 0 {
+        if self.context.has_readers() {
             // What was not sent did not arrive either.
-            let copies = self.results.messages.expected / self.results.messages.sent;
+            let MessageResults { expected, sent, .. } = self.results.messages;
+            let copies = expected.checked_div(sent).unwrap_or_else(|| self.context.copies());
             latencies.delivery.add_never(unsent * copies.max(1));
         }
     }
 
-    pub(super) fn close(&mut self, fleet: &mut Fleet, since: Instant, now: Instant) {
+    pub(super) fn close(&mut self, fleet: &mut impl ManyConnections, since: Instant, now: Instant) {
         self.connecting.stop();
         self.absences.redial.clear();
         for id in 0..self.context.load.plan.connections() {

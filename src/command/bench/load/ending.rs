@@ -6,7 +6,7 @@ use super::absences::Redial;
 use super::watcher::Watcher;
 use super::wills::Wills;
 use super::{Context, Load, LoadPhase, RunDisplay};
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::config::SessionKeeping;
 
 /// How long ending all sessions takes at most.
@@ -48,7 +48,12 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Makes a clean connection for each session, which ends it.
-    pub(super) fn end_sessions(&mut self, fleet: &mut Fleet, since: Instant, now: Instant) {
+    pub(super) fn end_sessions(
+        &mut self,
+        fleet: &mut impl ManyConnections,
+        since: Instant,
+        now: Instant,
+    ) {
         for id in std::mem::take(&mut self.leftovers.end) {
             fleet.close(id, now);
         }

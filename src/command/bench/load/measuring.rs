@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::sending::SentSink;
 use super::{AfterSecond, Load, LoadPhase, RunDisplay, SecondsOver, Window};
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
 use crate::command::bench::results::LoadEnding;
 
@@ -13,7 +13,7 @@ use crate::command::bench::results::LoadEnding;
 const GRACE: Duration = Duration::from_millis(250);
 
 impl<D: RunDisplay> Load<D> {
-    pub(super) fn send(&mut self, fleet: &mut Fleet, now: Instant) {
+    pub(super) fn send(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let at = self.context.clock.number(now);
         if !self.seconds.has_begun() && at >= self.context.window.begin {
             let Window { start, begin, .. } = self.context.window;
@@ -56,17 +56,10 @@ impl<D: RunDisplay> Load<D> {
     /// A condition is true: the run ends.
     fn end_early(&mut self, now: Instant) {
         self.results.ending = LoadEnding::FailedFast(now - self.times.began);
-        match self.phase {
-            LoadPhase::Sending => self.end_window(now),
-            LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
-            LoadPhase::Setting
-            | LoadPhase::Readers
-            | LoadPhase::Others
-            | LoadPhase::Draining
-            | LoadPhase::Closing(_)
-            | LoadPhase::Clearing(_)
-            | LoadPhase::Ending(_)
-            | LoadPhase::Over => {}
+        if self.phase == LoadPhase::Sending {
+            self.end_window(now);
+        } else if self.phase.is_loading() {
+            self.phase = LoadPhase::Holding(now);
         }
     }
 

@@ -22,6 +22,8 @@ mod sending;
 mod stalling;
 mod stalls;
 mod stepping;
+#[cfg(test)]
+mod tests;
 mod watcher;
 mod wills;
 mod window;
@@ -34,7 +36,7 @@ use super::measure::LatencyTimes;
 use super::plan::Role;
 use super::results::{LoadEnding, Results, Second};
 use super::steps::{StepOutcome, StepPlan};
-use crate::client::fleet::{Driver, Fleet, Happening};
+use crate::client::fleet::{Driver, Happening, ManyConnections};
 use crate::mqtt::packet::Publish;
 use absences::Absences;
 use connecting::Connecting;
@@ -72,6 +74,23 @@ enum LoadPhase {
     Ending(Instant),
     /// All is done.
     Over,
+}
+
+impl LoadPhase {
+    /// Whether the connections are under load: messages are sent, or they stand.
+    fn is_loading(self) -> bool {
+        match self {
+            Self::Holding(_) | Self::Sending => true,
+            Self::Setting
+            | Self::Readers
+            | Self::Others
+            | Self::Draining
+            | Self::Closing(_)
+            | Self::Clearing(_)
+            | Self::Ending(_)
+            | Self::Over => false,
+        }
+    }
 }
 
 /// What is shown while it runs.
@@ -254,7 +273,7 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.display.print(&results);
     }
 
-    fn act(&mut self, fleet: &mut Fleet, now: Instant) {
+    fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for id in std::mem::take(&mut self.chores.abandon) {
             fleet.abandon(id);
         }
@@ -321,16 +340,7 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn note_turn(&mut self, took: Duration) {
-        let is_measured = match self.phase {
-            LoadPhase::Holding(_) | LoadPhase::Sending | LoadPhase::Draining => true,
-            LoadPhase::Setting
-            | LoadPhase::Readers
-            | LoadPhase::Others
-            | LoadPhase::Closing(_)
-            | LoadPhase::Clearing(_)
-            | LoadPhase::Ending(_)
-            | LoadPhase::Over => false,
-        };
+        let is_measured = self.phase.is_loading() || self.phase == LoadPhase::Draining;
         if is_measured && self.seconds.has_begun() {
             let (generator, took) = (&mut self.results.generator, number(took));
             generator.turn.add(took);

@@ -1,5 +1,7 @@
 //! The readers: what has come of each stream.
 
+use std::collections::BTreeSet;
+
 use super::context::Context;
 use super::retained::RetainedReads;
 use crate::command::bench::measure::LatencyTimes;
@@ -8,14 +10,21 @@ use crate::command::bench::plan::Plan;
 use crate::command::bench::results::{GroupResults, Latencies, MessageResults, Verified};
 use crate::command::bench::verify::{Arrived, Pair};
 use crate::mqtt::packet::Publish;
+use crate::mqtt::qos::QoS;
 
 /// A member that got nothing is starved if its group got so many messages a member.
 const ENOUGH: u64 = 10;
+
+/// So many numbers of messages that are absent are kept when their pair forgets them.
+const MOST_ABSENT: usize = 65_536;
 
 /// All readers.
 #[derive(Debug)]
 pub struct Receiving {
     pairs: Vec<Pair>,
+    /// Messages of QoS 1 and 2 that had not come when their pair forgot them: the pair, and the
+    /// number. One that was not acknowledged is not lost.
+    absent: BTreeSet<(usize, u64)>,
     /// How many first copies each member of a group got; empty without groups.
     members: Vec<u64>,
     /// What was retained before they subscribed.
@@ -84,6 +93,7 @@ impl Receiving {
         };
         Self {
             pairs,
+            absent: BTreeSet::new(),
             members: vec![0; members],
             retained,
             distinct: 0,
@@ -128,7 +138,13 @@ impl Receiving {
             sink.verified.corrupted += 1;
             return None;
         }
-        let arrived = self.pairs[plan.pair(reader, stream)].observe(stamp.sequence);
+        let place = plan.pair(reader, stream);
+        if context.load.messages.qos > QoS::AtMostOnce {
+            let forgotten = self.pairs[place].forgotten_by(stamp.sequence);
+            let room = MOST_ABSENT - self.absent.len();
+            self.absent.extend(forgotten.take(room).map(|number| (place, number)));
+        }
+        let arrived = self.pairs[place].observe(stamp.sequence);
         if !is_first_copy(arrived, head, plan, sink.verified) {
             return None;
         }
@@ -221,7 +237,8 @@ impl Receiving {
 
     /// Whether a message has come to a reader.
     pub fn has(&self, reader: usize, stream: usize, sequence: u64, context: &Context) -> bool {
-        self.pairs[context.load.plan.pair(reader, stream)].has(sequence)
+        let place = context.load.plan.pair(reader, stream);
+        self.pairs[place].has(sequence) && !self.absent.contains(&(place, sequence))
     }
 
     /// How many messages of a stream are lost at a reader, and how many missed.

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::wills::Wills;
 use super::{Load, LoadPhase, RunDisplay};
-use crate::client::fleet::{Cause, Fleet, Happening};
+use crate::client::fleet::{Cause, Happening, ManyConnections};
 use crate::command::bench::payload::Stamp;
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::qos::QoS;
@@ -71,7 +71,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Makes the watcher, and lets it set what is retained; then the subscribers begin.
-    pub(super) fn prepare(&mut self, fleet: &mut Fleet, now: Instant) {
+    pub(super) fn prepare(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let stage = self.leftovers.watcher.stage;
         if stage == WatcherStage::Absent {
             self.leftovers.watcher.stage = WatcherStage::Dialling;
@@ -87,7 +87,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// The watcher subscribes to the wills, if there are any.
-    fn watch(&self, fleet: &mut Fleet, now: Instant) -> WatcherStage {
+    fn watch(&self, fleet: &mut impl ManyConnections, now: Instant) -> WatcherStage {
         let Some(filter) = self.context.will_filter() else { return WatcherStage::Setting };
         let subscription = Subscription::new(filter, QoS::AtLeastOnce);
         fleet.subscribe(self.watcher_id(), vec![subscription], now);
@@ -95,7 +95,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Sets a retained message for each topic; whether all are acknowledged.
-    fn set_retained(&mut self, fleet: &mut Fleet, now: Instant) -> bool {
+    fn set_retained(&mut self, fleet: &mut impl ManyConnections, now: Instant) -> bool {
         if !self.context.load.messages.retain.is_set_before() {
             return true;
         }
@@ -114,7 +114,7 @@ impl<D: RunDisplay> Load<D> {
     /// Publishes a retained message to each topic; whether all are acknowledged.
     fn publish_retained(
         &mut self,
-        fleet: &mut Fleet,
+        fleet: &mut impl ManyConnections,
         mut payload: impl FnMut(&super::Context, usize) -> Bytes,
     ) -> bool {
         let id = self.watcher_id();
@@ -197,7 +197,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// All connections have ended: the watcher removes what is retained, and ends.
-    pub(super) fn clear(&mut self, fleet: &mut Fleet, since: Instant, now: Instant) {
+    pub(super) fn clear(&mut self, fleet: &mut impl ManyConnections, since: Instant, now: Instant) {
         let has_wills = self.context.will_filter().is_some();
         let stage = self.leftovers.watcher.stage;
         if stage == WatcherStage::Watching && has_wills && now < since + SILENCE {
@@ -225,7 +225,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// The watcher begins to remove what is retained, or ends if there is nothing.
-    fn begin_clearing(&mut self, fleet: &mut Fleet, now: Instant) {
+    fn begin_clearing(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let id = self.watcher_id();
         let clears = self.context.load.messages.retain.leaves_something();
         let has_sent = self.context.window.start > 0;

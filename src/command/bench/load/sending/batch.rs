@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::publisher::FINISHED;
 use super::{LoadSending, SentSink};
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::load::context::Context;
 use crate::command::bench::payload::Stamp;
 use crate::mqtt::packet::Publish;
@@ -71,7 +71,7 @@ impl LoadSending {
     pub(super) fn hand_over(
         &mut self,
         publisher: usize,
-        fleet: &mut Fleet,
+        fleet: &mut impl ManyConnections,
         context: &Context,
         batch: &DueBatch,
         sink: &mut SentSink<'_>,

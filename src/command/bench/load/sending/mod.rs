@@ -12,7 +12,7 @@ use bytes::BytesMut;
 
 use super::context::Context;
 use super::window::Window;
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::config::{LoadPace, LoadPlan};
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::schedule::SendSchedule;
@@ -154,6 +154,14 @@ impl LoadSending {
         self.publishers.iter().map(|of| of.unsent(end)).sum()
     }
 
+    /// The same without those that were due before the window.
+    pub fn unsent_in(&self, window: &Window) -> u64 {
+        let Window { start, begin, end } = *window;
+        let before = self.publishers.iter().filter(|of| of.schedule.is_some());
+        let before: u64 = before.map(|of| of.unsent(begin - start)).sum();
+        self.unsent(end.saturating_sub(start)) - before
+    }
+
     /// The same at publishers that cannot send now.
     pub fn held_up(&self, end: u64) -> u64 {
         let cannot = |of: &&LoadPublisher| {
@@ -169,7 +177,13 @@ impl LoadSending {
     }
 
     /// Sends what is due.
-    pub fn act(&mut self, fleet: &mut Fleet, context: &Context, sink: &mut SentSink<'_>, now: u64) {
+    pub fn act(
+        &mut self,
+        fleet: &mut impl ManyConnections,
+        context: &Context,
+        sink: &mut SentSink<'_>,
+        now: u64,
+    ) {
         self.write_off(context, sink.messages, now);
         for publisher in std::mem::take(&mut self.unblocked) {
             self.send(publisher, fleet, context, sink);
@@ -189,7 +203,7 @@ impl LoadSending {
     fn send(
         &mut self,
         publisher: usize,
-        fleet: &mut Fleet,
+        fleet: &mut impl ManyConnections,
         context: &Context,
         sink: &mut SentSink<'_>,
     ) {
@@ -283,7 +297,7 @@ impl LoadSending {
 }
 
 /// What a connection waits for that took less than there was.
-fn refusal(fleet: &mut Fleet, id: usize, qos: QoS) -> WaitReason {
+fn refusal(fleet: &mut impl ManyConnections, id: usize, qos: QoS) -> WaitReason {
     if fleet.is_congested(id) {
         WaitReason::Socket
     } else if qos == QoS::AtMostOnce || fleet.can_publish(id, qos) {

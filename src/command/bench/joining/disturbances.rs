@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::results::{
-    ChurnResults, CutResults, DisturbanceResults, GroupResults, Joined, RetainedResults,
-    StallResults, WillResults, add_counts, join,
+use super::{Joined, add_counts, join};
+use crate::command::bench::results::{
+    ChurnResults, CutResults, DisturbanceResults, GroupResults, RetainedResults, StallResults,
+    WillResults,
 };
 
 impl DisturbanceResults {
