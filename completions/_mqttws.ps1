@@ -516,6 +516,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--share-groups', '--share-groups', [CompletionResultType]::ParameterName, 'Subscribers form so many groups that share their subscriptions: each message comes once to a group, in any order')
             [CompletionResult]::new('--connect-rate', '--connect-rate', [CompletionResultType]::ParameterName, 'Connections a second')
             [CompletionResult]::new('--users', '--users', [CompletionResultType]::ParameterName, 'Give each connection the next of these: lines NAME:PASSWORD, again from the top after the last')
+            [CompletionResult]::new('--loops', '--loops', [CompletionResultType]::ParameterName, 'Use so many threads, each with its share of the connections')
             [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Messages a second, of all publishers together, such as 500, 20k or 1.5M')
             [CompletionResult]::new('--arrival', '--arrival', [CompletionResultType]::ParameterName, 'With `--rate`: at equal distances, or at random ones')
             [CompletionResult]::new('--tick', '--tick', [CompletionResultType]::ParameterName, 'With `--rate`: messages are due at multiples of this time, at most 10ms')

@@ -508,6 +508,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --share-groups 'Subscribers form so many groups that share their subscriptions: each message comes once to a group, in any order'
             cand --connect-rate 'Connections a second'
             cand --users 'Give each connection the next of these: lines NAME:PASSWORD, again from the top after the last'
+            cand --loops 'Use so many threads, each with its share of the connections'
             cand --rate 'Messages a second, of all publishers together, such as 500, 20k or 1.5M'
             cand --arrival 'With `--rate`: at equal distances, or at random ones'
             cand --tick 'With `--rate`: messages are due at multiples of this time, at most 10ms'

@@ -451,6 +451,7 @@ complete -c mqttws -n '__mqttws_verb bench' -l allow-remote -d 'Allow a load for
 complete -c mqttws -n '__mqttws_verb bench' -l dry-run -d 'Print the plan, and connect to nothing'
 complete -c mqttws -n '__mqttws_verb bench' -l users -r -F -d 'Give each connection the next of these: lines NAME:PASSWORD, again from the top after the last'
 complete -c mqttws -n '__mqttws_verb bench' -l tls-resume -d 'Let connections continue the TLS session of another one'
+complete -c mqttws -n '__mqttws_verb bench' -l loops -x -d 'Use so many threads, each with its share of the connections'
 complete -c mqttws -n '__mqttws_verb bench' -l rate -x -d 'Messages a second, of all publishers together, such as 500, 20k or 1.5M'
 complete -c mqttws -n '__mqttws_verb bench' -l arrival -x -a 'even poisson' -d 'With `--rate`: at equal distances, or at random ones'
 complete -c mqttws -n '__mqttws_verb bench' -l tick -x -d 'With `--rate`: messages are due at multiples of this time, at most 10ms'

@@ -44,6 +44,7 @@ mod publish;
 mod reconnect;
 mod records;
 mod redirect;
+mod renewed_trust;
 mod requests;
 mod serve;
 mod signals;

@@ -17,6 +17,9 @@ use crate::mqtt::packet::Credentials;
 use crate::mqtt::qos::QoS;
 use crate::report::Verbosity;
 
+/// The most loops.
+pub const MOST_LOOPS: usize = 256;
+
 /// What `bench` is asked to do.
 pub struct Config {
     /// Where to connect, and how: one for each server.
@@ -63,6 +66,8 @@ pub struct FleetPlan {
     pub local: Vec<IpAddr>,
     /// Whether TLS sessions are continued (`--tls-resume`).
     pub resumption: TlsResumption,
+    /// How many loops they are in; `None` is as many as there are cores for them.
+    pub loops: Option<usize>,
 }
 
 /// Whether a server beyond this machine and private networks may be loaded.

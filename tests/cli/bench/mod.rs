@@ -5,6 +5,7 @@ mod crew;
 mod cuts;
 mod faults;
 mod groups;
+mod loops;
 mod reports;
 mod retained;
 mod runs;

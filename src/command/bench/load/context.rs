@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::team::TeamMember;
 use super::window::Window;
 use crate::command::bench::clock::RunClock;
 use crate::command::bench::config::LoadPlan;
@@ -30,6 +31,8 @@ pub struct Context {
     pub start_at: Option<Instant>,
     /// How many steps there were before.
     pub step: u32,
+    /// This loop among the others.
+    pub member: TeamMember,
 }
 
 /// The tokens of a step begin at its number times this.
@@ -61,6 +64,23 @@ impl Context {
     /// The filter of all wills, if the connections have wills.
     pub fn will_filter(&self) -> Option<TopicFilter> {
         self.wills.as_ref().and_then(|prefix| TopicFilter::new(format!("{prefix}+")).ok())
+    }
+
+    /// How many loops there are.
+    #[expect(clippy::cast_precision_loss, reason = "there are at most a few hundred")]
+    pub fn loops(&self) -> f64 {
+        self.member.share.of as f64
+    }
+
+    /// The number of this one.
+    #[expect(clippy::cast_precision_loss, reason = "there are at most a few hundred")]
+    pub fn loop_number(&self) -> f64 {
+        self.member.share.number as f64
+    }
+
+    /// Where this loop keeps the pair of one of its readers and a stream.
+    pub fn pair(&self, reader: usize, stream: usize) -> usize {
+        self.load.plan.pair(self.member.share.place_of_reader(reader), stream)
     }
 
     /// Whether anyone reads.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::retained::RetainedReads;
+use super::team::LoopShare;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
@@ -83,8 +84,10 @@ fn is_first_copy(arrived: Arrived, head: &Publish, plan: &Plan, verified: &mut V
 impl Receiving {
     /// The readers before the start.
     pub fn new(context: &Context) -> Self {
-        let pairs = vec![Pair::default(); context.load.plan.pairs()];
         let plan = &context.load.plan;
+        // Each reader has as many as the others.
+        let each = plan.pairs() / plan.readers().max(1);
+        let pairs = vec![Pair::default(); each * context.member.share.readers(plan.readers())];
         let members = if plan.groups.is_some() { plan.subscribers } else { 0 };
         let retained = if context.load.messages.retain.is_set_before() {
             RetainedReads::new(plan)
@@ -138,7 +141,7 @@ impl Receiving {
             sink.verified.corrupted += 1;
             return None;
         }
-        let place = plan.pair(reader, stream);
+        let place = context.pair(reader, stream);
         if context.load.messages.qos > QoS::AtMostOnce {
             let forgotten = self.pairs[place].forgotten_by(stamp.sequence);
             let room = MOST_ABSENT - self.absent.len();
@@ -206,16 +209,19 @@ impl Receiving {
     }
 
     /// What the groups got, if there are any.
-    pub fn groups(&self, plan: &Plan) -> Option<GroupResults> {
+    pub fn groups(&self, plan: &Plan, share: LoopShare) -> Option<GroupResults> {
         let groups = plan.groups?;
+        let own = || (0..groups).filter(move |group| share.has_reader(*group));
+        let counts = || own().flat_map(|group| plan.members(group)).map(|id| self.members[id]);
         let mut results = GroupResults {
             groups: groups as u64,
             members: plan.subscribers as u64,
-            least: self.members.iter().min().copied().unwrap_or_default(),
-            most: self.members.iter().max().copied().unwrap_or_default(),
+            // A loop without groups has nothing to say.
+            least: counts().min()?,
+            most: counts().max()?,
             starved: 0,
         };
-        for group in 0..groups {
+        for group in own() {
             let got = || plan.members(group).map(|member| self.members[member]);
             // With fewer messages a member may have got none by chance.
             let is_enough = got().sum::<u64>() >= ENOUGH * got().count() as u64;
@@ -227,8 +233,8 @@ impl Receiving {
 
     /// A reader has lost its connections, and its session with them.
     pub fn leave(&mut self, reader: usize, context: &Context) {
-        for (_, place) in context.load.plan.pairs_of(reader) {
-            self.pairs[place].leave();
+        for (stream, _) in context.load.plan.pairs_of(reader) {
+            self.pairs[context.pair(reader, stream)].leave();
         }
         let plan = &context.load.plan;
         let topics = plan.topics_of_reader(reader).into_iter();
@@ -237,7 +243,7 @@ impl Receiving {
 
     /// Whether a message has come to a reader.
     pub fn has(&self, reader: usize, stream: usize, sequence: u64, context: &Context) -> bool {
-        let place = context.load.plan.pair(reader, stream);
+        let place = context.pair(reader, stream);
         self.pairs[place].has(sequence) && !self.absent.contains(&(place, sequence))
     }
 

@@ -31,10 +31,10 @@ impl LoadSending {
         }
     }
 
-    /// A copy of a message came to its reader (QoS 0): the window has room again.
-    pub fn arrived(&mut self, publisher: usize, context: &Context, now: u64) {
+    /// Copies of messages came to their readers (QoS 0): the window has room again.
+    pub fn arrived(&mut self, publisher: usize, count: u64, context: &Context, now: u64) {
         let of = &mut self.publishers[publisher];
-        of.arrived += 1;
+        of.arrived += count;
         of.progress = now;
         if of.wait == WaitReason::Window {
             self.unblock(publisher, context, now);

@@ -52,17 +52,24 @@ impl LoadSending {
         let load = &context.load;
         let count = load.plan.publishers;
         let publishers = (0..count).map(|publisher| {
+            let is_own = context.member.share.has_publisher(publisher);
             let schedule = match load.pace {
-                LoadPace::Open(offer) => {
+                LoadPace::Open(offer) if is_own => {
                     Some(SendSchedule::new(offer, publisher, count, load.seed))
                 }
-                LoadPace::Closed(_) => None,
+                LoadPace::Open(_) | LoadPace::Closed(_) => None,
+            };
+            // What another loop sends is not sent here.
+            let (quota, wait) = if is_own {
+                (quota(load.times.length, publisher, count), WaitReason::Offline)
+            } else {
+                (0, WaitReason::Done)
             };
             LoadPublisher {
                 schedule,
                 sent: 0,
-                quota: quota(load.times.length, publisher, count),
-                wait: WaitReason::Offline,
+                quota,
+                wait,
                 since: 0,
                 unfinished: VecDeque::new(),
                 first: 0,
@@ -84,6 +91,11 @@ impl LoadSending {
             doubtful: Vec::new(),
             buffer: BytesMut::new(),
         }
+    }
+
+    /// Whether the messages that have not arrived limit what is sent.
+    pub fn has_window_of_qos_0(&self) -> bool {
+        self.look_at.is_some()
     }
 
     /// A publisher is online: it may send from now on.

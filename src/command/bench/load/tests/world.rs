@@ -2,6 +2,7 @@
 //! clock that moves when nothing is left to do.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::server::Server;
@@ -15,7 +16,8 @@ use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
 use crate::command::bench::judge::{Circumstances, RunJudgement, ServerPlace, judge};
 use crate::command::bench::load::{
-    AfterSecond, Context, Found, Load, RunDisplay, SecondsOver, System, Window,
+    AfterSecond, Context, Found, Load, LoopTeam, RunDisplay, SecondDetail, SecondsOver, System,
+    TeamMember, Window,
 };
 use crate::command::bench::payload::{Payloads, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
@@ -181,6 +183,7 @@ pub fn run_until(plan: &LoadPlan, mut server: Server, signal: Option<Duration>) 
         readers: Vec::new(),
         step: 0,
         start_at: None,
+        member: TeamMember::new(&Arc::new(LoopTeam::new(1, SecondDetail::Second)), &plan.plan, 0),
     };
     let system = System { cpu: || Duration::ZERO, machine: || None };
     let display = StepJudge { longest: Duration::from_secs(1) };

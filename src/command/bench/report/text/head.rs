@@ -135,7 +135,8 @@ pub fn machine(report: &BenchReport<'_>) -> String {
         ServerPlace::Here => "this machine",
         ServerPlace::Elsewhere => "another machine",
     };
-    text + &format!("; 1 loop; the server is on {place}")
+    let loops = plural(report.results.generator.loops.len().max(1), "loop");
+    text + &format!("; {loops}; the server is on {place}")
 }
 
 /// `10,000/s to 160,000/s, x2`
