@@ -59,8 +59,10 @@ impl Choice for TemplateFlag {
         id: "template",
         short: None,
         long: Some("template"),
-        help: "Fill in the fields of -t and -m for each message: {n}, {n%100}, {time}, {unix_ms}, \
-               {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}; {{ and }} are braces",
+        // clap makes a line break of `{n}`.
+        help: "Fill in the fields of -t and -m for each message: its number (n in braces), \
+               {n%100}, {time}, {unix_ms}, {uuid}, {rand 0 100}, {bytes 1K}, {line FILE}; {{ and \
+               }} are braces",
         conflicts: &["json", "split"],
         value: BraceMeaning::Fields,
     }];

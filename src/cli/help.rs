@@ -154,6 +154,12 @@ mod tests {
         cli.build();
         for (verb, _) in texts() {
             let command = cli.find_subcommand_mut(verb).expect("the verb");
+            for argument in command.get_arguments() {
+                let mut texts =
+                    [argument.get_help(), argument.get_long_help()].into_iter().flatten();
+                let holds_end = texts.any(|text| text.to_string().contains("{n}"));
+                assert!(!holds_end, "{verb}: clap makes a line break of {{n}}: {argument}");
+            }
             let help = command.render_long_help().to_string();
             for line in help.lines() {
                 assert!(line.chars().count() <= 80, "{verb}: {line}");

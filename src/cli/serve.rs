@@ -69,7 +69,7 @@ pub struct ServeFlags {
     #[arg(long)]
     json: bool,
 
-    /// Write that line, too, to this open file descriptor, and close it
+    /// Write that line, too, to this open file descriptor
     #[arg(long, value_name = "N", value_parser = value::descriptor, allow_hyphen_values = true)]
     ready_fd: Option<u32>,
 

@@ -48,8 +48,7 @@ pub struct TestFlags {
     #[command(flatten)]
     others: Chosen<ShowOthers>,
 
-    /// Write a line feed to this open file descriptor, and close it, when all subscriptions are
-    /// granted
+    /// Write a line feed to this open file descriptor when all subscriptions are granted
     #[arg(long, value_name = "N", value_parser = value::descriptor, allow_hyphen_values = true)]
     pub ready_fd: Option<u32>,
 }

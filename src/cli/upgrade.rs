@@ -165,10 +165,7 @@ impl UpgradeFlags {
     fn basic(&self, secrets: &mut SecretReader) -> Result<Option<String>> {
         let Some(given) = &self.basic_auth else { return Ok(None) };
         let credentials = from_file(given, secrets)?;
-        ensure!(
-            credentials.contains(':'),
-            Usage::new("--basic-auth: expected USER:PASSWORD, or @FILE")
-        );
+        ensure!(credentials.contains(':'), expected("--basic-auth", given, "USER:PASSWORD"));
         check_value("--basic-auth", &credentials)?;
         Ok(Some(basic(&credentials)))
     }
@@ -178,7 +175,7 @@ impl UpgradeFlags {
         let token = from_file(given, secrets)?.trim().to_owned();
         ensure!(
             !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()),
-            Usage::new("--bearer: expected a token of letters, digits and signs, or @FILE")
+            expected("--bearer", given, "a token of letters, digits and signs")
         );
         Ok(Some(format!("Bearer {token}")))
     }
@@ -218,6 +215,14 @@ fn check_name(name: &str) -> Result<()> {
     };
     ensure!(!is_reserved, Usage::new(format!("-H: {name} is set by the upgrade itself{instead}")));
     Ok(())
+}
+
+/// What is wrong with the value of a flag, or with the content of the file that it names.
+fn expected(flag: &str, given: &str, what: &str) -> Usage {
+    Usage::new(match given.strip_prefix('@') {
+        Some(path) => format!("{flag}: expected {what} in {path}"),
+        None => format!("{flag}: expected {what}, or @FILE"),
+    })
 }
 
 /// A value as it is typed, or `@FILE`: the content of the file, without a line end after it.

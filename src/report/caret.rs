@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{one_line, write};
+use super::{one_line, readable, write};
+
+/// How much of a value is shown before the place, and how much after it, in characters.
+const LONGEST: usize = 60;
 
 /// What is wrong with the value of a flag, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,15 +31,33 @@ impl std::error::Error for CaretError {}
 impl CaretError {
     /// Prints the line, the value, and the caret.
     pub(super) fn print(&self) {
-        write(&format!("mqttws: {}\n{}", one_line(&self.to_string()), self.pointed()));
+        write(&self.text());
     }
 
-    /// The value in one line, and the caret in the next; both end with a line feed.
-    fn pointed(&self) -> String {
-        let before = self.value.get(..self.at).unwrap_or(&self.value);
-        let width = console::measure_text_width(&one_line(before));
-        format!("  {}\n  {:width$}^\n", one_line(&self.value), "")
+    fn text(&self) -> String {
+        format!("mqttws: {}\n{}", readable(&self.to_string()), self.pointed())
     }
+
+    /// The value in one line, or what of it is near the place, and the caret in the next; both end
+    /// with a line feed.
+    fn pointed(&self) -> String {
+        let (before, after) = self.value.split_at_checked(self.at).unwrap_or((&self.value, ""));
+        let (before, after) = (end_of(one_line(before)), start_of(one_line(after)));
+        let width = console::measure_text_width(&before);
+        format!("  {before}{after}\n  {:width$}^\n", "")
+    }
+}
+
+/// The end of a text, after an ellipsis if it is a long one.
+fn end_of(text: String) -> String {
+    let rest = text.char_indices().rev().nth(LONGEST - 1).filter(|(at, _)| *at > 0);
+    rest.map(|(at, _)| format!("\u{2026}{}", &text[at..])).unwrap_or(text)
+}
+
+/// The beginning of a text, with an ellipsis after it if it is a long one.
+fn start_of(text: String) -> String {
+    let rest = text.char_indices().nth(LONGEST);
+    rest.map(|(at, _)| format!("{}\u{2026}", &text[..at])).unwrap_or(text)
 }
 
 #[test]
@@ -49,4 +70,17 @@ fn the_caret_stands_below_the_place() {
     assert_eq!(error("a b", 2).pointed(), "  a b\n    ^\n");
     assert_eq!(error("\u{fc}\u{65e5}\n=", 6).pointed(), "  \u{fc}\u{65e5}\\n=\n       ^\n");
     assert_eq!(error("a", 1).pointed(), "  a\n   ^\n");
+    let sixty = "x".repeat(60);
+    let (whole, longer) = (format!("{sixty}{sixty}"), format!("y{sixty}{sixty}z"));
+    assert_eq!(error(&whole, 60).pointed(), format!("  {whole}\n  {:60}^\n", ""));
+    let shown = format!("  \u{2026}{sixty}{sixty}\u{2026}\n  {:61}^\n", "");
+    assert_eq!(error(&longer, 61).pointed(), shown);
+}
+
+#[test]
+fn the_line_has_no_number_of_a_system_error() {
+    let sentence = "reading x: No such file or directory (os error 2)".to_owned();
+    let error = CaretError { flag: "-m", sentence, value: "{line x}".to_owned(), at: 0 };
+    let expected = "mqttws: -m: reading x: No such file or directory\n  {line x}\n  ^\n";
+    assert_eq!(error.text(), expected);
 }

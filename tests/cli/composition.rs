@@ -435,6 +435,6 @@ fn a_topic_that_is_filled_in_wrongly_is_left_out() {
     let outcome = publish(&broker, &flags).run();
     let text = String::from_utf8_lossy(&outcome.stderr).into_owned();
     let told: Vec<&str> = text.lines().collect();
-    assert!(told.len() == 2 && told[0].contains("record 2: topic: "), "{outcome}");
+    assert!(told.len() == 2 && told[0].contains("the template: record 2: topic: "), "{outcome}");
     assert!(told[1].contains("record 3: topic: ") && outcome.code() == Some(1), "{outcome}");
 }

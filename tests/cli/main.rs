@@ -44,6 +44,7 @@ mod publish;
 mod reconnect;
 mod records;
 mod redirect;
+mod renewed_trust;
 mod requests;
 mod serve;
 mod signals;
@@ -53,6 +54,7 @@ mod summary;
 mod terminal;
 mod terminal_progress;
 mod terminal_watch;
+mod test_ends;
 mod test_verbs;
 mod timeouts;
 mod tls;
@@ -64,6 +66,7 @@ mod upgrade;
 mod usage;
 mod watching;
 mod watching_reconnect;
+mod wrong_secrets;
 
 mod support {
     //! What the tests are made of.

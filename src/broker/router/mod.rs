@@ -38,6 +38,7 @@ use std::time::Instant;
 pub use common::CommonMessages;
 pub use memory::NOBODY;
 pub use outgoing::{Outgoing, OutgoingItem, packet_weight};
+pub use retained::Retained;
 pub use session::SessionKey;
 
 use crate::broker::access::acl::Acl;
@@ -54,7 +55,6 @@ use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
 use peer::Peer;
 use reason::{Reason, undefined_code};
-use retained::Retained;
 use session::{NEVER, Sessions};
 use statistics::BrokerStatistics;
 use subscriptions::{Matches, Subscriptions};

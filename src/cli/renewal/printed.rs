@@ -40,9 +40,11 @@ impl Printed {
 
     fn take(&mut self, flag: &'static str, printed: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(printed).map_err(|_| anyhow!("its output is not UTF-8"))?;
-        let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
-        ensure!(!text.is_empty(), "it has printed nothing");
-        if text.starts_with('{') { self.object(flag, text) } else { self.lines(flag, text) }
+        let text = text.trim_start_matches(BYTE_ORDER_MARK);
+        let trimmed = text.trim();
+        ensure!(!trimmed.is_empty(), "it has printed nothing");
+        // A password may end in a blank.
+        if trimmed.starts_with('{') { self.object(flag, trimmed) } else { self.lines(flag, text) }
     }
 
     fn object(&mut self, flag: &'static str, text: &str) -> Result<()> {
@@ -171,6 +173,16 @@ mod tests {
             r#"{"url": "wss://h/a?b=c", "bearer": "t", "expires_in": "60"}"#,
         ] {
             assert_eq!(printed(URL_COMMAND, text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn blanks_at_the_end_of_a_value_are_part_of_it() {
+        for text in
+            ["password=p \nusername=u", "username=u\npassword=p \n", "password=p \r\nusername=u\n"]
+        {
+            let expected = r#"None Some("u") Some("p ") [] None"#;
+            assert_eq!(printed(CREDENTIALS_COMMAND, text).as_deref(), Ok(expected), "{text}");
         }
     }
 

@@ -6,8 +6,8 @@ use crate::mqtt::packet::{ConnAck, Publish};
 use crate::mqtt::reason::ReasonCode;
 use crate::transport::TlsHandshake;
 
-use super::Fleet;
 use super::cause::Cause;
+use super::connections::ManyConnections;
 
 /// How long each step of a connection took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub trait Driver {
     fn asked_for_figures(&mut self, now: Instant);
 
     /// Does what is due: dials, subscribes, publishes, closes.
-    fn act(&mut self, fleet: &mut Fleet, now: Instant);
+    fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant);
 
     /// When [`Driver::act`] has something to do, if nothing happens before.
     fn next_due(&self) -> Option<Instant>;

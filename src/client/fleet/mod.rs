@@ -6,39 +6,42 @@
 
 mod cause;
 mod connection;
+mod connections;
 mod dial;
 mod disturbing;
 mod driver;
 mod options;
+mod places;
 mod stage;
+mod steering;
+mod waker;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::mqtt::packet::{Publish, Subscription};
-use crate::mqtt::property::Properties;
-use crate::mqtt::qos::QoS;
-use crate::mqtt::session::{self, Unsendable};
+use crate::mqtt::session;
 use crate::signals::{QuitWatch, Signals};
 use crate::transport::wire::Chunk;
 
 pub use cause::Cause;
 use connection::{FleetConnection, Left, Queued};
+pub use connections::{ManyConnections, TcpEnd};
 pub use dial::FleetTarget;
-pub use disturbing::TcpEnd;
+#[cfg(test)]
+pub use driver::Steps;
 pub use driver::{Driver, Happening, Made};
 pub use options::{FleetOptions, FleetServer};
+use places::Places;
 pub use stage::ConnectionStage;
+pub use waker::FleetWaker;
 
 pub use crate::transport::TlsHandshake;
 pub use crate::transport::tls::TlsResumption;
@@ -61,24 +64,25 @@ const EVENTS: usize = 1024;
 /// How long the loop waits at most: a process that was stopped while nothing was due notices it.
 const HEARTBEAT: Duration = Duration::from_millis(50);
 
-/// Of so many connections each keeps its buffers.
-const KEEPING: usize = 100;
-
 /// The token of the signals; the connections have those from 0.
 const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// The token of what wakes the loop from another thread.
+const WAKER: Token = Token(usize::MAX - 2);
 
 /// Many connections.
 pub struct Fleet {
     options: FleetOptions,
     poll: Poll,
-    connections: Vec<FleetConnection>,
+    connections: Places,
     alarms: BinaryHeap<Reverse<(Instant, usize)>>,
     to_read: VecDeque<usize>,
     to_write: Vec<usize>,
     /// What happened while the driver acted, and is told to it next.
     happened: VecDeque<(usize, Happening)>,
     spare: Vec<Chunk>,
-    signals: FleetSignals,
+    /// `None` if another fleet of this process has them.
+    signals: Option<FleetSignals>,
 }
 
 /// The signals, and the socket that wakes the loop.
@@ -102,38 +106,48 @@ impl FleetSignals {
 impl Fleet {
     /// A fleet without connections. From now on signals are told to the driver.
     pub fn new(options: FleetOptions) -> io::Result<Self> {
-        let poll = Poll::new()?;
+        let mut fleet = Self::beside_another(options)?;
         let signals = FleetSignals::new()?;
         let descriptor = signals.socket.as_raw_fd();
-        poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE)?;
+        fleet.poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE)?;
+        fleet.signals = Some(signals);
+        Ok(fleet)
+    }
+
+    /// A fleet without connections, in another thread than the one that is told of signals.
+    pub fn beside_another(options: FleetOptions) -> io::Result<Self> {
         sharpen_clock();
         Ok(Self {
             options,
-            poll,
-            connections: Vec::new(),
+            poll: Poll::new()?,
+            connections: Places::default(),
             alarms: BinaryHeap::new(),
             to_read: VecDeque::new(),
             to_write: Vec::new(),
             happened: VecDeque::new(),
             spare: Vec::new(),
-            signals,
+            signals: None,
         })
+    }
+
+    /// What wakes this fleet from another thread.
+    pub fn waker(&self) -> io::Result<FleetWaker> {
+        FleetWaker::new(self.poll.registry(), WAKER)
     }
 
     /// Adds a connection, which does not begin yet; returns its number. `configure` changes what is
     /// not like that of all others, in any case the client id.
     pub fn add(&mut self, configure: impl FnOnce(&mut session::Config)) -> usize {
-        let mut config = self.options.server(self.connections.len()).session.clone();
+        let number = self.connections.len();
+        let mut config = self.options.server(number).session.clone();
         configure(&mut config);
         self.connections.push(FleetConnection::new(config, Instant::now()));
-        self.connections.len() - 1
+        number
     }
 
-    /// Begins a connection, which was to begin at `intended`.
-    pub fn dial(&mut self, id: usize, intended: Instant, now: Instant) {
-        if let Err(cause) = self.begin(id, intended, now) {
-            self.happened.push_back((id, Happening::NotMade(cause)));
-        }
+    /// Leaves out a number, which another fleet has.
+    pub fn leave_out(&mut self) {
+        self.connections.leave_out();
     }
 
     fn begin(&mut self, id: usize, intended: Instant, now: Instant) -> Result<(), Cause> {
@@ -152,58 +166,6 @@ impl Fleet {
         self.connections[id].begin(socket, intended, now);
         self.arm(id);
         Ok(())
-    }
-
-    /// Subscribes; the answer is told as [`Happening::Subscribed`].
-    pub fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
-        let connection = &mut self.connections[id];
-        connection.session().subscribe(subscriptions, Properties::default());
-        connection.note_subscribe(now);
-        self.queue_write(id);
-        self.arm(id);
-    }
-
-    /// Whether one more message of this QoS may be published now.
-    pub fn can_publish(&mut self, id: usize, qos: QoS) -> bool {
-        let connection = &mut self.connections[id];
-        !connection.is_congested() && connection.session().can_publish(qos)
-    }
-
-    /// Whether the server does not take what is sent to this connection.
-    pub fn is_congested(&self, id: usize) -> bool {
-        self.connections[id].is_congested()
-    }
-
-    /// Publishes messages like `head`; see [`session::Session::publish_run`].
-    pub fn publish_run(
-        &mut self,
-        id: usize,
-        head: &Rc<Publish>,
-        token: u64,
-        next: impl FnMut(usize) -> Option<Range<usize>>,
-    ) -> u64 {
-        self.queue_write(id);
-        self.connections[id].session().publish_run(head, token, next)
-    }
-
-    /// Publishes a message that is too large for a run.
-    pub fn publish(&mut self, id: usize, message: Publish, token: u64) -> Result<(), Unsendable> {
-        self.queue_write(id);
-        self.connections[id].session().publish(message, token)
-    }
-
-    /// Ends a connection in order; [`Happening::Closed`] tells that it has ended.
-    pub fn close(&mut self, id: usize, now: Instant) {
-        if self.connections[id].close(now) {
-            self.arm(id);
-        } else {
-            self.happened.push_back((id, Happening::Closed));
-        }
-    }
-
-    /// Ends a connection at once.
-    pub fn abandon(&mut self, id: usize) {
-        self.connections[id].drop_link();
     }
 
     /// Runs until the driver is over.
@@ -261,11 +223,14 @@ impl Fleet {
     fn note(&mut self, events: &Events, driver: &mut impl Driver) {
         let now = Instant::now();
         for event in events {
-            if event.token() == SIGNALS {
-                self.take_signals(driver, now);
-                continue;
-            }
-            let Token(id) = event.token();
+            let id = match event.token() {
+                SIGNALS => {
+                    self.take_signals(driver, now);
+                    continue;
+                }
+                WAKER => continue,
+                Token(id) => id,
+            };
             if self.connections[id].stage == ConnectionStage::Tcp {
                 let has_come = event.is_writable() || event.is_error() || event.is_read_closed();
                 if has_come {
@@ -286,12 +251,13 @@ impl Fleet {
     }
 
     fn take_signals(&mut self, driver: &mut impl Driver, now: Instant) {
+        let Some(signals) = &mut self.signals else { return };
         let mut buffer = [0; 64];
-        while matches!(self.signals.socket.read(&mut buffer), Ok(1..)) {}
-        if self.signals.quit.take() {
+        while matches!(signals.socket.read(&mut buffer), Ok(1..)) {}
+        if signals.quit.take() {
             driver.asked_for_figures(now);
         }
-        if let Some(signal) = self.signals.ending.take() {
+        if let Some(signal) = signals.ending.take() {
             driver.interrupted(signal, now);
         }
     }
@@ -433,7 +399,7 @@ impl Fleet {
     fn write(&mut self) {
         let now = Instant::now();
         let mut ids = std::mem::take(&mut self.to_write);
-        let is_large = self.connections.len() > KEEPING;
+        let is_large = self.connections.is_large();
         for id in ids.drain(..) {
             let connection = &mut self.connections[id];
             connection.writing = Queued::No;

@@ -1,9 +1,10 @@
 //! What runs that follow each other have found, together and each by itself.
 
 use super::figures::RunFigures;
+use super::joining::Joined;
 use super::judge::RunJudgement;
 use super::load::Found;
-use super::results::{Joined, LoadEnding};
+use super::results::LoadEnding;
 
 /// What all runs together have found.
 pub struct AllRuns {

@@ -5,6 +5,16 @@ pub const WINDOW: u64 = 1024;
 
 const WORDS: usize = 16;
 
+/// What is verified of the messages that come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verification {
+    /// Each of them.
+    #[default]
+    Full,
+    /// Nothing: they are counted (`--verify none`).
+    None,
+}
+
 /// What a copy of a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrived {
@@ -61,6 +71,11 @@ impl Pair {
         Arrived::Reordered
     }
 
+    /// The number after the highest that has come.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     fn advance(&mut self, sequence: u64) {
         let hole = sequence - self.next;
         if std::mem::take(&mut self.promise) == Promise::Broken {
@@ -78,6 +93,12 @@ impl Pair {
         self.seen[word] |= bit;
         self.next = sequence + 1;
         self.distinct += 1;
+    }
+
+    /// The numbers that have not come and are forgotten when `sequence` comes.
+    pub fn forgotten_by(&self, sequence: u64) -> impl Iterator<Item = u64> {
+        let from = self.next.saturating_sub(WINDOW);
+        (from..(sequence + 1).saturating_sub(WINDOW)).filter(|number| !self.has(*number))
     }
 
     /// The reader is away without a session: it is promised nothing until its next message.
@@ -123,7 +144,7 @@ mod tests {
         for seed in 0..200 {
             let mut random = fastrand::Rng::with_seed(seed);
             let (mut pair, mut set) = (Pair::default(), BTreeSet::new());
-            let mut highest = None::<u64>;
+            let (mut highest, mut forgotten) = (None::<u64>, Vec::new());
             let reach = [3, 100, 1024, 3000][random.usize(0..4)];
             let mut latest = 0_u64;
             for _ in 0..5000 {
@@ -141,6 +162,7 @@ mod tests {
                     Some(highest) if sequence < highest => Arrived::Reordered,
                     _ => Arrived::First,
                 };
+                forgotten.extend(pair.forgotten_by(sequence));
                 assert_eq!(pair.observe(sequence), expected, "seed {seed}, {sequence}");
                 if expected != Arrived::Undecided {
                     set.insert(sequence);
@@ -149,6 +171,8 @@ mod tests {
                 assert!(pair.has(sequence));
             }
             assert_eq!(pair.distinct, set.len() as u64, "seed {seed}");
+            let absent = (0..pair.next.saturating_sub(WINDOW)).filter(|it| !set.contains(it));
+            assert!(forgotten.into_iter().eq(absent), "seed {seed}");
             let expected = (latest + 1 - set.len() as u64, 0);
             assert_eq!(pair.judge(latest + 1), expected, "seed {seed}");
         }

@@ -111,7 +111,8 @@ impl RecordInput {
             }
             config::InputSource::Files(paths) => Self::of_files(paths, repeat, reading)?,
             config::InputSource::Text(text) => {
-                Self { whole: Some(text), state: ReadState::Ended, ..Self::repeated(repeat) }
+                let what = "the template".to_owned();
+                Self { whole: Some(text), state: ReadState::Ended, what, ..Self::repeated(repeat) }
             }
             config::InputSource::Stdin => {
                 let source = Some(not_empty(whole(io::stdin(), reading)));

@@ -100,7 +100,7 @@ fn field(inner: &str, source: &TemplateSource<'_>) -> Result<TextField, String> 
         "line" => return lines(argument, source.read),
         _ => {
             return Err(format!(
-                "{{{name}}} is no field; there are {{n}}, {{n%100}}, {{time}}, {{unix_ms}}, \
+                "{{{inner}}} is no field; there are {{n}}, {{n%100}}, {{time}}, {{unix_ms}}, \
                  {{uuid}}, {{rand 0 100}}, {{bytes 1K}} and {{line FILE}}, and {{{{ is a brace"
             ));
         }

@@ -81,6 +81,7 @@ fn faults_have_a_place() {
         ("ü{n", 2, "this field has no }; { itself is written {{"),
         ("a}b", 1, "a } that ends no field is written }}"),
         ("{}", 0, "{} is no field"),
+        ("{ n }", 0, "{ n } is no field"),
         ("{n 5}", 0, "{n} takes no value"),
         ("{n%0}", 0, "{n%0}: expected a number above 0 after the %"),
         ("{n%x}", 0, "{n%x}: expected a number above 0 after the %"),

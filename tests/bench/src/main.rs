@@ -5,6 +5,7 @@ mod brokers;
 mod case;
 mod core;
 mod entrant;
+mod figures;
 mod flood;
 mod honest;
 mod limit;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), Failure> {
-    let expected = "run, brokers, honest, serve, limit or measure?";
+    let expected = "run, brokers, honest, figures, serve, limit or measure?";
     let (what, rest) = arguments.split_first().ok_or(expected)?;
     match what.as_str() {
         "serve" => serve(rest),
@@ -51,6 +52,9 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "run" => run::run(rest),
         "brokers" => brokers::run(rest),
         "honest" => honest::run(rest),
+        "figures" => figures::run(rest),
+        "bare" => figures::bare(rest),
+        "handshakes" => figures::handshakes(rest),
         "measure" => measure::run(rest),
         "limit" => limit::run(rest),
         _ => Err(format!("there is no {what}").into()),

@@ -1,8 +1,10 @@
 //! A broker in which one thing goes wrong: the report says exactly that, and nothing else.
 
+use serde_json::Value;
+
 use super::{bench, numbers, object};
 use crate::support::faulty_broker::{FaultyBroker, Wrong};
-use crate::support::program::Program;
+use crate::support::program::{Outcome, Program};
 use crate::support::refusing_broker::{Refusal, RefusingBroker};
 use crate::support::secure::fixed_path;
 
@@ -13,10 +15,28 @@ fn run(wrong: Wrong, qos: &str) -> (Option<i32>, String) {
 }
 
 fn run_against(broker: &FaultyBroker, qos: &str, who: &[&str]) -> (Option<i32>, String) {
+    let outcome = hundred(broker, qos, who);
+    (outcome.code(), numbers(&object(&outcome)["verified"]))
+}
+
+/// A hundred messages of these.
+fn hundred(broker: &FaultyBroker, qos: &str, who: &[&str]) -> Outcome {
     let flags = ["-V", "5", "-q", qos, "-C", "100", "--drain", "0.3", "--seed", "1"];
     let outcome = bench(&broker.url(), &[&flags, who].concat()).run();
     assert_eq!(outcome.stderr, b"", "{outcome}");
-    (outcome.code(), numbers(&object(&outcome)["verified"]))
+    outcome
+}
+
+/// A hundred messages of one publisher for one reader: whatever goes wrong, nothing comes wrong,
+/// and no connection is lost.
+#[track_caller]
+fn hundred_are_good(wrong: Wrong, qos: &str) -> Value {
+    let outcome = hundred(&FaultyBroker::start(wrong), qos, &["--pub", "1", "--sub", "1"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let object = object(&outcome);
+    assert_eq!(numbers(&object["verified"]), "sent 100", "{outcome}");
+    assert_eq!(object["connections"]["disconnected"], serde_json::json!({}), "{outcome}");
+    object
 }
 
 #[track_caller]
@@ -137,15 +157,8 @@ fn a_message_of_another_run_is_foreign() {
 fn a_second_acknowledgement_changes_nothing() {
     for number in [1, 17, 100] {
         for qos in ["1", "2"] {
-            let broker = FaultyBroker::start(Wrong::AcknowledgedTwice(number));
-            let flags = ["-V", "5", "-q", qos, "-C", "100", "--drain", "0.3"];
-            let flags = [&flags[..], &["--pub", "1", "--sub", "1"]].concat();
-            let outcome = bench(&broker.url(), &flags).run();
-            assert_eq!(outcome.code(), Some(0), "{outcome}");
-            let object = object(&outcome);
-            assert_eq!(numbers(&object["verified"]), "sent 100", "{outcome}");
-            assert_eq!(object["messages"]["acknowledged"], 100, "{outcome}");
-            assert_eq!(object["connections"]["disconnected"], serde_json::json!({}), "{outcome}");
+            let object = hundred_are_good(Wrong::AcknowledgedTwice(number), qos);
+            assert_eq!(object["messages"]["acknowledged"], 100, "number {number}, QoS {qos}");
         }
     }
 }
@@ -153,15 +166,8 @@ fn a_second_acknowledgement_changes_nothing() {
 #[test]
 fn a_server_that_takes_one_message_at_a_time_gets_one_at_a_time() {
     for qos in ["1", "2"] {
-        let broker = FaultyBroker::start(Wrong::ReceiveMaximum(1));
-        let flags = ["-V", "5", "-q", qos, "-C", "100", "--drain", "0.3"];
-        let flags = [&flags[..], &["--pub", "1", "--sub", "1"]].concat();
-        let outcome = bench(&broker.url(), &flags).run();
-        assert_eq!(outcome.code(), Some(0), "{outcome}");
-        let object = object(&outcome);
-        assert_eq!(numbers(&object["verified"]), "sent 100", "{outcome}");
-        assert_eq!(object["server"]["receive_maximum"], 1, "{outcome}");
-        assert_eq!(object["connections"]["disconnected"], serde_json::json!({}), "{outcome}");
+        let object = hundred_are_good(Wrong::ReceiveMaximum(1), qos);
+        assert_eq!(object["server"]["receive_maximum"], 1, "QoS {qos}");
     }
 }
 
@@ -174,7 +180,7 @@ fn connections_that_are_all_cut_come_back() {
     let object = object(&outcome);
     let connections = &object["connections"];
     let lost = connections["disconnected"].as_object().unwrap().values();
-    assert_eq!(lost.filter_map(serde_json::Value::as_u64).sum::<u64>(), 4, "{outcome}");
+    assert_eq!(lost.filter_map(Value::as_u64).sum::<u64>(), 4, "{outcome}");
     assert_eq!((&connections["made"], &connections["reconnected"]), (&4.into(), &4.into()));
     assert_eq!(
         (&object["verified"]["lost"], &object["messages"]["sent"]),
@@ -188,9 +194,7 @@ fn connections_that_are_all_cut_come_back() {
 fn what_is_refused_is_not_lost() {
     for (qos, code) in [("1", 0x97), ("2", 0x87)] {
         let broker = FaultyBroker::start(Wrong::Refused(17, code));
-        let flags = ["-V", "5", "-q", qos, "-C", "100", "--drain", "0.3"];
-        let flags = [&flags[..], &["--pub", "1", "--sub", "1"]].concat();
-        let outcome = bench(&broker.url(), &flags).run();
+        let outcome = hundred(&broker, qos, &["--pub", "1", "--sub", "1"]);
         assert_eq!(outcome.code(), Some(0), "{outcome}");
         let object = object(&outcome);
         assert_eq!(numbers(&object["verified"]), "sent 99", "{outcome}");
@@ -205,9 +209,7 @@ fn what_is_refused_is_not_lost() {
 fn what_is_never_acknowledged_is_in_doubt() {
     for qos in ["1", "2"] {
         let broker = FaultyBroker::start(Wrong::Unacknowledged(17));
-        let flags = ["-V", "5", "-q", qos, "-C", "100", "--drain", "0.3"];
-        let flags = [&flags[..], &["--pub", "1", "--sub", "1"]].concat();
-        let outcome = bench(&broker.url(), &flags).run();
+        let outcome = hundred(&broker, qos, &["--pub", "1", "--sub", "1"]);
         let object = object(&outcome);
         let messages = &object["messages"];
         assert_eq!(numbers(&object["verified"]), "sent 100", "{outcome}");

@@ -5,10 +5,14 @@ mod crew;
 mod cuts;
 mod faults;
 mod groups;
+mod loops;
+mod messages;
+mod parts;
 mod reports;
 mod retained;
 mod runs;
 mod schema;
+mod served;
 mod stalls;
 
 use serde_json::Value;

@@ -1,10 +1,11 @@
 //! What the run does to its own connections while messages are sent.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
-use super::{Load, LoadPhase, RunDisplay};
-use crate::client::fleet::{Fleet, Made, TcpEnd};
+use super::team::LoopNote;
+use super::{Load, RunDisplay};
+use crate::client::fleet::{Made, ManyConnections, TcpEnd};
 use crate::command::bench::clock::number;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CutKind, CutPlan};
@@ -13,11 +14,9 @@ use crate::mqtt::qos::QoS;
 
 impl<D: RunDisplay> Load<D> {
     /// Does what is due to connections, and begins those again that come back.
-    pub(super) fn disturb(&mut self, fleet: &mut Fleet, now: Instant) {
-        if matches!(self.phase, LoadPhase::Sending | LoadPhase::Holding(_)) {
-            while let Some(cut) = self.next_cut().filter(|(at, _)| *at <= now).map(|(_, cut)| cut) {
-                self.cut(cut, fleet, now);
-            }
+    pub(super) fn disturb(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
+        while let Some((_, cut)) = self.next_cut().filter(|(at, _)| *at <= now) {
+            self.cut(cut, fleet, now);
         }
         self.stall(fleet, now);
         self.churn(fleet, now);
@@ -28,45 +27,42 @@ impl<D: RunDisplay> Load<D> {
 
     /// When something is to be done to connections.
     pub(super) fn next_disturbance(&self) -> Option<Instant> {
-        let cut = match self.phase {
-            LoadPhase::Sending | LoadPhase::Holding(_) => self.next_cut().map(|(at, _)| at),
-            LoadPhase::Setting
-            | LoadPhase::Readers
-            | LoadPhase::Others
-            | LoadPhase::Draining
-            | LoadPhase::Closing(_)
-            | LoadPhase::Clearing(_)
-            | LoadPhase::Ending(_)
-            | LoadPhase::Over => None,
-        };
+        let cut = self.next_cut().map(|(at, _)| at);
         let redial = self.absences.redial.next(self.times.began);
         let others = [self.next_stalling(), self.next_churn()];
         [cut, redial].into_iter().chain(others).flatten().min()
     }
 
-    /// The next cut of the plan, and when it is; it is not known before the window.
+    /// The next cut of the plan, and when it is.
     fn next_cut(&self) -> Option<(Instant, CutPlan)> {
         let cut = *self.context.load.disturbances.cuts.get(self.absences.cuts())?;
-        let begin = Some(self.seconds.began()).filter(|_| self.seconds.has_begun())?;
-        Some((self.context.clock.instant(begin + number(cut.at)), cut))
+        Some((self.time_in_window(cut.at)?, cut))
     }
 
-    fn cut(&mut self, cut: CutPlan, fleet: &mut Fleet, now: Instant) {
+    /// When so much of the window is over: not known before it, and never after it.
+    pub(super) fn time_in_window(&self, after: Duration) -> Option<Instant> {
+        let is_in_it = self.phase.is_loading() && self.seconds.has_begun();
+        is_in_it.then(|| self.context.clock.instant(self.seconds.began() + number(after)))
+    }
+
+    fn cut(&mut self, cut: CutPlan, fleet: &mut impl ManyConnections, now: Instant) {
         let plan = self.context.load.plan;
         let mut ids = cut.who.ids(&plan);
         ids.retain(|id| self.connecting.state(*id) == ConnectionState::Ready);
         let at = self.context.clock.number(now);
         let before = &self.results.disturbances.away;
+        let number = self.absences.cuts();
         self.absences.cut(cut, &ids, plan.connections(), at, before);
         for id in ids {
             self.connecting.leave(id);
+            self.context.member.post_to_others(LoopNote::Away(id, Some(number), at));
             match cut.how {
                 CutKind::Reset => fleet.cut(id, TcpEnd::Reset),
                 CutKind::Fin => fleet.cut(id, TcpEnd::Fin),
                 CutKind::Disconnect => fleet.close(id, now),
             }
             if cut.how != CutKind::Disconnect {
-                self.leftovers.watcher.wills.due(id, at);
+                self.will_is_due(id, at);
                 self.absences.redial.push(id);
             }
             self.is_away(id, at);
@@ -115,6 +111,7 @@ impl<D: RunDisplay> Load<D> {
 
     /// A connection that was away is ready again.
     pub(super) fn is_back(&mut self, id: usize, session_present: bool, at: u64) {
+        self.context.member.post_to_others(LoopNote::Back(id, at));
         if let Some(took) = self.absences.back(id, session_present, at) {
             self.results.disturbances.back.add(took);
         }

@@ -6,7 +6,7 @@ use super::absences::Redial;
 use super::watcher::Watcher;
 use super::wills::Wills;
 use super::{Context, Load, LoadPhase, RunDisplay};
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::config::SessionKeeping;
 
 /// How long ending all sessions takes at most.
@@ -41,14 +41,19 @@ impl<D: RunDisplay> Load<D> {
         let is_kept = self.context.load.sessions != SessionKeeping::Connection;
         let ids = std::mem::take(&mut self.chores.sessions);
         let left = if is_kept { ids.len() } else { 0 };
-        let rate = self.context.load.connect_rate;
+        let rate = self.context.load.connect_rate.map(|rate| rate / self.context.loops());
         self.leftovers.sessions = Redial::new(ids.into_iter().take(left), rate);
         self.leftovers.left = left;
         self.phase = LoadPhase::Ending(now);
     }
 
     /// Makes a clean connection for each session, which ends it.
-    pub(super) fn end_sessions(&mut self, fleet: &mut Fleet, since: Instant, now: Instant) {
+    pub(super) fn end_sessions(
+        &mut self,
+        fleet: &mut impl ManyConnections,
+        since: Instant,
+        now: Instant,
+    ) {
         for id in std::mem::take(&mut self.leftovers.end) {
             fleet.close(id, now);
         }

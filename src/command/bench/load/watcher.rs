@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use super::team::LoopOrder;
 use super::wills::Wills;
-use super::{Load, LoadPhase, RunDisplay};
-use crate::client::fleet::{Cause, Fleet, Happening};
+use super::{Load, RunDisplay};
+use crate::client::fleet::{Cause, Happening, ManyConnections};
 use crate::command::bench::payload::Stamp;
 use crate::mqtt::packet::{Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 
 /// How long wills are waited for after the last connection has ended: those that should not come.
@@ -71,7 +73,10 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Makes the watcher, and lets it set what is retained; then the subscribers begin.
-    pub(super) fn prepare(&mut self, fleet: &mut Fleet, now: Instant) {
+    pub(super) fn prepare(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
+        if !self.context.member.leads() {
+            return;
+        }
         let stage = self.leftovers.watcher.stage;
         if stage == WatcherStage::Absent {
             self.leftovers.watcher.stage = WatcherStage::Dialling;
@@ -80,22 +85,22 @@ impl<D: RunDisplay> Load<D> {
             self.leftovers.watcher.stage = self.watch(fleet, now);
         } else if stage == WatcherStage::Setting && self.set_retained(fleet, now) {
             self.leftovers.watcher.stage = WatcherStage::Watching;
-            self.begin_readers(now);
+            self.give(LoopOrder::ConnectReaders(now), now);
         } else if stage == WatcherStage::Lost {
-            self.phase = LoadPhase::Closing(now);
+            self.give(LoopOrder::Close(now), now);
         }
     }
 
     /// The watcher subscribes to the wills, if there are any.
-    fn watch(&self, fleet: &mut Fleet, now: Instant) -> WatcherStage {
+    fn watch(&self, fleet: &mut impl ManyConnections, now: Instant) -> WatcherStage {
         let Some(filter) = self.context.will_filter() else { return WatcherStage::Setting };
         let subscription = Subscription::new(filter, QoS::AtLeastOnce);
-        fleet.subscribe(self.watcher_id(), vec![subscription], now);
+        fleet.subscribe(self.watcher_id(), vec![subscription], Properties::default(), now);
         WatcherStage::Subscribing
     }
 
     /// Sets a retained message for each topic; whether all are acknowledged.
-    fn set_retained(&mut self, fleet: &mut Fleet, now: Instant) -> bool {
+    fn set_retained(&mut self, fleet: &mut impl ManyConnections, now: Instant) -> bool {
         if !self.context.load.messages.retain.is_set_before() {
             return true;
         }
@@ -114,7 +119,7 @@ impl<D: RunDisplay> Load<D> {
     /// Publishes a retained message to each topic; whether all are acknowledged.
     fn publish_retained(
         &mut self,
-        fleet: &mut Fleet,
+        fleet: &mut impl ManyConnections,
         mut payload: impl FnMut(&super::Context, usize) -> Bytes,
     ) -> bool {
         let id = self.watcher_id();
@@ -197,7 +202,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// All connections have ended: the watcher removes what is retained, and ends.
-    pub(super) fn clear(&mut self, fleet: &mut Fleet, since: Instant, now: Instant) {
+    pub(super) fn clear(&mut self, fleet: &mut impl ManyConnections, since: Instant, now: Instant) {
         let has_wills = self.context.will_filter().is_some();
         let stage = self.leftovers.watcher.stage;
         if stage == WatcherStage::Watching && has_wills && now < since + SILENCE {
@@ -225,7 +230,7 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// The watcher begins to remove what is retained, or ends if there is nothing.
-    fn begin_clearing(&mut self, fleet: &mut Fleet, now: Instant) {
+    fn begin_clearing(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let id = self.watcher_id();
         let clears = self.context.load.messages.retain.leaves_something();
         let has_sent = self.context.window.start > 0;
@@ -274,6 +279,9 @@ impl<D: RunDisplay> Load<D> {
 
     /// When there is something to do for the watcher at the beginning.
     pub(super) fn next_preparation(&self) -> Option<Instant> {
+        if !self.context.member.leads() {
+            return None;
+        }
         match self.leftovers.watcher.stage {
             WatcherStage::Absent
             | WatcherStage::Made

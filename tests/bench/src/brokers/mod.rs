@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::Failure;
-use entrant::Entrant;
+pub use entrant::Entrant;
 use fleet::{Fleet, Plan, Role};
 
 /// What is done with a broker.

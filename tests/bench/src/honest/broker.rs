@@ -107,6 +107,8 @@ struct House {
     kept: HashMap<u64, Kept>,
     next_number: u64,
     latest: HashMap<Vec<u8>, u64>,
+    /// To whom something was said that was not written.
+    unwritten: Vec<usize>,
     first: Option<u64>,
     random: u64,
 }
@@ -129,6 +131,7 @@ impl House {
             kept: HashMap::new(),
             next_number: 0,
             latest: HashMap::new(),
+            unwritten: Vec::new(),
             first: None,
             random: 17,
         })
@@ -139,12 +142,13 @@ impl House {
         loop {
             self.stall();
             self.release();
+            self.write();
             self.wait(&mut events)?;
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
                     Token(id) => {
-                        if self.serve(id).is_err() {
+                        if self.read(id).is_err() {
                             self.guests.remove(&id);
                             self.readers.values_mut().for_each(|all| all.retain(|it| *it != id));
                         }
@@ -195,6 +199,7 @@ impl House {
                 head: Some(Vec::new()),
                 out: Vec::new(),
                 waiting: VecDeque::new(),
+                said: Vec::new(),
                 in_flight: 0,
                 next_id: 0,
             };
@@ -202,7 +207,10 @@ impl House {
         }
     }
 
-    fn serve(&mut self, id: usize) -> Result<(), Failure> {
+    /// Reads what a client has sent. All that is said in answer is written once a turn: a system
+    /// call for each message would make what comes after a stall late by itself.
+    fn read(&mut self, id: usize) -> Result<(), Failure> {
+        self.unwritten.push(id);
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let Some(guest) = self.guests.get_mut(&id) else { return Ok(()) };
@@ -214,13 +222,30 @@ impl House {
                         self.guests.get_mut(&id).and_then(|guest| guest.inbound.packet())
                     {
                         self.packet(id, first, &body)?;
+                        if let Script::Work(_) = self.script {
+                            // The next message waits until this one has left.
+                            self.release();
+                            self.write();
+                        }
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
         }
-        self.guests.get_mut(&id).map_or(Ok(()), Guest::write)
+    }
+
+    /// Writes what was said, and notes when the messages in it have left.
+    fn write(&mut self) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in self.unwritten.drain(..) {
+            let Some(guest) = self.guests.get_mut(&id) else { continue };
+            let left = monotonic();
+            let said = guest.said.drain(..);
+            log.entries.extend(said.map(|(intended, came)| Entry { intended, came, left }));
+            // A client that is gone is found when it is read.
+            let _ = guest.write();
+        }
     }
 
     fn packet(&mut self, id: usize, first: u8, body: &[u8]) -> Result<(), Failure> {
@@ -315,17 +340,15 @@ impl House {
         let latest = self.latest.entry(kept.topic.clone()).or_default();
         let is_late = kept.sequence + 1 < *latest;
         *latest = (*latest).max(kept.sequence + 1);
-        let entry = Entry { intended: kept.intended, came: kept.came, left: monotonic() };
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.entries.push(entry);
-        log.reordered += u64::from(is_late);
-        drop(log);
+        if is_late {
+            self.log.lock().unwrap_or_else(PoisonError::into_inner).reordered += 1;
+        }
         let (publisher, number) = kept.from;
         if kept.qos > 0
             && let Some(guest) = self.guests.get_mut(&publisher)
         {
             guest.say(&[mqtt::PUBACK, 2, number[0], number[1]]);
-            let _ = guest.write();
+            self.unwritten.push(publisher);
         }
         let readers = self.readers.get(&kept.topic).cloned().unwrap_or_default();
         for id in readers {
@@ -343,6 +366,7 @@ impl House {
     /// Gives a subscriber what it takes now.
     fn forward(&mut self, id: usize) {
         let Some(guest) = self.guests.get_mut(&id) else { return };
+        self.unwritten.push(id);
         while guest.in_flight < WINDOW
             && let Some(kept) = guest.waiting.pop_front()
         {
@@ -354,9 +378,8 @@ impl House {
             mqtt::put_publish_v5(&topic, kept.qos, guest.next_id, size, &mut packet);
             packet.extend_from_slice(&kept.payload);
             guest.say(&packet);
+            guest.said.push((kept.intended, kept.came));
         }
-        // A client that is gone is found when it is read.
-        let _ = guest.write();
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Guest {
     pub head: Option<Vec<u8>>,
     pub out: Vec<u8>,
     pub waiting: VecDeque<Kept>,
+    /// The messages in `out`: when each was due, and when it had come.
+    pub said: Vec<(u64, u64)>,
     pub in_flight: usize,
     pub next_id: u16,
 }

@@ -14,13 +14,21 @@ pub struct Entry {
 /// Everything that was passed on.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
-    /// In the order of leaving.
+    /// In the order of leaving; one for each reader of a message.
     pub entries: Vec<Entry>,
     /// How many left after a later message of the same topic.
     pub reordered: u64,
 }
 
 impl Log {
+    /// What is known of the last `count` messages, by the times at which they were due.
+    pub fn of_last(&self, count: usize) -> Self {
+        let mut entries = self.entries.clone();
+        entries.sort_unstable_by_key(|entry| entry.intended);
+        entries.drain(..entries.len().saturating_sub(count));
+        Self { entries, ..*self }
+    }
+
     /// How long the messages were kept, the time at this share.
     pub fn kept(&self, share: f64) -> u64 {
         at(share, self.entries.iter().map(|entry| entry.left - entry.came).collect())

@@ -3,13 +3,19 @@
 
 mod broker;
 mod cases;
+mod compare;
 mod guest;
 mod log;
 mod outcome;
 mod packets;
 mod ports;
+mod verdict;
+
+use std::time::Instant;
 
 use crate::Failure;
+pub use outcome::{Outcome, begin};
+pub use verdict::{Case, Summary, Verdict, check};
 
 /// What is needed for all cases.
 pub struct Bench {
@@ -19,39 +25,60 @@ pub struct Bench {
     pub has_mosquitto: bool,
 }
 
-/// Runs the cases: `honest mqttws=PROGRAM [mosquitto] [case=NAME]... [times=N]`.
+/// Runs the cases: `honest mqttws=PROGRAM [mosquitto] [case=NAME]... [times=N]`, or names them:
+/// `honest list`.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
-    let mut bench = Bench { program: "mqttws".to_owned(), has_mosquitto: false };
-    let (mut wanted, mut times, mut within) = (Vec::new(), 1, false);
-    for argument in arguments {
-        match argument.split_once('=').unwrap_or((argument, "")) {
-            ("mqttws", program) => program.clone_into(&mut bench.program),
-            ("case", name) => wanted.push(name.to_owned()),
-            ("times", count) => times = count.parse()?,
-            ("mosquitto", _) => bench.has_mosquitto = true,
-            // In a network of its own, where the ports are few.
-            ("few-ports", _) => within = true,
-            ("missing" | "quick" | "json", _) => {}
-            _ => return Err(format!("honest: unknown argument {argument}").into()),
+    if arguments.iter().any(|argument| argument == "few-ports") {
+        // In a network of its own, where the ports are few.
+        return ports::within(&Wanted::new(arguments)?.bench);
+    }
+    run_cases(arguments, &cases::all())
+}
+
+/// Runs those of these cases that the arguments name.
+pub fn run_cases(arguments: &[String], cases: &[(&'static str, Case)]) -> Result<(), Failure> {
+    let wanted = Wanted::new(arguments)?;
+    let cases = cases.iter().filter(|(name, _)| wanted.holds(name));
+    if wanted.list {
+        cases.for_each(|(name, _)| println!("{name}"));
+        return Ok(());
+    }
+    let (began, mut summary) = (Instant::now(), Summary::default());
+    for (name, case) in cases {
+        for _ in 0..wanted.times {
+            summary.note(name, case(&wanted.bench));
         }
     }
-    if within {
-        return ports::within(&bench);
-    }
-    let is_wanted = |name: &str| {
-        wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str()))
-    };
-    let mut failures = 0;
-    for (name, case) in cases::all() {
-        for _ in 0..if is_wanted(name) { times } else { 0 } {
-            match case(&bench) {
-                Ok(text) => println!("{name:<18} ok     {text}"),
-                Err(error) => {
-                    failures += 1;
-                    println!("{name:<18} FAILED {error}");
-                }
+    summary.finish(began.elapsed())
+}
+
+/// Which cases are to be run, and how often.
+struct Wanted {
+    bench: Bench,
+    names: Vec<String>,
+    times: usize,
+    list: bool,
+}
+
+impl Wanted {
+    fn new(arguments: &[String]) -> Result<Self, Failure> {
+        let bench = Bench { program: "mqttws".to_owned(), has_mosquitto: false };
+        let mut wanted = Self { bench, names: Vec::new(), times: 1, list: false };
+        for argument in arguments {
+            match argument.split_once('=').unwrap_or((argument, "")) {
+                ("mqttws", program) => program.clone_into(&mut wanted.bench.program),
+                ("case", name) => wanted.names.push(name.to_owned()),
+                ("times", count) => wanted.times = count.parse()?,
+                ("mosquitto", _) => wanted.bench.has_mosquitto = true,
+                ("list", _) => wanted.list = true,
+                ("missing" | "quick" | "json" | "few-ports", _) => {}
+                _ => return Err(format!("unknown argument {argument}").into()),
             }
         }
+        Ok(wanted)
     }
-    if failures > 0 { Err(format!("{failures} cases failed").into()) } else { Ok(()) }
+
+    fn holds(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
 }

@@ -4,13 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use super::Bench;
 use super::broker::{Script, ScriptedBroker};
-use super::outcome::begin;
+use super::{Bench, Verdict, begin};
 use crate::Failure;
 
 /// Runs [`within`] in a network of its own.
-pub fn few(bench: &Bench) -> Result<String, Failure> {
+pub fn few(bench: &Bench) -> Result<Verdict, Failure> {
     let own = std::env::current_exe()?;
     let script = "ip link set lo up && \
                   echo 40000 40049 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" \"$@\"";
@@ -20,7 +19,7 @@ pub fn few(bench: &Bench) -> Result<String, Failure> {
     let output = command.args(["honest", &program, "few-ports"]).output()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.success() {
-        return Ok(text);
+        return Ok(Verdict::Shown(text));
     }
     Err(format!("{text} {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }

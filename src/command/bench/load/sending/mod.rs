@@ -12,7 +12,7 @@ use bytes::BytesMut;
 
 use super::context::Context;
 use super::window::Window;
-use crate::client::fleet::Fleet;
+use crate::client::fleet::ManyConnections;
 use crate::command::bench::config::{LoadPace, LoadPlan};
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::schedule::SendSchedule;
@@ -52,17 +52,24 @@ impl LoadSending {
         let load = &context.load;
         let count = load.plan.publishers;
         let publishers = (0..count).map(|publisher| {
+            let is_own = context.member.share.has_publisher(publisher);
             let schedule = match load.pace {
-                LoadPace::Open(offer) => {
+                LoadPace::Open(offer) if is_own => {
                     Some(SendSchedule::new(offer, publisher, count, load.seed))
                 }
-                LoadPace::Closed(_) => None,
+                LoadPace::Open(_) | LoadPace::Closed(_) => None,
+            };
+            // What another loop sends is not sent here.
+            let (quota, wait) = if is_own {
+                (quota(load.times.length, publisher, count), WaitReason::Offline)
+            } else {
+                (0, WaitReason::Done)
             };
             LoadPublisher {
                 schedule,
                 sent: 0,
-                quota: quota(load.times.length, publisher, count),
-                wait: WaitReason::Offline,
+                quota,
+                wait,
                 since: 0,
                 unfinished: VecDeque::new(),
                 first: 0,
@@ -84,6 +91,11 @@ impl LoadSending {
             doubtful: Vec::new(),
             buffer: BytesMut::new(),
         }
+    }
+
+    /// Whether the messages that have not arrived limit what is sent.
+    pub fn has_window_of_qos_0(&self) -> bool {
+        self.look_at.is_some()
     }
 
     /// A publisher is online: it may send from now on.
@@ -154,6 +166,14 @@ impl LoadSending {
         self.publishers.iter().map(|of| of.unsent(end)).sum()
     }
 
+    /// The same without those that were due before the window.
+    pub fn unsent_in(&self, window: &Window) -> u64 {
+        let Window { start, begin, end } = *window;
+        let before = self.publishers.iter().filter(|of| of.schedule.is_some());
+        let before: u64 = before.map(|of| of.unsent(begin - start)).sum();
+        self.unsent(end.saturating_sub(start)) - before
+    }
+
     /// The same at publishers that cannot send now.
     pub fn held_up(&self, end: u64) -> u64 {
         let cannot = |of: &&LoadPublisher| {
@@ -163,13 +183,26 @@ impl LoadSending {
         self.publishers.iter().filter(cannot).map(|of| of.unsent(end)).sum()
     }
 
+    /// Since when nothing can be sent: whoever has something left waits for the server.
+    pub fn stuck_since(&self) -> Option<u64> {
+        let left = || self.publishers.iter().filter(|of| of.wait != WaitReason::Done);
+        let is_stuck = !left().any(LoadPublisher::waits_for_us);
+        left().map(|of| of.since).max().filter(|_| is_stuck)
+    }
+
     /// A publisher will not be online again.
     pub fn give_up(&mut self, publisher: usize) {
         self.publishers[publisher].wait = WaitReason::Done;
     }
 
     /// Sends what is due.
-    pub fn act(&mut self, fleet: &mut Fleet, context: &Context, sink: &mut SentSink<'_>, now: u64) {
+    pub fn act(
+        &mut self,
+        fleet: &mut impl ManyConnections,
+        context: &Context,
+        sink: &mut SentSink<'_>,
+        now: u64,
+    ) {
         self.write_off(context, sink.messages, now);
         for publisher in std::mem::take(&mut self.unblocked) {
             self.send(publisher, fleet, context, sink);
@@ -189,7 +222,7 @@ impl LoadSending {
     fn send(
         &mut self,
         publisher: usize,
-        fleet: &mut Fleet,
+        fleet: &mut impl ManyConnections,
         context: &Context,
         sink: &mut SentSink<'_>,
     ) {
@@ -249,10 +282,7 @@ impl LoadSending {
     /// How many messages the window of a publisher has room for.
     fn room(&self, publisher: usize, context: &Context) -> u64 {
         let of = &self.publishers[publisher];
-        let limit = match context.load.pace {
-            LoadPace::Closed(Some(limit)) => limit,
-            LoadPace::Closed(None) | LoadPace::Open(_) => return u64::MAX,
-        };
+        let Some(limit) = window(&context.load) else { return u64::MAX };
         if context.load.messages.qos > QoS::AtMostOnce {
             return limit.saturating_sub(of.open);
         }
@@ -283,7 +313,7 @@ impl LoadSending {
 }
 
 /// What a connection waits for that took less than there was.
-fn refusal(fleet: &mut Fleet, id: usize, qos: QoS) -> WaitReason {
+fn refusal(fleet: &mut impl ManyConnections, id: usize, qos: QoS) -> WaitReason {
     if fleet.is_congested(id) {
         WaitReason::Socket
     } else if qos == QoS::AtMostOnce || fleet.can_publish(id, qos) {
@@ -296,7 +326,13 @@ fn refusal(fleet: &mut Fleet, id: usize, qos: QoS) -> WaitReason {
 
 /// Whether the messages that have not arrived limit what is sent.
 fn has_window_of_qos_0(load: &LoadPlan) -> bool {
-    load.messages.qos == QoS::AtMostOnce
-        && load.plan.subscribers > 0
-        && matches!(load.pace, LoadPace::Closed(Some(_)))
+    load.messages.qos == QoS::AtMostOnce && load.plan.subscribers > 0 && window(load).is_some()
+}
+
+/// How many messages of a publisher may be unfinished, if that is limited.
+fn window(load: &LoadPlan) -> Option<u64> {
+    match load.pace {
+        LoadPace::Closed(limit) => limit,
+        LoadPace::Open(_) => load.messages.window,
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::results::{
-    ChurnResults, CutResults, DisturbanceResults, GroupResults, Joined, RetainedResults,
-    StallResults, WillResults, add_counts, join,
+use super::{Joined, add_counts, join};
+use crate::command::bench::results::{
+    ChurnResults, CutResults, DisturbanceResults, GroupResults, RetainedResults, StallResults,
+    WillResults,
 };
 
 impl DisturbanceResults {
@@ -53,6 +54,13 @@ impl WillResults {
 }
 
 impl GroupResults {
+    /// Adds what another loop has found of the other groups.
+    pub fn add_other_groups(&mut self, other: &Self) {
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+        self.starved += other.starved;
+    }
+
     /// Adds what another run has found of the same groups.
     pub fn add(&mut self, other: &Self) {
         self.least += other.least;
