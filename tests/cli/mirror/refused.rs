@@ -95,7 +95,7 @@ fn a_source_that_sends_more_at_once_than_it_may_is_named() {
     let expected = "mqttws: warning: the source sends more messages at once than 1, its Receive \
                     Maximum, as mosquitto 2.0.11 does: at QoS 2 they go on when it has sent all \
                     that it has; -D connect receive-maximum 1 prevents that\n\
-                    mqttws: timed out after 2 s: mirrored 0 messages, 0 bytes; 1,002 not \
+                    mqttws: timed out after 2 s: mirrored 0 messages, 0 bytes; 1002 not \
                     finished\n";
     outcome.expect(27, "", expected);
 }
