@@ -28,7 +28,7 @@ use bytes::Bytes;
 
 use connection::Connection;
 pub use connection::Established;
-pub use error::{AtServer, Error, Step};
+pub use error::{AtServer, Error, FlagPlace, Step};
 use event_queue::EventQueue;
 pub use event_queue::{Remote, Source};
 use lifecycle::{

@@ -10,7 +10,7 @@ use crate::cli::property::GivenProperties;
 use crate::cli::renewal::{CREDENTIALS_COMMAND, Renewal, URL_COMMAND};
 use crate::cli::secret::SecretReader;
 use crate::cli::tls::TlsFlags;
-use crate::client::credentials::CredentialCommand;
+use crate::client::credentials::{Changing, CredentialCommand};
 use crate::client::{self, Leaving, LineHandler, LineHandlers, VersionsToTry};
 use crate::exit::Usage;
 use crate::mqtt::session;
@@ -69,8 +69,8 @@ impl ConnectionFlags {
         let is_tls_spoken = self.is_tls_spoken(&endpoint, &route);
         let warnings = self.warnings(&tls, is_tls_spoken, &mut secrets);
         let other_endpoints = self.address.others()?;
-        let may_change = self.may_change(&endpoint, &other_endpoints, &tls);
-        let renewal = may_change.then(|| self.renewal(&session, &versions, &tls, secrets));
+        let changing = self.changing(&endpoint, &other_endpoints, &tls);
+        let renewal = changing.map(|it| self.renewal(it, &session, &versions, &tls, secrets));
         let credentials = renewal.map(|renewal| renewal.source(known)).transpose()?;
         let options = client::Options {
             tls,
@@ -104,19 +104,30 @@ impl ConnectionFlags {
         self.credentials.credentials_command.is_some() || self.address.url_command.is_some()
     }
 
-    /// Whether credentials may change while the program runs, or are not those of all addresses.
-    fn may_change(&self, endpoint: &Endpoint, others: &[Endpoint], tls: &TlsOptions) -> bool {
-        self.has_commands()
+    /// What may change while the program runs, or is not the same at all addresses.
+    fn changing(
+        &self,
+        endpoint: &Endpoint,
+        others: &[Endpoint],
+        tls: &TlsOptions,
+    ) -> Option<Changing> {
+        let changes = self.has_commands()
             || self.credentials.are_in_files()
             || self.upgrade.are_in_files()
             || tls.certificate.is_some()
-            || others.iter().any(|other| other.user != endpoint.user)
+            || others.iter().any(|other| other.user != endpoint.user);
+        if changes {
+            return Some(Changing::Credentials);
+        }
+        let has_file = endpoint.scheme == Scheme::Wss && !tls.ca_files.is_empty();
+        has_file.then_some(Changing::Authorities)
     }
 
     #[cold]
     #[inline(never)]
     fn renewal(
         &self,
+        changing: Changing,
         session: &session::Config,
         versions: &VersionsToTry,
         tls: &TlsOptions,
@@ -131,11 +142,13 @@ impl ConnectionFlags {
         };
         let password = session.login.credentials.password.as_ref();
         let is_by_flag = self.credentials.is_enhanced();
+        let own = tls.certificate.iter();
         Renewal {
             credentials: self.credentials.with_asked(password),
             upgrade: self.upgrade.clone(),
             fixed: session.login.authentication.clone().filter(|_| !is_by_flag),
-            certificate: tls.certificate.iter().chain(&tls.key).cloned().collect(),
+            changing,
+            tls_files: own.chain(&tls.key).chain(&tls.ca_files).cloned().collect(),
             oldest: versions.list.iter().copied().min().unwrap_or(Version::V5),
             commands: given.into_iter().filter_map(command).collect(),
             secrets,

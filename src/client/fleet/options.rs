@@ -91,7 +91,8 @@ impl FleetServer {
         // With the credentials that were fetched for this connection.
         let mut session = client.session().config().clone();
         session.version = established.version;
-        if session.version.has_properties() {
+        let connect = &session.properties.connect;
+        if session.version.has_properties() && connect.receive_maximum().is_none() {
             let maximum = Property::number(PropertyId::ReceiveMaximum, RECEIVE_MAXIMUM);
             session.properties.connect.set(maximum);
         }
