@@ -523,6 +523,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--tick', '--tick', [CompletionResultType]::ParameterName, 'With `--rate`: messages are due at multiples of this time, at most 10ms')
             [CompletionResult]::new('--size', '--size', [CompletionResultType]::ParameterName, 'Bytes of each payload: 256, 64..1K (any length between), or 64:90,1K:9,64K:1 (lengths with weights)')
             [CompletionResult]::new('--body', '--body', [CompletionResultType]::ParameterName, 'Fill the payloads with slices of this file in place of random bytes')
+            [CompletionResult]::new('--verify', '--verify', [CompletionResultType]::ParameterName, 'Verify each message, or only count what comes: then payloads may be shorter than 32 bytes, which leaves no room for the time at which they were due')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'QoS of publishing')
             [CompletionResult]::new('--qos', '--qos', [CompletionResultType]::ParameterName, 'QoS of publishing')
             [CompletionResult]::new('--sub-qos', '--sub-qos', [CompletionResultType]::ParameterName, 'QoS of subscribing')

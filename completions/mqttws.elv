@@ -515,6 +515,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --tick 'With `--rate`: messages are due at multiples of this time, at most 10ms'
             cand --size 'Bytes of each payload: 256, 64..1K (any length between), or 64:90,1K:9,64K:1 (lengths with weights)'
             cand --body 'Fill the payloads with slices of this file in place of random bytes'
+            cand --verify 'Verify each message, or only count what comes: then payloads may be shorter than 32 bytes, which leaves no room for the time at which they were due'
             cand -q 'QoS of publishing'
             cand --qos 'QoS of publishing'
             cand --sub-qos 'QoS of subscribing'
