@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::dial::FleetTarget;
-use crate::client::driver::framing;
+use crate::client::dialling::framing;
 use crate::client::lifecycle::CredentialUse;
 use crate::client::{Client, Error, Established};
 use crate::mqtt::packet::Credentials;

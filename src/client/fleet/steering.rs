@@ -61,7 +61,13 @@ impl ManyConnections for Fleet {
         next: impl FnMut(usize) -> Option<Range<usize>>,
     ) -> u64 {
         self.queue_write(id);
-        self.connections[id].session().publish_run(head, token, next)
+        let is_large = self.connections.is_large();
+        let session = self.connections[id].session();
+        if is_large {
+            // With the headers, about.
+            session.make_room(head.payload.len() * 3 / 2);
+        }
+        session.publish_run(head, token, next)
     }
 
     fn publish(&mut self, id: usize, message: Publish, token: u64) -> Result<(), Unsendable> {

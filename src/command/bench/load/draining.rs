@@ -242,14 +242,13 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// When closing is over if nothing happens.
-    pub(super) fn closed_at(&self, since: Instant) -> Option<Instant> {
-        let is_closed = self.context.member.stage() == LoopStage::Closed;
-        if is_closed {
-            Some(since + 2 * CLOSING)
+    pub(super) fn closed_at(&self, since: Instant) -> Instant {
+        if self.context.member.stage() == LoopStage::Closed {
+            since + 2 * CLOSING
         } else if self.chores.closing == 0 {
-            Some(self.times.began)
+            self.times.began
         } else {
-            Some(since + CLOSING)
+            since + CLOSING
         }
     }
 }

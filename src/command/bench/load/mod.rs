@@ -332,7 +332,7 @@ impl<D: RunDisplay> Driver for Load<D> {
             LoadPhase::Holding(until) => Some(self.next_hold(until)),
             LoadPhase::Sending => self.next_send(),
             LoadPhase::Draining => self.drained_at(),
-            LoadPhase::Closing(since) => self.closed_at(since),
+            LoadPhase::Closing(since) => Some(self.closed_at(since)),
             LoadPhase::Clearing(since) => Some(self.next_clearing(since)),
             LoadPhase::Ending(since) => Some(self.next_ending(since)),
             LoadPhase::Over => None,

@@ -121,20 +121,20 @@ impl Receiving {
         sink: &mut ReceivedSink<'_>,
         now: u64,
     ) -> Option<FirstCopy> {
-        self.latest = now;
         if context.load.messages.verification == Verification::None {
+            self.latest = now;
             return self.count(subscriber, payload, context, sink, now);
         }
-        let stamp = match context.payloads.read(payload) {
-            Ok(stamp) => stamp,
-            Err(PayloadFault::Foreign) => {
-                sink.verified.foreign += 1;
-                return None;
-            }
-            Err(PayloadFault::Corrupted) => {
-                sink.verified.corrupted += 1;
-                return None;
-            }
+        let stamp = context.payloads.read(payload);
+        if stamp == Err(PayloadFault::Foreign) {
+            // Nothing that is waited for.
+            sink.verified.foreign += 1;
+            return None;
+        }
+        self.latest = now;
+        let Ok(stamp) = stamp else {
+            sink.verified.corrupted += 1;
+            return None;
         };
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);

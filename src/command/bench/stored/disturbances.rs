@@ -20,7 +20,9 @@ const MOST: usize = 1000;
 pub fn disturbances(whole: &StoredMember<'_>) -> Result<DisturbanceResults, String> {
     let cuts = all(whole, "cuts", cut)?;
     let mut back = LatencyTimes::default();
-    cuts.iter().for_each(|cut| back.merge(&cut.back));
+    for cut in &cuts {
+        back.merge(&cut.back);
+    }
     Ok(DisturbanceResults {
         cuts,
         back,

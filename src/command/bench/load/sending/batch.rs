@@ -15,6 +15,9 @@ use crate::mqtt::reason::ReasonCode;
 /// How many payload bytes of one publisher are prepared at once.
 const BATCH_BYTES: usize = 32 * 1024;
 
+/// A batch begins in a block that has so much room, in bytes.
+const LEAST_ROOM: usize = 4 * 1024;
+
 /// How many messages of one publisher are prepared at once.
 const BATCH: usize = 512;
 
@@ -36,13 +39,13 @@ impl LoadSending {
         until: u64,
         now: u64,
     ) -> DueBatch {
+        self.make_room(context.load.messages.qos);
         let of = &self.publishers[publisher];
         let (plan, sizes) = (&context.load.plan, &context.load.messages.sizes);
         let mut ahead = of.schedule.clone();
         let (topic, ..) = plan.place(publisher, of.sent);
         let mut batch = DueBatch { topic, ..DueBatch::default() };
         let most = room.min(of.quota - of.sent).min(BATCH as u64);
-        self.buffer.reserve(BATCH_BYTES);
         for number in of.sent..of.sent + most {
             let intended = match &ahead {
                 Some(schedule) => schedule.due() + context.window.start,
@@ -65,6 +68,14 @@ impl LoadSending {
             }
         }
         batch
+    }
+
+    /// Makes room for a batch. What was sent at QoS 0 is gone, and its memory is taken again; what
+    /// waits for an acknowledgement keeps its memory, which is shared with the next batches.
+    fn make_room(&mut self, qos: QoS) {
+        if qos == QoS::AtMostOnce || self.buffer.capacity() < LEAST_ROOM {
+            self.buffer.reserve(BATCH_BYTES);
+        }
     }
 
     /// Hands a batch to the connection; returns how many messages it took.

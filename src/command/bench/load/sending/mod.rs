@@ -60,9 +60,10 @@ impl LoadSending {
                 LoadPace::Open(_) | LoadPace::Closed(_) => None,
             };
             // What another loop sends is not sent here.
-            let (quota, wait) = match is_own {
-                true => (quota(load.times.length, publisher, count), WaitReason::Offline),
-                false => (0, WaitReason::Done),
+            let (quota, wait) = if is_own {
+                (quota(load.times.length, publisher, count), WaitReason::Offline)
+            } else {
+                (0, WaitReason::Done)
             };
             LoadPublisher {
                 schedule,
@@ -180,6 +181,13 @@ impl LoadSending {
                 && of.schedule.is_some()
         };
         self.publishers.iter().filter(cannot).map(|of| of.unsent(end)).sum()
+    }
+
+    /// Since when nothing can be sent: whoever has something left waits for the server.
+    pub fn stuck_since(&self) -> Option<u64> {
+        let left = || self.publishers.iter().filter(|of| of.wait != WaitReason::Done);
+        let is_stuck = !left().any(LoadPublisher::waits_for_us);
+        left().map(|of| of.since).max().filter(|_| is_stuck)
     }
 
     /// A publisher will not be online again.

@@ -68,7 +68,7 @@ impl GatheredSecond {
 
 /// The seconds that not all loops have ended, or that were not taken yet.
 #[derive(Debug, Default)]
-pub struct GatheredSeconds {
+pub struct PendingSeconds {
     /// The number of the first.
     first: usize,
     seconds: VecDeque<GatheredSecond>,
@@ -83,7 +83,7 @@ impl TeamMember {
     /// Tells of the second of this number.
     pub fn add_second(&self, number: usize, second: GatheredSecond) {
         let mut desk = locked(&self.team.desk);
-        let GatheredSeconds { first, seconds } = &mut desk.seconds;
+        let PendingSeconds { first, seconds } = &mut desk.seconds;
         let Some(place) = number.checked_sub(*first) else { return };
         if seconds.len() <= place {
             seconds.resize_with(place + 1, GatheredSecond::default);

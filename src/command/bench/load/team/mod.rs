@@ -92,7 +92,7 @@ struct LoopDesk {
     sent: SentMessages,
     /// What each loop has found in the step that is over.
     steps: Vec<(usize, Results)>,
-    seconds: gathered::GatheredSeconds,
+    seconds: gathered::PendingSeconds,
     /// The figures so far, of so many loops.
     figures: Vec<Results>,
 }
