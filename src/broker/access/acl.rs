@@ -24,11 +24,14 @@ pub struct AclClient<'a> {
     pub username: Option<&'a str>,
 }
 
+/// The lines of a file for one user.
+type UserRules = Arc<Vec<AclRule<TopicFilter>>>;
+
 /// What the lines of a file grant; what no line grants is denied. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Acl {
     /// By user name; `None` has the lines for anonymous clients. Denials come first.
-    users: Arc<HashMap<Option<String>, Arc<Vec<AclRule<TopicFilter>>>>>,
+    users: Arc<HashMap<Option<String>, UserRules>>,
     /// With `%u` and `%c`, for all clients. Denials come first.
     patterns: Arc<Vec<AclRule<String>>>,
 }
