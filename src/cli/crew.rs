@@ -9,7 +9,7 @@ use super::connection::ConnectionFlags;
 use super::field::check_text;
 use super::value;
 use crate::client::fleet::TlsResumption;
-use crate::command::bench::config::FleetPlan;
+use crate::command::bench::config::{FleetPlan, MOST_LOOPS};
 use crate::exit::Usage;
 use crate::mqtt::packet::Credentials;
 
@@ -25,6 +25,11 @@ pub struct CrewFlags {
     /// Let connections continue the TLS session of another one; a fleet of devices does not
     #[arg(long, action = ArgAction::Count)]
     tls_resume: u8,
+
+    /// Use so many threads, each with its share of the connections [default: as many as cores, or
+    /// half of them if the server is on this machine]
+    #[arg(long, value_name = "N", value_parser = loops, allow_hyphen_values = true)]
+    loops: Option<usize>,
 }
 
 impl CrewFlags {
@@ -39,8 +44,14 @@ impl CrewFlags {
                 0 => TlsResumption::Never,
                 _ => TlsResumption::Shared,
             },
+            loops: self.loops,
         })
     }
+}
+
+fn loops(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_LOOPS).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {MOST_LOOPS}"))
 }
 
 fn users(path: &Path) -> Result<Vec<Credentials>> {

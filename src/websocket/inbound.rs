@@ -115,6 +115,8 @@ pub struct Inbound {
     peer: PeerState,
     /// The payloads that were joined and not taken yet.
     block: BytesMut,
+    /// How much room the block gets at least when it has none, in bytes.
+    room: usize,
     /// The mask of the last frame for tungstenite.
     control_key: Option<Key>,
     /// The payload of that frame as it was sent, up to the longest of a control frame.
@@ -138,6 +140,10 @@ impl Inbound {
             first: Vec::new(),
             peer: PeerState::Unknown,
             block: BytesMut::new(),
+            room: match role {
+                Role::Client => BLOCK,
+                Role::Server => 0,
+            },
             control_key: None,
             control: Vec::new(),
         }
@@ -153,10 +159,7 @@ impl Inbound {
     /// block. Returns how many.
     pub fn take(&mut self, arrived: &[u8], log: &mut FrameLog) -> usize {
         if self.block.capacity() - self.block.len() < arrived.len() {
-            match self.role {
-                Role::Client => self.block.reserve(arrived.len().max(BLOCK)),
-                Role::Server => self.block.reserve(arrived.len()),
-            }
+            self.block.reserve(arrived.len().max(self.room));
         }
         if self.first.is_empty() {
             self.first.extend_from_slice(&arrived[..arrived.len().min(FIRST)]);
@@ -203,6 +206,8 @@ impl Inbound {
         if self.block.is_empty() {
             self.block = BytesMut::new();
         }
+        // One of many connections: a block for more than what arrives would be given back at once.
+        self.room = 0;
     }
 
     /// Whether payloads wait to be taken.

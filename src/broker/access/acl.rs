@@ -24,7 +24,7 @@ pub struct AclClient<'a> {
     pub username: Option<&'a str>,
 }
 
-/// The lines of a file for one user.
+/// The lines of one user, for all its clients.
 type UserRules = Arc<Vec<AclRule<TopicFilter>>>;
 
 /// What the lines of a file grant; what no line grants is denied. Clones share it.
@@ -40,7 +40,7 @@ pub struct Acl {
 #[derive(Debug, Clone, Default)]
 pub struct ClientRights {
     /// The lines of its user, which count before patterns.
-    user: Arc<Vec<AclRule<TopicFilter>>>,
+    user: UserRules,
     /// The patterns with its names.
     patterns: Vec<AclRule<TopicFilter>>,
 }

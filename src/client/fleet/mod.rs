@@ -11,8 +11,10 @@ mod dial;
 mod disturbing;
 mod driver;
 mod options;
+mod places;
 mod stage;
 mod steering;
+mod waker;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -37,7 +39,9 @@ pub use dial::FleetTarget;
 pub use driver::Steps;
 pub use driver::{Driver, Happening, Made};
 pub use options::{FleetOptions, FleetServer};
+use places::Places;
 pub use stage::ConnectionStage;
+pub use waker::FleetWaker;
 
 pub use crate::transport::TlsHandshake;
 pub use crate::transport::tls::TlsResumption;
@@ -60,24 +64,25 @@ const EVENTS: usize = 1024;
 /// How long the loop waits at most: a process that was stopped while nothing was due notices it.
 const HEARTBEAT: Duration = Duration::from_millis(50);
 
-/// Of so many connections each keeps its buffers.
-const KEEPING: usize = 100;
-
 /// The token of the signals; the connections have those from 0.
 const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// The token of what wakes the loop from another thread.
+const WAKER: Token = Token(usize::MAX - 2);
 
 /// Many connections.
 pub struct Fleet {
     options: FleetOptions,
     poll: Poll,
-    connections: Vec<FleetConnection>,
+    connections: Places,
     alarms: BinaryHeap<Reverse<(Instant, usize)>>,
     to_read: VecDeque<usize>,
     to_write: Vec<usize>,
     /// What happened while the driver acted, and is told to it next.
     happened: VecDeque<(usize, Happening)>,
     spare: Vec<Chunk>,
-    signals: FleetSignals,
+    /// `None` if another fleet of this process has them.
+    signals: Option<FleetSignals>,
 }
 
 /// The signals, and the socket that wakes the loop.
@@ -101,31 +106,48 @@ impl FleetSignals {
 impl Fleet {
     /// A fleet without connections. From now on signals are told to the driver.
     pub fn new(options: FleetOptions) -> io::Result<Self> {
-        let poll = Poll::new()?;
+        let mut fleet = Self::beside_another(options)?;
         let signals = FleetSignals::new()?;
         let descriptor = signals.socket.as_raw_fd();
-        poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE)?;
+        fleet.poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE)?;
+        fleet.signals = Some(signals);
+        Ok(fleet)
+    }
+
+    /// A fleet without connections, in another thread than the one that is told of signals.
+    pub fn beside_another(options: FleetOptions) -> io::Result<Self> {
         sharpen_clock();
         Ok(Self {
             options,
-            poll,
-            connections: Vec::new(),
+            poll: Poll::new()?,
+            connections: Places::default(),
             alarms: BinaryHeap::new(),
             to_read: VecDeque::new(),
             to_write: Vec::new(),
             happened: VecDeque::new(),
             spare: Vec::new(),
-            signals,
+            signals: None,
         })
+    }
+
+    /// What wakes this fleet from another thread.
+    pub fn waker(&self) -> io::Result<FleetWaker> {
+        FleetWaker::new(self.poll.registry(), WAKER)
     }
 
     /// Adds a connection, which does not begin yet; returns its number. `configure` changes what is
     /// not like that of all others, in any case the client id.
     pub fn add(&mut self, configure: impl FnOnce(&mut session::Config)) -> usize {
-        let mut config = self.options.server(self.connections.len()).session.clone();
+        let number = self.connections.len();
+        let mut config = self.options.server(number).session.clone();
         configure(&mut config);
         self.connections.push(FleetConnection::new(config, Instant::now()));
-        self.connections.len() - 1
+        number
+    }
+
+    /// Leaves out a number, which another fleet has.
+    pub fn leave_out(&mut self) {
+        self.connections.leave_out();
     }
 
     fn begin(&mut self, id: usize, intended: Instant, now: Instant) -> Result<(), Cause> {
@@ -201,11 +223,14 @@ impl Fleet {
     fn note(&mut self, events: &Events, driver: &mut impl Driver) {
         let now = Instant::now();
         for event in events {
-            if event.token() == SIGNALS {
-                self.take_signals(driver, now);
-                continue;
-            }
-            let Token(id) = event.token();
+            let id = match event.token() {
+                SIGNALS => {
+                    self.take_signals(driver, now);
+                    continue;
+                }
+                WAKER => continue,
+                Token(id) => id,
+            };
             if self.connections[id].stage == ConnectionStage::Tcp {
                 let has_come = event.is_writable() || event.is_error() || event.is_read_closed();
                 if has_come {
@@ -226,12 +251,13 @@ impl Fleet {
     }
 
     fn take_signals(&mut self, driver: &mut impl Driver, now: Instant) {
+        let Some(signals) = &mut self.signals else { return };
         let mut buffer = [0; 64];
-        while matches!(self.signals.socket.read(&mut buffer), Ok(1..)) {}
-        if self.signals.quit.take() {
+        while matches!(signals.socket.read(&mut buffer), Ok(1..)) {}
+        if signals.quit.take() {
             driver.asked_for_figures(now);
         }
-        if let Some(signal) = self.signals.ending.take() {
+        if let Some(signal) = signals.ending.take() {
             driver.interrupted(signal, now);
         }
     }
@@ -373,7 +399,7 @@ impl Fleet {
     fn write(&mut self) {
         let now = Instant::now();
         let mut ids = std::mem::take(&mut self.to_write);
-        let is_large = self.connections.len() > KEEPING;
+        let is_large = self.connections.is_large();
         for id in ids.drain(..) {
             let connection = &mut self.connections[id];
             connection.writing = Queued::No;

@@ -30,9 +30,15 @@ impl ManyConnections for Fleet {
         self.connections[id].stage >= ConnectionStage::Connack
     }
 
-    fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
+    fn subscribe(
+        &mut self,
+        id: usize,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+        now: Instant,
+    ) {
         let connection = &mut self.connections[id];
-        connection.session().subscribe(subscriptions, Properties::default());
+        connection.session().subscribe(subscriptions, properties);
         connection.note_subscribe(now);
         self.queue_write(id);
         self.arm(id);
@@ -55,7 +61,13 @@ impl ManyConnections for Fleet {
         next: impl FnMut(usize) -> Option<Range<usize>>,
     ) -> u64 {
         self.queue_write(id);
-        self.connections[id].session().publish_run(head, token, next)
+        let is_large = self.connections.is_large();
+        let session = self.connections[id].session();
+        if is_large {
+            // With the headers, about.
+            session.make_room(head.payload.len() * 3 / 2);
+        }
+        session.publish_run(head, token, next)
     }
 
     fn publish(&mut self, id: usize, message: Publish, token: u64) -> Result<(), Unsendable> {

@@ -20,8 +20,12 @@ fn memory_needed(plan: &Plan) -> u64 {
     plan.connections() as u64 * CONNECTION_BYTES + pairs
 }
 
-fn descriptors_needed(plan: &Plan) -> u64 {
-    plan.connections() as u64 + OTHER_DESCRIPTORS
+/// Descriptors of a loop after the first.
+const LOOP_DESCRIPTORS: u64 = 3;
+
+fn descriptors_needed(plan: &Plan, ends: Ends) -> u64 {
+    let loops = ends.loops.saturating_sub(1) * LOOP_DESCRIPTORS;
+    plan.connections() as u64 + OTHER_DESCRIPTORS + loops
 }
 
 /// For how many seconds a port cannot be used again that we have closed first.
@@ -45,6 +49,8 @@ pub struct Ends {
     pub local: u64,
     /// How many servers there are.
     pub servers: u64,
+    /// How many loops there are at most.
+    pub loops: u64,
 }
 
 impl Ends {
@@ -77,7 +83,7 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<E
     let of = |all: Option<u64>| {
         all.map(|all| format!(" of {}", words::thousands(all))).unwrap_or_default()
     };
-    let descriptors = words::thousands(descriptors_needed(plan));
+    let descriptors = words::thousands(descriptors_needed(plan, ends));
     lines.push(format!("descriptors  {descriptors}{}", of(machine::most_descriptors())));
     let ports = words::thousands(ports_needed(load));
     lines.push(format!("ports        {ports}{}", of(ends.ports())));
@@ -87,7 +93,7 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<E
 /// Refuses what this machine cannot do.
 pub fn check_limits(load: &LoadPlan, ends: Ends) -> Result<()> {
     let plan = &load.plan;
-    let (wanted, connections) = (descriptors_needed(plan), plan.connections() as u64);
+    let (wanted, connections) = (descriptors_needed(plan, ends), plan.connections() as u64);
     let ports_needed = ports_needed(load);
     let need = |number| words::thousands(number);
     if let Err(limit) = machine::raise_descriptors(wanted) {

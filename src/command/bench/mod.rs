@@ -9,10 +9,12 @@ pub mod course;
 pub mod disturbances;
 mod ending;
 mod figures;
+mod interest;
 mod joining;
 mod judge;
 mod limits;
 mod load;
+mod loops;
 mod machine;
 mod measure;
 pub mod merging;
@@ -37,24 +39,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::client::fleet::{Fleet, FleetOptions, FleetServer, FleetTarget};
+use crate::client::fleet::{FleetOptions, FleetServer, FleetTarget};
 use crate::client::{self, Client, Established};
 use crate::exit::{Exit, Usage};
 use crate::report::Verbosity;
 use crate::stdio;
 
 use all_runs::AllRuns;
-use clock::RunClock;
 use config::{
     BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
 };
 use ending::{beside, finish};
+use interest::Interest;
 use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
-use load::{Context, Found, Load, System};
+use load::Found;
+use loops::LoadLoops;
 use machine::Machine;
 use names::Names;
-use payload::Payloads;
 use screen::Screen;
 use server::BenchServer;
 use surroundings::Surroundings;
@@ -72,11 +74,17 @@ pub fn run(config: Config) -> Result<Exit> {
     let run = runs.run.unwrap_or_else(|| run_number(load.seed));
     let names = Names { run, part: runs.part, whole: runs.whole, plan: load.plan };
     let topics = names.topics(&load.topic)?;
-    let ends = Ends { local: fleet.local.len() as u64, servers: clients.len() as u64 };
+    let ends = Ends {
+        local: fleet.local.len() as u64,
+        servers: clients.len() as u64,
+        loops: fleet.loops.unwrap_or(1) as u64,
+    };
     if load.action == BenchAction::Print {
         return print_plan(&load, &topics, ends);
     }
     check_limits(&load, ends)?;
+    let filter = load.filter.as_deref();
+    filter.map(|filter| Interest::new(filter, &names, &topics)).transpose()?;
     check_files(&report)?;
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
@@ -259,43 +267,10 @@ impl LoadTask<'_> {
     /// Runs the load.
     fn run(&self, names: &Names, surroundings: &Surroundings) -> Result<Found> {
         let (rss_before, _) = machine::memory();
-        let Self { load, report, fleet: plan, .. } = *self;
-        let mut fleet = Fleet::new(self.options.clone()).context("starting the load")?;
-        let mut random = fastrand::Rng::with_seed(load.seed);
-        let clock_identity = machine::clock_identity();
-        let payloads = Payloads::new(names.payloads(), clock_identity, move || random.u64(..));
-        let wills = names.wills(load)?;
-        for id in 0..load.plan.connections() {
-            let will = wills.as_ref().and_then(|prefix| names::will(prefix, id, &payloads));
-            fleet.add(|config| {
-                plan.identify(config, names, id);
-                config.will = will;
-            });
-        }
-        if load.needs_watcher() {
-            fleet.add(|config| names.watch(config));
-        }
-        // Both at once: other processes of this machine have the same clock.
-        let now = Instant::now();
-        let clock = RunClock::new(now, machine::monotonic());
-        let start_at = self.runs.start_at.map(|at| at.saturating_sub(machine::since_1970()));
-        let context = Context {
-            load: load.clone(),
-            topics: names.topics(&load.topic)?,
-            payloads,
-            wills,
-            clock,
-            now: Instant::now,
-            window: load::Window::default(),
-            readers: Vec::new(),
-            step: 0,
-            start_at: start_at.map(|wait| now + wait),
-        };
-        let system = System { cpu: machine::thread_cpu, machine: machine::machine_cpu };
-        let mut screen = Screen::new(load, report, surroundings, self.verbosity, now);
-        let mut load = Load::new(context, system, &mut screen, now);
-        fleet.run(&mut load).context("waiting for the connections")?;
-        let mut found = load.into_found();
+        let mut screen =
+            Screen::new(self.load, self.report, surroundings, self.verbosity, Instant::now());
+        let loops = LoadLoops::new(self, names, surroundings)?;
+        let mut found = loops.run(&mut screen)?;
         screen.finish();
         let generator = &mut found.results.generator;
         (_, generator.rss) = machine::memory();

@@ -54,6 +54,13 @@ impl WillResults {
 }
 
 impl GroupResults {
+    /// Adds what another loop has found of the other groups.
+    pub fn add_other_groups(&mut self, other: &Self) {
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+        self.starved += other.starved;
+    }
+
     /// Adds what another run has found of the same groups.
     pub fn add(&mut self, other: &Self) {
         self.least += other.least;

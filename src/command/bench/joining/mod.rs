@@ -9,6 +9,7 @@ use super::results::{
     ConnectionResults, ConnectionTimes, GeneratorResults, GroupResults, Latencies, LoadEnding,
     MessageResults, Results, Second, Verified,
 };
+use super::verify::Verification;
 
 /// How two results belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,11 @@ impl Results {
         self.verified.add(&other.verified);
         self.latencies.add(&other.latencies);
         self.generator.add(&other.generator, joined);
-        join(&mut self.groups, other.groups.as_ref(), GroupResults::add);
+        let add_groups = match joined {
+            Joined::SideBySide => GroupResults::add_other_groups,
+            Joined::InTurn => GroupResults::add,
+        };
+        join(&mut self.groups, other.groups.as_ref(), add_groups);
         self.disturbances.add(&other.disturbances, joined);
         match joined {
             Joined::SideBySide => self.add_seconds(&other.series),
@@ -143,6 +148,9 @@ impl MessageResults {
 
 impl Verified {
     fn add(&mut self, other: &Self) {
+        if other.extent == Verification::None {
+            self.extent = Verification::None;
+        }
         self.copies += other.copies;
         self.lost += other.lost;
         self.duplicated += other.duplicated;
@@ -211,7 +219,7 @@ fn mean(one: f64, other: f64, (ones, others): (u64, u64)) -> f64 {
 impl Second {
     /// Adds what another loop or part saw in the same second. Its quantiles cannot be added: the
     /// worst is kept.
-    fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.sent += other.sent;
         self.received += other.received;
         self.quantiles = match (self.quantiles, other.quantiles) {

@@ -3,7 +3,7 @@
 use super::{Circumstances, p99};
 use crate::command::bench::config::MaxLateness;
 use crate::command::bench::measure::{LatencyTimes, Quantile, brief};
-use crate::command::bench::results::Results;
+use crate::command::bench::results::{GeneratorResults, Results};
 use crate::command::bench::words;
 
 /// A p99 of lateness in one second, and a turn of a loop, above which the run proves nothing, in
@@ -67,9 +67,13 @@ fn seconds(results: &Results, allowed: u64) -> String {
         .unwrap_or_default()
 }
 
-/// The loop that took the most CPU.
-fn busiest(results: &Results) -> String {
-    format!("the loop at {} CPU", words::percent(results.generator.cpu * 100.0))
+/// The loop that took the most CPU, and how much.
+pub fn busiest(results: &Results) -> String {
+    let GeneratorResults { loops, cpu, .. } = &results.generator;
+    let most = loops.iter().enumerate().max_by(|(_, one), (_, other)| one.total_cmp(other));
+    let number = most.filter(|_| loops.len() > 1).map(|(number, _)| number + 1);
+    let name = number.map_or_else(|| "the loop".to_owned(), |number| format!("loop {number}"));
+    format!("{name} at {} CPU", words::percent(cpu * 100.0))
 }
 
 /// That a loop stood still: in that time nothing was sent or received, and each latency is too

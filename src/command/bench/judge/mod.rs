@@ -85,7 +85,7 @@ pub enum ServerPlace {
 const BUSY: f64 = 0.95;
 
 /// What helps a generator that has too much to do.
-const ADVICE: &str = ". Lower --rate, or use more machines";
+const ADVICE: &str = ". Lower --rate, add --loops, or use more machines (--part)";
 
 /// Judges a run.
 pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
@@ -96,8 +96,7 @@ pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
         let mut weak: Vec<String> = lateness::late(results, about).into_iter().collect();
         let cpu = results.generator.cpu;
         if cpu >= BUSY && results.messages.unsent > 0 {
-            let cpu = words::percent(cpu * 100.0);
-            weak.push(format!("the loop took {cpu} CPU, and not all was sent"));
+            weak.push(format!("{}, and not all was sent", lateness::busiest(results)));
         }
         if let Some(last) = weak.last_mut() {
             last.push_str(ADVICE);

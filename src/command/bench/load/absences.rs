@@ -70,11 +70,17 @@ impl Absences {
     ) {
         self.latest.resize(connections, None);
         let number = self.cuts.len();
+        let is_of_it = |absence: &&Absence| absence.reason == AbsenceReason::Cut(number);
+        let away = self.latest.iter().flatten().filter(is_of_it);
+        let elsewhere = away.filter(|absence| absence.back.is_none()).count() as u64;
         for id in ids {
             let reason = AbsenceReason::Cut(number);
             self.latest[*id] = Some(Absence { reason, since: at, back: None });
         }
-        self.cuts.push(Cut::new(plan, ids.len() as u64, at, before));
+        let mut cut = Cut::new(plan, ids.len() as u64, at, before);
+        // Other loops were faster.
+        (0..elsewhere).for_each(|_| cut.away_elsewhere());
+        self.cuts.push(cut);
     }
 
     /// This of so many connections is ended now, and made anew.
@@ -102,6 +108,30 @@ impl Absences {
         }
     }
 
+    /// A connection of another loop is away since `at`: by the cut of this number, or by churn.
+    pub fn away_elsewhere(&mut self, id: usize, cut: Option<usize>, connections: usize, at: u64) {
+        self.latest.resize(connections, None);
+        let reason = cut.map_or(AbsenceReason::Churn, AbsenceReason::Cut);
+        self.latest[id] = Some(Absence { reason, since: at, back: None });
+        if let Some(cut) = cut.and_then(|cut| self.cuts.get_mut(cut)) {
+            cut.away_elsewhere();
+        }
+    }
+
+    /// A connection of another loop is back.
+    pub fn back_elsewhere(&mut self, id: usize, at: u64) {
+        let Some(Some(absence)) = self.latest.get_mut(id) else { return };
+        absence.back = Some(at);
+        match absence.reason {
+            AbsenceReason::Cut(cut) => {
+                if let Some(cut) = self.cuts.get_mut(cut) {
+                    cut.back_elsewhere(at);
+                }
+            }
+            AbsenceReason::Churn => {}
+        }
+    }
+
     /// A connection could not come back.
     pub fn failed(&mut self, id: usize, cause: Cause) {
         if let Some(Some(absence)) = self.latest.get(id) {
@@ -120,13 +150,18 @@ impl Absences {
         }
         let ArrivedCopy { reader, publisher, intended, at } = copy;
         let waited_for = [reader, publisher].into_iter().find_map(|id| {
-            let absence = self.latest[id]?;
+            let absence = self.latest.get(id).copied().flatten()?;
             let is_of_it = id == reader || intended >= absence.since;
             let has_waited = absence.back.is_some_and(|back| intended < back && back <= at);
             (is_of_it && has_waited).then_some(absence.reason)
         });
         match waited_for {
-            Some(AbsenceReason::Cut(cut)) => self.cuts[cut].waited(at),
+            // What another loop has cut may be known here before this one's part of it.
+            Some(AbsenceReason::Cut(cut)) => {
+                if let Some(cut) = self.cuts.get_mut(cut) {
+                    cut.waited(at);
+                }
+            }
             Some(AbsenceReason::Churn) | None => {}
         }
         let mut is_near = false;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
+use super::team::{LoopOrder, LoopStage};
 use super::{Load, LoadPhase, RunDisplay, Window};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
@@ -18,11 +19,13 @@ impl<D: RunDisplay> Load<D> {
             let qos = self.context.load.messages.sub_qos;
             let filters = self.context.filters(id);
             let at = self.context.clock.number(now);
-            self.receiving.retained.subscribes(id, filters.len(), at);
+            let topics = self.context.topics_of_subscriber(id);
+            self.receiving.retained.subscribes(id, topics, at);
             for part in filters.chunks(FILTERS) {
                 let filters = part.iter().cloned();
                 let subscriptions = filters.map(|filter| Subscription::new(filter, qos)).collect();
-                fleet.subscribe(id, subscriptions, now);
+                let properties = self.context.load.messages.properties.subscribe.clone();
+                fleet.subscribe(id, subscriptions, properties, now);
             }
         }
     }
@@ -43,39 +46,71 @@ impl<D: RunDisplay> Load<D> {
         self.context.clock.instant(retained.latest) + self.context.load.times.drain
     }
 
-    /// Connects, and goes on when all have connected or failed.
+    /// The others begin to connect.
+    pub(super) fn begin_others(&mut self, now: Instant) {
+        let plan = self.context.load.plan;
+        let others = plan.subscribers..plan.connections();
+        self.connecting.expect(others, self.context.load.connect_rate, now);
+        self.phase = LoadPhase::Others;
+    }
+
+    /// Connects, and goes on when the connections of all loops are there or have failed.
     pub(super) fn connect(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for (id, intended) in self.connecting.due_first(now) {
             fleet.dial(id, intended, now);
         }
-        let is_settled = self.connecting.is_settled();
-        match self.phase {
-            LoadPhase::Readers if is_settled && self.retained_due(now) <= now => {
-                let plan = self.context.load.plan;
-                let others = plan.subscribers..plan.connections();
-                self.connecting.expect(others, self.context.load.connect_rate, now);
-                self.phase = LoadPhase::Others;
-                self.connect(fleet, now);
+        if !self.connecting.is_settled() {
+            return;
+        }
+        if self.phase == LoadPhase::Readers && self.retained_due(now) <= now {
+            self.reach(LoopStage::ReadersReady);
+        } else if self.phase == LoadPhase::Others {
+            self.all_are_ready(now);
+        }
+        self.go_on_connecting(fleet, now);
+    }
+
+    /// The connections of this loop are there, or have failed.
+    fn all_are_ready(&mut self, now: Instant) {
+        if self.context.member.stage() >= LoopStage::AllReady {
+            return;
+        }
+        let took = &mut self.results.connections.took;
+        if took.is_zero() {
+            *took = now - self.times.began;
+        }
+        self.count_readers();
+        self.reach(LoopStage::AllReady);
+    }
+
+    /// The first loop decides that all go on.
+    fn go_on_connecting(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
+        let stage = self.context.member.stage();
+        if !self.context.member.leads() || !self.context.member.all_at(stage) {
+            return;
+        }
+        let is_time = self.context.start_at.is_none_or(|at| at <= now);
+        if stage == LoopStage::ReadersReady && self.phase == LoadPhase::Readers {
+            self.give(LoopOrder::ConnectOthers(now), now);
+            self.connect(fleet, now);
+        } else if stage == LoopStage::AllReady && is_time {
+            self.give(LoopOrder::Begin(now), now);
+        }
+    }
+
+    /// When there is something to do while connecting.
+    pub(super) fn next_connection(&self) -> Option<Instant> {
+        let member = &self.context.member;
+        let begins = member.leads() && member.all_at(LoopStage::AllReady);
+        match (self.phase, member.stage()) {
+            _ if !self.connecting.is_settled() => self.connecting.next_first(),
+            (LoadPhase::Readers, LoopStage::Begun) => Some(self.retained_due(self.times.began)),
+            (LoadPhase::Others, LoopStage::Begun | LoopStage::ReadersReady) => {
+                Some(self.times.began)
             }
-            LoadPhase::Others if is_settled => {
-                let took = &mut self.results.connections.took;
-                if took.is_zero() {
-                    *took = now - self.times.began;
-                }
-                if self.context.start_at.is_none_or(|at| at <= now) {
-                    self.begin(now);
-                }
-            }
-            LoadPhase::Setting
-            | LoadPhase::Readers
-            | LoadPhase::Others
-            | LoadPhase::Holding(_)
-            | LoadPhase::Sending
-            | LoadPhase::Draining
-            | LoadPhase::Closing(_)
-            | LoadPhase::Clearing(_)
-            | LoadPhase::Ending(_)
-            | LoadPhase::Over => {}
+            (LoadPhase::Others, LoopStage::AllReady) if begins => self.context.start_at,
+            // The others are waited for.
+            (_, _) => None,
         }
     }
 
@@ -83,7 +118,7 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn begin(&mut self, now: Instant) {
         self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.times.began);
         let times = self.context.load.times;
-        if self.results.connections.made == 0 {
+        if self.total().made == 0 {
             self.phase = LoadPhase::Closing(now);
         } else if self.context.load.plan.publishers == 0 {
             let length = match times.length {
@@ -109,13 +144,14 @@ impl<D: RunDisplay> Load<D> {
         let after = begin.saturating_sub(self.context.clock.number(self.times.began));
         self.results.messages.after = Duration::from_nanos(after);
         self.phase = LoadPhase::Sending;
-        self.count_readers();
+        self.context.readers = self.context.member.readers();
         for publisher in 0..self.context.load.plan.publishers {
             let id = self.context.load.plan.publisher_id(publisher);
             match self.connecting.state(id) {
                 ConnectionState::Ready => self.sending.online(publisher, &self.context, start),
                 ConnectionState::Failed => self.sending.give_up(publisher),
-                ConnectionState::Lost
+                ConnectionState::Elsewhere
+                | ConnectionState::Lost
                 | ConnectionState::Pending
                 | ConnectionState::Subscribing(_)
                 | ConnectionState::Away
@@ -125,17 +161,27 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
-    pub(super) fn count_readers(&mut self) {
+    /// Tells the other loops how many readers of this one get each message of a topic.
+    fn count_readers(&mut self) {
         let plan = self.context.load.plan;
+        let mut readers = vec![0; plan.topics];
         for reader in 0..plan.readers() {
-            let has_member = plan
-                .members(reader)
-                .any(|member| self.connecting.state(member) != ConnectionState::Failed);
-            if has_member {
-                for topic in plan.topics_of_reader(reader) {
-                    self.context.readers[topic] += 1;
+            let is_member = |id| match self.connecting.state(id) {
+                ConnectionState::Elsewhere | ConnectionState::Failed => false,
+                ConnectionState::Pending
+                | ConnectionState::Subscribing(_)
+                | ConnectionState::Ready
+                | ConnectionState::Lost
+                | ConnectionState::Away
+                | ConnectionState::Returning(_)
+                | ConnectionState::Closed => true,
+            };
+            if plan.members(reader).any(is_member) {
+                for topic in self.context.topics_of_reader(reader) {
+                    readers[topic] += 1;
                 }
             }
         }
+        self.context.member.add_readers(&readers);
     }
 }

@@ -17,10 +17,10 @@ impl Churn {
         self.next
     }
 
-    /// How many turns there were, and this one.
+    /// How many turns there were.
     #[expect(clippy::cast_precision_loss, reason = "2^53 connections take longer than any run")]
-    pub fn turn(&self) -> f64 {
-        (self.results.ended + 1) as f64
+    pub fn turns_before(&self) -> f64 {
+        self.results.ended as f64
     }
 
     /// A connection is ended.

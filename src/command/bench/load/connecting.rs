@@ -6,9 +6,10 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::dialer::Dialer;
+use super::team::OwnIds;
 use crate::client::fleet::{Cause, Made, TlsHandshake};
 use crate::command::bench::clock::number;
-use crate::command::bench::config::Comeback;
+use crate::command::bench::config::{Comeback, LoadPlan};
 use crate::command::bench::results::ConnectionResults;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -16,6 +17,8 @@ use crate::mqtt::reason::ReasonCode;
 /// How far a connection is, as the load sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionState {
+    /// Another loop has it.
+    Elsewhere,
     /// It was not begun, or is being made.
     Pending,
     /// It waits for so many codes of SUBACK.
@@ -39,7 +42,7 @@ impl ConnectionState {
     pub fn is_there(self) -> bool {
         match self {
             Self::Pending | Self::Subscribing(_) | Self::Ready | Self::Closed => true,
-            Self::Lost | Self::Away | Self::Returning(_) | Self::Failed => false,
+            Self::Elsewhere | Self::Lost | Self::Away | Self::Returning(_) | Self::Failed => false,
         }
     }
 }
@@ -48,6 +51,7 @@ impl ConnectionState {
 #[derive(Debug)]
 pub struct Connecting {
     states: Vec<ConnectionState>,
+    own: OwnIds,
     /// Those that begin for the first time.
     dialer: Dialer,
     /// How many are to become ready or to fail before it goes on.
@@ -61,17 +65,28 @@ pub struct Connecting {
 }
 
 impl Connecting {
-    /// So many connections, none of which has begun.
-    pub fn new(count: usize, comeback: Comeback, seed: u64, now: Instant) -> Self {
+    /// The connections of this load that are in this loop, none of which has begun.
+    pub fn new(load: &LoadPlan, own: OwnIds, now: Instant) -> Self {
+        let state = |id| {
+            if own.has(id) { ConnectionState::Pending } else { ConnectionState::Elsewhere }
+        };
+        let LoadPlan { comeback, seed, .. } = *load;
         Self {
-            states: vec![ConnectionState::Pending; count],
-            dialer: Dialer::new(0..0, None, now),
+            states: (0..load.plan.connections()).map(state).collect(),
+            own,
+            dialer: Dialer::new(0..0, own, None, now),
             pending: 0,
             comebacks: BinaryHeap::new(),
             comeback,
             random: fastrand::Rng::with_seed(seed ^ 0x6c6f_7374),
             began: now,
         }
+    }
+
+    /// How many there are in this loop.
+    pub fn wanted(&self) -> u64 {
+        let own = self.states.iter().filter(|state| **state != ConnectionState::Elsewhere);
+        own.count() as u64
     }
 
     /// How far a connection is.
@@ -81,8 +96,8 @@ impl Connecting {
 
     /// These are to be made now, at this rate, and to become ready.
     pub fn expect(&mut self, ids: Range<usize>, rate: Option<f64>, now: Instant) {
-        self.pending += ids.len();
-        self.dialer = Dialer::new(ids, rate, now);
+        self.pending += ids.clone().filter(|id| self.own.has(*id)).count();
+        self.dialer = Dialer::new(ids, self.own, rate, now);
     }
 
     /// Those that are to begin for the first time now, each with its time.
@@ -178,7 +193,10 @@ impl Connecting {
                 return self.come_back(id, now);
             }
             ConnectionState::Pending | ConnectionState::Subscribing(_) => {}
-            ConnectionState::Ready | ConnectionState::Failed | ConnectionState::Closed => return,
+            ConnectionState::Elsewhere
+            | ConnectionState::Ready
+            | ConnectionState::Failed
+            | ConnectionState::Closed => return,
         }
         *to.failed.entry(cause).or_default() += 1;
         to.first_failed.get_or_insert((id + 1, now.duration_since(self.began)));

@@ -29,6 +29,8 @@ pub struct Cut {
     at: u64,
     /// How many connections are not back.
     away: u64,
+    /// How many connections of other loops are not.
+    away_elsewhere: u64,
     /// When the last thing came of it.
     latest: u64,
     /// When it was over; `None` while it is not.
@@ -58,7 +60,16 @@ impl Cut {
             last_waited: None,
             settled: None,
         };
-        Self { at, away: count, latest: at, over: None, threshold, slots: Vec::new(), results }
+        Self {
+            at,
+            away: count,
+            away_elsewhere: 0,
+            latest: at,
+            over: None,
+            threshold,
+            slots: Vec::new(),
+            results,
+        }
     }
 
     /// A connection is back, and whether the server still had its session.
@@ -71,6 +82,17 @@ impl Cut {
         if self.away == 0 {
             self.results.all_back = Some(Duration::from_nanos(took));
         }
+    }
+
+    /// A connection of another loop was cut.
+    pub fn away_elsewhere(&mut self) {
+        self.away_elsewhere += 1;
+    }
+
+    /// One is back.
+    pub fn back_elsewhere(&mut self, now: u64) {
+        self.away_elsewhere = self.away_elsewhere.saturating_sub(1);
+        self.latest = self.latest.max(now);
     }
 
     /// A connection could not come back.
@@ -91,7 +113,7 @@ impl Cut {
     /// has come for a second.
     pub fn is_near(&mut self, intended: u64, now: u64) -> bool {
         let end = self.latest + QUIET;
-        if self.over.is_none() && self.away == 0 && now > end {
+        if self.over.is_none() && self.away + self.away_elsewhere == 0 && now > end {
             self.over = Some(end);
         }
         now >= self.at && self.over.is_none_or(|over| intended < over)

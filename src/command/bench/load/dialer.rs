@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::team::OwnIds;
+
 /// How many connections begin in one turn at most.
 const AT_ONCE: usize = 64;
 
@@ -10,6 +12,7 @@ const AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub struct Dialer {
     left: Range<usize>,
+    own: OwnIds,
     first: usize,
     began: Instant,
     /// Connections a second; `None` is all at once.
@@ -18,8 +21,17 @@ pub struct Dialer {
 
 impl Dialer {
     /// These connections begin from `began` on.
-    pub fn new(ids: Range<usize>, rate: Option<f64>, began: Instant) -> Self {
-        Self { first: ids.start, left: ids, began, rate }
+    pub fn new(ids: Range<usize>, own: OwnIds, rate: Option<f64>, began: Instant) -> Self {
+        let mut dialer = Self { first: ids.start, left: ids, own, began, rate };
+        dialer.pass_over();
+        dialer
+    }
+
+    /// Goes on to the next connection of this loop: the others begin in theirs.
+    fn pass_over(&mut self) {
+        while !self.left.is_empty() && !self.own.has(self.left.start) {
+            self.left.start += 1;
+        }
     }
 
     /// When the next connection is to begin.
@@ -38,6 +50,7 @@ impl Dialer {
         {
             due.push((self.left.start, at));
             self.left.start += 1;
+            self.pass_over();
         }
         due
     }
@@ -55,14 +68,14 @@ mod tests {
     #[test]
     fn connections_begin_at_their_rate() {
         let began = Instant::now();
-        let mut dialer = Dialer::new(10..13, Some(2.0), began);
+        let mut dialer = Dialer::new(10..13, OwnIds::all(), Some(2.0), began);
         assert_eq!(dialer.due(began), [(10, began)]);
         let half = began + Duration::from_millis(500);
         assert_eq!(dialer.next(), Some(half));
         let late = began + Duration::from_secs(9);
         assert_eq!(dialer.due(late), [(11, half), (12, began + Duration::from_secs(1))]);
         assert!(dialer.is_done() && dialer.next().is_none());
-        let all = Dialer::new(0..200, None, began).due(began);
+        let all = Dialer::new(0..200, OwnIds::all(), None, began).due(began);
         assert_eq!(all.len(), AT_ONCE);
     }
 }

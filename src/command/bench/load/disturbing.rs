@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
+use super::team::LoopNote;
 use super::{Load, RunDisplay};
 use crate::client::fleet::{Made, ManyConnections, TcpEnd};
 use crate::command::bench::clock::number;
@@ -50,16 +51,18 @@ impl<D: RunDisplay> Load<D> {
         ids.retain(|id| self.connecting.state(*id) == ConnectionState::Ready);
         let at = self.context.clock.number(now);
         let before = &self.results.disturbances.away;
+        let number = self.absences.cuts();
         self.absences.cut(cut, &ids, plan.connections(), at, before);
         for id in ids {
             self.connecting.leave(id);
+            self.context.member.post_to_others(LoopNote::Away(id, Some(number), at));
             match cut.how {
                 CutKind::Reset => fleet.cut(id, TcpEnd::Reset),
                 CutKind::Fin => fleet.cut(id, TcpEnd::Fin),
                 CutKind::Disconnect => fleet.close(id, now),
             }
             if cut.how != CutKind::Disconnect {
-                self.leftovers.watcher.wills.due(id, at);
+                self.will_is_due(id, at);
                 self.absences.redial.push(id);
             }
             self.is_away(id, at);
@@ -108,6 +111,7 @@ impl<D: RunDisplay> Load<D> {
 
     /// A connection that was away is ready again.
     pub(super) fn is_back(&mut self, id: usize, session_present: bool, at: u64) {
+        self.context.member.post_to_others(LoopNote::Back(id, at));
         if let Some(took) = self.absences.back(id, session_present, at) {
             self.results.disturbances.back.add(took);
         }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
-use super::sending::OpenMessage;
+use super::team::{LoopCounts, LoopOrder, LoopStage, SentMessages};
 use super::{Load, LoadPhase, RunDisplay};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
-use crate::command::bench::results::MessageResults;
 use crate::mqtt::qos::QoS;
 
 /// How long it must have been silent when nothing is missing: what comes then is double.
@@ -18,7 +17,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 const SHORT_DRAIN: Duration = Duration::from_secs(2);
 
 /// How long closing all connections takes at most.
-pub const CLOSING: Duration = Duration::from_secs(2);
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Why a message need not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,39 +39,57 @@ struct Excuse {
 impl<D: RunDisplay> Load<D> {
     /// Copies that are to come and have not.
     pub(super) fn missing(&self) -> u64 {
-        self.sending.expected.saturating_sub(self.receiving.distinct)
+        let LoopCounts { expected, distinct, .. } = self.total();
+        expected.saturating_sub(distinct)
     }
 
+    /// Waits for what is missing; then all loops decide what is lost, each of its readers.
     pub(super) fn drain(&mut self, now: Instant) {
-        let at = self.context.clock.number(now);
-        let is_complete = self.missing() == 0 && self.sending.unfinished == 0;
-        let patience = if is_complete { SILENCE } else { self.context.load.times.drain };
-        let is_hurried =
-            self.times.signal.is_some_and(|(_, since)| now.duration_since(since) >= SHORT_DRAIN);
-        if at >= self.receiving.latest + number(patience) || is_hurried {
-            self.judge();
+        if !self.context.member.leads() {
+            return;
+        }
+        if self.context.member.stage() == LoopStage::Draining
+            && self.context.member.all_at(LoopStage::Draining)
+            && self.quiet_at() <= now
+        {
+            self.give(LoopOrder::HandIn, now);
+        }
+        let stage = self.context.member.stage();
+        if stage == LoopStage::HandedIn && self.context.member.all_at(stage) {
+            self.give(self.judgement_order(), now);
+        }
+        let stage = self.context.member.stage();
+        if stage == LoopStage::Judged && self.context.member.all_at(stage) {
             self.after_drain(now);
         }
     }
 
     /// When the drain is over if nothing comes.
-    pub(super) fn drained_at(&self) -> Instant {
-        let is_complete = self.missing() == 0 && self.sending.unfinished == 0;
+    fn quiet_at(&self) -> Instant {
+        let LoopCounts { expected, distinct, unfinished, latest, .. } = self.total();
+        let is_complete = expected <= distinct && unfinished == 0;
         let patience = if is_complete { SILENCE } else { self.context.load.times.drain };
-        let quiet = self.context.clock.instant(self.receiving.latest + number(patience));
+        let quiet = self.context.clock.instant(latest + number(patience));
         match self.times.signal {
             Some((_, since)) => quiet.min(since + SHORT_DRAIN),
             None => quiet,
         }
     }
 
+    /// The same for the loop that decides it; the others are told.
+    pub(super) fn drained_at(&self) -> Option<Instant> {
+        let member = &self.context.member;
+        let decides = member.leads()
+            && member.stage() <= LoopStage::Draining
+            && member.all_at(LoopStage::Draining);
+        decides.then(|| self.quiet_at())
+    }
+
     /// Decides what is lost.
-    pub(super) fn judge(&mut self) {
-        let open = self.sending.open_messages();
-        self.results.messages.unacknowledged += open.len() as u64;
-        let excuses = self.excuses(&open);
-        let plan = self.context.load.plan;
-        for reader in 0..plan.readers() {
+    pub(super) fn judge(&mut self, sent: &SentMessages) {
+        let excuses = self.excuses(sent);
+        let (plan, share) = (self.context.load.plan, self.context.member.share);
+        for reader in (0..plan.readers()).filter(|reader| share.has_reader(*reader)) {
             let states = || plan.members(reader).map(|member| self.connecting.state(member));
             if states().all(|state| state == ConnectionState::Failed) {
                 continue;
@@ -81,17 +98,21 @@ impl<D: RunDisplay> Load<D> {
             if !states().any(ConnectionState::is_there) {
                 self.receiving.leave(reader, &self.context);
             }
-            for (stream, place) in plan.pairs_of(reader) {
+            for stream in self.context.streams_of(reader) {
                 let excuses = excuses.get(&stream).map_or(&[][..], Vec::as_slice);
-                self.judge_pair(reader, stream, place, excuses);
+                let all = sent.streams.get(stream).copied().unwrap_or_default();
+                self.judge_pair(reader, stream, all, excuses);
             }
         }
         self.judge_retained();
-        self.results.groups = self.receiving.groups(&plan);
-        let came = self.receiving.distinct_in_window;
-        let never = self.results.messages.expected.saturating_sub(came);
-        self.results.latencies.delivery.add_never(never);
-        self.judge_acknowledgements(&open);
+        self.results.groups = self.receiving.groups(&plan, share);
+        self.results.verified.extent = self.context.load.messages.verification;
+        if self.context.load.messages.have_heads() {
+            let came = self.receiving.distinct_in_window;
+            let never = self.results.messages.expected.saturating_sub(came);
+            self.results.latencies.delivery.add_never(never);
+        }
+        self.judge_acknowledgements(sent);
         self.absences.finish(&mut self.results.disturbances);
     }
 
@@ -106,12 +127,11 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// The messages that need not come, by their streams.
-    fn excuses(&self, open: &[OpenMessage]) -> BTreeMap<usize, Vec<Excuse>> {
+    fn excuses(&self, sent: &SentMessages) -> BTreeMap<usize, Vec<Excuse>> {
         let plan = self.context.load.plan;
         let mut excuses: BTreeMap<usize, Vec<Excuse>> = BTreeMap::new();
-        let open = open.iter().map(|message| (message, ExcuseReason::Unacknowledged));
-        let doubtful =
-            self.sending.doubtful.iter().map(|message| (message, ExcuseReason::SessionLost));
+        let open = sent.open.iter().map(|message| (message, ExcuseReason::Unacknowledged));
+        let doubtful = sent.doubtful.iter().map(|message| (message, ExcuseReason::SessionLost));
         for ((publisher, number, intended), doubt) in open.chain(doubtful) {
             let (_, stream, sequence) = plan.place(*publisher, *number);
             let excuse = Excuse { sequence, intended: *intended, doubt };
@@ -121,8 +141,14 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// Decides what a reader has lost of a stream.
-    fn judge_pair(&mut self, reader: usize, stream: usize, place: usize, excuses: &[Excuse]) {
-        let [mut all, mut in_window] = self.sending.streams[stream];
+    fn judge_pair(
+        &mut self,
+        reader: usize,
+        stream: usize,
+        [mut all, mut in_window]: [u64; 2],
+        excuses: &[Excuse],
+    ) {
+        let place = self.context.pair(reader, stream);
         let (mut lost, mut missed) = self.receiving.judge(place, all);
         let verified = &mut self.results.verified;
         for Excuse { sequence, intended, doubt } in excuses {
@@ -145,23 +171,36 @@ impl<D: RunDisplay> Load<D> {
         self.results.messages.expected += in_window;
     }
 
-    pub(super) fn judge_acknowledgements(&mut self, open: &[OpenMessage]) {
-        let window = self.context.window;
-        let open = open.iter().filter(|(_, _, intended)| window.holds(*intended)).count();
+    fn judge_acknowledgements(&mut self, sent: &SentMessages) {
+        let (window, share) = (self.context.window, self.context.member.share);
+        let is_own = |publisher: &usize| share.has_publisher(*publisher);
+        let open = sent.open.iter().filter(|(publisher, ..)| is_own(publisher));
+        let open = open.filter(|(_, _, intended)| window.holds(*intended)).count();
         let unsent = match self.times.signal {
             None => self.sending.unsent_in(&window),
             Some(_) => 0,
         };
+        let copies = self.copies(sent);
         let latencies = &mut self.results.latencies;
         if self.context.load.messages.qos > QoS::AtMostOnce {
             latencies.acknowledgement.add_never(open as u64 + unsent);
         }
-        if self.context.has_readers() {
+        if self.context.has_readers() && self.context.load.messages.have_heads() {
             // What was not sent did not arrive either.
-            let MessageResults { expected, sent, .. } = self.results.messages;
-            let copies = expected.checked_div(sent).unwrap_or_else(|| self.context.copies());
             latencies.delivery.add_never(unsent * copies.max(1));
         }
+    }
+
+    /// How many copies of a message of the window are to come, about.
+    fn copies(&self, sent: &SentMessages) -> u64 {
+        let plan = self.context.load.plan;
+        let readers = |stream| self.context.readers[plan.stream(stream).1];
+        let (mut all, mut copies) = (0_u64, 0_u64);
+        for (stream, [_, in_window]) in sent.streams.iter().enumerate() {
+            all += in_window;
+            copies += in_window * readers(stream);
+        }
+        copies.checked_div(all).unwrap_or_else(|| self.context.copies())
     }
 
     pub(super) fn close(&mut self, fleet: &mut impl ManyConnections, since: Instant, now: Instant) {
@@ -183,11 +222,33 @@ impl<D: RunDisplay> Load<D> {
                     self.chores.closing += 1;
                     fleet.close(id, now);
                 }
-                ConnectionState::Failed | ConnectionState::Closed => {}
+                ConnectionState::Elsewhere | ConnectionState::Failed | ConnectionState::Closed => {}
             }
         }
         if now >= since + CLOSING || self.chores.closing == 0 {
+            self.after_closing(since, now);
+        }
+    }
+
+    /// The first loop waits until the connections of all are closed, and then clears up.
+    fn after_closing(&mut self, since: Instant, now: Instant) {
+        self.reach(LoopStage::Closed);
+        let all_are = self.context.member.all_at(LoopStage::Closed);
+        if !self.context.member.leads() {
+            self.begin_ending(now);
+        } else if all_are || now >= since + 2 * CLOSING {
             self.phase = LoadPhase::Clearing(now);
+        }
+    }
+
+    /// When closing is over if nothing happens.
+    pub(super) fn closed_at(&self, since: Instant) -> Instant {
+        if self.context.member.stage() == LoopStage::Closed {
+            since + 2 * CLOSING
+        } else if self.chores.closing == 0 {
+            self.times.began
+        } else {
+            since + CLOSING
         }
     }
 }

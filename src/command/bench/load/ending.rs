@@ -41,7 +41,7 @@ impl<D: RunDisplay> Load<D> {
         let is_kept = self.context.load.sessions != SessionKeeping::Connection;
         let ids = std::mem::take(&mut self.chores.sessions);
         let left = if is_kept { ids.len() } else { 0 };
-        let rate = self.context.load.connect_rate;
+        let rate = self.context.load.connect_rate.map(|rate| rate / self.context.loops());
         self.leftovers.sessions = Redial::new(ids.into_iter().take(left), rate);
         self.leftovers.left = left;
         self.phase = LoadPhase::Ending(now);

@@ -25,10 +25,15 @@ impl<D: RunDisplay> Load<D> {
             second_received: &mut seconds.received,
         };
         let came = receiving.message(id, head, payload, context, &mut sink, at);
-        let Some(FirstCopy { publisher, intended }) = came else { return };
+        let Some(FirstCopy { publisher, intended, finished }) = came else { return };
         if context.load.messages.qos == QoS::AtMostOnce {
-            sending.arrived(publisher, context, at);
+            if context.member.share.has_publisher(publisher) {
+                sending.arrived(publisher, finished, context, at);
+            } else if sending.has_window_of_qos_0() {
+                self.arrived_from_afar(publisher, finished);
+            }
         }
+        let Self { context, results, .. } = self;
         if context.load.disturbances.concern_copies() {
             let publisher = context.load.plan.publisher_id(publisher);
             let copy = ArrivedCopy { reader: id, publisher, intended, at };
@@ -47,7 +52,8 @@ impl<D: RunDisplay> Load<D> {
         match was {
             ConnectionState::Closed => return self.made_clean(id),
             ConnectionState::Away => self.returns(id, made, at),
-            ConnectionState::Pending
+            ConnectionState::Elsewhere
+            | ConnectionState::Pending
             | ConnectionState::Subscribing(_)
             | ConnectionState::Ready
             | ConnectionState::Lost
@@ -103,7 +109,8 @@ impl<D: RunDisplay> Load<D> {
             ConnectionState::Away | ConnectionState::Returning(_) => {
                 self.absences.failed(id, cause);
             }
-            ConnectionState::Pending
+            ConnectionState::Elsewhere
+            | ConnectionState::Pending
             | ConnectionState::Subscribing(_)
             | ConnectionState::Ready
             | ConnectionState::Lost
@@ -111,13 +118,14 @@ impl<D: RunDisplay> Load<D> {
         }
         if cause.is_after_connect() {
             // The server may have accepted it, and may keep its session and have its will.
-            self.leftovers.watcher.wills.allow(id);
+            self.will_may_come(id);
             self.chores.sessions.push(id);
         }
         if let Role::Subscriber(subscriber) = self.context.load.plan.role(id)
             && matches!(self.connecting.state(id), ConnectionState::Subscribing(_))
         {
-            self.receiving.retained.fails(subscriber, self.codes(id));
+            let topics = self.context.topics_of_subscriber(subscriber);
+            self.receiving.retained.fails(subscriber, topics);
         }
         self.connecting.not_made(id, cause, now, &mut self.results.connections);
     }
@@ -136,7 +144,8 @@ impl<D: RunDisplay> Load<D> {
         }
         match self.connecting.state(id) {
             ConnectionState::Returning(_) => return self.not_made(id, cause, now),
-            ConnectionState::Pending
+            ConnectionState::Elsewhere
+            | ConnectionState::Pending
             | ConnectionState::Subscribing(_)
             | ConnectionState::Ready
             | ConnectionState::Lost
@@ -144,7 +153,7 @@ impl<D: RunDisplay> Load<D> {
             | ConnectionState::Failed
             | ConnectionState::Closed => {}
         }
-        self.leftovers.watcher.wills.allow(id);
+        self.will_may_come(id);
         self.absences.stalls.lost(id, self.context.clock.number(now));
         self.connecting.lost(id, cause, now, &mut self.results.connections);
         self.is_away(id, self.context.clock.number(now));

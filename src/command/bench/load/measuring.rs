@@ -3,14 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::sending::SentSink;
+use super::team::{GatheredSecond, LoopOrder, LoopStage, SecondDetail};
 use super::{AfterSecond, Load, LoadPhase, RunDisplay, SecondsOver, Window};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
-use crate::command::bench::results::LoadEnding;
+use crate::command::bench::results::{LoadEnding, Second};
 
 /// How long after the end of the window the loop may send what was due before it and has not come
 /// to its turn. What the server does not take then stays unsent.
 const GRACE: Duration = Duration::from_millis(250);
+
+/// How long a run of so many messages (`-C`) waits for a server that takes none of them, at least.
+const STUCK: Duration = Duration::from_secs(10);
 
 impl<D: RunDisplay> Load<D> {
     pub(super) fn send(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
@@ -30,32 +34,82 @@ impl<D: RunDisplay> Load<D> {
         sending.act(fleet, context, &mut sink, at);
         self.tick(at, now);
         if self.phase == LoadPhase::Sending && self.has_sent_all(at) {
-            self.end_window(now);
+            self.end_sending(now);
         }
+    }
+
+    /// This loop has sent what it may: a window without a time ends when all have.
+    fn end_sending(&mut self, now: Instant) {
+        if self.context.window.end != u64::MAX {
+            return self.end_window(now);
+        }
+        self.reach(LoopStage::Sent);
+        if self.context.member.leads() && self.context.member.all_at(LoopStage::Sent) {
+            self.give(LoopOrder::EndWindow(self.moment()), now);
+        }
+    }
+
+    /// A moment after the latest message, which was sent since the turn began.
+    fn moment(&self) -> u64 {
+        self.context.clock.number((self.context.now)()) + 1
     }
 
     /// Ends the seconds of the window that are over.
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
-        if !self.seconds.is_over(at) || at > self.context.window.end {
-            return;
-        }
-        if self.end_second(at, now) == AfterSecond::End {
-            self.end_early(now);
+        if self.seconds.is_over(at) && at <= self.context.window.end {
+            self.end_second(at, now);
+            self.look_at_seconds(now);
         }
     }
 
-    /// Ends the current second.
-    fn end_second(&mut self, at: u64, now: Instant) -> AfterSecond {
+    /// Ends the current second of this loop, and those that passed unseen.
+    fn end_second(&mut self, at: u64, now: Instant) {
         let before = self.seconds.series.len();
-        self.seconds.end(self.missing(), self.connecting.online(), at, now);
-        let seconds = &self.seconds.series[before..];
-        let over = SecondsOver { seconds, times: &self.seconds.times_before };
-        self.display.seconds_over(&self.results, &over)
+        self.seconds.end(self.connecting.online(), at, now);
+        let times = [&self.seconds.times_before, &self.seconds.lateness_before];
+        let mut times = times.map(Clone::clone);
+        let mut results = match self.context.member.detail() {
+            SecondDetail::Results => Some(self.results.clone()),
+            SecondDetail::Second => None,
+        };
+        for (number, second) in self.seconds.series.iter().enumerate().skip(before) {
+            let times = std::mem::take(&mut times);
+            let second = GatheredSecond::of(*second, times, results.take());
+            self.context.member.add_second(number, second);
+        }
+    }
+
+    /// The first loop looks at the seconds that all have ended.
+    pub(super) fn look_at_seconds(&mut self, now: Instant) {
+        if !self.context.member.leads() {
+            return;
+        }
+        while let Some(mut gathered) = self.context.member.take_second() {
+            gathered.second.missing = self.missing();
+            self.seconds.of_all.push(gathered.second);
+            let over = SecondsOver { seconds: &[gathered.second], times: &gathered.times };
+            let results = gathered.results.as_ref().unwrap_or(&self.results);
+            let after = self.display.as_mut().map(|display| display.seconds_over(results, &over));
+            // What ends anyway is not ended early.
+            if after == Some(AfterSecond::End) && self.phase.is_loading() {
+                self.give(LoopOrder::EndEarly(now), now);
+            }
+        }
+    }
+
+    /// The seconds of all loops; at the end also those that not all have ended.
+    pub(super) fn series(&mut self) -> Vec<Second> {
+        let mut series = std::mem::take(&mut self.seconds.of_all);
+        if self.context.member.leads() {
+            series.extend(self.context.member.take_rest());
+        }
+        series
     }
 
     /// A condition is true: the run ends.
-    fn end_early(&mut self, now: Instant) {
-        self.results.ending = LoadEnding::FailedFast(now - self.times.began);
+    pub(super) fn end_early(&mut self, now: Instant) {
+        let after = now.saturating_duration_since(self.times.began);
+        self.results.ending = LoadEnding::FailedFast(after);
         if self.phase == LoadPhase::Sending {
             self.end_window(now);
         } else if self.phase.is_loading() {
@@ -66,15 +120,26 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn has_sent_all(&self, at: u64) -> bool {
         let Window { start, end, .. } = self.context.window;
         if end == u64::MAX {
-            return self.sending.is_done();
+            return self.sending.is_done() || self.is_stuck(at);
         }
         at >= end && (at >= end + number(GRACE) || !self.sending.is_waiting(end, start))
     }
 
+    /// Whether the server has taken nothing for so long that the number of messages is not waited
+    /// for any more.
+    fn is_stuck(&self, at: u64) -> bool {
+        let patience = number(STUCK.max(self.context.load.times.drain));
+        let since = self.sending.stuck_since();
+        since.is_some_and(|since| at >= since.max(self.receiving.latest) + patience)
+    }
+
     /// Nothing more is sent.
     pub(super) fn end_window(&mut self, now: Instant) {
-        // After the latest message, which was sent since the turn began.
-        let at = self.context.clock.number((self.context.now)()) + 1;
+        self.end_window_at(self.moment(), now);
+    }
+
+    /// The window has ended at this number.
+    pub(super) fn end_window_at(&mut self, at: u64, now: Instant) {
         let window = &mut self.context.window;
         window.end = window.end.min(at.max(window.begin));
         let length = Duration::from_nanos(window.end.saturating_sub(window.begin));
@@ -87,11 +152,12 @@ impl<D: RunDisplay> Load<D> {
         self.sending.note_left_behind(&self.context, &mut self.results.latencies.lateness, at);
         self.sending.stop(&self.context, at);
         if self.seconds.is_over(at) {
-            // It ends anyway.
-            let _ = self.end_second(at, now);
+            self.end_second(at, now);
         }
         self.note_cpu(now);
-        let publishers = self.context.load.plan.publishers.max(1) as u64;
+        let own = self.context.member.share;
+        let publishers = 0..self.context.load.plan.publishers;
+        let publishers = publishers.filter(|id| own.has_publisher(*id)).count() as u64;
         let all = (publishers * number(length)).max(1);
         let [blocked, full] = self.sending.blocked.map(|time| share(time, all));
         self.results.generator.publishers = publishers;
@@ -99,6 +165,7 @@ impl<D: RunDisplay> Load<D> {
         self.results.generator.window_full = full;
         self.receiving.latest = self.receiving.latest.max(at);
         self.phase = LoadPhase::Draining;
+        self.reach(LoopStage::Draining);
     }
 
     /// Notes what the loop took since the window began.
@@ -115,6 +182,8 @@ impl<D: RunDisplay> Load<D> {
         let phase = if self.seconds.has_begun() { self.seconds.next() } else { begin };
         let over = if end == u64::MAX { None } else { Some(end) };
         let due = self.sending.next_due();
+        // The others have not sent all.
+        let due = due.filter(|_| self.context.member.stage() < LoopStage::Sent);
         [due, Some(phase), over].into_iter().flatten().min().map(|at| clock.instant(at))
     }
 }

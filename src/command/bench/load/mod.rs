@@ -13,6 +13,7 @@ mod draining;
 mod ending;
 mod happenings;
 mod holding;
+mod leading;
 mod measuring;
 mod progress;
 mod receiving;
@@ -22,6 +23,7 @@ mod sending;
 mod stalling;
 mod stalls;
 mod stepping;
+mod team;
 #[cfg(test)]
 mod tests;
 mod watcher;
@@ -34,7 +36,7 @@ use super::clock::number;
 use super::config::LoadPlan;
 use super::measure::LatencyTimes;
 use super::plan::Role;
-use super::results::{LoadEnding, Results, Second};
+use super::results::{Results, Second};
 use super::steps::{StepOutcome, StepPlan};
 use crate::client::fleet::{Driver, Happening, ManyConnections};
 use crate::mqtt::packet::Publish;
@@ -42,13 +44,14 @@ use absences::Absences;
 use connecting::Connecting;
 pub use connecting::commonest;
 pub use context::{Context, System};
-use draining::CLOSING;
 use ending::ServerRemains;
 use receiving::Receiving;
 use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
-pub use stepping::Found;
 use stepping::LoadSteps;
+pub use stepping::{Found, LoopFound};
+use team::{LoopOrder, OwnIds};
+pub use team::{LoopShare, LoopTeam, SecondDetail, TeamMember};
 pub use window::Window;
 
 /// What is being done.
@@ -136,6 +139,8 @@ struct Chores {
     closing: usize,
     /// Connections whose session the server keeps.
     sessions: Vec<usize>,
+    /// How many copies of the messages of which publishers of other loops have come (QoS 0).
+    arrived: Vec<(usize, u64)>,
 }
 
 /// The load.
@@ -151,7 +156,8 @@ pub struct Load<D> {
     absences: Absences,
     leftovers: ServerRemains,
     times: LoadTimes,
-    display: D,
+    /// The first loop alone shows something.
+    display: Option<D>,
 }
 
 /// When the load began, when it was told to end, and its steps.
@@ -160,19 +166,33 @@ struct LoadTimes {
     steps: LoadSteps,
     /// A signal came, and when.
     signal: Option<(i32, Instant)>,
+    /// When it is counted again how many connections are online.
+    look_at: Instant,
+    /// How many were.
+    online: u64,
 }
 
 impl<D: RunDisplay> Load<D> {
-    /// A load that begins now.
-    pub fn new(mut context: Context, system: System, display: D, now: Instant) -> Self {
+    /// A load that begins now, and is shown.
+    pub fn new(context: Context, system: System, display: D, now: Instant) -> Self {
+        Self::begin_loop(context, system, Some(display), now)
+    }
+
+    /// One loop of a load that begins now, and not the first.
+    pub fn beside_another(context: Context, system: System, now: Instant) -> Self {
+        Self::begin_loop(context, system, None, now)
+    }
+
+    fn begin_loop(mut context: Context, system: System, display: Option<D>, now: Instant) -> Self {
         let steps = LoadSteps::begin(&mut context.load);
         context.window = Window { start: 0, begin: u64::MAX, end: u64::MAX };
         context.readers = vec![0; context.load.plan.topics];
         let plan = context.load.plan;
-        let connecting =
-            Connecting::new(plan.connections(), context.load.comeback, context.load.seed, now);
+        let own = OwnIds::of(plan, context.member.share);
+        let connecting = Connecting::new(&context.load, own, now);
         let mut results = Results::default();
-        results.connections.wanted = plan.connections() as u64;
+        results.connections.wanted = connecting.wanted();
+        results.generator.loops = vec![0.0];
         let leftovers = ServerRemains::new(&context);
         let mut load = Self {
             phase: LoadPhase::Setting,
@@ -182,9 +202,11 @@ impl<D: RunDisplay> Load<D> {
             connecting,
             results,
             chores: Chores::default(),
-            absences: Absences::new(context.load.disturbances.comeback_rate),
+            absences: Absences::new(
+                context.load.disturbances.comeback_rate.map(|rate| rate / context.loops()),
+            ),
             leftovers,
-            times: LoadTimes { began: now, steps, signal: None },
+            times: LoadTimes { began: now, steps, signal: None, look_at: now, online: 0 },
             display,
             context,
         };
@@ -194,10 +216,16 @@ impl<D: RunDisplay> Load<D> {
         load
     }
 
-    /// What was found.
-    pub fn into_found(mut self) -> Found {
-        self.results.series = self.seconds.series;
-        self.times.steps.finish(self.results)
+    /// What was found by a load in one loop.
+    #[cfg(test)]
+    pub fn into_found(self) -> Found {
+        self.into_share().join(Vec::new())
+    }
+
+    /// What this loop has found.
+    pub fn into_share(mut self) -> LoopFound {
+        self.results.series = self.series();
+        LoopFound { results: self.results, steps: self.times.steps }
     }
 }
 
@@ -250,30 +278,16 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn interrupted(&mut self, signal: i32, now: Instant) {
-        self.times.signal = Some((signal, now));
-        let after = now - self.times.began;
-        self.results.ending = LoadEnding::Interrupted(signal, after);
-        match self.phase {
-            LoadPhase::Sending => self.end_window(now),
-            LoadPhase::Setting | LoadPhase::Readers | LoadPhase::Others => {
-                self.results.connections.took = after;
-                self.phase = LoadPhase::Closing(now);
-            }
-            LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
-            LoadPhase::Draining
-            | LoadPhase::Closing(_)
-            | LoadPhase::Clearing(_)
-            | LoadPhase::Ending(_)
-            | LoadPhase::Over => {}
-        }
+        self.give(LoopOrder::Interrupt(signal, now), now);
     }
 
     fn asked_for_figures(&mut self, now: Instant) {
-        let results = self.so_far(now);
-        self.display.print(&results);
+        self.give(LoopOrder::Figures, now);
+        self.print_figures();
     }
 
     fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
+        self.listen(now);
         for id in std::mem::take(&mut self.chores.abandon) {
             fleet.abandon(id);
         }
@@ -302,7 +316,8 @@ impl<D: RunDisplay> Driver for Load<D> {
         if let LoadPhase::Ending(since) = self.phase {
             self.end_sessions(fleet, since, now);
         }
-        if self.display.next().is_some_and(|at| at <= now) {
+        self.look_who_is_online(now);
+        if self.next_show().is_some_and(|at| at <= now) {
             self.show(now);
         }
     }
@@ -311,28 +326,19 @@ impl<D: RunDisplay> Driver for Load<D> {
         if !self.chores.subscribe.is_empty() || !self.chores.abandon.is_empty() {
             return Some(self.times.began);
         }
-        let is_settled = self.connecting.is_settled();
         let phase = match self.phase {
             LoadPhase::Setting => self.next_preparation(),
-            LoadPhase::Others if is_settled => {
-                Some(self.context.start_at.unwrap_or(self.times.began))
-            }
-            LoadPhase::Readers if is_settled => Some(self.retained_due(self.times.began)),
-            LoadPhase::Readers | LoadPhase::Others => self.connecting.next_first(),
+            LoadPhase::Readers | LoadPhase::Others => self.next_connection(),
             LoadPhase::Holding(until) => Some(self.next_hold(until)),
             LoadPhase::Sending => self.next_send(),
-            LoadPhase::Draining => Some(self.drained_at()),
-            LoadPhase::Closing(_) if self.chores.closing == 0 => Some(self.times.began),
-            LoadPhase::Closing(since) => Some(since + CLOSING),
+            LoadPhase::Draining => self.drained_at(),
+            LoadPhase::Closing(since) => Some(self.closed_at(since)),
             LoadPhase::Clearing(since) => Some(self.next_clearing(since)),
             LoadPhase::Ending(since) => Some(self.next_ending(since)),
             LoadPhase::Over => None,
         };
         let disturbance = self.next_disturbance();
-        [phase, disturbance, self.connecting.next(), self.display.next()]
-            .into_iter()
-            .flatten()
-            .min()
+        [phase, disturbance, self.connecting.next(), self.next_show()].into_iter().flatten().min()
     }
 
     fn is_over(&self) -> bool {
@@ -340,6 +346,7 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn note_turn(&mut self, took: Duration) {
+        self.tell();
         let is_measured = self.phase.is_loading() || self.phase == LoadPhase::Draining;
         if is_measured && self.seconds.has_begun() {
             let (generator, took) = (&mut self.results.generator, number(took));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::context::System;
-use crate::command::bench::measure::{LatencyTimes, Quantile};
+use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::results::{GeneratorResults, Second};
 use crate::command::bench::words;
 
@@ -22,8 +22,12 @@ pub struct Seconds {
     pub sent: u64,
     /// How many copies came.
     pub received: u64,
-    /// The seconds that are over.
+    /// How late messages of the second before were.
+    pub lateness_before: LatencyTimes,
+    /// The seconds of this loop that are over.
     pub series: Vec<Second>,
+    /// Those of all loops, in the first one.
+    pub of_all: Vec<Second>,
     /// When the window began, in nanoseconds; `None` before.
     began: Option<u64>,
     cpu: Cpu,
@@ -48,14 +52,6 @@ impl std::fmt::Debug for Cpu {
     }
 }
 
-/// A quantile of what came.
-fn time_of(times: &LatencyTimes, share: f64) -> Option<u64> {
-    match times.quantile(share) {
-        Some(Quantile::Time(time)) => Some(time),
-        Some(Quantile::Never) | None => None,
-    }
-}
-
 fn share(cpu: Duration, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { cpu.as_secs_f64() / time.as_secs_f64() }
 }
@@ -75,9 +71,11 @@ impl Seconds {
             times: LatencyTimes::default(),
             times_before: LatencyTimes::default(),
             lateness: LatencyTimes::default(),
+            lateness_before: LatencyTimes::default(),
             sent: 0,
             received: 0,
             series: Vec::new(),
+            of_all: Vec::new(),
             began: None,
             cpu,
         }
@@ -124,26 +122,28 @@ impl Seconds {
     }
 
     /// Ends the current second, and those that passed unseen.
-    pub fn end(&mut self, missing: u64, online: u64, at: u64, now: Instant) {
+    pub fn end(&mut self, online: u64, at: u64, now: Instant) {
         let cpu = (self.cpu.system.cpu)();
         let (before, since) = self.cpu.at_second;
         let time = since.map(|since| now - since).unwrap_or_default();
         let second = Second {
             sent: self.sent,
             received: self.received,
-            quantiles: time_of(&self.times, 0.5).zip(time_of(&self.times, 0.99)),
-            missing,
+            // These are those of all loops.
+            quantiles: None,
+            missing: 0,
             online,
-            lateness: time_of(&self.lateness, 0.99),
+            lateness: None,
             cpu: share(cpu.saturating_sub(before), time),
         };
         self.series.push(second);
         // What was stopped for several seconds has nothing to say of those.
         while at >= self.next() {
-            self.series.push(Second { missing, online, ..Second::default() });
+            self.series.push(Second { online, ..Second::default() });
         }
         self.cpu.at_second = (cpu, Some(now));
         std::mem::swap(&mut self.times, &mut self.times_before);
+        std::mem::swap(&mut self.lateness, &mut self.lateness_before);
         self.times.clear();
         self.lateness.clear();
         (self.sent, self.received) = (0, 0);
@@ -171,7 +171,7 @@ impl Seconds {
 
     /// The rates of the last second that is over.
     pub fn rates(&self) -> String {
-        let Some(last) = self.series.last() else { return "warming up".to_owned() };
+        let Some(last) = self.of_all.last() else { return "warming up".to_owned() };
         let (sent, received) = (words::thousands(last.sent), words::thousands(last.received));
         let late = last.quantiles.map(|(_, p99)| crate::command::bench::measure::brief(p99));
         let late = late.map(|late| format!("  p99 {late}")).unwrap_or_default();

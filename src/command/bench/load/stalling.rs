@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
+use super::team::LoopNote;
 use super::{Load, LoadPhase, RunDisplay};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::disturbances::StallPlan;
@@ -17,14 +18,22 @@ impl<D: RunDisplay> Load<D> {
         let at = self.context.clock.number(now);
         while let Some((_, stall)) = self.next_stall().filter(|(due, _)| *due <= now) {
             let mut ids = stall.who.ids(&self.context.load.plan);
-            ids.retain(|id| self.connecting.state(*id) == ConnectionState::Ready);
-            for id in &ids {
+            let state = |id: &usize| self.connecting.state(*id);
+            // What comes from those of other loops counts here, too.
+            ids.retain(|id| {
+                matches!(state(id), ConnectionState::Ready | ConnectionState::Elsewhere)
+            });
+            let own = ids.iter().filter(|id| state(id) == ConnectionState::Ready);
+            let own: Vec<usize> = own.copied().collect();
+            for id in &own {
                 fleet.stall(*id);
             }
-            self.absences.stalls.begin(stall, ids, at);
+            self.absences.stalls.begin(stall, ids, own.len() as u64, at);
         }
         for id in self.absences.stalls.end(at) {
-            fleet.read_again(id);
+            if self.connecting.state(id) != ConnectionState::Elsewhere {
+                fleet.read_again(id);
+            }
         }
     }
 
@@ -58,6 +67,7 @@ impl<D: RunDisplay> Load<D> {
             let Some(id) = ready else { return };
             self.absences.end(id, connections, at);
             self.connecting.leave(id);
+            self.context.member.post_to_others(LoopNote::Away(id, None, at));
             fleet.close(id, now);
             self.is_away(id, at);
         }
@@ -71,7 +81,9 @@ impl<D: RunDisplay> Load<D> {
         }
         let is_sending = self.phase == LoadPhase::Sending;
         let start = if is_sending { self.context.window.start } else { self.seconds.began() };
-        let after = Duration::from_secs_f64(self.absences.churn.turn() / rate);
+        // The loops take turns.
+        let turn = self.absences.churn.turns_before() * self.context.loops();
+        let after = Duration::from_secs_f64((turn + self.context.loop_number() + 1.0) / rate);
         let due = self.context.clock.instant(start) + after;
         Some(due).filter(|due| self.context.clock.number(*due) < self.context.window.end)
     }

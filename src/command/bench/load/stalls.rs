@@ -60,10 +60,12 @@ impl Stalls {
     }
 
     /// These connections stop reading now.
-    pub fn begin(&mut self, plan: StallPlan, ids: Vec<usize>, at: u64) {
+    ///
+    /// `own` of them are of this loop.
+    pub fn begin(&mut self, plan: StallPlan, ids: Vec<usize>, own: u64, at: u64) {
         let results = StallResults {
             plan,
-            count: ids.len() as u64,
+            count: own,
             others: LatencyTimes::default(),
             waited: 0,
             last_waited: None,
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn what_the_others_see_is_told_apart() {
         let mut stalls = Stalls::default();
-        stalls.begin(plan(2), vec![1, 4], 5 * SECOND);
+        stalls.begin(plan(2), vec![1, 4], 2, 5 * SECOND);
         let copy =
             |reader, publisher, intended, at| ArrivedCopy { reader, publisher, intended, at };
         stalls.copy(copy(0, 9, 6 * SECOND, 6 * SECOND + 1000));
@@ -163,8 +165,8 @@ mod tests {
     #[test]
     fn who_is_in_two_stalls_reads_after_the_second() {
         let mut stalls = Stalls::default();
-        stalls.begin(plan(2), vec![1, 4], 5 * SECOND);
-        stalls.begin(plan(3), vec![4, 5], 6 * SECOND);
+        stalls.begin(plan(2), vec![1, 4], 2, 5 * SECOND);
+        stalls.begin(plan(3), vec![4, 5], 2, 6 * SECOND);
         assert_eq!(stalls.end(7 * SECOND), [1]);
         assert_eq!(stalls.end(9 * SECOND), [4, 5]);
         assert_eq!(stalls.next_end(), None);

@@ -3,10 +3,12 @@
 
 use std::time::Instant;
 
+use super::leading::joined;
 use super::receiving::Receiving;
 use super::seconds::Seconds;
 use super::sending::LoadSending;
-use super::{Load, LoadPhase, RunDisplay};
+use super::team::LoopOrder;
+use super::{Load, RunDisplay};
 use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
 use crate::command::bench::course::STEP_WARMUP;
 use crate::command::bench::results::{ConnectionResults, Results};
@@ -19,6 +21,24 @@ pub struct Found {
     pub results: Results,
     /// The steps; empty if there was one window only.
     pub steps: Vec<StepOutcome>,
+}
+
+/// What one loop has found.
+#[derive(Debug)]
+pub struct LoopFound {
+    pub(super) results: Results,
+    pub(super) steps: LoadSteps,
+}
+
+impl LoopFound {
+    /// What all loops have found: this one is the first, and the others are in their order.
+    pub fn join(self, others: Vec<Self>) -> Found {
+        let series = self.results.series.clone();
+        let others = others.into_iter().map(|other| other.results);
+        let mut results = joined(std::iter::once(self.results).chain(others).collect());
+        results.series = series;
+        self.steps.finish(results)
+    }
 }
 
 /// The figures of a step.
@@ -48,7 +68,8 @@ pub struct LoadSteps {
     kept: Option<KeptStep>,
     /// The connections of all steps.
     connections: ConnectionResults,
-    busiest: f64,
+    /// The largest share of a core that each loop took.
+    busiest: Vec<f64>,
 }
 
 impl LoadSteps {
@@ -69,7 +90,10 @@ impl LoadSteps {
     /// Notes a step that is over.
     fn note(&mut self, outcome: StepOutcome, results: Results) {
         self.connections.add_step(&results.connections);
-        self.busiest = self.busiest.max(results.generator.cpu);
+        self.busiest.resize(results.generator.loops.len(), 0.0);
+        for (busiest, cpu) in self.busiest.iter_mut().zip(&results.generator.loops) {
+            *busiest = busiest.max(*cpu);
+        }
         let rate = outcome.plan.rate;
         let standing = if outcome.has_held() { Standing::Held } else { Standing::Refuted };
         self.outcomes.push(outcome);
@@ -96,8 +120,8 @@ impl LoadSteps {
         };
         results.connections = self.connections;
         results.connections.add_step(&last.connections);
-        results.generator.cpu = self.busiest;
-        results.generator.loops = vec![self.busiest];
+        results.generator.cpu = self.busiest.iter().copied().fold(0.0, f64::max);
+        results.generator.loops = self.busiest;
         results.ending = ending;
         Found { results, steps: self.outcomes }
     }
@@ -115,33 +139,48 @@ fn set(load: &mut LoadPlan, plan: StepPlan) {
 impl<D: RunDisplay> Load<D> {
     /// All that can come has come: the next step begins, or the connections are closed.
     pub(super) fn after_drain(&mut self, now: Instant) {
-        let next = if self.times.signal.is_some() { None } else { self.end_step() };
+        let next = self.end_step().filter(|_| self.times.signal.is_none());
         match next {
-            Some(plan) => self.begin_step(plan, now),
-            None => self.phase = LoadPhase::Closing(now),
+            Some(plan) => self.give(LoopOrder::Step(plan, now), now),
+            None => self.give(LoopOrder::Close(now), now),
         }
     }
 
-    /// Judges a step; what the next one is.
-    fn end_step(&mut self) -> Option<StepPlan> {
-        let plan = self.times.steps.search.as_ref()?.plan();
+    /// Tells what was found in a step, if there are several; its connections go on.
+    pub(super) fn hand_in_step(&mut self) {
+        if self.times.steps.search.is_none() || self.times.signal.is_some() {
+            return;
+        }
         let mut results = std::mem::take(&mut self.results);
-        results.series = std::mem::take(&mut self.seconds.series);
-        let outcome = self.display.step_over(plan, &self.context.load, &mut results);
-        let next = self.times.steps.search.as_mut()?.go_on(outcome.has_held());
+        results.series = self.series();
         self.results.connections = results.connections.of_next_step();
         self.results.granted = results.granted;
+        self.results.generator.loops = vec![0.0];
+        self.context.member.add_step(results);
+    }
+
+    /// Judges a step of all loops; what the next one is.
+    fn end_step(&mut self) -> Option<StepPlan> {
+        let steps = self.context.member.take_steps();
+        let first = steps.first()?;
+        let plan = self.times.steps.search.as_ref()?.plan();
+        let series = first.series.clone();
+        let mut results = joined(steps);
+        results.series = series;
+        let display = self.display.as_mut()?;
+        let outcome = display.step_over(plan, &self.context.load, &mut results);
+        let next = self.times.steps.search.as_mut()?.go_on(outcome.has_held());
         self.times.steps.note(outcome, results);
         next
     }
 
-    fn begin_step(&mut self, plan: StepPlan, now: Instant) {
+    pub(super) fn begin_step(&mut self, plan: StepPlan, now: Instant) {
+        self.context.member.begin_step();
         let context = &mut self.context;
         set(&mut context.load, plan);
         context.step += 1;
         // What still comes of the step before is not taken for this one's.
         context.payloads = context.payloads.of_step(context.step);
-        context.readers = vec![0; context.load.plan.topics];
         self.sending = LoadSending::new(context);
         self.receiving = Receiving::new(context);
         self.seconds = Seconds::new(self.seconds.system());

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use super::team::LoopOrder;
 use super::wills::Wills;
-use super::{Load, LoadPhase, RunDisplay};
+use super::{Load, RunDisplay};
 use crate::client::fleet::{Cause, Happening, ManyConnections};
 use crate::command::bench::payload::Stamp;
 use crate::mqtt::packet::{Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 
 /// How long wills are waited for after the last connection has ended: those that should not come.
@@ -72,6 +74,9 @@ impl<D: RunDisplay> Load<D> {
 
     /// Makes the watcher, and lets it set what is retained; then the subscribers begin.
     pub(super) fn prepare(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
+        if !self.context.member.leads() {
+            return;
+        }
         let stage = self.leftovers.watcher.stage;
         if stage == WatcherStage::Absent {
             self.leftovers.watcher.stage = WatcherStage::Dialling;
@@ -80,9 +85,9 @@ impl<D: RunDisplay> Load<D> {
             self.leftovers.watcher.stage = self.watch(fleet, now);
         } else if stage == WatcherStage::Setting && self.set_retained(fleet, now) {
             self.leftovers.watcher.stage = WatcherStage::Watching;
-            self.begin_readers(now);
+            self.give(LoopOrder::ConnectReaders(now), now);
         } else if stage == WatcherStage::Lost {
-            self.phase = LoadPhase::Closing(now);
+            self.give(LoopOrder::Close(now), now);
         }
     }
 
@@ -90,7 +95,7 @@ impl<D: RunDisplay> Load<D> {
     fn watch(&self, fleet: &mut impl ManyConnections, now: Instant) -> WatcherStage {
         let Some(filter) = self.context.will_filter() else { return WatcherStage::Setting };
         let subscription = Subscription::new(filter, QoS::AtLeastOnce);
-        fleet.subscribe(self.watcher_id(), vec![subscription], now);
+        fleet.subscribe(self.watcher_id(), vec![subscription], Properties::default(), now);
         WatcherStage::Subscribing
     }
 
@@ -274,6 +279,9 @@ impl<D: RunDisplay> Load<D> {
 
     /// When there is something to do for the watcher at the beginning.
     pub(super) fn next_preparation(&self) -> Option<Instant> {
+        if !self.context.member.leads() {
+            return None;
+        }
         match self.leftovers.watcher.stage {
             WatcherStage::Absent
             | WatcherStage::Made

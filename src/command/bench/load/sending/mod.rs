@@ -52,17 +52,24 @@ impl LoadSending {
         let load = &context.load;
         let count = load.plan.publishers;
         let publishers = (0..count).map(|publisher| {
+            let is_own = context.member.share.has_publisher(publisher);
             let schedule = match load.pace {
-                LoadPace::Open(offer) => {
+                LoadPace::Open(offer) if is_own => {
                     Some(SendSchedule::new(offer, publisher, count, load.seed))
                 }
-                LoadPace::Closed(_) => None,
+                LoadPace::Open(_) | LoadPace::Closed(_) => None,
+            };
+            // What another loop sends is not sent here.
+            let (quota, wait) = if is_own {
+                (quota(load.times.length, publisher, count), WaitReason::Offline)
+            } else {
+                (0, WaitReason::Done)
             };
             LoadPublisher {
                 schedule,
                 sent: 0,
-                quota: quota(load.times.length, publisher, count),
-                wait: WaitReason::Offline,
+                quota,
+                wait,
                 since: 0,
                 unfinished: VecDeque::new(),
                 first: 0,
@@ -84,6 +91,11 @@ impl LoadSending {
             doubtful: Vec::new(),
             buffer: BytesMut::new(),
         }
+    }
+
+    /// Whether the messages that have not arrived limit what is sent.
+    pub fn has_window_of_qos_0(&self) -> bool {
+        self.look_at.is_some()
     }
 
     /// A publisher is online: it may send from now on.
@@ -169,6 +181,13 @@ impl LoadSending {
                 && of.schedule.is_some()
         };
         self.publishers.iter().filter(cannot).map(|of| of.unsent(end)).sum()
+    }
+
+    /// Since when nothing can be sent: whoever has something left waits for the server.
+    pub fn stuck_since(&self) -> Option<u64> {
+        let left = || self.publishers.iter().filter(|of| of.wait != WaitReason::Done);
+        let is_stuck = !left().any(LoadPublisher::waits_for_us);
+        left().map(|of| of.since).max().filter(|_| is_stuck)
     }
 
     /// A publisher will not be online again.
@@ -263,10 +282,7 @@ impl LoadSending {
     /// How many messages the window of a publisher has room for.
     fn room(&self, publisher: usize, context: &Context) -> u64 {
         let of = &self.publishers[publisher];
-        let limit = match context.load.pace {
-            LoadPace::Closed(Some(limit)) => limit,
-            LoadPace::Closed(None) | LoadPace::Open(_) => return u64::MAX,
-        };
+        let Some(limit) = window(&context.load) else { return u64::MAX };
         if context.load.messages.qos > QoS::AtMostOnce {
             return limit.saturating_sub(of.open);
         }
@@ -310,7 +326,13 @@ fn refusal(fleet: &mut impl ManyConnections, id: usize, qos: QoS) -> WaitReason 
 
 /// Whether the messages that have not arrived limit what is sent.
 fn has_window_of_qos_0(load: &LoadPlan) -> bool {
-    load.messages.qos == QoS::AtMostOnce
-        && load.plan.subscribers > 0
-        && matches!(load.pace, LoadPace::Closed(Some(_)))
+    load.messages.qos == QoS::AtMostOnce && load.plan.subscribers > 0 && window(load).is_some()
+}
+
+/// How many messages of a publisher may be unfinished, if that is limited.
+fn window(load: &LoadPlan) -> Option<u64> {
+    match load.pace {
+        LoadPace::Closed(limit) => limit,
+        LoadPace::Open(_) => load.messages.window,
+    }
 }
