@@ -8,7 +8,7 @@ use super::access::acl::Acl;
 use super::access::users::Users;
 use super::limits::{Limits, NAMED_BROKERS};
 use super::memory::MemoryLevel;
-use super::router::{ConnectionId, Outgoing, Router};
+use super::router::{ConnectionId, Outgoing, Retained, Router};
 use crate::mqtt::packet::{Malformed, Packet, Publish, PublishRun};
 use crate::mqtt::version::Version;
 
@@ -29,9 +29,22 @@ impl BrokerName {
     }
 }
 
-/// There are as many named brokers as may be, and none of them is empty.
+/// Why a broker of a new name cannot begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoBroker {
+    /// There are as many as may be, and none of them is empty.
+    TooMany,
+    /// There is too little memory for the messages with which it would begin.
+    NoMemory,
+}
+
+/// The retained messages with which each named broker begins.
 #[derive(Debug)]
-pub struct TooManyBrokers;
+struct LoadedMessages {
+    messages: Retained,
+    /// Since when their expiry counts.
+    since: Instant,
+}
 
 /// A broker that has a name.
 #[derive(Debug)]
@@ -50,8 +63,7 @@ pub struct Brokers {
     users: Option<Users>,
     acl: Option<Acl>,
     memory: MemoryLevel,
-    /// The retained messages with which each of them begins.
-    loaded: Vec<Publish>,
+    loaded: Option<LoadedMessages>,
     unnamed: Router,
     named: BTreeMap<BrokerName, NamedBroker>,
     /// The brokers of connections, but for those of the one without a name.
@@ -74,7 +86,7 @@ impl Brokers {
             users,
             acl,
             memory: MemoryLevel::default(),
-            loaded: Vec::new(),
+            loaded: None,
             named: BTreeMap::new(),
             names: HashMap::new(),
             alarms: BTreeSet::new(),
@@ -88,11 +100,11 @@ impl Brokers {
         id: ConnectionId,
         name: Option<BrokerName>,
         now: Instant,
-    ) -> Result<(), TooManyBrokers> {
+    ) -> Result<(), NoBroker> {
         if let Some(name) = name {
             if !self.named.contains_key(&name) {
                 self.make_room()?;
-                let broker = self.begin(now);
+                let broker = self.begin(now)?;
                 self.named.insert(name.clone(), broker);
             }
             self.names.insert(id, name);
@@ -102,27 +114,30 @@ impl Brokers {
     }
 
     /// A broker that has a name, as it is before its first client.
-    fn begin(&self, now: Instant) -> NamedBroker {
+    fn begin(&self, now: Instant) -> Result<NamedBroker, NoBroker> {
         let mut router = Router::new(self.limits.clone());
         router.set_access(self.users.clone(), self.acl.clone());
         router.set_memory(self.memory);
         router.start(now);
-        for message in &self.loaded {
-            // There is as much room as there was in the one without a name.
-            let _ = router.load_retained(message.clone(), now);
+        if let Some(LoadedMessages { messages, since }) = &self.loaded {
+            // Each expires by the time of its own broker: then there is a copy for each of them.
+            if messages.has_expiries() && self.memory >= MemoryLevel::Low {
+                return Err(NoBroker::NoMemory);
+            }
+            router.begin_with(messages.later_by(now.saturating_duration_since(*since)));
         }
         let first_changes = router.retained_changes();
-        NamedBroker { router, first_changes, alarm: None }
+        Ok(NamedBroker { router, first_changes, alarm: None })
     }
 
     /// A broker in which nothing is left makes room for the next, if there must be room.
-    fn make_room(&mut self) -> Result<(), TooManyBrokers> {
+    fn make_room(&mut self) -> Result<(), NoBroker> {
         if self.named.len() < NAMED_BROKERS {
             return Ok(());
         }
         let is_unused = |broker: &NamedBroker| broker.router.is_unused(broker.first_changes);
         let unused = self.named.iter().find(|(_, broker)| is_unused(broker));
-        let name = unused.map(|(name, _)| name.clone()).ok_or(TooManyBrokers)?;
+        let name = unused.map(|(name, _)| name.clone()).ok_or(NoBroker::TooMany)?;
         self.touched.remove(&name);
         if let Some(NamedBroker { alarm: Some(at), .. }) = self.named.remove(&name) {
             self.alarms.remove(&(at, name));
@@ -287,10 +302,16 @@ impl Brokers {
         self.memory
     }
 
-    /// Retains a message in each of them from the beginning. False if there is no room.
-    pub fn load_retained(&mut self, publish: Publish, now: Instant) -> bool {
-        self.loaded.push(publish.clone());
-        self.unnamed.load_retained(publish, now)
+    /// Retains messages in each of them from the beginning. If there is no room for all, returns
+    /// for how many there was.
+    pub fn load(&mut self, messages: Vec<Publish>, now: Instant) -> Result<(), usize> {
+        for (at, message) in messages.into_iter().enumerate() {
+            if !self.unnamed.load_retained(message, now) {
+                return Err(at);
+            }
+        }
+        self.loaded = Some(LoadedMessages { messages: self.unnamed.shared_retained(), since: now });
+        Ok(())
     }
 
     /// The retained messages of the one without a name.
@@ -333,6 +354,7 @@ impl Brokers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mqtt::property::{Properties, Property, PropertyId};
     use crate::mqtt::topic::TopicName;
 
     #[test]
@@ -376,7 +398,7 @@ mod tests {
             retain: true,
             ..Publish::new(TopicName::new("t").unwrap(), payload.into())
         };
-        assert!(brokers.load_retained(message("loaded"), now));
+        assert_eq!(brokers.load(vec![message("loaded")], now), Ok(()));
         let name = |number: u64| BrokerName::new(&format!("n{number}"));
         for id in 0..NAMED_BROKERS as u64 {
             brokers.open(id, name(id), now).unwrap();
@@ -392,5 +414,28 @@ mod tests {
         assert!(brokers.open(5001, name(5001), now).is_err());
         assert!(!brokers.named.contains_key(&name(7).unwrap()));
         assert_eq!(brokers.retained_messages(now), [message("loaded")]);
+    }
+
+    /// Where messages expire each broker has a copy of its own, which needs memory.
+    #[test]
+    fn each_counts_the_expiry_from_its_own_beginning() {
+        let now = Instant::now();
+        let mut brokers = Brokers::new(Limits::default(), None, None);
+        let properties = Properties(vec![Property::number(PropertyId::MessageExpiryInterval, 60)]);
+        let message = Publish {
+            retain: true,
+            properties,
+            ..Publish::new(TopicName::new("t").unwrap(), "x".into())
+        };
+        assert_eq!(brokers.load(vec![message.clone()], now), Ok(()));
+        let later = now + Duration::from_secs(50);
+        brokers.open(1, BrokerName::new("n1"), later).unwrap();
+        let named = &brokers.named[&BrokerName::new("n1").unwrap()];
+        assert_eq!(named.router.retained_messages(later), [message]);
+        assert!(brokers.retained_messages(now + Duration::from_secs(61)).is_empty());
+        brokers.set_memory(MemoryLevel::Low);
+        let refused = brokers.open(2, BrokerName::new("n2"), later);
+        assert_eq!(refused, Err(NoBroker::NoMemory));
+        brokers.open(3, BrokerName::new("n1"), later).unwrap();
     }
 }

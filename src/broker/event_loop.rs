@@ -2,6 +2,7 @@
 
 mod accept;
 mod faults;
+mod lines;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -160,13 +161,6 @@ impl EventLoop {
         }
     }
 
-    /// Tells of the refusals that got no line, if that is due at `now`; with `None` it is due.
-    fn summarise_refusals(&mut self, now: Option<Instant>) {
-        for line in self.service.refusals.summaries(now) {
-            self.service.log.warn(&line);
-        }
-    }
-
     /// Whether nothing is left to do after the stop.
     fn is_over(&self, now: Instant) -> bool {
         self.ends_at.is_some_and(|at| at <= now || self.connections.is_empty())
@@ -312,7 +306,7 @@ impl EventLoop {
     fn hand_over(&mut self, now: Instant) {
         let Self { service, connections, .. } = self;
         let mut slow = Vec::new();
-        let Service { brokers, log, .. } = service;
+        let Service { brokers, log, refusals, .. } = service;
         let hand_over = |outgoing: Outgoing<'_>| {
             let Outgoing { connection: id, items, unsent, end, hold_back_for } = outgoing;
             let Some(connection) = connections.get_mut(id) else { return items.clear() };
@@ -326,12 +320,7 @@ impl EventLoop {
             slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
         };
         brokers.drain(hand_over, |warnings, notes| {
-            for warning in warnings {
-                log.warn(&warning);
-            }
-            for note in notes {
-                log.note(|| note);
-            }
+            lines::tell(log, refusals, warnings, notes, now);
         });
         for (publisher, subscriber) in slow {
             self.connections.hold_back(publisher, subscriber, now);

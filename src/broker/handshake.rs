@@ -1,7 +1,7 @@
 //! The upgrade of a new connection, pure: takes the bytes of the request; returns the answer.
 
 use super::access::UpgradeRules;
-use super::brokers::BrokerName;
+use super::brokers::{BrokerName, NoBroker};
 use super::limits::{HEAD_BYTES, NAMED_BROKERS, PATIENCE};
 use crate::websocket::upgrade::accept::{Refusal, answer};
 use crate::websocket::upgrade::{Request, parse_request};
@@ -65,9 +65,16 @@ fn judge(
     Ok((answer(request, asked)?, Some(name)))
 }
 
-/// The answer to a request for one broker too many.
-pub fn too_many_brokers() -> Refusal {
-    let sentence = format!("mqttws serve has {NAMED_BROKERS} brokers with a name, all in use");
+/// The answer to a request for a broker that cannot begin.
+pub fn no_broker(reason: NoBroker) -> Refusal {
+    let sentence = match reason {
+        NoBroker::TooMany => {
+            format!("mqttws serve has {NAMED_BROKERS} brokers with a name, all in use")
+        }
+        NoBroker::NoMemory => {
+            "mqttws serve has too little memory left for a broker with another name".to_owned()
+        }
+    };
     Refusal { status: "503 Service Unavailable", sentence }
 }
 

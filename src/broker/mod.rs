@@ -197,14 +197,14 @@ impl Broker {
 
 /// Retains messages before the first client connects.
 fn retain_all(brokers: &mut Brokers, messages: Vec<Publish>) -> io::Result<()> {
-    let now = Instant::now();
-    for (at, message) in messages.into_iter().enumerate() {
-        if !brokers.load_retained(message, now) {
-            let text = format!("there is no room for more than {at} retained messages");
-            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
-        }
+    let no_room = |at| {
+        let text = format!("there is no room for more than {at} retained messages");
+        io::Error::new(io::ErrorKind::StorageFull, text)
+    };
+    if messages.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    brokers.load(messages, Instant::now()).map_err(no_room)
 }
 
 /// Stops the broker.

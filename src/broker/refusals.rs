@@ -1,4 +1,5 @@
-//! Which refusals are worth a line, pure: a few in a while are written, the rest is counted.
+//! Which refusals and warnings are worth a line, pure: a few in a while are written, the rest is
+//! counted.
 
 use std::time::{Duration, Instant};
 
@@ -7,25 +8,28 @@ const LINES: u32 = 10;
 /// The time after which lines are written again.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// All that is refused: a flood of one kind hides nothing of the other.
+/// All that clients can cause to be told: a flood of one kind hides nothing of the others.
 #[derive(Debug, Default)]
 pub struct Refusals {
     /// Requests for something other than an upgrade that is granted.
     pub upgrades: RefusalLines,
     /// TLS handshakes that have failed.
     pub handshakes: RefusalLines,
+    /// Messages that were lost, and the like.
+    pub warnings: RefusalLines,
 }
 
 impl Refusals {
     /// When those that got no line are due.
     pub fn deadline(&self) -> Option<Instant> {
-        [&self.upgrades, &self.handshakes].into_iter().filter_map(RefusalLines::deadline).min()
+        let Self { upgrades, handshakes, warnings } = self;
+        [upgrades, handshakes, warnings].into_iter().filter_map(RefusalLines::deadline).min()
     }
 
     /// The lines about those that got none, as far as they are due at `now`; with `None` they are
     /// due.
     pub fn summaries(&mut self, now: Option<Instant>) -> Vec<String> {
-        let Self { upgrades, handshakes } = self;
+        let Self { upgrades, handshakes, warnings } = self;
         let upgrades = upgrades.take_left_out(now).map(|count| {
             let upgrades = if count == 1 { "upgrade was" } else { "upgrades were" };
             format!("{count} more {upgrades} refused; -d shows each of them")
@@ -34,7 +38,11 @@ impl Refusals {
             let handshakes = if count == 1 { "TLS handshake" } else { "TLS handshakes" };
             format!("{count} more {handshakes} failed; -d shows each of them")
         });
-        upgrades.into_iter().chain(handshakes).collect()
+        let warnings = warnings.take_left_out(now).map(|count| {
+            let warnings = if count == 1 { "warning" } else { "warnings" };
+            format!("{count} more {warnings}; -d shows each of them")
+        });
+        upgrades.into_iter().chain(handshakes).chain(warnings).collect()
     }
 }
 
@@ -97,6 +105,11 @@ mod tests {
         assert_eq!(refusals.summaries(None), [text]);
         assert_eq!(refusals.deadline(), None);
         assert!(refusals.summaries(None).is_empty() && refusals.upgrades.count(begin + PERIOD));
+        for number in 0..12 {
+            assert_eq!(refusals.warnings.count(later), number < 10);
+        }
+        assert_eq!(refusals.deadline(), Some(later + PERIOD));
+        assert_eq!(refusals.summaries(None), ["2 more warnings; -d shows each of them"]);
     }
 
     #[test]

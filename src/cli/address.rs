@@ -70,8 +70,10 @@ impl Address {
     /// The address; `tls` says that other flags ask for TLS.
     pub fn resolve(&self, tls: bool) -> Result<Endpoint> {
         if self.url_command.is_some() {
-            // The command names another one before anything is dialled.
-            return Endpoint::parse(DEFAULT_URL).context("the default URL");
+            // The command names another one before anything is dialled, perhaps made of this one.
+            let variable = std::env::var("MQTTWS_URL").ok();
+            let before = variable.and_then(|url| Endpoint::parse(&url).ok());
+            return before.map_or_else(default_endpoint, Ok);
         }
         let given = self.url.as_ref().or(self.url_flag.first());
         let parts = self.host.is_some() || self.port.is_some() || self.path.is_some();
@@ -80,7 +82,7 @@ impl Address {
             None if parts => self.assembled(tls)?,
             None => match std::env::var("MQTTWS_URL") {
                 Ok(url) if !url.is_empty() => parsed(&url, "the URL in $MQTTWS_URL")?,
-                _ => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
+                _ => default_endpoint()?,
             },
         };
         Ok(endpoint)
@@ -120,6 +122,10 @@ impl Address {
         Ok(Endpoint::from_parts(scheme, host, port, self.path.as_deref())
             .map_err(|error| Usage::new(format!("the address: {error}")))?)
     }
+}
+
+fn default_endpoint() -> Result<Endpoint> {
+    Endpoint::parse(DEFAULT_URL).context("the default URL")
 }
 
 /// The endpoint of a URL from this place.

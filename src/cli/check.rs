@@ -140,7 +140,8 @@ struct ProbeFlags {
 
     /// Time limit for a point, beside its own length
     ///
-    /// The default set as a whole has six times as long; what is not asked then is unknown.
+    /// The default set as a whole has six times as long; with --full or --only the run has 5
+    /// minutes and 30 times as long. What is not asked then is unknown.
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = value::timeout,
           allow_hyphen_values = true)]
     timeout: Duration,

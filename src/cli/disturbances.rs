@@ -11,8 +11,10 @@ use crate::command::bench::config::{SessionKeeping, WindowLength};
 use crate::command::bench::disturbances::{
     CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, Disturbances, StallPlan, WillUse,
 };
+use crate::command::bench::part::RunPart;
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
+use crate::mqtt::property::Properties;
 
 /// What is done to connections while messages are sent.
 #[derive(Debug, Args)]
@@ -71,28 +73,46 @@ impl DisturbanceFlags {
         self.session_expiry_interval.map(|_| why)
     }
 
-    /// What is done to the connections of this plan in a window of this length; they come back at
-    /// this rate.
+    /// Refuses properties of wills without wills.
+    pub fn check_will(&self, properties: &Properties) -> Result<()> {
+        let why = "-D will: there is no will; --will gives each connection one";
+        ensure!(self.will > 0 || properties.is_empty(), Usage::new(why));
+        Ok(())
+    }
+
+    /// What a part of the run does to its connections in a window of this length; they come back at
+    /// this rate. `plan` is that of the whole, of which numbers and rates are.
     pub fn plan(
         &self,
         plan: &Plan,
+        part: RunPart,
         length: WindowLength,
         comeback_rate: Option<f64>,
     ) -> Result<Disturbances> {
         let mut cuts = self.cuts.clone();
-        for cut in &cuts {
+        for cut in &mut cuts {
             check_part("--cut", &cut.who, plan)?;
             check_time("--cut", cut.at, length)?;
+            divide(&mut cut.who, part);
         }
         cuts.sort_by_key(|cut| cut.at);
         let wills = if self.will > 0 { WillUse::Each } else { WillUse::None };
         let mut stalls = self.stalls.clone();
-        for stall in &stalls {
+        for stall in &mut stalls {
             check_part("--stall", &stall.who, plan)?;
             check_time("--stall", stall.at, length)?;
+            divide(&mut stall.who, part);
         }
         stalls.sort_by_key(|stall| stall.at);
-        Ok(Disturbances { cuts, comeback_rate, stalls, churn: self.churn, wills })
+        let churn = self.churn.map(|rate| part.of_rate(rate));
+        Ok(Disturbances { cuts, comeback_rate, stalls, churn, wills })
+    }
+}
+
+/// Each part has its share of a number.
+fn divide(who: &mut CrowdPart, part: RunPart) {
+    if let CrowdShare::Count(count) = &mut who.share {
+        *count = part.share(*count);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The flags of `sub --to`: another broker that messages are passed on to.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use anyhow::{Context, Result, ensure};
 use clap::{Args, FromArgMatches};
 
@@ -136,12 +138,13 @@ fn share(connection: &ConnectionFlags, source: &mut client::Options, target: &mu
 
 /// Whether both brokers have the same address; it is an error if what is passed on would come back.
 pub fn brokers(
-    source: &Endpoint,
-    target: &Endpoint,
+    source: &client::Options,
+    target: &client::Options,
     map: &TopicMap,
     filters: Vec<TopicFilter>,
 ) -> Result<BrokerPair> {
-    if !is_same(source, target) {
+    let targets = endpoints(target);
+    if !endpoints(source).iter().any(|one| targets.iter().any(|other| is_same(one, other))) {
         return Ok(BrokerPair::Two);
     }
     ensure!(
@@ -154,11 +157,26 @@ pub fn brokers(
     Ok(BrokerPair::Same { filters })
 }
 
+fn endpoints(options: &client::Options) -> Vec<&Endpoint> {
+    std::iter::once(&options.endpoint).chain(&options.other_endpoints).collect()
+}
+
 fn is_same(source: &Endpoint, target: &Endpoint) -> bool {
     let place = |endpoint: &Endpoint| {
-        let is_local = ["localhost", "127.0.0.1", "::1"].contains(&endpoint.host.as_str());
-        let host = if is_local { "localhost" } else { endpoint.host.as_str() };
-        (host.to_owned(), endpoint.port, endpoint.target.clone())
+        let path = endpoint.target.split('?').next().unwrap_or_default().to_owned();
+        (host(&endpoint.host), endpoint.port, path)
     };
     place(source) == place(target)
+}
+
+/// The host under one of its names.
+fn host(name: &str) -> String {
+    const LOCAL: &str = "localhost";
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let Ok(address) = name.parse::<IpAddr>() else { return name };
+    match address.to_canonical() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST | Ipv4Addr::UNSPECIFIED)
+        | IpAddr::V6(Ipv6Addr::LOCALHOST | Ipv6Addr::UNSPECIFIED) => LOCAL.to_owned(),
+        address => address.to_string(),
+    }
 }

@@ -1,7 +1,7 @@
 //! `-D COMMAND NAME VALUE`: MQTT 5 properties by mosquitto's names. clap has no flag with three
 //! values, and four for one of its names, so the words of each are joined before clap sees them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
@@ -62,12 +62,15 @@ pub fn joined(arguments: Vec<OsString>) -> Vec<OsString> {
     if arguments.get(1).is_some_and(|verb| verb == "serve") {
         return arguments;
     }
+    let is_bench = arguments.get(1).is_some_and(|verb| verb == "bench");
     let mut joined = Vec::with_capacity(arguments.len());
     let mut left = arguments.into_iter();
     while let Some(argument) = left.next() {
         let is_end = argument == "--";
         let is_property = argument == "-D" || argument == "--property";
-        let takes_next = !joined.is_empty() && takes_next(&argument);
+        let takes_next = !joined.is_empty()
+            && takes_next(&argument)
+            && !(is_bench && stands_alone_in_bench(&argument));
         joined.push(argument);
         if is_property {
             joined.extend(property(&mut left));
@@ -80,6 +83,26 @@ pub fn joined(arguments: Vec<OsString>) -> Vec<OsString> {
     }
     joined.extend(left);
     joined
+}
+
+/// Whether this is a flag that only `bench` has, and that has no value in the next word.
+#[cold]
+#[inline(never)]
+fn stands_alone_in_bench(word: &OsStr) -> bool {
+    match word.to_str().and_then(|word| word.strip_prefix("--")) {
+        Some(name) => matches!(
+            name,
+            "allow-remote"
+                | "dry-run"
+                | "fail-fast"
+                | "find-max"
+                | "retained"
+                | "sub-all"
+                | "tls-resume"
+                | "will"
+        ),
+        None => false,
+    }
 }
 
 /// COMMAND, NAME and one value, or two for a user property; fewer where there are no more.
@@ -101,6 +124,11 @@ fn names_a_pair(whole: &str) -> bool {
 /// The words of a property as they were typed, with `hidden` in place of values that may be
 /// secrets: those of user properties, and authentication data.
 pub fn masked(words: &str, hidden: &str) -> String {
+    masked_words(words, hidden).join(" ")
+}
+
+/// The same, word by word.
+pub fn masked_words<'a>(words: &'a str, hidden: &'a str) -> Vec<&'a str> {
     let mut words: Vec<&str> = words.split(JOINT).collect();
     let first_secret = match words.get(1).and_then(|name| named(name)) {
         Some((PropertyId::UserProperty, _)) => 3,
@@ -108,7 +136,7 @@ pub fn masked(words: &str, hidden: &str) -> String {
         _ => words.len(),
     };
     words.iter_mut().skip(first_secret).for_each(|word| *word = hidden);
-    words.join(" ")
+    words
 }
 
 impl PropertyFlags {
@@ -130,6 +158,11 @@ impl GivenProperties {
     /// Those of one packet, in order.
     pub fn of(&self, place: Place) -> Properties {
         self.0.iter().filter(|(of, _)| *of == place).map(|(_, property)| property.clone()).collect()
+    }
+
+    /// All but those of one packet.
+    pub fn without(self, place: Place) -> Self {
+        Self(self.0.into_iter().filter(|(of, _)| *of != place).collect())
     }
 
     /// Those of a connection's first and last packet; `connect` are those of CONNECT that are sent

@@ -1,23 +1,17 @@
 //! Does what the lifecycle wants, and reports to it what comes of it.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::error::Unacknowledged;
 use super::event_queue::{DialEvent, Wake};
-use super::lifecycle::{
-    Action, ConnectionInput, CredentialUse, DialPlan, LossFacts, Reading, SessionFound,
-};
-use super::{Client, Error, Event, Options, RedirectPolicy, Step, Take};
+use super::lifecycle::{Action, ConnectionInput, LossFacts, Reading, SessionFound};
+use super::{Client, Error, Event, Take};
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{self, PacketGrouping, Strictness};
-use crate::transport::dial::{DialError, Dialled};
-use crate::transport::endpoint::Scheme;
+use crate::mqtt::session;
+use crate::transport;
 use crate::transport::poll::SocketEvent;
-use crate::transport::{self, Phase};
-use crate::websocket::Framing;
 
 impl Client {
     /// Does what the lifecycle wants.
@@ -82,112 +76,12 @@ impl Client {
         }
     }
 
-    fn dial(&mut self, plan: &DialPlan) {
-        match self.begin_dialling(plan) {
-            Ok(options) => self.transport_options = Some(options),
-            Err(error) => self.failed(error),
-        }
-    }
-
-    /// Begins to dial; the options are for the connection that is dialled.
-    fn begin_dialling(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
-        self.session.withhold_credentials(plan.credentials == CredentialUse::Withhold);
-        let options = self.transport_options(plan)?;
-        let route = Arc::clone(&self.options.route);
-        self.events.dial(&options, route, plan.deadline, plan.order).map_err(Error::Local)?;
-        Ok(options)
-    }
-
-    fn transport_options(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
-        let Options { route, upgrade, .. } = &self.options;
-        // A redirect may lead to wss.
-        let need_tls = plan.endpoint.scheme == Scheme::Wss
-            || route.proxies.need_tls()
-            || upgrade.redirects == RedirectPolicy::Follow;
-        if need_tls {
-            // Files of certificates may be anything, also pipes.
-            self.guard();
-        }
-        let headers = match plan.credentials {
-            CredentialUse::Send => upgrade.headers.clone(),
-            CredentialUse::Withhold => Vec::new(),
-        };
-        let tls = need_tls.then(|| self.tls_config(plan.credentials).map_err(Error::TlsSetup));
-        Ok(transport::Options {
-            endpoint: plan.endpoint.clone(),
-            tls: tls.transpose()?,
-            subprotocols: plan.subprotocols.clone(),
-            headers,
-            secrets: self.session.config().secrets(),
-            strict: self.options.session.receiving.strictness == Strictness::Strict,
-            max_message: self.options.session.receiving.maximum_packet,
-            framing: framing(self.options.session.sending.grouping),
-            log: self.options.lines.log,
-        })
-    }
-
-    fn dialled(&mut self, dialled: Result<Dialled, DialError>) {
-        let error = match (dialled, self.transport_options.take()) {
-            (Ok(dialled), Some(options)) => {
-                let untried = dialled.untried;
-                match Connection::start(dialled, &options, Instant::now()) {
-                    Ok(connection) => {
-                        self.echo = connection.echo().clone();
-                        self.connection = Some(connection);
-                        return self.feed(ConnectionInput::Dialled { untried });
-                    }
-                    Err(error) => Error::Transport(error),
-                }
-            }
-            (Ok(_), None) => return,
-            (Err(error), _) if error.timed_out() => Error::ConnectTimedOut {
-                step: Step::Transport(error.phase()),
-                after: self.lifecycle.budget(),
-                tried: error.tells_more().then(|| error.to_string()),
-            },
-            (Err(error), _) => Error::Unreached(error),
-        };
-        self.failed(error);
-    }
-
     fn drop_connection(&mut self) {
         self.trace();
         self.connection = None;
         self.transport_options = None;
         self.events.end_connection();
         self.session.lost();
-    }
-
-    /// The time for this step of the connection is up.
-    fn expired(&mut self) {
-        let error = match self.late(self.lifecycle.budget()) {
-            // The dialling thread reports everything else itself.
-            Error::ConnectTimedOut { step: Step::Connection, after, .. } => {
-                let step = Step::Transport(Phase::Name);
-                Error::ConnectTimedOut { step, after, tried: None }
-            }
-            error => error,
-        };
-        self.failed(error);
-    }
-
-    /// The error of a connection that was not made within `after`.
-    pub(super) fn late(&mut self, after: Duration) -> Error {
-        if self.lifecycle.is_fetching() {
-            return self.late_credentials(after);
-        }
-        let step = match (self.lifecycle.reading(), &self.connection) {
-            (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,
-            (_, Some(connection)) => Step::Transport(connection.phase()),
-            (_, None) => Step::Connection,
-        };
-        let tried = self.lifecycle.latest_error().filter(|_| step == Step::Connection);
-        let tried = tried.map(str::to_owned);
-        let error = Error::ConnectTimedOut { step, after, tried };
-        match &mut self.connection {
-            Some(connection) => connection.explain(error),
-            None => error,
-        }
     }
 
     fn connected(&mut self) {
@@ -329,27 +223,6 @@ impl Client {
             true if self.session.is_stale(connack) => SessionFound::Stale,
             true => SessionFound::Resumed,
             false => SessionFound::New,
-        }
-    }
-
-    /// Warns of what was tolerated in the upgrade.
-    fn warn_of_tolerated(&self) {
-        if let Some(connection) = &self.connection
-            && !self.lifecycle.is_ending_session()
-        {
-            connection.warnings().iter().for_each(|line| self.warn(line));
-        }
-    }
-
-    /// Warns of TLS secrets that were not written, once for all connections.
-    fn warn_of_key_log(&mut self) {
-        let failure = self.connection.as_ref().and_then(Connection::key_log_failure);
-        if let Some(failure) = failure
-            && self.key_log_failure.is_none()
-        {
-            let failure = failure.to_owned();
-            self.warn(&failure);
-            self.key_log_failure = Some(failure);
         }
     }
 
@@ -534,57 +407,5 @@ impl Client {
         if let Some(connection) = self.connection.take() {
             connection.reset();
         }
-    }
-
-    fn note(&self, line: &str) {
-        self.guard();
-        (self.options.lines.note)(line);
-    }
-
-    /// Writing a warning may block: stderr may be a pipe that is not read.
-    fn warn(&self, line: &str) {
-        self.guard();
-        (self.options.lines.warn)(line);
-    }
-
-    /// Warns of what the session has taken although it is against the protocol.
-    pub(super) fn tell_deviations(&mut self) {
-        while let Some(deviation) = self.session.next_deviation() {
-            self.warn(&deviation.to_string());
-        }
-    }
-
-    /// Writes the log: packets before the frames that carry them.
-    pub(super) fn trace(&mut self) {
-        while let Some(line) = self.session.traced() {
-            (self.options.lines.trace)(&self.masked(line));
-        }
-        self.trace_transport();
-    }
-
-    /// A line about a packet without our secrets, which the server may repeat in its reasons. A
-    /// message is shown as it is.
-    fn masked(&self, line: String) -> String {
-        match line.split_once(" received ") {
-            Some((client, packet)) if !packet.starts_with("PUBLISH") => {
-                format!("{client} received {}", self.echo.masked(packet))
-            }
-            _ => line,
-        }
-    }
-
-    fn trace_transport(&mut self) {
-        while self.options.lines.log
-            && let Some(line) = self.connection.as_mut().and_then(Connection::traced)
-        {
-            (self.options.lines.trace)(&line);
-        }
-    }
-}
-
-pub(super) fn framing(grouping: PacketGrouping) -> Framing {
-    match grouping {
-        PacketGrouping::Gathered => Framing::UpToLimit,
-        PacketGrouping::Single => Framing::PerPiece,
     }
 }

@@ -51,6 +51,17 @@ pub struct AtServer {
     pub endpoint: Endpoint,
     /// `--sni` gives the name that TLS sends.
     pub has_server_name: bool,
+    /// Where the flags for this server stand.
+    pub flags: FlagPlace,
+}
+
+/// Where the flags for a server stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagPlace {
+    /// On the command line, or where it takes them from.
+    CommandLine,
+    /// In the profile of `--to-profile`.
+    TargetProfile,
 }
 
 impl std::fmt::Display for AtServer {

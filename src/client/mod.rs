@@ -7,6 +7,7 @@
 
 mod connection;
 pub mod credentials;
+mod dialling;
 mod driver;
 mod error;
 mod event_queue;
@@ -15,6 +16,7 @@ pub mod lifecycle;
 mod options;
 mod pair;
 mod renewal;
+mod reporting;
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,7 +28,7 @@ use bytes::Bytes;
 
 use connection::Connection;
 pub use connection::Established;
-pub use error::{AtServer, Error, Step};
+pub use error::{AtServer, Error, FlagPlace, Step};
 use event_queue::EventQueue;
 pub use event_queue::{Remote, Source};
 use lifecycle::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::credentials::CredentialSource;
-use super::error::AtServer;
+use super::error::{AtServer, FlagPlace};
 use crate::mqtt::session;
 use crate::mqtt::version::Version;
 use crate::transport::dial::Route;
@@ -175,6 +175,7 @@ impl Options {
             doing: doing.into(),
             endpoint: self.endpoint.clone(),
             has_server_name: self.tls.server_name.is_some(),
+            flags: FlagPlace::CommandLine,
         }
     }
 }

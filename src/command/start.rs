@@ -4,6 +4,8 @@
 //! started when `serve` is killed by SIGKILL.
 
 #[cfg(target_os = "linux")]
+mod descendants;
+#[cfg(target_os = "linux")]
 mod supervisor;
 
 use std::env;
@@ -19,6 +21,9 @@ use anyhow::{Context, Result};
 
 use super::ready;
 use crate::exit::{CommandNotStarted, Exit};
+
+#[cfg(target_os = "linux")]
+pub use descendants::Descendants;
 
 /// The first word of the command line with which mqttws starts itself, in the place of a verb.
 pub const START_WORD: &str = "start-command";

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{one_line, without_numbers, write};
+use super::{one_line, readable, write};
 
 /// How much of a value is shown before the place, and how much after it, in characters.
 const LONGEST: usize = 60;
@@ -31,8 +31,11 @@ impl std::error::Error for CaretError {}
 impl CaretError {
     /// Prints the line, the value, and the caret.
     pub(super) fn print(&self) {
-        let sentence = without_numbers(&self.to_string());
-        write(&format!("mqttws: {}\n{}", one_line(&sentence), self.pointed()));
+        write(&self.text());
+    }
+
+    fn text(&self) -> String {
+        format!("mqttws: {}\n{}", readable(&self.to_string()), self.pointed())
     }
 
     /// The value in one line, or what of it is near the place, and the caret in the next; both end
@@ -72,4 +75,12 @@ fn the_caret_stands_below_the_place() {
     assert_eq!(error(&whole, 60).pointed(), format!("  {whole}\n  {:60}^\n", ""));
     let shown = format!("  \u{2026}{sixty}{sixty}\u{2026}\n  {:61}^\n", "");
     assert_eq!(error(&longer, 61).pointed(), shown);
+}
+
+#[test]
+fn the_line_has_no_number_of_a_system_error() {
+    let sentence = "reading x: No such file or directory (os error 2)".to_owned();
+    let error = CaretError { flag: "-m", sentence, value: "{line x}".to_owned(), at: 0 };
+    let expected = "mqttws: -m: reading x: No such file or directory\n  {line x}\n  ^\n";
+    assert_eq!(error.text(), expected);
 }

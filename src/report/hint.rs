@@ -15,7 +15,7 @@ use std::io;
 use rustix::io::Errno;
 use server::Server;
 
-use crate::client::{self, AtServer, Step};
+use crate::client::{self, AtServer, FlagPlace, Step};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Violation;
 use crate::transport::dial::{DialError, FailedAttempt};
@@ -35,10 +35,21 @@ pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     };
     let hint = of_root(last.root(), Server::of(last, at))?;
     // The user has given it already.
-    Some(match error {
+    let hint = match error {
         client::Error::WaitOver(_) => hint.replace("--wait", "a longer --wait").into(),
         _ => hint,
-    })
+    };
+    let is_for_target = at.is_some_and(|at| at.flags == FlagPlace::TargetProfile);
+    Some(if is_for_target { for_target(hint) } else { hint })
+}
+
+/// A mirror takes these flags for its target from `--to-profile` alone; `--wait` is for both.
+fn for_target(hint: Cow<'static, str>) -> Cow<'static, str> {
+    let names_flag = [" -", "(-"].iter().any(|flag| hint.contains(flag));
+    if !names_flag || hint.contains("--wait") {
+        return hint;
+    }
+    format!("{hint} (for --to they stand in its URL and in --to-profile)").into()
 }
 
 fn of_root(error: &client::Error, server: Server<'_>) -> Option<Cow<'static, str>> {

@@ -76,7 +76,7 @@ pub fn described(error: &anyhow::Error) -> String {
         Some(hint) => format!("{text}; {hint}"),
         None => text,
     };
-    one_line(&without_numbers(&text))
+    readable(&text)
 }
 
 /// The same for a monitoring system, which reads stdout and knows no other exit codes than those of
@@ -125,7 +125,7 @@ fn help_exit(printed: io::Result<()>) -> Exit {
 /// Prints a line that begins with the name of the program: a failure that does not end the program
 /// at once, or a summary.
 pub fn line(text: &str) {
-    write(&format!("mqttws: {}\n", one_line(&without_numbers(text))));
+    write(&format!("mqttws: {}\n", readable(text)));
 }
 
 /// Prints a summary for programs, without the name of the program.
@@ -146,7 +146,12 @@ pub fn warn(text: &str) {
 /// Prints a line of the packet log, with the seconds since 1970 in front, as mosquitto does.
 pub fn trace(line: &str) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    write(&format!("{}.{:03}: {}\n", now.as_secs(), now.subsec_millis(), one_line(line)));
+    write(&format!("{}.{:03}: {}\n", now.as_secs(), now.subsec_millis(), readable(line)));
+}
+
+/// A sentence for the terminal, in one line.
+fn readable(text: &str) -> String {
+    one_line(&without_numbers(text))
 }
 
 /// Removes the numbers of system errors: "No such file or directory (os error 2)" needs none.

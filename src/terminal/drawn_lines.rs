@@ -33,12 +33,12 @@ pub struct DrawnLines {
 }
 
 impl DrawnLines {
-    /// It shows nothing of ours.
+    /// None of our lines is drawn.
     pub fn new() -> Self {
         Self { drawn: Vec::new(), size: Size { rows: 0, columns: 0 } }
     }
 
-    /// Whether it shows nothing of ours.
+    /// Whether none of our lines is drawn.
     pub fn is_empty(&self) -> bool {
         self.drawn.is_empty()
     }

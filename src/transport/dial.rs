@@ -172,6 +172,20 @@ impl DialError {
         }
     }
 
+    /// Whether a connection that was made was reset at once.
+    pub fn is_reset(&self) -> bool {
+        match self {
+            Self::Connect { attempts, .. } => attempts
+                .iter()
+                .any(|attempt| attempt.error.kind() == io::ErrorKind::ConnectionReset),
+            Self::Unix { error, .. } => error.kind() == io::ErrorKind::ConnectionReset,
+            Self::Lookup { .. }
+            | Self::BadProxy(_)
+            | Self::ProxyUnreached { .. }
+            | Self::Proxy { .. } => false,
+        }
+    }
+
     /// Whether the message says more than that the time is up.
     pub fn tells_more(&self) -> bool {
         match self {

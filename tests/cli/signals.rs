@@ -46,6 +46,39 @@ fn a_sub_that_waits_for_a_count_is_not_done() {
     }
 }
 
+/// A file of retained messages that ends where it was interrupted is no backup.
+#[test]
+fn a_sub_that_would_have_ended_by_itself_is_not_done() {
+    let silence = ["--idle", "--for", "-W"].map(|flag| [flag, "60"]);
+    for flags in silence {
+        for (signal, code) in SIGNALS {
+            let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <t> 'x'")])));
+            let start = ["sub", &broker.url(), "-V", "311", "-t", "t"];
+            let mut sub = Program::new([&start[..], &flags].concat()).spawn();
+            sub.wait_for_line(|line| line == "x\n");
+            sub.signal(signal);
+            let line = "mqttws: subscribed: interrupted with 1 message\n";
+            sub.finish().expect(code, "x\n", line);
+        }
+    }
+}
+
+#[test]
+fn a_sub_without_an_answer_is_not_done() {
+    for flags in [&[][..], &["-E"], &["--idle", "60"], &["-C", "1"], &["--expect-none", "-W", "9"]]
+    {
+        for (signal, code) in SIGNALS {
+            let steps = connected([packet("82 id <t> 00"), Step::Tell]);
+            let broker = Broker::start(until_goodbye(steps));
+            let start = ["sub", &broker.url(), "-V", "311", "-t", "t"];
+            let sub = Program::new([&start[..], flags].concat()).spawn();
+            broker.wait();
+            sub.signal(signal);
+            sub.finish().expect(code, "", "mqttws: subscribing to t: interrupted\n");
+        }
+    }
+}
+
 #[test]
 fn an_endless_ping_is_done_when_interrupted() {
     for (signal, _) in SIGNALS {
@@ -142,7 +175,9 @@ fn an_interrupted_sub_counts_what_it_has_written() {
     let folder = Folder::new();
     let inside = format!("{}/messages", folder.path().display());
     let frames = b"\x82\x06\x30\x04\x00\x01tx".repeat(20_000);
-    let broker = Broker::start(until_goodbye(subscribed([Step::Raw(frames), Step::Tell])));
+    // The Pong follows when SUBACK was read.
+    let steps = [Step::Frame(0x89, b""), Step::Pong(b""), Step::Raw(frames), Step::Tell];
+    let broker = Broker::start(until_goodbye(subscribed(steps)));
     let flags = ["-V", "311", "-t", "t", "-C", "100000", "-o", &inside];
     let running = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();
     broker.wait();

@@ -83,7 +83,7 @@ fn a_command_knows_the_broker() {
     let broker = Broker::start(until_goodbye(subscribed([Step::Heard])));
     let address = broker.url().replace("ws://", "");
     let url = format!("ws://a%20b:p%3a@{address}?t=%31");
-    let words = ["sub", &url, "-V", "311", "-t", "t", "--for", "20", "--", "sh", "-c"];
+    let words = ["sub", &url, "-V", "311", "-t", "t", "--", "sh", "-c"];
     let end = "; kill $PPID; sleep 9";
     let script = format!("{script}{end}");
     let words = [&words[..], &[&script]].concat();
@@ -415,8 +415,8 @@ fn what_makes_no_sense_is_a_mistake() {
         ),
         (
             &["--match-json", "temp"],
-            "mqttws: invalid value 'temp' for '--match-json <PATH=VALUE>': expected PATH=VALUE, such \
-             as temp=20 or door.state=open; see mqttws help sub",
+            "mqttws: invalid value 'temp' for '--match-json <PATH=VALUE>': expected PATH=VALUE, \
+             such as temp=20 or door.state=open; see mqttws help sub",
         ),
         (&["--expect-none"], "mqttws: --expect-none needs an end: -W, --for or --idle"),
         (

@@ -1,4 +1,4 @@
-//! `wss://`: each certificate that is refused has its own sentence and its own remedy.
+//! `wss://`: for each reason to refuse a certificate, the error line and the remedy in it.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
 use crate::support::folder::Folder;
 use crate::support::secure::{Server, fails, fixed, fixed_path, publish, shunned};
 
-/// An authority, and its file to trust it by.
+/// A new authority, the folder of its certificate, and the path to give to `--cafile`.
 fn trusted() -> (Authority, Folder, String) {
     let (authority, folder) = (Authority::new(), Folder::new());
     let file = folder.write("ca.pem", authority.pem());
     (authority, folder, file)
 }
 
-/// Checks how a trusted authority's certificate is refused.
+/// Checks the line with which a certificate of a trusted authority is refused.
 fn refuses(certificate: impl FnOnce(&Authority) -> Certificate, words: &str) {
     let (authority, _folder, file) = trusted();
     let broker = Server::showing(&certificate(&authority)).shunned();
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 
-/// Checks how a certificate of `tests/cli/certificates` is refused, although its authority is
-/// trusted.
+/// Checks the line with which a certificate of `tests/cli/certificates` is refused, although its
+/// authority is trusted.
 fn refuses_fixed(name: &str, authority: &str, words: &str) {
     let broker = Server::fixed(name).shunned();
     fails(&publish(&broker, &["--cafile", &fixed_path(authority)]).run(), 4, words);
@@ -61,12 +61,13 @@ fn not_yet_valid() {
 fn another_name() {
     refuses(
         |authority| authority.certify(&["elsewhere.example", "10.0.0.1"], FAR_AWAY),
-        "certificate not valid for 127.0.0.1, only for elsewhere.example, 10.0.0.1; connect to a name in the certificate, or give one with --sni",
+        "certificate not valid for 127.0.0.1, only for elsewhere.example, 10.0.0.1; connect to a \
+         name in the certificate, or give one with --sni",
     );
 }
 
 #[test]
-fn names_that_are_no_names_of_servers() {
+fn names_that_cannot_be_server_names() {
     let with = |name: rcgen::SanType| {
         move |authority: &Authority| {
             authority.certify_with(&[], |params| params.subject_alt_names.push(name))
@@ -74,11 +75,13 @@ fn names_that_are_no_names_of_servers() {
     };
     refuses(
         with(rcgen::SanType::DnsName("127.0.0.1".try_into().unwrap())),
-        "certificate not valid for 127.0.0.1: it holds this address as a DNS name, not as an address; *",
+        "certificate not valid for 127.0.0.1: it holds this address as a DNS name, not as an \
+         address; *",
     );
     refuses(
         with(rcgen::SanType::Rfc822Name("ann@lab.example".try_into().unwrap())),
-        "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the common name *); *",
+        "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the \
+         common name *); *",
     );
 }
 
@@ -88,20 +91,23 @@ fn many_other_names() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     refuses(
         |authority| authority.certify(&names, FAR_AWAY),
-        "certificate not valid for 127.0.0.1, only for 1.example, 2.example, *, 8.example and 92 more; *",
+        "certificate not valid for 127.0.0.1, only for 1.example, 2.example, *, 8.example and 92 \
+         more; *",
     );
 }
 
 #[test]
-fn no_name_but_a_common_name() {
+fn a_common_name_alone_does_not_count() {
     refuses(
         |authority| {
             authority.certify_with(&[], |params| {
                 params.distinguished_name.push(rcgen::DnType::CommonName, "127.0.0.1");
             })
         },
-        "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the common name \
-         127.0.0.1); issue a new certificate with a subjectAltName (the common name does not count), or use --pin-sha256",
+        "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the \
+         common name \
+         127.0.0.1); issue a new certificate with a subjectAltName (the common name does not \
+         count), or use --pin-sha256",
     );
 }
 
@@ -139,12 +145,13 @@ fn another_authority_of_the_same_name() {
     let file = folder.write("ca.pem", Authority::named("Namesake").pem());
     let certificate = Authority::named("Namesake").certify(&["127.0.0.1"], FAR_AWAY);
     let broker = Server::showing(&certificate).shunned();
-    let words = "certificate signed by another authority with the name CN=Namesake of a trusted one; is the \
+    let words = "certificate signed by another authority with the name CN=Namesake of a trusted \
+                 one; is the \
          --cafile up to date?";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 
-/// A certificate that signs itself.
+/// A self-signed certificate.
 fn self_signed(is_ca: IsCa) -> Certificate {
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, "Alone");
@@ -159,7 +166,7 @@ fn fingerprint(certificate: &Certificate) -> String {
     data_encoding::HEXLOWER.encode(digest.as_ref())
 }
 
-/// Certificates that nobody but themselves has signed: `CA:TRUE` is what openssl req -x509 makes.
+/// Three self-signed certificates; `openssl req -x509` makes one with `CA:TRUE`.
 fn alone() -> [Certificate; 3] {
     let authority = IsCa::Ca(BasicConstraints::Unconstrained);
     [self_signed(IsCa::ExplicitNoCa), self_signed(IsCa::NoCa), self_signed(authority)]
@@ -170,14 +177,16 @@ fn self_signed_and_unknown() {
     let (_authority, _folder, file) = trusted();
     for certificate in alone() {
         let advice = format!(
-            "if it is the right certificate, give it with --cafile, or trust it with --pin-sha256 {}",
+            "if it is the right certificate, give it with --cafile, or trust it with \
+             --pin-sha256 {}",
             fingerprint(&certificate)
         );
         let words = format!("certificate is self-signed (CN=Alone); {advice}");
         let broker = Server::showing(&certificate).shunned();
         fails(&publish(&broker, &[]).run(), 4, &words);
         let words = format!(
-            "certificate is self-signed (CN=Alone); the file you gave with --cafile does not hold \
+            "certificate is self-signed (CN=Alone); the file you gave with --cafile does not \
+             hold \
              its issuer CN=Alone: {advice}"
         );
         let broker = Server::showing(&certificate).shunned();
@@ -198,12 +207,12 @@ fn a_certificate_that_was_given_is_trusted_byte_for_byte() {
         }
         let broker = Server::showing(&certificate).good();
         publish(&broker, &["--system-roots"]).env("SSL_CERT_FILE", &file).run().expect(0, "", "");
-        // The same name and another key.
+        // A certificate with the same name and another key is refused.
         let broker = Server::showing(&self_signed(IsCa::NoCa)).shunned();
         let words = "certificate * *";
         fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
     }
-    // Signed by somebody, and given itself.
+    // The server certificate is issued by an authority; `--cafile` holds the certificate itself.
     let certificate = Authority::named("Nobody").certify(&["127.0.0.1"], FAR_AWAY);
     let folder = Folder::new();
     let file = folder.write("server.pem", certificate.certificate.pem());
@@ -211,7 +220,7 @@ fn a_certificate_that_was_given_is_trusted_byte_for_byte() {
 }
 
 #[test]
-fn a_certificate_that_was_given_must_still_have_the_name_and_be_in_time() {
+fn a_certificate_that_was_given_still_needs_the_name_and_valid_dates() {
     let authority = Authority::named("Nobody");
     let of = |names: &[&str], from, until| {
         authority.certify_with(names, |params| {
@@ -223,7 +232,8 @@ fn a_certificate_that_was_given_must_still_have_the_name_and_be_in_time() {
     for (certificate, words) in [
         (
             of(&["other.example"], 2000, FAR_AWAY),
-            "certificate not valid for 127.0.0.1, only for other.example; connect to a name in the certificate, or give one with --sni",
+            "certificate not valid for 127.0.0.1, only for other.example; connect to a name in \
+             the certificate, or give one with --sni",
         ),
         (
             of(&["127.0.0.1"], 2000, 2021),
@@ -251,8 +261,10 @@ fn an_authority_used_as_a_server() {
     let file = folder.write("ca.pem", authority.pem());
     let broker = Server::showing(&certificate).shunned();
     let words = format!(
-        "the server uses a certificate authority's certificate as its own; *let this authority sign \
-         a certificate for the server, or give this certificate with --cafile, or trust it with --pin-sha256 {}",
+        "the server uses a certificate authority's certificate as its own; *let this authority \
+         sign \
+         a certificate for the server, or give this certificate with --cafile, or trust it with \
+         --pin-sha256 {}",
         fingerprint(&certificate)
     );
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, &words);
@@ -272,8 +284,8 @@ fn a_certificate_is_logged_before_it_is_judged() {
     );
 }
 
-/// A server that shows its certificate and that of an authority between it and the given one; and
-/// that authority's file.
+/// A server that sends its certificate and that of an intermediate authority, and the path of the
+/// trusted authority's file.
 fn chained(change: impl FnOnce(&mut CertificateParams)) -> (Server, Folder, String) {
     let (root, folder, file) = trusted();
     let mut issuer = CertificateParams::default();
@@ -292,22 +304,24 @@ fn chained(change: impl FnOnce(&mut CertificateParams)) -> (Server, Folder, Stri
 }
 
 #[test]
-fn an_authority_between_that_is_good() {
+fn a_valid_intermediate_authority() {
     let (server, _folder, file) = chained(|_| ());
     publish(&server.good(), &["--cafile", &file]).run().expect(0, "", "");
 }
 
 #[test]
-fn an_authority_between_that_has_expired() {
+fn an_expired_intermediate_authority() {
     let (server, _folder, file) = chained(|params| params.not_after = date_time_ymd(2021, 6, 1));
-    let words = "certificate of the authority CN=Authority between expired on 2021-06-01; the server needs a new certificate";
+    let words = "certificate of the authority CN=Authority between expired on 2021-06-01; the \
+                 server needs a new certificate";
     fails(&publish(&server.shunned(), &["--cafile", &file]).run(), 4, words);
 }
 
 #[test]
-fn an_unknown_authority_behind_another() {
+fn an_unknown_issuer_of_an_intermediate_authority() {
     let (server, _folder, _file) = chained(|_| ());
-    let words = "certificate signed by an unknown authority (CN=Test authority *); give that authority's certificate with --cafile, or trust it with --pin-sha256 *";
+    let words = "certificate signed by an unknown authority (CN=Test authority *); give that \
+                 authority's certificate with --cafile, or trust it with --pin-sha256 *";
     fails(&publish(&server.shunned(), &[]).run(), 4, words);
 }
 
@@ -319,28 +333,33 @@ fn made_for_clients() {
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             })
         },
-        "certificate was not made for servers; issue a new certificate with extendedKeyUsage serverAuth",
+        "certificate was not made for servers; issue a new certificate with extendedKeyUsage \
+         serverAuth",
     );
 }
 
 #[test]
 fn x509_version_1() {
-    let words = "certificate is X.509 version 1, which has no extensions; issue a new certificate with extensions \
-         (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no \
+    let words = "certificate is X.509 version 1, which has no extensions; issue a new \
+                 certificate with extensions \
+         (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 \
+         rustls checks no \
          signature of such a certificate)";
     refuses_fixed("version-1", "authority.pem", words);
 }
 
 #[test]
 fn signed_with_sha_1() {
-    let words = "certificate is signed with SHA-1 with ECDSA, which is not accepted; issue a new certificate with SHA-256 \
+    let words = "certificate is signed with SHA-1 with ECDSA, which is not accepted; issue a new \
+                 certificate with SHA-256 \
          and an RSA or P-256 key, or trust it with --pin-sha256";
     refuses_fixed("sha-1", "authority.pem", words);
 }
 
 #[test]
 fn signed_by_a_weak_key() {
-    let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; issue a new certificate with \
+    let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; \
+                 issue a new certificate with \
          a key of 2048 to 8192 bits";
     refuses_fixed("weakly-signed", "weak-authority.pem", words);
 }
@@ -348,13 +367,14 @@ fn signed_by_a_weak_key() {
 #[test]
 fn signed_by_a_key_of_a_kind_that_is_not_supported() {
     let words = "certificate of the authority CN=Authority brainpoolP256r1 has a key of the kind \
-         brainpoolP256r1, which is not supported; let an authority with an RSA, P-256, P-384, P-521 or Ed25519 key \
+         brainpoolP256r1, which is not supported; let an authority with an RSA, P-256, P-384, \
+         P-521 or Ed25519 key \
          sign it, or trust it with --pin-sha256";
     refuses_fixed("by-brainpoolP256r1", "authority-brainpoolP256r1.pem", words);
 }
 
-/// A server with an RSA key of 1024 bits, which signs nothing right: the client cannot check it
-/// anyway.
+/// A server with an RSA key of 1024 bits. Its signatures are invalid: the client refuses the key
+/// before it checks one.
 #[derive(Debug, Clone)]
 struct WeakKey(Arc<Vec<CertificateDer<'static>>>);
 
@@ -394,6 +414,7 @@ fn a_weak_key() {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(WeakKey(Arc::new(chain))));
     let broker = shunned(config);
-    let words = "certificate has an RSA key of 1024 bits; issue a new certificate with a key of 2048 to 8192 bits";
+    let words = "certificate has an RSA key of 1024 bits; issue a new certificate with a key of \
+                 2048 to 8192 bits";
     fails(&publish(&broker, &["--cafile", &fixed_path("authority.pem")]).run(), 4, words);
 }

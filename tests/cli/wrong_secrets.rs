@@ -1,4 +1,5 @@
-//! Secrets that cannot be sent: what is wrong with them, and where they came from.
+//! Secrets that cannot be sent: what is wrong with them, and where they came from. What a command
+//! that prints a URL finds.
 
 use crate::support::folder::Folder;
 use crate::support::program::Program;
@@ -27,4 +28,18 @@ fn a_user_name_that_is_no_mqtt_string_is_not_sent() {
     for prints in ["username=a\\0b", r#"{"username": "a\\u0000b"}"#] {
         fails(&["--credentials-command", &format!("printf '{prints}'")], 1, words);
     }
+}
+
+/// It may sign the address that the environment names, whose secrets are not for it.
+#[test]
+fn a_url_command_finds_the_address_of_the_environment() {
+    let found = |url: &str| {
+        let words = ["pub", "-t", "t", "-m", "x", "--url-command", "echo $MQTTWS_URL >&2; exit 3"];
+        let outcome = Program::new(words).env("MQTTWS_URL", url).run();
+        let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert_eq!(outcome.code(), Some(1), "{outcome}");
+        said.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(found("ws://u:p@broker.example:81/a?q=s"), "ws://broker.example:81/a");
+    assert_eq!(found("nonsense"), "ws://localhost:8080/mqtt");
 }

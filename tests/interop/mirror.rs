@@ -17,13 +17,28 @@ fn mirror(source: &Mosquitto, target: &Mosquitto, qos: &str, version: &str) -> R
     mirror
 }
 
+/// When the messages are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PublishTime {
+    /// While no mirror runs.
+    Before,
+    Meanwhile,
+}
+
 #[test]
 fn nothing_is_lost_and_at_qos_2_nothing_doubled() {
     if without_mosquitto() {
         return;
     }
-    for (qos, version, seed) in [("2", "5", 1), ("2", "311", 2), ("1", "5", 3)] {
-        println!("QoS {qos}, MQTT {version}, seed {seed}");
+    let rows = [
+        ("2", "5", 1, PublishTime::Meanwhile),
+        ("2", "311", 2, PublishTime::Meanwhile),
+        ("1", "5", 3, PublishTime::Meanwhile),
+        ("2", "5", 4, PublishTime::Before),
+        ("2", "311", 5, PublishTime::Before),
+    ];
+    for (qos, version, seed, time) in rows {
+        println!("QoS {qos}, MQTT {version}, seed {seed}, {time:?}");
         let mut random = fastrand::Rng::with_seed(seed);
         let source = Mosquitto::start_with(SETTINGS);
         let target = Mosquitto::start_with(SETTINGS);
@@ -36,7 +51,15 @@ fn nothing_is_lost_and_at_qos_2_nothing_doubled() {
         let lines = lines.join("\n");
         let from = source.ws();
         let publish = Program::new(["pub", &from, "-t", "in/x", "-l", "-q", qos]).stdin(lines);
-        publish.run().expect(0, "", "");
+        if time == PublishTime::Before {
+            // Its session remains, and the messages are queued.
+            running.signal("INT");
+            running.finish().expect(0, "\n", "");
+            publish.run().expect(0, "", "");
+            running = mirror(&source, &target, qos, version);
+        } else {
+            publish.run().expect(0, "", "");
+        }
         let mut kills: Vec<u64> = (0..5).map(|_| random.u64(0..count)).collect();
         kills.sort_unstable();
         for kill in kills {

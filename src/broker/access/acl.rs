@@ -24,20 +24,23 @@ pub struct AclClient<'a> {
     pub username: Option<&'a str>,
 }
 
-/// What the lines of a file grant; what no line grants is denied.
+/// The lines of one user, for all its clients.
+type UserRules = Arc<Vec<AclRule<TopicFilter>>>;
+
+/// What the lines of a file grant; what no line grants is denied. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Acl {
     /// By user name; `None` has the lines for anonymous clients. Denials come first.
-    users: HashMap<Option<String>, Arc<Vec<AclRule<TopicFilter>>>>,
+    users: Arc<HashMap<Option<String>, UserRules>>,
     /// With `%u` and `%c`, for all clients. Denials come first.
-    patterns: Vec<AclRule<String>>,
+    patterns: Arc<Vec<AclRule<String>>>,
 }
 
 /// What the lines of a file grant to one client.
 #[derive(Debug, Clone, Default)]
 pub struct ClientRights {
     /// The lines of its user, which count before patterns.
-    user: Arc<Vec<AclRule<TopicFilter>>>,
+    user: UserRules,
     /// The patterns with its names.
     patterns: Vec<AclRule<TopicFilter>>,
 }
@@ -109,10 +112,10 @@ impl Acl {
         for (number, line) in (1..).zip(text.lines()) {
             acl.read_line(line.trim(), &mut user).map_err(|problem| (number, problem))?;
         }
-        for rules in acl.users.values_mut() {
+        for rules in Arc::make_mut(&mut acl.users).values_mut() {
             Arc::make_mut(rules).sort_by_key(|rule| rule.grant != AclGrant::Deny);
         }
-        acl.patterns.sort_by_key(|rule| rule.grant != AclGrant::Deny);
+        Arc::make_mut(&mut acl.patterns).sort_by_key(|rule| rule.grant != AclGrant::Deny);
         Ok(acl)
     }
 
@@ -128,13 +131,13 @@ impl Acl {
             "topic" => {
                 let (grant, topic) = grant_and_topic(rest)?;
                 let filter = TopicFilter::new(topic.to_owned()).map_err(AclProblem::Topic)?;
-                let rules = self.users.entry(user.clone()).or_default();
+                let rules = Arc::make_mut(&mut self.users).entry(user.clone()).or_default();
                 Arc::make_mut(rules).push(AclRule { grant, filter });
             }
             "pattern" => {
                 let (grant, topic) = grant_and_topic(rest)?;
                 TopicFilter::new(topic.to_owned()).map_err(AclProblem::Topic)?;
-                self.patterns.push(AclRule { grant, filter: topic.to_owned() });
+                Arc::make_mut(&mut self.patterns).push(AclRule { grant, filter: topic.to_owned() });
             }
             _ => return Err(AclProblem::UnknownWord(word.to_owned())),
         }

@@ -52,9 +52,10 @@ impl UpgradeRules {
     }
 
     fn judge_host(&self, request: &Request) -> Result<(), String> {
-        match (self.reach, values(request, "Host").next()) {
-            (Reach::Local, Some(host)) if !host::is_local(host) => Err(host::refusal(host)),
-            _ => Ok(()),
+        let mut hosts = values(request, "Host").take(1).chain(request.authority.as_deref());
+        match (self.reach, hosts.find(|host| !host::is_local(host))) {
+            (Reach::Local, Some(host)) => Err(host::refusal(host)),
+            (Reach::Local, None) | (Reach::Remote, _) => Ok(()),
         }
     }
 
@@ -176,6 +177,16 @@ mod tests {
         assert!(judged(&remote, &page).is_err());
         // Whether there must be one is for the upgrade to say.
         assert_eq!(judged(&local, ""), Ok(()));
+    }
+
+    /// A target that is a whole URI names a host, too.
+    #[test]
+    fn the_host_of_the_target_counts() {
+        for (authority, is_local) in [("localhost:8080", true), ("evil.example", false)] {
+            let request = format!("GET http://{authority}/mqtt HTTP/1.1\r\n{LOCAL}\r\n");
+            let (request, _) = parse_request(request.as_bytes()).unwrap().unwrap();
+            assert_eq!(UpgradeRules::default().judge(&request).is_ok(), is_local, "{authority}");
+        }
     }
 
     #[test]

@@ -27,7 +27,10 @@ impl Origin {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Null => false,
-            Self::Site { host, .. } => is_localhost(host) || host == "127.0.0.1" || host == "[::1]",
+            Self::Site { scheme, host, .. } => {
+                let is_page = scheme == "http" || scheme == "https";
+                is_page && (is_localhost(host) || host == "127.0.0.1" || host == "[::1]")
+            }
         }
     }
 }
@@ -96,7 +99,11 @@ pub fn refusal(origin: &str) -> String {
                 their own: files, and sandboxed frames of any page"
             .to_owned();
     }
+    let is_one = origin.parse::<Origin>().is_ok();
     let origin = quoted(origin);
+    if !is_one {
+        return format!("the Origin {origin:?} is none that --allow-origin could let in");
+    }
     format!("start mqttws serve with --allow-origin {origin} to let in pages of this origin")
 }
 
@@ -120,6 +127,31 @@ mod tests {
             ("null", Ok(Origin::Null)),
         ] {
             assert_eq!(text.parse(), origin, "{text}");
+        }
+    }
+
+    #[test]
+    fn pages_of_this_machine_come_by_http() {
+        for (text, is_local) in [
+            ("http://localhost", true),
+            ("https://127.0.0.1:8443", true),
+            ("http://[::1]:3000", true),
+            ("ftp://localhost", false),
+            ("http://127.0.0.2", false),
+            ("null", false),
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().is_local(), is_local, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_no_flag_that_is_none() {
+        for (text, expected) in [
+            ("https://a.example", "start mqttws serve with --allow-origin https://a.example to"),
+            ("https://a.example/x", "the Origin \"https://a.example/x\" is none that --allow"),
+            ("", "the Origin \"\" is none that --allow-origin could let in"),
+        ] {
+            assert!(refusal(text).starts_with(expected), "{}", refusal(text));
         }
     }
 

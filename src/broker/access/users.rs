@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use data_encoding::BASE64;
 use ring::digest;
@@ -17,7 +18,7 @@ const MOST_ITERATIONS: u32 = 1_000_000;
 
 /// The users that may connect.
 #[derive(Clone, Default)]
-pub struct Users(HashMap<String, Password>);
+pub struct Users(Arc<HashMap<String, Password>>);
 
 /// Shows the names alone.
 impl fmt::Debug for Users {
@@ -150,7 +151,7 @@ impl Users {
         if name.is_empty() {
             return Err(UserProblem::NoName);
         }
-        match self.0.insert(name.to_owned(), password) {
+        match Arc::make_mut(&mut self.0).insert(name.to_owned(), password) {
             Some(_) => Err(UserProblem::Twice(name.to_owned())),
             None => Ok(()),
         }

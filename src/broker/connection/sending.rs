@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::broker::brokers::{Brokers, TooManyBrokers};
+use crate::broker::brokers::Brokers;
 use crate::broker::handshake;
 use crate::broker::input::ClientInput;
 use crate::broker::limits::LINGER;
@@ -86,8 +86,8 @@ impl SendingSide {
     ) -> Result<(), Refusal> {
         match input {
             ClientInput::Upgrade(answer, name) => {
-                if let Err(TooManyBrokers) = brokers.open(id, name, now) {
-                    let refusal = handshake::too_many_brokers();
+                if let Err(reason) = brokers.open(id, name, now) {
+                    let refusal = handshake::no_broker(reason);
                     self.refuse(&refusal, now);
                     return Err(refusal);
                 }

@@ -111,8 +111,8 @@ rows! {
     Subscriptions "subscriptions" "10000", Count 0..=1_000_000,
         "subscriptions of one session. One more is refused (0x97; before MQTT 5: 0x80).";
     QueueMessages "queue-messages" "100000", Count 1..=10_000_000,
-        "messages of QoS 1 and 2 that wait for one client. One more is not queued: its \
-         publisher is told (0x97), or, before MQTT 5, stderr is.";
+        "messages of QoS 1 and 2 that wait for one client. One more is not queued: stderr is told, \
+         and in MQTT 5 its publisher (0x97).";
     QueueBytes "queue-bytes" "256MiB", Bytes KIB..=64 * GIB,
         "the bytes of these messages.";
     RetainedMessages "retained-messages" "100000", Count 0..=10_000_000,
@@ -128,7 +128,8 @@ rows! {
          messages, subscriptions. When only an eighth is left, messages are refused (0x97); those \
          of QoS 0, and before MQTT 5, are read slowly. When nothing is left, they are lost at QoS \
          0, connections of the others end without an acknowledgement, so do those with incomplete \
-         packets (0x97), and clients with a will are refused (0x89). stderr is told.";
+         packets (0x97), and clients with a will, or an identifier of more than 256 bytes, are \
+         refused (0x89). stderr is told.";
     ReceiveMaximum "receive-maximum" "1024", Count 1..=65_535,
         "messages of QoS 2 that a client may send without PUBREL. One more ends its connection \
          (0x93); before MQTT 5 there is no limit.";

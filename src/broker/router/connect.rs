@@ -46,6 +46,7 @@ impl Router {
         // Those who come for their messages make room.
         let is_kept = connect.will.is_some() || connect.client_id.len() > SMALL_CLIENT_ID;
         if is_kept && self.memory.level == MemoryLevel::Out {
+            self.tell_of_memory(now);
             let reason = Reason::new(ReasonCode::SERVER_BUSY, "the broker has no memory left");
             return self.refuse(id, &reason, SERVER_UNAVAILABLE, now);
         }

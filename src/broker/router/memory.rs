@@ -84,7 +84,8 @@ impl Router {
         }
     }
 
-    fn tell_of_memory(&mut self, now: Instant) {
+    /// Tells the user that memory is scarce, but not again and again.
+    pub(super) fn tell_of_memory(&mut self, now: Instant) {
         let was_told = |at: Instant| now.saturating_duration_since(at) < TELL_EVERY;
         if self.memory.told_at.is_some_and(was_told) {
             return;

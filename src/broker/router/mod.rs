@@ -35,6 +35,7 @@ use std::time::Instant;
 
 pub use memory::NOBODY;
 pub use outgoing::{Outgoing, OutgoingItem, packet_weight};
+pub use retained::Retained;
 pub use session::SessionKey;
 
 use crate::broker::access::acl::Acl;
@@ -51,7 +52,6 @@ use memory::{Admission, MemoryWatch};
 use outbound::WrongAck;
 use peer::Peer;
 use reason::{Reason, undefined_code};
-use retained::Retained;
 use session::{NEVER, Sessions};
 use statistics::BrokerStatistics;
 use subscriptions::{Matches, Subscriptions};

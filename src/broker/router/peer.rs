@@ -17,6 +17,9 @@ use crate::mqtt::version::Version;
 /// The largest packet of MQTT, in bytes.
 const LARGEST_PACKET: usize = MAXIMUM_REMAINING_LENGTH + 5;
 
+/// A Reason String has no more bytes.
+const LONGEST_REASON: usize = 1024;
+
 /// A payload of fewer bytes fits into that, whatever its topic is.
 const SMALL: usize = 1024 * 1024;
 
@@ -141,7 +144,10 @@ impl Peer {
         if string.is_empty() || !is_wanted || !self.version.has_properties() {
             return plain;
         }
-        let string = Property::text(PropertyId::ReasonString, string.into());
+        // It may name what the client has sent, which is longer than a string can be.
+        let mut ends = 0..=string.len().min(LONGEST_REASON);
+        let end = ends.rfind(|end| string.is_char_boundary(*end)).unwrap_or(0);
+        let string = Property::text(PropertyId::ReasonString, string[..end].into());
         let explained = packet(Properties(vec![string]));
         if self.takes(&explained) { explained } else { plain }
     }

@@ -65,7 +65,7 @@ impl Router {
             }
             Some(packet_id) => {
                 let code = self.route(&mut message, Some(key), Some(id), now);
-                self.send_ack(id, Packet::PubAck, packet_id, code);
+                self.send_ack(id, Packet::PubAck, packet_id, routed(code));
             }
             None => drop(self.route(&mut message, Some(key), Some(id), now)),
         }
@@ -130,7 +130,7 @@ impl Router {
         if is_repeated {
             return None;
         }
-        let string = if message.retain && !self.retained.has_room(message, &self.limits) {
+        let string = if message.retain && !self.has_room_to_retain(message) {
             "the broker has no room for more retained messages"
         } else if self.lacks_memory(message, now) {
             "the broker has too little memory left"
@@ -171,7 +171,7 @@ impl Router {
                 self.sessions.get_mut(key).map(|session| session.inbound.remove(&packet_id));
             }
         }
-        self.send_ack(id, Packet::PubRec, packet_id, code);
+        self.send_ack(id, Packet::PubRec, packet_id, routed(code));
     }
 
     /// PUBREL: the identifier is free again (§4.3.3).
@@ -263,6 +263,13 @@ impl Router {
 /// messages (§4.7.2).
 pub(super) fn is_reserved(topic: &TopicName) -> bool {
     topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/")
+}
+
+/// What the publisher of a message is told that was delivered as far as this code says.
+fn routed(code: ReasonCode) -> Reason {
+    let is_lost = code == ReasonCode::QUOTA_EXCEEDED;
+    let string = if is_lost { "the queue of a subscriber is full" } else { "" };
+    Reason::new(code, string)
 }
 
 /// The answer to an acknowledgement of a message that is not there.

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::message::AppMessage;
 use crate::broker::limits::{Limit, Limits};
@@ -17,11 +18,11 @@ const AFTER_SEPARATOR: char = '\u{1}';
 /// All keys that begin with `$` are below it.
 const AFTER_DOLLAR: &str = "%";
 
-/// All retained messages.
-#[derive(Debug, Default)]
+/// All retained messages. Clones share them until one of them changes.
+#[derive(Debug, Clone, Default)]
 pub struct Retained {
     /// By their keys.
-    messages: BTreeMap<Box<str>, AppMessage>,
+    messages: Arc<BTreeMap<Box<str>, AppMessage>>,
     /// When those expire that do.
     expiring: BTreeSet<(Instant, Box<str>)>,
     weight: usize,
@@ -68,16 +69,44 @@ impl Retained {
             self.weight += message.weight();
             message.detach();
             self.expiring.extend(message.expires_at.map(|at| (at, key.clone())));
-            self.messages.insert(key, message.clone());
+            Arc::make_mut(&mut self.messages).insert(key, message.clone());
         }
     }
 
     fn remove(&mut self, key: &str) {
-        let Some((key, old)) = self.messages.remove_entry(key) else { return };
+        if !self.messages.contains_key(key) {
+            return;
+        }
+        let Some((key, old)) = Arc::make_mut(&mut self.messages).remove_entry(key) else { return };
         self.weight -= old.weight();
         if let Some(at) = old.expires_at {
             self.expiring.remove(&(at, key));
         }
+    }
+
+    /// Whether the next change copies what clones share.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.messages) > 1
+    }
+
+    /// Whether some of them expire.
+    pub fn has_expiries(&self) -> bool {
+        !self.expiring.is_empty()
+    }
+
+    /// The same as if each had been stored so much later.
+    pub fn later_by(&self, time: Duration) -> Self {
+        let mut later = self.clone();
+        if self.has_expiries() {
+            let messages = Arc::make_mut(&mut later.messages);
+            let moved = self.expiring.iter().filter_map(|(at, key)| {
+                let message = messages.get_mut(key)?;
+                message.expires_at = at.checked_add(time);
+                Some((message.expires_at?, key.clone()))
+            });
+            later.expiring = moved.collect();
+        }
+        later
     }
 
     /// When the next message expires.
@@ -223,8 +252,6 @@ fn literal_part(filter: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bytes::Bytes;
 
     use super::*;
@@ -307,6 +334,45 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn clones_share_what_none_of_them_changes() {
+        let now = Instant::now();
+        let topics = ["a", "b"].map(|name| TopicName::new(name).unwrap());
+        let first = retained(&topics);
+        assert!(!first.is_shared());
+        let (mut second, mut third) = (first.clone(), first.later_by(Duration::from_secs(9)));
+        assert!(first.is_shared() && second.is_shared() && third.is_shared());
+        // What changes nothing copies nothing.
+        let other = TopicName::new("c").unwrap();
+        second.store(&mut AppMessage::own(other, Bytes::new()));
+        assert!(second.is_shared());
+        second.store(&mut AppMessage::own(topics[0].clone(), Bytes::new()));
+        third.store(&mut AppMessage::own(topics[0].clone(), Bytes::from_static(b"new")));
+        assert!(!first.is_shared() && !second.is_shared() && !third.is_shared());
+        let payloads = |store: &Retained| -> Vec<Bytes> {
+            store.all(now).map(|message| message.payload.clone()).collect()
+        };
+        assert_eq!(payloads(&first), ["x", "x"]);
+        assert_eq!(payloads(&second), ["x"]);
+        assert_eq!(payloads(&third), ["new", "x"]);
+    }
+
+    #[test]
+    fn what_is_stored_later_expires_later() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut store = retained(&[TopicName::new("lasts").unwrap()]);
+        let mut message = AppMessage::own(TopicName::new("a").unwrap(), Bytes::from_static(b"x"));
+        message.expires_at = Some(now + second);
+        store.store(&mut message);
+        let later = store.later_by(5 * second);
+        assert_eq!(
+            (store.next_expiry(), later.next_expiry()),
+            (Some(now + second), Some(now + 6 * second))
+        );
+        assert_eq!(later.all(now + 5 * second).count(), 2);
+        assert_eq!(store.all(now + 5 * second).count(), 1);
     }
 
     #[test]

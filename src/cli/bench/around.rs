@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::{HIGHEST_RATE, scaled};
+use super::messages::HIGHEST_RATE;
+use crate::cli::disturbances::scaled;
 use crate::cli::value;
 use crate::command::bench::config::{LoadPace, LoadPlan};
 use crate::command::bench::course::{LoadCourse, MOST_STEPS, Ramp, RampStep};

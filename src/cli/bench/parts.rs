@@ -136,11 +136,10 @@ impl PartFlags {
 }
 
 /// What a part has of the rate of the whole.
-#[expect(clippy::cast_precision_loss, reason = "there are at most 256 parts")]
 pub fn pace(pace: LoadPace, part: RunPart) -> LoadPace {
     match pace {
         LoadPace::Open(mut offer) => {
-            offer.rate /= part.of as f64;
+            offer.rate = part.of_rate(offer.rate);
             LoadPace::Open(offer)
         }
         LoadPace::Closed(_) => pace,

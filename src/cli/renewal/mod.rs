@@ -15,7 +15,7 @@ use super::credentials::CredentialFlags;
 use super::field::{LONGEST_FIELD, check_text};
 use super::secret::SecretReader;
 use super::upgrade::{UpgradeFlags, add_header};
-use crate::client::credentials::{CredentialCommand, CredentialSource, FreshCredentials};
+use crate::client::credentials::{Changing, CredentialCommand, CredentialSource, FreshCredentials};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::session::{Authentication, Login};
 use crate::mqtt::version::Version;
@@ -37,8 +37,10 @@ pub struct Renewal {
     pub upgrade: UpgradeFlags,
     /// The enhanced authentication that `-D connect` asks for.
     pub fixed: Option<Authentication>,
-    /// The client certificate and its key.
-    pub certificate: Vec<PathBuf>,
+    /// What of it may change.
+    pub changing: Changing,
+    /// The files of the client certificate, of its key, and of authorities.
+    pub tls_files: Vec<PathBuf>,
     /// The oldest version that is tried.
     pub oldest: Version,
     /// The commands.
@@ -51,11 +53,12 @@ impl Renewal {
     /// The source of the credentials. Those of the server `known` are in use already.
     pub fn source(mut self, known: Option<&Endpoint>) -> Result<CredentialSource> {
         let mark = known.map(|known| self.read(known, &[]).map(|fresh| fresh.mark)).transpose()?;
-        let commands = self.commands.clone().into();
+        let (changing, commands) = (self.changing, self.commands.clone().into());
         let read = move |endpoint: &Endpoint, printed: &[Vec<u8>]| {
             self.read(endpoint, printed).map_err(|error| format!("{error:#}"))
         };
         Ok(CredentialSource {
+            changing,
             commands,
             read: Arc::new(Mutex::new(Box::new(read))),
             mark,
@@ -83,9 +86,10 @@ impl Renewal {
         if let Some(Authentication::OneStep { data, .. }) = &authentication {
             data.hash(&mut mark);
         }
-        // Whatever is wrong with a file is told when TLS needs it.
-        let files = self.certificate.iter().map(|path| file::read(path).unwrap_or_default());
-        files.for_each(|content| content.hash(&mut mark));
+        // Whatever is wrong with a file is told when TLS needs it, which alone reads pipes.
+        let files = self.tls_files.iter().filter(|path| path.is_file());
+        let contents = files.map(|path| file::read(path).unwrap_or_default());
+        contents.for_each(|content| content.hash(&mut mark));
         let authentication = authentication.or_else(|| self.fixed.clone());
         Ok(FreshCredentials {
             login: Login { credentials, authentication },

@@ -47,8 +47,19 @@ pub struct CredentialCommand {
     pub command: String,
 }
 
+/// What may change while the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changing {
+    /// The authorities that vouch for servers, and nothing that identifies the user.
+    Authorities,
+    /// What identifies the user.
+    Credentials,
+}
+
 /// Where credentials come from.
 pub struct CredentialSource {
+    /// What of it may change.
+    pub changing: Changing,
     /// The commands, which are run one after the other.
     pub commands: Arc<[CredentialCommand]>,
     /// What makes credentials of what they print.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::mqtt::packet::{Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Unsendable;
 
@@ -31,7 +32,13 @@ pub trait ManyConnections {
     fn has_sent_connect(&self, id: usize) -> bool;
 
     /// Subscribes; the answer is told as `Happening::Subscribed`.
-    fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant);
+    fn subscribe(
+        &mut self,
+        id: usize,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+        now: Instant,
+    );
 
     /// Whether one more message of this QoS may be published now.
     fn can_publish(&mut self, id: usize, qos: QoS) -> bool;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::dial::FleetTarget;
-use crate::client::driver::framing;
+use crate::client::dialling::framing;
 use crate::client::lifecycle::CredentialUse;
 use crate::client::{Client, Error, Established};
 use crate::mqtt::packet::Credentials;
@@ -91,7 +91,8 @@ impl FleetServer {
         // With the credentials that were fetched for this connection.
         let mut session = client.session().config().clone();
         session.version = established.version;
-        if session.version.has_properties() {
+        let connect = &session.properties.connect;
+        if session.version.has_properties() && connect.receive_maximum().is_none() {
             let maximum = Property::number(PropertyId::ReceiveMaximum, RECEIVE_MAXIMUM);
             session.properties.connect.set(maximum);
         }

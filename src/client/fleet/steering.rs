@@ -30,9 +30,15 @@ impl ManyConnections for Fleet {
         self.connections[id].stage >= ConnectionStage::Connack
     }
 
-    fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
+    fn subscribe(
+        &mut self,
+        id: usize,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+        now: Instant,
+    ) {
         let connection = &mut self.connections[id];
-        connection.session().subscribe(subscriptions, Properties::default());
+        connection.session().subscribe(subscriptions, properties);
         connection.note_subscribe(now);
         self.queue_write(id);
         self.arm(id);

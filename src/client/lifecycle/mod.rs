@@ -62,6 +62,7 @@ mod next_server;
 mod online;
 mod policy;
 mod redirect;
+mod remedy;
 mod renewal;
 mod repeated;
 mod retry;

@@ -3,16 +3,11 @@
 
 use std::time::Instant;
 
-use super::redirect::names_another;
 use super::round::Round;
 use super::{Action, AddressOrder, ConnectAttempt, ConnectPurpose, CredentialUse, Lifecycle};
 use crate::client::error::Error;
-use crate::mqtt::reason::ReasonCode;
-use crate::transport;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::redirect::{self, Redirects};
-use crate::transport::tls::TlsError;
-use crate::websocket::upgrade::UpgradeError;
 
 /// The attempt and its error, where there is nothing more to try.
 type Unchanged = (Box<ConnectAttempt>, Error);
@@ -119,84 +114,4 @@ impl Lifecycle {
             | ConnectPurpose::EndSession(_) => self.actions.push_back(Action::Trace(line)),
         }
     }
-}
-
-impl Error {
-    /// Whether this server may be the reason, so that another one may do better; not where it has
-    /// refused us, or cannot be trusted.
-    pub(super) fn may_be_of_one_server(&self) -> bool {
-        match self.root() {
-            Self::Unreached(error) => !error.is_proxy_refusal(),
-            Self::Transport(error) => transport_may_be_of_one_server(error),
-            Self::Refused { connack, .. } => !is_about_us(connack.code),
-            Self::Disconnected(disconnect) => names_another(disconnect.code) || self.is_temporary(),
-            Self::ConnectTimedOut { .. }
-            | Self::RefusedSilently(_)
-            | Self::Silent(_)
-            | Self::Lost(_)
-            | Self::NotMqtt(_)
-            | Self::Echo
-            | Self::Violation(_) => true,
-            Self::Local(_)
-            | Self::Credentials(_)
-            | Self::TlsSetup(_)
-            | Self::MessageCut { .. }
-            | Self::Unreleased { .. }
-            | Self::NotReconnected { .. }
-            | Self::Repeated { .. }
-            | Self::Unanswered { .. }
-            | Self::Redirected { .. }
-            | Self::WaitOver(_)
-            | Self::Interrupted(_) => false,
-        }
-    }
-}
-
-fn transport_may_be_of_one_server(error: &transport::Error) -> bool {
-    match error {
-        transport::Error::Tls(error) => match error {
-            TlsError::Name(_)
-            | TlsError::Certificate(_)
-            | TlsError::ClientCertificateRequired
-            | TlsError::ClientCertificateMissed
-            | TlsError::ClientCertificateRefused(_) => false,
-            TlsError::Alert(_) | TlsError::Protocol(_) => !error.is_refusal(),
-            TlsError::Closed
-            | TlsError::Reset
-            | TlsError::NotTls(_)
-            | TlsError::Incompatible(_)
-            | TlsError::HandshakeTooLong => true,
-        },
-        transport::Error::Upgrade(UpgradeError::Status(refusal)) => {
-            !matches!(refusal.status, 401 | 403 | 407)
-        }
-        transport::Error::Upgrade(_)
-        | transport::Error::Redirect(_)
-        | transport::Error::WebSocket(_)
-        | transport::Error::BrokenTls { .. }
-        | transport::Error::Ended { .. }
-        | transport::Error::Io { .. } => true,
-    }
-}
-
-/// Whether a CONNACK with this code is about the user or about CONNECT, which would be the same for
-/// another server.
-fn is_about_us(code: ReasonCode) -> bool {
-    matches!(
-        code,
-        // Before MQTT 5: the client id, user name and password, the user.
-        ReasonCode(2 | 4 | 5)
-            | ReasonCode::MALFORMED_PACKET
-            | ReasonCode::PROTOCOL_ERROR
-            | ReasonCode::CLIENT_IDENTIFIER_NOT_VALID
-            | ReasonCode::BAD_USER_NAME_OR_PASSWORD
-            | ReasonCode::NOT_AUTHORIZED
-            | ReasonCode::BANNED
-            | ReasonCode::BAD_AUTHENTICATION_METHOD
-            | ReasonCode::TOPIC_NAME_INVALID
-            | ReasonCode::PACKET_TOO_LARGE
-            | ReasonCode::PAYLOAD_FORMAT_INVALID
-            | ReasonCode::RETAIN_NOT_SUPPORTED
-            | ReasonCode::QOS_NOT_SUPPORTED
-    )
 }

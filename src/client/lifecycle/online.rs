@@ -73,7 +73,8 @@ impl Lifecycle {
         facts: &LossFacts,
         now: Instant,
     ) {
-        let consequence = self.repeated.ended(&error, facts, online.since, now);
+        let consequence =
+            self.repeated.ended(&error, facts, self.policy.credentials, online.since, now);
         let is_long_lived = now.saturating_duration_since(online.since) >= LONG_LIVED;
         let attempts = if is_long_lived { 0 } else { self.retries.failures_in_a_row };
         self.renewals.disconnected();

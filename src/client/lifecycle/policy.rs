@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::client::credentials::Changing;
 use crate::client::options::{Leaving, Options, Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::property::PropertyId;
@@ -14,6 +15,8 @@ use crate::transport::endpoint::Endpoint;
 pub enum CredentialsAsked {
     /// It is known and does not change.
     Never,
+    /// As `Again`; but only the authorities that vouch for servers may have changed.
+    Authorities,
     /// For every try but the first one at the first address, for which it is known.
     Again,
     /// For every try.
@@ -81,6 +84,7 @@ fn addresses(options: &Options) -> Vec<Endpoint> {
 fn asked(options: &Options) -> CredentialsAsked {
     match &options.credentials {
         None => CredentialsAsked::Never,
+        Some(source) if source.changing == Changing::Authorities => CredentialsAsked::Authorities,
         Some(source) if source.commands.is_empty() => CredentialsAsked::Again,
         Some(_) => CredentialsAsked::Always,
     }

@@ -103,8 +103,10 @@ impl Lifecycle {
         let attempt = Box::new(attempt);
         match self.policy.credentials {
             CredentialsAsked::Never => self.dial(attempt),
-            CredentialsAsked::Again if is_first => self.dial(attempt),
-            CredentialsAsked::Again | CredentialsAsked::Always => {
+            CredentialsAsked::Again | CredentialsAsked::Authorities if is_first => {
+                self.dial(attempt);
+            }
+            CredentialsAsked::Again | CredentialsAsked::Authorities | CredentialsAsked::Always => {
                 self.actions.push_back(Action::Fetch(attempt.plan.endpoint.clone()));
                 self.state = State::Fetching(attempt);
             }
@@ -234,8 +236,17 @@ impl Lifecycle {
             Error::Credentials(_)
             | Error::TlsSetup(_)
             | Error::ConnectTimedOut { step: Step::Credentials, .. } => true,
-            error => {
-                self.policy.credentials != CredentialsAsked::Never && error.refuses_credentials()
+            error => self.is_refusal(error),
+        }
+    }
+
+    /// Whether this is over once our files, or commands, say something else.
+    fn is_refusal(&self, error: &Error) -> bool {
+        match self.policy.credentials {
+            CredentialsAsked::Never => false,
+            CredentialsAsked::Authorities => error.distrusts_server(),
+            CredentialsAsked::Again | CredentialsAsked::Always => {
+                error.refuses_credentials() || error.distrusts_server()
             }
         }
     }
@@ -248,7 +259,7 @@ impl Lifecycle {
 
     /// Keeps a refusal, after which only other credentials are tried; whether it is one.
     pub(super) fn keep_refusal(&mut self, error: Error, now: Instant) {
-        if self.policy.credentials != CredentialsAsked::Never && error.refuses_credentials() {
+        if self.is_refusal(&error) {
             self.renewals.refused = Some((error, now + SEARCH));
         }
     }
@@ -260,16 +271,26 @@ impl Lifecycle {
         if !is_ours && cause == AgainCause::Loss {
             return;
         }
-        let next = if is_ours && error.refuses_credentials() {
-            "looking for other credentials"
-        } else {
-            "trying again"
+        let next = match error {
+            error if is_ours && error.refuses_credentials() => "looking for other credentials",
+            error if is_ours && error.distrusts_server() => "looking for other authorities",
+            _ => "trying again",
         };
         self.warn(format!("{}: {error}; {next}", self.server));
     }
 }
 
 impl Error {
+    /// Whether a file of authorities does not vouch for the server, but a newer one may.
+    fn distrusts_server(&self) -> bool {
+        match self.root() {
+            Self::Transport(transport::Error::Tls(TlsError::Certificate(fault))) => {
+                fault.is_about_given_file()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a server has refused what identifies the user.
     pub fn refuses_credentials(&self) -> bool {
         match self.root() {

@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::CredentialsAsked;
 use super::input::LossFacts;
 use crate::client::error::{Error, Unacknowledged};
+use crate::mqtt::reason::ReasonCode;
 use crate::transport;
 use crate::websocket::WebSocketError;
 
@@ -82,6 +84,7 @@ impl Repeated {
         &mut self,
         error: &Error,
         facts: &LossFacts,
+        credentials: CredentialsAsked,
         since: Instant,
         now: Instant,
     ) -> Option<Consequence> {
@@ -97,7 +100,9 @@ impl Repeated {
         }
         match kind? {
             CommonEnd::Message(_) => facts.unacknowledged.clone().map(Consequence::GiveUp),
-            CommonEnd::Short => Some(Consequence::Warn(short_ends(facts.is_subscriber))),
+            CommonEnd::Short => {
+                Some(Consequence::Warn(short_ends(facts.is_subscriber, credentials)))
+            }
         }
     }
 
@@ -130,15 +135,19 @@ impl Repeated {
 }
 
 /// The usual causes of short connections.
-fn short_ends(is_subscriber: bool) -> String {
+fn short_ends(is_subscriber: bool, credentials: CredentialsAsked) -> String {
     let (when, forbids) = if is_subscriber {
         ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
     } else {
         ("CONNACK", "")
     };
+    let expire = match credentials {
+        CredentialsAsked::Again | CredentialsAsked::Always => ", or the credentials end so soon",
+        CredentialsAsked::Never | CredentialsAsked::Authorities => "",
+    };
     format!(
         "the server ended three connections in a row soon after {when}: another client may use the \
-         same id (choose another id with -i){forbids}"
+         same id (choose another id with -i){forbids}{expire}"
     )
 }
 
@@ -157,7 +166,19 @@ fn kind_of(error: &Error, facts: &LossFacts, since: Instant, now: Instant) -> Op
     match &facts.unacknowledged {
         Some(first) if is_just_sent => Some(CommonEnd::Message(first.record)),
         Some(_) => None,
+        None if says_why(error) => None,
         None => (now.saturating_duration_since(since) < SHORT).then_some(CommonEnd::Short),
+    }
+}
+
+/// Whether the server has named the cause, so that nothing is to be guessed.
+fn says_why(error: &Error) -> bool {
+    match error {
+        Error::Disconnected(disconnect) => !matches!(
+            disconnect.code,
+            ReasonCode::UNSPECIFIED_ERROR | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+        ),
+        _ => false,
     }
 }
 

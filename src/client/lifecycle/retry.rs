@@ -1,4 +1,4 @@
-//! When and how often another try is made, and after which failures it may succeed.
+//! When and how often another try is made.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,6 @@ use super::{
 };
 use crate::client::Reconnect;
 use crate::client::error::Error;
-use crate::mqtt::reason::ReasonCode;
-use crate::transport;
-use crate::transport::tls::TlsError;
-use crate::websocket::upgrade::UpgradeError;
 
 /// `--wait` pauses no longer than this between two tries.
 const LONGEST_WAIT_PAUSE: Duration = Duration::from_millis(500);
@@ -153,147 +149,5 @@ impl Lifecycle {
         };
         let next = now + self.retries.delay(self.policy.retry, attempts);
         self.state = State::Backoff(Backoff { purpose, next });
-    }
-}
-
-impl Error {
-    /// Whether a later try may succeed with nothing changed on our side.
-    pub fn is_temporary(&self) -> bool {
-        match self.root() {
-            Self::Unreached(error) => !error.is_proxy_refusal(),
-            Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
-            Self::Lost(error) => error.is_end() && !error.says_too_big(),
-            Self::Transport(error) => is_passing(error),
-            Self::Refused { connack, .. } => is_busy(connack.code),
-            Self::Disconnected(disconnect) => {
-                !is_unwelcome(disconnect.code) && !is_about_packet(disconnect.code)
-            }
-            Self::Local(_)
-            | Self::Credentials(_)
-            | Self::TlsSetup(_)
-            | Self::MessageCut { .. }
-            | Self::Unreleased { .. }
-            | Self::NotReconnected { .. }
-            | Self::Repeated { .. }
-            | Self::Unanswered { .. }
-            | Self::Redirected { .. }
-            | Self::WaitOver(_)
-            | Self::NotMqtt(_)
-            | Self::Echo
-            | Self::Violation(_)
-            | Self::Interrupted(_) => false,
-        }
-    }
-}
-
-impl Error {
-    /// Whether our session may remain at the server, and the server may let us end it.
-    pub fn leaves_session(&self) -> bool {
-        match self.root() {
-            Self::Lost(_)
-            | Self::Silent(_)
-            | Self::MessageCut { .. }
-            | Self::NotReconnected { .. }
-            | Self::Violation(_) => true,
-            Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
-            // The session is to remain, and nothing more is sent after a packet that the server
-            // does not take.
-            Self::Unreleased { .. }
-            | Self::Repeated { .. }
-            | Self::Local(_)
-            | Self::Credentials(_)
-            | Self::TlsSetup(_)
-            | Self::Unreached(_)
-            | Self::Transport(_)
-            | Self::ConnectTimedOut { .. }
-            | Self::Redirected { .. }
-            | Self::WaitOver(_)
-            | Self::Refused { .. }
-            | Self::RefusedSilently(_)
-            | Self::Unanswered { .. }
-            | Self::NotMqtt(_)
-            | Self::Echo
-            | Self::Interrupted(_) => false,
-        }
-    }
-}
-
-/// A CONNACK with this code is about the state of the server, which may change.
-fn is_busy(code: ReasonCode) -> bool {
-    matches!(
-        code,
-        // Before MQTT 5, 3 is "server unavailable".
-        ReasonCode(3)
-            | ReasonCode::UNSPECIFIED_ERROR
-            | ReasonCode::SERVER_UNAVAILABLE
-            | ReasonCode::SERVER_BUSY
-            | ReasonCode::QUOTA_EXCEEDED
-            | ReasonCode::CONNECTION_RATE_EXCEEDED
-    )
-}
-
-/// Whether a DISCONNECT with this code is about a packet that was sent and would be sent again.
-fn is_about_packet(code: ReasonCode) -> bool {
-    matches!(
-        code,
-        ReasonCode::MALFORMED_PACKET
-            | ReasonCode::PROTOCOL_ERROR
-            | ReasonCode::PACKET_TOO_LARGE
-            | ReasonCode::TOPIC_FILTER_INVALID
-            | ReasonCode::TOPIC_NAME_INVALID
-            | ReasonCode::QOS_NOT_SUPPORTED
-            | ReasonCode::RETAIN_NOT_SUPPORTED
-            | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-            | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
-            | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
-    )
-}
-
-/// A DISCONNECT with this code is about us: another connection would end in the same way.
-fn is_unwelcome(code: ReasonCode) -> bool {
-    matches!(
-        code,
-        ReasonCode::NOT_AUTHORIZED
-            | ReasonCode::BANNED
-            | ReasonCode::SESSION_TAKEN_OVER
-            | ReasonCode::USE_ANOTHER_SERVER
-            | ReasonCode::SERVER_MOVED
-            | ReasonCode::BAD_AUTHENTICATION_METHOD
-            | ReasonCode::ADMINISTRATIVE_ACTION
-    )
-}
-
-/// Whether a handshake ended because of what happened to it on the way, not because of what either
-/// side is.
-fn is_damage(error: &TlsError) -> bool {
-    match error {
-        TlsError::Closed | TlsError::Reset => true,
-        TlsError::Alert(_) | TlsError::Protocol(_) => !error.is_refusal(),
-        TlsError::Name(_)
-        | TlsError::Certificate(_)
-        | TlsError::NotTls(_)
-        | TlsError::ClientCertificateRequired
-        | TlsError::ClientCertificateMissed
-        | TlsError::ClientCertificateRefused(_)
-        | TlsError::Incompatible(_)
-        | TlsError::HandshakeTooLong => false,
-    }
-}
-
-/// Whether this may be a server, or the proxy before it, that is just starting.
-fn is_passing(error: &transport::Error) -> bool {
-    match error {
-        transport::Error::Tls(error) => is_damage(error),
-        transport::Error::Upgrade(UpgradeError::Status(refusal)) => {
-            refusal.status >= 500 || refusal.status == 404 || refusal.status == 429
-        }
-        transport::Error::Upgrade(error) => {
-            matches!(error, UpgradeError::Closed | UpgradeError::Reset | UpgradeError::Truncated)
-        }
-        transport::Error::WebSocket(_) => error.is_end(),
-        transport::Error::Redirect(_) => false,
-        transport::Error::BrokenTls { .. }
-        | transport::Error::Ended { .. }
-        | transport::Error::Io { .. } => true,
     }
 }

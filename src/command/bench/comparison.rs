@@ -115,16 +115,14 @@ impl<'a> ComparedSide<'a> {
 
 /// The settings of a load as text.
 pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
-    let none = || "none".to_owned();
+    let (none, random) = (|| "none".to_owned(), || "random".to_owned());
     let (pace, rate, arrival, inflight) = match load.pace {
         LoadPace::Open(offer) => {
             let is_even = offer.arrival == ArrivalPattern::Even;
             let arrival = if is_even { "even" } else { "poisson" };
-            ("open", offer.rate.to_string(), arrival, none())
+            ("open", offer.rate.to_string(), arrival, load.messages.window)
         }
-        LoadPace::Closed(limit) => {
-            ("closed", none(), "none", limit.map_or_else(none, |limit| limit.to_string()))
-        }
+        LoadPace::Closed(limit) => ("closed", none(), "none", limit),
     };
     let length = match load.times.length {
         WindowLength::Time(time) => format!("{} s", time.as_secs_f64()),
@@ -136,13 +134,16 @@ pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
         ("idle", load.plan.idle.to_string()),
         ("topics", load.plan.topics.to_string()),
         ("audience", format!("{:?}", load.plan.audience).to_lowercase()),
+        ("filter", load.filter.clone().unwrap_or_else(none)),
         ("qos", load.messages.qos.bits().to_string()),
         ("sub_qos", load.messages.sub_qos.bits().to_string()),
         ("size", load.messages.sizes.to_string()),
+        ("body", load.messages.body.as_ref().map_or_else(random, |body| body.name.clone())),
+        ("verify", format!("{:?}", load.messages.verification).to_lowercase()),
         ("loop", pace.to_owned()),
         ("rate", rate),
         ("arrival", arrival.to_owned()),
-        ("inflight", inflight),
+        ("inflight", inflight.map_or_else(none, |limit| limit.to_string())),
         ("for", length),
         ("warmup", format!("{} s", load.times.warmup.as_secs_f64())),
         ("connect_rate", load.connect_rate.map_or_else(none, |rate| rate.to_string())),

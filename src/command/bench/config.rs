@@ -4,16 +4,20 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::conditions::{Condition, Tolerated};
 use super::course::LoadCourse;
 use super::disturbances::{Disturbances, WillUse};
 use super::part::RunPart;
-use super::payload::Sizes;
+use super::payload::{HEAD, Sizes};
 use super::plan::Plan;
 use super::schedule::OfferedRate;
+use super::verify::Verification;
 use crate::client;
 use crate::client::fleet::TlsResumption;
 use crate::mqtt::packet::Credentials;
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::report::Verbosity;
 
@@ -95,6 +99,8 @@ pub struct LoadPlan {
     pub plan: Plan,
     /// The pattern of the topics.
     pub topic: String,
+    /// What subscribers subscribe to in place of the topics.
+    pub filter: Option<String>,
     /// The messages.
     pub messages: MessagePlan,
     /// When they are sent.
@@ -149,8 +155,43 @@ pub struct MessagePlan {
     pub sub_qos: QoS,
     /// How long their payloads are.
     pub sizes: Sizes,
+    /// What is verified of them.
+    pub verification: Verification,
+    /// What they hold in place of random bytes (`--body`).
+    pub body: Option<BodyFile>,
+    /// With `--rate` at QoS 0: how many messages of a publisher may not have arrived yet.
+    pub window: Option<u64>,
+    /// Properties of their packets.
+    pub properties: MessageProperties,
     /// What the server is asked to retain.
     pub retain: RetainUse,
+}
+
+impl MessagePlan {
+    /// Whether each has the head that says which it is, and when it was due.
+    pub fn have_heads(&self) -> bool {
+        self.verification == Verification::Full || self.sizes.least() >= HEAD
+    }
+}
+
+/// A file that was read for `--body`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyFile {
+    /// Its name.
+    pub name: String,
+    /// What it holds: a byte at least.
+    pub bytes: Bytes,
+}
+
+/// Properties of MQTT 5 packets (`-D`); those of CONNECT and DISCONNECT are part of the session.
+#[derive(Debug, Clone, Default)]
+pub struct MessageProperties {
+    /// Of each PUBLISH.
+    pub publish: Properties,
+    /// Of each SUBSCRIBE.
+    pub subscribe: Properties,
+    /// Of each will.
+    pub will: Properties,
 }
 
 /// What the server is asked to retain; it is removed at the end.

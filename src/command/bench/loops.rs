@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 
 use super::LoadTask;
 use super::clock::RunClock;
-use super::config::{Haste, MOST_LOOPS};
+use super::config::{Haste, LoadPlan, MOST_LOOPS};
+use super::interest::Interest;
 use super::judge::ServerPlace;
 use super::load::{
     Context, Found, Load, LoopFound, LoopShare, LoopTeam, SecondDetail, System, TeamMember, Window,
@@ -145,13 +146,14 @@ impl<'a> LoadLoops<'a> {
 
     fn context(&self, member: TeamMember) -> Result<Context> {
         let load = self.task.load;
-        let mut random = fastrand::Rng::with_seed(load.seed);
-        let payloads =
-            Payloads::new(self.names.payloads(), self.clock_identity, move || random.u64(..));
+        let topics = self.names.topics(&load.topic)?;
+        let filter = load.filter.as_deref();
+        let interest = filter.map(|filter| Interest::new(filter, self.names, &topics));
         Ok(Context {
             load: load.clone(),
-            topics: self.names.topics(&load.topic)?,
-            payloads,
+            topics,
+            interest: interest.transpose()?,
+            payloads: payloads(self.names, load, self.clock_identity),
             wills: self.wills.clone(),
             clock: self.clock,
             now: Instant::now,
@@ -171,8 +173,9 @@ impl<'a> LoadLoops<'a> {
                 fleet.leave_out();
                 continue;
             }
-            let prefix = context.wills.as_ref();
-            let will = prefix.and_then(|prefix| names::will(prefix, id, &context.payloads));
+            let (prefix, payloads) = (context.wills.as_ref(), &context.payloads);
+            let properties = &load.messages.properties.will;
+            let will = prefix.and_then(|prefix| names::will(prefix, id, payloads, properties));
             fleet.add(|config| {
                 plan.identify(config, names, id);
                 config.will = will;
@@ -182,6 +185,15 @@ impl<'a> LoadLoops<'a> {
             fleet.add(|config| names.watch(config));
         }
     }
+}
+
+/// The payloads of a run; their times are of this clock.
+fn payloads(names: &Names, load: &LoadPlan, clock: u16) -> Payloads {
+    if let Some(body) = &load.messages.body {
+        return Payloads::with_body(names.payloads(), clock, &body.bytes);
+    }
+    let mut random = fastrand::Rng::with_seed(load.seed);
+    Payloads::new(names.payloads(), clock, move || random.u64(..))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::config::{LoadPace, LoadPlan};
 use super::figures::RunFigures;
 use super::joining::Joined;
 use super::part::RunPart;
-use super::results::Second;
+use super::results::{DisturbanceResults, Second};
 use super::stored::StoredRun;
 use crate::format::time::since_1970;
 
@@ -48,8 +48,14 @@ fn check(parts: &[(String, StoredRun)]) -> Result<(), String> {
         if let Some((setting, here, there)) = difference(&part.load, &one.load) {
             return Err(format!("{file}: {setting} is {here}, and {there} in {name}"));
         }
-        if part.specials > 0 || part.runs.len() > 1 && one.part.of > 1 {
-            return Err(format!("{file}: steps, runs, cuts, stalls and churn cannot be merged"));
+        if part.steps > 0 {
+            return Err(format!("{file}: it has the steps of --ramp or --find-max, no part has"));
+        }
+        if part.runs.len() > 1 && one.part.of > 1 {
+            return Err(format!("{file}: it has several runs (--runs), no part has"));
+        }
+        if !are_alike(&part.results.disturbances, &one.results.disturbances) {
+            return Err(format!("{file}: its --cut or --stall is not that of {name}"));
         }
         if !seen.insert(part.part.number) {
             return Err(format!("{file}: part {} was given before", part.part));
@@ -59,6 +65,19 @@ fn check(parts: &[(String, StoredRun)]) -> Result<(), String> {
         Some(number) => Err(format!("part {number}/{} is missing", one.part.of)),
         None => Ok(()),
     }
+}
+
+/// Whether the same was done to connections, at the same times. A part that ended early has less.
+fn are_alike(one: &DisturbanceResults, other: &DisturbanceResults) -> bool {
+    let cuts = one.cuts.iter().zip(&other.cuts).map(|(one, other)| (one.plan, other.plan));
+    let stalls = one.stalls.iter().zip(&other.stalls).map(|(one, other)| (one.plan, other.plan));
+    let mut cuts = cuts.map(|(one, other)| {
+        (one.at, one.how, one.who.kind) == (other.at, other.how, other.who.kind)
+    });
+    let mut stalls = stalls.map(|(one, other)| {
+        (one.at, one.length, one.who.kind) == (other.at, other.length, other.who.kind)
+    });
+    cuts.all(|is_alike| is_alike) && stalls.all(|is_alike| is_alike)
 }
 
 /// A setting that all parts must have in common, and in which these differ.
@@ -99,6 +118,8 @@ fn add(whole: &mut StoredRun, part: StoredRun) {
         // What was divided is whole again, but for what a float cannot say.
         offer.rate = ((offer.rate + other.rate) * 1e6).round() / 1e6;
     }
+    let churn = &mut all.disturbances.churn;
+    *churn = [*churn, more.disturbances.churn].into_iter().flatten().reduce(|one, two| one + two);
     if part.start < whole.start {
         whole.start = part.start;
     }

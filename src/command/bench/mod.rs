@@ -9,6 +9,7 @@ pub mod course;
 pub mod disturbances;
 mod ending;
 mod figures;
+mod interest;
 mod joining;
 mod judge;
 mod limits;
@@ -49,6 +50,7 @@ use config::{
     BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
 };
 use ending::{beside, finish};
+use interest::Interest;
 use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
 use load::Found;
@@ -81,6 +83,8 @@ pub fn run(config: Config) -> Result<Exit> {
         return print_plan(&load, &topics, ends);
     }
     check_limits(&load, ends)?;
+    let filter = load.filter.as_deref();
+    filter.map(|filter| Interest::new(filter, &names, &topics)).transpose()?;
     check_files(&report)?;
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;

@@ -41,7 +41,7 @@ impl Names {
             let number = self.part.topic(number);
             let publishers = self.whole.publishers;
             let publisher = if publishers == 0 { 0 } else { number % publishers };
-            let name = expanded(pattern, self.run, number, publisher)?;
+            let name = expanded("-t", pattern, self.run, number, publisher)?;
             let topic = TopicName::new(name.clone())
                 .map_err(|error| Usage::new(format!("-t: {name}: {error}")))?;
             topics.push(topic);
@@ -64,7 +64,7 @@ impl Names {
         let usual = "mqttws/bench/%r";
         let levels = load.topic.rsplit_once('/').map_or(usual, |(levels, _)| levels);
         let is_common = !levels.contains("%i") && !levels.contains("%c");
-        let levels = expanded(if is_common { levels } else { usual }, self.run, 0, 0)?;
+        let levels = expanded("-t", if is_common { levels } else { usual }, self.run, 0, 0)?;
         let part = if self.part.of > 1 { format!("{}/", self.part.number) } else { String::new() };
         Ok(Some(format!("{levels}/will/{part}")))
     }
@@ -80,7 +80,7 @@ impl Names {
     pub fn client_id(&self, id: usize) -> ByteString {
         let Plan { publishers, subscribers, topics, .. } = self.whole;
         let (letter, number) = match (self.plan.role(id), self.whole.audience) {
-            (Role::Subscriber(number), Audience::Everyone) => ('s', number),
+            (Role::Subscriber(number), Audience::Everyone | Audience::Filtered) => ('s', number),
             (Role::Subscriber(number), Audience::Shared) => {
                 ('s', self.part.connection(number, subscribers, topics))
             }
@@ -102,7 +102,7 @@ impl Names {
 }
 
 /// The will of a connection.
-pub fn will(prefix: &str, id: usize, payloads: &Payloads) -> Option<Will> {
+pub fn will(prefix: &str, id: usize, payloads: &Payloads, properties: &Properties) -> Option<Will> {
     let mut payload = BytesMut::new();
     payloads.put(Stamp::of_will(id), HEAD, &mut payload);
     Some(Will {
@@ -110,7 +110,7 @@ pub fn will(prefix: &str, id: usize, payloads: &Payloads) -> Option<Will> {
         payload: payload.freeze(),
         qos: QoS::AtLeastOnce,
         retain: false,
-        properties: Properties::default(),
+        properties: properties.clone(),
     })
 }
 
@@ -122,7 +122,14 @@ fn same<'a>(pair: &[&'a str]) -> Option<&'a str> {
     }
 }
 
-fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<String> {
+/// The pattern of this flag with its numbers.
+pub fn expanded(
+    flag: &str,
+    pattern: &str,
+    run: u32,
+    topic: usize,
+    connection: usize,
+) -> Result<String> {
     let mut name = String::with_capacity(pattern.len() + 8);
     let mut left = pattern.chars();
     while let Some(c) = left.next() {
@@ -137,8 +144,8 @@ fn expanded(pattern: &str, run: u32, topic: usize, connection: usize) -> Result<
             Some('r') => drop(write!(name, "{run:08x}")),
             Some('%') => name.push('%'),
             _ => {
-                let why = "-t: expected %i (topic), %c (connection), %r (run) or %% after %";
-                return Err(Usage::new(why).into());
+                let known = "%i (topic), %c (connection), %r (run) or %%";
+                return Err(Usage::new(format!("{flag}: expected {known} after %")).into());
             }
         }
     }
@@ -193,8 +200,8 @@ mod tests {
 
     #[test]
     fn topics_follow_the_pattern() {
-        assert_eq!(expanded("a/%r/%i/%c/%%", 0x1a, 3, 7).unwrap(), "a/0000001a/3/7/%");
-        assert!(expanded("a/%x", 0, 0, 0).is_err() && expanded("a%", 0, 0, 0).is_err());
+        assert_eq!(expanded("-t", "a/%r/%i/%c/%%", 0x1a, 3, 7).unwrap(), "a/0000001a/3/7/%");
+        assert!(expanded("-t", "a/%x", 0, 0, 0).is_err() && expanded("-t", "a%", 0, 0, 0).is_err());
     }
 
     #[test]

@@ -24,8 +24,14 @@ impl RunPart {
         self.number - 1 + self.of * topic
     }
 
+    /// What it has of a rate of the whole.
+    #[expect(clippy::cast_precision_loss, reason = "there are at most 256 parts")]
+    pub fn of_rate(self, rate: f64) -> f64 {
+        rate / self.of as f64
+    }
+
     /// How many of so many it has, by their remainder.
-    fn share(self, all: usize) -> usize {
+    pub fn share(self, all: usize) -> usize {
         (all + self.of - self.number) / self.of
     }
 
@@ -61,7 +67,7 @@ impl RunPart {
         let subscribers = match plan.audience {
             super::plan::Audience::Shared => connections(plan.subscribers),
             // Each takes all topics, and so stands in each part.
-            super::plan::Audience::Everyone => plan.subscribers,
+            super::plan::Audience::Everyone | super::plan::Audience::Filtered => plan.subscribers,
         };
         Some(Plan {
             publishers: connections(plan.publishers),
@@ -126,7 +132,7 @@ mod tests {
         for own in 0..plan.subscribers {
             let subscriber = match plan.audience {
                 Audience::Shared => part.connection(own, whole.subscribers, whole.topics),
-                Audience::Everyone => own,
+                Audience::Everyone | Audience::Filtered => own,
             };
             let topics = plan.topics_of_reader(own).into_iter();
             all.extend(topics.map(|topic| (subscriber, part.topic(topic))));

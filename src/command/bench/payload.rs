@@ -11,7 +11,8 @@ pub const HEAD: usize = 32;
 /// What every payload begins with.
 const MARK: [u8; 4] = *b"MQB1";
 
-/// The length of the random bytes, which repeat in longer bodies.
+/// The length of the random bytes, which repeat in longer bodies; and at least how many there are
+/// of a file, which repeats, too.
 const BLOCK: usize = 64 * 1024;
 
 /// Which message it is.
@@ -65,9 +66,23 @@ pub fn spread(stream: u32, sequence: u64) -> u64 {
 impl Payloads {
     /// The payloads of this run; the times in them are of this clock.
     pub fn new(run: u32, clock: u16, mut random: impl FnMut() -> u64) -> Self {
-        let mut block: Vec<u8> = (0..BLOCK / 8).flat_map(|_| random().to_le_bytes()).collect();
+        Self::of_block(run, clock, (0..BLOCK / 8).flat_map(|_| random().to_le_bytes()).collect())
+    }
+
+    /// The same with these bytes in place of random ones; there must be some.
+    pub fn with_body(run: u32, clock: u16, body: &[u8]) -> Self {
+        let times = BLOCK.div_ceil(body.len().max(1));
+        Self::of_block(run, clock, body.repeat(times))
+    }
+
+    fn of_block(run: u32, clock: u16, mut block: Vec<u8>) -> Self {
         block.extend_from_within(..);
         Self { run, clock, block }
+    }
+
+    /// After how many bytes a body repeats.
+    fn period(&self) -> usize {
+        (self.block.len() / 2).max(1)
     }
 
     /// The run.
@@ -93,23 +108,27 @@ impl Payloads {
 
     /// The bytes of a body from a place on, at most `most`.
     fn slice(&self, place: usize, most: usize) -> &[u8] {
-        let place = place % BLOCK;
-        &self.block[place..place + most.min(BLOCK)]
+        let place = place % self.period();
+        &self.block[place..place + most.min(self.period())]
     }
 
-    fn beginning(stamp: Stamp) -> usize {
-        usize::try_from(spread(stamp.stream, stamp.sequence) % BLOCK as u64).unwrap_or(0)
+    fn beginning(&self, stamp: Stamp) -> usize {
+        let period = self.period() as u64;
+        usize::try_from(spread(stamp.stream, stamp.sequence) % period).unwrap_or(0)
     }
 
-    /// Appends a payload of `length` bytes, at least [`HEAD`].
+    /// Appends a payload of `length` bytes; with fewer than [`HEAD`] nobody knows what it is.
     pub fn put(&self, stamp: Stamp, length: usize, out: &mut BytesMut) {
+        if length < HEAD {
+            return out.put_slice(self.slice(self.beginning(stamp), length));
+        }
         out.put_slice(&MARK);
         out.put_u32(self.run);
         out.put_u32(stamp.stream);
         out.put_u32(self.check(stamp, length));
         out.put_u64(u64::from(self.clock) << 48 | stamp.sequence);
         out.put_u64(stamp.intended);
-        let (mut place, mut left) = (Self::beginning(stamp), length.saturating_sub(HEAD));
+        let (mut place, mut left) = (self.beginning(stamp), length.saturating_sub(HEAD));
         while left > 0 {
             let part = self.slice(place, left);
             out.put_slice(part);
@@ -117,21 +136,24 @@ impl Payloads {
         }
     }
 
+    /// Which message a payload of this run says that it is; that is not verified.
+    pub fn glance(&self, payload: &[u8]) -> Option<Stamp> {
+        let head = payload.first_chunk::<HEAD>()?;
+        let is_ours = head[..4] == MARK && head[4..8] == self.run.to_be_bytes();
+        let stamp = stamp(head);
+        let has_clock = clock(head) == self.clock;
+        Some(stamp).filter(|_| is_ours && has_clock)
+    }
+
     /// Which message a payload is.
     pub fn read(&self, payload: &[u8]) -> Result<Stamp, PayloadFault> {
         let (head, body) = payload.split_first_chunk::<HEAD>().ok_or(PayloadFault::Corrupted)?;
-        let word =
-            |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
         if head[..4] != MARK {
             return Err(PayloadFault::Corrupted);
         }
-        let (run, clock) = (word(4), long(16) >> 48);
-        let stamp =
-            Stamp { stream: word(8), sequence: long(16) & 0xffff_ffff_ffff, intended: long(24) };
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
-        let sender = Self { run, clock: clock as u16, block: Vec::new() };
-        if sender.check(stamp, payload.len()) != word(12) {
+        let (run, stamp) = (word(head, 4), stamp(head));
+        let sender = Self { run, clock: clock(head), block: Vec::new() };
+        if sender.check(stamp, payload.len()) != word(head, 12) {
             return Err(PayloadFault::Corrupted);
         }
         if run != self.run {
@@ -142,7 +164,7 @@ impl Payloads {
 
     /// Whether this is the body of a message.
     fn is_body(&self, stamp: Stamp, mut body: &[u8]) -> bool {
-        let mut place = Self::beginning(stamp);
+        let mut place = self.beginning(stamp);
         while !body.is_empty() {
             let expected = self.slice(place, body.len());
             let (part, rest) = body.split_at(expected.len());
@@ -153,6 +175,25 @@ impl Payloads {
         }
         true
     }
+}
+
+fn word(head: &[u8; HEAD], at: usize) -> u32 {
+    u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+}
+
+fn long(head: &[u8; HEAD], at: usize) -> u64 {
+    u64::from(word(head, at)) << 32 | u64::from(word(head, at + 4))
+}
+
+/// Which message a head says that it is.
+fn stamp(head: &[u8; HEAD]) -> Stamp {
+    let sequence = long(head, 16) & 0xffff_ffff_ffff;
+    Stamp { stream: word(head, 8), sequence, intended: long(head, 24) }
+}
+
+/// Which clock the times of a head are of.
+fn clock(head: &[u8; HEAD]) -> u16 {
+    u16::from_be_bytes([head[16], head[17]])
 }
 
 /// How long the payloads are, in bytes.
@@ -182,6 +223,14 @@ impl fmt::Display for Sizes {
 }
 
 impl Sizes {
+    /// The shortest.
+    pub fn least(&self) -> usize {
+        match self {
+            Self::Fixed(size) | Self::Range(size, _) => *size,
+            Self::Weighted(all) => all.iter().map(|(size, _)| *size).min().unwrap_or_default(),
+        }
+    }
+
     /// The length of a message; the same message always has the same.
     pub fn of(&self, stream: u32, sequence: u64) -> usize {
         let random = spread(stream ^ 0x5bd1_e995, sequence);
@@ -231,6 +280,12 @@ mod tests {
             let payload = payload(length);
             assert_eq!(payload.len(), length);
             assert_eq!(payloads(1).read(&payload), Ok(STAMP), "{length}");
+            assert_eq!(payloads(1).glance(&payload), Some(STAMP), "{length}");
+            assert_eq!(payloads(2).glance(&payload), None, "{length}");
+        }
+        for length in 0..HEAD {
+            let payload = payload(length);
+            assert_eq!((payload.len(), payloads(1).glance(&payload)), (length, None));
         }
     }
 
@@ -261,6 +316,25 @@ mod tests {
         let mut swapped = payload(100);
         swapped[HEAD..].copy_from_slice(&other[HEAD..]);
         assert_eq!(payloads(1).read(&swapped), Err(PayloadFault::Corrupted));
+    }
+
+    #[test]
+    fn a_body_consists_of_the_bytes_of_a_file() {
+        for file in [&b"a"[..], b"abc", &vec![7; 200_000]] {
+            let payloads = Payloads::with_body(1, 7, file);
+            for length in [32, 33, 256, 300_000] {
+                let mut payload = BytesMut::new();
+                payloads.put(STAMP, length, &mut payload);
+                assert_eq!((payload.len(), payloads.read(&payload)), (length, Ok(STAMP)));
+                let body = payload[HEAD..].iter();
+                assert!(body.clone().all(|byte| file.contains(byte)));
+                // Wherever it begins, the file goes on from there.
+                let places = body.map(|byte| file.iter().position(|it| it == byte).unwrap());
+                let places: Vec<usize> = places.collect();
+                let follow = |pair: &[usize]| pair[1] == (pair[0] + 1) % file.len();
+                assert!(file.len() > 3 || places.windows(2).all(follow), "{places:?}");
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub enum Audience {
     Shared,
     /// All (`--sub-all`).
     Everyone,
+    /// What its filter matches (`--filter`). As any topic may be matched there is a place for each.
+    Filtered,
 }
 
 /// What a connection is for.
@@ -117,7 +119,7 @@ impl Plan {
     /// Whether a reader takes a topic.
     pub fn takes(&self, reader: usize, topic: usize) -> bool {
         match self.audience {
-            Audience::Everyone => true,
+            Audience::Everyone | Audience::Filtered => true,
             Audience::Shared if self.topics >= self.readers() => topic % self.readers() == reader,
             Audience::Shared => topic == reader % self.topics,
         }
@@ -126,7 +128,7 @@ impl Plan {
     /// The topics that a reader takes.
     pub fn topics_of_reader(&self, reader: usize) -> Vec<usize> {
         match self.audience {
-            Audience::Everyone => (0..self.topics).collect(),
+            Audience::Everyone | Audience::Filtered => (0..self.topics).collect(),
             Audience::Shared if self.topics >= self.readers() => {
                 (reader..self.topics).step_by(self.readers()).collect()
             }
@@ -137,7 +139,7 @@ impl Plan {
     /// How many topics there are in the memory of each reader.
     fn topics_kept(&self) -> usize {
         match self.audience {
-            Audience::Everyone => self.topics,
+            Audience::Everyone | Audience::Filtered => self.topics,
             Audience::Shared if self.topics >= self.readers() => {
                 self.topics.div_ceil(self.readers().max(1))
             }
@@ -173,22 +175,15 @@ impl Plan {
     /// Where the pair of a reader and a topic that it takes is kept.
     pub fn topic_place(&self, reader: usize, topic: usize) -> usize {
         let topic_kept = match self.audience {
-            Audience::Everyone => topic,
+            Audience::Everyone | Audience::Filtered => topic,
             Audience::Shared if self.topics >= self.readers() => topic / self.readers(),
             Audience::Shared => 0,
         };
         reader * self.topics_kept() + topic_kept
     }
 
-    /// All pairs of a reader: the stream, and where the pair is kept.
-    pub fn pairs_of(&self, reader: usize) -> Vec<(usize, usize)> {
-        let topics = self.topics_of_reader(reader).into_iter();
-        let streams = topics.flat_map(|topic| self.streams_of(topic));
-        streams.map(|stream| (stream, self.pair(reader, stream))).collect()
-    }
-
     /// The streams of a topic.
-    fn streams_of(&self, topic: usize) -> Vec<usize> {
+    pub fn streams_of(&self, topic: usize) -> Vec<usize> {
         if self.publishers == 0 {
             Vec::new()
         } else if self.topics >= self.publishers {
@@ -245,7 +240,9 @@ mod tests {
         for plan in all() {
             let mut places = BTreeSet::new();
             for subscriber in 0..plan.subscribers {
-                for (_, place) in plan.pairs_of(subscriber) {
+                let topics = plan.topics_of_reader(subscriber).into_iter();
+                for stream in topics.flat_map(|topic| plan.streams_of(topic)) {
+                    let place = plan.pair(subscriber, stream);
                     assert!(place < plan.pairs(), "{plan:?}");
                     assert!(places.insert(place), "{plan:?} {place}");
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::disturbances::{CutPlan, StallPlan};
 use super::measure::LatencyTimes;
+use super::verify::Verification;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -129,6 +130,8 @@ pub fn rate(count: u64, time: Duration) -> f64 {
 /// What the verification found, with the warm-up.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Verified {
+    /// What was verified at all.
+    pub extent: Verification,
     /// Copies that the readers must get.
     pub copies: u64,
     /// Those that never came.

@@ -5,6 +5,16 @@ pub const WINDOW: u64 = 1024;
 
 const WORDS: usize = 16;
 
+/// What is verified of the messages that come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verification {
+    /// Each of them.
+    #[default]
+    Full,
+    /// Nothing: they are counted (`--verify none`).
+    None,
+}
+
 /// What a copy of a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrived {
@@ -59,6 +69,11 @@ impl Pair {
         self.seen[word] |= bit;
         self.distinct += 1;
         Arrived::Reordered
+    }
+
+    /// The number after the highest that has come.
+    pub fn next(&self) -> u64 {
+        self.next
     }
 
     fn advance(&mut self, sequence: u64) {

@@ -154,8 +154,8 @@ impl FrameReader {
                 self.open = (!ends).then_some(compressed);
                 heard.push(Heard::Data { payload, begins, ends, compressed, words });
             }
-            // It is noted as unknown, and is no data.
-            _ => {}
+            // Reserved opcodes (RFC 6455 §5.2): noted as unknown with the header, and no data.
+            3..=7 | 0xb.. => {}
         }
     }
 }

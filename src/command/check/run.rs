@@ -1,19 +1,21 @@
 //! The run: which points are asked, in which order, and what becomes of their findings.
 
 pub mod collect;
+mod first_connection;
 mod health;
 mod steadiness;
 mod tasks;
 mod unasked;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, BenchMemory, CheckTarget, Conn, Failure};
-use super::finding::{Doubt, Finding, Probed, StepResult, Stop, Verdict};
+use super::bench::{Bench, BenchMemory, CheckTarget, Failure};
+use super::finding::{Doubt, Finding, Probed, Stop, Verdict};
 use super::journal::Evidence;
 use super::points::{self, Harm, Point, Severity, Way};
 use super::probes::PointProbe;
-use crate::exit::Exit;
+use super::select::PointSelection;
 use crate::mqtt::version::Version;
 
 pub use steadiness::FLAKY;
@@ -134,9 +136,11 @@ pub fn planned(target: &CheckTarget) -> Vec<(&'static str, usize)> {
     points::groups().iter().map(|group| (group.name, count(group.name))).collect()
 }
 
-/// After this many times `--timeout` the default set asks nothing more: a healthy server takes
-/// about 10 s for all of it.
-const LONGEST_RUN: u32 = 6;
+/// When nothing more is asked. A healthy server takes about 10 s for the default set, and about 3
+/// minutes for the full one, however short `--timeout` is.
+fn longest_run(selection: &PointSelection, timeout: Duration) -> Duration {
+    if selection.is_default() { timeout * 6 } else { Duration::from_secs(300) + timeout * 30 }
+}
 
 /// Whether the server limits how many connections it takes in a time.
 enum RateLimit {
@@ -158,9 +162,9 @@ fn run(
 ) -> RunEnd {
     let tasks = tasks::left(&bench.target, done);
     let target = &bench.target;
-    let is_bounded = target.selection.is_default();
-    let until = is_bounded.then(|| bench.journal.began + target.timeout * LONGEST_RUN);
-    let mut runner = Runner { bench, tell, until, dead: None, limit: RateLimit::NotSeen };
+    let longest = longest_run(&target.selection, target.timeout);
+    let until = bench.journal.began + longest;
+    let mut runner = Runner { bench, tell, until, longest, dead: None, limit: RateLimit::NotSeen };
     let failure = match (runner.meet(), after) {
         (Some(_), Some(point)) => {
             runner.dead = Some(point.to_owned());
@@ -179,26 +183,15 @@ fn run(
 struct Runner<'a> {
     bench: &'a mut Bench,
     tell: &'a mut dyn FnMut(RunNews),
-    /// When no more points are asked, if there is such a time.
-    until: Option<Instant>,
+    /// When no more points are asked, and how long that is after the beginning.
+    until: Instant,
+    longest: Duration,
     /// The server does not answer any more: since which point.
     dead: Option<String>,
     limit: RateLimit,
 }
 
 impl Runner<'_> {
-    /// Asks what can be asked of a server that cannot be connected to.
-    fn ask_possible(&mut self, tasks: Vec<Task>, failure: &Failure) {
-        for task in tasks {
-            if is_possible(task.point, failure, self.bench.known.was_upgraded) {
-                self.ask(task);
-            } else {
-                let words = format!("no connection: {}", failure.words);
-                self.record(task, Finding::unknown(words), Duration::ZERO);
-            }
-        }
-    }
-
     fn ask_all(&mut self, schedule: Schedule) {
         let Schedule { waiting, shared, alone, observed } = schedule;
         // With one client id there can be one connection at a time: these points wait in turn.
@@ -228,36 +221,20 @@ impl Runner<'_> {
         }
     }
 
-    /// Opens the first connection, in the newest version that is spoken. Without one there is
-    /// little to ask.
-    fn meet(&mut self) -> Option<Failure> {
-        self.bench.begin_as("connect", None);
-        match self.bench.shared() {
-            Ok(conn) => {
-                self.bench.note_reached(conn);
-                self.bench.failure = None;
-                None
-            }
-            Err(Stop::Interrupted) => None,
-            Err(stop) => {
-                let words = stop.finding().observed;
-                let unknown = Failure { exit: Exit::Refused, words };
-                Some(self.bench.failure.clone().unwrap_or(unknown))
-            }
-        }
-    }
-
     fn ask(&mut self, task: Task) {
         let PointProbe::Ask(probe) = task.probe else { return };
         if let Some(finding) = self.without_asking(task) {
             return self.record(task, finding, Duration::ZERO);
         }
         let began = Instant::now();
-        let first = self.attempt_unless_limited(task, probe);
+        let first = self.attempt(task, probe);
         let evidence = self.bench.journal.take_evidence();
         let mut asked = Findings { finding: first, tries: 1, evidence };
-        if is_doubtful(&asked.finding) {
+        if is_doubtful(&asked.finding) || self.is_cut_off(&asked.finding) {
             self.ask_again(task, probe, &mut asked);
+        }
+        if self.is_turned_away(task) {
+            asked.finding = self.ask_after_rest(task, probe);
         }
         let was_cut = self.bench.asked.saw_unexpected_end;
         self.bench.end_point();
@@ -278,13 +255,21 @@ impl Runner<'_> {
         if is_doubtful(&again) {
             self.leave(task);
         }
-        if again.verdict == Verdict::Fail {
+        let is_cut_off = asked.finding.verdict == Verdict::Unknown;
+        if again.verdict == Verdict::Fail || is_cut_off && again.verdict == Verdict::Unknown {
             asked.evidence = self.bench.journal.take_evidence();
             asked.finding = again;
         } else {
             let words = format!("{FLAKY}1 of 2: {}", asked.finding.observed);
             asked.finding = Finding::warn(words);
         }
+    }
+
+    /// Whether it has got no connection, and may get one by another try.
+    fn is_cut_off(&self, finding: &Finding) -> bool {
+        let failure = self.bench.failure.as_ref();
+        let may_pass = failure.is_some_and(|failure| failure.doubt == Doubt::Network);
+        finding.verdict == Verdict::Unknown && finding.doubt == Doubt::Network && may_pass
     }
 
     /// Ends the connections of a try that failed. What the server makes of a shared one after that
@@ -308,50 +293,6 @@ impl Runner<'_> {
         (self.tell)(RunNews::Begins { task, memory: Box::new(self.bench.memory()) });
         #[cfg(debug_assertions)]
         tasks::panic_if_a_test_asks(task.point);
-    }
-
-    fn begin_waiting(&mut self, task: Task) -> (Task, Begun) {
-        let PointProbe::Wait { begin, .. } = task.probe else { return (task, Begun::Not) };
-        if let Some(finding) = self.without_asking(task) {
-            self.record(task, finding, Duration::ZERO);
-            return (task, Begun::Not);
-        }
-        self.begin(task);
-        let conns = begin(self.bench);
-        if let Ok(conns) = &conns {
-            for conn in conns {
-                self.bench.connections.park(*conn);
-            }
-        }
-        let topic = self.bench.topic("");
-        self.bench.end_point();
-        (task, Begun::At { conns, topic, since: Instant::now() })
-    }
-
-    fn finish_waiting(&mut self, task: Task, begun: Begun) {
-        let (PointProbe::Wait { finish, .. }, Begun::At { conns, topic, since }) =
-            (task.probe, begun)
-        else {
-            return;
-        };
-        // What ended at its beginning has its finding already.
-        let is_lost = self.dead.is_some() && conns.is_ok();
-        if let Some(words) = self.lost_server().filter(|_| is_lost) {
-            return self.record(task, Finding::unknown(words), since.elapsed());
-        }
-        self.begin(task);
-        self.bench.resume(topic, since);
-        let probed = conns.and_then(|conns| {
-            let probed = finish(self.bench, &conns);
-            for conn in conns {
-                self.bench.close(conn);
-            }
-            probed
-        });
-        let finding = probed.unwrap_or_else(Stop::finding);
-        let evidence = self.bench.journal.take_evidence();
-        self.bench.end_point();
-        self.push(task, Findings { finding, tries: 1, evidence }, since.elapsed());
     }
 
     /// The finding of a point that is not asked, or not to its end.
@@ -413,20 +354,22 @@ fn is_doubtful(finding: &Finding) -> bool {
     finding.verdict == Verdict::Fail && finding.doubt == Doubt::Network
 }
 
-/// How far a point is that waits.
-enum Begun {
-    Not,
-    At { conns: StepResult<Vec<Conn>>, topic: String, since: Instant },
-}
+#[cfg(test)]
+mod tests {
+    use super::super::points::Set;
+    use super::*;
 
-/// Whether a point can be asked of a server that cannot be connected to.
-fn is_possible(point: &Point, failure: &Failure, was_upgraded: bool) -> bool {
-    let groups: &[&str] = match failure.exit {
-        Exit::Upgrade => &["reach", "tls", "upgrade"],
-        Exit::Refused => &["reach", "tls", "upgrade", "connect"],
-        Exit::TimedOut if was_upgraded => &["reach", "tls", "upgrade", "connect"],
-        Exit::Tls => &["reach", "tls"],
-        _ => &["reach"],
-    };
-    groups.contains(&point.group()) || point.name == "offer-mqtt" && failure.exit == Exit::TimedOut
+    #[test]
+    fn every_run_has_an_end() {
+        let longest = |set, only: &[&str], timeout| {
+            let only = only.iter().map(|&name| name.to_owned()).collect();
+            let selection = PointSelection { set, only, skip: Vec::new() };
+            longest_run(&selection, Duration::from_secs(timeout)).as_secs()
+        };
+        assert_eq!(longest(Set::Default, &[], 10), 60);
+        assert_eq!(longest(Set::Full, &[], 10), 600);
+        assert_eq!(longest(Set::Default, &["publish"], 10), 600);
+        // A healthy server needs its 3 minutes.
+        assert_eq!(longest(Set::Full, &[], 1), 330);
+    }
 }

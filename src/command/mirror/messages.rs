@@ -28,7 +28,12 @@ pub struct Messages {
     pub tally: MirrorTally,
     warnings: Warnings,
     intake: MirrorIntake,
+    /// The Receive Maximum that the source was told, in MQTT 5.
+    maximum: Option<u16>,
 }
+
+/// A source that sends so many messages more at once than it may does so again and again.
+const EXCESS: usize = 1000;
 
 /// Which messages of QoS 0 are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,7 @@ enum Warning {
     QosLowered,
     PropertiesLost,
     LedBack,
+    MaximumExceeded,
 }
 
 impl Warnings {
@@ -83,6 +89,7 @@ impl Messages {
             tally: MirrorTally::default(),
             warnings: Warnings { verbosity, given: Vec::new() },
             intake: MirrorIntake::All,
+            maximum: None,
         }
     }
 
@@ -93,8 +100,11 @@ impl Messages {
 
     /// The source has accepted a connection.
     pub fn source_connected(&mut self, session: &Session) {
-        let version = session.config().version;
+        let config = session.config();
+        let version = config.version;
+        self.maximum = None;
         if version.has_properties() {
+            self.maximum = config.properties.connect.receive_maximum();
             // A message that is published as retained keeps its flag there, and those that are
             // left out are not sent at all.
             let retained = RetainedFilter::Included;
@@ -118,6 +128,17 @@ impl Messages {
         match self.passing(publish) {
             Passing::On(publish) => self.relay.add(mark, publish),
             Passing::Skipped(code) => self.relay.skip(mark, packet_id, qos, code),
+        }
+        if let Some(maximum) = self.maximum
+            && self.relay.unfinished() > usize::from(maximum) + EXCESS
+        {
+            self.warnings.warn(Warning::MaximumExceeded, || {
+                format!(
+                    "the source sends more messages at once than {maximum}, its Receive Maximum, \
+                     as mosquitto 2.0.11 does: at QoS 2 they go on when it has sent all that it \
+                     has; -D connect receive-maximum 1 prevents that"
+                )
+            });
         }
     }
 

@@ -20,7 +20,7 @@ use self::source::{SourceSubscriptions, bounded};
 use super::subscribe::config::EndConditions;
 use super::subscribe::start::Start;
 use super::summary::SummaryPrinter;
-use crate::client::{Client, Error, Event, Which};
+use crate::client::{AtServer, Client, Error, Event, FlagPlace, Which};
 use crate::exit::{Exit, worse};
 use crate::mqtt::session;
 use crate::report::{self, Verbosity};
@@ -32,7 +32,7 @@ pub fn run(config: MirrorConfig) -> Result<Exit> {
     // First of all: later a file of our own could have the descriptor of --ready-fd.
     let start = Start::new(config.start)?;
     let limit = super::limit(began, end.timeout);
-    let (target, _) = super::connect(target, limit)?;
+    let (target, _) = super::connect(target, limit).map_err(at_target)?;
     let source = bounded(source, target.session(), &config.subscribe);
     let context = source.at_server("connecting to");
     let source = Client::new(source).context(context)?;
@@ -55,6 +55,14 @@ pub fn run(config: MirrorConfig) -> Result<Exit> {
     let result = mirror.mirror();
     mirror.start.end(mirror.ending.signal);
     mirror.end(result, SummaryPrinter::new(config.summary, config.verbosity, began))
+}
+
+/// An error of the target, whose flags stand in another place.
+fn at_target(mut error: anyhow::Error) -> anyhow::Error {
+    if let Some(at) = error.downcast_mut::<AtServer>() {
+        at.flags = FlagPlace::TargetProfile;
+    }
+    error
 }
 
 /// Two clients, and what is on its way between them.
@@ -144,7 +152,8 @@ impl Mirror {
             Which::Second if self.subscriptions.are_sent() => (&self.source, "subscribed at"),
             Which::Second => (&self.source, "connecting to"),
         };
-        super::while_doing(error.into(), || client.at_server(doing))
+        let error = super::while_doing(error.into(), || client.at_server(doing));
+        if which == TARGET { at_target(error) } else { error }
     }
 
     fn handle(&mut self, which: Which, event: Event) -> Result<Option<Exit>> {

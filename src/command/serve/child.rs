@@ -10,6 +10,8 @@ use std::process::{Child, Command, ExitStatus};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process};
 
+#[cfg(target_os = "linux")]
+use crate::command::start::Descendants;
 use crate::command::start::{self, CommandOutput};
 use crate::exit::CommandNotStarted;
 use crate::signals::{ReceivedSignal, SignalSource, SignalWatch};
@@ -17,6 +19,8 @@ use crate::stdio::exec::CREDENTIALS;
 
 /// The variable with the authority of a broker's certificate.
 const CA_FILE: &str = "MQTTWS_CAFILE";
+/// The variable with the name of a profile.
+const PROFILE: &str = "MQTTWS_PROFILE";
 
 /// What the command has to know of the broker.
 #[derive(Debug)]
@@ -31,7 +35,12 @@ pub struct KnownBroker<'a> {
 
 /// The command, which runs.
 #[derive(Debug)]
-pub struct ServedCommand(Child);
+pub struct ServedCommand {
+    child: Child,
+    /// The child and what it has started.
+    #[cfg(target_os = "linux")]
+    descendants: Descendants,
+}
 
 impl ServedCommand {
     /// Starts the command, if there is one. It has our stdin, stdout and stderr, and finds the
@@ -41,7 +50,7 @@ impl ServedCommand {
         let mut command = start::guarded(name, arguments, CommandOutput::Stdout, broker.url)?;
         // They are meant for another broker.
         let [username, password] = CREDENTIALS;
-        for variable in [username, password, CA_FILE] {
+        for variable in [username, password, CA_FILE, PROFILE] {
             command.env_remove(variable);
         }
         if let Some(file) = broker.ca_file {
@@ -61,7 +70,8 @@ impl ServedCommand {
         obey: impl Fn(ReceivedSignal) -> bool,
     ) -> io::Result<u8> {
         loop {
-            if let Some(status) = self.0.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
+                self.end_all_after(status);
                 return Ok(code(status));
             }
             for signal in signals.wait() {
@@ -72,8 +82,20 @@ impl ServedCommand {
         }
     }
 
+    /// The child that stands between us and the command ends by itself. If a signal has ended it,
+    /// nobody else ends what the command has started.
+    #[cfg(target_os = "linux")]
+    fn end_all_after(&self, status: ExitStatus) {
+        if status.signal().is_some() {
+            self.descendants.kill();
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn end_all_after(&self, _: ExitStatus) {}
+
     fn pass_on(&self, received: ReceivedSignal) {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(received.number)) else {
             return;
         };
@@ -87,8 +109,15 @@ impl ServedCommand {
 }
 
 fn start_by(command: &mut Command, name: &OsStr) -> Result<ServedCommand> {
+    #[cfg(target_os = "linux")]
+    let descendants = Descendants::adopt();
     let child = command.spawn().map_err(CommandNotStarted);
-    child.with_context(|| start::running(name)).map(ServedCommand)
+    let child = child.with_context(|| start::running(name))?;
+    Ok(ServedCommand {
+        child,
+        #[cfg(target_os = "linux")]
+        descendants,
+    })
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -3,23 +3,17 @@
 //! process below it that loses its parent its child, so that none gets away.
 
 use std::ffi::OsString;
-use std::fs;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid, kill_process,
-    set_child_subreaper, wait,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, kill_process, wait};
 
+use super::descendants::{Descendants, is_descendant};
 use super::{
     CommandOutput, DeathSignal, KILLED, StartRole, ends_with, is_parent, ourselves, running,
 };
 use crate::exit::{CommandNotStarted, Exit};
 use crate::signals::{ReceivedSignal, SignalSource, SignalWatch};
-
-/// So many processes may lie between a process and one that it has started.
-const DEEPEST: usize = 1_000;
 
 /// `serve`, and the command.
 struct Supervised {
@@ -30,15 +24,14 @@ struct Supervised {
 /// Starts the command, and returns its exit code when it has ended.
 pub fn run(parent: u32, words: &[OsString]) -> Result<Exit> {
     let mut signals = SignalWatch::begin().context("watching for signals")?;
-    // Where it is forbidden, some of what the command starts may get away.
-    let _ = set_child_subreaper(Some(getpid()));
+    let descendants = Descendants::adopt();
     if !ends_with(parent, DeathSignal::Watched) {
         return Ok(KILLED);
     }
     let supervised = Supervised { parent, command: start(words)? };
     loop {
         if !is_parent(parent) {
-            kill_all();
+            descendants.kill();
             return Ok(KILLED);
         }
         if let Some(code) = reap(supervised.command) {
@@ -93,7 +86,7 @@ impl Supervised {
             }
             // The command takes us for `serve`. Others mean the whole process group, and `serve`
             // has got it, too.
-            SignalSource::Process if received.is_request() || sender.is_some_and(is_below) => {
+            SignalSource::Process if received.is_request() || sender.is_some_and(is_descendant) => {
                 i32::try_from(self.parent).ok().and_then(Pid::from_raw)
             }
             SignalSource::Process => None,
@@ -102,67 +95,5 @@ impl Supervised {
             // It fails only if that process has just ended.
             let _ = kill_process(to, signal);
         }
-    }
-}
-
-/// Whether a process was started by the command, or is the command.
-fn is_below(process: u32) -> bool {
-    let ourselves = std::process::id();
-    let mut above = Some(process);
-    for _ in 0..DEEPEST {
-        above = above.and_then(parent_of);
-        if above.is_none_or(|pid| pid == ourselves) {
-            break;
-        }
-    }
-    above == Some(ourselves)
-}
-
-/// Kills every process below this one, until none is left that can be killed.
-fn kill_all() {
-    while kill_children() > 0 {
-        // What loses its parent now becomes our child.
-        if matches!(wait(WaitOptions::empty()), Err(error) if error != Errno::INTR) {
-            return;
-        }
-    }
-}
-
-/// Kills our children; returns how many there were that could be killed.
-fn kill_children() -> usize {
-    let ourselves = std::process::id();
-    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let pids = names.filter_map(|name| name.parse::<u32>().ok());
-    let children = pids.filter(|pid| parent_of(*pid) == Some(ourselves));
-    let children = children.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    children.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
-}
-
-/// The parent of a process, if that is there.
-fn parent_of(process: u32) -> Option<u32> {
-    let stat = fs::read(format!("/proc/{process}/stat")).ok()?;
-    parent_in(&stat)
-}
-
-/// Field 4 of a line of `/proc/PID/stat`; field 2 is a name in parentheses, and may hold anything.
-fn parent_in(stat: &[u8]) -> Option<u32> {
-    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
-    fields.split_whitespace().nth(1)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_parent_of_a_process_is_field_4() {
-        assert_eq!(parent_in(b"42 (a b) 3)) S 17 42 42 0"), Some(17));
-        for wrong in [&b""[..], b"42", b"42 (a) S", b"42 (a) S x"] {
-            assert_eq!(parent_in(wrong), None);
-        }
-        let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
-        assert_eq!(parent_of(std::process::id()).map(i64::from), parent.map(i64::from));
     }
 }

@@ -101,6 +101,15 @@ pub struct EndConditions {
     pub after_answer: bool,
 }
 
+impl EndConditions {
+    /// Whether the run goes on until it is interrupted.
+    pub fn is_never(&self) -> bool {
+        let Self { count, timeout, after, idle, after_answer } = self;
+        let ends_by_time = timeout.is_some() || after.is_some() || idle.is_some();
+        count.is_none() && !ends_by_time && !after_answer
+    }
+}
+
 /// Which messages are written.
 #[derive(Debug, Clone)]
 pub struct Filter {

@@ -13,6 +13,8 @@ pub enum EarlyEnd {
     Silent(Duration),
     /// The user has interrupted it.
     Interrupted,
+    /// The same, and the broker has not answered this.
+    Unanswered(String),
     /// The command of the command line has failed, and how.
     CommandFailed(String),
 }
@@ -25,6 +27,7 @@ impl EarlyEnd {
             Self::TimedOut(after) => tally(&format!(" within {} s", after.as_secs_f64())),
             Self::Silent(idle) => tally(&format!(" before {} s of silence", idle.as_secs_f64())),
             Self::Interrupted => format!("interrupted: {}", tally(" so far")),
+            Self::Unanswered(what) => format!("{what}: interrupted"),
             Self::CommandFailed(failure) => format!("{failure}; {}", tally(" so far")),
         }
     }
@@ -43,6 +46,7 @@ impl EarlyEnd {
                 format!("subscribed: nothing came for {} s after {messages}", idle.as_secs_f64())
             }
             Self::Interrupted => format!("subscribed: interrupted with {messages}"),
+            Self::Unanswered(what) => format!("{what}: interrupted"),
             Self::CommandFailed(failure) => failure.clone(),
         }
     }

@@ -35,11 +35,7 @@ impl Subscriber {
     /// The time of `-W` is up.
     pub(super) fn timed_out(&mut self) -> Result<Exit> {
         let after = self.options.end.timeout.unwrap_or_default();
-        let session = self.client.session();
-        if let Some(pending) =
-            session.pending_subscribe().filter(|_| self.subscriptions.unanswered > 0)
-        {
-            let what = pending.to_string();
+        if let Some(what) = self.unanswered() {
             return Err(client::Error::Unanswered { what, after }.into());
         }
         if self.expects_nothing() {
@@ -81,13 +77,24 @@ impl Subscriber {
         arrived > 0 || self.receiver.is_amidst()
     }
 
-    /// An endless subscription ends no other way.
+    /// An endless subscription ends no other way, once it stands.
     pub(super) fn interrupted(&mut self, signal: i32) -> Exit {
-        if self.options.end.count.is_none() && !self.expects_nothing() {
+        let unanswered = self.unanswered();
+        if unanswered.is_none() && self.options.end.is_never() && !self.expects_nothing() {
             return Exit::Done;
         }
-        self.ending.unfinished = Some(EarlyEnd::Interrupted);
+        self.ending.unfinished = Some(match unanswered {
+            Some(what) => EarlyEnd::Unanswered(what),
+            None => EarlyEnd::Interrupted,
+        });
         Exit::Signal(signal.into())
+    }
+
+    /// What the broker has not answered since the run began: subscribing or unsubscribing.
+    fn unanswered(&self) -> Option<String> {
+        let is_first = self.subscriptions.unanswered > 0;
+        let pending = self.client.session().pending_subscribe().filter(|_| is_first)?;
+        Some(pending.to_string())
     }
 
     /// The end, if the command of the command line has failed.

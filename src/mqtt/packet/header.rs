@@ -1,5 +1,5 @@
-//! Reads and writes the fixed header (§2.1): packet type, flags and remaining length. It is checked
-//! before the rest of the packet has arrived.
+//! Reads and writes the fixed header (§2.1): packet type, flags and remaining length. It is
+//! checked before the rest of the packet has arrived.
 
 use std::fmt;
 
@@ -162,8 +162,7 @@ fn bounded(length: usize) -> Result<(), Malformed> {
     Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
 }
 
-/// The type of a packet whose flags are valid (§2.1.3). MQTT 3.1 allows DUP where later versions
-/// require the flags 0010 (3.1 §2.1).
+/// The type of a packet whose flags are valid (§2.1.3).
 fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
     let value = first >> 4;
     let packet = PacketType::from_bits(value)
@@ -174,12 +173,19 @@ fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
     }
     let flags = first & 0x0F;
     let fixed = packet.fixed_flags();
-    let again = version == Version::V3_1 && fixed != 0 && flags == fixed | 0b1000;
-    if flags == fixed || again {
+    if flags == fixed || (version == Version::V3_1 && may_have_unused(packet, flags)) {
         Ok(packet)
     } else {
         Err(Malformed::FixedHeaderFlags { packet, flags })
     }
+}
+
+/// Whether these flags of a packet mean the same as its fixed ones in MQTT 3.1, which says of the
+/// others that they are not used (3.1 §3): only the QoS is, and only where an answer is awaited.
+/// Those of CONNECT come before the version is known.
+fn may_have_unused(packet: PacketType, flags: u8) -> bool {
+    let used = if packet.fixed_flags() == 0 { 0 } else { 0b0110 };
+    packet != PacketType::Connect && flags & used == packet.fixed_flags()
 }
 
 /// Appends the fixed header (§2.1): type and flags, then the remaining length.

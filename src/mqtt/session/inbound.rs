@@ -153,9 +153,13 @@ impl InboundMessages {
                 Acceptance::Pending
             });
         }
+        // It occupies no identifier more than before.
+        if self.due.len() >= quota.taken {
+            return Err(Violation::ReceiveMaximumExceeded);
+        }
         let since = receipt.map_or(0, |receipt| receipt.since);
         self.delivered += 1;
-        self.add_due(self.delivered, packet_id, (QoS::ExactlyOnce, mark), quota)?;
+        self.insert_due(self.delivered, packet_id, (QoS::ExactlyOnce, mark));
         if let Some(receipt) = self.receipts.get_mut(&packet_id) {
             receipt.since = since;
         }
@@ -227,6 +231,12 @@ impl InboundMessages {
             }
             self.deviation = Some(Deviation::ReceiveMaximumExceeded);
         }
+        self.insert_due(number, packet_id, (qos, mark));
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn insert_due(&mut self, number: u64, packet_id: PacketId, (qos, mark): (QoS, MessageMark)) {
         self.due.push_back(DueAcknowledgement { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
             let connection = self.connection;
@@ -236,7 +246,6 @@ impl InboundMessages {
             self.done -= usize::from(old.as_ref().is_some_and(|old| old.is_done));
             self.here += usize::from(old.is_none_or(|old| old.connection != connection));
         }
-        Ok(())
     }
 
     /// The next acknowledgement that is due once the caller has finished with all messages up to

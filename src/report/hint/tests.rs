@@ -26,7 +26,8 @@ fn hint_of(error: client::Error) -> Option<String> {
 /// The same for a connection to this address.
 fn hint_at(url: &str, error: client::Error) -> Option<String> {
     let (doing, endpoint) = ("connecting to".to_owned(), Endpoint::parse(url).unwrap());
-    let at = AtServer { doing, endpoint, has_server_name: false };
+    let flags = FlagPlace::CommandLine;
+    let at = AtServer { doing, endpoint, has_server_name: false, flags };
     of(&anyhow::Error::new(error).context(at)).map(Cow::into_owned)
 }
 
@@ -189,10 +190,10 @@ fn connections_that_the_server_ends() {
     let closed = |code| WebSocketError::Closed { code: Some(code), reason: String::new() };
     let garbled =
         |look| WebSocketError::Garbled { words: "reserved bits".to_owned(), sent: None, look };
-    let spoilt = "the frames may be compressed without agreement, or changed by a proxy on the way: \
-                  -dd shows them";
-    let breach = "the broker takes what it was sent for a breach of the protocol: it may forbid the \
-                  topic or filter, its QoS or size";
+    let spoilt = "the frames may be compressed without agreement, or changed by a proxy on the \
+                  way: -dd shows them";
+    let breach = "the broker takes what it was sent for a breach of the protocol: it may forbid \
+                  the topic or filter, its QoS or size";
     let table = [
         (closed(1000), ""),
         (closed(1002), breach),
@@ -461,4 +462,27 @@ fn after_wait_the_hint_asks_for_more_of_it() {
         (after_wait(3), "try again later, or with a longer --wait"),
         (after_wait(4), "check -u and -P"),
     ]);
+}
+
+#[test]
+fn flags_for_the_target_of_a_mirror_stand_in_its_profile() {
+    let hint = |code: u8| {
+        let connack = ConnAck {
+            session_present: false,
+            code: ReasonCode(code),
+            properties: Properties::default(),
+        };
+        let error = client::Error::Refused {
+            connack: Box::new(connack),
+            version: Version::V5,
+            needed_by: None,
+        };
+        let (doing, flags) = ("mirroring to".to_owned(), FlagPlace::TargetProfile);
+        let endpoint = Endpoint::parse("ws://b/").unwrap();
+        let at = AtServer { doing, endpoint, has_server_name: false, flags };
+        of(&anyhow::Error::new(error).context(at)).map(Cow::into_owned)
+    };
+    let place = " (for --to they stand in its URL and in --to-profile)";
+    assert_eq!(hint(0x87), Some(format!("check -u and -P{place}")));
+    assert_eq!(hint(0x88), Some("try again later, or with --wait".to_owned()));
 }

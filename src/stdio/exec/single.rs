@@ -7,11 +7,13 @@ use std::process::{ChildStdout, Command};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid,
 };
+
+use super::group;
 
 /// How long a command may take to end after a signal, before it is killed.
 const TIME_TO_END: Duration = Duration::from_secs(3);
@@ -19,6 +21,9 @@ const TIME_TO_END: Duration = Duration::from_secs(3);
 /// How long a command may go on before it is told to end: one that has just published what was
 /// waited for is about to end.
 const GRACE: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether all that a command has started has ended: no system tells.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The most that is said about a command that could not be run, in bytes.
 const LONGEST_REASON: u64 = 4096;
@@ -34,26 +39,13 @@ pub enum SingleEnd {
     NotRun(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SinglePhase {
-    /// Nothing has asked it to end.
-    Running,
-    /// It was told to end.
-    Ending,
-}
-
-#[derive(Debug)]
-struct SingleState {
-    phase: SinglePhase,
-    end: Option<SingleEnd>,
-}
-
 /// A command that was started. It is the leader of a process group of its own, and stays in the
 /// list of processes until we end, so that its number stands for its group and for nothing else.
 #[derive(Debug)]
 pub struct SingleCommand {
     leader: Pid,
-    state: Arc<Mutex<SingleState>>,
+    /// How it ended, if it has.
+    state: Arc<Mutex<Option<SingleEnd>>>,
     /// Is closed when the command has ended; taken when it is told to end.
     ended: Option<Receiver<()>>,
     /// Is closed when a command that was told to end has ended.
@@ -71,7 +63,7 @@ impl SingleCommand {
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let leader = leader.ok_or_else(|| io::Error::other("it has no process id"))?;
         let pipe = child.stdout.take();
-        let state = Arc::new(Mutex::new(SingleState { phase: SinglePhase::Running, end: None }));
+        let state = Arc::new(Mutex::new(None));
         let (sender, ended) = mpsc::channel();
         let shared = Arc::clone(&state);
         let body = move || {
@@ -90,7 +82,7 @@ impl SingleCommand {
 
     /// How it ended, if it has.
     pub fn end(&self) -> Option<SingleEnd> {
-        lock(&self.state).end.clone()
+        lock(&self.state).clone()
     }
 
     /// Sends this signal to the command and to all that it has started; after [`TIME_TO_END`] they
@@ -109,9 +101,9 @@ impl SingleCommand {
         let Some(ended) = self.ended.take() else { return };
         let (sender, over) = mpsc::channel();
         self.over = Some(over);
-        let (leader, state) = (self.leader, Arc::clone(&self.state));
+        let leader = self.leader;
         let body = move || {
-            end(leader, &ended, &state, grace, signal);
+            end(leader, &ended, grace, signal);
             drop(sender);
         };
         if thread::Builder::new().name("end".to_owned()).spawn(body).is_err() {
@@ -128,31 +120,33 @@ impl SingleCommand {
     }
 }
 
-/// Sends the signal to a command that does not end by itself within `grace`, and kills it if it
-/// does not end then.
-fn end(
-    leader: Pid,
-    ended: &Receiver<()>,
-    state: &Mutex<SingleState>,
-    grace: Duration,
-    signal: Signal,
-) {
-    let is_late = |limit| ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
-    if is_late(grace) {
-        lock(state).phase = SinglePhase::Ending;
-        let _ = kill_process_group(leader, signal);
-        if is_late(TIME_TO_END) {
-            let _ = kill_process_group(leader, Signal::KILL);
-            let _ = ended.recv();
-        }
-    } else {
-        // It has not been waited for, so its number still stands for its group.
-        let _ = kill_process_group(leader, signal);
+/// Sends the signal to a command, which may end by itself within `grace`, and to all that it has
+/// started, and kills what has not ended then. The command has not been waited for, so its number
+/// stands for its group.
+fn end(leader: Pid, ended: &Receiver<()>, grace: Duration, signal: Signal) {
+    let _ = ended.recv_timeout(grace);
+    let _ = kill_process_group(leader, signal);
+    let latest = Instant::now() + TIME_TO_END;
+    let is_late = ended.recv_timeout(TIME_TO_END) == Err(RecvTimeoutError::Timeout);
+    if is_late || group_outlives(leader, latest) {
+        let _ = kill_process_group(leader, Signal::KILL);
+        let _ = ended.recv();
     }
 }
 
+/// Waits for the end of a group; whether there is something of it at the latest.
+fn group_outlives(group: Pid, latest: Instant) -> bool {
+    while group::runs(group) {
+        if latest <= Instant::now() {
+            return true;
+        }
+        thread::sleep(PAUSE);
+    }
+    false
+}
+
 /// Waits for the end of the command.
-fn watch(leader: Pid, pipe: Option<ChildStdout>, state: &Mutex<SingleState>) {
+fn watch(leader: Pid, pipe: Option<ChildStdout>, state: &Mutex<Option<SingleEnd>>) {
     let reason = pipe.map(reason).unwrap_or_default();
     let status = loop {
         match waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -160,12 +154,8 @@ fn watch(leader: Pid, pipe: Option<ChildStdout>, state: &Mutex<SingleState>) {
             status => break status.ok().flatten(),
         }
     };
-    let mut state = lock(state);
-    if state.phase == SinglePhase::Ending {
-        // What it has started in the background may have ignored the signal.
-        let _ = kill_process_group(leader, Signal::KILL);
-    }
-    state.end = Some(if reason.is_empty() { described(status) } else { SingleEnd::NotRun(reason) });
+    let end = if reason.is_empty() { described(status) } else { SingleEnd::NotRun(reason) };
+    *lock(state) = Some(end);
 }
 
 /// Why the command could not be run; empty if it runs.
@@ -187,6 +177,6 @@ fn described(status: Option<WaitIdStatus>) -> SingleEnd {
     }
 }
 
-fn lock(state: &Mutex<SingleState>) -> MutexGuard<'_, SingleState> {
+fn lock(state: &Mutex<Option<SingleEnd>>) -> MutexGuard<'_, Option<SingleEnd>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -122,6 +122,8 @@ pub struct Request {
     pub method: String,
     /// Path and query as received.
     pub target: String,
+    /// Host and port of a target that is a whole URI (RFC 6455 §4.2.1).
+    pub authority: Option<String>,
     /// The second part of the version: 1 for HTTP/1.1.
     pub minor_version: u8,
     /// All headers, in order.
@@ -210,15 +212,28 @@ fn refuse_other_protocol(bytes: &[u8]) -> Result<Option<(Request, usize)>, Reque
 fn request_from(parsed: &httparse::Request<'_, '_>) -> Request {
     let headers = owned_headers(parsed.headers);
     let protocols = joined(&headers, "Sec-WebSocket-Protocol");
+    let (authority, target) = split_target(parsed.path.unwrap_or_default());
     Request {
         method: parsed.method.unwrap_or_default().to_owned(),
-        target: parsed.path.unwrap_or_default().to_owned(),
+        target,
+        authority,
         minor_version: parsed.version.unwrap_or_default(),
         key: joined(&headers, "Sec-WebSocket-Key"),
         version: joined(&headers, "Sec-WebSocket-Version"),
         protocols: protocols.iter().flat_map(|list| tokens(list)).map(str::to_owned).collect(),
         headers,
     }
+}
+
+/// The authority of a target that is a URI of HTTP, and its path and query.
+fn split_target(target: &str) -> (Option<String>, String) {
+    let is_http = |scheme: &str| ["http", "https"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
+    let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| is_http(scheme)) else {
+        return (None, target.to_owned());
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    (Some(authority.to_owned()), format!("{slash}{path}"))
 }
 
 #[cfg(test)]

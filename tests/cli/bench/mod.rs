@@ -6,6 +6,8 @@ mod cuts;
 mod faults;
 mod groups;
 mod loops;
+mod messages;
+mod parts;
 mod reports;
 mod retained;
 mod runs;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::front::{self, Deviation, Do, Request, Requests, Seen};
+use super::front::{self, Deviation, Do, Request, Requests, Seen, frame};
 use super::table::serve;
 use crate::support::program::{Outcome, Program};
 
@@ -45,6 +45,67 @@ fn upgrades_that_are_refused_at_times_are_a_warning() {
     assert!(observed.contains(words), "{outcome}");
     for name in ["ping", "empty-message", "client-close", "close-forms"] {
         assert_eq!(point(&report, name)["verdict"], "PASS", "{outcome}");
+    }
+}
+
+static FIRST: AtomicUsize = AtomicUsize::new(0);
+static FOURTH: AtomicUsize = AtomicUsize::new(0);
+
+/// The connection with this number is ended without an answer.
+fn mute(count: &AtomicUsize, number: usize) -> Request {
+    let is_it = count.fetch_add(1, Ordering::SeqCst) + 1 == number;
+    if is_it { Request::Mute } else { Request::Pass }
+}
+
+#[test]
+fn a_first_connection_that_is_cut_is_made_again() {
+    let (_serve, url) = serve();
+    let front = front::start(&url, || Box::new(Requests(|_| mute(&FIRST, 1))));
+    let outcome = Program::new(["check", &front, "--json"]).run();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let report = report(&outcome);
+    let offer = point(&report, "offer-mqtt");
+    assert_eq!(offer["verdict"], "WARN", "{outcome}");
+    let words = "flaky: once the upgrade got no answer, but ";
+    assert!(offer["observed"].as_str().unwrap().starts_with(words), "{outcome}");
+    assert_eq!(report["counts"]["unknown"], 0, "{outcome}");
+}
+
+#[test]
+fn a_connection_that_is_cut_once_is_one_flaky_point() {
+    let (_serve, url) = serve();
+    let front = front::start(&url, || Box::new(Requests(|_| mute(&FOURTH, 4))));
+    let only = "ping,empty-message,client-close,close-forms";
+    let outcome = Program::new(["check", &front, "--only", only, "--json"]).run();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let report = report(&outcome);
+    let points = only.split(',').map(|name| point(&report, name));
+    let found: Vec<Value> = points.filter(|point| point["verdict"] != "PASS").collect();
+    assert_eq!(found.len(), 1, "{outcome}");
+    assert_eq!(found[0]["verdict"], "WARN", "{outcome}");
+    let words = "flaky: 1 of 2: no connection: the upgrade got no answer, but ";
+    assert!(found[0]["observed"].as_str().unwrap().starts_with(words), "{outcome}");
+}
+
+/// Sends a Pong that answers nothing before each of its messages, as a server may (RFC 6455
+/// §5.5.3).
+struct Heartbeat;
+
+impl Deviation for Heartbeat {
+    fn server_frame(&mut self, _seen: &Seen) -> Vec<Do> {
+        vec![Do::ToClient(frame(0x8a, b"alive", false)), Do::Pass]
+    }
+}
+
+#[test]
+fn a_pong_that_answers_nothing_is_no_answer() {
+    let (_serve, url) = serve();
+    let front = front::start(&url, || Box::new(Heartbeat));
+    let only = "ping,ping-between-fragments,pong-unasked";
+    let outcome = Program::new(["check", &front, "--only", only, "--json"]).run();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    for name in only.split(',') {
+        assert_eq!(point(&report(&outcome), name)["verdict"], "PASS", "{outcome}");
     }
 }
 

@@ -85,12 +85,14 @@ fn it_gets_its_arguments_as_they_are() {
 /// They are meant for another broker, and the service manager for us.
 #[test]
 fn it_does_not_inherit_what_is_not_for_it() {
-    let text = "echo \"${MQTTWS_USERNAME-}${MQTTWS_PASSWORD-}${MQTTWS_CAFILE-}${NOTIFY_SOCKET-}\"; \
+    let text = "for name in MQTTWS_USERNAME MQTTWS_PASSWORD MQTTWS_CAFILE MQTTWS_PROFILE \
+                NOTIFY_SOCKET; do eval \"echo \\\"\\${$name-}\\\"\"; done | tr -d '\\n'; echo; \
                 case $MQTTWS_URL in ws://127.0.0.1:*) ;; *) exit 9 ;; esac; echo $OTHER";
     let program = Program::new(["serve", "--", "sh", "-c", text])
         .env("MQTTWS_USERNAME", "ann")
         .env("MQTTWS_PASSWORD", "s3cret")
         .env("MQTTWS_CAFILE", "/ca.pem")
+        .env("MQTTWS_PROFILE", "production")
         .env("MQTTWS_URL", "wss://broker.example/mqtt")
         .env("NOTIFY_SOCKET", "")
         .env("OTHER", "kept");
@@ -167,8 +169,8 @@ fn a_program_whose_file_is_gone_starts_its_command() {
     Program::new(words).run().expect(0, "ran\ngone\n", "");
 }
 
-/// No empty entry, which is the folder that one is in; and a folder whose name cannot stand there is
-/// left out.
+/// No empty entry, which is the folder that one is in; and a folder whose name cannot stand there
+/// is left out.
 #[test]
 fn mqttws_is_on_its_path() {
     let ours = std::path::Path::new(env!("CARGO_BIN_EXE_mqttws")).parent().unwrap();

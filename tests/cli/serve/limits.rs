@@ -46,7 +46,30 @@ fn what_is_lost_is_a_line_on_stderr() {
     }
     serve.wait_for_words("is delivered, but not retained");
     serve.signal("INT");
-    let line = "mqttws: warning: there is no room for more retained messages (see --limit): \"b\" is \
-                delivered, but not retained\n";
+    let line = "mqttws: warning: there is no room for more retained messages (see --limit): \"b\" \
+                is delivered, but not retained\n";
     serve.finish().expect(0, format!("{url}\n"), line);
+}
+
+/// Each message that is not retained, and each that is again, could be a line.
+#[test]
+fn a_flood_of_losses_is_counted() {
+    let (mut serve, url) = serve(&["retained-messages=1"]);
+    let record = |topic| format!("{{\"topic\":\"{topic}\",\"payload\":\"x\",\"retain\":true}}\n");
+    let records = [record("kept"), record("lost")].concat().repeat(1000);
+    let outcome =
+        Program::new(["pub", &url, "-V", "311", "-q", "1", "--json"]).stdin(records).run();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    serve.wait_for_words("there is no room for more retained messages");
+    serve.signal("INT");
+    let outcome = serve.finish();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let text = String::from_utf8_lossy(&outcome.stderr);
+    let lines: Vec<&str> = text.lines().collect();
+    // Ten, and a summary, for each ten seconds that it took.
+    assert!(lines.len() < 200, "{outcome}");
+    assert!(
+        lines.last().is_some_and(|line| line.contains(" more warnings; -d shows")),
+        "{outcome}"
+    );
 }

@@ -109,6 +109,36 @@ fn what_the_command_has_started_does_not_outlive_us() {
     }
 }
 
+/// Nor if it is the process between us and the command that is killed.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_command_has_started_does_not_outlive_the_process_between() {
+    for command in [
+        "",
+        "trap '' INT TERM HUP QUIT USR1;",
+        "sleep 999 &",
+        "(setsid sleep 999 &);",
+        "setsid sh -c '(sleep 999 &); sleep 999' & (sh -c 'kill -STOP $$; sleep 999' &);",
+    ] {
+        let script = format!("{command} kill -9 $PPID; while :; do sleep 999; done");
+        // It waits for the last process that has its stdout.
+        Program::new(["serve", "--", "sh", "-c", &script]).run().expect(137, "", "");
+    }
+}
+
+/// What a shell has started that then became mqttws is not the command's.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_was_there_before_us_goes_on() {
+    let folder = Folder::new();
+    let fifo = folder.path().join("fifo").display().to_string();
+    let served = "exec \"$1\" serve -- sh -c 'kill -9 $PPID; sleep 999'";
+    let script = format!("(read line < \"$0\"; echo went on) & {served}");
+    let text = "mkfifo \"$1\"; sh -c \"$2\" \"$1\" \"$0\"; echo $?; echo line > \"$1\"";
+    let words = ["-c", text, env!("CARGO_BIN_EXE_mqttws"), &fifo, &script];
+    Program::of("sh", words).run().expect(0, "137\nwent on\n", "");
+}
+
 /// Where the command ends first, what it has left behind goes on.
 #[test]
 fn what_the_command_leaves_behind_goes_on() {

@@ -20,6 +20,10 @@ pub enum Wrong {
     Nothing,
     /// It is not passed on.
     Lost(usize),
+    /// None is passed on.
+    AllLost,
+    /// None is passed on but each that has a multiple of this number.
+    AllLostBut(usize),
     /// It is passed on twice; the second with this bit in its first byte (DUP).
     Doubled(usize, u8),
     /// It is passed on after so many others.
@@ -297,6 +301,8 @@ impl State {
         let mut changed = message.clone();
         match self.wrong {
             Wrong::Lost(wrong) if wrong == number => return,
+            Wrong::AllLost => return,
+            Wrong::AllLostBut(passed) if !number.is_multiple_of(passed) => return,
             Wrong::Late(wrong, others) if wrong == number => {
                 // It counts itself, too.
                 return self.late.push((id, changed, others + 1));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::limits::{Limit, Limits};
+use crate::broker::memory::MemoryLevel;
 
 /// A client whose CONNECT has this property.
 fn client_with(world: &mut World, id: PropertyId, value: u32) -> ConnectionId {
@@ -48,6 +49,38 @@ fn each_refusal_says_why() {
     assert_eq!(world.notes.last().unwrap(), "\"id\": a packet that only servers send");
 }
 
+#[test]
+fn a_full_queue_is_told_to_publishers() {
+    let mut world = World::within(Limits::default().with(Limit::QueueMessages, 1));
+    let (away, _) = world.join(persistent(Version::V3_1_1, "away"));
+    world.subscribe(away, subscription("q", QoS::AtLeastOnce));
+    world.lose(away);
+    let id = world.client(Version::V5, "id");
+    for qos in [QoS::AtLeastOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        world.send(id, Packet::Publish(publish("q", "x", qos)));
+    }
+    assert_eq!(world.reasons, ["the queue of a subscriber is full"; 2]);
+}
+
+/// A filter may be as long as a string can be; with a sentence it is longer.
+#[test]
+fn a_long_filter_is_named_in_part() {
+    let mut world = world();
+    let id = world.client(Version::V5, "id");
+    let filter = TopicFilter::new("ä".repeat(32_767)).unwrap();
+    world.send(
+        id,
+        Packet::Subscribe(Subscribe {
+            packet_id: packet_id(1),
+            properties: Properties::default(),
+            subscriptions: vec![Subscription::new(filter, QoS::AtMostOnce)],
+        }),
+    );
+    let got = world.got(id);
+    assert!(matches!(&got[..], [Packet::SubAck(_)]), "{got:?}");
+    assert_eq!(world.reasons, ["ä".repeat(512)]);
+}
+
 /// `[MQTT-3.1.2-29]`
 #[test]
 fn a_client_that_asks_for_none_gets_them_at_the_ends_alone() {
@@ -92,6 +125,22 @@ fn connack_says_why_a_client_is_refused() {
         assert_eq!((answer.code, world.end(id)), (ReasonCode(code), Some(EndReason::Refused)));
         assert_eq!(world.reasons, [string]);
     }
+}
+
+/// What would have to be kept for it is not: its will, or its name.
+#[test]
+fn a_client_is_refused_where_there_is_no_memory_and_the_user_is_told() {
+    let mut world = World::new();
+    world.router.set_memory(MemoryLevel::Out);
+    let willing = Connect { will: Some(will("gone")), ..connect(Version::V5, "id") };
+    let long = connect(Version::V5, "x".repeat(257).leak());
+    for refused in [willing, long] {
+        let id = world.dial(refused);
+        assert_eq!(world.end(id), Some(EndReason::Refused));
+    }
+    assert_eq!(world.reasons, ["the broker has no memory left"; 2]);
+    let told = world.router.warnings();
+    assert!(told.len() == 1 && told[0].starts_with("the limit of memory is reached"), "{told:?}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{AddressSource, DialError, FailedAttempt as DialAttempt};
 use crate::transport::endpoint::Endpoint;
+use crate::transport::tls::{CertificateFault, Fingerprint, GivenPlaces, TlsError, Untrusted};
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{HttpResponse, Location, UpgradeError};
 

@@ -82,6 +82,53 @@ fn what_was_refused_is_not_sent_again() {
     }
 }
 
+/// Whether other authorities are waited for after a certificate for which none of these vouches.
+fn waits_for_authorities(asked: CredentialsAsked, places: GivenPlaces) -> bool {
+    let found = Untrusted { issuer: "i".to_owned(), fingerprint: Fingerprint::of(b""), places };
+    let fault = CertificateFault::UnknownIssuer(Some(found));
+    let mut world = World::online(asking(asked));
+    world.feed(fail(fin()));
+    world.late();
+    if asked != CredentialsAsked::Never {
+        world.feed(fetched(CredentialChange::Same));
+    }
+    world.feed(DIALLED);
+    let error = transport::Error::Tls(TlsError::Certificate(fault));
+    let actions = world.feed(fail(Error::Transport(error)));
+    let is_told = actions.iter().any(|line| line.ends_with("; looking for other authorities"));
+    assert_eq!(is_told, world.state() == "Backoff", "{actions:?}");
+    is_told
+}
+
+#[test]
+fn other_authorities_are_waited_for_where_a_file_gives_them() {
+    for asked in [CredentialsAsked::Authorities, CredentialsAsked::Again] {
+        assert!(waits_for_authorities(asked, GivenPlaces::File));
+        assert!(!waits_for_authorities(asked, GivenPlaces::None));
+    }
+    assert!(!waits_for_authorities(CredentialsAsked::Never, GivenPlaces::File));
+    let mut world = World::online(asking(CredentialsAsked::Authorities));
+    world.feed(fail(fin()));
+    world.late();
+    world.feed_all([fetched(CredentialChange::Same), DIALLED, fail(refused(5))]);
+    assert_eq!(world.state(), "Closed", "the credentials cannot change");
+}
+
+#[test]
+fn short_connections_may_be_those_of_short_credentials() {
+    let mut world = online();
+    for _ in 0..3 {
+        if world.state() == "Backoff" {
+            world.late();
+            let opened = [DIALLED, ConnectionInput::Opened, accept(SessionFound::Resumed)];
+            world.feed_all([fetched(CredentialChange::Other)].into_iter().chain(opened));
+        }
+        world.after(900).feed(fail(fin()));
+    }
+    let is_told = |line: &String| line.ends_with(", or the credentials end so soon");
+    assert!(world.actions.iter().any(is_told), "{:?}", world.actions);
+}
+
 #[test]
 fn others_are_tried_after_a_refusal() {
     let mut world = online();

@@ -144,6 +144,18 @@ fn ends_after_connack_are_explained_to_a_publisher() {
     assert_eq!(actions.last().map(String::as_str), Some(line));
 }
 
+#[test]
+fn no_cause_is_guessed_where_the_server_names_one() {
+    for (code, is_guessed) in [(0x80, true), (0x83, true), (0x8b, false), (0x89, false)] {
+        let mut world = World::online(policy());
+        for _ in 0..3 {
+            round(&mut world, None, disconnected(code), 10);
+        }
+        let is_guess = |line: &&String| line.contains("three connections in a row");
+        assert_eq!(world.actions.iter().any(|line| is_guess(&line)), is_guessed, "{code:#x}");
+    }
+}
+
 /// Whether an idle limit is suspected after connections that ended after these silences.
 fn idle(silences: &[u64]) -> usize {
     let mut world = World::online(policy());

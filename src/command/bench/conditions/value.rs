@@ -7,6 +7,7 @@ use super::{
 };
 use crate::command::bench::measure::{LatencyTimes, Quantile, precise};
 use crate::command::bench::results::Results;
+use crate::command::bench::verify::Verification;
 use crate::command::bench::words;
 
 /// How many there are.
@@ -31,7 +32,8 @@ fn counted(count: Count, results: &Results) -> Option<u64> {
     let Results { connections, messages, verified, .. } = results;
     let has_data = match count {
         Count::Lost | Count::Missed | Count::Duplicated | Count::Reordered | Count::Corrupted => {
-            verified.copies + messages.received + verified.corrupted > 0
+            let some = verified.copies + messages.received + verified.corrupted > 0;
+            some && verified.extent == Verification::Full
         }
         Count::Unsent | Count::Refused => messages.sent + messages.unsent + messages.refusals() > 0,
         Count::Failed | Count::Disconnected | Count::Connected => connections.wanted > 0,
@@ -131,7 +133,8 @@ pub fn measure(metric: Metric, results: &Results) -> Measured {
         Metric::Time(source, figure) => return time(times(source, results), figure),
         Metric::Count(count) => counted(count, results).map(|number| number as f64),
         Metric::LostShare => {
-            let copies = Some(verified.copies as f64).filter(|copies| *copies > 0.0);
+            let is_known = verified.extent == Verification::Full;
+            let copies = Some(verified.copies as f64).filter(|all| *all > 0.0 && is_known);
             copies.map(|copies| verified.lost as f64 / copies * 100.0)
         }
         Metric::Rate => (messages.expected > 0).then(|| messages.rate()),

@@ -9,6 +9,7 @@ use super::results::{
     ConnectionResults, ConnectionTimes, GeneratorResults, GroupResults, Latencies, LoadEnding,
     MessageResults, Results, Second, Verified,
 };
+use super::verify::Verification;
 
 /// How two results belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +148,9 @@ impl MessageResults {
 
 impl Verified {
     fn add(&mut self, other: &Self) {
+        if other.extent == Verification::None {
+            self.extent = Verification::None;
+        }
         self.copies += other.copies;
         self.lost += other.lost;
         self.duplicated += other.duplicated;

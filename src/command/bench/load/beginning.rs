@@ -19,11 +19,13 @@ impl<D: RunDisplay> Load<D> {
             let qos = self.context.load.messages.sub_qos;
             let filters = self.context.filters(id);
             let at = self.context.clock.number(now);
-            self.receiving.retained.subscribes(id, filters.len(), at);
+            let topics = self.context.topics_of_subscriber(id);
+            self.receiving.retained.subscribes(id, topics, at);
             for part in filters.chunks(FILTERS) {
                 let filters = part.iter().cloned();
                 let subscriptions = filters.map(|filter| Subscription::new(filter, qos)).collect();
-                fleet.subscribe(id, subscriptions, now);
+                let properties = self.context.load.messages.properties.subscribe.clone();
+                fleet.subscribe(id, subscriptions, properties, now);
             }
         }
     }
@@ -175,7 +177,7 @@ impl<D: RunDisplay> Load<D> {
                 | ConnectionState::Closed => true,
             };
             if plan.members(reader).any(is_member) {
-                for topic in plan.topics_of_reader(reader) {
+                for topic in self.context.topics_of_reader(reader) {
                     readers[topic] += 1;
                 }
             }

@@ -6,6 +6,7 @@ use super::team::TeamMember;
 use super::window::Window;
 use crate::command::bench::clock::RunClock;
 use crate::command::bench::config::LoadPlan;
+use crate::command::bench::interest::Interest;
 use crate::command::bench::payload::Payloads;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 
@@ -15,6 +16,8 @@ pub struct Context {
     pub load: LoadPlan,
     /// The topics by their number.
     pub topics: Vec<TopicName>,
+    /// What the readers get of them, if that is said by a filter.
+    pub interest: Option<Interest>,
     /// The payloads.
     pub payloads: Payloads,
     /// The clock of the times in them.
@@ -43,16 +46,49 @@ impl Context {
     pub fn filters(&self, subscriber: usize) -> Vec<TopicFilter> {
         let plan = &self.load.plan;
         let reader = plan.reader(subscriber);
-        let topics = plan.topics_of_reader(reader).into_iter();
-        let names = topics.map(|topic| match plan.groups {
-            Some(_) => {
-                let (run, name) = (self.payloads.run(), self.topics[topic].as_str());
-                format!("$share/b{run:08x}g{reader}/{name}")
-            }
-            None => self.topics[topic].as_str().to_owned(),
+        let names: Vec<String> = if let Some(interest) = &self.interest {
+            let filters = interest.filters(reader).into_iter();
+            filters.map(|filter| filter.as_str().to_owned()).collect()
+        } else {
+            let topics = plan.topics_of_reader(reader).into_iter();
+            topics.map(|topic| self.topics[topic].as_str().to_owned()).collect()
+        };
+        let names = names.into_iter().map(|name| match plan.groups {
+            Some(_) => format!("$share/b{:08x}g{reader}/{name}", self.payloads.run()),
+            None => name,
         });
         // A name of a topic is a filter, too.
         names.filter_map(|name| TopicFilter::new(name).ok()).collect()
+    }
+
+    /// Whether a reader gets a topic.
+    pub fn takes(&self, reader: usize, topic: usize) -> bool {
+        match &self.interest {
+            Some(interest) => interest.has(reader, topic),
+            None => self.load.plan.takes(reader, topic),
+        }
+    }
+
+    /// The topics that a reader gets.
+    pub fn topics_of_reader(&self, reader: usize) -> Vec<usize> {
+        let mut topics = self.load.plan.topics_of_reader(reader);
+        topics.retain(|topic| self.takes(reader, *topic));
+        topics
+    }
+
+    /// How many topics a subscriber gets, if anything is retained of them.
+    pub fn topics_of_subscriber(&self, subscriber: usize) -> usize {
+        if !self.load.messages.retain.is_set_before() {
+            return 0;
+        }
+        self.topics_of_reader(self.load.plan.reader(subscriber)).len()
+    }
+
+    /// The streams that a reader gets.
+    pub fn streams_of(&self, reader: usize) -> impl Iterator<Item = usize> + use<> {
+        let topics = self.topics_of_reader(reader);
+        let plan = self.load.plan;
+        topics.into_iter().flat_map(move |topic| plan.streams_of(topic))
     }
 
     /// The topic whose retained message has this number of a stream.

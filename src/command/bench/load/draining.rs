@@ -106,7 +106,7 @@ impl<D: RunDisplay> Load<D> {
             if !states().any(ConnectionState::is_there) {
                 self.receiving.leave(reader, &self.context);
             }
-            for (stream, _) in plan.pairs_of(reader) {
+            for stream in self.context.streams_of(reader) {
                 let excuses = excuses.get(&stream).map_or(&[][..], Vec::as_slice);
                 let all = sent.streams.get(stream).copied().unwrap_or_default();
                 self.judge_pair(reader, stream, all, excuses);
@@ -114,9 +114,12 @@ impl<D: RunDisplay> Load<D> {
         }
         self.judge_retained();
         self.results.groups = self.receiving.groups(&plan, share);
-        let came = self.receiving.distinct_in_window;
-        let never = self.results.messages.expected.saturating_sub(came);
-        self.results.latencies.delivery.add_never(never);
+        self.results.verified.extent = self.context.load.messages.verification;
+        if self.context.load.messages.have_heads() {
+            let came = self.receiving.distinct_in_window;
+            let never = self.results.messages.expected.saturating_sub(came);
+            self.results.latencies.delivery.add_never(never);
+        }
         self.judge_acknowledgements(sent);
         self.absences.finish(&mut self.results.disturbances);
     }
@@ -190,7 +193,7 @@ impl<D: RunDisplay> Load<D> {
         if self.context.load.messages.qos > QoS::AtMostOnce {
             latencies.acknowledgement.add_never(open as u64 + unsent);
         }
-        if self.context.has_readers() {
+        if self.context.has_readers() && self.context.load.messages.have_heads() {
             // What was not sent did not arrive either.
             latencies.delivery.add_never(unsent * copies.max(1));
         }

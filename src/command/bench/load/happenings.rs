@@ -25,12 +25,12 @@ impl<D: RunDisplay> Load<D> {
             second_received: &mut seconds.received,
         };
         let came = receiving.message(id, head, payload, context, &mut sink, at);
-        let Some(FirstCopy { publisher, intended }) = came else { return };
+        let Some(FirstCopy { publisher, intended, finished }) = came else { return };
         if context.load.messages.qos == QoS::AtMostOnce {
             if context.member.share.has_publisher(publisher) {
-                sending.arrived(publisher, 1, context, at);
+                sending.arrived(publisher, finished, context, at);
             } else if sending.has_window_of_qos_0() {
-                self.arrived_from_afar(publisher);
+                self.arrived_from_afar(publisher, finished);
             }
         }
         let Self { context, results, .. } = self;
@@ -124,7 +124,8 @@ impl<D: RunDisplay> Load<D> {
         if let Role::Subscriber(subscriber) = self.context.load.plan.role(id)
             && matches!(self.connecting.state(id), ConnectionState::Subscribing(_))
         {
-            self.receiving.retained.fails(subscriber, self.codes(id));
+            let topics = self.context.topics_of_subscriber(subscriber);
+            self.receiving.retained.fails(subscriber, topics);
         }
         self.connecting.not_made(id, cause, now, &mut self.results.connections);
     }

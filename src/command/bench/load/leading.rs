@@ -152,10 +152,10 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// A first copy of a message came whose publisher is in another loop.
-    pub(super) fn arrived_from_afar(&mut self, publisher: usize) {
+    pub(super) fn arrived_from_afar(&mut self, publisher: usize, copies: u64) {
         match self.chores.arrived.last_mut() {
-            Some((last, count)) if *last == publisher => *count += 1,
-            _ => self.chores.arrived.push((publisher, 1)),
+            Some((last, count)) if *last == publisher => *count += copies,
+            _ => self.chores.arrived.push((publisher, copies)),
         }
     }
 

@@ -13,6 +13,9 @@ use crate::command::bench::results::{LoadEnding, Second};
 /// to its turn. What the server does not take then stays unsent.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// How long a run of so many messages (`-C`) waits for a server that takes none of them, at least.
+const STUCK: Duration = Duration::from_secs(10);
+
 impl<D: RunDisplay> Load<D> {
     pub(super) fn send(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         let at = self.context.clock.number(now);
@@ -117,9 +120,17 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn has_sent_all(&self, at: u64) -> bool {
         let Window { start, end, .. } = self.context.window;
         if end == u64::MAX {
-            return self.sending.is_done();
+            return self.sending.is_done() || self.is_stuck(at);
         }
         at >= end && (at >= end + number(GRACE) || !self.sending.is_waiting(end, start))
+    }
+
+    /// Whether the server has taken nothing for so long that the number of messages is not waited
+    /// for any more.
+    fn is_stuck(&self, at: u64) -> bool {
+        let patience = number(STUCK.max(self.context.load.times.drain));
+        let since = self.sending.stuck_since();
+        since.is_some_and(|since| at >= since.max(self.receiving.latest) + patience)
     }
 
     /// Nothing more is sent.

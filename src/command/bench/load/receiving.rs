@@ -9,7 +9,7 @@ use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
 use crate::command::bench::results::{GroupResults, Latencies, MessageResults, Verified};
-use crate::command::bench::verify::{Arrived, Pair};
+use crate::command::bench::verify::{Arrived, Pair, Verification};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 
@@ -45,6 +45,8 @@ pub struct FirstCopy {
     pub publisher: usize,
     /// When it was due.
     pub intended: u64,
+    /// How many messages of its stream the reader does not wait for any more since it came.
+    pub finished: u64,
 }
 
 /// Where it is noted what came.
@@ -87,7 +89,11 @@ impl Receiving {
         let plan = &context.load.plan;
         // Each reader has as many as the others.
         let each = plan.pairs() / plan.readers().max(1);
-        let pairs = vec![Pair::default(); each * context.member.share.readers(plan.readers())];
+        let pairs = match context.load.messages.verification {
+            Verification::Full => each * context.member.share.readers(plan.readers()),
+            Verification::None => 0,
+        };
+        let pairs = vec![Pair::default(); pairs];
         let members = if plan.groups.is_some() { plan.subscribers } else { 0 };
         let retained = if context.load.messages.retain.is_set_before() {
             RetainedReads::new(plan)
@@ -115,17 +121,20 @@ impl Receiving {
         sink: &mut ReceivedSink<'_>,
         now: u64,
     ) -> Option<FirstCopy> {
+        if context.load.messages.verification == Verification::None {
+            self.latest = now;
+            return self.count(subscriber, payload, context, sink, now);
+        }
+        let stamp = context.payloads.read(payload);
+        if stamp == Err(PayloadFault::Foreign) {
+            // Nothing that is waited for.
+            sink.verified.foreign += 1;
+            return None;
+        }
         self.latest = now;
-        let stamp = match context.payloads.read(payload) {
-            Ok(stamp) => stamp,
-            Err(PayloadFault::Foreign) => {
-                sink.verified.foreign += 1;
-                return None;
-            }
-            Err(PayloadFault::Corrupted) => {
-                sink.verified.corrupted += 1;
-                return None;
-            }
+        let Ok(stamp) = stamp else {
+            sink.verified.corrupted += 1;
+            return None;
         };
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);
@@ -135,19 +144,22 @@ impl Receiving {
         }
         let is_known = stream < plan.streams() && {
             let (_, topic) = plan.stream(stream);
-            plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str()
+            context.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str()
         };
         if !is_known {
             sink.verified.corrupted += 1;
             return None;
         }
         let place = context.pair(reader, stream);
+        let pair = &mut self.pairs[place];
         if context.load.messages.qos > QoS::AtMostOnce {
-            let forgotten = self.pairs[place].forgotten_by(stamp.sequence);
+            let forgotten = pair.forgotten_by(stamp.sequence);
             let room = MOST_ABSENT - self.absent.len();
             self.absent.extend(forgotten.take(room).map(|number| (place, number)));
         }
-        let arrived = self.pairs[place].observe(stamp.sequence);
+        let before = pair.next();
+        let arrived = pair.observe(stamp.sequence);
+        let finished = pair.next() - before;
         if !is_first_copy(arrived, head, plan, sink.verified) {
             return None;
         }
@@ -155,7 +167,36 @@ impl Receiving {
             *count += 1;
         }
         self.first_copy(stamp, context, sink, now);
-        Some(FirstCopy { publisher: plan.stream(stream).0, intended: stamp.intended })
+        let (publisher, intended) = (plan.stream(stream).0, stamp.intended);
+        Some(FirstCopy { publisher, intended, finished })
+    }
+
+    /// Counts a message, whatever it is. The copies of all messages are alike then: a second one
+    /// counts as one that is missing.
+    fn count(
+        &mut self,
+        subscriber: usize,
+        payload: &[u8],
+        context: &Context,
+        sink: &mut ReceivedSink<'_>,
+        now: u64,
+    ) -> Option<FirstCopy> {
+        if let Some(count) = self.members.get_mut(subscriber) {
+            *count += 1;
+        }
+        let plan = &context.load.plan;
+        let stamp = context.payloads.glance(payload).filter(|stamp| {
+            (stamp.stream as usize) < plan.streams() && context.load.messages.have_heads()
+        });
+        if let Some(stamp) = stamp {
+            self.first_copy(stamp, context, sink, now);
+            let publisher = plan.stream(stamp.stream as usize).0;
+            return Some(FirstCopy { publisher, intended: stamp.intended, finished: 1 });
+        }
+        self.distinct += 1;
+        sink.messages.received += u64::from(context.window.holds(now));
+        *sink.second_received += 1;
+        None
     }
 
     /// Takes a will, which a filter of the user may match, and what was retained before.
@@ -174,7 +215,7 @@ impl Receiving {
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);
         let is_right =
-            plan.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str();
+            context.takes(reader, topic) && head.topic_or_empty() == context.topics[topic].as_str();
         if is_right {
             self.retained.came(subscriber, plan.topic_place(reader, topic), now);
         } else {
@@ -233,22 +274,25 @@ impl Receiving {
 
     /// A reader has lost its connections, and its session with them.
     pub fn leave(&mut self, reader: usize, context: &Context) {
-        for (stream, _) in context.load.plan.pairs_of(reader) {
-            self.pairs[context.pair(reader, stream)].leave();
+        for stream in context.streams_of(reader) {
+            if let Some(pair) = self.pairs.get_mut(context.pair(reader, stream)) {
+                pair.leave();
+            }
         }
         let plan = &context.load.plan;
-        let topics = plan.topics_of_reader(reader).into_iter();
+        let topics = context.topics_of_reader(reader).into_iter();
         self.retained.again(topics.map(|topic| plan.topic_place(reader, topic)));
     }
 
     /// Whether a message has come to a reader.
     pub fn has(&self, reader: usize, stream: usize, sequence: u64, context: &Context) -> bool {
         let place = context.pair(reader, stream);
-        self.pairs[place].has(sequence) && !self.absent.contains(&(place, sequence))
+        let pair = self.pairs.get(place);
+        pair.is_none_or(|pair| pair.has(sequence)) && !self.absent.contains(&(place, sequence))
     }
 
     /// How many messages of a stream are lost at a reader, and how many missed.
     pub fn judge(&self, place: usize, expected: u64) -> (u64, u64) {
-        self.pairs[place].judge(expected)
+        self.pairs.get(place).map_or((0, 0), |pair| pair.judge(expected))
     }
 }

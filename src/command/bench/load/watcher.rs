@@ -11,6 +11,7 @@ use super::{Load, RunDisplay};
 use crate::client::fleet::{Cause, Happening, ManyConnections};
 use crate::command::bench::payload::Stamp;
 use crate::mqtt::packet::{Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 
 /// How long wills are waited for after the last connection has ended: those that should not come.
@@ -94,7 +95,7 @@ impl<D: RunDisplay> Load<D> {
     fn watch(&self, fleet: &mut impl ManyConnections, now: Instant) -> WatcherStage {
         let Some(filter) = self.context.will_filter() else { return WatcherStage::Setting };
         let subscription = Subscription::new(filter, QoS::AtLeastOnce);
-        fleet.subscribe(self.watcher_id(), vec![subscription], now);
+        fleet.subscribe(self.watcher_id(), vec![subscription], Properties::default(), now);
         WatcherStage::Subscribing
     }
 

@@ -15,6 +15,7 @@ use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
 use crate::command::bench::server::BenchServer;
 use crate::command::bench::steps::StepOutcome;
+use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 
 /// The version of the form.
@@ -69,22 +70,29 @@ pub fn render(report: &BenchReport<'_>) -> String {
 
 fn plan(report: &BenchReport<'_>) -> String {
     let load = report.load;
+    let verification = match load.messages.verification {
+        Verification::Full => "full",
+        Verification::None => "none",
+    };
     let object = Object::new()
+        .text("verify", verification)
         .raw("publishers", load.plan.publishers)
         .raw("subscribers", load.plan.subscribers)
         .raw("idle", load.plan.idle)
         .raw("topics", load.plan.topics)
+        .maybe("filter", load.filter.as_deref().map(quoted))
         .maybe("share_groups", load.plan.groups)
         .raw("qos", load.messages.qos.bits())
         .raw("sub_qos", load.messages.sub_qos.bits())
-        .text("size", &load.messages.sizes.to_string());
+        .text("size", &load.messages.sizes.to_string())
+        .maybe("body", load.messages.body.as_ref().map(|body| quoted(&body.name)));
     let object = match load.pace {
         LoadPace::Open(offer) => object
             .text("loop", "open")
             .raw("rate", number(offer.rate))
             .text("arrival", if offer.arrival == ArrivalPattern::Even { "even" } else { "poisson" })
             .raw("tick", seconds(Duration::from_nanos(offer.tick)))
-            .raw("inflight", "null"),
+            .maybe("inflight", load.messages.window),
         LoadPace::Closed(limit) => object
             .text("loop", "closed")
             .raw("rate", "null")
@@ -176,16 +184,18 @@ fn messages(report: &BenchReport<'_>) -> String {
 
 fn verified(report: &BenchReport<'_>) -> String {
     let verified = &report.results.verified;
+    let is_known = report.load.messages.verification == Verification::Full;
+    let found = |count: u64| Some(count).filter(|_| is_known);
     Object::new()
         .raw("sent", verified.copies)
-        .raw("lost", verified.lost)
-        .raw("duplicated", verified.duplicated)
-        .raw("duplicated_with_dup", verified.duplicated_with_dup)
-        .raw("reordered", verified.reordered)
-        .raw("corrupted", verified.corrupted)
-        .raw("missed", verified.missed)
-        .raw("foreign", verified.foreign)
-        .raw("undecided", verified.undecided)
+        .maybe("lost", found(verified.lost))
+        .maybe("duplicated", found(verified.duplicated))
+        .maybe("duplicated_with_dup", found(verified.duplicated_with_dup))
+        .maybe("reordered", found(verified.reordered))
+        .maybe("corrupted", found(verified.corrupted))
+        .maybe("missed", found(verified.missed))
+        .maybe("foreign", found(verified.foreign))
+        .maybe("undecided", found(verified.undecided))
         .end()
 }
 

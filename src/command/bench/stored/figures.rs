@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::disturbances;
 use super::plan::qos;
 use super::value::StoredMember;
 use crate::client::fleet::Cause;
@@ -9,9 +10,10 @@ use crate::command::bench::conditions::Measured;
 use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::measure::{LatencyTimes, TimesSummary};
 use crate::command::bench::results::{
-    ConnectionResults, ConnectionTimes, DisturbanceResults, GeneratorResults, Latencies,
-    LoadEnding, MessageResults, Results, Second, Verified,
+    ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MessageResults,
+    Results, Second, Verified,
 };
+use crate::command::bench::verify::Verification;
 use crate::mqtt::reason::ReasonCode;
 
 /// How many seconds one entry of the series stands for at most.
@@ -37,9 +39,8 @@ pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
         series: series(&whole.get("series")?)?,
         held: held.zip(online),
         granted: connections.read("granted", qos)?,
-        // What groups got, and what was done to connections, is not put together.
-        groups: None,
-        disturbances: DisturbanceResults::default(),
+        groups: whole.read("groups", disturbances::groups)?,
+        disturbances: disturbances::disturbances(whole)?,
         ending: ending(whole)?,
     })
 }
@@ -84,7 +85,7 @@ fn connections(whole: &StoredMember<'_>) -> Result<ConnectionResults, String> {
     })
 }
 
-fn causes(member: &StoredMember<'_>) -> Result<BTreeMap<Cause, u64>, String> {
+pub(super) fn causes(member: &StoredMember<'_>) -> Result<BTreeMap<Cause, u64>, String> {
     let members = member.members()?;
     if members.len() > MOST_CAUSES {
         return Err(member.wrong("fewer causes"));
@@ -120,8 +121,14 @@ fn messages(messages: &StoredMember<'_>) -> Result<MessageResults, String> {
 }
 
 fn verified(verified: &StoredMember<'_>) -> Result<Verified, String> {
-    let count = |name: &str| verified.get(name)?.count();
+    let found = |name: &str| verified.read(name, StoredMember::count);
+    let extent = match found("lost")? {
+        Some(_) => Verification::Full,
+        None => Verification::None,
+    };
+    let count = |name: &str| Ok::<_, String>(found(name)?.unwrap_or_default());
     Ok(Verified {
+        extent,
         copies: count("sent")?,
         lost: count("lost")?,
         duplicated: count("duplicated")?,
@@ -145,7 +152,7 @@ fn latencies(whole: &StoredMember<'_>) -> Result<Latencies, String> {
 }
 
 /// Times; none where it is null.
-fn times(of: &StoredMember<'_>, name: &str) -> Result<LatencyTimes, String> {
+pub(super) fn times(of: &StoredMember<'_>, name: &str) -> Result<LatencyTimes, String> {
     let Some(member) = of.maybe(name)? else { return Ok(LatencyTimes::default()) };
     let buckets = member.get("histogram")?.elements()?.into_iter().map(|bucket| {
         match &bucket.elements()?[..] {

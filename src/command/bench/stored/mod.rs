@@ -2,6 +2,7 @@
 //! with. Whatever the file holds, it is read in bounded memory, and what is wrong is said in one
 //! line.
 
+mod disturbances;
 mod figures;
 mod plan;
 mod value;
@@ -47,8 +48,8 @@ pub struct StoredRun {
     pub invalid: Vec<String>,
     /// The figures of each run.
     pub runs: Vec<RunFigures>,
-    /// How many steps, cuts, stalls and kinds of churn it had.
-    pub specials: usize,
+    /// How many steps it had.
+    pub steps: usize,
 }
 
 /// Reads a report.
@@ -79,15 +80,8 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
         results: figures::results(&whole)?,
         invalid: invalid.collect::<Result<_, _>>()?,
         runs: runs.iter().map(figures::run).collect::<Result<_, _>>()?,
-        specials: specials(&whole)?,
+        steps: whole.get("steps")?.elements()?.len(),
     })
-}
-
-/// What cannot be put together.
-fn specials(whole: &StoredMember<'_>) -> Result<usize, String> {
-    let count = |name: &str| whole.get(name)?.elements().map(|all| all.len());
-    let churn = usize::from(whole.maybe("churn")?.is_some());
-    Ok(count("steps")? + count("cuts")? + count("stalls")? + churn)
 }
 
 fn run(member: &StoredMember<'_>) -> Result<u32, String> {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::value::StoredMember;
 use crate::command::bench::config::{
-    BenchAction, Comeback, LoadPace, LoadPlan, MessagePlan, RetainUse, SessionKeeping, TimePlan,
-    WindowLength,
+    BenchAction, BodyFile, Comeback, LoadPace, LoadPlan, MessagePlan, MessageProperties, RetainUse,
+    SessionKeeping, TimePlan, WindowLength,
 };
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
@@ -15,6 +17,7 @@ use crate::command::bench::payload::Sizes;
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::server::BenchServer;
+use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 
 /// The most connections of a kind, topics, and bytes of a payload.
@@ -25,6 +28,7 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
     let plan = whole.get("plan")?;
     let count = |name: &str| plan.get(name)?.up_to(MOST);
     let is_taken_by_all = plan.get("sub_all")?.truth()?;
+    let filter = plan.read("filter", |filter| filter.text().map(str::to_owned))?;
     let comes_back = plan.get("reconnect")?.truth()?;
     Ok(LoadPlan {
         plan: Plan {
@@ -33,15 +37,26 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
             idle: count("idle")?,
             topics: count("topics")?.max(1),
             groups: plan.read("share_groups", |groups| groups.up_to(MOST))?,
-            audience: if is_taken_by_all { Audience::Everyone } else { Audience::Shared },
+            audience: match &filter {
+                Some(_) => Audience::Filtered,
+                None if is_taken_by_all => Audience::Everyone,
+                None => Audience::Shared,
+            },
         },
         topic: String::new(),
+        filter,
         messages: MessagePlan {
             qos: qos(&plan.get("qos")?)?,
             sub_qos: qos(&plan.get("sub_qos")?)?,
             sizes: sizes(&plan.get("size")?)?,
-            // It changes nothing of what is compared.
+            verification: verification(&plan)?,
+            body: plan.read("body", |body| {
+                Ok(BodyFile { name: body.text()?.to_owned(), bytes: Bytes::new() })
+            })?,
+            // They change nothing of what is compared.
             retain: RetainUse::Nothing,
+            window: plan.read("inflight", StoredMember::count)?,
+            properties: MessageProperties::default(),
         },
         pace: pace(&plan)?,
         times: times(&plan)?,
@@ -51,7 +66,10 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
             0 => SessionKeeping::Connection,
             expiry => SessionKeeping::Kept(u32::try_from(expiry).unwrap_or(u32::MAX)),
         },
-        disturbances: Disturbances::default(),
+        disturbances: Disturbances {
+            churn: super::disturbances::churn_rate(whole)?,
+            ..Disturbances::default()
+        },
         seed: whole.get("seed")?.long()?,
         action: BenchAction::Run,
     })
@@ -80,6 +98,16 @@ fn sizes(member: &StoredMember<'_>) -> Result<Sizes, String> {
         weighted.collect::<Option<Vec<_>>>().map(Sizes::Weighted)
     };
     parsed().ok_or_else(|| member.wrong("sizes such as 256, 64..1024 or 64:90,1024:9"))
+}
+
+/// It was added later.
+fn verification(plan: &StoredMember<'_>) -> Result<Verification, String> {
+    let read = |verify: &StoredMember<'_>| match verify.text()? {
+        "full" => Ok(Verification::Full),
+        "none" => Ok(Verification::None),
+        _ => Err(verify.wrong("full or none")),
+    };
+    Ok(plan.read("verify", read)?.unwrap_or_default())
 }
 
 fn pace(plan: &StoredMember<'_>) -> Result<LoadPace, String> {

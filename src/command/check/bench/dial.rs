@@ -9,7 +9,7 @@ use super::{
 };
 use crate::command::check::connection::Link;
 use crate::command::check::connection::websocket::OurClose;
-use crate::command::check::finding::Verdict;
+use crate::command::check::finding::{Doubt, Verdict};
 use crate::command::check::journal::{Direction, ProtocolLayer};
 use crate::command::check::wire::Frame;
 use crate::exit::Exit;
@@ -100,7 +100,9 @@ impl Bench {
                 let words = "no end of the TLS handshake".to_owned();
                 Err(self.failed(Exit::TimedOut, words))
             }
-            (Err(_), None) => Err(self.failed(Exit::Tls, "the TLS handshake was cut".to_owned())),
+            (Err(_), None) => {
+                Err(self.failed_for_now(Exit::Tls, "the TLS handshake was cut".to_owned()))
+            }
         }
     }
 
@@ -115,12 +117,25 @@ impl Bench {
 
     fn unreached(&mut self, error: &DialError) -> Stop {
         let exit = if error.timed_out() { Exit::TimedOut } else { Exit::Unreached };
+        if error.is_reset() {
+            return self.failed_for_now(exit, error.to_string());
+        }
         self.failed(exit, error.to_string())
     }
 
     /// There is no connection, and why.
     pub fn failed(&mut self, exit: Exit, words: String) -> Stop {
-        self.failure = Some(Failure { exit, words: words.clone() });
+        self.unconnected(Failure { exit, words, doubt: Doubt::None })
+    }
+
+    /// The same where another try may end otherwise.
+    pub fn failed_for_now(&mut self, exit: Exit, words: String) -> Stop {
+        self.unconnected(Failure { exit, words, doubt: Doubt::Network })
+    }
+
+    fn unconnected(&mut self, failure: Failure) -> Stop {
+        let words = failure.words.clone();
+        self.failure = Some(failure);
         Stop::NoConnection(words)
     }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::Link;
-use super::finding::{Finding, StepResult, Stop};
+use super::finding::{Doubt, Finding, StepResult, Stop};
 use super::journal::Journal;
 use super::points::Point;
 use crate::exit::Exit;
@@ -60,6 +60,8 @@ pub struct Failure {
     pub exit: Exit,
     /// The reason in words.
     pub words: String,
+    /// Whether another try may end otherwise.
+    pub doubt: Doubt,
 }
 
 /// The bench.

@@ -162,7 +162,12 @@ impl Bench {
         if request.is_plain() {
             self.note_turned_away(&answer, &words);
         }
-        Err(self.failed(Exit::Upgrade, words))
+        let is_for_now = matches!(answer, Answer::Ended(_)) || answer.is_passing();
+        Err(if is_for_now {
+            self.failed_for_now(Exit::Upgrade, words)
+        } else {
+            self.failed(Exit::Upgrade, words)
+        })
     }
 
     /// A server that took such a request before, and refuses it while no other connection of the

@@ -20,22 +20,18 @@ fn limit_words(turned_away: &TurnedAway) -> String {
 }
 
 impl Runner<'_> {
-    /// Asks once. Where the server begins to refuse connections, the run waits once, and asks
-    /// again; it stops if that does not help.
-    pub(super) fn attempt_unless_limited(
+    /// Asks again where the server begins to refuse connections: the run waits once, and stops if
+    /// that does not help.
+    pub(super) fn ask_after_rest(
         &mut self,
         task: Task,
         probe: fn(&mut Bench) -> Probed,
     ) -> Finding {
-        let first = self.attempt(task, probe);
-        if !self.is_turned_away(task) {
-            return first;
-        }
         if matches!(self.limit, RateLimit::NotSeen) {
             self.limit = RateLimit::Rested;
             self.leave(task);
-            if self.bench.idle(REST).is_err() {
-                return first;
+            if let Err(stop) = self.bench.idle(REST) {
+                return stop.finding();
             }
             let again = self.attempt(task, probe);
             if !self.is_turned_away(task) {
@@ -49,7 +45,7 @@ impl Runner<'_> {
 
     /// Whether a connection was refused that was taken before. A mute end may also be the end of
     /// the server where broken bytes were sent: still-alive judges that.
-    fn is_turned_away(&self, task: Task) -> bool {
+    pub(super) fn is_turned_away(&self, task: Task) -> bool {
         let is_harmless = task.point.harm == Harm::None;
         let turned_away = self.bench.asked.turned_away.as_ref();
         turned_away.is_some_and(|how| is_harmless || matches!(how, TurnedAway::Answered(_)))

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::tasks::Task;
-use super::{LONGEST_RUN, RateLimit, Runner};
+use super::{RateLimit, Runner};
 use crate::command::check::bench::Spoken;
 use crate::command::check::finding::Finding;
 use crate::command::check::points::{Need, Way};
@@ -13,7 +13,7 @@ use crate::transport::endpoint::Scheme;
 impl Runner<'_> {
     /// Whether the run has had its time.
     fn is_over(&self) -> bool {
-        self.until.is_some_and(|until| until <= Instant::now())
+        self.until <= Instant::now()
     }
 
     /// Why nothing more can be asked of the server.
@@ -35,7 +35,7 @@ impl Runner<'_> {
             return Some(Finding::unknown(words));
         }
         if self.is_over() && point.way != Way::Observed {
-            let longest = (bench.target.timeout * LONGEST_RUN).as_secs_f64();
+            let longest = self.longest.as_secs_f64();
             return Some(Finding::unknown(format!(
                 "not asked: {longest} s are over, the server is slow or silent; --only GROUP or a \
                  longer --timeout asks it"

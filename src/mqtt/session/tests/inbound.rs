@@ -368,3 +368,23 @@ fn what_a_lost_session_held_is_not_waited_for() {
     ends.session.acknowledge_up_to(1);
     assert_eq!(ends.session.unreleased(), 0, "DISCONNECT ends the session");
 }
+
+/// mosquitto 2.0 where more than 65,535 messages wait: all identifiers are in use, and it goes on.
+#[test]
+fn messages_come_when_every_identifier_is_in_use() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let mut client = Client::online(config(version));
+        let mut came = 0;
+        for number in 1..=2 {
+            for first in (1..=u16::MAX).step_by(1000) {
+                let last = first.saturating_add(999);
+                let packets: Vec<Packet> =
+                    (first..=last).map(|id| from_server(EXACTLY, id, false, number)).collect();
+                came += client.feed(&packets).len();
+                client.session.acknowledge_up_to(came as u64);
+                client.sent();
+            }
+        }
+        assert_eq!(came, 2 * usize::from(u16::MAX), "MQTT {version}");
+    }
+}

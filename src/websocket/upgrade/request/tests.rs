@@ -15,7 +15,8 @@ fn the_request_is_what_servers_expect() {
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "GET /a?b=c HTTP/1.1\r\nHost: [::1]:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt, x\r\n\
+         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: mqtt, x\r\n\
          User-Agent: mqttws/{version}\r\nAuthorization: Basic c2VjcmV0\r\nX-A: 1\r\n\r\n"
     );
     assert_eq!(first.request, expected);
@@ -52,14 +53,17 @@ fn headers_cannot_break_the_head_apart() {
 
 #[test]
 fn secrets_are_masked_in_heads() {
-    let head = "GET / HTTP/1.1\r\nCookie: a\r\nproxy-authorization: b\r\nX-Api-Key: c\r\nSec-WebSocket-Key: d\r\n\r\n";
-    let shown = "GET / HTTP/1.1\r\nCookie: ***\r\nproxy-authorization: ***\r\nX-Api-Key: ***\r\nSec-WebSocket-Key: d\r\n\r\n";
+    let head = "GET / HTTP/1.1\r\nCookie: a\r\nproxy-authorization: b\r\nX-Api-Key: c\r\n\
+                Sec-WebSocket-Key: d\r\n\r\n";
+    let shown = "GET / HTTP/1.1\r\nCookie: ***\r\nproxy-authorization: ***\r\n\
+                 X-Api-Key: ***\r\nSec-WebSocket-Key: d\r\n\r\n";
     assert_eq!(masked(head), shown);
 }
 
 #[test]
 fn a_server_reads_requests() {
-    let text = "GET /mqtt?x HTTP/1.1\r\nHost: h\r\nupgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+    let text = "GET /mqtt?x HTTP/1.1\r\nHost: h\r\nupgrade: WebSocket\r\n\
+                Connection: keep-alive, Upgrade\r\n\
                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
                 Sec-WebSocket-Protocol: mqttv3.1,mqtt\r\nSec-WebSocket-Protocol: x\r\n\r\n";
     for cut in 0..text.len() {
@@ -74,6 +78,24 @@ fn a_server_reads_requests() {
     assert_eq!(request.protocols, ["mqttv3.1", "mqtt", "x"]);
     assert_eq!(request.header("HOST").as_deref(), Some("h"));
     assert_eq!(request.header("Origin"), None);
+}
+
+#[test]
+fn a_target_may_be_a_whole_uri() {
+    for (target, authority, path) in [
+        ("/mqtt?a=http://b", None, "/mqtt?a=http://b"),
+        ("http://127.0.0.1:80/mqtt?x=/", Some("127.0.0.1:80"), "/mqtt?x=/"),
+        ("HTTPS://h/", Some("h"), "/"),
+        ("http://h?x=/", Some("h"), "/?x=/"),
+        ("http://h", Some("h"), "/"),
+        ("ftp://h/mqtt", None, "ftp://h/mqtt"),
+        ("*", None, "*"),
+    ] {
+        let head = format!("GET {target} HTTP/1.1\r\n\r\n");
+        let (request, _) = parse_request(head.as_bytes()).unwrap().unwrap();
+        let read = (request.authority.as_deref(), request.target.as_str());
+        assert_eq!(read, (authority, path), "{target}");
+    }
 }
 
 #[test]

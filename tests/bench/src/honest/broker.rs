@@ -222,6 +222,11 @@ impl House {
                         self.guests.get_mut(&id).and_then(|guest| guest.inbound.packet())
                     {
                         self.packet(id, first, &body)?;
+                        if let Script::Work(_) = self.script {
+                            // The next message waits until this one has left.
+                            self.release();
+                            self.write();
+                        }
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),

@@ -1,10 +1,19 @@
 //! A run of `mqttws bench`, and what it says of itself.
 
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use serde_json::Value;
 
 use crate::Failure;
+
+/// A run that takes longer has failed.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A run that has begun.
 pub struct Running(Child);
@@ -25,9 +34,18 @@ impl Running {
         self.0.id()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, which is bound to come.
     pub fn finish(self) -> Result<Outcome, Failure> {
+        let pid = Pid::from_raw(i32::try_from(self.id())?);
+        let (done, ended) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                // It may have ended this very moment.
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        });
         let output = self.0.wait_with_output()?;
+        drop(done);
         let object = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
         Ok(Outcome { output: Some(output), object })
     }

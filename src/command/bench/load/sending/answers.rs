@@ -31,11 +31,17 @@ impl LoadSending {
         }
     }
 
-    /// Copies of messages came to their readers (QoS 0): the window has room again.
-    pub fn arrived(&mut self, publisher: usize, count: u64, context: &Context, now: u64) {
+    /// Copies of so many messages came to a reader (QoS 0), or will not come any more, as a later
+    /// one has come: the window has room again.
+    pub fn arrived(&mut self, publisher: usize, copies: u64, context: &Context, now: u64) {
         let of = &mut self.publishers[publisher];
-        of.arrived += count;
+        of.arrived += copies;
         of.progress = now;
+        if of.written_off > 0 {
+            // What was written off may come all the same.
+            let arrived = context.messages_of(publisher, of.arrived);
+            of.written_off = of.written_off.min(of.sent.saturating_sub(arrived));
+        }
         if of.wait == WaitReason::Window {
             self.unblock(publisher, context, now);
         }

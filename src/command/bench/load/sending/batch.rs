@@ -95,9 +95,9 @@ impl LoadSending {
         let payload = self.buffer.split().freeze();
         let qos = context.load.messages.qos;
         let retain = context.load.messages.retain.is_flagged();
-        let head =
-            Publish { qos, retain, ..Publish::new(context.topics[batch.topic].clone(), payload) };
-        let head = Rc::new(head);
+        let properties = context.load.messages.properties.publish.clone();
+        let plain = Publish::new(context.topics[batch.topic].clone(), payload);
+        let head = Rc::new(Publish { qos, retain, properties, ..plain });
         let token = context.token_of(self.publishers[publisher].sent);
         let mut ranges = batch.payloads.iter();
         let fits = |longest: usize, range: &Range<usize>| range.len() <= longest;
@@ -105,14 +105,14 @@ impl LoadSending {
             ranges.next().filter(|range| fits(longest, range)).cloned()
         });
         if sent == 0 && fleet.can_publish(id, qos) {
-            // Larger than a run takes.
-            let payload = head.payload.slice(batch.payloads[0].clone());
-            let message = Publish { payload, ..Publish::clone(&head) };
-            if fleet.publish(id, message, token).is_err() {
-                self.skip_too_large(publisher, sink);
-                return 1;
+            // Larger than a run takes, or with an alias for the topic.
+            match singly(fleet, id, &head, &batch.payloads, token) {
+                0 => {
+                    self.skip_too_large(publisher, sink);
+                    return 1;
+                }
+                some => sent = some,
             }
-            sent = 1;
         }
         let sent = usize::try_from(sent).unwrap_or(0);
         for time in &batch.times[..sent] {
@@ -121,7 +121,7 @@ impl LoadSending {
         sent
     }
 
-    /// The next message is larger than the server takes.
+    /// The next message cannot be sent: in general it is larger than the server takes.
     pub(super) fn skip_too_large(&mut self, publisher: usize, sink: &mut SentSink<'_>) {
         let of = &mut self.publishers[publisher];
         of.sent += 1;
@@ -165,4 +165,26 @@ impl LoadSending {
             of.first = of.sent;
         }
     }
+}
+
+/// Publishes messages one by one, up to the first that cannot be sent; returns how many.
+fn singly(
+    fleet: &mut impl ManyConnections,
+    id: usize,
+    head: &Rc<Publish>,
+    payloads: &[Range<usize>],
+    token: u64,
+) -> u64 {
+    let mut sent = 0;
+    for range in payloads {
+        let payload = head.payload.slice(range.clone());
+        let message = Publish { payload, ..Publish::clone(head) };
+        let is_sent =
+            fleet.can_publish(id, head.qos) && fleet.publish(id, message, token + sent).is_ok();
+        if !is_sent {
+            break;
+        }
+        sent += 1;
+    }
+    sent
 }

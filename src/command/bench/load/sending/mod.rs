@@ -183,6 +183,13 @@ impl LoadSending {
         self.publishers.iter().filter(cannot).map(|of| of.unsent(end)).sum()
     }
 
+    /// Since when nothing can be sent: whoever has something left waits for the server.
+    pub fn stuck_since(&self) -> Option<u64> {
+        let left = || self.publishers.iter().filter(|of| of.wait != WaitReason::Done);
+        let is_stuck = !left().any(LoadPublisher::waits_for_us);
+        left().map(|of| of.since).max().filter(|_| is_stuck)
+    }
+
     /// A publisher will not be online again.
     pub fn give_up(&mut self, publisher: usize) {
         self.publishers[publisher].wait = WaitReason::Done;
@@ -275,10 +282,7 @@ impl LoadSending {
     /// How many messages the window of a publisher has room for.
     fn room(&self, publisher: usize, context: &Context) -> u64 {
         let of = &self.publishers[publisher];
-        let limit = match context.load.pace {
-            LoadPace::Closed(Some(limit)) => limit,
-            LoadPace::Closed(None) | LoadPace::Open(_) => return u64::MAX,
-        };
+        let Some(limit) = window(&context.load) else { return u64::MAX };
         if context.load.messages.qos > QoS::AtMostOnce {
             return limit.saturating_sub(of.open);
         }
@@ -322,7 +326,13 @@ fn refusal(fleet: &mut impl ManyConnections, id: usize, qos: QoS) -> WaitReason 
 
 /// Whether the messages that have not arrived limit what is sent.
 fn has_window_of_qos_0(load: &LoadPlan) -> bool {
-    load.messages.qos == QoS::AtMostOnce
-        && load.plan.subscribers > 0
-        && matches!(load.pace, LoadPace::Closed(Some(_)))
+    load.messages.qos == QoS::AtMostOnce && load.plan.subscribers > 0 && window(load).is_some()
+}
+
+/// How many messages of a publisher may be unfinished, if that is limited.
+fn window(load: &LoadPlan) -> Option<u64> {
+    match load.pace {
+        LoadPace::Closed(limit) => limit,
+        LoadPace::Open(_) => load.messages.window,
+    }
 }

@@ -38,7 +38,7 @@ pub struct LoadPublisher {
     pub first: u64,
     /// How many of them are not finished.
     pub open: u64,
-    /// How many copies of its messages came (QoS 0, closed loop).
+    /// How many copies of its messages came, or will not come any more (QoS 0).
     pub arrived: u64,
     /// When the latest came, in nanoseconds.
     pub progress: u64,

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::rules::{Change, Treatment};
+use super::rules::{Change, Rules, Treatment};
 use super::server::Server;
 use super::{is, millis, world};
+use crate::client::fleet::Cause;
+use crate::command::bench::config::WindowLength;
 use crate::command::bench::results::LoadEnding;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
 
 /// Number 11,990 of 12,000 comes after this time, at 1,000 a second.
 fn delayed(delay: Duration) -> Server {
@@ -37,6 +40,48 @@ fn what_is_double_is_waited_for_only_for_a_moment() {
         let outcome = world::run(&world::open(1000.0, 1, QoS::AtMostOnce), Server::treating(treat));
         assert_eq!(outcome.results().verified.duplicated, expected, "after {delay} ms");
     }
+}
+
+#[test]
+fn a_server_that_is_gone_or_takes_nothing_more_ends_a_run_of_so_many_messages() {
+    let unanswered = |number| {
+        let answer = (number < 100).then_some((millis(1), ReasonCode::SUCCESS));
+        Treatment { answer, ..Treatment::after(millis(1)) }
+    };
+    let gone = || Rules {
+        connect: Box::new(|tries| if tries < 2 { Ok(millis(1)) } else { Err(Cause::TcpRefused) }),
+        // The publisher, after a tenth of a second.
+        loses: Some((millis(100), 1)),
+        ..Rules::default()
+    };
+    let stuck = || Rules { treat: Box::new(unanswered), receive_maximum: 20, ..Rules::default() };
+    let congested = || Rules {
+        stall: Some((millis(100), Duration::from_secs(100_000))),
+        socket: 20,
+        ..Rules::default()
+    };
+    let rules: [(&str, Rules); 3] =
+        [("gone", gone()), ("stuck", stuck()), ("congested", congested())];
+    for (name, rules) in rules {
+        let mut plan = world::open(1000.0, 1, QoS::AtLeastOnce);
+        (plan.times.length, plan.times.warmup) = (WindowLength::Count(1000), millis(0));
+        let outcome = world::run(&plan, Server::new(rules));
+        let messages = &outcome.results().messages;
+        assert!((95..=125).contains(&outcome.server.came), "{name}: {}", outcome.server.came);
+        assert_eq!(messages.unsent, 1000 - outcome.server.came, "{name}");
+        let window = messages.window.as_secs_f64();
+        assert!((10.0..12.0).contains(&window), "{name}: {window}");
+        assert!(outcome.judgement.is_overloaded(), "{name}");
+    }
+}
+
+#[test]
+fn a_rate_with_long_gaps_is_not_taken_for_a_server_that_takes_nothing() {
+    let mut plan = world::open(0.02, 1, QoS::AtLeastOnce);
+    (plan.times.length, plan.times.warmup) = (WindowLength::Count(3), millis(0));
+    let outcome = world::run(&plan, Server::new(Rules::default()));
+    let messages = &outcome.results().messages;
+    assert_eq!((messages.sent, messages.acknowledged, messages.unsent), (3, 3, 0));
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub struct Rules {
     pub socket: usize,
     /// How many messages of QoS 1 and 2 it takes at once.
     pub receive_maximum: usize,
-    /// When it loses a connection.
+    /// When it loses a connection, and which.
     pub loses: Option<(Duration, usize)>,
     /// How long the generator works on each message.
     pub cost: Duration,

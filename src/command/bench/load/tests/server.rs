@@ -33,6 +33,8 @@ enum Event {
 #[derive(Debug)]
 struct SentMessage {
     from: usize,
+    /// Over which of its connections.
+    made: u32,
     number: u64,
     token: u64,
     head: Publish,
@@ -193,7 +195,7 @@ impl Server {
     }
 
     fn treat(&mut self, at: Instant, message: SentMessage) {
-        let SentMessage { from, number, token, head, payload } = message;
+        let SentMessage { from, made, number, token, head, payload } = message;
         let socket = self.rules.socket;
         let guest = self.guest(from);
         guest.unread -= 1;
@@ -211,7 +213,8 @@ impl Server {
                 self.plan(at + delay, *reader, Event::Copy(*reader, head, payload));
             }
         }
-        if let Some((delay, code)) = answer.filter(|_| head.qos > QoS::AtMostOnce) {
+        let is_there = self.guest(from).made == made;
+        if let Some((delay, code)) = answer.filter(|_| is_there && head.qos > QoS::AtMostOnce) {
             let what = Happening::Acknowledged { token, code };
             self.plan(at + delay, from, Event::Happens(from, what));
         }
@@ -221,7 +224,8 @@ impl Server {
         let at = now();
         self.first.get_or_insert(at);
         let head = Publish { payload: Bytes::new(), ..head.clone() };
-        let message = SentMessage { from: id, number: self.came, token, head, payload };
+        let (number, made) = (self.came, self.guest(id).made);
+        let message = SentMessage { from: id, made, number, token, head, payload };
         self.came += 1;
         let guest = self.guest(id);
         guest.unread += 1;
@@ -271,7 +275,13 @@ impl ManyConnections for Server {
         self.guests.get(id).is_some_and(|guest| guest.is_online)
     }
 
-    fn subscribe(&mut self, id: usize, subscriptions: Vec<Subscription>, now: Instant) {
+    fn subscribe(
+        &mut self,
+        id: usize,
+        subscriptions: Vec<Subscription>,
+        _: Properties,
+        now: Instant,
+    ) {
         let filters = subscriptions.iter().map(|one| one.filter.as_str().to_owned());
         self.guest(id).wanted.extend(filters);
         let guest = self.guest(id);

@@ -9,8 +9,8 @@ use super::server::Server;
 use crate::client::fleet::Driver;
 use crate::command::bench::clock::RunClock;
 use crate::command::bench::config::{
-    BenchAction, Comeback, LoadPace, LoadPlan, MaxLateness, MessagePlan, RetainUse, SessionKeeping,
-    TimePlan, WindowLength,
+    BenchAction, Comeback, LoadPace, LoadPlan, MaxLateness, MessagePlan, MessageProperties,
+    RetainUse, SessionKeeping, TimePlan, WindowLength,
 };
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
@@ -24,6 +24,7 @@ use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::results::Results;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::steps::{StepOutcome, StepPlan};
+use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -70,10 +71,15 @@ fn plan(pace: LoadPace, pairs: usize, qos: QoS) -> LoadPlan {
             groups: None,
         },
         topic: "t/%i".to_owned(),
+        filter: None,
         messages: MessagePlan {
             qos,
             sub_qos: qos,
             sizes: Sizes::Fixed(64),
+            verification: Verification::Full,
+            body: None,
+            window: None,
+            properties: MessageProperties::default(),
             retain: RetainUse::Nothing,
         },
         pace,
@@ -175,6 +181,7 @@ pub fn run_until(plan: &LoadPlan, mut server: Server, signal: Option<Duration>) 
     let context = Context {
         load: plan.clone(),
         topics: topics.collect(),
+        interest: None,
         payloads: Payloads::new(1, 7, move || random.u64(..)),
         wills: None,
         clock: RunClock::new(began, 1_000_000_000),

@@ -45,6 +45,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         parts.push(plural(plan.idle, "idle connection"));
     }
     parts.push(plural(plan.topics, "topic"));
+    parts.extend(load.filter.as_ref().map(|filter| format!("filter {filter}")));
     let (qos, sub_qos) = (load.messages.qos.bits(), load.messages.sub_qos.bits());
     parts.push(if qos == sub_qos || plan.subscribers == 0 {
         format!("QoS {qos}")
@@ -52,8 +53,12 @@ fn plan(report: &BenchReport<'_>) -> String {
         format!("QoS {qos} to {sub_qos}")
     });
     if plan.publishers > 0 {
-        parts.push(sizes(&load.messages.sizes));
+        let body = load.messages.body.as_ref().map(|body| format!(" of {}", body.name));
+        parts.push(sizes(&load.messages.sizes) + &body.unwrap_or_default());
         parts.push(pace(load));
+        let is_open = matches!(load.pace, LoadPace::Open(_));
+        let window = load.messages.window.filter(|_| is_open);
+        parts.extend(window.map(|most| format!("{} in flight each", words::thousands(most))));
     }
     parts.extend(sessions(load.sessions));
     parts.join(", ")

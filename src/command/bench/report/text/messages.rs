@@ -7,6 +7,7 @@ use crate::command::bench::config::LoadPace;
 use crate::command::bench::judge::LoadLimit;
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::results::LoadEnding;
+use crate::command::bench::verify::Verification;
 use crate::command::bench::words;
 use crate::mqtt::qos::QoS;
 
@@ -99,6 +100,18 @@ fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
     let is_late = messages.received < messages.expected && never == 0;
     let late = if is_late { "; the others came after the window" } else { "" };
     lines.add("received", &format!("{count}   {at_least}{rate}   of {expected}{late}"));
+    if report.load.messages.verification == Verification::None {
+        lines.add("verified", "nothing (--verify none): what came is counted, whatever it is");
+    } else {
+        verified(report, lines);
+    }
+    if let Some(groups) = &report.results.groups {
+        lines.add("shared", &crate::command::bench::report::cuts::groups_line(groups));
+    }
+}
+
+/// What the verification found.
+fn verified(report: &BenchReport<'_>, lines: &mut TextLines) {
     let verified = &report.results.verified;
     let at_most = if verified.undecided > 0 && verified.lost > 0 { "at most " } else { "" };
     let warmup = if report.load.times.warmup.is_zero() { "" } else { " with the warm-up" };
@@ -121,9 +134,6 @@ fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
         }
     }
     lines.add("verified", &text);
-    if let Some(groups) = &report.results.groups {
-        lines.add("shared", &crate::command::bench::report::cuts::groups_line(groups));
-    }
 }
 
 /// Why there may be second copies.

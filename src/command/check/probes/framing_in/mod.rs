@@ -6,7 +6,7 @@ mod refused;
 
 use super::{GroupProbes, PointProbe};
 use crate::command::check::bench::{Bench, Conn};
-use crate::command::check::finding::{Finding, Probed, StepResult};
+use crate::command::check::finding::{Finding, Probed, StepResult, Stop};
 use crate::command::check::wire::{Frame, PONG};
 use crate::mqtt::packet::{Packet, PacketId, Subscribe, Subscription};
 use crate::mqtt::property::Properties;
@@ -47,16 +47,27 @@ fn ping(bench: &mut Bench) -> Probed {
     bench.taken(conn, "both were answered")
 }
 
-/// Waits for the Pong with this payload.
+/// Waits for the Pong with this payload. Others may come before it: a server may send a Pong that
+/// answers nothing (RFC 6455 §5.5.3).
 fn pong(bench: &mut Bench, conn: Conn, payload: &[u8]) -> StepResult<()> {
     let patience = bench.patience();
-    let pong = bench.wait(conn, "Pong", patience, |link| link.websocket.pongs.pop_front())?;
-    if pong == payload {
-        return Ok(());
+    let mut other = None;
+    let answered = bench.wait(conn, "Pong", patience, |link| {
+        std::iter::from_fn(|| link.websocket.pongs.pop_front()).find(|pong| {
+            let is_answer = pong == payload;
+            other = if is_answer { other } else { Some(pong.len()) };
+            is_answer
+        })
+    });
+    match (answered, other) {
+        (Ok(_), _) => Ok(()),
+        (Err(Stop::Silent { .. }), Some(length)) => {
+            let asked = payload.len();
+            let words = format!("a Pong with {length} other bytes than the {asked} of the Ping");
+            Err(Finding::fail(words).into())
+        }
+        (Err(stop), _) => Err(stop),
     }
-    let lengths = (pong.len(), payload.len());
-    let words = format!("a Pong with {} other bytes than the {} of the Ping", lengths.0, lengths.1);
-    Err(Finding::fail(words).into())
 }
 
 fn pong_unasked(bench: &mut Bench) -> Probed {

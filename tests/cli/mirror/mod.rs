@@ -1,11 +1,14 @@
 //! `mqttws sub --to`: what is passed on, when it is acknowledged, what is refused, and what is lost
 //! or doubled when connections are cut and the program is killed.
 
+mod loops;
+mod refused;
+
 use std::time::Duration;
 
 use crate::support::broker::{Broker, Step, packet, until_session_end};
 use crate::support::folder::Folder;
-use crate::support::lines::{is_like, is_line};
+use crate::support::lines::is_like;
 use crate::support::program::{Program, Running};
 
 /// A broker of our own with these flags, and its URL.
@@ -97,41 +100,6 @@ fn what_the_target_does_not_acknowledge_stays_with_the_source() {
     let outcome = mirror(&source, &target, &["-C", "1", "-W", "1"]).run();
     let line = "mqttws: timed out after 1 s: mirrored 0 messages, 0 bytes; 1 not finished\n";
     outcome.expect(27, "", line);
-}
-
-#[test]
-fn a_refusal_is_told_to_the_source_with_its_code() {
-    let refused = |why: &str| {
-        format!(
-            "mqttws: mirroring a message to t: refused: {why}\n\
-             mqttws: mirrored 0 messages, 0 bytes; 1 refused\n"
-        )
-    };
-    let rows = [
-        (ACCEPTED, Some("50 00 07 87"), "50 00 07 87", "not authorized"),
-        (ACCEPTED, Some("50 00 07 97 07 1f <full>"), "50 00 07 97", "quota exceeded (full)"),
-        (ACCEPTED, Some("50 00 07 99"), "50 00 07 99", "payload format invalid"),
-        // A code that PUBREC cannot have.
-        (
-            "20 00 00 05 27 00 00 00 08",
-            None,
-            "50 00 07 83",
-            "the packet has 9 bytes, but the broker accepts at most 8",
-        ),
-    ];
-    for (connack, answer, told, why) in rows {
-        let source = one_message(told);
-        let target = if let Some(answer) = answer {
-            target(connack, [packet("34 <t> 00 07 00 'x'"), Step::Send(answer)])
-        } else {
-            let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *")];
-            script.extend([Step::Send(connack), packet("e0"), Step::Close(1000), Step::Gone]);
-            Broker::start(script)
-        };
-        let outcome = mirror(&source, &target, &["-C", "1"]).run();
-        assert_eq!(outcome.code(), Some(7), "{outcome}");
-        assert!(is_like(&String::from_utf8_lossy(&outcome.stderr), &refused(why)), "{outcome}");
-    }
 }
 
 #[test]
@@ -243,82 +211,6 @@ fn everything_that_a_message_has_is_kept() {
                     out/c|0|0||||||three\n";
     assert!(is_like(&String::from_utf8_lossy(&outcome.stdout), expected), "{outcome}");
     stop([a, b]);
-}
-
-#[test]
-fn a_loop_is_a_usage_error() {
-    let line = "mqttws: --to is the address of the same broker, and messages would come back by \
-                -t: publish them with --map to topics that no -t matches\n";
-    let loops: [&[&str]; 4] = [
-        &[],
-        &["--map", "in/(.*)=in/x/$1"],
-        &["--map", "in/(.*)=$1"],
-        &["--map", "in/(.*)=out/$1", "--map", "in/x=in/y", "-V", "311"],
-    ];
-    for flags in loops {
-        let words = ["sub", "ws://localhost:7/", "-t", "in/#", "--to", "ws://[::1]:7/"];
-        Program::new([&words[..], flags].concat()).run().expect(2, "", line);
-    }
-}
-
-/// What no rule matches keeps its topic, and would come back.
-#[test]
-fn at_the_same_broker_nothing_comes_back() {
-    let (broker, url) = serve(&[]);
-    let words = ["sub", &url, "-t", "in/#", "--to", &url, "--map", "in/(.*)=out/$1", "-C", "1"];
-    let mut mirror = Program::new([&words[..], &["--ready-fd", "1"]].concat()).spawn();
-    mirror.wait_for_line(|line| line == "\n");
-    for topic in ["in", "in/a"] {
-        Program::new(["pub", &url, "-t", topic, "-m", "x", "-r", "-q", "1"])
-            .run()
-            .expect(0, "", "");
-    }
-    let lines = "mqttws: warning: messages to in are not passed on: they would come back, since \
-                 both brokers have the same address\nmqttws: mirrored 1 message, 1 byte\n";
-    mirror.finish().expect(0, "\n", lines);
-    let words = ["sub", &url, "-t", "out/#", "--retained-only", "-C", "1", "-v"];
-    Program::new(words).run().expect(0, "out/a x\n", "");
-    broker.signal("TERM");
-}
-
-#[test]
-fn what_is_wrong_is_said() {
-    let wrong = |flags: &[&str], line: &str| {
-        let words = ["sub", "ws://a.invalid/", "-t", "t"];
-        let outcome = Program::new([&words[..], flags].concat()).run();
-        assert_eq!(outcome.code(), Some(2), "{outcome}");
-        assert!(is_line(&outcome.stderr, &format!("mqttws: {line}")), "{outcome}");
-    };
-    let to = ["--to", "ws://b.invalid/"];
-    wrong(&["--to", "b"], "--to: no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH");
-    wrong(&["--map", "a=b"], "--to <URL> is required*");
-    wrong(&[&to[..], &["-v"]].concat(), "--to <URL> cannot be used with --verbose*");
-    wrong(&[&to[..], &["--map", "a"]].concat(), "*expected REGEX=TEXT, as in in/(.*)=out/$1*");
-    wrong(&[&to[..], &["--map", "(=a"]].concat(), "*before the =: unclosed group*");
-    wrong(
-        &[&to[..], &["--map", "a=$1"]].concat(),
-        "*$1: the regular expression has no such group*",
-    );
-    wrong(
-        &[&to[..], &["--to-profile", "b", "--config", "/dev/null"]].concat(),
-        "--to-profile: no profile b in /dev/null; there are: none",
-    );
-}
-
-/// A message whose topic becomes none is one line, and refused.
-#[test]
-fn a_topic_that_a_rule_spoils_is_refused() {
-    let source = source([Step::Send("32 <t> 00 07 00 'x'"), packet("40 00 07 90")]);
-    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send(ACCEPTED)];
-    script.extend([packet("e0 *"), Step::Close(1000), Step::Gone]);
-    let target = Broker::start(script);
-    let outcome = mirror(&source, &target, &["-C", "1", "--map", "t(.*)=$1"]).run();
-    outcome.expect(
-        7,
-        "",
-        "mqttws: mirroring a message to t: --map: the topic is empty\n\
-         mqttws: mirrored 0 messages, 0 bytes; 1 refused\n",
-    );
 }
 
 /// A mirror that a service runs: it is killed, and both brokers cut its connections.
