@@ -4,7 +4,8 @@
 use std::time::Instant;
 
 use super::backlog::backlog_level;
-use super::common::{Amount, CommonForm, CommonQueue, CommonQueues};
+use super::common::{Amount, CommonForm, CommonQueue};
+use super::common_queues::CommonQueues;
 use super::message::{AddressedMessage, AppMessage, Grant};
 use super::outgoing::OutgoingItem;
 use super::peer::Peer;

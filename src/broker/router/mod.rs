@@ -4,6 +4,7 @@
 mod aliases;
 mod backlog;
 mod common;
+mod common_queues;
 mod connect;
 mod copies;
 mod delivery;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::common::CommonQueues;
+use super::common_queues::CommonQueues;
 use super::levels::LevelTree;
 use super::losing::LosingSessions;
 use super::message::Grant;
