@@ -50,7 +50,7 @@ impl<D: RunDisplay> Load<D> {
         }
         if self.context.member.stage() == LoopStage::Draining
             && self.context.member.all_at(LoopStage::Draining)
-            && self.quiet_at() <= now
+            && self.is_quiet(now)
         {
             self.give(LoopOrder::HandIn, now);
         }
@@ -62,6 +62,14 @@ impl<D: RunDisplay> Load<D> {
         if stage == LoopStage::Judged && self.context.member.all_at(stage) {
             self.after_drain(now);
         }
+    }
+
+    /// Whether nothing has come for as long as it is waited. It is found twice: a loop that had no
+    /// core for that long reads first what has come meanwhile.
+    fn is_quiet(&mut self, now: Instant) -> bool {
+        let quiet = Some(self.quiet_at()).filter(|at| *at <= now);
+        let before = std::mem::replace(&mut self.times.quiet, quiet);
+        quiet.is_some() && quiet == before
     }
 
     /// When the drain is over if nothing comes.

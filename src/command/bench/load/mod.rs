@@ -170,6 +170,8 @@ struct LoadTimes {
     look_at: Instant,
     /// How many were.
     online: u64,
+    /// When it was found that nothing had come for as long as it is waited.
+    quiet: Option<Instant>,
 }
 
 impl<D: RunDisplay> Load<D> {
@@ -206,7 +208,14 @@ impl<D: RunDisplay> Load<D> {
                 context.load.disturbances.comeback_rate.map(|rate| rate / context.loops()),
             ),
             leftovers,
-            times: LoadTimes { began: now, steps, signal: None, look_at: now, online: 0 },
+            times: LoadTimes {
+                began: now,
+                steps,
+                signal: None,
+                look_at: now,
+                online: 0,
+                quiet: None,
+            },
             display,
             context,
         };
