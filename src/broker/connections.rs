@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::connection::ServerConnection;
-use super::limits::STUCK;
+use super::limits::{REVIEW, STUCK};
 use super::memory::MemoryLevel;
-use super::router::ConnectionId;
+use super::router::{ConnectionId, NOBODY};
 use crate::mqtt::id_map::IdMap;
 
 /// The table of connections.
@@ -184,15 +184,15 @@ impl ConnectionTable {
 /// Publishers that wait for slow subscribers.
 impl ConnectionTable {
     /// Reads nothing from a publisher until a slow subscriber has caught up, or is not waited for
-    /// any more; for
-    /// [`NOBODY`](super::router::NOBODY) it waits for memory. It is looked after in a while.
+    /// any more; for [`NOBODY`] it waits for memory. It is looked after in a while.
     pub fn hold_back(&mut self, publisher: ConnectionId, subscriber: ConnectionId, now: Instant) {
         let Some(entry) = self.entries.get_mut(&publisher) else { return };
         if entry.held_back_for.is_some() || entry.connection.closes_at().is_some() {
             return;
         }
         entry.held_back_for = Some(subscriber);
-        self.set_alarm(publisher, Some(now + STUCK));
+        let review = if subscriber == NOBODY { STUCK } else { REVIEW };
+        self.set_alarm(publisher, Some(now + review));
         if let Some(slow) = self.entries.get_mut(&subscriber) {
             slow.publishers.push(publisher);
         }
@@ -205,7 +205,7 @@ impl ConnectionTable {
 
     /// A publisher that is held back waits on: it is looked after again in a while.
     pub fn wait_on(&mut self, publisher: ConnectionId, now: Instant) {
-        self.set_alarm(publisher, Some(now + STUCK));
+        self.set_alarm(publisher, Some(now + REVIEW));
     }
 
     /// The connections that hold so many bytes of an incomplete packet.

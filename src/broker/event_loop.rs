@@ -370,6 +370,9 @@ impl EventLoop {
         let Some(subscriber) = self.connections.held_back_for(publisher) else { return };
         if subscriber != NOBODY && self.service.brokers.is_waited_for(subscriber, now) {
             self.connections.wait_on(publisher, now);
+            // The system reports that a socket has room when a third of it is free; one that is
+            // tried takes something before that, and its client is known to read.
+            self.connections.queue_write(subscriber);
         } else {
             self.connections.release(publisher);
         }

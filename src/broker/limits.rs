@@ -21,8 +21,14 @@ pub const HOLD_BACK: Duration = Duration::from_secs(1);
 pub const FIRST_PACKET_BYTES: usize = 100_000;
 /// The longest HTTP request head, in bytes.
 pub const HEAD_BYTES: usize = 16 * KIB;
-/// A subscriber whose socket took nothing for so long is stuck: no publisher waits for it.
+/// A subscriber that reads, and whose socket then took nothing for so long, is stuck: no publisher
+/// waits for it.
 pub const STUCK: Duration = Duration::from_millis(250);
+/// A subscriber of which is not known whether it reads is waited for so long after it stopped, and
+/// only if it would soon lose messages.
+pub const FIRST_SIGN: Duration = Duration::from_millis(100);
+/// How often it is looked at whether a publisher still has to wait for a subscriber.
+pub const REVIEW: Duration = Duration::from_millis(10);
 
 /// QoS 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
 pub const IN_FLIGHT: u16 = 1_024;
@@ -37,6 +43,10 @@ pub const COPIED_FROM: usize = 16;
 /// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the
 /// session.
 pub const UNSENT_BYTES: usize = 64 * MIB;
+/// What waits for several subscribers alike is given to each in parts of so many bytes.
+pub const COMMON_BYTES: usize = MIB;
+/// A subscriber that has taken nothing for so long waits together with others.
+pub const IDLE: Duration = Duration::from_millis(2);
 /// Backlog of one connected subscriber above which its publishers are held back.
 pub const SLOW_BYTES: usize = 8 * MIB;
 /// Unsent bytes (then acknowledgements) above which we stop reading from the client itself.

@@ -7,6 +7,8 @@ mod judgement;
 mod messages;
 mod parts;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::{Arg, ArgGroup, Args};
 
@@ -14,13 +16,14 @@ use self::arguments::{masked, secrets};
 use self::around::{IntervalFlags, StepFlags};
 use self::crowd::CrowdFlags;
 use self::judgement::{BenchOutputFlags, JudgementFlags, TimeFlags};
-use self::messages::{InFlight, PayloadFlags, in_flight};
+use self::messages::{InFlightFlag, PayloadFlags, in_flight};
 use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::crew::CrewFlags;
 use super::disturbances::DisturbanceFlags;
 use super::mqtt::ClientNeeds;
 use super::property::PropertyFlags;
+use crate::client;
 use crate::command::bench::config::{
     BenchForm, Comeback, Config, LoadPlan, MaxLateness, ReportPlan, TimePlan,
 };
@@ -132,6 +135,30 @@ fn hidden(arg: Arg) -> Arg {
     arg.hide(true)
 }
 
+/// What is printed, and what fails the run.
+fn report(
+    clients: &[client::Options],
+    output: BenchOutputFlags,
+    judgement: JudgementFlags,
+    repetition: &RepetitionFlags,
+    interval: Option<Duration>,
+) -> Result<ReportPlan> {
+    let is_json = output.json.as_ref().is_some_and(Vec::is_empty);
+    let secrets: Vec<String> = clients.iter().flat_map(secrets).collect();
+    Ok(ReportPlan {
+        form: if is_json { BenchForm::Json } else { BenchForm::Text },
+        json: output.json.iter().flatten().next().cloned(),
+        hgrm: output.hgrm,
+        baseline: repetition.baseline(&judgement.fail)?,
+        conditions: judgement.fail,
+        tolerated: judgement.tolerate,
+        haste: repetition.haste(),
+        interval,
+        max_lateness: judgement.max_lateness.unwrap_or(MaxLateness::Usual),
+        arguments: masked(std::env::args_os(), &secrets),
+    })
+}
+
 impl BenchFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(mut self) -> Result<(Config, Vec<String>)> {
@@ -144,7 +171,7 @@ impl BenchFlags {
             ..ClientNeeds::new(Lifetime::Connection)
         };
         let properties = self.properties.parsed()?;
-        let max_inflight = InFlight::from(self.connection.max_inflight());
+        let max_inflight = InFlightFlag::from(self.connection.max_inflight());
         let messages = self.messages.plan(max_inflight, &properties)?;
         self.disturbances.check_will(&messages.properties.will)?;
         let (clients, warnings) =
@@ -177,22 +204,10 @@ impl BenchFlags {
         };
         StepFlags::check(&load)?;
         PayloadFlags::check_window(&load)?;
-        let is_json = self.output.json.as_ref().is_some_and(Vec::is_empty);
-        let secrets: Vec<String> = clients.iter().flat_map(secrets).collect();
-        let report = ReportPlan {
-            form: if is_json { BenchForm::Json } else { BenchForm::Text },
-            json: self.output.json.iter().flatten().next().cloned(),
-            hgrm: self.output.hgrm,
-            baseline: self.repetition.baseline(&self.judgement.fail)?,
-            conditions: self.judgement.fail,
-            tolerated: self.judgement.tolerate,
-            haste: self.repetition.haste(),
-            interval: self.interval.interval(),
-            max_lateness: self.judgement.max_lateness.unwrap_or(MaxLateness::Usual),
-            arguments: masked(std::env::args_os(), &secrets),
-        };
         let remote = self.crowd.remote();
         let verbosity = self.connection.verbosity();
+        let interval = self.interval.interval();
+        let report = report(&clients, self.output, self.judgement, &self.repetition, interval)?;
         Ok((Config { clients, fleet, remote, load, report, runs, verbosity }, warnings))
     }
 

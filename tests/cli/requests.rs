@@ -112,7 +112,8 @@ fn before_mqtt_5_the_first_message_is_the_answer() {
     Program::new(flags).stdin("1\n2\n").run().expect(0, "one\ntwo\n", "");
 
     let outcome = Program::new(["pub", "--request", "-V", "311", "-t", "t", "-m", "x"]).run();
-    let line = "mqttws: --request: in MQTT 3.1.1 a message has no response topic: choose one, and give it with -e";
+    let line = "mqttws: --request: in MQTT 3.1.1 a message has no response topic: choose one, \
+                and give it with -e";
     fails(&outcome, 2, line);
 }
 
@@ -142,7 +143,8 @@ fn refusals_are_told() {
     script.extend([packet("82 id 00 <mqttws/response/me> 00"), Step::Send("90 id 00 87")]);
     let broker = Broker::start(until_goodbye(script));
     let outcome = ask(&broker, &["-i", "me", "-m", "x"]).run();
-    let line = "mqttws: subscribing to mqttws/response/me: refused: not authorized; name one that you may \
+    let line = "mqttws: subscribing to mqttws/response/me: refused: not authorized; name one \
+                that you may \
                 subscribe to with -e";
     fails(&outcome, 7, line);
 
@@ -167,12 +169,24 @@ fn who_waits_does_not_wait_for_ever() {
     let outcome = ask(&broker, &["-e", "r", "-m", "m", "-q", "1", "-W", "0.3"]).run();
     fails(&outcome, 27, "mqttws: asking t: no answer within 0.3 s");
 
-    let script = asked("82 id 00 <r> 00", [packet("30 <t> *"), Step::Tell]);
-    let broker = Broker::start(until_goodbye(script));
-    let asking = ask(&broker, &["-e", "r", "-m", "m"]).spawn();
-    broker.wait();
-    asking.signal("INT");
-    fails(&asking.finish(), 130, "mqttws: asking t: interrupted with 0 of 1 answer");
+    let granted = asked("82 id 00 <r> 00", [packet("30 <t> *"), Step::Tell]);
+    let silent = vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 05 *"),
+        Step::Send("20 00 00 00"),
+        packet("82 *"),
+        Step::Tell,
+    ];
+    for (script, line) in [
+        (granted, "mqttws: asking t: interrupted with 0 of 1 answer"),
+        (silent, "mqttws: subscribing to r: interrupted"),
+    ] {
+        let broker = Broker::start(until_goodbye(script));
+        let asking = ask(&broker, &["-e", "r", "-m", "m"]).spawn();
+        broker.wait();
+        asking.signal("INT");
+        fails(&asking.finish(), 130, line);
+    }
 }
 
 /// The first request without its answer, whichever that is; otherwise the first that was not read.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::peer::Peer;
+use super::peer::{Peer, nearly_full};
 use super::reader::BacklogLevel;
 use super::session::{ClientSession, Sessions};
 use super::subscriptions::Availability;
@@ -101,8 +101,7 @@ pub fn backlog_level(
     if queued == 0 && unsent <= READ_BYTES {
         return BacklogLevel::Low;
     }
-    let nearly_full = memory.unsent_bytes() / 4 * 3;
-    if unsent > nearly_full || session.outbound.is_nearly_full(limits) {
+    if unsent > nearly_full(memory) || session.outbound.is_nearly_full(limits) {
         BacklogLevel::NearlyFull
     } else if unsent + queued > SLOW_BYTES {
         BacklogLevel::High

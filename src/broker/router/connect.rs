@@ -295,6 +295,7 @@ impl Router {
         let availability = |key| availability(sessions, peers, key, topic);
         let next = self.subscriptions.next_member(&filter, message.retain, availability);
         if let Some((key, grant)) = next {
+            self.readmit(key);
             self.deliver(key, &mut message, &grant, None, now);
         }
     }

@@ -47,6 +47,9 @@ impl Router {
         touch(&mut self.touched, id, peer);
         let level = backlog_level(session, peer, &self.limits, memory);
         let is_waited_for = peer.backlog.reader.is_waited_for(level, now);
+        if outcome == DeliveryOutcome::Done && peer.backlog.reader.is_idle(now) {
+            outcome = DeliveryOutcome::Idle;
+        }
         if let Some(publisher) = from.filter(|from| is_waited_for && *from != id) {
             self.hold_back(publisher, id);
         }
@@ -76,14 +79,14 @@ impl Router {
         outcome: DeliveryOutcome,
         count: u64,
     ) -> DeliveryOutcome {
-        if outcome == DeliveryOutcome::Done || count == 0 {
+        if outcome <= DeliveryOutcome::Idle || count == 0 {
             return outcome;
         }
         self.statistics.dropped += count;
         let Some(session) = self.sessions.get_mut(key) else { return outcome };
         let client_id = &*session.client_id;
         match outcome {
-            DeliveryOutcome::Done => {}
+            DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
             DeliveryOutcome::Dropped => {
                 session.lost.dropped += count;
                 if session.lost.dropped == count {
@@ -142,7 +145,10 @@ fn queue_for_absent(
         return DeliveryOutcome::Overflowed;
     }
     message.detach();
-    queued(session.outbound.push(message.delivery(grant), limits))
+    match queued(session.outbound.push(message.delivery(grant), limits)) {
+        DeliveryOutcome::Done => DeliveryOutcome::Idle,
+        outcome => outcome,
+    }
 }
 
 fn queued(has_room: bool) -> DeliveryOutcome {

@@ -1,18 +1,36 @@
-//! Which sessions are left out of the delivery of messages, because they lose each.
+//! Which sessions are left out of the delivery of messages, because they lose each, or get each
+//! through a common queue.
+
+use std::time::Instant;
 
 use super::message::DeliveryOutcome;
 use super::subscriptions::Matches;
-use super::{Router, SessionKey};
+use super::{ConnectionId, Router, SessionKey};
+use crate::broker::limits::COMMON_BYTES;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
 impl Router {
     /// What was found for the last message is not used for one of another topic or QoS if it lacks
-    /// the sessions that lose every message.
+    /// sessions; nor for one of a weight in bytes for which a common queue has no room.
     #[inline]
-    pub(super) fn prepare_matches(&mut self, topic: &TopicName, qos: QoS) {
+    pub(super) fn prepare_matches(
+        &mut self,
+        topic: &TopicName,
+        qos: QoS,
+        weight: impl FnOnce() -> usize,
+    ) {
+        if self.buffers.matches.lacks_some() {
+            self.check_matches(topic, qos, weight());
+        }
+    }
+
+    #[inline(never)]
+    fn check_matches(&mut self, topic: &TopicName, qos: QoS, weight: usize) {
         let matches = &self.buffers.matches;
-        if !matches.losing.is_empty() && !self.subscriptions.knows(matches, topic, qos) {
+        let has_room =
+            matches.common.is_empty() || weight < COMMON_BYTES && matches.common.have_room(weight);
+        if !has_room || !self.subscriptions.knows(matches, topic, qos) {
             self.readmit_all();
         }
     }
@@ -28,19 +46,46 @@ impl Router {
         outcome
     }
 
-    /// Leaves out those of these sessions, which have lost a message, that will lose all that
-    /// follow.
+    /// Leaves out those of these sessions that will lose all messages that follow, and those that
+    /// can get them through a common queue.
     #[inline]
-    pub(super) fn leave_out(&self, matches: &mut Matches, lost: &[(SessionKey, DeliveryOutcome)]) {
+    pub(super) fn set_aside(
+        &self,
+        matches: &mut Matches,
+        outcomes: &[(SessionKey, DeliveryOutcome)],
+        now: Instant,
+    ) {
+        if !outcomes.is_empty() {
+            self.leave_out(matches, outcomes, now);
+        }
+    }
+
+    #[inline(never)]
+    fn leave_out(
+        &self,
+        matches: &mut Matches,
+        outcomes: &[(SessionKey, DeliveryOutcome)],
+        now: Instant,
+    ) {
         let mut are_some = false;
-        for (key, outcome) in lost {
-            if self.loses_all(*key, *outcome) && matches.can_leave_out(*key) {
-                matches.losing.insert(*key, *outcome);
-                are_some = true;
+        for (key, outcome) in outcomes {
+            if !matches.can_leave_out(*key) {
+                continue;
             }
+            are_some |= match outcome {
+                DeliveryOutcome::Done => false,
+                DeliveryOutcome::Idle => self.follow(matches, *key, now),
+                DeliveryOutcome::Dropped | DeliveryOutcome::Overflowed => {
+                    let loses_all = self.loses_all(*key, *outcome);
+                    if loses_all {
+                        matches.losing.insert(*key, *outcome);
+                    }
+                    loses_all
+                }
+            };
         }
         if are_some {
-            matches.drop_losing();
+            matches.drop_left_out();
         }
     }
 
@@ -52,7 +97,7 @@ impl Router {
         let is_waited_for = peer.is_some_and(|peer| !peer.backlog.reader.is_stuck());
         !is_waited_for
             && match outcome {
-                DeliveryOutcome::Done => false,
+                DeliveryOutcome::Done | DeliveryOutcome::Idle => false,
                 DeliveryOutcome::Dropped => {
                     peer.is_some_and(|peer| peer.backlog.is_full(self.memory.level))
                 }
@@ -63,9 +108,17 @@ impl Router {
     /// From now on a session is looked at again: it may have room.
     #[inline]
     pub(super) fn readmit(&mut self, key: SessionKey) {
-        let losing = &self.buffers.matches.losing;
-        if !losing.is_empty() && losing.contains(key) {
+        let matches = &self.buffers.matches;
+        if matches.lacks_some() && matches.lacks(key) {
             self.readmit_all();
+        }
+    }
+
+    /// From now on the session of a connection is looked at again: nothing can follow what it is
+    /// sent next.
+    pub(super) fn readmit_client(&mut self, id: ConnectionId) {
+        if let Some(key) = self.peers.get(&id).and_then(|peer| peer.session) {
+            self.readmit(key);
         }
     }
 
@@ -73,11 +126,13 @@ impl Router {
     #[cold]
     pub(super) fn readmit_all(&mut self) {
         let losing = std::mem::take(&mut self.buffers.matches.losing);
+        let common = std::mem::take(&mut self.buffers.matches.common);
         self.buffers.matches.forget();
+        self.dissolve(common);
         for (key, outcome, count) in losing.losses() {
             let Some(session) = self.sessions.get_mut(key) else { continue };
             match outcome {
-                DeliveryOutcome::Done => {}
+                DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
                 DeliveryOutcome::Dropped => session.lost.dropped += count,
                 DeliveryOutcome::Overflowed => session.lost.overflowed += count,
             }

@@ -60,6 +60,8 @@ pub struct Grant {
 pub enum DeliveryOutcome {
     /// It was sent or queued, or the session gets none.
     Done,
+    /// It was queued for a client that takes nothing now.
+    Idle,
     /// It was lost, as those of QoS 0 may be.
     Dropped,
     /// It was lost because the queue is full.

@@ -3,9 +3,12 @@
 
 mod aliases;
 mod backlog;
+mod common;
+mod common_queues;
 mod connect;
 mod copies;
 mod delivery;
+mod follow;
 mod leave_out;
 mod lesser;
 mod levels;
@@ -33,6 +36,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+pub use common::CommonMessages;
 pub use memory::NOBODY;
 pub use outgoing::{Outgoing, OutgoingItem, packet_weight};
 pub use retained::Retained;
@@ -400,6 +404,7 @@ impl Router {
 
     /// Ends a connection, telling an MQTT 5 client why `[MQTT-4.13.1-1]`, and the log.
     fn shut(&mut self, id: ConnectionId, reason: &Reason, end: EndReason, now: Instant) {
+        self.readmit_client(id);
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         let Reason { code, string } = reason;
         if peer.session.is_some() && peer.version == Version::V5 {
@@ -420,6 +425,7 @@ impl Router {
 
     /// Ends a connection, and a session that ends with it.
     fn end(&mut self, id: ConnectionId, end: EndReason, now: Instant) {
+        self.readmit_client(id);
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         peer.end = Some(end);
         touch(&mut self.touched, id, peer);

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::common::{Amount, CommonMessages};
 use super::message::AddressedMessage;
 use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, Limit, Limits, MESSAGE_OVERHEAD};
 use crate::mqtt::id_map::IdMap;
@@ -17,7 +18,9 @@ const LONG_QUEUE: usize = 1024;
 /// The messages that one session has for its client.
 #[derive(Debug)]
 pub struct OutboundMessages {
-    queue: VecDeque<AddressedMessage>,
+    queue: VecDeque<QueuedMessages>,
+    /// How many messages are queued.
+    queue_len: usize,
     queue_weight: usize,
     in_flight: IdMap<PacketId, InFlight>,
     /// The messages to be sent again on this connection, oldest first.
@@ -28,6 +31,14 @@ pub struct OutboundMessages {
     window: usize,
     last_id: PacketId,
     sequence: u64,
+}
+
+/// What is queued in one place.
+#[derive(Debug)]
+enum QueuedMessages {
+    One(AddressedMessage),
+    /// Those that others get, too. They are in memory of their own.
+    Common(CommonMessages<AddressedMessage>),
 }
 
 #[derive(Debug)]
@@ -53,10 +64,21 @@ enum PendingAck {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrongAck;
 
+impl QueuedMessages {
+    fn into_messages(self) -> impl Iterator<Item = AddressedMessage> {
+        let (one, common) = match self {
+            Self::One(delivery) => (Some(delivery), None),
+            Self::Common(messages) => (None, Some(messages)),
+        };
+        one.into_iter().chain(common.into_iter().flatten())
+    }
+}
+
 impl Default for OutboundMessages {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
+            queue_len: 0,
             queue_weight: 0,
             in_flight: IdMap::default(),
             resend: VecDeque::new(),
@@ -73,30 +95,42 @@ impl OutboundMessages {
     #[must_use]
     pub fn push(&mut self, delivery: AddressedMessage, limits: &Limits) -> bool {
         let weight = delivery.weight();
-        if self.queue.len() >= limits.get(Limit::QueueMessages)
+        if self.queue_len >= limits.get(Limit::QueueMessages)
             || self.queue_weight + weight > limits.get(Limit::QueueBytes)
         {
             return false;
         }
         self.queue_weight += weight;
+        self.queue_len += 1;
         let count = self.queue.len();
         if count == self.queue.capacity() && count >= LONG_QUEUE {
             // Doubling many queues at once would take too much memory.
             self.queue.reserve_exact(count / 8);
         }
-        self.queue.push_back(delivery);
+        self.queue.push_back(QueuedMessages::One(delivery));
         true
+    }
+
+    /// Queues messages that others get, too. There must be room for them.
+    pub fn push_common(&mut self, messages: CommonMessages<AddressedMessage>) {
+        self.queue_len += messages.len();
+        self.queue_weight += messages.weight();
+        self.queue.push_back(QueuedMessages::Common(messages));
     }
 
     /// The client is gone: its messages wait for it in memory of their own.
     pub fn detach(&mut self) {
         let in_flight = self.in_flight.values_mut().map(|entry| &mut entry.delivery);
-        in_flight.chain(&mut self.queue).for_each(AddressedMessage::detach);
+        let queued = self.queue.iter_mut().filter_map(|queued| match queued {
+            QueuedMessages::One(delivery) => Some(delivery),
+            QueuedMessages::Common(_) => None,
+        });
+        in_flight.chain(queued).for_each(AddressedMessage::detach);
     }
 
     /// How many messages wait or are in flight.
     pub fn len(&self) -> usize {
-        self.queue.len() + self.in_flight.len()
+        self.queue_len + self.in_flight.len()
     }
 
     /// The session ends: the messages that its client has not got, in order. Those of QoS 2 that it
@@ -105,12 +139,13 @@ impl OutboundMessages {
         let sent = |entry: &InFlight| entry.delivery.publish.qos == QoS::AtLeastOnce;
         let mut sent: Vec<_> = self.in_flight.into_values().filter(sent).collect();
         sent.sort_unstable_by_key(|entry| entry.sequence);
-        sent.into_iter().map(|entry| entry.delivery).chain(self.queue)
+        let queued = self.queue.into_iter().flat_map(QueuedMessages::into_messages);
+        sent.into_iter().map(|entry| entry.delivery).chain(queued)
     }
 
     /// Whether it holds so much that no message can be queued, however small.
     pub fn is_full(&self, limits: &Limits) -> bool {
-        self.queue.len() >= limits.get(Limit::QueueMessages)
+        self.queue_len >= limits.get(Limit::QueueMessages)
             || self.queue_weight + MESSAGE_OVERHEAD > limits.get(Limit::QueueBytes)
     }
 
@@ -118,8 +153,21 @@ impl OutboundMessages {
     pub fn is_nearly_full(&self, limits: &Limits) -> bool {
         let most = |limit| limits.get(limit) / 4 * 3;
         !self.queue.is_empty()
-            && (self.queue.len() >= most(Limit::QueueMessages)
+            && (self.queue_len >= most(Limit::QueueMessages)
                 || self.queue_weight >= most(Limit::QueueBytes))
+    }
+
+    /// How much can be queued before it is full, or full to three quarters if its client may not
+    /// be stuck.
+    pub fn room(&self, limits: &Limits, is_stuck: bool) -> Amount {
+        let most = |limit| {
+            let all = limits.get(limit);
+            if is_stuck { all } else { all / 4 * 3 }
+        };
+        Amount {
+            messages: most(Limit::QueueMessages).saturating_sub(self.queue_len),
+            weight: most(Limit::QueueBytes).saturating_sub(self.queue_weight),
+        }
     }
 
     /// The queued bytes.
@@ -174,7 +222,8 @@ impl OutboundMessages {
     /// The next message that was never sent.
     fn first(&mut self, now: Instant) -> Option<Packet> {
         while self.outstanding < self.window {
-            let mut delivery = self.queue.pop_front()?;
+            let mut delivery = self.pop()?;
+            self.queue_len -= 1;
             self.queue_weight -= delivery.weight();
             if self.queue.is_empty() && self.queue.capacity() >= LONG_QUEUE {
                 self.queue = VecDeque::new();
@@ -197,6 +246,21 @@ impl OutboundMessages {
             return Some(packet);
         }
         None
+    }
+
+    /// Takes the first message out of the queue.
+    fn pop(&mut self) -> Option<AddressedMessage> {
+        if let QueuedMessages::Common(messages) = self.queue.front_mut()? {
+            let first = messages.next();
+            if messages.len() == 0 {
+                self.queue.pop_front();
+            }
+            return first;
+        }
+        match self.queue.pop_front()? {
+            QueuedMessages::One(delivery) => Some(delivery),
+            QueuedMessages::Common(mut messages) => messages.next(),
+        }
     }
 
     /// PUBACK (§4.3.2). An unknown identifier is ignored: it may be of an exchange that we ended.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::common::CommonMessages;
 use super::message::weight;
 use super::{ConnectionId, EndReason};
 use crate::broker::limits::MESSAGE_OVERHEAD;
@@ -14,6 +15,8 @@ pub enum OutgoingItem {
     Packet(Packet),
     /// Messages that are passed on as they came.
     Run(PublishRun),
+    /// Packets and runs that others are sent, too.
+    Common(CommonMessages<OutgoingItem>),
 }
 
 impl OutgoingItem {
@@ -22,17 +25,23 @@ impl OutgoingItem {
         match self {
             Self::Packet(packet) => packet_weight(packet),
             Self::Run(run) => MESSAGE_OVERHEAD + run.packets.len(),
+            Self::Common(common) => common.weight(),
         }
     }
 
     /// The packets one by one.
     pub fn into_packets(self) -> impl Iterator<Item = Packet> {
-        let (packet, run) = match self {
-            Self::Packet(packet) => (Some(packet), None),
-            Self::Run(run) => (None, Some(run)),
-        };
-        let messages = run.into_iter().flat_map(|run| run.messages().map(Packet::Publish));
-        packet.into_iter().chain(messages)
+        let mut packets = Vec::new();
+        self.put_packets(&mut packets);
+        packets.into_iter()
+    }
+
+    fn put_packets(self, packets: &mut Vec<Packet>) {
+        match self {
+            Self::Packet(packet) => packets.push(packet),
+            Self::Run(run) => packets.extend(run.messages().map(Packet::Publish)),
+            Self::Common(common) => common.for_each(|item| item.put_packets(packets)),
+        }
     }
 }
 

@@ -135,6 +135,11 @@ impl Peer {
         is_small && maximum == LARGEST_PACKET || packet.encoded_len(self.version) <= maximum
     }
 
+    /// Whether the client takes every message below 1 MiB, as it is sent to others.
+    pub fn takes_all(&self) -> bool {
+        self.terms.maximum_packet == LARGEST_PACKET && self.terms.aliases.is_none()
+    }
+
     /// The packet that `packet` makes of its properties, with a Reason String if there is one that
     /// the client takes `[MQTT-3.2.2-19]`.
     pub fn explained(&self, string: &str, packet: impl Fn(Properties) -> Packet) -> Packet {
@@ -180,6 +185,11 @@ impl Peer {
     }
 }
 
+/// Unsent bytes of a connection above which messages will soon be lost.
+pub fn nearly_full(memory: MemoryLevel) -> usize {
+    memory.unsent_bytes() / 8 * 7
+}
+
 impl Backlog {
     /// Packets of this weight were written. True if there is room again after there was none.
     #[must_use]
@@ -195,5 +205,11 @@ impl Backlog {
     pub fn is_full(&self, memory: MemoryLevel) -> bool {
         let is_saved = memory == MemoryLevel::Scarce && !self.reader.is_stuck();
         self.unsent > if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
+    }
+
+    /// How many bytes it can take before it is full, or nearly full if the client may not be stuck.
+    pub fn room(&self, memory: MemoryLevel, is_stuck: bool) -> usize {
+        let most = if is_stuck { memory.unsent_bytes() } else { nearly_full(memory) };
+        (most + 1).saturating_sub(self.unsent)
     }
 }

@@ -233,28 +233,31 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
-        self.prepare_matches(&message.topic, message.qos);
+        self.prepare_matches(&message.topic, message.qos, || message.weight());
         let mut matches = std::mem::take(&mut self.buffers.matches);
         let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
         let availability = |key| availability(sessions, peers, key, topic);
         self.subscriptions.find(topic, availability, &mut matches);
         let are_many = matches.note_use(message.qos);
         let mut worst = self.count_losing(&mut matches, 1);
-        let mut lost = Vec::new();
+        self.queue_in_common(&mut matches.common, message, now);
+        let mut set_aside = Vec::new();
         matches.for_each(publisher, message.retain, |key, grant| {
             let outcome = self.deliver(key, message, grant, from, now);
             worst = worst.max(outcome);
             if are_many && outcome != DeliveryOutcome::Done {
-                lost.push((key, outcome));
+                set_aside.push((key, outcome));
             }
         });
-        self.leave_out(&mut matches, &lost);
+        self.set_aside(&mut matches, &set_aside, now);
         let is_empty = matches.is_empty();
         self.buffers.matches = matches;
         match worst {
             DeliveryOutcome::Overflowed => ReasonCode::QUOTA_EXCEEDED,
             _ if is_empty => ReasonCode::NO_MATCHING_SUBSCRIBERS,
-            DeliveryOutcome::Done | DeliveryOutcome::Dropped => ReasonCode::SUCCESS,
+            DeliveryOutcome::Done | DeliveryOutcome::Idle | DeliveryOutcome::Dropped => {
+                ReasonCode::SUCCESS
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::broker::limits::{HOLD_BACK, SLOW_BYTES, STUCK};
+use crate::broker::limits::{FIRST_SIGN, HOLD_BACK, IDLE, SLOW_BYTES, STUCK};
 
 /// A client that takes fewer bytes than these in [`HOLD_BACK`] is not waited for. One for which
 /// fewer wait has caught up.
@@ -116,7 +116,7 @@ impl ReaderPace {
 
     #[inline(never)]
     fn is_worth_waiting(&mut self, level: BacklogLevel, now: Instant) -> bool {
-        let is_silent = |since| now.saturating_duration_since(since) >= STUCK;
+        let is_silent = |since| now.saturating_duration_since(since) >= FIRST_SIGN;
         match self {
             Self::Prompt if level == BacklogLevel::NearlyFull => {
                 *self = Self::Silent(now);
@@ -129,6 +129,16 @@ impl ReaderPace {
                 *self = Self::Stuck(ReadingPeriod::new(now));
                 false
             }
+        }
+    }
+
+    /// Whether the client has taken nothing for a while, or very little.
+    #[inline]
+    pub fn is_idle(&self, now: Instant) -> bool {
+        match self {
+            Self::Silent(since) => now.saturating_duration_since(*since) >= IDLE,
+            Self::Stuck(_) => true,
+            Self::Prompt | Self::Slow(_) => false,
         }
     }
 
@@ -167,8 +177,8 @@ mod tests {
             (0, Low, false),
             (1, High, false),
             (2, NearlyFull, true),
-            (249, NearlyFull, true),
-            (250, NearlyFull, false),
+            (99, NearlyFull, true),
+            (100, NearlyFull, false),
             (9999, High, false),
         ] {
             assert_eq!(reader.is_waited_for(level, after(begin, at)), waits, "{at}");
@@ -181,7 +191,7 @@ mod tests {
         let begin = Instant::now();
         let mut reader = ReaderPace::Prompt;
         for (at, level, waits) in
-            [(0, High, false), (5, NearlyFull, true), (254, NearlyFull, true), (255, High, false)]
+            [(0, High, false), (5, NearlyFull, true), (104, NearlyFull, true), (105, High, false)]
         {
             assert_eq!(reader.is_waited_for(level, after(begin, at)), waits, "{at}");
         }

@@ -61,6 +61,7 @@ impl Router {
     ) {
         let identifiers = identifier.into_iter().collect();
         let grant = Grant { qos: wanted.qos, retain: true, identifiers, shared: None };
+        self.readmit(key);
         for mut message in self.statistics_matching(&wanted.filter, now) {
             self.deliver(key, &mut message, &grant, None, now);
         }
@@ -84,6 +85,7 @@ impl Router {
             if !is_wanted {
                 continue;
             }
+            self.readmit(*key);
             for mut message in self.retained.advance(&mut replay.search, &mut steps, now) {
                 self.deliver(*key, &mut message, &replay.grant, None, now);
             }

@@ -16,15 +16,15 @@ use crate::mqtt::packet::{Packet, PublishRun};
 use crate::mqtt::qos::QoS;
 
 /// A run on its way to its subscribers.
-struct RoutedRun<'a> {
-    run: &'a PublishRun,
+pub(super) struct RoutedRun<'a> {
+    pub run: &'a PublishRun,
     /// The same in memory of its own, once somebody keeps it.
     kept: Option<PublishRun>,
 }
 
 impl RoutedRun<'_> {
     /// The run in memory of its own, which all share that keep it.
-    fn kept(&mut self) -> &PublishRun {
+    pub fn kept(&mut self) -> &PublishRun {
         self.kept.get_or_insert_with(|| self.run.detached())
     }
 }
@@ -32,7 +32,7 @@ impl RoutedRun<'_> {
 impl Router {
     /// A run of messages came in. What becomes of each is the same as if it had come alone.
     pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
-        self.prepare_matches(&run.topic, QoS::AtMostOnce);
+        self.prepare_matches(&run.topic, QoS::AtMostOnce, || 0);
         let mut matches = std::mem::take(&mut self.buffers.matches);
         let session = self.forwarder(id, run);
         let forwards =
@@ -42,14 +42,15 @@ impl Router {
             let are_many = matches.note_use(QoS::AtMostOnce);
             self.count_losing(&mut matches, run.count as u64);
             let mut routed = RoutedRun { run, kept: None };
-            let mut lost = Vec::new();
+            self.queue_run_in_common(&mut matches.common, &mut routed, now);
+            let mut set_aside = Vec::new();
             matches.for_each(Some(session), false, |key, grant| {
                 let outcome = self.deliver_run(key, &mut routed, grant, id, now);
                 if are_many && outcome != DeliveryOutcome::Done {
-                    lost.push((key, outcome));
+                    set_aside.push((key, outcome));
                 }
             });
-            self.leave_out(&mut matches, &lost);
+            self.set_aside(&mut matches, &set_aside, now);
         }
         self.buffers.matches = matches;
         if forwards.is_none() {
@@ -108,10 +109,17 @@ impl Router {
             touch(&mut self.touched, id, peer);
         }
         let level = backlog_level(session, peer, &self.limits, memory);
-        if peer.backlog.reader.is_waited_for(level, now) && from != id {
+        let is_waited_for = peer.backlog.reader.is_waited_for(level, now);
+        let outcome = if is_full {
+            DeliveryOutcome::Dropped
+        } else if peer.backlog.reader.is_idle(now) {
+            DeliveryOutcome::Idle
+        } else {
+            DeliveryOutcome::Done
+        };
+        if is_waited_for && from != id {
             self.hold_back(from, id);
         }
-        let outcome = if is_full { DeliveryOutcome::Dropped } else { DeliveryOutcome::Done };
         self.count_lost(key, outcome, run.count as u64)
     }
 

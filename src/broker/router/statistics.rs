@@ -139,6 +139,8 @@ impl Router {
         let at = now + INTERVAL;
         self.statistics.alarm = Some(at);
         self.timers.set(at, Alarm::Statistics);
+        // What waits in common queues was not counted.
+        self.readmit_all();
         let values = self.statistics(now);
         let before = std::mem::take(&mut self.statistics.published);
         for (index, value) in values.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::common_queues::CommonQueues;
 use super::levels::LevelTree;
 use super::losing::LosingSessions;
 use super::message::Grant;
@@ -72,6 +73,8 @@ pub struct Matches {
     qos: QoS,
     /// Sessions that are left out, because they lose every such message.
     pub losing: LosingSessions,
+    /// Sessions that are left out, because they get it through a common queue.
+    pub common: CommonQueues,
 }
 
 /// The member of a group whose turn it is.
@@ -147,6 +150,9 @@ impl Subscriptions {
         availability: impl Fn(SessionKey) -> Availability,
         found: &mut Matches,
     ) {
+        if found.topic != topic.as_str() {
+            found.uses = 0;
+        }
         found.clear();
         let mut groups = 0;
         self.tree.find(topic.as_str(), |subscribers| {
@@ -214,7 +220,28 @@ impl Matches {
     /// It does not hold for the next message.
     pub fn forget(&mut self) {
         self.generation = None;
+    }
+
+    /// The next message is the first in a row.
+    #[cfg(test)]
+    pub fn begin_row(&mut self) {
         self.uses = 0;
+    }
+
+    /// The QoS of the messages of which it is the result.
+    pub fn qos(&self) -> QoS {
+        self.qos
+    }
+
+    /// Whether sessions are left out.
+    #[inline]
+    pub fn lacks_some(&self) -> bool {
+        !self.losing.is_empty() || !self.common.is_empty()
+    }
+
+    /// Whether a session is left out.
+    pub fn lacks(&self, key: SessionKey) -> bool {
+        self.losing.contains(key) || self.common.contains(key)
     }
 
     /// Notes that it is used for a message of this QoS; true if it was for many in a row.
@@ -227,20 +254,31 @@ impl Matches {
 
     /// Whether a session can be left out, whoever the publisher is.
     pub fn can_leave_out(&self, session: SessionKey) -> bool {
+        !self.of(session).any(|subscriber| subscriber.no_local)
+    }
+
+    /// How a session gets a message that was published with RETAIN; `None` if it gets none, or only
+    /// through a shared subscription.
+    pub fn grant(&self, session: SessionKey) -> Option<Grant> {
+        merged(self.of(session), true)
+    }
+
+    fn of(&self, session: SessionKey) -> impl Iterator<Item = &SubscribedSession> {
         let first = self.plain.partition_point(|subscriber| subscriber.session < session);
-        let mut same = self.plain[first..].iter().take_while(|other| other.session == session);
-        !same.any(|subscriber| subscriber.no_local)
+        self.plain[first..].iter().take_while(move |other| other.session == session)
     }
 
     /// Takes those out that are left out.
-    pub fn drop_losing(&mut self) {
-        let Self { plain, losing, .. } = self;
-        plain.retain(|subscriber| !losing.contains(subscriber.session));
+    pub fn drop_left_out(&mut self) {
+        let Self { plain, losing, common, .. } = self;
+        plain.retain(|subscriber| {
+            !losing.contains(subscriber.session) && !common.contains(subscriber.session)
+        });
     }
 
     /// Whether no subscription matches the message.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.shared.is_empty() && self.losing.is_empty()
+        self.plain.is_empty() && self.shared.is_empty() && !self.lacks_some()
     }
 
     /// Calls `deliver` once for each session, however many of its subscriptions match, and once for

@@ -15,10 +15,10 @@ use crate::cli::value;
 use crate::command::bench::config::{
     BodyFile, LoadPace, LoadPlan, MessagePlan, MessageProperties, RetainUse,
 };
+use crate::command::bench::payload::Verification;
 use crate::command::bench::payload::{HEAD, Sizes};
 use crate::command::bench::plan::Plan;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
-use crate::command::bench::verify::Verification;
 use crate::exit::Usage;
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
@@ -180,13 +180,13 @@ fn sizes(text: &str) -> Result<Sizes, String> {
 
 impl PayloadFlags {
     /// When messages are sent, at this rate.
-    pub fn pace(&self, rate: Option<f64>, max_inflight: InFlight, plan: &Plan) -> LoadPace {
+    pub fn pace(&self, rate: Option<f64>, max_inflight: InFlightFlag, plan: &Plan) -> LoadPace {
         let Some(rate) = rate else {
             let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
             return LoadPace::Closed(match max_inflight {
-                InFlight::Usual => Some(IN_FLIGHT).filter(|_| has_answers),
-                InFlight::AtMost(limit) => Some(limit).filter(|_| has_answers),
-                InFlight::Unlimited => None,
+                InFlightFlag::Usual => Some(IN_FLIGHT).filter(|_| has_answers),
+                InFlightFlag::AtMost(limit) => Some(limit).filter(|_| has_answers),
+                InFlightFlag::Unlimited => None,
             });
         };
         let arrival = match self.arrival {
@@ -198,7 +198,7 @@ impl PayloadFlags {
     }
 
     /// The messages, with these properties.
-    pub fn plan(&self, max_inflight: InFlight, given: &GivenProperties) -> Result<MessagePlan> {
+    pub fn plan(&self, max_inflight: InFlightFlag, given: &GivenProperties) -> Result<MessagePlan> {
         let (qos, sizes) = (self.qos, self.size.clone());
         let retain = match (self.retain, self.retained) {
             (0, 0) => RetainUse::Nothing,
@@ -208,8 +208,8 @@ impl PayloadFlags {
         };
         let body = self.body.as_deref().map(body).transpose()?;
         let window = match max_inflight {
-            InFlight::AtMost(limit) => Some(limit),
-            InFlight::Usual | InFlight::Unlimited => None,
+            InFlightFlag::AtMost(limit) => Some(limit),
+            InFlightFlag::Usual | InFlightFlag::Unlimited => None,
         };
         let sub_qos = self.sub_qos.unwrap_or(qos);
         let properties = message_properties(given)?;
@@ -256,7 +256,7 @@ impl PayloadFlags {
 
 /// `-M`, as `bench` understands it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InFlight {
+pub enum InFlightFlag {
     /// It was not given.
     Usual,
     /// So many unfinished messages of a publisher.
@@ -265,7 +265,7 @@ pub enum InFlight {
     Unlimited,
 }
 
-impl From<Option<NonZeroU16>> for InFlight {
+impl From<Option<NonZeroU16>> for InFlightFlag {
     fn from(limit: Option<NonZeroU16>) -> Self {
         match limit {
             None => Self::Usual,

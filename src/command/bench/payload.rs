@@ -42,6 +42,16 @@ pub enum PayloadFault {
     Foreign,
 }
 
+/// What is verified of the messages that come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verification {
+    /// Each of them.
+    #[default]
+    Full,
+    /// Nothing: they are counted (`--verify none`).
+    None,
+}
+
 /// The payloads of one run.
 #[derive(Debug)]
 pub struct Payloads {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::disturbances::{CutPlan, StallPlan};
 use super::measure::LatencyTimes;
-use super::verify::Verification;
+use super::payload::Verification;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;

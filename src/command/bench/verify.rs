@@ -5,16 +5,6 @@ pub const WINDOW: u64 = 1024;
 
 const WORDS: usize = 16;
 
-/// What is verified of the messages that come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Verification {
-    /// Each of them.
-    #[default]
-    Full,
-    /// Nothing: they are counted (`--verify none`).
-    None,
-}
-
 /// What a copy of a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrived {

@@ -1,6 +1,8 @@
 //! `pub --request`: each message asks for an answer, which is written as `sub` writes messages. The
 //! response topic is subscribed to before anything is asked.
 
+mod finish;
+
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -14,7 +16,6 @@ use crate::command::{self, refusal, summary::SummaryPrinter};
 use crate::exit::{Exit, worse};
 use crate::format::count::count_of;
 use crate::format::statistics::Statistics;
-use crate::format::summary::RunSummary;
 use crate::mqtt::packet::{Publish, SubAck, Subscription};
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
@@ -243,6 +244,10 @@ impl Requester {
     }
 
     fn tell_interrupted(&self) {
+        if let ResponseTopic::Asked(_) = self.response {
+            let (topic, go_on) = (&self.topic, self.go_on());
+            return report::line(&format!("subscribing to {topic}: interrupted{go_on}"));
+        }
         let (answered, requested) = (self.answers.latency.count(), self.answers.requested);
         let context = self.context();
         let answers = count_of(answered, requested, "answer");
@@ -385,75 +390,5 @@ impl Requester {
         } else {
             self.context()
         }
-    }
-
-    /// Waits until every answer is written, so that it is acknowledged, too.
-    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        self.output.flush();
-        self.client.pause_reading(true);
-        let hurry = matches!(result, Ok(Exit::Signal(_)));
-        let deadline = hurry.then(|| Instant::now() + command::LAST_WRITE);
-        while !self.output.is_done() {
-            match self.client.next(deadline) {
-                Ok(Event::Interrupted(signal)) => {
-                    return result.map(|_| Exit::Signal(signal.into()));
-                }
-                Ok(Event::Alarm) => break,
-                Ok(event) => result = self.finish_with(event, result),
-                Err(error) => result = result.and(Err(error.into())),
-            }
-        }
-        result
-    }
-
-    /// What an event means for the result while the last answers are written.
-    fn finish_with(&mut self, event: Event, result: Result<Exit>) -> Result<Exit> {
-        match event {
-            Event::Written(number) => self.output.written(number),
-            Event::OutputFailed(error) => {
-                self.output.abandon();
-                return result
-                    .and_then(|exit| command::output_failed(error, "stdout").map(|_| exit));
-            }
-            Event::Mqtt(event) => {
-                let before = self.exit;
-                self.handed_over(event);
-                if self.exit != before {
-                    return result.map(|exit| worse(exit, self.exit));
-                }
-            }
-            // Nothing more is read or asked.
-            Event::Input(_)
-            | Event::Woken
-            | Event::Connected(_)
-            | Event::Closed(_)
-            | Event::Interrupted(_)
-            | Event::Alarm
-            | Event::WebSocketPong
-            | Event::Sendable
-            | Event::Reconnected => {}
-        }
-        result
-    }
-
-    /// Closes the connection, and prints the summary.
-    fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
-        let context = self.context();
-        if matches!(result, Ok(Exit::TimedOut)) {
-            self.client.shorten_close();
-        }
-        // Every answer is there; no message can be lost any more.
-        let result = command::close_receiver(&mut self.client, result)
-            .map_err(|error| command::while_connected(error, context, &self.client));
-        let exit = command::with_earlier(result, self.exit)?;
-        summary.print(false, |took| RunSummary {
-            verb: "answered",
-            messages: self.answers.latency.count(),
-            bytes: self.answers.bytes,
-            refused: None,
-            took,
-            times: Some(("latency", &self.answers.latency)),
-        });
-        Ok(exit)
     }
 }

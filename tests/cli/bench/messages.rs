@@ -243,7 +243,7 @@ fn without_verification_what_comes_is_only_counted() {
     let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
     let line = "\nverified   nothing (--verify none): what came is counted, whatever it is\n";
     assert!(text.contains(line), "{outcome}");
-    assert!(text.contains("\nfail       lost>0: no data\n"), "{outcome}");
+    assert!(text.contains("\nfail       lost>0: yes (there are no data)\n"), "{outcome}");
     assert_eq!(outcome.code(), Some(1), "{outcome}");
 }
 

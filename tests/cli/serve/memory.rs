@@ -171,16 +171,19 @@ fn incomplete_packets() {
     expect_peak(serve, &url, 160);
 }
 
-#[test]
-fn queues_of_absent_sessions() {
+/// Forty clients that subscribe to everything and go away, by SUBSCRIBE with these properties, and
+/// messages of this length until one is refused.
+fn absent_sessions(properties: impl Fn(u8) -> Vec<u8>, length: usize) {
     let (serve, url) = serve(&["memory=64MiB"]);
     for number in 0..40 {
         let mut client = Client::connected(&url, &format!("absent{number}"), 5);
-        client.send(&packet(0x82, &[&[0, 1, 0][..], &text("#"), &[1]].concat()));
+        let properties = properties(number);
+        let head = [0, 1, u8::try_from(properties.len()).unwrap()];
+        client.send(&packet(0x82, &[&head[..], &properties, &text("#"), &[1]].concat()));
         assert_eq!(client.packet()[0], 0x90);
     }
     let mut publisher = Client::connected(&url, "publisher", 5);
-    let message = packet(0x32, &[&text("a")[..], &[0, 1, 0], &[b'x'; 20]].concat());
+    let message = packet(0x32, &[&text("a")[..], &[0, 1, 0], &vec![b'x'; length]].concat());
     for round in 0.. {
         assert!(round < 100_000, "it is refused");
         publisher.send(&message);
@@ -192,6 +195,17 @@ fn queues_of_absent_sessions() {
         }
     }
     expect_peak(serve, &url, 110);
+}
+
+#[test]
+fn queues_of_absent_sessions() {
+    // Each copy has a subscription identifier of its own, and is stored by itself.
+    absent_sessions(|number| vec![0x0b, number + 1], 20);
+}
+
+#[test]
+fn common_queues_of_absent_sessions() {
+    absent_sessions(|_| Vec::new(), 4000);
 }
 
 #[test]

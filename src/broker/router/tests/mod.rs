@@ -3,6 +3,7 @@
 mod access;
 mod aliases;
 mod chaos;
+mod common;
 mod connections;
 mod delivery;
 mod lesser;

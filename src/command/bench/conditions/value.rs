@@ -6,8 +6,8 @@ use super::{
     Bound, Condition, ConditionOrigin, ConditionOutcome, ConditionVerdict, Measured, Operator,
 };
 use crate::command::bench::measure::{LatencyTimes, Quantile, precise};
+use crate::command::bench::payload::Verification;
 use crate::command::bench::results::Results;
-use crate::command::bench::verify::Verification;
 use crate::command::bench::words;
 
 /// How many there are.

@@ -5,11 +5,11 @@ mod disturbances;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::payload::Verification;
 use super::results::{
     ConnectionResults, ConnectionTimes, GeneratorResults, GroupResults, Latencies, LoadEnding,
     MessageResults, Results, Second, Verified,
 };
-use super::verify::Verification;
 
 /// How two results belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,11 @@ use super::context::Context;
 use super::retained::RetainedReads;
 use super::team::LoopShare;
 use crate::command::bench::measure::LatencyTimes;
+use crate::command::bench::payload::Verification;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
 use crate::command::bench::results::{GroupResults, Latencies, MessageResults, Verified};
-use crate::command::bench::verify::{Arrived, Pair, Verification};
+use crate::command::bench::verify::{Arrived, Pair};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 
@@ -125,17 +126,7 @@ impl Receiving {
             self.latest = now;
             return self.count(subscriber, payload, context, sink, now);
         }
-        let stamp = context.payloads.read(payload);
-        if stamp == Err(PayloadFault::Foreign) {
-            // Nothing that is waited for.
-            sink.verified.foreign += 1;
-            return None;
-        }
-        self.latest = now;
-        let Ok(stamp) = stamp else {
-            sink.verified.corrupted += 1;
-            return None;
-        };
+        let stamp = self.stamp(payload, context, sink, now)?;
         let plan = &context.load.plan;
         let reader = plan.reader(subscriber);
         let stream = stamp.stream as usize;
@@ -151,12 +142,10 @@ impl Receiving {
             return None;
         }
         let place = context.pair(reader, stream);
-        let pair = &mut self.pairs[place];
         if context.load.messages.qos > QoS::AtMostOnce {
-            let forgotten = pair.forgotten_by(stamp.sequence);
-            let room = MOST_ABSENT - self.absent.len();
-            self.absent.extend(forgotten.take(room).map(|number| (place, number)));
+            self.note_absent(place, stamp.sequence);
         }
+        let pair = &mut self.pairs[place];
         let before = pair.next();
         let arrived = pair.observe(stamp.sequence);
         let finished = pair.next() - before;
@@ -169,6 +158,32 @@ impl Receiving {
         self.first_copy(stamp, context, sink, now);
         let (publisher, intended) = (plan.stream(stream).0, stamp.intended);
         Some(FirstCopy { publisher, intended, finished })
+    }
+
+    /// What the payload says of itself, if it is one of this run and was not changed.
+    fn stamp(
+        &mut self,
+        payload: &[u8],
+        context: &Context,
+        sink: &mut ReceivedSink<'_>,
+        now: u64,
+    ) -> Option<Stamp> {
+        let stamp = context.payloads.read(payload);
+        if stamp == Err(PayloadFault::Foreign) {
+            // Nothing that is waited for.
+            sink.verified.foreign += 1;
+            return None;
+        }
+        self.latest = now;
+        sink.verified.corrupted += u64::from(stamp.is_err());
+        stamp.ok()
+    }
+
+    /// Keeps the numbers that this pair forgets when a message with this number comes.
+    fn note_absent(&mut self, place: usize, sequence: u64) {
+        let forgotten = self.pairs[place].forgotten_by(sequence);
+        let room = MOST_ABSENT - self.absent.len();
+        self.absent.extend(forgotten.take(room).map(|number| (place, number)));
     }
 
     /// Counts a message, whatever it is. The copies of all messages are alike then: a second one

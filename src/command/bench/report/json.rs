@@ -10,12 +10,12 @@ use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::judge::{ServerPlace, Steadiness};
+use crate::command::bench::payload::Verification;
 use crate::command::bench::plan::Audience;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
 use crate::command::bench::server::BenchServer;
 use crate::command::bench::steps::StepOutcome;
-use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 
 /// The version of the form.

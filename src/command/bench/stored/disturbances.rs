@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::figures::{causes, times};
+use super::histogram::{causes, times};
 use super::value::StoredMember;
 use crate::command::bench::disturbances::{
     CrowdKind, CrowdPart, CrowdShare, CutKind, CutPlan, StallPlan,

@@ -1,19 +1,16 @@
 //! What was found.
 
-use std::collections::BTreeMap;
-
 use super::disturbances;
+use super::histogram::{causes, times};
 use super::plan::qos;
 use super::value::StoredMember;
-use crate::client::fleet::Cause;
 use crate::command::bench::conditions::Measured;
 use crate::command::bench::figures::{COMPARED, RunFigures};
-use crate::command::bench::measure::{LatencyTimes, TimesSummary};
+use crate::command::bench::payload::Verification;
 use crate::command::bench::results::{
     ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MessageResults,
     Results, Second, Verified,
 };
-use crate::command::bench::verify::Verification;
 use crate::mqtt::reason::ReasonCode;
 
 /// How many seconds one entry of the series stands for at most.
@@ -21,9 +18,6 @@ const MOST_TOGETHER: usize = 64;
 
 /// How many entries the series has at most.
 const MOST_ENTRIES: usize = 3600;
-
-/// How many causes there are at most.
-const MOST_CAUSES: usize = 100;
 
 /// All figures.
 pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
@@ -85,18 +79,6 @@ fn connections(whole: &StoredMember<'_>) -> Result<ConnectionResults, String> {
     })
 }
 
-pub(super) fn causes(member: &StoredMember<'_>) -> Result<BTreeMap<Cause, u64>, String> {
-    let members = member.members()?;
-    if members.len() > MOST_CAUSES {
-        return Err(member.wrong("fewer causes"));
-    }
-    let causes = members.into_iter().map(|(name, count)| {
-        let cause = name.parse().map_err(|()| count.wrong("a cause that bench knows"))?;
-        Ok((cause, count.count()?))
-    });
-    causes.collect()
-}
-
 fn messages(messages: &StoredMember<'_>) -> Result<MessageResults, String> {
     let count = |name: &str| messages.get(name)?.count();
     let refused = messages.get("refused_by_code")?;
@@ -149,29 +131,6 @@ fn latencies(whole: &StoredMember<'_>) -> Result<Latencies, String> {
         lateness: times(&whole.get("generator")?, "lateness")?,
         thirds: [times(&latency, "first_third")?, times(&latency, "last_third")?],
     })
-}
-
-/// Times; none where it is null.
-pub(super) fn times(of: &StoredMember<'_>, name: &str) -> Result<LatencyTimes, String> {
-    let Some(member) = of.maybe(name)? else { return Ok(LatencyTimes::default()) };
-    let buckets = member.get("histogram")?.elements()?.into_iter().map(|bucket| {
-        match &bucket.elements()?[..] {
-            [low, count] => Ok((low.count()?, count.count()?)),
-            _ => Err(bucket.wrong("a value and its count")),
-        }
-    });
-    let summary = TimesSummary {
-        never: member.get("never")?.count()?,
-        sum: member.get("sum")?.long()?.into(),
-        shortest: member.read("min", StoredMember::count)?.unwrap_or(0),
-        longest: member.read("longest", StoredMember::count)?.unwrap_or(0),
-    };
-    let times = LatencyTimes::of_buckets(&buckets.collect::<Result<Vec<_>, String>>()?, summary);
-    let times = times.ok_or_else(|| member.wrong("a histogram that fits min and longest"))?;
-    if times.count() != member.get("count")?.count()? {
-        return Err(member.wrong("as many times in the histogram as count says"));
-    }
-    Ok(times)
 }
 
 fn generator(whole: &StoredMember<'_>) -> Result<GeneratorResults, String> {

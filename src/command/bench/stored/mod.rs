@@ -4,6 +4,7 @@
 
 mod disturbances;
 mod figures;
+mod histogram;
 mod plan;
 mod value;
 

@@ -14,10 +14,10 @@ use crate::command::bench::disturbances::Disturbances;
 use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::machine::Machine;
 use crate::command::bench::payload::Sizes;
+use crate::command::bench::payload::Verification;
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::server::BenchServer;
-use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 
 /// The most connections of a kind, topics, and bytes of a payload.

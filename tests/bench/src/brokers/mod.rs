@@ -25,8 +25,17 @@ enum Load {
     /// Publishers, subscribers, QoS, messages in all: messages a second that arrive.
     Stream(usize, usize, u8, u64),
     /// One publisher and one subscriber beside so many that do not read, QoS, messages before that
-    /// are not measured, and messages: messages a second that arrive.
-    Stalled(usize, u8, u64, u64),
+    /// are not measured, and what is measured: messages a second that arrive.
+    Stalled(usize, u8, u64, Extent),
+}
+
+/// How much is published.
+#[derive(Debug, Clone, Copy)]
+enum Extent {
+    /// So many messages.
+    Messages(u64),
+    /// As many as go in so long.
+    Time(Duration),
 }
 
 /// A row of the table.
@@ -54,20 +63,24 @@ fn cases() -> Vec<Case> {
         cases.push(case(&format!("100-to-1-q{qos}"), "msg/s", stream(100, 1, count), 3));
     }
     // With the queues of those that do not read empty at first, and full; beside the same alone.
-    for (deaf, qos, before, count) in [
-        (20, 0, 0, 300_000),
-        (0, 0, 2_000_000, 1_000_000),
-        (20, 0, 2_000_000, 1_000_000),
-        (1000, 0, 2_000_000, 1_000_000),
-        (0, 1, 0, 200_000),
-        (20, 1, 0, 200_000),
-        (20, 1, 200_000, 200_000),
-        (20, 2, 150_000, 100_000),
+    let seconds = Extent::Time(Duration::from_secs(3));
+    for (deaf, qos, before, extent) in [
+        (0, 0, 0, seconds),
+        (20, 0, 0, seconds),
+        (0, 0, 2_000_000, Extent::Messages(1_000_000)),
+        (20, 0, 2_000_000, Extent::Messages(1_000_000)),
+        (1000, 0, 2_000_000, Extent::Messages(1_000_000)),
+        (0, 1, 0, seconds),
+        (20, 1, 0, seconds),
+        (20, 1, 200_000, Extent::Messages(200_000)),
+        (0, 2, 0, seconds),
+        (20, 2, 0, seconds),
+        (20, 2, 150_000, Extent::Messages(100_000)),
     ] {
         let quality = if qos == 0 { String::new() } else { format!("-q{qos}") };
         let state = if before == 0 { "" } else { "-full" };
         let name = format!("stalled-{deaf}{state}{quality}");
-        cases.push(case(&name, "msg/s", Load::Stalled(deaf, qos, before, count), 3));
+        cases.push(case(&name, "msg/s", Load::Stalled(deaf, qos, before, extent), 3));
     }
     cases
 }
@@ -152,13 +165,18 @@ fn measure(broker: &Entrant, load: Load) -> Result<f64, Failure> {
         }
         Load::FanOut(count) => fan_out(&mut fleet, count),
         Load::Stream(from, to, qos, count) => stream(&mut fleet, from, to, qos, count),
-        Load::Stalled(deaf, qos, before, count) => {
+        Load::Stalled(deaf, qos, before, extent) => {
             let role = Role { is_deaf: true, ..subscriber("t", qos) };
             fleet.connect(deaf, &role)?;
             fleet.connect(1, &subscriber("t", qos))?;
             let publisher = fleet.connect(1, &Role::default())?;
             publish(&mut fleet, publisher..publisher + 1, 1, qos, before)?;
-            publish(&mut fleet, publisher..publisher + 1, 1, qos, count)
+            match extent {
+                Extent::Messages(count) => {
+                    publish(&mut fleet, publisher..publisher + 1, 1, qos, count)
+                }
+                Extent::Time(time) => publish_for(&mut fleet, publisher, qos, time),
+            }
         }
     }
 }
@@ -187,6 +205,21 @@ fn stream(fleet: &mut Fleet, from: usize, to: usize, qos: u8, count: u64) -> Res
     fleet.connect(to, &subscriber("t", qos))?;
     let first = fleet.connect(from, &Role::default())?;
     publish(fleet, first..first + from, to, qos, count)
+}
+
+/// As many messages of one publisher as go in this time: messages a second that arrive.
+fn publish_for(
+    fleet: &mut Fleet,
+    publisher: usize,
+    qos: u8,
+    time: Duration,
+) -> Result<f64, Failure> {
+    let before = fleet.seen.messages;
+    let begin = Instant::now();
+    let plan = Plan { topic: "t".to_owned(), qos, size: 64, count: u64::MAX };
+    fleet.publish(publisher, plan)?;
+    fleet.run(|_| begin.elapsed() >= time)?;
+    Ok(float(fleet.seen.messages - before) / begin.elapsed().as_secs_f64())
 }
 
 /// So many messages of these publishers to so many subscribers: messages a second that arrive.

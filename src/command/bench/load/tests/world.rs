@@ -19,12 +19,12 @@ use crate::command::bench::load::{
     AfterSecond, Context, Found, Load, LoopTeam, RunDisplay, SecondDetail, SecondsOver, System,
     TeamMember, Window,
 };
+use crate::command::bench::payload::Verification;
 use crate::command::bench::payload::{Payloads, Sizes};
 use crate::command::bench::plan::{Audience, Plan};
 use crate::command::bench::results::Results;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::steps::{StepOutcome, StepPlan};
-use crate::command::bench::verify::Verification;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::TextLines;
 use crate::command::bench::config::LoadPace;
 use crate::command::bench::judge::LoadLimit;
+use crate::command::bench::payload::Verification;
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::results::LoadEnding;
-use crate::command::bench::verify::Verification;
 use crate::command::bench::words;
 use crate::mqtt::qos::QoS;
 
