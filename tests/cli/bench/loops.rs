@@ -221,7 +221,7 @@ fn connections_that_are_all_cut_come_back_in_every_loop() {
 }
 
 #[test]
-fn a_server_that_dies_is_told_by_every_loop() {
+fn a_connection_that_is_refused_is_counted_in_whatever_loop() {
     // The first connection of all finds out what the server understands.
     let broker = RefusingBroker::start(101, Refusal::Connack(0x97));
     let flags = "-V 5 --connect 100 --connect-rate 200 --for 0.1";
