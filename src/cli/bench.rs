@@ -13,7 +13,7 @@ use anyhow::Result;
 use clap::{Arg, ArgGroup, Args};
 
 use self::arguments::{masked, secrets};
-use self::around::{IntervalFlags, StepFlags};
+use self::around::StepFlags;
 use self::crowd::CrowdFlags;
 use self::judgement::{BenchOutputFlags, JudgementFlags, TimeFlags};
 use self::messages::{InFlightFlag, PayloadFlags, in_flight};
@@ -113,10 +113,6 @@ pub struct BenchFlags {
     #[command(flatten)]
     output: BenchOutputFlags,
 
-    /// Lines while it goes on.
-    #[command(flatten)]
-    interval: IntervalFlags,
-
     /// Parts of a run.
     #[command(flatten)]
     parts: PartFlags,
@@ -206,7 +202,7 @@ impl BenchFlags {
         PayloadFlags::check_window(&load)?;
         let remote = self.crowd.remote();
         let verbosity = self.connection.verbosity();
-        let interval = self.interval.interval();
+        let interval = self.output.interval.interval();
         let report = report(&clients, self.output, self.judgement, &self.repetition, interval)?;
         Ok((Config { clients, fleet, remote, load, report, runs, verbosity }, warnings))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::around::IntervalFlags;
 use crate::cli::value;
 use crate::command::bench::conditions::{Condition, Tolerated};
 use crate::command::bench::config::{MaxLateness, TimePlan, WindowLength};
@@ -74,6 +75,10 @@ pub struct BenchOutputFlags {
     /// .connect.hgrm, .lateness.hgrm
     #[arg(long, value_name = "PREFIX", allow_hyphen_values = true)]
     pub hgrm: Option<PathBuf>,
+
+    /// Lines while it goes on.
+    #[command(flatten)]
+    pub interval: IntervalFlags,
 }
 
 fn window(text: &str) -> Result<Duration, String> {
