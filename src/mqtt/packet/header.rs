@@ -113,7 +113,8 @@ impl FixedHeader {
     /// Reads the fixed header at the beginning of these bytes. Returns `None` if it continues after
     /// their end. The first byte is checked at once, so that an answer that is not MQTT fails
     /// before the bytes of its supposed length have arrived.
-    #[inline]
+    // Every message that comes goes through it.
+    #[inline(always)]
     pub fn read(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<Self>, Malformed> {
         let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
         let packet = packet_type(first, version)?;
@@ -163,6 +164,7 @@ fn bounded(length: usize) -> Result<(), Malformed> {
 }
 
 /// The type of a packet whose flags are valid (§2.1.3).
+#[inline(always)]
 fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
     let value = first >> 4;
     let packet = PacketType::from_bits(value)
@@ -172,20 +174,23 @@ fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
         return Ok(packet);
     }
     let flags = first & 0x0F;
+    if flags == packet.fixed_flags() { Ok(packet) } else { unusual(packet, flags, version) }
+}
+
+/// A packet whose flags are not its fixed ones. In MQTT 3.1, which says of the others that they
+/// are not used (3.1 §3), only the QoS counts, and only where an answer is awaited. The flags of
+/// CONNECT come before the version is known.
+#[cold]
+#[inline(never)]
+fn unusual(packet: PacketType, flags: u8, version: Version) -> Result<PacketType, Malformed> {
     let fixed = packet.fixed_flags();
-    if flags == fixed || (version == Version::V3_1 && may_have_unused(packet, flags)) {
+    let used = if fixed == 0 { 0 } else { 0b0110 };
+    let is_known = version == Version::V3_1 && packet != PacketType::Connect;
+    if is_known && flags & used == fixed {
         Ok(packet)
     } else {
         Err(Malformed::FixedHeaderFlags { packet, flags })
     }
-}
-
-/// Whether these flags of a packet mean the same as its fixed ones in MQTT 3.1, which says of the
-/// others that they are not used (3.1 §3): only the QoS is, and only where an answer is awaited.
-/// Those of CONNECT come before the version is known.
-fn may_have_unused(packet: PacketType, flags: u8) -> bool {
-    let used = if packet.fixed_flags() == 0 { 0 } else { 0b0110 };
-    packet != PacketType::Connect && flags & used == packet.fixed_flags()
 }
 
 /// Appends the fixed header (§2.1): type and flags, then the remaining length.
