@@ -248,7 +248,8 @@ fn a_repetition_without_end_is_done_when_it_is_interrupted() {
         Step::Send("40 00 01"),
         packet("32 <t> 00 04 'x'"),
         Step::Tell,
-        Step::Dally(std::time::Duration::from_millis(50)),
+        // More messages would follow these answers if the signal came after them.
+        Step::Dally(std::time::Duration::from_millis(700)),
         Step::Send("40 00 02; 40 00 03; 40 00 04"),
     ])));
     let flags = ["-t", "t", "-q", "1", "-m", "x", "--repeat", "0", "-M", "3"];

@@ -26,7 +26,7 @@ fn run(flag: [&str; 2], qos: &str) -> (Value, Outcome) {
     let mut serve = Program::new(words).spawn();
     let url = serve.wait_for_line(|line| line.starts_with("ws://"));
     let count = COUNT.to_string();
-    let flags = ["-V", "5", "-q", qos, "-C", &count, "--rate", "4000", "--drain", "0.5"];
+    let flags = ["-V", "5", "-q", qos, "-C", &count, "--rate", "4000", "--drain", "2"];
     let flags =
         [&flags[..], &["--pub", "1", "--sub", "2", "--seed", "1", "--warmup", "0"]].concat();
     let outcome = bench(&url, &flags).run();

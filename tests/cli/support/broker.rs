@@ -100,6 +100,10 @@ pub fn connected<const N: usize>(rest: [Step; N]) -> Vec<Step> {
 /// [`connected`], then a SUBSCRIBE for `t` at QoS 0, granted, and then `rest`.
 pub fn subscribed<const N: usize>(rest: [Step; N]) -> Vec<Step> {
     let mut steps = connected([packet("82 id <t> 00"), Step::Send("90 id 00")]);
+    if rest.iter().any(|step| matches!(step, Step::Tell)) {
+        // The Pong follows when SUBACK was read: a signal before that would say so.
+        steps.extend([Step::Frame(0x89, b""), Step::Pong(b"")]);
+    }
     steps.extend(rest);
     steps
 }

@@ -34,6 +34,7 @@ fn a_script_is_followed() {
     send(&mut client, b"\x82\x06\x00");
     send(&mut client, b"\x07\x00\x01t\x00");
     assert_eq!(client.read().unwrap().into_data(), b"\x90\x03\0\x07\0"[..]);
+    assert!(client.read().unwrap().is_ping());
     assert_eq!(client.read().unwrap().into_data(), b"\x30\x04\0\x01tx"[..]);
     broker.wait();
     send(&mut client, b"\xe0\x00");
