@@ -352,8 +352,13 @@ impl Subscriber {
 
     /// The end, when the reader of stdout has gone and has got everything: whatever else comes
     /// stays with the broker.
-    fn unread(&self) -> Option<Exit> {
-        (self.reader.is_gone() && self.receiver.sink.is_done()).then_some(Exit::Done)
+    fn unread(&mut self) -> Option<Exit> {
+        let is_unread = self.reader.is_gone() && self.receiver.sink.is_done();
+        if is_unread {
+            // The rest of a message that has begun is not wanted either.
+            self.receiver.abandon();
+        }
+        is_unread.then_some(Exit::Done)
     }
 
     /// What became of a message of ours: a removal or, with a command's output, a reply. Only

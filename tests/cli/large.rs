@@ -290,3 +290,13 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let program = Program::new(["sub", &url, "-V", "311", "-t", "t"]).stdout_read_for_one_line();
     program.run().expect(0, "begun\n", "");
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_does_not_wait_for_the_rest() {
+    // All of this is written before the reader goes.
+    let begun = frames(&publish(0x30, b"")[..4096]);
+    let broker = Broker::start(until_goodbye(subscribed([begun])));
+    let url = broker.url();
+    let program = Program::new(["sub", &url, "-V", "311", "-t", "t"]).stdout_read_for_one_line();
+    program.run().expect(0, "begun\n", "");
+}
