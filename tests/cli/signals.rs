@@ -79,6 +79,19 @@ fn a_sub_without_an_answer_is_not_done() {
     }
 }
 
+/// A session that was kept brings its messages at once.
+#[test]
+fn an_endless_sub_that_has_got_messages_before_the_answer_is_done() {
+    for (signal, _) in SIGNALS {
+        let steps = connected([packet("82 id <t> 00"), Step::Send("30 <t> 'x'")]);
+        let broker = Broker::start(until_goodbye(steps));
+        let mut sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t"]).spawn();
+        sub.wait_for_line(|line| line == "x\n");
+        sub.signal(signal);
+        sub.finish().expect(0, "x\n", "");
+    }
+}
+
 #[test]
 fn an_endless_ping_is_done_when_interrupted() {
     for (signal, _) in SIGNALS {

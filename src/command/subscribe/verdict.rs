@@ -77,9 +77,10 @@ impl Subscriber {
         arrived > 0 || self.receiver.is_amidst()
     }
 
-    /// An endless subscription ends no other way, once it stands.
+    /// An endless subscription ends no other way, once it stands; one of a session that was kept
+    /// may bring messages before the SUBACK.
     pub(super) fn interrupted(&mut self, signal: i32) -> Exit {
-        let unanswered = self.unanswered();
+        let unanswered = self.unanswered().filter(|_| self.receiver.written.messages == 0);
         if unanswered.is_none() && self.options.end.is_never() && !self.expects_nothing() {
             return Exit::Done;
         }
