@@ -1,6 +1,6 @@
 //! `mqttws serve` listens at both addresses of this machine, at the same port.
 
-use std::net::{Ipv6Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
 use super::{serve, serve_with, stop};
 use crate::support::lines::fails;
@@ -33,7 +33,13 @@ fn an_address_that_is_asked_for_is_the_only_one() {
 
 #[test]
 fn a_port_that_is_taken_at_the_second_is_told() {
-    let Ok(taken) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
+    // Another program may have the same port at the first address.
+    let is_free = |listener: &TcpListener| {
+        let port = listener.local_addr().unwrap().port();
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    };
+    let mut tries = (0..100).map_while(|_| TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok());
+    let Some(taken) = tries.find(is_free) else { return };
     let port = taken.local_addr().unwrap().port().to_string();
     let line = "mqttws: listening at 127.0.0.1:*: also at [::1]:*: Address already in use*";
     fails(&Program::new(["serve", "-p", &port]).run(), 1, line);
