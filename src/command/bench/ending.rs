@@ -33,12 +33,14 @@ pub fn reason(outcome: &ConditionOutcome) -> Option<String> {
     (outcome.verdict == ConditionVerdict::Failed).then(|| outcome.condition.clone())
 }
 
-/// Judges, prints and writes the report; the exit of the run.
+/// Judges, writes and prints the report; the exit of the run. `written` is called when all files
+/// are there.
 pub fn finish(
     load: &LoadPlan,
     plan: &ReportPlan,
     surroundings: &Surroundings,
     found: &AllRuns,
+    written: impl FnOnce(),
 ) -> Result<Exit> {
     let AllRuns { found: Found { results, steps }, runs, .. } = found;
     let judgement = judgement(load, plan, surroundings.server.place, found);
@@ -61,7 +63,9 @@ pub fn finish(
         runs,
         comparison: comparison.as_ref(),
     };
-    put_out(&report)?;
+    write_files(&report)?;
+    written();
+    print(&report)?;
     Ok(exit(&report))
 }
 
@@ -84,8 +88,8 @@ fn judgement(
     judgement
 }
 
-/// Writes the files of a report, and prints it.
-fn put_out(report: &BenchReport<'_>) -> Result<()> {
+/// Writes the files of a report.
+fn write_files(report: &BenchReport<'_>) -> Result<()> {
     let plan = report.plan;
     if let Some(path) = &plan.json {
         write(path, &(json::render(report) + "\n"))?;
@@ -93,8 +97,12 @@ fn put_out(report: &BenchReport<'_>) -> Result<()> {
     if let Some(prefix) = &plan.hgrm {
         write_percentiles(prefix, report.load, report.results)?;
     }
+    Ok(())
+}
+
+fn print(report: &BenchReport<'_>) -> Result<()> {
     // A reader that has seen enough is no failure.
-    crate::command::print(&match plan.form {
+    crate::command::print(&match report.plan.form {
         BenchForm::Text => text::render(report),
         BenchForm::Json => json::render(report),
     })?;

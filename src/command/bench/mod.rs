@@ -35,11 +35,12 @@ pub mod verify;
 mod words;
 
 use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::client::fleet::{FleetOptions, FleetServer, FleetTarget};
+use crate::client::fleet::{FleetOptions, FleetServer, FleetTarget, RunSignals};
 use crate::client::{self, Client, Established};
 use crate::exit::{Exit, Usage};
 use crate::report::Verbosity;
@@ -60,6 +61,9 @@ use names::Names;
 use screen::Screen;
 use server::BenchServer;
 use surroundings::Surroundings;
+
+/// How long the first connection to a server may take to end.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws bench`.
 // Not part of the caller, whose frame would hold what this one needs.
@@ -89,6 +93,8 @@ pub fn run(config: Config) -> Result<Exit> {
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
+    // Before the first client: a signal that it does not see any more is not lost.
+    let signals = Arc::new(RunSignals::begin().context("watching signals")?);
     let mut explored = Explored::default();
     for mut options in clients {
         let login = options.session.login.credentials.clone();
@@ -103,12 +109,11 @@ pub fn run(config: Config) -> Result<Exit> {
     let mut surroundings = Surroundings { run, part, start, server, machine, baseline };
     let options = FleetOptions { servers: explored.servers, local: fleet.local.clone() };
     let (load, report) = (&load, &report);
-    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, verbosity };
+    let signals = &signals;
+    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, signals, verbosity };
     let all = task.run_all(names, &surroundings)?;
-    // Until here a second signal would have ended the process by the handlers of the first client.
-    drop(explored.clients);
     surroundings.server.receive_maximum = all.found.results.connections.receive_maximum;
-    finish(load, report, &surroundings, &all)
+    finish(load, report, &surroundings, &all, || signals.finish())
 }
 
 /// Refuses a time that has passed.
@@ -138,7 +143,6 @@ fn check_client(options: &client::Options) -> Result<()> {
 /// What a first connection to each server has found.
 #[derive(Default)]
 struct Explored {
-    clients: Vec<Box<Client>>,
     servers: Vec<FleetServer>,
     shown: Vec<BenchServer>,
 }
@@ -156,10 +160,10 @@ impl Explored {
             .with_context(|| first.at_server("connecting to"))?;
         let place = check_place(&server.target, remote)?;
         self.shown.push(shown(&first, &established, place));
+        first.leave_signals();
         first.close();
         // It has shown how to connect; how it ends does not matter.
-        let _ = super::await_closed(&mut first, None, |_| {});
-        self.clients.push(first);
+        let _ = super::await_closed(&mut first, Some(Instant::now() + FAREWELL), |_| {});
         self.servers.push(server);
         self.servers.last_mut().context("there is no server")
     }
@@ -238,6 +242,7 @@ struct LoadTask<'a> {
     load: &'a LoadPlan,
     report: &'a ReportPlan,
     runs: &'a RunPlan,
+    signals: &'a Arc<RunSignals>,
     verbosity: Verbosity,
 }
 
