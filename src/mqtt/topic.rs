@@ -193,6 +193,12 @@ impl TopicFilter {
         Ok(Self(text))
     }
 
+    /// A copy in memory of its own.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(ByteString::from(self.as_str()))
+    }
+
     /// The filter as text, `$share/GROUP/` included.
     pub fn as_str(&self) -> &str {
         &self.0
