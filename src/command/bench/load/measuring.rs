@@ -58,16 +58,25 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
         if self.seconds.is_over(at) && at <= self.context.window.end {
             self.end_second(at, now);
-            self.look_at_seconds(now);
         }
+    }
+
+    /// Tells of the seconds that are over, which takes longer than to end them.
+    pub(super) fn tell_seconds(&mut self, now: Instant) {
+        let ended = std::mem::take(&mut self.seconds.ended);
+        if ended.is_empty() {
+            return;
+        }
+        for (number, second) in ended {
+            self.context.member.add_second(number, second);
+        }
+        self.look_at_seconds(now);
     }
 
     /// Ends the current second of this loop, and those that passed unseen.
     fn end_second(&mut self, at: u64, now: Instant) {
         let before = self.seconds.series.len();
-        self.seconds.end(self.connecting.online(), at, now);
-        let times = [&self.seconds.times_before, &self.seconds.lateness_before];
-        let mut times = times.map(Clone::clone);
+        let mut times = self.seconds.end(self.connecting.online(), at, now);
         let mut results = match self.context.member.detail() {
             SecondDetail::Results => Some(self.results.clone()),
             SecondDetail::Second => None,
@@ -75,7 +84,7 @@ impl<D: RunDisplay> Load<D> {
         for (number, second) in self.seconds.series.iter().enumerate().skip(before) {
             let times = std::mem::take(&mut times);
             let second = GatheredSecond::of(*second, times, results.take());
-            self.context.member.add_second(number, second);
+            self.seconds.ended.push((number, second));
         }
     }
 
@@ -90,6 +99,8 @@ impl<D: RunDisplay> Load<D> {
             let over = SecondsOver { seconds: &[gathered.second], times: &gathered.times };
             let results = gathered.results.as_ref().unwrap_or(&self.results);
             let after = self.display.as_mut().map(|display| display.seconds_over(results, &over));
+            self.seconds.recycle(gathered.times);
+            self.seconds.recycle(gathered.lateness);
             // What ends anyway is not ended early.
             if after == Some(AfterSecond::End) && self.phase.is_loading() {
                 self.give(LoopOrder::EndEarly(now), now);
@@ -154,6 +165,7 @@ impl<D: RunDisplay> Load<D> {
         if self.seconds.is_over(at) {
             self.end_second(at, now);
         }
+        self.tell_seconds(now);
         self.note_cpu(now);
         let own = self.context.member.share;
         let publishers = 0..self.context.load.plan.publishers;

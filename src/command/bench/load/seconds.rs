@@ -3,29 +3,33 @@
 use std::time::{Duration, Instant};
 
 use super::context::System;
+use super::team::GatheredSecond;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::results::{GeneratorResults, Second};
 use crate::command::bench::words;
 
 const SECOND: u64 = 1_000_000_000;
 
+/// Of so many times the memory is kept: those of one second.
+const SPARE: usize = 2;
+
 /// The current second, and those before it.
 #[derive(Debug)]
 pub struct Seconds {
     /// What came: its times.
     pub times: LatencyTimes,
-    /// The times of the second before.
-    pub times_before: LatencyTimes,
     /// How late messages were.
     pub lateness: LatencyTimes,
     /// How many messages left.
     pub sent: u64,
     /// How many copies came.
     pub received: u64,
-    /// How late messages of the second before were.
-    pub lateness_before: LatencyTimes,
+    /// Empty ones for the next second, which have their memory.
+    spare: Vec<LatencyTimes>,
     /// The seconds of this loop that are over.
     pub series: Vec<Second>,
+    /// Those of them that were not told of, with their numbers.
+    pub ended: Vec<(usize, GatheredSecond)>,
     /// Those of all loops, in the first one.
     pub of_all: Vec<Second>,
     /// When the window began, in nanoseconds; `None` before.
@@ -69,12 +73,12 @@ impl Seconds {
         };
         Self {
             times: LatencyTimes::default(),
-            times_before: LatencyTimes::default(),
             lateness: LatencyTimes::default(),
-            lateness_before: LatencyTimes::default(),
+            spare: Vec::new(),
             sent: 0,
             received: 0,
             series: Vec::new(),
+            ended: Vec::new(),
             of_all: Vec::new(),
             began: None,
             cpu,
@@ -121,8 +125,9 @@ impl Seconds {
         self.has_begun() && at >= self.next()
     }
 
-    /// Ends the current second, and those that passed unseen.
-    pub fn end(&mut self, online: u64, at: u64, now: Instant) {
+    /// Ends the current second, and those that passed unseen; the times of what came, and of how
+    /// late messages were.
+    pub fn end(&mut self, online: u64, at: u64, now: Instant) -> [LatencyTimes; 2] {
         let cpu = (self.cpu.system.cpu)();
         let (before, since) = self.cpu.at_second;
         let time = since.map(|since| now - since).unwrap_or_default();
@@ -142,11 +147,22 @@ impl Seconds {
             self.series.push(Second { online, ..Second::default() });
         }
         self.cpu.at_second = (cpu, Some(now));
-        std::mem::swap(&mut self.times, &mut self.times_before);
-        std::mem::swap(&mut self.lateness, &mut self.lateness_before);
-        self.times.clear();
-        self.lateness.clear();
         (self.sent, self.received) = (0, 0);
+        let (times, lateness) = (self.empty(), self.empty());
+        let times = std::mem::replace(&mut self.times, times);
+        [times, std::mem::replace(&mut self.lateness, lateness)]
+    }
+
+    fn empty(&mut self) -> LatencyTimes {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Keeps the memory of times that nobody needs any more.
+    pub fn recycle(&mut self, mut times: LatencyTimes) {
+        if self.spare.len() < SPARE {
+            times.clear();
+            self.spare.push(times);
+        }
     }
 
     /// The share of a core that was taken since the window began.
