@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::config::LoadPlan;
 use super::plan::Plan;
 use super::{machine, verify, words};
-use crate::exit::Exit;
 use crate::mqtt::topic::TopicName;
 
 /// Descriptors that are needed beside those of the connections.
@@ -63,22 +62,22 @@ impl Ends {
 }
 
 /// Prints what would be done (`--dry-run`).
-pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<Exit> {
+pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<()> {
     let plan = &load.plan;
     let number = |number: usize| words::thousands(number as u64);
-    let mut lines = vec![
-        format!(
-            "connections  {}: {} publish, {} subscribe, {} idle",
-            number(plan.connections()),
-            number(plan.publishers),
-            number(plan.subscribers),
-            number(plan.idle)
-        ),
-        format!("topics       {}", number(topics.len())),
-    ];
-    lines.extend(topics.first().map(|topic| format!("first topic  {}", topic.as_str())));
-    lines.push(format!("streams      {}", number(plan.streams())));
-    lines.push(format!("pairs        {} of a reader and a stream", number(plan.pairs())));
+    let mut lines = vec![format!(
+        "connections  {}: {} publish, {} subscribe, {} idle",
+        number(plan.connections()),
+        number(plan.publishers),
+        number(plan.subscribers),
+        number(plan.idle)
+    )];
+    if let Some(first) = topics.first().filter(|_| plan.publishers + plan.subscribers > 0) {
+        lines.push(format!("topics       {}", number(topics.len())));
+        lines.push(format!("first topic  {}", first.as_str()));
+        lines.push(format!("streams      {}", number(plan.streams())));
+        lines.push(format!("pairs        {} of a reader and a stream", number(plan.pairs())));
+    }
     lines.push(format!("memory       about {}", words::memory(memory_needed(plan))));
     let of = |all: Option<u64>| {
         all.map(|all| format!(" of {}", words::thousands(all))).unwrap_or_default()
@@ -87,7 +86,7 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<E
     lines.push(format!("descriptors  {descriptors}{}", of(machine::most_descriptors())));
     let ports = words::thousands(ports_needed(load));
     lines.push(format!("ports        {ports}{}", of(ends.ports())));
-    super::super::print(&lines.join("\n")).map(|_| Exit::Done)
+    super::super::print(&lines.join("\n")).map(drop)
 }
 
 /// Refuses what this machine cannot do.

@@ -38,16 +38,21 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
 
 use crate::client::fleet::{FleetOptions, FleetServer, FleetTarget};
 use crate::client::{self, Client, Established};
 use crate::exit::{Exit, Usage};
+use crate::mqtt::packet::Publish;
+use crate::mqtt::session::{Session, Unsendable};
+use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio;
 
 use all_runs::AllRuns;
 use config::{
-    BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
+    BenchAction, Config, FleetPlan, LoadPlan, MessagePlan, RemoteLoad, ReportPlan, RunPlan,
+    SessionKeeping,
 };
 use ending::{beside, finish};
 use interest::Interest;
@@ -55,7 +60,7 @@ use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
 use load::Found;
 use loops::LoadLoops;
-use machine::Machine;
+use machine::{BuildKind, Machine};
 use names::Names;
 use screen::Screen;
 use server::BenchServer;
@@ -68,7 +73,7 @@ pub fn run(config: Config) -> Result<Exit> {
     if !config.runs.merge.is_empty() {
         return stored_files::merge(&config);
     }
-    let Config { clients, fleet, remote, load, report, runs, verbosity } = config;
+    let Config { clients, fleet, remote, mut load, report, runs, verbosity } = config;
     clients.iter().try_for_each(check_client)?;
     fleet.check(load.plan.connections())?;
     let run = runs.run.unwrap_or_else(|| run_number(load.seed));
@@ -80,12 +85,15 @@ pub fn run(config: Config) -> Result<Exit> {
         loops: fleet.loops.unwrap_or(1) as u64,
     };
     if load.action == BenchAction::Print {
-        return print_plan(&load, &topics, ends);
+        print_plan(&load, &topics, ends)?;
     }
     check_limits(&load, ends)?;
     let filter = load.filter.as_deref();
     filter.map(|filter| Interest::new(filter, &names, &topics)).transpose()?;
     check_files(&report)?;
+    if load.action == BenchAction::Print {
+        return Ok(Exit::Done);
+    }
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
@@ -93,12 +101,14 @@ pub fn run(config: Config) -> Result<Exit> {
     for mut options in clients {
         let login = options.session.login.credentials.clone();
         fleet.identify(&mut options.session, &names, 0);
-        explored.add(options, &fleet, remote)?.log_in_with(login);
+        explored.add(options, &fleet, remote, &load, &topics)?.log_in_with(login);
     }
+    load.allow_in_flight(explored.window);
     if let SessionKeeping::Kept(expiry) = load.sessions {
         explored.servers.iter_mut().for_each(|server| server.keep_sessions(expiry));
     }
     let server = explored.server()?;
+    warn_before(&machine, verbosity);
     let (part, start) = (runs.part, rfc_3339());
     let mut surroundings = Surroundings { run, part, start, server, machine, baseline };
     let options = FleetOptions { servers: explored.servers, local: fleet.local.clone() };
@@ -107,8 +117,18 @@ pub fn run(config: Config) -> Result<Exit> {
     let all = task.run_all(names, &surroundings)?;
     // Until here a second signal would have ended the process by the handlers of the first client.
     drop(explored.clients);
-    surroundings.server.receive_maximum = all.found.results.connections.receive_maximum;
+    surroundings.server.note_maximum(all.found.results.connections.receive_maximum);
     finish(load, report, &surroundings, &all)
+}
+
+/// Says what may falsify the figures.
+fn warn_before(machine: &Machine, verbosity: Verbosity) {
+    if verbosity.warns() {
+        let governor = machine::governor();
+        for warning in machine::warnings(machine, BuildKind::OWN, governor.as_deref()) {
+            crate::report::warn(&warning);
+        }
+    }
 }
 
 /// Refuses a time that has passed.
@@ -141,6 +161,8 @@ struct Explored {
     clients: Vec<Box<Client>>,
     servers: Vec<FleetServer>,
     shown: Vec<BenchServer>,
+    /// How many messages of a publisher may be unfinished at a server, of QoS 1 and 2.
+    window: u64,
 }
 
 impl Explored {
@@ -150,11 +172,16 @@ impl Explored {
         options: client::Options,
         fleet: &FleetPlan,
         remote: RemoteLoad,
+        load: &LoadPlan,
+        topics: &[TopicName],
     ) -> Result<&mut FleetServer> {
+        check_remote(&options, remote)?;
         let (mut first, established) = super::connect(options, None)?;
         let server = FleetServer::like(&mut first, &established, fleet.resumption)
             .with_context(|| first.at_server("connecting to"))?;
-        let place = check_place(&server.target, remote)?;
+        let place = place(&server.target);
+        check_messages(first.session(), load, topics)?;
+        self.window = self.window.max(first.session().window(load.messages.qos) as u64);
         self.shown.push(shown(&first, &established, place));
         first.close();
         // It has shown how to connect; how it ends does not matter.
@@ -174,6 +201,26 @@ impl Explored {
         let place = place.unwrap_or(first.place);
         Ok(BenchServer { address: addresses.join(" + "), place, ..first })
     }
+}
+
+/// Refuses messages that the server has said it does not take.
+fn check_messages(session: &Session, load: &LoadPlan, topics: &[TopicName]) -> Result<()> {
+    let MessagePlan { qos, sizes, retain, properties, .. } = &load.messages;
+    let (qos, retain) = (*qos, retain.leaves_something());
+    let longest = topics.iter().max_by_key(|topic| topic.as_str().len());
+    let sends = load.plan.publishers > 0 || retain;
+    let Some(topic) = longest.filter(|_| sends) else { return Ok(()) };
+    let plain = Publish::new(topic.clone(), Bytes::new());
+    let head = Publish { qos, retain, properties: properties.publish.clone(), ..plain };
+    session.check(&head, sizes.most()).map_err(|why| {
+        let flag = match why {
+            Unsendable::TooLarge { .. } => format!("--size {sizes}"),
+            Unsendable::QoSNotSupported(_) => format!("-q {}", qos.bits()),
+            Unsendable::RetainNotSupported => "-r, --retained".to_owned(),
+            Unsendable::TopicAliasTooHigh(_) | Unsendable::Encode(_) => "-D publish".to_owned(),
+        };
+        Usage::new(format!("{flag}: {why}")).into()
+    })
 }
 
 /// The number of a run; the same seed gives the same.
@@ -199,17 +246,24 @@ fn check_files(plan: &ReportPlan) -> Result<()> {
     Ok(())
 }
 
-/// Where the server is; one beyond private networks must be allowed.
-fn check_place(target: &FleetTarget, remote: RemoteLoad) -> Result<ServerPlace> {
-    let FleetTarget::Tcp(address) = target else { return Ok(ServerPlace::Here) };
-    let ip = address.ip();
+/// A server beyond this machine and private networks must be allowed.
+fn check_remote(options: &client::Options, remote: RemoteLoad) -> Result<()> {
     ensure!(
-        super::check::is_private(ip) || remote == RemoteLoad::Allowed,
+        remote == RemoteLoad::Allowed || super::check::is_near(options),
         Usage::new(format!(
-            "{ip} is beyond this machine and private networks: a load for it needs --allow-remote"
+            "{} is beyond this machine and private networks: a load for it needs --allow-remote",
+            options.endpoint.host
         ))
     );
-    Ok(if is_ours(ip) { ServerPlace::Here } else { ServerPlace::Elsewhere })
+    Ok(())
+}
+
+/// Where the server is.
+fn place(target: &FleetTarget) -> ServerPlace {
+    match target {
+        FleetTarget::Tcp(address) if !is_ours(address.ip()) => ServerPlace::Elsewhere,
+        FleetTarget::Tcp(_) | FleetTarget::Unix(_) => ServerPlace::Here,
+    }
 }
 
 /// Whether an address is one of this machine.

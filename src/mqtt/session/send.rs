@@ -29,6 +29,11 @@ impl Session {
                     && self.exchanges.has_room()))
     }
 
+    /// Checks whether the server accepts this message with a payload of `length` bytes.
+    pub fn check(&self, publish: &Publish, length: usize) -> Result<(), Unsendable> {
+        self.limits.check(publish, length, self.config.version)
+    }
+
     /// Sends a message; call it only if [`Session::can_publish`]. `token` is any number of the
     /// caller's; [`Event::Acknowledged`] returns it for a QoS 1 or 2 message.
     pub fn publish(&mut self, publish: Publish, token: u64) -> Result<(), Unsendable> {

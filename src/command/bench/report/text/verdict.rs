@@ -44,12 +44,7 @@ pub fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
         lines.add("note", &text);
     }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
-        let growth = overload
-            .growth
-            .map(|growth| format!(": latency grew by {} a second", super::growth(growth)));
-        let rate = words::rate(offer.rate);
-        let growth = growth.unwrap_or_default();
-        lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
+        super::overload(offer.rate, &overload, lines);
     }
 }
 
@@ -109,8 +104,9 @@ pub fn limit(report: &BenchReport<'_>) -> String {
         }
         LoadLimit::ServerRefused => "server: it refused connections".to_owned(),
         LoadLimit::ServerLost => "server: it lost messages or connections".to_owned(),
-        LoadLimit::ServerBlocked(share) => {
-            format!("server: windows or sockets were full for {share} % of the time")
+        LoadLimit::ServerBlocked(full, percent) => {
+            let time = if report.steps.is_empty() { "time" } else { "last step" };
+            format!("server: {} were full for {percent} % of the {time}", full.words())
         }
         LoadLimit::ServerBehind => "server: it delivered less than was offered".to_owned(),
         LoadLimit::Unknown => {
@@ -143,7 +139,9 @@ pub fn result(report: &BenchReport<'_>) -> String {
     if !judgement.is_valid() {
         return format!("INVALID: {}", judgement.invalid.join("; "));
     }
-    let is_asked = report.outcomes.iter().any(|outcome| outcome.origin == ConditionOrigin::Given);
+    // Of steps conditions decide which held, and not whether the run is good.
+    let is_asked = report.steps.is_empty()
+        && report.outcomes.iter().any(|outcome| outcome.origin == ConditionOrigin::Given);
     match (report.has_failed(), is_asked) {
         (true, _) => "valid, FAILED".to_owned(),
         (false, true) => "valid, passed".to_owned(),
