@@ -6,17 +6,22 @@ use super::config::LoadPlan;
 use super::plan::Plan;
 use super::{machine, verify, words};
 use crate::mqtt::topic::TopicName;
+use crate::transport::endpoint::Scheme;
 
 /// Descriptors that are needed beside those of the connections.
 const OTHER_DESCRIPTORS: u64 = 40;
 
-/// What a connection takes, about, in bytes.
-const CONNECTION_BYTES: u64 = 24 * 1024;
+/// What the program takes without connections, about, in bytes.
+const BASE_BYTES: u64 = 10 * 1024 * 1024;
+
+/// What a connection takes, about, in bytes: without and with TLS.
+const CONNECTION_BYTES: [u64; 2] = [16 * 1024, 40 * 1024];
 
 /// Memory for all connections and pairs, in bytes.
-fn memory_needed(plan: &Plan) -> u64 {
+fn memory_needed(plan: &Plan, ends: Ends) -> u64 {
     let pairs = plan.pairs() as u64 * size_of::<verify::Pair>() as u64;
-    plan.connections() as u64 * CONNECTION_BYTES + pairs
+    let each = CONNECTION_BYTES[usize::from(ends.scheme == Scheme::Wss)];
+    BASE_BYTES + plan.connections() as u64 * each + pairs
 }
 
 /// Descriptors of a loop after the first.
@@ -50,6 +55,8 @@ pub struct Ends {
     pub servers: u64,
     /// How many loops there are at most.
     pub loops: u64,
+    /// How the first of the servers is spoken to.
+    pub scheme: Scheme,
 }
 
 impl Ends {
@@ -78,7 +85,7 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<(
         lines.push(format!("streams      {}", number(plan.streams())));
         lines.push(format!("pairs        {} of a reader and a stream", number(plan.pairs())));
     }
-    lines.push(format!("memory       about {}", words::memory(memory_needed(plan))));
+    lines.push(format!("memory       about {}", words::memory(memory_needed(plan, ends))));
     let of = |all: Option<u64>| {
         all.map(|all| format!(" of {}", words::thousands(all))).unwrap_or_default()
     };
@@ -113,7 +120,7 @@ pub fn check_limits(load: &LoadPlan, ends: Ends) -> Result<()> {
             need(ports)
         );
     }
-    let memory = memory_needed(plan);
+    let memory = memory_needed(plan, ends);
     if let Some(all) = machine::memory_of_machine().filter(|all| memory > all / 4) {
         anyhow::bail!(
             "the plan needs about {}, over a quarter of the memory ({}): take fewer connections, \

@@ -8,6 +8,7 @@ pub mod config;
 pub mod course;
 pub mod disturbances;
 mod ending;
+mod exploring;
 mod figures;
 mod interest;
 mod joining;
@@ -34,36 +35,28 @@ mod surroundings;
 pub mod verify;
 mod words;
 
-use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use bytes::Bytes;
 
-use crate::client::fleet::{FleetOptions, FleetServer, FleetTarget};
-use crate::client::{self, Client, Established};
+use crate::client;
+use crate::client::fleet::FleetOptions;
 use crate::exit::{Exit, Usage};
-use crate::mqtt::packet::Publish;
-use crate::mqtt::session::{Session, Unsendable};
-use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio;
+use crate::transport::endpoint::Scheme;
 
 use all_runs::AllRuns;
-use config::{
-    BenchAction, Config, FleetPlan, LoadPlan, MessagePlan, RemoteLoad, ReportPlan, RunPlan,
-    SessionKeeping,
-};
+use config::{BenchAction, Config, FleetPlan, LoadPlan, ReportPlan, RunPlan, SessionKeeping};
 use ending::{beside, finish};
+use exploring::{Explored, PlannedLoad};
 use interest::Interest;
-use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
 use load::Found;
 use loops::LoadLoops;
 use machine::{BuildKind, Machine};
 use names::Names;
 use screen::Screen;
-use server::BenchServer;
 use surroundings::Surroundings;
 
 /// Runs `mqttws bench`.
@@ -83,6 +76,7 @@ pub fn run(config: Config) -> Result<Exit> {
         local: fleet.local.len() as u64,
         servers: clients.len() as u64,
         loops: fleet.loops.unwrap_or(1) as u64,
+        scheme: clients.first().map_or(Scheme::Ws, |client| client.endpoint.scheme),
     };
     if load.action == BenchAction::Print {
         print_plan(&load, &topics, ends)?;
@@ -98,10 +92,11 @@ pub fn run(config: Config) -> Result<Exit> {
     check_start(runs.start_at)?;
     let machine = Machine::look();
     let mut explored = Explored::default();
+    let planned = PlannedLoad { load: &load, topics: &topics, run };
     for mut options in clients {
         let login = options.session.login.credentials.clone();
         fleet.identify(&mut options.session, &names, 0);
-        explored.add(options, &fleet, remote, &load, &topics)?.log_in_with(login);
+        explored.add(options, &fleet, remote, &planned)?.log_in_with(login);
     }
     load.allow_in_flight(explored.window);
     if let SessionKeeping::Kept(expiry) = load.sessions {
@@ -155,74 +150,6 @@ fn check_client(options: &client::Options) -> Result<()> {
     Ok(())
 }
 
-/// What a first connection to each server has found.
-#[derive(Default)]
-struct Explored {
-    clients: Vec<Box<Client>>,
-    servers: Vec<FleetServer>,
-    shown: Vec<BenchServer>,
-    /// How many messages of a publisher may be unfinished at a server, of QoS 1 and 2.
-    window: u64,
-}
-
-impl Explored {
-    /// Connects to one more server, and leaves it again.
-    fn add(
-        &mut self,
-        options: client::Options,
-        fleet: &FleetPlan,
-        remote: RemoteLoad,
-        load: &LoadPlan,
-        topics: &[TopicName],
-    ) -> Result<&mut FleetServer> {
-        check_remote(&options, remote)?;
-        let (mut first, established) = super::connect(options, None)?;
-        let server = FleetServer::like(&mut first, &established, fleet.resumption)
-            .with_context(|| first.at_server("connecting to"))?;
-        let place = place(&server.target);
-        check_messages(first.session(), load, topics)?;
-        self.window = self.window.max(first.session().window(load.messages.qos) as u64);
-        self.shown.push(shown(&first, &established, place));
-        first.close();
-        // It has shown how to connect; how it ends does not matter.
-        let _ = super::await_closed(&mut first, None, |_| {});
-        self.clients.push(first);
-        self.servers.push(server);
-        self.servers.last_mut().context("there is no server")
-    }
-
-    /// All of them in one.
-    fn server(&mut self) -> Result<BenchServer> {
-        let place =
-            self.shown.iter().map(|server| server.place).find(|it| *it == ServerPlace::Here);
-        let addresses: Vec<String> =
-            self.shown.iter().map(|server| server.address.clone()).collect();
-        let first = self.shown.drain(..).next().context("there is no server")?;
-        let place = place.unwrap_or(first.place);
-        Ok(BenchServer { address: addresses.join(" + "), place, ..first })
-    }
-}
-
-/// Refuses messages that the server has said it does not take.
-fn check_messages(session: &Session, load: &LoadPlan, topics: &[TopicName]) -> Result<()> {
-    let MessagePlan { qos, sizes, retain, properties, .. } = &load.messages;
-    let (qos, retain) = (*qos, retain.leaves_something());
-    let longest = topics.iter().max_by_key(|topic| topic.as_str().len());
-    let sends = load.plan.publishers > 0 || retain;
-    let Some(topic) = longest.filter(|_| sends) else { return Ok(()) };
-    let plain = Publish::new(topic.clone(), Bytes::new());
-    let head = Publish { qos, retain, properties: properties.publish.clone(), ..plain };
-    session.check(&head, sizes.most()).map_err(|why| {
-        let flag = match why {
-            Unsendable::TooLarge { .. } => format!("--size {sizes}"),
-            Unsendable::QoSNotSupported(_) => format!("-q {}", qos.bits()),
-            Unsendable::RetainNotSupported => "-r, --retained".to_owned(),
-            Unsendable::TopicAliasTooHigh(_) | Unsendable::Encode(_) => "-D publish".to_owned(),
-        };
-        Usage::new(format!("{flag}: {why}")).into()
-    })
-}
-
 /// The number of a run; the same seed gives the same.
 fn run_number(seed: u64) -> u32 {
     fastrand::Rng::with_seed(seed).u32(..)
@@ -244,45 +171,6 @@ fn check_files(plan: &ReportPlan) -> Result<()> {
         checked.with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
-}
-
-/// A server beyond this machine and private networks must be allowed.
-fn check_remote(options: &client::Options, remote: RemoteLoad) -> Result<()> {
-    ensure!(
-        remote == RemoteLoad::Allowed || super::check::is_near(options),
-        Usage::new(format!(
-            "{} is beyond this machine and private networks: a load for it needs --allow-remote",
-            options.endpoint.host
-        ))
-    );
-    Ok(())
-}
-
-/// Where the server is.
-fn place(target: &FleetTarget) -> ServerPlace {
-    match target {
-        FleetTarget::Tcp(address) if !is_ours(address.ip()) => ServerPlace::Elsewhere,
-        FleetTarget::Tcp(_) | FleetTarget::Unix(_) => ServerPlace::Here,
-    }
-}
-
-/// Whether an address is one of this machine.
-fn is_ours(ip: IpAddr) -> bool {
-    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
-}
-
-fn shown(client: &Client, established: &Established, place: ServerPlace) -> BenchServer {
-    let tls = established.info.tls.as_ref();
-    BenchServer {
-        address: established.address.to_string(),
-        scheme: if tls.is_some() { "wss" } else { "ws" },
-        tls: tls.map(|tls| (tls.version.clone(), tls.cipher.clone())),
-        subprotocol: established.info.subprotocol.clone(),
-        mqtt: established.version.to_string(),
-        receive_maximum: None,
-        keep_alive: client.session().keep_alive().map_or(0, |time| time.as_secs()),
-        place,
-    }
 }
 
 /// What is run, once or several times.

@@ -25,7 +25,7 @@ fn form(line: &str) -> String {
         (r"N (core|loop)s\b", "N $1"),
         (r"on (this|another) machine", "on M"),
         // However it refuses.
-        (r"CONNACK NxN \(quota exceeded\)|HTTP N", "CAUSE"),
+        (r"failed N: [^;]+;", "failed N: CAUSE;"),
         // What only goes wrong at times.
         (r" \(QoS N allows it; all with DUP\)", ""),
         (r"; N failed tries \(.*\)", ""),

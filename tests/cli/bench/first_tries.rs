@@ -131,6 +131,20 @@ fn what_the_server_has_said_it_does_not_take_is_not_sent() {
 }
 
 #[test]
+fn subscriptions_that_the_server_has_denied_are_not_asked_for() {
+    let (serve, url) = serve_with(&["--limit", "shared=no", "--limit", "wildcards=no"]);
+    for (flags, why) in [
+        ("--pub 1 --sub 2 --share-groups", "the broker does not support shared subscriptions"),
+        ("--filter mqttws/#", "the broker does not support wildcards in subscriptions"),
+    ] {
+        let arguments = ["bench", &url].into_iter().chain(flags.split(' '));
+        let why = format!("mqttws: subscribing to *: refused: {why}");
+        fails(&Program::new(arguments).run(), 7, &why);
+    }
+    drop(serve);
+}
+
+#[test]
 fn what_is_in_flight_is_what_the_server_allows() {
     let (serve, url) = serve_with(&["--limit", "receive-maximum=7"]);
     let in_flight = |flags: &str| {

@@ -86,7 +86,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
             "generator: the run proves nothing about the server".to_owned()
         }
         LoadLimit::Generator => {
-            let rate = words::rate(results.messages.rate().round());
+            let rate = words::rate(handled(report).round());
             format!("generator: its loop was busy. The server does at least {rate}")
         }
         LoadLimit::Machine => {
@@ -96,7 +96,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
             if !is_sending {
                 return format!("machine: it was {busy} busy, {own} of {all} % with the generator");
             }
-            let rate = words::rate(results.messages.rate().round());
+            let rate = words::rate(handled(report).round());
             format!(
                 "machine: it was {busy} busy, {own} of {all} % with the generator. The server \
                  alone may do more: at least {rate}"
@@ -115,6 +115,12 @@ pub fn limit(report: &BenchReport<'_>) -> String {
                 .to_owned()
         }
     }
+}
+
+/// How many messages a second the server has delivered, or without readers taken.
+fn handled(report: &BenchReport<'_>) -> f64 {
+    let messages = &report.results.messages;
+    if report.load.plan.subscribers > 0 { messages.rate() } else { messages.sent_rate() }
 }
 
 /// The conditions, and what came of them.
