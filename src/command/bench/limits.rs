@@ -6,7 +6,6 @@ use super::config::LoadPlan;
 use super::plan::Plan;
 use super::{machine, verify, words};
 use crate::mqtt::topic::TopicName;
-use crate::transport::endpoint::Scheme;
 
 /// Descriptors that are needed beside those of the connections.
 const OTHER_DESCRIPTORS: u64 = 40;
@@ -20,7 +19,8 @@ const CONNECTION_BYTES: [u64; 2] = [16 * 1024, 40 * 1024];
 /// Memory for all connections and pairs, in bytes.
 fn memory_needed(plan: &Plan, ends: Ends) -> u64 {
     let pairs = plan.pairs() as u64 * size_of::<verify::Pair>() as u64;
-    let each = CONNECTION_BYTES[usize::from(ends.scheme == Scheme::Wss)];
+    let [plain, secure] = CONNECTION_BYTES;
+    let each = if ends.secure > 0 { secure } else { plain };
     BASE_BYTES + plan.connections() as u64 * each + pairs
 }
 
@@ -55,8 +55,8 @@ pub struct Ends {
     pub servers: u64,
     /// How many loops there are at most.
     pub loops: u64,
-    /// How the first of the servers is spoken to.
-    pub scheme: Scheme,
+    /// How many of them speak TLS.
+    pub secure: u64,
 }
 
 impl Ends {

@@ -44,7 +44,6 @@ use crate::client::fleet::FleetOptions;
 use crate::exit::{Exit, Usage};
 use crate::report::Verbosity;
 use crate::stdio;
-use crate::transport::endpoint::Scheme;
 
 use all_runs::AllRuns;
 use config::{BenchAction, Config, FleetPlan, LoadPlan, ReportPlan, RunPlan, SessionKeeping};
@@ -76,7 +75,7 @@ pub fn run(config: Config) -> Result<Exit> {
         local: fleet.local.len() as u64,
         servers: clients.len() as u64,
         loops: fleet.loops.unwrap_or(1) as u64,
-        scheme: clients.first().map_or(Scheme::Ws, |client| client.endpoint.scheme),
+        secure: clients.iter().filter(|client| client.endpoint.is_secure()).count() as u64,
     };
     if load.action == BenchAction::Print {
         print_plan(&load, &topics, ends)?;
