@@ -298,7 +298,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Draw one line per topic and keep it up to date')
             [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)')
             [CompletionResult]::new('--tree', '--tree', [CompletionResultType]::ParameterName, 'Show, instead of messages, the topics as a tree that grows in place on a terminal, and is written at the end elsewhere')
-            [CompletionResult]::new('--changed', '--changed', [CompletionResultType]::ParameterName, 'Leave out messages whose payload is the same as that of the message before on their topic')
+            [CompletionResult]::new('--changed', '--changed', [CompletionResultType]::ParameterName, 'Leave out messages whose payload is the same as that of the message before on their topic (a million topics are remembered)')
             [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'Go on after a command has failed')
             [CompletionResult]::new('--reply', '--reply', [CompletionResultType]::ParameterName, 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)')
             [CompletionResult]::new('--expect-none', '--expect-none', [CompletionResultType]::ParameterName, 'Exit with code 1 at the first message that counts, and with 0 when the time of -W, --for or --idle has passed without one')

@@ -293,7 +293,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --watch 'Draw one line per topic and keep it up to date'
             cand --latency 'Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)'
             cand --tree 'Show, instead of messages, the topics as a tree that grows in place on a terminal, and is written at the end elsewhere'
-            cand --changed 'Leave out messages whose payload is the same as that of the message before on their topic'
+            cand --changed 'Leave out messages whose payload is the same as that of the message before on their topic (a million topics are remembered)'
             cand --keep-going 'Go on after a command has failed'
             cand --reply 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
             cand --expect-none 'Exit with code 1 at the first message that counts, and with 0 when the time of -W, --for or --idle has passed without one'

@@ -199,7 +199,7 @@ complete -c mqttws -n '__mqttws_verb sub' -l summary -a 'json' -d 'Print at the 
 complete -c mqttws -n '__mqttws_verb sub' -l report -x -d 'Write, instead of messages, every SECS a table of the topics: messages, bytes, rates, retained messages and the time of the last one'
 complete -c mqttws -n '__mqttws_verb sub' -l depth -x -d 'With --report and --tree: count topics that have the same first N levels together'
 complete -c mqttws -n '__mqttws_verb sub' -l tree -d 'Show, instead of messages, the topics as a tree that grows in place on a terminal, and is written at the end elsewhere'
-complete -c mqttws -n '__mqttws_verb sub' -l changed -d 'Leave out messages whose payload is the same as that of the message before on their topic'
+complete -c mqttws -n '__mqttws_verb sub' -l changed -d 'Leave out messages whose payload is the same as that of the message before on their topic (a million topics are remembered)'
 complete -c mqttws -n '__mqttws_verb sub' -l message-rate -d 'Print messages and bytes a second on stderr, every second or every SECS'
 complete -c mqttws -n '__mqttws_verb sub' -l exec -x -a '(__fish_complete_command)' -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set'
 complete -c mqttws -n '__mqttws_verb sub' -l shell -x -a '(__fish_complete_command)' -d 'Run the command of --exec with this shell'
