@@ -335,6 +335,29 @@ fn flags_that_are_not_used_in_mqtt_31_say_nothing() {
     }
 }
 
+/// Only MQTT 5 forbids it `[MQTT-1.5.5-1]`.
+#[test]
+fn before_mqtt_5_a_remaining_length_may_take_more_bytes_than_it_needs() {
+    let error = Err(Malformed::VariableByteInteger);
+    for (odd, plain) in [
+        ("C0 8000", "C0 00"),
+        ("C0 80808000", "C0 00"),
+        ("30 848000 0001 61 'x'", "30 04 0001 61 'x'"),
+        ("82 868000 0001 0001 61 00", "82 06 0001 0001 61 00"),
+    ] {
+        for version in [Version::V3_1, Version::V3_1_1] {
+            assert_eq!(decode(version, &hex(odd)), decode(version, &hex(plain)), "{odd}");
+            assert!(decode(version, &hex(plain)).is_ok(), "{plain}");
+        }
+        assert_eq!(decode(Version::V5, &hex(odd)), error, "{odd}");
+    }
+    assert_eq!(decode(Version::V3_1_1, &hex("C0 8080808000")), error);
+    // CONNECT comes before the version is known.
+    let connect = |wire| decode(Version::V3_1_1, &hex(wire));
+    assert!(connect("10 8D00 0004 'MQTT' 04 02 0000 0001 61").is_ok());
+    assert_eq!(connect("10 8E00 0004 'MQTT' 05 02 0000 00 0001 61"), error);
+}
+
 #[test]
 fn errors_name_the_rule_and_its_clause() {
     let name = "\u{1b}[2J".repeat(1000).into();
