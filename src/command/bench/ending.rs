@@ -33,12 +33,14 @@ pub fn reason(outcome: &ConditionOutcome) -> Option<String> {
     (outcome.verdict == ConditionVerdict::Failed).then(|| outcome.condition.clone())
 }
 
-/// Judges, prints and writes the report; the exit of the run.
+/// Judges, writes and prints the report; the exit of the run. `written` is called when all files
+/// are there.
 pub fn finish(
     load: &LoadPlan,
     plan: &ReportPlan,
     surroundings: &Surroundings,
     found: &AllRuns,
+    written: impl FnOnce(),
 ) -> Result<Exit> {
     let AllRuns { found: Found { results, steps }, runs, .. } = found;
     let judgement = judgement(load, plan, surroundings.server.place, found);
@@ -61,7 +63,11 @@ pub fn finish(
         runs,
         comparison: comparison.as_ref(),
     };
-    put_out(&report)?;
+    // A full disk takes no report from the terminal.
+    let stored = write_files(&report);
+    written();
+    print(&report)?;
+    stored?;
     Ok(exit(&report))
 }
 
@@ -84,20 +90,23 @@ fn judgement(
     judgement
 }
 
-/// Prints a report, and writes its files. What cannot be put out in one place is in the others.
-fn put_out(report: &BenchReport<'_>) -> Result<()> {
+/// Writes the files of a report, as far as they can be.
+fn write_files(report: &BenchReport<'_>) -> Result<()> {
     let plan = report.plan;
-    // A reader that has seen enough is no failure.
-    let printed = crate::command::print(&match plan.form {
-        BenchForm::Text => text::render(report),
-        BenchForm::Json => json::render(report),
-    });
     let json = plan.json.as_ref().map(|path| write(path, &(json::render(report) + "\n")));
     let percentiles = plan.hgrm.as_ref();
     let percentiles =
         percentiles.map(|prefix| write_percentiles(prefix, report.load, report.results));
-    printed?;
     [json, percentiles].into_iter().flatten().collect()
+}
+
+fn print(report: &BenchReport<'_>) -> Result<()> {
+    // A reader that has seen enough is no failure.
+    crate::command::print(&match report.plan.form {
+        BenchForm::Text => text::render(report),
+        BenchForm::Json => json::render(report),
+    })?;
+    Ok(())
 }
 
 /// What a run proves.

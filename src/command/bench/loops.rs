@@ -21,7 +21,7 @@ use super::payload::Payloads;
 use super::plan::Plan;
 use super::screen::Screen;
 use super::surroundings::Surroundings;
-use crate::client::fleet::Fleet;
+use crate::client::fleet::{Fleet, RunSignals};
 
 /// How many loops there are: as many as were asked for, or as the cores that we may use, of which
 /// a server on this machine has half; but none has nothing to do.
@@ -111,7 +111,8 @@ impl<'a> LoadLoops<'a> {
     }
 
     fn run_first(&self, screen: &mut Screen<'_>) -> Result<LoopFound> {
-        let fleet = Fleet::new(self.task.options.clone()).context("starting the load")?;
+        let signals: Arc<RunSignals> = Arc::clone(self.task.signals);
+        let fleet = Fleet::new(self.task.options.clone(), signals).context("starting the load")?;
         let load = |context, system| Load::new(context, system, screen, self.now);
         self.run_loop(0, fleet, load)
     }

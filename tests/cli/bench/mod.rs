@@ -16,6 +16,7 @@ mod retained;
 mod runs;
 mod schema;
 mod served;
+mod signals;
 mod stalls;
 
 use serde_json::Value;

@@ -7,8 +7,11 @@ use super::team::{LoopOrder, LoopStage};
 use super::{Load, LoadPhase, RunDisplay, Window};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
-use crate::command::bench::config::WindowLength;
+use crate::command::bench::config::{LoadPace, WindowLength};
+use crate::command::bench::measure::LatencyTimes;
+use crate::command::bench::results::{Latencies, Results};
 use crate::mqtt::packet::Subscription;
+use crate::mqtt::qos::QoS;
 
 /// How many filters one SUBSCRIBE has at most.
 const FILTERS: usize = 100;
@@ -144,6 +147,7 @@ impl<D: RunDisplay> Load<D> {
         let after = begin.saturating_sub(self.context.clock.number(self.times.began));
         self.results.messages.after = Duration::from_nanos(after);
         self.phase = LoadPhase::Sending;
+        self.prepare_times();
         self.context.readers = self.context.member.readers();
         for publisher in 0..self.context.load.plan.publishers {
             let id = self.context.load.plan.publisher_id(publisher);
@@ -158,6 +162,22 @@ impl<D: RunDisplay> Load<D> {
                 | ConnectionState::Returning(_)
                 | ConnectionState::Closed => {}
             }
+        }
+    }
+
+    /// Takes the memory for all times of the window now: it does not grow while they come.
+    fn prepare_times(&mut self) {
+        let Results { latencies, generator, .. } = &mut self.results;
+        let Latencies { delivery, acknowledgement, lateness, thirds: [first, last] } = latencies;
+        generator.turn.prepare();
+        if let LoadPace::Open(_) = self.context.load.pace {
+            lateness.prepare();
+        }
+        if self.context.load.messages.qos > QoS::AtMostOnce {
+            acknowledgement.prepare();
+        }
+        if self.context.load.plan.subscribers > 0 {
+            [delivery, first, last].into_iter().for_each(LatencyTimes::prepare);
         }
     }
 

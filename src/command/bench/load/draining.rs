@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
 use super::team::{LoopCounts, LoopOrder, LoopStage, SentMessages};
-use super::{Load, LoadPhase, RunDisplay};
+use super::{Load, LoadInterrupt, LoadPhase, RunDisplay};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
 use crate::mqtt::qos::QoS;
@@ -78,8 +78,9 @@ impl<D: RunDisplay> Load<D> {
         let is_complete = expected <= distinct && unfinished == 0;
         let patience = if is_complete { SILENCE } else { self.context.load.times.drain };
         let quiet = self.context.clock.instant(latest + number(patience));
-        match self.times.signal {
-            Some((_, since)) => quiet.min(since + SHORT_DRAIN),
+        match self.times.interrupt {
+            Some(LoadInterrupt { again: Some(again), .. }) => quiet.min(again),
+            Some(LoadInterrupt { since, again: None }) => quiet.min(since + SHORT_DRAIN),
             None => quiet,
         }
     }
@@ -184,7 +185,7 @@ impl<D: RunDisplay> Load<D> {
         let is_own = |publisher: &usize| share.has_publisher(*publisher);
         let open = sent.open.iter().filter(|(publisher, ..)| is_own(publisher));
         let open = open.filter(|(_, _, intended)| window.holds(*intended)).count();
-        let unsent = match self.times.signal {
+        let unsent = match self.times.interrupt {
             None => self.sending.unsent_in(&window),
             Some(_) => 0,
         };
@@ -233,7 +234,7 @@ impl<D: RunDisplay> Load<D> {
                 ConnectionState::Elsewhere | ConnectionState::Failed | ConnectionState::Closed => {}
             }
         }
-        if now >= since + CLOSING || self.chores.closing == 0 {
+        if now >= self.times.limit(since + CLOSING) || self.chores.closing == 0 {
             self.after_closing(since, now);
         }
     }
@@ -244,7 +245,7 @@ impl<D: RunDisplay> Load<D> {
         let all_are = self.context.member.all_at(LoopStage::Closed);
         if !self.context.member.leads() {
             self.begin_ending(now);
-        } else if all_are || now >= since + 2 * CLOSING {
+        } else if all_are || now >= self.times.limit(since + 2 * CLOSING) {
             self.phase = LoadPhase::Clearing(now);
         }
     }
@@ -252,11 +253,11 @@ impl<D: RunDisplay> Load<D> {
     /// When closing is over if nothing happens.
     pub(super) fn closed_at(&self, since: Instant) -> Instant {
         if self.context.member.stage() == LoopStage::Closed {
-            since + 2 * CLOSING
+            self.times.limit(since + 2 * CLOSING)
         } else if self.chores.closing == 0 {
             self.times.began
         } else {
-            since + CLOSING
+            self.times.limit(since + CLOSING)
         }
     }
 }

@@ -144,7 +144,7 @@ impl<D: RunDisplay> Load<D> {
         window.end = window.end.min(at.max(window.begin));
         let length = Duration::from_nanos(window.end.saturating_sub(window.begin));
         self.results.messages.window = length;
-        self.results.messages.unsent = match self.times.signal {
+        self.results.messages.unsent = match self.times.interrupt {
             None => self.sending.unsent(window.end - window.start),
             // What was due after the signal was not wanted.
             Some(_) => 0,

@@ -164,14 +164,34 @@ pub struct Load<D> {
 struct LoadTimes {
     began: Instant,
     steps: LoadSteps,
-    /// A signal came, and when.
-    signal: Option<(i32, Instant)>,
+    /// Signals that came.
+    interrupt: Option<LoadInterrupt>,
     /// When it is counted again how many connections are online.
     look_at: Instant,
     /// How many were.
     online: u64,
     /// When it was found that nothing had come for as long as it is waited.
     quiet: Option<Instant>,
+}
+
+/// When the load was told to end.
+#[derive(Debug, Clone, Copy)]
+struct LoadInterrupt {
+    /// By the first signal.
+    since: Instant,
+    /// And by another one: at once.
+    again: Option<Instant>,
+}
+
+/// How long clearing up at the server may take after a second signal.
+const HASTY_END: Duration = Duration::from_secs(1);
+
+impl LoadTimes {
+    /// When a phase of the end is over that may take until `usual`.
+    fn limit(&self, usual: Instant) -> Instant {
+        let again = self.interrupt.and_then(|interrupt| interrupt.again);
+        again.map_or(usual, |again| usual.min(again + HASTY_END))
+    }
 }
 
 impl<D: RunDisplay> Load<D> {
@@ -211,7 +231,7 @@ impl<D: RunDisplay> Load<D> {
             times: LoadTimes {
                 began: now,
                 steps,
-                signal: None,
+                interrupt: None,
                 look_at: now,
                 online: 0,
                 quiet: None,

@@ -139,7 +139,7 @@ fn set(load: &mut LoadPlan, plan: StepPlan) {
 impl<D: RunDisplay> Load<D> {
     /// All that can come has come: the next step begins, or the connections are closed.
     pub(super) fn after_drain(&mut self, now: Instant) {
-        let next = self.end_step().filter(|_| self.times.signal.is_none());
+        let next = self.end_step().filter(|_| self.times.interrupt.is_none());
         match next {
             Some(plan) => self.give(LoopOrder::Step(plan, now), now),
             None => self.give(LoopOrder::Close(now), now),
@@ -148,7 +148,7 @@ impl<D: RunDisplay> Load<D> {
 
     /// Tells what was found in a step, if there are several; its connections go on.
     pub(super) fn hand_in_step(&mut self) {
-        if self.times.steps.search.is_none() || self.times.signal.is_some() {
+        if self.times.steps.search.is_none() || self.times.interrupt.is_some() {
             return;
         }
         let mut results = std::mem::take(&mut self.results);

@@ -157,7 +157,9 @@ impl LoadSending {
         for of in self.publishers.iter().filter(|of| of.waits_for_us()) {
             let Some(schedule) = &of.schedule else { continue };
             let since = of.since.max(schedule.due() + start);
-            lateness.add_many(now.saturating_sub(since), of.unsent(end - start));
+            // What a signal has cut off was not due yet.
+            let due = of.unsent(end.min(now).saturating_sub(start));
+            lateness.add_many(now.saturating_sub(since), due);
         }
     }
 

@@ -2,6 +2,7 @@
 //! clock that moves when nothing is left to do.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,8 @@ pub struct Outcome {
     pub found: Found,
     pub judgement: RunJudgement,
     pub server: Server,
+    /// From the beginning to the end.
+    pub took: Duration,
 }
 
 impl Outcome {
@@ -169,11 +172,11 @@ fn judged(load: &LoadPlan, results: &Results) -> RunJudgement {
 
 /// Runs a load against a server.
 pub fn run(plan: &LoadPlan, server: Server) -> Outcome {
-    run_until(plan, server, None)
+    run_until(plan, server, &[])
 }
 
-/// The same; a signal comes so long after the start.
-pub fn run_until(plan: &LoadPlan, mut server: Server, signal: Option<Duration>) -> Outcome {
+/// The same; signals come so long after the start, in their order.
+pub fn run_until(plan: &LoadPlan, mut server: Server, signals: &[Duration]) -> Outcome {
     let began = Instant::now();
     set(began);
     let mut random = fastrand::Rng::with_seed(1);
@@ -195,19 +198,20 @@ pub fn run_until(plan: &LoadPlan, mut server: Server, signal: Option<Duration>) 
     let system = System { cpu: || Duration::ZERO, machine: || None };
     let display = StepJudge { longest: Duration::from_secs(1) };
     let mut load = Load::new(context, system, display, began);
-    drive(&mut load, &mut server, signal.map(|after| began + after));
+    drive(&mut load, &mut server, signals.iter().map(|after| began + *after).collect());
     let found = load.into_found();
     let judgement = judged(plan, &found.results);
-    Outcome { found, judgement, server }
+    Outcome { found, judgement, server, took: now() - began }
 }
 
 /// As `Fleet::run` does it.
-fn drive(load: &mut impl Driver, server: &mut Server, mut signal: Option<Instant>) {
+fn drive(load: &mut impl Driver, server: &mut Server, mut signals: VecDeque<Instant>) {
     let (mut due, mut turns) = (None, 0);
     loop {
         let began = now();
         let late = due.map_or(Duration::ZERO, |due| began.saturating_duration_since(due));
-        if signal.take_if(|at| *at <= began).is_some() {
+        while signals.front().is_some_and(|at| *at <= began) {
+            signals.pop_front();
             load.interrupted(2, began);
         }
         server.tell(load);
@@ -218,7 +222,7 @@ fn drive(load: &mut impl Driver, server: &mut Server, mut signal: Option<Instant
         }
         server.pass_on(load);
         load.note_turn(now() - began + late);
-        let times = [load.next_due(), server.next(), signal];
+        let times = [load.next_due(), server.next(), signals.front().copied()];
         let next = times.into_iter().flatten().fold(now() + HEARTBEAT, Instant::min).max(now());
         due = Some(next);
         set(next + server.pause(next));
