@@ -176,7 +176,7 @@ impl BenchFlags {
         let seed = self.messages.seed.or_else(|| self.parts.seed());
         let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
         let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
-        let (rate, course) = self.steps.course(self.messages.rate);
+        let (rate, course) = self.steps.course(self.messages.rate, &plan, &self.crowd)?;
         let times = self.times.plan(course);
         let comeback_rate = self.crowd.comeback_rate();
         let load = LoadPlan {
@@ -186,7 +186,7 @@ impl BenchFlags {
             messages,
             pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
             times: TimePlan { length: parts::length(times.length, runs.part), ..times },
-            connect_rate: self.crowd.connect_rate(),
+            connect_rate: course.first_of_connecting().or_else(|| self.crowd.connect_rate()),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             sessions: self.disturbances.sessions(),
             disturbances: self.disturbances.plan(

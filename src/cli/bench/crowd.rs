@@ -159,6 +159,11 @@ impl CrowdFlags {
         self.connect_rate.map_or(Some(CONNECT_RATE), ConnectRate::limit)
     }
 
+    /// Whether `--connect-rate` was given.
+    pub fn has_connect_rate(&self) -> bool {
+        self.connect_rate.is_some()
+    }
+
     /// Connections a second, if a rate was given: so many come back a second.
     pub fn comeback_rate(&self) -> Option<f64> {
         self.connect_rate.and_then(ConnectRate::limit)

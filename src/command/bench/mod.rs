@@ -27,6 +27,7 @@ mod results;
 pub mod schedule;
 mod screen;
 mod server;
+mod step_outcome;
 mod steps;
 pub mod stored;
 mod stored_files;

@@ -1,6 +1,8 @@
 //! A part of a run: the topics whose number has one remainder, and by the rule of [`Plan`] the
 //! connections that publish and subscribe to them.
 
+use std::ops::Rem;
+
 use super::plan::Plan;
 
 /// Part `number` of `of`.
@@ -80,8 +82,8 @@ impl RunPart {
 }
 
 /// The greatest common divisor.
-fn divisor(one: usize, other: usize) -> usize {
-    if other == 0 { one } else { divisor(other, one % other) }
+pub fn divisor<T: Copy + Default + PartialEq + Rem<Output = T>>(one: T, other: T) -> T {
+    if other == T::default() { one } else { divisor(other, one % other) }
 }
 
 impl std::fmt::Display for RunPart {

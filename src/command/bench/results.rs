@@ -77,6 +77,17 @@ pub struct ConnectionTimes {
     pub pong: LatencyTimes,
 }
 
+/// Connections that are made at a rate that grows from step to step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MakingResults {
+    /// How many were to begin in the window.
+    pub due: u64,
+    /// How many of them never began: all connections were being made or ended.
+    pub not_begun: u64,
+    /// How many were made within the window, whenever they began.
+    pub arrived: u64,
+}
+
 /// The messages of the window.
 #[derive(Debug, Clone, Default)]
 pub struct MessageResults {
@@ -351,6 +362,8 @@ pub enum LoadEnding {
 pub struct Results {
     /// The connections.
     pub connections: ConnectionResults,
+    /// The connections of a step that ramps their rate.
+    pub making: MakingResults,
     /// The messages of the window.
     pub messages: MessageResults,
     /// The verification.

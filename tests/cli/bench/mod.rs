@@ -8,6 +8,7 @@ mod groups;
 mod loops;
 mod messages;
 mod parts;
+mod ramps;
 mod reports;
 mod retained;
 mod runs;

@@ -49,7 +49,9 @@ impl<D: RunDisplay> Load<D> {
     /// The others begin to connect.
     pub(super) fn begin_others(&mut self, now: Instant) {
         let plan = self.context.load.plan;
-        let others = plan.subscribers..plan.connections();
+        // Those of a step of connecting begin in it.
+        let first = if self.is_of_connecting() { plan.connections() } else { plan.subscribers };
+        let others = first..plan.connections();
         self.connecting.expect(others, self.context.load.connect_rate, now);
         self.phase = LoadPhase::Others;
     }
@@ -118,7 +120,9 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn begin(&mut self, now: Instant) {
         self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.times.began);
         let times = self.context.load.times;
-        if self.total().made == 0 {
+        if self.is_of_connecting() {
+            self.begin_making(now);
+        } else if self.total().made == 0 {
             self.phase = LoadPhase::Closing(now);
         } else if self.context.load.plan.publishers == 0 {
             let length = match times.length {

@@ -14,7 +14,7 @@ use crate::mqtt::qos::QoS;
 const SILENCE: Duration = Duration::from_millis(100);
 
 /// How long the drain of an interrupted run takes at most.
-const SHORT_DRAIN: Duration = Duration::from_secs(2);
+pub const SHORT_DRAIN: Duration = Duration::from_secs(2);
 
 /// How long closing all connections takes at most.
 const CLOSING: Duration = Duration::from_secs(2);

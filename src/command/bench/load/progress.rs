@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::team::LoopCounts;
 use super::{Load, LoadPhase, RunDisplay};
 use crate::command::bench::results::{LoadEnding, Results};
+use crate::command::bench::words;
 
 impl<D: RunDisplay> Load<D> {
     pub(super) fn show(&mut self, now: Instant) {
@@ -31,7 +32,21 @@ impl<D: RunDisplay> Load<D> {
         results.verified.copies = self.sending.expected;
         results.ending = LoadEnding::Running(now - self.times.began, missing);
         results.generator.cpu = self.seconds.cpu_of_window(now);
+        if self.is_of_connecting() {
+            self.note_due(&mut results, at);
+        }
         results
+    }
+
+    /// The line of progress of a step of connecting.
+    fn making_progress(&self, now: Instant) -> String {
+        let LoopCounts { failed, online, .. } = self.total();
+        let (at, begin) = (self.context.clock.number(now), self.context.window.begin);
+        let since = at.saturating_sub(begin) / 1_000_000_000;
+        let (rate, wanted) = (self.context.load.connect_rate, self.context.load.plan.connections());
+        let (rate, rates) = (rate.map(words::rate), self.seconds.rates_of_connecting());
+        let rate = rate.unwrap_or_default();
+        format!("{rate}  {since} s  {rates}  failed {failed}  online {online}/{wanted}")
     }
 
     /// The line of progress.
@@ -47,7 +62,9 @@ impl<D: RunDisplay> Load<D> {
                 let left = until.saturating_duration_since(now).as_secs();
                 format!("holding  {left} s left  online {online}/{wanted}")
             }
-            LoadPhase::Closing(_)
+            LoadPhase::Making | LoadPhase::Settling(_) => self.making_progress(now),
+            LoadPhase::Emptying(_)
+            | LoadPhase::Closing(_)
             | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => {

@@ -15,7 +15,7 @@ use crate::command::bench::plan::Audience;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
 use crate::command::bench::server::BenchServer;
-use crate::command::bench::steps::StepOutcome;
+use crate::command::bench::step_outcome::{StepCounts, StepOutcome};
 use crate::mqtt::qos::QoS;
 
 /// The version of the form.
@@ -112,6 +112,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("sub_all", load.plan.audience == Audience::Everyone)
         .raw("reconnect", load.comeback == Comeback::Soon)
         .text("course", course(load.times.course))
+        .maybe("steps_of", load.times.course.stepped().map(|of| quoted(of.word())))
         .end()
 }
 
@@ -301,13 +302,22 @@ fn run(figures: &RunFigures) -> String {
 
 fn step(step: &StepOutcome) -> String {
     let [p50, p99, max] = step.times.map(quantile);
+    let (messages, connections) = match &step.counts {
+        StepCounts::Messages(counts) => (Some(counts), None),
+        StepCounts::Connections(counts) => (None, Some(counts)),
+    };
     Object::new()
         .raw("offered", number(step.plan.rate))
         .raw("for", seconds(step.plan.length))
-        .raw("sent", step.sent)
-        .raw("delivered", number(step.delivered))
-        .raw("lost", step.lost)
-        .raw("unsent", step.unsent)
+        .maybe("sent", messages.map(|it| it.sent))
+        .maybe("delivered", messages.map(|it| number(it.delivered)))
+        .maybe("lost", messages.map(|it| it.lost))
+        .maybe("unsent", messages.map(|it| it.unsent))
+        .maybe("due", connections.map(|it| it.due))
+        .maybe("made", connections.map(|it| it.made))
+        .maybe("made_rate", connections.map(|it| number(it.rate)))
+        .maybe("failed", connections.map(|it| counts(&it.failed)))
+        .maybe("not_begun", connections.map(|it| it.not_begun))
         .raw("p50", p50)
         .raw("p99", p99)
         .raw("max", max)

@@ -8,8 +8,8 @@ use crate::command::bench::conditions::Measured;
 use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::payload::Verification;
 use crate::command::bench::results::{
-    ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MessageResults,
-    Results, Second, Verified,
+    ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MakingResults,
+    MessageResults, Results, Second, Verified,
 };
 use crate::mqtt::reason::ReasonCode;
 
@@ -26,6 +26,7 @@ pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
     let online = connections.read("online", StoredMember::count)?;
     Ok(Results {
         connections: self::connections(whole)?,
+        making: MakingResults::default(),
         messages: messages(&whole.get("messages")?)?,
         verified: verified(&whole.get("verified")?)?,
         latencies: latencies(whole)?,

@@ -27,6 +27,9 @@ fn plan(report: &BenchReport<'_>) -> String {
     let mut parts = Vec::new();
     if plan.publishers + plan.subscribers == 0 {
         parts.push(plural(plan.idle, "connection"));
+        if let Some(steps) = course(load.times.course) {
+            return format!("at most {} at once, connecting: {steps}", parts[0]);
+        }
         parts.extend(load.connect_rate.map(words::rate));
         let held = match load.times.length {
             WindowLength::Time(time) => words::given(time),
@@ -92,18 +95,24 @@ fn pace(load: &LoadPlan) -> String {
     match load.pace {
         LoadPace::Open(offer) => {
             let random = if offer.arrival == ArrivalPattern::Poisson { ", poisson" } else { "" };
-            match load.times.course {
-                LoadCourse::Once => format!("open loop at {}{random}", words::rate(offer.rate)),
-                LoadCourse::Ramp(ramp) => format!("open loop{random}, {}", self::ramp(ramp)),
-                LoadCourse::FindMax { from, .. } => {
-                    format!("open loop{random}, searching from {}", words::rate(from))
-                }
+            match course(load.times.course) {
+                None => format!("open loop at {}{random}", words::rate(offer.rate)),
+                Some(steps) => format!("open loop{random}, {steps}"),
             }
         }
         LoadPace::Closed(Some(limit)) => {
             format!("closed loop, {} in flight each", words::thousands(limit))
         }
         LoadPace::Closed(None) => "closed loop".to_owned(),
+    }
+}
+
+/// The steps, if there are several.
+fn course(course: LoadCourse) -> Option<String> {
+    match course {
+        LoadCourse::Once => None,
+        LoadCourse::Ramp(ramp) => Some(self::ramp(ramp)),
+        LoadCourse::FindMax { from, .. } => Some(format!("searching from {}", words::rate(from))),
     }
 }
 

@@ -24,34 +24,35 @@ pub fn add(report: &BenchReport<'_>, lines: &mut TextLines) {
     };
     let window = words::seconds(report.results.messages.window);
     lines.add("measured", &format!("{window}{after}"));
-    if let Some((name, text)) = early_end(report.results.ending) {
-        lines.add(name, &text);
-    }
+    early_end(report, lines);
     lines.add("sent", &sent(report));
     if report.load.plan.subscribers > 0 {
         received(report, lines);
     }
 }
 
-/// That a run did not come to its end, or goes on: the name of the line, and its text.
-fn early_end(ending: LoadEnding) -> Option<(&'static str, String)> {
-    match ending {
-        LoadEnding::Interrupted(_, after) => {
-            Some(("interrupted", format!("after {}: sending ended then", words::seconds(after))))
+/// That a run did not come to its end, or goes on.
+pub fn early_end(report: &BenchReport<'_>, lines: &mut TextLines) {
+    let after = |time| format!("after {}", words::seconds(time));
+    match report.results.ending {
+        LoadEnding::Interrupted(_, time) => {
+            let what = match (&report.steps[..], report.load.plan.publishers) {
+                ([], 0) => "",
+                ([], _) => ": sending ended then",
+                _ => ": the step that was going on is not listed",
+            };
+            lines.add("interrupted", &format!("{}{what}", after(time)));
         }
-        LoadEnding::FailedFast(after) => Some((
-            "ended",
-            format!("after {}: a condition was true (--fail-fast)", words::seconds(after)),
-        )),
-        LoadEnding::Running(after, missing) => Some((
-            "so far",
-            format!(
-                "after {}: the run goes on; {} missing so far",
-                words::seconds(after),
-                words::thousands(missing)
-            ),
-        )),
-        LoadEnding::Complete => None,
+        LoadEnding::FailedFast(time) => {
+            let text = format!("{}: a condition was true (--fail-fast)", after(time));
+            lines.add("ended", &text);
+        }
+        LoadEnding::Running(time, missing) => {
+            let missing = words::thousands(missing);
+            let text = format!("{}: the run goes on; {missing} missing so far", after(time));
+            lines.add("so far", &text);
+        }
+        LoadEnding::Complete => {}
     }
 }
 

@@ -57,6 +57,8 @@ pub fn render(report: &BenchReport<'_>) -> String {
     if report.steps.is_empty() {
         if report.load.plan.publishers > 0 {
             messages::add(report, &mut lines);
+        } else {
+            messages::early_end(report, &mut lines);
         }
         disturbances(report, &mut lines);
         if report.load.plan.publishers > 0 {
@@ -65,6 +67,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
         verdict::notes(report, &mut lines);
     } else {
         steps::table(report, &mut lines);
+        messages::early_end(report, &mut lines);
         steps::answer(report, &mut lines);
     }
     verdict::generator(report, &mut lines);
@@ -89,6 +92,8 @@ pub fn render_so_far(report: &BenchReport<'_>) -> String {
     if report.load.plan.publishers > 0 {
         messages::add(report, &mut lines);
         messages::times(report, &mut lines);
+    } else {
+        messages::early_end(report, &mut lines);
     }
     lines.0.truncate(lines.0.trim_end().len());
     lines.0
