@@ -184,8 +184,15 @@ impl BenchFlags {
             topic: self.crowd.topic.clone(),
             filter: self.crowd.filter.clone(),
             messages,
-            pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
-            times: TimePlan { length: parts::length(times.length, runs.part), ..times },
+            pace: parts::pace(
+                self.messages.pace(rate, max_inflight, &plan),
+                runs.part,
+                &runs.whole,
+            ),
+            times: TimePlan {
+                length: parts::length(times.length, runs.part, &runs.whole),
+                ..times
+            },
             connect_rate: course.first_of_connecting().or_else(|| self.crowd.connect_rate()),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             sessions: self.disturbances.sessions(),
@@ -200,6 +207,7 @@ impl BenchFlags {
         };
         StepFlags::check(&load)?;
         PayloadFlags::check_window(&load)?;
+        parts::check_retained(&load)?;
         let remote = self.crowd.remote();
         let verbosity = self.connection.verbosity();
         let interval = self.output.interval.interval();

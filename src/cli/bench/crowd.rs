@@ -5,7 +5,7 @@ use clap::{ArgAction, Args};
 
 use crate::cli::disturbances::scaled;
 use crate::command::bench::config::{BenchAction, RemoteLoad};
-use crate::command::bench::plan::{Audience, Plan};
+use crate::command::bench::plan::{Audience, Plan, WriterPlace};
 use crate::exit::Usage;
 
 /// Connections and topics.
@@ -146,6 +146,7 @@ impl CrowdFlags {
         };
         Ok(Plan {
             publishers,
+            writers: WriterPlace::Here,
             subscribers,
             idle,
             topics: topics.max(1),

@@ -70,7 +70,7 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<E
         format!(
             "connections  {}: {} publish, {} subscribe, {} idle",
             number(plan.connections()),
-            number(plan.publishers),
+            number(plan.own_publishers()),
             number(plan.subscribers),
             number(plan.idle)
         ),

@@ -207,13 +207,14 @@ fn payloads(names: &Names, load: &LoadPlan, clock: u16) -> Payloads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::bench::plan::Audience;
+    use crate::command::bench::plan::{Audience, WriterPlace};
 
     #[test]
     fn there_are_as_many_loops_as_cores_and_none_has_nothing_to_do() {
         let plan = |publishers, subscribers| {
             let (audience, groups) = (Audience::Shared, None);
-            Plan { publishers, subscribers, idle: 0, topics: 4, audience, groups }
+            let (writers, idle, topics) = (WriterPlace::Here, 0, 4);
+            Plan { publishers, writers, subscribers, idle, topics, audience, groups }
         };
         let (here, elsewhere) = (ServerPlace::Here, ServerPlace::Elsewhere);
         let usual = |place, cores| loops(None, &plan(50, 50), place, cores);

@@ -27,6 +27,7 @@ mod results;
 pub mod schedule;
 mod screen;
 mod server;
+mod split;
 mod step_outcome;
 mod steps;
 pub mod stored;

@@ -155,6 +155,11 @@ impl Payloads {
         Some(stamp).filter(|_| is_ours && has_clock)
     }
 
+    /// Whether the time in a payload is of this clock.
+    pub fn is_of_clock(&self, payload: &[u8]) -> bool {
+        payload.first_chunk::<HEAD>().is_some_and(|head| clock(head) == self.clock)
+    }
+
     /// Which message a payload is.
     pub fn read(&self, payload: &[u8]) -> Result<Stamp, PayloadFault> {
         let (head, body) = payload.split_first_chunk::<HEAD>().ok_or(PayloadFault::Corrupted)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::disturbances::{CutPlan, StallPlan};
 use super::measure::LatencyTimes;
 use super::payload::Verification;
+use super::split::SplitTally;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -161,6 +162,8 @@ pub struct Verified {
     pub foreign: u64,
     /// Too old to tell whether they are late or double.
     pub undecided: u64,
+    /// What is decided only when parts are put together whose readers are split.
+    pub split: SplitTally,
 }
 
 /// The times of the messages of the window.

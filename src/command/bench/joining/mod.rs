@@ -169,6 +169,7 @@ impl Verified {
         self.missed += other.missed;
         self.foreign += other.foreign;
         self.undecided += other.undecided;
+        self.split.add(&other.split);
     }
 }
 

@@ -88,7 +88,8 @@ fn has_too_few(results: &Results, about: &Circumstances) -> bool {
     let usual = steps.iter().filter_map(|step| step.quantile_of_arrived(0.5)).sum::<u64>();
     let fastest = steps.iter().filter_map(|step| step.minimum()).sum::<u64>();
     let has_waited = results.making.not_begun > 0;
-    about.is_of_connecting() && has_waited && usual <= fastest.saturating_mul(QUEUE)
+    let is_fast = fastest > 0 && usual <= fastest.saturating_mul(QUEUE);
+    about.is_of_connecting() && has_waited && is_fast
 }
 
 /// The share of the publishers' time for which a window or a socket is full at a server that sets

@@ -109,6 +109,7 @@ const ADVICE: &str = ". Lower --rate, add --loops, or use more machines (--part)
 pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
     let mut invalid = Vec::new();
     invalid.extend(local_limit(results));
+    invalid.extend(too_late(results));
     if about.is_open() {
         invalid.extend(lateness::stood_still(results, about));
         let mut weak: Vec<String> = lateness::late(results, about).into_iter().collect();
@@ -139,6 +140,15 @@ fn local_limit(results: &Results) -> Option<String> {
     let (cause, count) = causes.into_iter().find(|(cause, _)| cause.is_local())?;
     let count = words::thousands(*count);
     Some(format!("a limit of this machine: {count} connections: {}", cause.words()))
+}
+
+/// That messages may have been published elsewhere before all subscribers were ready.
+fn too_late(results: &Results) -> Option<String> {
+    let split = &results.verified.split;
+    (split.is_open() && !split.late.is_zero()).then(|| {
+        let late = words::seconds(split.late);
+        format!("the last subscriber was ready {late} after --start-at: choose a later time")
+    })
 }
 
 fn p99(times: &LatencyTimes) -> Option<Quantile> {

@@ -81,6 +81,8 @@ impl<D: RunDisplay> Load<D> {
         if took.is_zero() {
             *took = now - self.times.began;
         }
+        let late = self.context.start_at.map(|at| now.saturating_duration_since(at));
+        self.results.verified.split.late = late.unwrap_or_default();
         self.count_readers();
         self.reach(LoopStage::AllReady);
     }
@@ -149,7 +151,7 @@ impl<D: RunDisplay> Load<D> {
         self.results.messages.after = Duration::from_nanos(after);
         self.phase = LoadPhase::Sending;
         self.context.readers = self.context.member.readers();
-        for publisher in 0..self.context.load.plan.publishers {
+        for publisher in 0..self.context.load.plan.own_publishers() {
             let id = self.context.load.plan.publisher_id(publisher);
             match self.connecting.state(id) {
                 ConnectionState::Ready => self.sending.online(publisher, &self.context, start),

@@ -142,7 +142,8 @@ impl Connecting {
             self.states[id] = ConnectionState::Ready;
             return;
         }
-        note_times(made, to);
+        note_made(made, to);
+        note_steps(made, to);
         if codes > 0 {
             self.states[id] = ConnectionState::Subscribing(codes);
         } else {
@@ -160,8 +161,10 @@ impl Connecting {
     ) {
         to.resumed += u64::from(made.steps.handshake == Some(TlsHandshake::Resumed));
         if is_measured {
-            note_times(made, to);
+            note_made(made, to);
         }
+        // Of the warm-up, too: the server is at its fastest when a step begins.
+        note_steps(made, to);
         self.states[id] = ConnectionState::Ready;
         self.paced.made(id);
     }
@@ -297,11 +300,15 @@ impl Connecting {
     }
 }
 
-/// Notes how long a connection took that was made.
-fn note_times(made: &Made, to: &mut ConnectionResults) {
+/// Notes a connection that was made, and how long it took.
+fn note_made(made: &Made, to: &mut ConnectionResults) {
     to.made += 1;
+    to.times.whole.add(number(made.took));
+}
+
+/// Notes how long the steps of a connection took that was made.
+fn note_steps(made: &Made, to: &mut ConnectionResults) {
     let times = &mut to.times;
-    times.whole.add(number(made.took));
     let steps = &made.steps;
     for (time, step) in [
         (&mut times.tcp, steps.tcp),

@@ -57,8 +57,7 @@ impl<D: RunDisplay> Load<D> {
             self.seconds.begin(self.context.window.begin, now);
         }
         self.start_due(fleet);
-        let (turns, own) = (self.turns(), self.connecting.wanted());
-        let own = usize::try_from(own).unwrap_or(usize::MAX);
+        let (turns, own) = (self.turns(), self.connecting.paced.own());
         for _ in 0..AT_ONCE {
             let Some(id) = self.connecting.make_room(&turns, own) else { break };
             fleet.close(id, now);
@@ -104,6 +103,9 @@ impl<D: RunDisplay> Load<D> {
     /// When there is something to do in a step.
     pub(super) fn next_making(&self) -> Instant {
         let Window { begin, end, .. } = self.context.window;
+        if self.connecting.paced.needs_room(&self.turns(), self.connecting.paced.own()) {
+            return self.times.began;
+        }
         let slice = if self.seconds.has_begun() { self.seconds.next() } else { begin };
         let turn = self.next_turn().filter(|_| self.connecting.paced.has_free());
         let next = [turn, Some(slice)].into_iter().flatten().fold(end, u64::min);

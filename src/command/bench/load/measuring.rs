@@ -50,8 +50,12 @@ impl<D: RunDisplay> Load<D> {
         }
     }
 
-    /// A moment after the latest message, which was sent since the turn began.
+    /// A moment after the latest message, which was sent since the turn began; of those that are
+    /// published elsewhere after the latest that came.
     fn moment(&self) -> u64 {
+        if !self.context.load.plan.writers.is_here() {
+            return self.total().latest.max(self.context.window.begin) + 1;
+        }
         self.context.clock.number((self.context.now)()) + 1
     }
 
@@ -132,7 +136,14 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn has_sent_all(&self, at: u64) -> bool {
         let Window { start, end, .. } = self.context.window;
         if end == u64::MAX {
-            return self.sending.is_done() || self.is_stuck(at);
+            return match self.context.load.plan.writers.is_here() {
+                true => self.sending.is_done() || self.is_stuck(at),
+                // How much is published elsewhere is not known.
+                false => {
+                    let latest = self.total().latest.max(start);
+                    at >= latest + number(self.context.load.times.drain)
+                }
+            };
         }
         at >= end && (at >= end + number(GRACE) || !self.sending.is_waiting(end, start))
     }
@@ -168,7 +179,7 @@ impl<D: RunDisplay> Load<D> {
         }
         self.note_cpu(now);
         let own = self.context.member.share;
-        let publishers = 0..self.context.load.plan.publishers;
+        let publishers = 0..self.context.load.plan.own_publishers();
         let publishers = publishers.filter(|id| own.has_publisher(*id)).count() as u64;
         let all = (publishers * number(length)).max(1);
         let [blocked, full] = self.sending.blocked.map(|time| share(time, all));

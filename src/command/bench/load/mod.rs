@@ -22,6 +22,7 @@ mod receiving;
 mod retained;
 mod seconds;
 mod sending;
+mod splitting;
 mod stalling;
 mod stalls;
 mod stepping;
@@ -207,6 +208,7 @@ impl<D: RunDisplay> Load<D> {
         let mut results = Results::default();
         results.connections.wanted = connecting.wanted();
         results.generator.loops = vec![0.0];
+        results.verified.split.topic = plan.writers.split_topic();
         let leftovers = ServerRemains::new(&context);
         let mut load = Self {
             phase: LoadPhase::Setting,

@@ -84,6 +84,8 @@ pub struct PacedConnections {
     turns: u64,
     /// Since when one is free again after none was.
     free_since: u64,
+    /// How many there are.
+    own: usize,
 }
 
 impl PacedConnections {
@@ -91,8 +93,14 @@ impl PacedConnections {
     pub fn begin(&mut self, own: impl Iterator<Item = usize>, all: usize, now: u64) {
         self.intended.resize(all, 0);
         self.free = own.collect();
+        self.own = self.free.len();
         self.standing.clear();
         (self.making, self.ending, self.turns, self.free_since) = (0, 0, 0, now);
+    }
+
+    /// How many there are.
+    pub fn own(&self) -> usize {
+        self.own
     }
 
     /// How many turns have begun.
@@ -171,6 +179,12 @@ impl PacedConnections {
         self.free.push_back(id);
     }
 
+    /// Whether one that stands is to be ended for those that come next; there are `all` of this
+    /// loop.
+    pub fn needs_room(&self, turns: &Turns, all: usize) -> bool {
+        !self.standing.is_empty() && self.free.len() + self.ending < turns.reserve(all)
+    }
+
     /// The oldest that stands, which is to be ended, if there is no room for those that come next.
     pub fn make_room(
         &mut self,
@@ -178,7 +192,7 @@ impl PacedConnections {
         all: usize,
         stands: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        if self.free.len() + self.ending >= turns.reserve(all) {
+        if !self.needs_room(turns, all) {
             return None;
         }
         self.end_oldest(stands)

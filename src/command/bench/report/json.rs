@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
-use super::{BenchReport, cuts, watched};
+use super::{BenchReport, cuts, split, watched};
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
 use crate::command::bench::course::LoadCourse;
@@ -43,6 +43,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("connections", connections(report))
         .raw("messages", messages(report))
         .raw("verified", verified(report))
+        .maybe("split", split::split(&results.verified.split))
         .raw("latency", latency(report))
         .raw("generator", generator(report))
         .raw("series", series(&results.series))
@@ -76,10 +77,10 @@ fn plan(report: &BenchReport<'_>) -> String {
     };
     let object = Object::new()
         .text("verify", verification)
-        .raw("publishers", load.plan.publishers)
+        .raw("publishers", load.plan.own_publishers())
         .raw("subscribers", load.plan.subscribers)
         .raw("idle", load.plan.idle)
-        .raw("topics", load.plan.topics)
+        .raw("topics", load.plan.own_topics())
         .maybe("filter", load.filter.as_deref().map(quoted))
         .maybe("share_groups", load.plan.groups)
         .raw("qos", load.messages.qos.bits())
@@ -187,14 +188,16 @@ fn verified(report: &BenchReport<'_>) -> String {
     let verified = &report.results.verified;
     let is_known = report.load.messages.verification == Verification::Full;
     let found = |count: u64| Some(count).filter(|_| is_known);
+    // What was published in another part is judged with that.
+    let decided = |count: u64| Some(count).filter(|_| !verified.split.is_open());
     Object::new()
-        .raw("sent", verified.copies)
-        .maybe("lost", found(verified.lost))
+        .maybe("sent", decided(verified.copies))
+        .maybe("lost", found(verified.lost).and_then(decided))
         .maybe("duplicated", found(verified.duplicated))
         .maybe("duplicated_with_dup", found(verified.duplicated_with_dup))
         .maybe("reordered", found(verified.reordered))
         .maybe("corrupted", found(verified.corrupted))
-        .maybe("missed", found(verified.missed))
+        .maybe("missed", found(verified.missed).and_then(decided))
         .maybe("foreign", found(verified.foreign))
         .maybe("undecided", found(verified.undecided))
         .end()

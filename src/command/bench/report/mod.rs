@@ -6,6 +6,7 @@ pub mod interval;
 pub mod json;
 mod json_compared;
 pub mod object;
+mod split;
 pub mod text;
 mod watched;
 
@@ -14,6 +15,7 @@ use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{LoadPlan, ReportPlan};
 use crate::command::bench::figures::RunFigures;
 use crate::command::bench::judge::RunJudgement;
+use crate::command::bench::part::RunPart;
 use crate::command::bench::results::Results;
 use crate::command::bench::step_outcome::{self, StepOutcome};
 use crate::command::bench::surroundings::Surroundings;
@@ -50,6 +52,12 @@ impl BenchReport<'_> {
     /// The highest step that held, if there were steps and one did.
     pub fn highest(&self) -> Option<&StepOutcome> {
         step_outcome::highest(self.steps)
+    }
+
+    /// The part that publishes what is read here, if that is another.
+    pub fn writer(&self) -> Option<RunPart> {
+        let topic = self.results.verified.split.topic.filter(|_| !self.load.plan.writers.is_here());
+        topic.map(|topic| RunPart { number: topic + 1, ..self.surroundings.part })
     }
 
     /// The step of connecting whose figures are those of the report: the highest that held, or the

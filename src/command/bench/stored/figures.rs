@@ -28,7 +28,7 @@ pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
         connections: self::connections(whole)?,
         making: MakingResults::default(),
         messages: messages(&whole.get("messages")?)?,
-        verified: verified(&whole.get("verified")?)?,
+        verified: verified(whole)?,
         latencies: latencies(whole)?,
         generator: generator(whole)?,
         series: series(&whole.get("series")?)?,
@@ -103,10 +103,13 @@ fn messages(messages: &StoredMember<'_>) -> Result<MessageResults, String> {
     })
 }
 
-fn verified(verified: &StoredMember<'_>) -> Result<Verified, String> {
+fn verified(whole: &StoredMember<'_>) -> Result<Verified, String> {
+    let verified = whole.get("verified")?;
     let found = |name: &str| verified.read(name, StoredMember::count);
+    let split = whole.read("split", super::split::split)?.unwrap_or_default();
     let extent = match found("lost")? {
         Some(_) => Verification::Full,
+        None if split.is_open() => super::plan::verification(&whole.get("plan")?)?,
         None => Verification::None,
     };
     let count = |name: &str| Ok::<_, String>(found(name)?.unwrap_or_default());
@@ -121,6 +124,7 @@ fn verified(verified: &StoredMember<'_>) -> Result<Verified, String> {
         missed: count("missed")?,
         foreign: count("foreign")?,
         undecided: count("undecided")?,
+        split,
     })
 }
 

@@ -21,7 +21,7 @@ use crate::command::bench::load::{
 };
 use crate::command::bench::payload::Verification;
 use crate::command::bench::payload::{Payloads, Sizes};
-use crate::command::bench::plan::{Audience, Plan};
+use crate::command::bench::plan::{Audience, Plan, WriterPlace};
 use crate::command::bench::results::Results;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::step_outcome::StepOutcome;
@@ -65,6 +65,7 @@ fn plan(pace: LoadPace, pairs: usize, qos: QoS) -> LoadPlan {
     LoadPlan {
         plan: Plan {
             publishers: pairs,
+            writers: WriterPlace::Here,
             subscribers: pairs,
             idle: 0,
             topics: pairs,

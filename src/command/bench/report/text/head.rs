@@ -37,7 +37,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         };
         return parts.join(", ") + &format!(", then held for {held}");
     }
-    if plan.publishers > 0 {
+    if plan.own_publishers() > 0 {
         parts.push(plural(plan.publishers, "publisher"));
     }
     if plan.subscribers > 0 {
@@ -47,7 +47,8 @@ fn plan(report: &BenchReport<'_>) -> String {
     if plan.idle > 0 {
         parts.push(plural(plan.idle, "idle connection"));
     }
-    parts.push(plural(plan.topics, "topic"));
+    let written = report.writer().map(|part| format!(" published by part {part}"));
+    parts.push(plural(plan.topics, "topic") + &written.unwrap_or_default());
     parts.extend(load.filter.as_ref().map(|filter| format!("filter {filter}")));
     let (qos, sub_qos) = (load.messages.qos.bits(), load.messages.sub_qos.bits());
     parts.push(if qos == sub_qos || plan.subscribers == 0 {
@@ -55,7 +56,7 @@ fn plan(report: &BenchReport<'_>) -> String {
     } else {
         format!("QoS {qos} to {sub_qos}")
     });
-    if plan.publishers > 0 {
+    if plan.own_publishers() > 0 {
         let body = load.messages.body.as_ref().map(|body| format!(" of {}", body.name));
         parts.push(sizes(&load.messages.sizes) + &body.unwrap_or_default());
         parts.push(pace(load));

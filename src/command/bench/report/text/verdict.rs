@@ -90,6 +90,9 @@ pub fn limit(report: &BenchReport<'_>) -> String {
     }
     let is_sending = report.load.plan.publishers > 0;
     match judgement.limit {
+        LoadLimit::NotReached if report.writer().is_some() => {
+            "unknown here: what was offered is known to the part that has sent it".to_owned()
+        }
         LoadLimit::NotReached if is_sending => {
             "not reached: what was offered was delivered".to_owned()
         }
