@@ -137,11 +137,6 @@ impl Pair {
         self.next - sequence > WINDOW || self.seen[word] & bit != 0
     }
 
-    /// The same by [`PairTally::judge`].
-    pub fn judge(&self, expected: u64) -> (u64, u64) {
-        self.tally().judge(expected)
-    }
-
     /// How much has come.
     pub fn tally(&self) -> PairTally {
         let Self { next, distinct, missed, promise, .. } = *self;
@@ -200,7 +195,7 @@ mod tests {
             let absent = (0..pair.next.saturating_sub(WINDOW)).filter(|it| !set.contains(it));
             assert!(forgotten.into_iter().eq(absent), "seed {seed}");
             let expected = (latest + 1 - set.len() as u64, 0);
-            assert_eq!(pair.judge(latest + 1), expected, "seed {seed}");
+            assert_eq!(pair.tally().judge(latest + 1), expected, "seed {seed}");
         }
     }
 
@@ -210,7 +205,7 @@ mod tests {
         for sequence in 1..99 {
             assert_eq!(pair.observe(sequence), Arrived::First);
         }
-        assert_eq!(pair.judge(100), (2, 0));
+        assert_eq!(pair.tally().judge(100), (2, 0));
         assert!(!pair.has(0) && pair.has(50) && !pair.has(99));
     }
 
@@ -221,10 +216,10 @@ mod tests {
             assert_eq!(pair.observe(sequence), Arrived::First);
         }
         pair.leave();
-        assert_eq!(pair.judge(25), (0, 15));
+        assert_eq!(pair.tally().judge(25), (0, 15));
         assert_eq!(pair.observe(20), Arrived::First);
-        assert_eq!(pair.judge(25), (4, 10));
-        assert_eq!(pair.judge(21), (0, 10));
+        assert_eq!(pair.tally().judge(25), (4, 10));
+        assert_eq!(pair.tally().judge(21), (0, 10));
     }
 
     #[test]

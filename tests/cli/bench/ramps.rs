@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{bench, object};
 use crate::serve::serve_for_others as serve;
-use crate::support::faulty_broker::{FaultyBroker, Wrong};
 use crate::support::lines::fails;
 use crate::support::program::{Outcome, Program};
 
@@ -86,12 +85,11 @@ fn several_loops_make_the_connections_of_a_step_together() {
 
 #[test]
 fn a_server_that_is_gone_ends_the_ramp_with_its_cause() {
-    let broker = FaultyBroker::start(Wrong::Nothing);
-    let url = broker.url();
+    let (serve, url) = serve();
     let flags = ["--connect", "5", "--ramp", "connect=20:80:x2", "--for", "5s", "--report", "0.1"];
     let mut bench = Program::new([&["bench", &url], &flags[..], &PATIENT].concat()).spawn();
     bench.wait_for_line(|line| line.starts_with("interval   step 1   0.1 s   begun "));
-    drop(broker);
+    drop(serve);
     let outcome = bench.finish();
     let text = text(&outcome);
     assert!(text.contains("   not held: failed>0"), "{outcome}");
@@ -168,7 +166,10 @@ fn steps_before_a_signal_are_listed() {
     let text = text(&outcome);
     let after = text.lines().find(|line| line.starts_with("interrupted after ")).unwrap();
     assert!(after.ends_with(" s: the step that was going on is not listed"), "{outcome}");
-    assert!(text.contains("\nhighest    20/s held for 0.5 s; the ramp ended there\n"), "{outcome}");
+    assert!(
+        text.contains("\nhighest    20/s held for 0.5 s; then it was interrupted\n"),
+        "{outcome}"
+    );
     assert_eq!(outcome.code(), Some(130), "{outcome}");
     drop(serve);
 }

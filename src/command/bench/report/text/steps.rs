@@ -5,6 +5,7 @@ use super::connections::causes;
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::measure::{Quantile, precise};
 use crate::command::bench::report::BenchReport;
+use crate::command::bench::results::LoadEnding;
 use crate::command::bench::step_outcome::{StepCounts, StepOutcome};
 use crate::command::bench::words;
 
@@ -108,6 +109,9 @@ fn highest(report: &BenchReport<'_>) -> String {
         Some(step) if is_search => format!("{held}, {} did not", rate(step)),
         Some(step) => {
             format!("{held}, {} did not; --find-max would search between them", rate(step))
+        }
+        None if matches!(report.results.ending, LoadEnding::Interrupted(..)) => {
+            format!("{held}; then it was interrupted")
         }
         None if is_search => held,
         None => format!("{held}; the ramp ended there"),
