@@ -47,8 +47,8 @@ pub struct StepFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct IntervalFlags {
-    /// Print a line, or with --json an object, each time that so much of the measuring is over: from
-    /// 100ms to 24h, in steps of 50ms
+    /// Print a line, or with --json an object, each time that so much of the measuring is over:
+    /// from 100ms to 24h, in steps of 50ms
     #[arg(long = "report", value_name = "TIME", value_parser = interval,
           allow_hyphen_values = true)]
     interval: Option<Duration>,

@@ -35,10 +35,8 @@ impl RunPart {
 
     /// The part that has the publishers of its topics: itself, unless the readers are split.
     pub fn writer(self, whole: &Plan) -> Self {
-        match self.is_split(whole) {
-            true => Self { number: (self.number - 1) % whole.topics + 1, of: self.of },
-            false => self,
-        }
+        let number = (self.number - 1) % whole.topics.max(1) + 1;
+        if self.is_split(whole) { Self { number, ..self } } else { self }
     }
 
     /// The number of one of its topics in the whole.
@@ -54,11 +52,10 @@ impl RunPart {
 
     /// It among the parts that publish, if it is one of these.
     pub fn among_writers(self, whole: &Plan) -> Option<Self> {
-        match self.is_split(whole) {
-            false => Some(self),
-            true if self.number > whole.topics => None,
-            true => Some(Self { of: whole.topics, ..self }),
+        if !self.is_split(whole) {
+            return Some(self);
         }
+        (self.number <= whole.topics).then_some(Self { of: whole.topics, ..self })
     }
 
     /// What it has of a rate of the whole.

@@ -353,6 +353,16 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_another_clock_is_known_as_such() {
+        let other = Payloads { clock: 8, ..payloads(1) };
+        let payload = payload(64);
+        assert!(payloads(1).is_of_clock(&payload) && !other.is_of_clock(&payload));
+        // It is verified all the same.
+        assert_eq!(other.read(&payload), Ok(STAMP));
+        assert!(!other.is_of_clock(&payload[..20]));
+    }
+
+    #[test]
     fn messages_of_another_run_are_foreign() {
         let mut other = BytesMut::new();
         payloads(2).put(STAMP, 100, &mut other);

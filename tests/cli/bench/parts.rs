@@ -157,6 +157,9 @@ fn with_fewer_topics_than_parts_the_readers_are_split() {
     assert_eq!(of("plan", "subscribers"), [2, 2, 1]);
     assert_eq!(of("messages", "sent"), [100, 0, 0]);
     assert_eq!(of("verified", "lost"), [Value::from(0), Value::Null, Value::Null]);
+    let windows = of("messages", "window");
+    let is_whole = |window: &Value| (0.999..1.5).contains(&window.as_f64().unwrap());
+    assert!(windows.iter().all(is_whole), "{windows:?}");
     let merge = [&["bench", "--merge"][..], &files.iter().map(String::as_str).collect::<Vec<_>>()];
     let tolerate = ["--json", "--tolerate", "overload,unsent,lost"];
     let outcome = Program::new([&merge.concat()[..], &tolerate].concat()).run();

@@ -42,7 +42,9 @@ impl<D: RunDisplay> Load<D> {
         let mut ids = std::mem::take(&mut self.chores.sessions);
         if self.is_of_connecting() {
             ids = self.sessions_of_steps();
-            ids.iter().for_each(|id| self.connecting.closed(*id));
+            for id in &ids {
+                self.connecting.closed(*id);
+            }
         }
         let left = if is_kept { ids.len() } else { 0 };
         let rate = self.context.load.connect_rate.map(|rate| rate / self.context.loops());

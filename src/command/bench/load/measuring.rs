@@ -46,16 +46,15 @@ impl<D: RunDisplay> Load<D> {
         }
         self.reach(LoopStage::Sent);
         if self.context.member.leads() && self.context.member.all_at(LoopStage::Sent) {
-            self.give(LoopOrder::EndWindow(self.moment()), now);
+            let is_sent_here = self.context.load.plan.writers.is_here();
+            let latest = self.total().latest.max(self.context.window.begin) + 1;
+            let end = if is_sent_here { self.moment() } else { latest };
+            self.give(LoopOrder::EndWindow(end), now);
         }
     }
 
-    /// A moment after the latest message, which was sent since the turn began; of those that are
-    /// published elsewhere after the latest that came.
+    /// A moment after the latest message, which was sent since the turn began.
     fn moment(&self) -> u64 {
-        if !self.context.load.plan.writers.is_here() {
-            return self.total().latest.max(self.context.window.begin) + 1;
-        }
         self.context.clock.number((self.context.now)()) + 1
     }
 
@@ -136,14 +135,12 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn has_sent_all(&self, at: u64) -> bool {
         let Window { start, end, .. } = self.context.window;
         if end == u64::MAX {
-            return match self.context.load.plan.writers.is_here() {
-                true => self.sending.is_done() || self.is_stuck(at),
-                // How much is published elsewhere is not known.
-                false => {
-                    let latest = self.total().latest.max(start);
-                    at >= latest + number(self.context.load.times.drain)
-                }
-            };
+            if self.context.load.plan.writers.is_here() {
+                return self.sending.is_done() || self.is_stuck(at);
+            }
+            // How much is published elsewhere is not known.
+            let latest = self.total().latest.max(start);
+            return at >= latest + number(self.context.load.times.drain);
         }
         at >= end && (at >= end + number(GRACE) || !self.sending.is_waiting(end, start))
     }

@@ -39,7 +39,7 @@ pub fn early_end(report: &BenchReport<'_>, lines: &mut TextLines) {
     let after = |time| format!("after {}", words::seconds(time));
     match report.results.ending {
         LoadEnding::Interrupted(_, time) => {
-            let what = match (&report.steps[..], report.load.plan.publishers) {
+            let what = match (report.steps, report.load.plan.publishers) {
                 ([], 0) => "",
                 ([], _) => ": sending ended then",
                 _ => ": the step that was going on is not listed",
@@ -131,12 +131,11 @@ fn verified(report: &BenchReport<'_>, lines: &mut TextLines) {
     let verified = &report.results.verified;
     let at_most = if verified.undecided > 0 && verified.lost > 0 { "at most " } else { "" };
     let warmup = if report.load.times.warmup.is_zero() { "" } else { " with the warm-up" };
-    let copies = match verified.split.is_open() {
-        true => "lost comes out in --merge".to_owned(),
-        false => {
-            let (copies, lost) = (verified.copies, words::thousands(verified.lost));
-            format!("{}{warmup}: lost {at_most}{lost}", words::thousands(copies))
-        }
+    let copies = if verified.split.is_open() {
+        "lost comes out in --merge".to_owned()
+    } else {
+        let (copies, lost) = (verified.copies, words::thousands(verified.lost));
+        format!("{}{warmup}: lost {at_most}{lost}", words::thousands(copies))
     };
     let mut text = format!(
         "{copies}, duplicated {}{}, reordered {}, corrupted {}",
