@@ -133,6 +133,7 @@ fn circumstances(
         max_lateness: plan.max_lateness,
         place,
         copies: results.messages.expected as f64 / sent,
+        stepped: load.times.course.stepped(),
     }
 }
 

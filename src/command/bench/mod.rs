@@ -28,6 +28,8 @@ mod results;
 pub mod schedule;
 mod screen;
 mod server;
+mod split;
+mod step_outcome;
 mod steps;
 pub mod stored;
 mod stored_files;

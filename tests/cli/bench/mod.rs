@@ -11,6 +11,7 @@ mod loops;
 mod messages;
 mod parts;
 mod progress;
+mod ramps;
 mod reports;
 mod retained;
 mod runs;
