@@ -19,8 +19,8 @@ const CONNECTION_BYTES: [u64; 2] = [16 * 1024, 40 * 1024];
 /// Memory for all connections and pairs, in bytes.
 fn memory_needed(plan: &Plan, ends: Ends) -> u64 {
     let pairs = plan.pairs() as u64 * size_of::<verify::Pair>() as u64;
-    let [plain, secure] = CONNECTION_BYTES;
-    let each = if ends.secure > 0 { secure } else { plain };
+    let [without_tls, with_tls] = CONNECTION_BYTES;
+    let each = if ends.secure > 0 { with_tls } else { without_tls };
     BASE_BYTES + plan.connections() as u64 * each + pairs
 }
 

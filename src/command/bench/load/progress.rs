@@ -46,7 +46,8 @@ impl<D: RunDisplay> Load<D> {
         let (at, begin) = (self.context.clock.number(now), self.context.window.begin);
         let since = at.saturating_sub(begin) / 1_000_000_000;
         let (rate, wanted) = (self.context.load.connect_rate, self.context.load.plan.connections());
-        let (rate, rates) = (rate.map(words::rate), rates_of_connecting(self.seconds.of_all.last()));
+        let (rate, rates) =
+            (rate.map(words::rate), rates_of_connecting(self.seconds.of_all.last()));
         let rate = rate.unwrap_or_default();
         format!("{rate}  {since} s  {rates}  failed {failed}  online {online}/{wanted}")
     }
