@@ -169,7 +169,7 @@ impl<D: RunDisplay> Load<D> {
         let [before, all] = [begin, until].map(|time| turns.before(time - start));
         let begun = self.connecting.paced.turns().max(before);
         // What was due when a signal came was not wanted any more.
-        let due = if self.times.signal.is_none() { all } else { all.min(begun) };
+        let due = if self.times.interrupt.is_none() { all } else { all.min(begun) };
         results.making.due = due - before;
         results.making.not_begun = due.saturating_sub(begun);
         results.connections.wanted = results.making.due;
@@ -178,7 +178,7 @@ impl<D: RunDisplay> Load<D> {
     /// Waits for the connections that have begun: each is made, or fails within
     /// `--connect-timeout`.
     pub(super) fn settle(&mut self, since: Instant, now: Instant) {
-        let is_cut_short = self.times.signal.is_some() && now >= since + SHORT_DRAIN;
+        let is_cut_short = self.cut_short_at(since).is_some_and(|at| at <= now);
         if self.connecting.paced.making() == 0 || is_cut_short {
             let unfinished = self.connecting.paced.making() as u64;
             self.results.connections.times.whole.add_never(unfinished);
@@ -192,7 +192,13 @@ impl<D: RunDisplay> Load<D> {
         if self.connecting.paced.making() == 0 {
             return Some(self.times.began);
         }
-        self.times.signal.map(|(_, at)| at.max(since) + SHORT_DRAIN)
+        self.cut_short_at(since)
+    }
+
+    /// Until when they are waited for after a signal; after another one not at all.
+    fn cut_short_at(&self, since: Instant) -> Option<Instant> {
+        let interrupt = self.times.interrupt?;
+        Some(interrupt.again.unwrap_or(interrupt.since.max(since) + SHORT_DRAIN))
     }
 
     /// Ends all connections; the step begins when those of all loops have ended.

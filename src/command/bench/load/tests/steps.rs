@@ -185,7 +185,7 @@ fn a_step_of_connecting_can_be_interrupted_at_any_time() {
     for after in [0, 1, 500, 999, 1000, 5000, 10_999, 11_000, 11_001, 11_500, 20_000] {
         let plan = connecting(5, [10.0, 20.0]);
         let rules = Rules { connect: Box::new(|_| Ok(millis(30))), ..Rules::default() };
-        let outcome = world::run_until(&plan, Server::new(rules), Some(millis(after)));
+        let outcome = world::run_until(&plan, Server::new(rules), &[millis(after)]);
         let results = outcome.results();
         let ending = results.ending;
         assert!(matches!(ending, LoadEnding::Interrupted(2, _)), "{after}: {ending:?}");
