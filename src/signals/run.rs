@@ -108,30 +108,26 @@ impl Drop for RunSignals {
 }
 
 impl GuardedRun {
-    /// Whether the loop was not told of the signal of this number, as it had ended; then also what
-    /// came after it has had its time.
-    fn has_ended(&self, count: usize) -> bool {
-        let has_ended = count > self.most.load(Ordering::SeqCst);
-        if has_ended {
-            thread::sleep(TIME_TO_PRINT);
-        }
-        has_ended
-    }
-
     /// Ends the process when it is time.
     fn guard(&self, mut reader: UnixStream) {
-        let mut count = 0;
+        let (mut count, mut has_ended) = (0, false);
         loop {
             let is_over = match reader.read(&mut [0]) {
                 Ok(0) => return,
                 Ok(_) => {
                     count += 1;
-                    // From now on it is looked at the loop, too.
-                    let _ = reader.set_read_timeout(Some(TIME_TO_OBEY));
-                    count > MOST_TOLD || self.has_ended(count)
+                    let is_one_more = has_ended || count > MOST_TOLD;
+                    // The loop was not told of this one: it had ended.
+                    has_ended = count > self.most.load(Ordering::SeqCst);
+                    let time = if has_ended { TIME_TO_PRINT } else { TIME_TO_OBEY };
+                    // Without it the next signal is waited for.
+                    let _ = reader.set_read_timeout(Some(time));
+                    is_one_more
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => false,
-                Err(error) if is_late(&error) => !self.has_turned.swap(false, Ordering::SeqCst),
+                Err(error) if is_late(&error) => {
+                    has_ended || !self.has_turned.swap(false, Ordering::SeqCst)
+                }
                 Err(_) => return,
             };
             if is_over && let Some(signal) = came(&self.came) {

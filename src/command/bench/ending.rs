@@ -8,7 +8,7 @@ use super::all_runs::AllRuns;
 use super::comparison::{ComparedSide, compare};
 use super::conditions::{ConditionOutcome, ConditionTerms, ConditionVerdict};
 use super::config::{BenchForm, LoadPace, LoadPlan, ReportPlan};
-use super::judge::{Circumstances, RunJudgement, ServerPlace, conclude, judge};
+use super::judge::{Circumstances, LoadSubject, RunJudgement, ServerPlace, conclude, judge};
 use super::load::{Found, commonest};
 use super::report::{BenchReport, hgrm, json, promised, text};
 use super::results::{LoadEnding, Results};
@@ -127,7 +127,12 @@ fn circumstances(
     results: &Results,
 ) -> Circumstances {
     let sent = results.messages.sent.max(1) as f64;
+    let subject = match load.plan.publishers {
+        0 => LoadSubject::Connections,
+        _ => LoadSubject::Messages,
+    };
     Circumstances {
+        subject,
         pace: load.pace,
         length: load.times.length,
         max_lateness: plan.max_lateness,

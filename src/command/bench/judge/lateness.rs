@@ -58,6 +58,18 @@ pub fn late(results: &Results, about: &Circumstances) -> Option<String> {
     Some(format!("the generator was late: lateness p99 {worst}, {most} allowed{when}; {cpu}"))
 }
 
+/// That connections were begun long after they were to begin.
+pub fn begun_late(results: &Results, about: &Circumstances) -> Option<String> {
+    let Some(Quantile::Time(late)) = p99(&results.latencies.lateness) else { return None };
+    let took = results.connections.times.whole.quantile_of_arrived(0.99).unwrap_or_default();
+    let most = allowed_at_once(about)?.max(took / 10);
+    let (late, most) = (brief(late), (late > most).then(|| brief(most))?);
+    Some(format!(
+        "the generator began connections late: p99 {late}, {most} allowed. Lower --connect-rate, \
+         add --loops, or use more machines (--part)"
+    ))
+}
+
 /// From when to when it was later than this: `, from 12 s to 14 s`.
 fn seconds(results: &Results, allowed: u64) -> String {
     let is_late = |second: &crate::command::bench::results::Second| {

@@ -63,6 +63,8 @@ impl RunJudgement {
 /// What a run was and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
+    /// What was to be measured.
+    pub subject: LoadSubject,
     /// How it was sent.
     pub pace: LoadPace,
     /// How long it was to be sent.
@@ -87,6 +89,15 @@ impl Circumstances {
     fn is_open(&self) -> bool {
         matches!(self.pace, LoadPace::Open(_)) || self.is_of_connecting()
     }
+}
+
+/// What a run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadSubject {
+    /// Messages.
+    Messages,
+    /// Connections alone (`--connect`).
+    Connections,
 }
 
 /// Where the server is.
@@ -124,6 +135,9 @@ pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
             last.push_str(if is_sent { ADVICE } else { ADVICE_OF_CONNECTING });
         }
         invalid.extend(weak);
+    } else if about.subject == LoadSubject::Connections {
+        invalid.extend(lateness::stood_still(results, about));
+        invalid.extend(lateness::begun_late(results, about));
     }
     conclude(results, about, &invalid)
 }
@@ -239,6 +253,7 @@ mod tests {
 
     fn about(pace: LoadPace) -> Circumstances {
         Circumstances {
+            subject: LoadSubject::Messages,
             pace,
             length: WindowLength::Time(Duration::from_secs(10)),
             max_lateness: MaxLateness::Usual,
@@ -374,6 +389,27 @@ mod tests {
         assert_eq!((judgement.limit, judgement.is_valid()), (LoadLimit::Generator, true));
         let max_lateness = MaxLateness::Time(Duration::from_secs(1));
         assert!(judge(&results, &Circumstances { max_lateness, ..about(OPEN) }).is_valid());
+    }
+
+    #[test]
+    fn connections_that_were_begun_late_prove_nothing() {
+        let connections =
+            Circumstances { subject: LoadSubject::Connections, ..about(LoadPace::Closed(None)) };
+        let mut results = Results::default();
+        results.connections.times.whole.add_many(5_000_000, 1000);
+        results.latencies.lateness.add_many(90_000_000, 1000);
+        assert!(judge(&results, &connections).is_valid());
+        results.latencies.lateness.add_many(300_000_000, 20);
+        let judgement = judge(&results, &connections);
+        let [why] = &judgement.invalid[..] else { panic!("{judgement:?}") };
+        assert!(why.starts_with("the generator began connections late: p99 0.30 s"), "{why}");
+        assert_eq!(judgement.limit, LoadLimit::Generator);
+        // A tenth of the time that they took is allowed.
+        results.connections.times.whole.add_many(4_000_000_000, 1000);
+        assert!(judge(&results, &connections).is_valid());
+        results.generator.longest_turn = Some((0, 200_000_000));
+        let judgement = judge(&results, &connections);
+        assert!(judgement.invalid[0].starts_with("the generator stood still"), "{judgement:?}");
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl<D: RunDisplay> Load<D> {
     /// Connects, and goes on when the connections of all loops are there or have failed.
     pub(super) fn connect(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for (id, intended) in self.connecting.due_first(now) {
+            self.note_beginning(now - intended);
             fleet.dial(id, intended, now);
         }
         if !self.connecting.is_settled() {
@@ -73,6 +74,14 @@ impl<D: RunDisplay> Load<D> {
             self.all_are_ready(now);
         }
         self.go_on_connecting(fleet, now);
+    }
+
+    /// A connection is begun so late. With messages it is those whose lateness is measured; and
+    /// connections that begin all at once wait for each other.
+    fn note_beginning(&mut self, late: Duration) {
+        if self.context.load.plan.publishers == 0 && self.context.load.connect_rate.is_some() {
+            self.results.latencies.lateness.add(number(late));
+        }
     }
 
     /// The connections of this loop are there, or have failed.

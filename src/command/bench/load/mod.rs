@@ -396,8 +396,19 @@ impl<D: RunDisplay> Driver for Load<D> {
 
     fn note_turn(&mut self, took: Duration) {
         self.tell();
-        let is_measured = self.phase.is_loading() || self.phase == LoadPhase::Draining;
-        if is_measured && self.seconds.has_begun() {
+        let is_measured = match self.phase {
+            // The connections are all that is measured.
+            LoadPhase::Readers | LoadPhase::Others => self.context.load.plan.publishers == 0,
+            LoadPhase::Holding(_) | LoadPhase::Sending | LoadPhase::Draining => {
+                self.seconds.has_begun()
+            }
+            LoadPhase::Setting
+            | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => false,
+        };
+        if is_measured {
             let (generator, took) = (&mut self.results.generator, number(took));
             generator.turn.add(took);
             if generator.longest_turn.is_none_or(|(_, longest)| longest < took) {

@@ -15,7 +15,7 @@ use crate::command::bench::config::{
 };
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
-use crate::command::bench::judge::{Circumstances, RunJudgement, ServerPlace, judge};
+use crate::command::bench::judge::{Circumstances, LoadSubject, RunJudgement, ServerPlace, judge};
 use crate::command::bench::load::{
     AfterSecond, Context, Found, Load, LoopTeam, RunDisplay, SecondDetail, SliceOver, System,
     TeamMember, Window,
@@ -159,6 +159,7 @@ impl RunDisplay for StepJudge {
 fn judged(load: &LoadPlan, results: &Results) -> RunJudgement {
     let copies = results.messages.expected as f64 / results.messages.sent.max(1) as f64;
     let about = Circumstances {
+        subject: LoadSubject::Messages,
         pace: load.pace,
         length: load.times.length,
         max_lateness: MaxLateness::Usual,

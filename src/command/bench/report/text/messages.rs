@@ -182,8 +182,10 @@ pub fn times(report: &BenchReport<'_>, lines: &mut TextLines) {
         ("acknowledgement", &latencies.acknowledgement),
         ("lateness", &latencies.lateness),
     ];
-    let rows: Vec<_> =
-        rows.into_iter().filter(|(_, times)| times.count() + times.never() > 0).collect();
+    // Without messages it is that of the connections.
+    let is_shown = |name: &str| is_open || name != "lateness";
+    let rows = rows.into_iter().filter(|(name, _)| is_shown(name));
+    let rows: Vec<_> = rows.filter(|(_, times)| times.count() + times.never() > 0).collect();
     if rows.is_empty() {
         return;
     }
