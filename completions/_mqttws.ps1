@@ -547,7 +547,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--runs', '--runs', [CompletionResultType]::ParameterName, 'Do all so often')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print a JSON object instead of the text, or write it into this file')
             [CompletionResult]::new('--hgrm', '--hgrm', [CompletionResultType]::ParameterName, 'Write percentiles into files that begin with this: PREFIX.delivery.hgrm, .ack.hgrm, .connect.hgrm, .lateness.hgrm')
-            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Print a line, or with --json an object, each so many seconds of the measuring')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Print a line, or with --json an object, each time that so much of the measuring is over: from 100ms to 24h, in steps of 50ms')
             [CompletionResult]::new('--part', '--part', [CompletionResultType]::ParameterName, 'Do part I of N only: the topics k with k mod N = I-1, their connections, and an Nth of the rate')
             [CompletionResult]::new('--run', '--run', [CompletionResultType]::ParameterName, 'The number of the run, up to eight hexadecimal digits')
             [CompletionResult]::new('--start-at', '--start-at', [CompletionResultType]::ParameterName, 'Begin to send at this time: 2026-11-29T16:00:00Z, or seconds since 1970')

@@ -539,7 +539,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --runs 'Do all so often'
             cand --json 'Print a JSON object instead of the text, or write it into this file'
             cand --hgrm 'Write percentiles into files that begin with this: PREFIX.delivery.hgrm, .ack.hgrm, .connect.hgrm, .lateness.hgrm'
-            cand --report 'Print a line, or with --json an object, each so many seconds of the measuring'
+            cand --report 'Print a line, or with --json an object, each time that so much of the measuring is over: from 100ms to 24h, in steps of 50ms'
             cand --part 'Do part I of N only: the topics k with k mod N = I-1, their connections, and an Nth of the rate'
             cand --run 'The number of the run, up to eight hexadecimal digits'
             cand --start-at 'Begin to send at this time: 2026-11-29T16:00:00Z, or seconds since 1970'

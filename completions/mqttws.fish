@@ -486,7 +486,7 @@ complete -c mqttws -n '__mqttws_verb bench' -l baseline -r -F -d 'Compare with t
 complete -c mqttws -n '__mqttws_verb bench' -l runs -x -d 'Do all so often'
 complete -c mqttws -n '__mqttws_verb bench' -l json -F -d 'Print a JSON object instead of the text, or write it into this file'
 complete -c mqttws -n '__mqttws_verb bench' -l hgrm -x -d 'Write percentiles into files that begin with this: PREFIX.delivery.hgrm, .ack.hgrm, .connect.hgrm, .lateness.hgrm'
-complete -c mqttws -n '__mqttws_verb bench' -l report -x -d 'Print a line, or with --json an object, each so many seconds of the measuring'
+complete -c mqttws -n '__mqttws_verb bench' -l report -x -d 'Print a line, or with --json an object, each time that so much of the measuring is over: from 100ms to 24h, in steps of 50ms'
 complete -c mqttws -n '__mqttws_verb bench' -l part -x -d 'Do part I of N only: the topics k with k mod N = I-1, their connections, and an Nth of the rate'
 complete -c mqttws -n '__mqttws_verb bench' -l run -x -d 'The number of the run, up to eight hexadecimal digits'
 complete -c mqttws -n '__mqttws_verb bench' -l start-at -x -d 'Begin to send at this time: 2026-11-29T16:00:00Z, or seconds since 1970'
