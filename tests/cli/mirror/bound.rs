@@ -24,7 +24,6 @@ fn what_is_over_the_bound_is_left_to_the_source_which_sends_it_again() {
         Step::Upgrade,
         packet("10 <MQTT> 05 *"),
         Step::Send("20 01 00 00 ; 62 00 01 ; 62 00 02"),
-        packet("70 00 02"),
         packet("70 00 01"),
         Step::Tell,
         packet("e0 00 05 11 00 00 00 00"),
@@ -39,10 +38,8 @@ fn what_is_over_the_bound_is_left_to_the_source_which_sends_it_again() {
             packet("34 <t> 00 02 00 'x'"),
             Step::Send("50 00 02"),
             packet("62 00 01"),
-            packet("62 00 02"),
-            Step::Send("70 00 01 ; 70 00 02"),
+            Step::Send("70 00 01"),
             packet("34 <t> 00 03 *"),
-            packet("34 <t> 00 04 *"),
         ],
     );
     let flags = ["-V", "5", "-D", "connect", "receive-maximum", "20"];
@@ -53,7 +50,7 @@ fn what_is_over_the_bound_is_left_to_the_source_which_sends_it_again() {
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let expected = "mqttws: warning: the source sends more at once than the target takes: what is \
                     over 64 MiB is left to it, and comes again on other connections\n\
-                    mqttws: mirrored 2 messages, 2 bytes; 11 not finished\n";
+                    mqttws: mirrored 2 messages, 2 bytes; 12 not finished\n";
     assert!(is_like(&String::from_utf8_lossy(&outcome.stderr), expected), "{outcome}");
 }
 
