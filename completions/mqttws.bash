@@ -786,8 +786,6 @@ _mqttws_value() {
         'bench --baseline ' | \
         'bench --baseline =' | \
         'bench --json =' | \
-        'bench --merge ' | \
-        'bench --merge =' | \
         'bench --password-file ' | \
         'bench --password-file =' | \
         'bench --auth-data-file ' | \
@@ -806,6 +804,8 @@ _mqttws_value() {
         'bench --tls-keylog =' | \
         'bench --config ' | \
         'bench --config =' | \
+        'bench --merge ' | \
+        'bench --merge =' | \
         'serve --load ' | \
         'serve --load =' | \
         'serve --save ' | \
@@ -1004,7 +1004,7 @@ _mqttws_word() {
         'check -'*)
             _mqttws_of -W '--full --allow-remote --only --skip --list -V --versions --topic-prefix --pause --timeout --idle-time --json --tap --junit --baseline -v --verbose -i --id -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command -L --url --url-command -h --host -p --port --path -H --header --origin --user-agent --basic-auth --bearer -4 --ipv4 -6 --ipv6 -A --bind --resolve --unix --proxy --no-proxy --connect-timeout --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config -d --debug --quiet --help' ;;
         'bench -'*)
-            _mqttws_of -W '--pub --sub --connect --topics -t --topic --filter --sub-all --share-groups --connect-rate --allow-remote --dry-run --users --tls-resume --loops --rate --arrival --tick --size --body --verify --topic-alias -q --qos --sub-qos -r --retain --retained --seed --for -C --count --warmup --drain --ramp --find-max --resolution --cut --stall --churn --will -c --disable-clean-session -x --session-expiry-interval --fail --tolerate --max-lateness --fail-fast --baseline --runs --json --hgrm --report --part --run --start-at --merge -D --property -V --protocol-version -k --keepalive --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet -A --bind -L --url -i --id -M --max-inflight --help' ;;
+            _mqttws_of -W '--pub --sub --connect --topics -t --topic --filter --sub-all --share-groups --connect-rate --allow-remote --dry-run --users --tls-resume --loops --rate --arrival --tick --size --body --verify --topic-alias -q --qos --sub-qos -r --retain --retained --seed --for -C --count --warmup --drain --ramp --find-max --resolution --cut --stall --churn --will -c --disable-clean-session -x --session-expiry-interval --fail --tolerate --max-lateness --fail-fast --baseline --runs --json --hgrm --report --part --run --start-at -D --property -V --protocol-version -k --keepalive --allow-control-characters -u --username -P --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --credentials-command --url-command -h --host -p --port --path --subprotocol -H --header --origin --user-agent --basic-auth --bearer --strict --frame-per-packet --max-message-size -4 --ipv4 -6 --ipv6 --resolve --unix --connect-timeout --wait --no-reconnect --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --profile --config --print-config --quiet --merge -A --bind -L --url -i --id -M --max-inflight --help' ;;
         'serve -'*)
             _mqttws_of -W '-h --host -p --port --json --ready-fd -d --debug --log --limit --load --save --record --expect --deviate --fault --allow-origin --allow-remote --user --users --acl --tls --ca-out --cert --key --key-password-file --client-ca --help' ;;
         'profile -'*)

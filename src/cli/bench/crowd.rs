@@ -130,7 +130,9 @@ impl CrowdFlags {
         let (publishers, subscribers) = if is_default { (1, 1) } else { (publishers, subscribers) };
         ensure!(
             publishers + subscribers + idle > 0,
-            Usage::new("--pub, --sub, --connect: there is no connection")
+            Usage::new(
+                "--pub, --sub, --connect: there is no connection: give one of them 1 at least"
+            )
         );
         let usual = if publishers > 0 { publishers } else { subscribers };
         let topics = self.topics.unwrap_or(usual);

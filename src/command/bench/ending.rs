@@ -84,21 +84,20 @@ fn judgement(
     judgement
 }
 
-/// Writes the files of a report, and prints it.
+/// Prints a report, and writes its files. What cannot be put out in one place is in the others.
 fn put_out(report: &BenchReport<'_>) -> Result<()> {
     let plan = report.plan;
-    if let Some(path) = &plan.json {
-        write(path, &(json::render(report) + "\n"))?;
-    }
-    if let Some(prefix) = &plan.hgrm {
-        write_percentiles(prefix, report.load, report.results)?;
-    }
     // A reader that has seen enough is no failure.
-    crate::command::print(&match plan.form {
+    let printed = crate::command::print(&match plan.form {
         BenchForm::Text => text::render(report),
         BenchForm::Json => json::render(report),
-    })?;
-    Ok(())
+    });
+    let json = plan.json.as_ref().map(|path| write(path, &(json::render(report) + "\n")));
+    let percentiles = plan.hgrm.as_ref();
+    let percentiles =
+        percentiles.map(|prefix| write_percentiles(prefix, report.load, report.results));
+    printed?;
+    [json, percentiles].into_iter().flatten().collect()
 }
 
 /// What a run proves.

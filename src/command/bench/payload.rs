@@ -241,6 +241,14 @@ impl Sizes {
         }
     }
 
+    /// The longest.
+    pub fn most(&self) -> usize {
+        match self {
+            Self::Fixed(size) | Self::Range(_, size) => *size,
+            Self::Weighted(all) => all.iter().map(|(size, _)| *size).max().unwrap_or_default(),
+        }
+    }
+
     /// The length of a message; the same message always has the same.
     pub fn of(&self, stream: u32, sequence: u64) -> usize {
         let random = spread(stream ^ 0x5bd1_e995, sequence);

@@ -84,8 +84,8 @@ impl SourceSide {
         }
     }
 
-    /// The next packet for the source, of whose connection `unfinished` messages are on their way; `window` is how
-    /// many the target takes at once.
+    /// The next packet for the source. So many messages of its connection are `unfinished`, and the
+    /// target takes as many at once as `window` says.
     ///
     /// mosquitto 2.0.11 looks only at what is before a message when that ends: for the first of all
     /// that are in flight it sends as many others as its limit says, for the second one less, and

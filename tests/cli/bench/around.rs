@@ -10,7 +10,7 @@ use crate::support::lines::fails;
 use crate::support::program::{Outcome, Program};
 
 /// A busy machine is late, and so is what it delivers.
-const PATIENT: [&str; 4] = ["--max-lateness", "never", "--tolerate", "overload,unsent"];
+const PATIENT: [&str; 5] = ["--max-lateness", "never", "--tolerate", "overload,unsent", "--quiet"];
 
 fn text(outcome: &Outcome) -> String {
     String::from_utf8(outcome.stdout.clone()).unwrap()

@@ -9,7 +9,8 @@ use crate::support::lines::fails;
 use crate::support::program::Program;
 
 /// A busy machine is late, and so is what it delivers.
-const PATIENT: [&str; 4] = ["--max-lateness", "never", "--tolerate", "overload,unsent,lost"];
+const PATIENT: [&str; 5] =
+    ["--max-lateness", "never", "--tolerate", "overload,unsent,lost", "--quiet"];
 
 const LOAD: [&str; 12] =
     ["--pub", "4", "--sub", "4", "--rate", "200", "--for", "1s", "--warmup", "0", "--drain", "0.3"];

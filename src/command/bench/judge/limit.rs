@@ -21,12 +21,43 @@ pub enum LoadLimit {
     ServerRefused,
     /// The server: it lost messages or connections.
     ServerLost,
-    /// The server: it did not take what was sent, for this share of the time, in percent.
-    ServerBlocked(u8),
+    /// The server: this was full for this share of the time, in percent.
+    ServerBlocked(FullKind, u8),
     /// The server: it fell behind.
     ServerBehind,
     /// It cannot be told.
     Unknown,
+}
+
+/// What was full, so that messages waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FullKind {
+    /// The server did not read.
+    Sockets,
+    /// The server did not acknowledge, or did not deliver.
+    Windows,
+    /// Both.
+    Either,
+}
+
+impl FullKind {
+    /// What of these shares of the time is worth a word: under a hundredth is not.
+    fn of(sockets: f64, windows: f64) -> Self {
+        match (sockets >= 0.01, windows >= 0.01) {
+            (_, false) => Self::Sockets,
+            (false, true) => Self::Windows,
+            (true, true) => Self::Either,
+        }
+    }
+
+    /// The words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Sockets => "sockets",
+            Self::Windows => "windows",
+            Self::Either => "windows or sockets",
+        }
+    }
 }
 
 impl LoadLimit {
@@ -38,7 +69,7 @@ impl LoadLimit {
             Self::Machine => "machine",
             Self::ServerRefused
             | Self::ServerLost
-            | Self::ServerBlocked(_)
+            | Self::ServerBlocked(..)
             | Self::ServerBehind => "server",
             Self::Unknown => "unknown",
         }
@@ -67,7 +98,7 @@ pub fn limit(
         {
             LoadLimit::Machine
         }
-        _ if has_held_back(results, about) => LoadLimit::ServerBlocked(blocked_percent(results)),
+        _ if has_held_back(results, about) => blocked_for(results),
         _ if connections.failures() > 0 => LoadLimit::ServerRefused,
         _ if verified.lost > 0 || connections.losses() > 0 => LoadLimit::ServerLost,
         _ if is_overloaded => LoadLimit::ServerBehind,
@@ -111,7 +142,8 @@ fn has_queue(results: &Results) -> bool {
     clippy::cast_sign_loss,
     reason = "a share is at most 100 percent"
 )]
-fn blocked_percent(results: &Results) -> u8 {
-    let blocked = results.generator.blocked + results.generator.window_full;
-    (blocked * 100.0).floor().clamp(0.0, 100.0) as u8
+fn blocked_for(results: &Results) -> LoadLimit {
+    let (sockets, windows) = (results.generator.blocked, results.generator.window_full);
+    let percent = ((sockets + windows) * 100.0).floor().clamp(0.0, 100.0) as u8;
+    LoadLimit::ServerBlocked(FullKind::of(sockets, windows), percent)
 }

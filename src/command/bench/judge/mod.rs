@@ -16,6 +16,8 @@ pub struct Overload {
     /// How much the p99 has grown from the first to the last third of the window, in nanoseconds a
     /// second, if both are known.
     pub growth: Option<f64>,
+    /// The longest time of what came, in nanoseconds; 0 if nothing did.
+    pub longest: u64,
     /// How many messages were not sent.
     pub unsent: u64,
     /// How much arrived in the window of what was due, in percent.
@@ -148,7 +150,8 @@ fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
         return None;
     }
     let delivered = if due > 0.0 { messages.received as f64 / due * 100.0 } else { 0.0 };
-    Some(Overload { growth: growth(results), unsent: messages.unsent, delivered })
+    let longest = results.latencies.delivery.summary().longest;
+    Some(Overload { growth: growth(results), longest, unsent: messages.unsent, delivered })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
@@ -177,6 +180,7 @@ fn steadiness(results: &Results) -> Steadiness {
 mod tests {
     use std::time::Duration;
 
+    use super::limit::FullKind;
     use super::*;
     use crate::client::fleet::{Cause, ConnectionStage};
     use crate::command::bench::results::Second;
@@ -225,7 +229,8 @@ mod tests {
         };
         assert_eq!(with(|results| results.generator.cpu = 0.92), LoadLimit::Generator);
         assert_eq!(with(|results| results.generator.machine_busy = Some(0.97)), LoadLimit::Machine);
-        assert_eq!(with(|results| results.generator.blocked = 0.88), LoadLimit::ServerBlocked(88));
+        let sockets = with(|results| results.generator.blocked = 0.88);
+        assert_eq!(sockets, LoadLimit::ServerBlocked(FullKind::Sockets, 88));
         assert_eq!(with(|results| results.verified.lost = 1), LoadLimit::ServerLost);
         assert_eq!(
             with(|results| *results.connections.failed.entry(Cause::TcpRefused).or_default() = 1),
@@ -340,6 +345,6 @@ mod tests {
         // As long as the way there and back.
         assert_eq!(judge(&results, &closed).limit, LoadLimit::Unknown);
         results.latencies.acknowledgement.add_many(1_000_000_000, 10_000);
-        assert_eq!(judge(&results, &closed).limit, LoadLimit::ServerBlocked(99));
+        assert_eq!(judge(&results, &closed).limit, LoadLimit::ServerBlocked(FullKind::Windows, 99));
     }
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::context::System;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::results::{GeneratorResults, Second};
-use crate::command::bench::words;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -167,14 +166,5 @@ impl Seconds {
                 generator.steal = Some(stolen as f64 / all as f64);
             }
         }
-    }
-
-    /// The rates of the last second that is over.
-    pub fn rates(&self) -> String {
-        let Some(last) = self.of_all.last() else { return "warming up".to_owned() };
-        let (sent, received) = (words::thousands(last.sent), words::thousands(last.received));
-        let late = last.quantiles.map(|(_, p99)| crate::command::bench::measure::brief(p99));
-        let late = late.map(|late| format!("  p99 {late}")).unwrap_or_default();
-        format!("sent {sent}/s  received {received}/s{late}")
     }
 }

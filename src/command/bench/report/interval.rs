@@ -1,6 +1,6 @@
 //! The lines of `--report`, while the run goes on.
 
-use super::object::{Object, number, quantile};
+use super::json::object::{Object, number, quantile};
 use crate::command::bench::measure::{LatencyTimes, Quantile};
 use crate::command::bench::results::Second;
 use crate::command::bench::words;

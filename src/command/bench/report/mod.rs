@@ -1,13 +1,9 @@
 //! The reports of a run.
 
-mod cuts;
 pub mod hgrm;
 pub mod interval;
 pub mod json;
-mod json_compared;
-pub mod object;
 pub mod text;
-mod watched;
 
 use crate::command::bench::comparison::Comparison;
 use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};

@@ -8,12 +8,7 @@ use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::schedule::ArrivalPattern;
-use crate::command::bench::words;
-
-fn plural(count: usize, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", words::thousands(count as u64))
-}
+use crate::command::bench::words::{self, plural};
 
 /// Which run, and what was done.
 pub fn run(report: &BenchReport<'_>) -> String {
@@ -57,7 +52,8 @@ fn plan(report: &BenchReport<'_>) -> String {
         parts.push(sizes(&load.messages.sizes) + &body.unwrap_or_default());
         parts.push(pace(load));
         let is_open = matches!(load.pace, LoadPace::Open(_));
-        let window = load.messages.window.filter(|_| is_open);
+        let usual = report.surroundings.server.window(load.messages.qos);
+        let window = load.messages.window.filter(|window| is_open && Some(*window) != usual);
         parts.extend(window.map(|most| format!("{} in flight each", words::thousands(most))));
     }
     parts.extend(sessions(load.sessions));

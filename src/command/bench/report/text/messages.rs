@@ -24,34 +24,34 @@ pub fn add(report: &BenchReport<'_>, lines: &mut TextLines) {
     };
     let window = words::seconds(report.results.messages.window);
     lines.add("measured", &format!("{window}{after}"));
-    if let Some((name, text)) = early_end(report.results.ending) {
-        lines.add(name, &text);
-    }
+    early_end(report, lines);
     lines.add("sent", &sent(report));
     if report.load.plan.subscribers > 0 {
         received(report, lines);
     }
 }
 
-/// That a run did not come to its end, or goes on: the name of the line, and its text.
-fn early_end(ending: LoadEnding) -> Option<(&'static str, String)> {
-    match ending {
+/// That a run did not come to its end, or goes on.
+pub fn early_end(report: &BenchReport<'_>, lines: &mut TextLines) {
+    let is_sending = report.load.plan.publishers > 0;
+    match report.results.ending {
         LoadEnding::Interrupted(_, after) => {
-            Some(("interrupted", format!("after {}: sending ended then", words::seconds(after))))
+            let what = if is_sending { "sending" } else { "holding" };
+            let after = words::seconds(after);
+            lines.add("interrupted", &format!("after {after}: {what} ended then"));
         }
-        LoadEnding::FailedFast(after) => Some((
-            "ended",
-            format!("after {}: a condition was true (--fail-fast)", words::seconds(after)),
-        )),
-        LoadEnding::Running(after, missing) => Some((
-            "so far",
-            format!(
-                "after {}: the run goes on; {} missing so far",
-                words::seconds(after),
-                words::thousands(missing)
-            ),
-        )),
-        LoadEnding::Complete => None,
+        LoadEnding::FailedFast(after) => {
+            let after = words::seconds(after);
+            lines.add("ended", &format!("after {after}: a condition was true (--fail-fast)"));
+        }
+        LoadEnding::Running(after, missing) => {
+            let after = words::seconds(after);
+            let missing = words::thousands(missing);
+            let missing =
+                if is_sending { format!("; {missing} missing so far") } else { String::new() };
+            lines.add("so far", &format!("after {after}: the run goes on{missing}"));
+        }
+        LoadEnding::Complete => {}
     }
 }
 
@@ -92,7 +92,7 @@ fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
     let count = words::thousands(messages.received);
     // A closed loop whose limit is the generator says only how much the server does at least.
     let is_least = matches!(report.load.pace, LoadPace::Closed(_))
-        && matches!(report.judgement.limit, LoadLimit::Generator | LoadLimit::Machine);
+        && report.judgement.limit == LoadLimit::Generator;
     let at_least = if is_least { "at least " } else { "" };
     let rate = words::rate(messages.rate().round());
     let expected = words::thousands(messages.expected);
@@ -106,7 +106,7 @@ fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
         verified(report, lines);
     }
     if let Some(groups) = &report.results.groups {
-        lines.add("shared", &crate::command::bench::report::cuts::groups_line(groups));
+        lines.add("shared", &super::disturbances::groups_line(groups));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::TextLines;
 use crate::command::bench::course::LoadCourse;
-use crate::command::bench::measure::{Quantile, precise};
+use crate::command::bench::measure::Quantile;
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::steps::StepOutcome;
 use crate::command::bench::words;
@@ -45,15 +45,7 @@ fn time(time: Option<Quantile>) -> String {
 pub fn answer(report: &BenchReport<'_>, lines: &mut TextLines) {
     let overloaded = report.steps.iter().rev().find_map(|step| Some((step, step.overload?)));
     if let Some((step, overload)) = overloaded {
-        let growth = overload.growth.map(|growth| {
-            let longest = match step.times[2] {
-                Some(Quantile::Time(time)) => format!(", to {}", precise(time)),
-                Some(Quantile::Never) | None => String::new(),
-            };
-            format!(": latency grew by {} a second{longest}", super::growth(growth))
-        });
-        let (rate, growth) = (words::rate(step.plan.rate), growth.unwrap_or_default());
-        lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
+        super::overload(step.plan.rate, &overload, lines);
     }
     lines.add("highest", &highest(report));
 }

@@ -44,12 +44,7 @@ pub fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
         lines.add("note", &text);
     }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
-        let growth = overload
-            .growth
-            .map(|growth| format!(": latency grew by {} a second", super::growth(growth)));
-        let rate = words::rate(offer.rate);
-        let growth = growth.unwrap_or_default();
-        lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
+        super::overload(offer.rate, &overload, lines);
     }
 }
 
@@ -91,7 +86,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
             "generator: the run proves nothing about the server".to_owned()
         }
         LoadLimit::Generator => {
-            let rate = words::rate(results.messages.rate().round());
+            let rate = words::rate(handled(report).round());
             format!("generator: its loop was busy. The server does at least {rate}")
         }
         LoadLimit::Machine => {
@@ -101,7 +96,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
             if !is_sending {
                 return format!("machine: it was {busy} busy, {own} of {all} % with the generator");
             }
-            let rate = words::rate(results.messages.rate().round());
+            let rate = words::rate(handled(report).round());
             format!(
                 "machine: it was {busy} busy, {own} of {all} % with the generator. The server \
                  alone may do more: at least {rate}"
@@ -109,8 +104,9 @@ pub fn limit(report: &BenchReport<'_>) -> String {
         }
         LoadLimit::ServerRefused => "server: it refused connections".to_owned(),
         LoadLimit::ServerLost => "server: it lost messages or connections".to_owned(),
-        LoadLimit::ServerBlocked(share) => {
-            format!("server: windows or sockets were full for {share} % of the time")
+        LoadLimit::ServerBlocked(full, percent) => {
+            let time = if report.steps.is_empty() { "time" } else { "last step" };
+            format!("server: {} were full for {percent} % of the {time}", full.words())
         }
         LoadLimit::ServerBehind => "server: it delivered less than was offered".to_owned(),
         LoadLimit::Unknown => {
@@ -119,6 +115,12 @@ pub fn limit(report: &BenchReport<'_>) -> String {
                 .to_owned()
         }
     }
+}
+
+/// How many messages a second the server has delivered, or without readers taken.
+fn handled(report: &BenchReport<'_>) -> f64 {
+    let messages = &report.results.messages;
+    if report.load.plan.subscribers > 0 { messages.rate() } else { messages.sent_rate() }
 }
 
 /// The conditions, and what came of them.
@@ -143,7 +145,9 @@ pub fn result(report: &BenchReport<'_>) -> String {
     if !judgement.is_valid() {
         return format!("INVALID: {}", judgement.invalid.join("; "));
     }
-    let is_asked = report.outcomes.iter().any(|outcome| outcome.origin == ConditionOrigin::Given);
+    // Of steps conditions decide which held, and not whether the run is good.
+    let is_asked = report.steps.is_empty()
+        && report.outcomes.iter().any(|outcome| outcome.origin == ConditionOrigin::Given);
     match (report.has_failed(), is_asked) {
         (true, _) => "valid, FAILED".to_owned(),
         (false, true) => "valid, passed".to_owned(),

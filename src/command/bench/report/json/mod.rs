@@ -1,10 +1,13 @@
 //! The report as one JSON object: members are only added.
 
+mod compared;
+mod disturbances;
+pub mod object;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
-use super::{BenchReport, cuts, watched};
+use super::BenchReport;
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
 use crate::command::bench::course::LoadCourse;
@@ -17,6 +20,7 @@ use crate::command::bench::schedule::ArrivalPattern;
 use crate::command::bench::server::BenchServer;
 use crate::command::bench::steps::StepOutcome;
 use crate::mqtt::qos::QoS;
+use object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
 
 /// The version of the form.
 const SCHEMA: u32 = 1;
@@ -48,12 +52,12 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("series", series(&results.series))
         .raw("runs", array(report.runs.iter().map(run)))
         .raw("steps", array(report.steps.iter().map(step)))
-        .raw("cuts", cuts::cuts(&results.disturbances.cuts))
-        .raw("stalls", cuts::stalls(&results.disturbances.stalls))
-        .maybe("retained", results.disturbances.retained.as_ref().map(watched::retained))
-        .maybe("wills", results.disturbances.wills.as_ref().map(watched::wills))
-        .maybe("groups", results.groups.as_ref().map(cuts::groups))
-        .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
+        .raw("cuts", disturbances::cuts(&results.disturbances.cuts))
+        .raw("stalls", disturbances::stalls(&results.disturbances.stalls))
+        .maybe("retained", results.disturbances.retained.as_ref().map(disturbances::retained))
+        .maybe("wills", results.disturbances.wills.as_ref().map(disturbances::wills))
+        .maybe("groups", results.groups.as_ref().map(disturbances::groups))
+        .maybe("churn", disturbances::churn(load.disturbances.churn, &results.disturbances.churn))
         .text("limit", limit)
         .raw("valid", judgement.is_valid())
         .texts("invalid_because", &judgement.invalid)
@@ -64,7 +68,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("failed_fast", matches!(results.ending, LoadEnding::FailedFast(_)))
         .raw("conditions", array(report.outcomes.iter().map(condition)))
         .raw("passed", !report.has_failed())
-        .maybe("baseline", report.comparison.map(super::json_compared::baseline))
+        .maybe("baseline", report.comparison.map(compared::baseline))
         .end()
 }
 
@@ -108,7 +112,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("warmup", seconds(load.times.warmup))
         .raw("drain", seconds(load.times.drain))
         .maybe("connect_rate", load.connect_rate.map(number))
-        .raw("session_expiry", cuts::expiry(load.sessions))
+        .raw("session_expiry", disturbances::expiry(load.sessions))
         .raw("sub_all", load.plan.audience == Audience::Everyone)
         .raw("reconnect", load.comeback == Comeback::Soon)
         .text("course", course(load.times.course))
@@ -157,6 +161,7 @@ fn connections(report: &BenchReport<'_>) -> String {
         .maybe("online", report.results.held.map(|(_, online)| online))
         .maybe("granted", report.results.granted.map(QoS::bits))
         .maybe("first_failed", results.first_failed.map(first_failed))
+        .raw("sessions_left", report.results.disturbances.sessions_left)
         .end()
 }
 
@@ -177,6 +182,7 @@ fn messages(report: &BenchReport<'_>) -> String {
         .raw("after", seconds(results.after))
         .raw("backlog", results.backlog)
         .raw("emptied", results.emptied)
+        .raw("retained_left", report.results.disturbances.retained_left)
         .raw("sent_rate", number(results.sent_rate()))
         .raw("rate", number(results.rate()))
         .end()
