@@ -301,6 +301,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--changed', '--changed', [CompletionResultType]::ParameterName, 'Leave out messages whose payload is the same as that of the message before on their topic (a million topics are remembered)')
             [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'Go on after a command has failed')
             [CompletionResult]::new('--reply', '--reply', [CompletionResultType]::ParameterName, 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)')
+            [CompletionResult]::new('--allow-loops', '--allow-loops', [CompletionResultType]::ParameterName, 'Pass on also what other mirrors have brought back, and do not mark messages')
             [CompletionResult]::new('--expect-none', '--expect-none', [CompletionResultType]::ParameterName, 'Exit with code 1 at the first message that counts, and with 0 when the time of -W, --for or --idle has passed without one')
             [CompletionResult]::new('--show-others', '--show-others', [CompletionResultType]::ParameterName, 'Show messages that do not count on stderr')
             [CompletionResult]::new('-E', '-E ', [CompletionResultType]::ParameterName, 'Exit as soon as the broker has answered the subscriptions')

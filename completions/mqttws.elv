@@ -296,6 +296,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --changed 'Leave out messages whose payload is the same as that of the message before on their topic (a million topics are remembered)'
             cand --keep-going 'Go on after a command has failed'
             cand --reply 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
+            cand --allow-loops 'Pass on also what other mirrors have brought back, and do not mark messages'
             cand --expect-none 'Exit with code 1 at the first message that counts, and with 0 when the time of -W, --for or --idle has passed without one'
             cand --show-others 'Show messages that do not count on stderr'
             cand -E 'Exit as soon as the broker has answered the subscriptions'

@@ -210,6 +210,7 @@ complete -c mqttws -n '__mqttws_verb sub' -l reply -d 'Publish what the command 
 complete -c mqttws -n '__mqttws_verb sub' -l to -x -d 'Publish each message to the broker at this URL instead of writing it'
 complete -c mqttws -n '__mqttws_verb sub' -l to-profile -x -d 'Connect to the broker of --to with the flags of this profile'
 complete -c mqttws -n '__mqttws_verb sub' -l map -x -d 'Publish messages whose whole topic matches REGEX to TEXT, in which $1 is the first group'
+complete -c mqttws -n '__mqttws_verb sub' -l allow-loops -d 'Pass on also what other mirrors have brought back, and do not mark messages'
 complete -c mqttws -n '__mqttws_verb sub' -l match -x -d 'Only messages whose payload matches this regular expression count'
 complete -c mqttws -n '__mqttws_verb sub' -l match-topic -x -d 'Only messages whose topic matches this regular expression count'
 complete -c mqttws -n '__mqttws_verb sub' -l match-json -x -d 'Only messages whose payload is JSON with this value at this path count: door.state=open, list.0=1'

@@ -9,6 +9,7 @@ use std::path::Path;
 const WITHOUT_VALUE: [&str; 68] = [
     "--abort",
     "--allow-control-characters",
+    "--allow-loops",
     "--ask-password",
     "--base64",
     "--changed",
