@@ -210,6 +210,11 @@ impl Client {
         }
     }
 
+    /// When the connection before this one was lost or left, if there was one.
+    pub fn before_ended(&self) -> Option<Instant> {
+        self.lifecycle.before_ended()
+    }
+
     /// When bytes came the last time on this connection.
     pub fn last_received(&self) -> Option<Instant> {
         self.connection.as_ref()?.received()

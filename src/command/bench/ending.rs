@@ -63,9 +63,11 @@ pub fn finish(
         runs,
         comparison: comparison.as_ref(),
     };
-    write_files(&report)?;
+    // A full disk takes no report from the terminal.
+    let stored = write_files(&report);
     written();
     print(&report)?;
+    stored?;
     Ok(exit(&report))
 }
 
@@ -88,16 +90,14 @@ fn judgement(
     judgement
 }
 
-/// Writes the files of a report.
+/// Writes the files of a report, as far as they can be.
 fn write_files(report: &BenchReport<'_>) -> Result<()> {
     let plan = report.plan;
-    if let Some(path) = &plan.json {
-        write(path, &(json::render(report) + "\n"))?;
-    }
-    if let Some(prefix) = &plan.hgrm {
-        write_percentiles(prefix, report.load, report.results)?;
-    }
-    Ok(())
+    let json = plan.json.as_ref().map(|path| write(path, &(json::render(report) + "\n")));
+    let percentiles = plan.hgrm.as_ref();
+    let percentiles =
+        percentiles.map(|prefix| write_percentiles(prefix, report.load, report.results));
+    [json, percentiles].into_iter().flatten().collect()
 }
 
 fn print(report: &BenchReport<'_>) -> Result<()> {
@@ -138,6 +138,7 @@ fn circumstances(
         max_lateness: plan.max_lateness,
         place,
         copies: results.messages.expected as f64 / sent,
+        stepped: load.times.course.stepped(),
     }
 }
 

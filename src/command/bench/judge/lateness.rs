@@ -20,7 +20,11 @@ fn allowed(results: &Results, about: &Circumstances) -> Option<u64> {
     let latencies = &results.latencies;
     // What never came excuses no lateness of what did.
     let came = |times: &LatencyTimes| times.quantile_of_arrived(0.99);
-    let latency = came(&latencies.delivery).or_else(|| came(&latencies.acknowledgement));
+    let latency = if about.is_of_connecting() {
+        came(&results.connections.times.whole)
+    } else {
+        came(&latencies.delivery).or_else(|| came(&latencies.acknowledgement))
+    };
     Some((latency.unwrap_or_default() / 10).max(1_000_000))
 }
 

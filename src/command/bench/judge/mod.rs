@@ -5,8 +5,9 @@ mod lateness;
 mod limit;
 
 use super::config::{LoadPace, MaxLateness, WindowLength};
+use super::course::SteppedRate;
 use super::measure::{LatencyTimes, Quantile};
-use super::results::Results;
+use super::results::{MakingResults, Results};
 use super::words;
 pub use limit::LoadLimit;
 
@@ -16,7 +17,9 @@ pub struct Overload {
     /// How much the p99 has grown from the first to the last third of the window, in nanoseconds a
     /// second, if both are known.
     pub growth: Option<f64>,
-    /// How many messages were not sent.
+    /// The longest time of what came, in nanoseconds; 0 if nothing did.
+    pub longest: u64,
+    /// How many messages were not sent, or connections not begun.
     pub unsent: u64,
     /// How much arrived in the window of what was due, in percent.
     pub delivered: f64,
@@ -72,6 +75,20 @@ pub struct Circumstances {
     pub place: ServerPlace,
     /// Copies of each message, about.
     pub copies: f64,
+    /// Which rate grew from step to step, if there were steps.
+    pub stepped: Option<SteppedRate>,
+}
+
+impl Circumstances {
+    /// Whether it was a step of connecting.
+    fn is_of_connecting(&self) -> bool {
+        self.stepped == Some(SteppedRate::Connecting)
+    }
+
+    /// Whether there were times that do not depend on the server.
+    fn is_open(&self) -> bool {
+        matches!(self.pace, LoadPace::Open(_)) || self.is_of_connecting()
+    }
 }
 
 /// What a run is about.
@@ -96,21 +113,26 @@ pub enum ServerPlace {
 const BUSY: f64 = 0.95;
 
 /// What helps a generator that has too much to do.
+const ADVICE_OF_CONNECTING: &str = ". Offer less, or add --loops";
+
+/// The same where messages are sent.
 const ADVICE: &str = ". Lower --rate, add --loops, or use more machines (--part)";
 
 /// Judges a run.
 pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
     let mut invalid = Vec::new();
     invalid.extend(local_limit(results));
-    if let LoadPace::Open(_) = about.pace {
+    invalid.extend(too_late(results));
+    if about.is_open() {
         invalid.extend(lateness::stood_still(results, about));
         let mut weak: Vec<String> = lateness::late(results, about).into_iter().collect();
         let cpu = results.generator.cpu;
-        if cpu >= BUSY && results.messages.unsent > 0 {
+        if cpu >= BUSY && results.messages.unsent + results.making.not_begun > 0 {
             weak.push(format!("{}, and not all was sent", lateness::busiest(results)));
         }
         if let Some(last) = weak.last_mut() {
-            last.push_str(ADVICE);
+            let is_sent = !about.is_of_connecting();
+            last.push_str(if is_sent { ADVICE } else { ADVICE_OF_CONNECTING });
         }
         invalid.extend(weak);
     } else if about.subject == LoadSubject::Connections {
@@ -136,6 +158,15 @@ fn local_limit(results: &Results) -> Option<String> {
     Some(format!("a limit of this machine: {count} connections: {}", cause.words()))
 }
 
+/// That messages may have been published elsewhere before all subscribers were ready.
+fn too_late(results: &Results) -> Option<String> {
+    let split = &results.verified.split;
+    (split.is_open() && !split.late.is_zero()).then(|| {
+        let late = words::seconds(split.late);
+        format!("the last subscriber was ready {late} after --start-at: choose a later time")
+    })
+}
+
 fn p99(times: &LatencyTimes) -> Option<Quantile> {
     times.quantile(0.99)
 }
@@ -145,6 +176,11 @@ const DELIVERED: f64 = 0.99;
 
 #[expect(clippy::cast_precision_loss, reason = "a share has few digits")]
 fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
+    if about.is_of_connecting() {
+        let MakingResults { due, not_begun, arrived } = results.making;
+        // The last one may be due at the end of the window.
+        return behind([due as f64, arrived as f64, 1.0], not_begun, results);
+    }
     let LoadPace::Open(offer) = about.pace else { return None };
     let messages = &results.messages;
     // What was due, and not the rate: random gaps make it more or less.
@@ -157,12 +193,18 @@ fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
             1.0 + offer.rate * about.copies * fastest as f64 / 1e9
         }
     };
-    let is_behind = (messages.received as f64) < DELIVERED * due - late;
-    if !is_behind && messages.unsent == 0 {
+    behind([due, messages.received as f64, late], messages.unsent, results)
+}
+
+/// That less came than was due, of which so much could not be there in time.
+fn behind([due, came, late]: [f64; 3], unsent: u64, results: &Results) -> Option<Overload> {
+    let is_behind = came < DELIVERED * due - late;
+    if !is_behind && unsent == 0 {
         return None;
     }
-    let delivered = if due > 0.0 { messages.received as f64 / due * 100.0 } else { 0.0 };
-    Some(Overload { growth: growth(results), unsent: messages.unsent, delivered })
+    let delivered = if due > 0.0 { came / due * 100.0 } else { 0.0 };
+    let longest = longest(results);
+    Some(Overload { growth: growth(results), longest, unsent, delivered })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
@@ -175,6 +217,14 @@ fn growth(results: &Results) -> Option<f64> {
         }
         _ => None,
     }
+}
+
+/// The longest time of what came, or of what was made.
+fn longest(results: &Results) -> u64 {
+    let Results { latencies, connections, .. } = results;
+    let has_messages = latencies.delivery.count() > 0;
+    let times = if has_messages { &latencies.delivery } else { &connections.times.whole };
+    times.summary().longest
 }
 
 fn steadiness(results: &Results) -> Steadiness {
@@ -191,6 +241,7 @@ fn steadiness(results: &Results) -> Steadiness {
 mod tests {
     use std::time::Duration;
 
+    use super::limit::FullKind;
     use super::*;
     use crate::client::fleet::{Cause, ConnectionStage};
     use crate::command::bench::results::Second;
@@ -208,6 +259,7 @@ mod tests {
             max_lateness: MaxLateness::Usual,
             place: ServerPlace::Here,
             copies: 1.0,
+            stepped: None,
         }
     }
 
@@ -240,7 +292,8 @@ mod tests {
         };
         assert_eq!(with(|results| results.generator.cpu = 0.92), LoadLimit::Generator);
         assert_eq!(with(|results| results.generator.machine_busy = Some(0.97)), LoadLimit::Machine);
-        assert_eq!(with(|results| results.generator.blocked = 0.88), LoadLimit::ServerBlocked(88));
+        let sockets = with(|results| results.generator.blocked = 0.88);
+        assert_eq!(sockets, LoadLimit::ServerBlocked(FullKind::Sockets, 88));
         assert_eq!(with(|results| results.verified.lost = 1), LoadLimit::ServerLost);
         assert_eq!(
             with(|results| *results.connections.failed.entry(Cause::TcpRefused).or_default() = 1),
@@ -376,6 +429,6 @@ mod tests {
         // As long as the way there and back.
         assert_eq!(judge(&results, &closed).limit, LoadLimit::Unknown);
         results.latencies.acknowledgement.add_many(1_000_000_000, 10_000);
-        assert_eq!(judge(&results, &closed).limit, LoadLimit::ServerBlocked(99));
+        assert_eq!(judge(&results, &closed).limit, LoadLimit::ServerBlocked(FullKind::Windows, 99));
     }
 }

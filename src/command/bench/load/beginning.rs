@@ -52,7 +52,9 @@ impl<D: RunDisplay> Load<D> {
     /// The others begin to connect.
     pub(super) fn begin_others(&mut self, now: Instant) {
         let plan = self.context.load.plan;
-        let others = plan.subscribers..plan.connections();
+        // Those of a step of connecting begin in it.
+        let first = if self.is_of_connecting() { plan.connections() } else { plan.subscribers };
+        let others = first..plan.connections();
         self.connecting.expect(others, self.context.load.connect_rate, now);
         self.phase = LoadPhase::Others;
     }
@@ -91,6 +93,8 @@ impl<D: RunDisplay> Load<D> {
         if took.is_zero() {
             *took = now - self.times.began;
         }
+        let late = self.context.start_at.map(|at| now.saturating_duration_since(at));
+        self.results.verified.split.late = late.unwrap_or_default();
         self.count_readers();
         self.reach(LoopStage::AllReady);
     }
@@ -130,7 +134,9 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn begin(&mut self, now: Instant) {
         self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.times.began);
         let times = self.context.load.times;
-        if self.total().made == 0 {
+        if self.is_of_connecting() {
+            self.begin_making(now);
+        } else if self.total().made == 0 {
             self.phase = LoadPhase::Closing(now);
         } else if self.context.load.plan.publishers == 0 {
             let length = match times.length {
@@ -158,7 +164,7 @@ impl<D: RunDisplay> Load<D> {
         self.phase = LoadPhase::Sending;
         self.prepare_times();
         self.context.readers = self.context.member.readers();
-        for publisher in 0..self.context.load.plan.publishers {
+        for publisher in 0..self.context.load.plan.own_publishers() {
             let id = self.context.load.plan.publisher_id(publisher);
             match self.connecting.state(id) {
                 ConnectionState::Ready => self.sending.online(publisher, &self.context, start),

@@ -41,7 +41,13 @@ impl<D: RunDisplay> Load<D> {
     /// All connections are closed: what is left at the server?
     pub(super) fn begin_ending(&mut self, now: Instant) {
         let is_kept = self.context.load.sessions != SessionKeeping::Connection;
-        let ids = std::mem::take(&mut self.chores.sessions);
+        let mut ids = std::mem::take(&mut self.chores.sessions);
+        if self.is_of_connecting() {
+            ids = self.sessions_of_steps();
+            for id in &ids {
+                self.connecting.closed(*id);
+            }
+        }
         let left = if is_kept { ids.len() } else { 0 };
         let rate = self.context.load.connect_rate.map(|rate| rate / self.context.loops());
         self.leftovers.sessions = Redial::new(ids.into_iter().take(left), rate);

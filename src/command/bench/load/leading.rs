@@ -78,12 +78,15 @@ impl<D: RunDisplay> Load<D> {
         self.results.ending = LoadEnding::Interrupted(signal, after);
         match self.phase {
             LoadPhase::Sending => self.end_window(now),
+            LoadPhase::Making => self.end_making(now),
+            LoadPhase::Emptying(_) => self.phase = LoadPhase::Closing(now),
             LoadPhase::Setting | LoadPhase::Readers | LoadPhase::Others => {
                 self.results.connections.took = after;
                 self.phase = LoadPhase::Closing(now);
             }
             LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
-            LoadPhase::Draining
+            LoadPhase::Settling(_)
+            | LoadPhase::Draining
             | LoadPhase::Closing(_)
             | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)

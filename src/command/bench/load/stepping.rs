@@ -8,11 +8,12 @@ use super::receiving::Receiving;
 use super::seconds::Seconds;
 use super::sending::LoadSending;
 use super::team::LoopOrder;
-use super::{Load, RunDisplay};
+use super::{Load, LoadPhase, RunDisplay};
 use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
 use crate::command::bench::course::STEP_WARMUP;
 use crate::command::bench::results::{ConnectionResults, Results};
-use crate::command::bench::steps::{StepOutcome, StepPlan, StepSearch};
+use crate::command::bench::step_outcome::StepOutcome;
+use crate::command::bench::steps::{StepPlan, StepSearch};
 
 /// What was found.
 #[derive(Debug)]
@@ -112,14 +113,21 @@ impl LoadSteps {
         }
     }
 
+    fn is_of_connecting(&self) -> bool {
+        self.search.as_ref().is_some_and(StepSearch::is_of_connecting)
+    }
+
     /// What was found: a step that was broken off counts only if it was the first.
     pub fn finish(self, last: Results) -> Found {
         let ending = last.ending;
+        let is_of_connecting = self.is_of_connecting();
         let Some(KeptStep { mut results, .. }) = self.kept else {
             return Found { results: last, steps: Vec::new() };
         };
-        results.connections = self.connections;
-        results.connections.add_step(&last.connections);
+        if !is_of_connecting {
+            results.connections = self.connections;
+            results.connections.add_step(&last.connections);
+        }
         results.generator.cpu = self.busiest.iter().copied().fold(0.0, f64::max);
         results.generator.loops = self.busiest;
         results.ending = ending;
@@ -129,7 +137,9 @@ impl LoadSteps {
 
 /// The load is this step.
 fn set(load: &mut LoadPlan, plan: StepPlan) {
-    if let LoadPace::Open(offer) = &mut load.pace {
+    if load.times.course.is_of_connecting() {
+        load.connect_rate = Some(plan.rate);
+    } else if let LoadPace::Open(offer) = &mut load.pace {
         offer.rate = plan.rate;
     }
     load.times.length = WindowLength::Time(plan.length);
@@ -153,7 +163,12 @@ impl<D: RunDisplay> Load<D> {
         }
         let mut results = std::mem::take(&mut self.results);
         results.series = self.series();
-        self.results.connections = results.connections.of_next_step();
+        self.results.connections = if self.is_of_connecting() {
+            let receive_maximum = results.connections.receive_maximum;
+            ConnectionResults { receive_maximum, ..ConnectionResults::default() }
+        } else {
+            results.connections.of_next_step()
+        };
         self.results.granted = results.granted;
         self.results.generator.loops = vec![0.0];
         self.context.member.add_step(results);
@@ -183,7 +198,11 @@ impl<D: RunDisplay> Load<D> {
         context.payloads = context.payloads.of_step(context.step);
         self.sending = LoadSending::new(context);
         self.receiving = Receiving::new(context);
-        self.seconds = Seconds::new(self.seconds.system());
-        self.begin_sending(now);
+        self.seconds = Seconds::new(self.seconds.system(), context.member.slice());
+        if self.is_of_connecting() {
+            self.phase = LoadPhase::Emptying(now);
+        } else {
+            self.begin_sending(now);
+        }
     }
 }

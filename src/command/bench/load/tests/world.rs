@@ -17,15 +17,16 @@ use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
 use crate::command::bench::judge::{Circumstances, LoadSubject, RunJudgement, ServerPlace, judge};
 use crate::command::bench::load::{
-    AfterSecond, Context, Found, Load, LoopTeam, RunDisplay, SecondDetail, SecondsOver, System,
+    AfterSecond, Context, Found, Load, LoopTeam, RunDisplay, SecondDetail, SliceOver, System,
     TeamMember, Window,
 };
 use crate::command::bench::payload::Verification;
 use crate::command::bench::payload::{Payloads, Sizes};
-use crate::command::bench::plan::{Audience, Plan};
+use crate::command::bench::plan::{Audience, Plan, WriterPlace};
 use crate::command::bench::results::Results;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
-use crate::command::bench::steps::{StepOutcome, StepPlan};
+use crate::command::bench::step_outcome::StepOutcome;
+use crate::command::bench::steps::StepPlan;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -65,6 +66,7 @@ fn plan(pace: LoadPace, pairs: usize, qos: QoS) -> LoadPlan {
     LoadPlan {
         plan: Plan {
             publishers: pairs,
+            writers: WriterPlace::Here,
             subscribers: pairs,
             idle: 0,
             topics: pairs,
@@ -128,32 +130,28 @@ impl RunDisplay for StepJudge {
 
     fn print(&mut self, _: &Results) {}
 
-    fn seconds_over(&mut self, _: &Results, _: &SecondsOver<'_>) -> AfterSecond {
+    fn slice_over(&mut self, _: &SliceOver<'_>) {}
+
+    fn second_over(&mut self, _: &Results) -> AfterSecond {
         AfterSecond::GoOn
     }
 
     fn step_over(&mut self, plan: StepPlan, load: &LoadPlan, results: &mut Results) -> StepOutcome {
         let judgement = judged(load, results);
-        let times = &results.latencies.delivery;
+        let is_of_connecting = load.times.course.is_of_connecting();
+        let delivery = &results.latencies.delivery;
+        let times = if is_of_connecting { &results.connections.times.whole } else { delivery };
         let mut because = judgement.invalid.clone();
         because.extend(judgement.overload.map(|_| "overload".to_owned()));
+        if is_of_connecting && results.connections.failures() > 0 {
+            because.push("failed>0".to_owned());
+        }
         let longest = u64::try_from(self.longest.as_nanos()).unwrap();
         if times.quantile_of_arrived(0.99).is_none_or(|p99| p99 > longest) {
             because.push("p99".to_owned());
         }
-        StepOutcome {
-            plan,
-            sent: results.messages.sent,
-            delivered: results.messages.rate(),
-            lost: results.verified.lost,
-            unsent: results.messages.unsent,
-            times: [times.quantile(0.5), times.quantile(0.99), times.maximum()],
-            lateness: results.latencies.lateness.quantile(0.99),
-            cpu: results.generator.cpu,
-            limit: judgement.limit,
-            overload: judgement.overload,
-            because,
-        }
+        let stepped = load.times.course.stepped().unwrap();
+        StepOutcome { because, ..StepOutcome::of(plan, stepped, &judgement, results) }
     }
 }
 
@@ -167,6 +165,7 @@ fn judged(load: &LoadPlan, results: &Results) -> RunJudgement {
         max_lateness: MaxLateness::Usual,
         place: ServerPlace::Here,
         copies,
+        stepped: load.times.course.stepped(),
     };
     judge(results, &about)
 }
@@ -182,6 +181,7 @@ pub fn run_until(plan: &LoadPlan, mut server: Server, signals: &[Duration]) -> O
     set(began);
     let mut random = fastrand::Rng::with_seed(1);
     let topics = (0..plan.plan.topics).map(|topic| TopicName::new(format!("t/{topic}")).unwrap());
+    let team = LoopTeam::new(1, SecondDetail::Second, 1_000_000_000);
     let context = Context {
         load: plan.clone(),
         topics: topics.collect(),
@@ -194,7 +194,7 @@ pub fn run_until(plan: &LoadPlan, mut server: Server, signals: &[Duration]) -> O
         readers: Vec::new(),
         step: 0,
         start_at: None,
-        member: TeamMember::new(&Arc::new(LoopTeam::new(1, SecondDetail::Second)), &plan.plan, 0),
+        member: TeamMember::new(&Arc::new(team), &plan.plan, 0),
     };
     let system = System { cpu: || Duration::ZERO, machine: || None };
     let display = StepJudge { longest: Duration::from_secs(1) };
