@@ -3,7 +3,7 @@
 
 use crate::support::broker::{Broker, Step, packet, subscribed, until_goodbye};
 use crate::support::lines::fails;
-use crate::support::program::{Outcome, Program};
+use crate::support::program::{Outcome, PATIENCE, Program};
 
 /// A run that is over with one message, at a broker of its own; the script of its command.
 fn tested(script: &str) -> Outcome {
@@ -51,8 +51,15 @@ const LEFT_BEHIND: [&str; 7] = [
 fn nothing_that_a_command_has_started_goes_on_after_the_run() {
     for command in LEFT_BEHIND {
         let outcome = tested(&format!("{command} mqttws pub -t out -m ok; exit 0"));
+        all_has_ended(&outcome);
         assert_eq!((outcome.code(), &outcome.stdout[..]), (Some(0), &b"ok\n"[..]), "{outcome}");
     }
+}
+
+/// Outputs end with the last process that has them: where one goes on they were read to the end of
+/// our patience.
+fn all_has_ended(outcome: &Outcome) {
+    assert!(outcome.took < PATIENCE, "something goes on: {outcome}");
 }
 
 /// Killed, or interrupted twice.
@@ -71,7 +78,7 @@ fn nothing_that_a_command_has_started_outlives_us() {
                 running.signal(signal);
             }
             // Two signals may be one for us: what counts is that it ends.
-            running.finish();
+            all_has_ended(&running.finish());
         }
     }
 }
@@ -84,6 +91,7 @@ fn nothing_that_a_command_has_started_outlives_the_process_between() {
         let script = format!("{command} kill -9 $PPID; while :; do sleep 999; done");
         let outcome = tested(&script);
         let line = "mqttws: running sh: the process that supervises it was killed";
+        all_has_ended(&outcome);
         fails(&outcome, 1, line);
     }
 }
@@ -167,7 +175,7 @@ fn commands_of_messages_do_not_outlive_us() {
                 running.signal(signal);
             }
             // Two signals may be one for us: what counts is that it ends.
-            running.finish();
+            all_has_ended(&running.finish());
         }
     }
 }
@@ -183,6 +191,7 @@ fn commands_for_credentials_do_not_outlive_us() {
             running.wait_for_words("ready\n");
             running.signal("KILL");
             let outcome = running.finish();
+            all_has_ended(&outcome);
             assert_eq!(outcome.code(), None, "{command}: {outcome}");
         }
     }

@@ -10,10 +10,10 @@ use std::process::{ChildStdin, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 #[cfg(target_os = "linux")]
-use super::descendants::{parent_of, processes};
+use super::descendants::{group_of, parent_of, processes};
 use super::{StartRole, is_started_by_us, ourselves};
 use crate::exit::Exit;
 use crate::signals::SignalWatch;
@@ -113,15 +113,13 @@ fn kill(groups: &BTreeSet<i32>) {
 #[cfg(target_os = "linux")]
 fn below(groups: &BTreeSet<i32>) -> BTreeSet<i32> {
     let number = |process: u32| i32::try_from(process).ok();
-    let group_of = |process| getpgid(Some(Pid::from_raw(process)?)).ok();
-    let is_in = |process| {
-        group_of(process).is_some_and(|group| groups.contains(&group.as_raw_nonzero().get()))
+    let is_in = |process: &u32| {
+        group_of(*process).and_then(number).is_some_and(|group| groups.contains(&group))
     };
     let family: Vec<(i32, Option<i32>)> = processes()
         .filter_map(|process| Some((number(process)?, parent_of(process).and_then(number))))
         .collect();
-    let members = family.iter().filter(|(process, _)| is_in(*process)).map(|(process, _)| *process);
-    let mut found: BTreeSet<i32> = members.collect();
+    let mut found: BTreeSet<i32> = processes().filter(is_in).filter_map(number).collect();
     loop {
         let is_child = |parent: Option<i32>| parent.is_some_and(|parent| found.contains(&parent));
         let more: Vec<i32> = family
