@@ -160,14 +160,24 @@ const STARTED: [&str; 5] = [
     "sh -c 'kill -STOP $$; sleep 999' & trap '' USR1 TERM INT HUP;",
 ];
 
+/// A script that says it is ready when it has run for a while: the process that watches is told of
+/// a command just after its start.
+#[cfg(target_os = "linux")]
+fn endless(command: &str) -> String {
+    let mqttws = env!("CARGO_BIN_EXE_mqttws");
+    format!("{command} {mqttws} man > /dev/null; echo ready >&2; while :; do sleep 999; done")
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn commands_of_messages_do_not_outlive_us() {
     for command in STARTED {
-        for signals in [&["KILL"][..], &["INT", "INT"]] {
+        // What has left the group gets no signal, but for SIGKILL.
+        let leaves_group = command.contains("set");
+        let interrupted = [&["INT", "INT"][..]].into_iter().filter(|_| !leaves_group);
+        for signals in [&["KILL"][..]].into_iter().chain(interrupted) {
             let broker = Broker::start(subscribed([Step::Send("30 <t> 'x'"), Step::Gone]));
-            let script = format!("{command} echo ready >&2; while :; do sleep 999; done");
-            let url = broker.url();
+            let (url, script) = (broker.url(), endless(command));
             let words = ["sub", &url, "-V", "311", "-t", "t", "--exec", &script];
             let mut running = Program::new(words).spawn();
             running.wait_for_words("ready\n");
@@ -185,7 +195,7 @@ fn commands_of_messages_do_not_outlive_us() {
 fn commands_for_credentials_do_not_outlive_us() {
     for flag in ["--credentials-command", "--url-command"] {
         for command in STARTED {
-            let script = format!("{command} echo ready >&2; while :; do sleep 999; done");
+            let script = endless(command);
             let words = ["sub", "-t", "t", flag, &script, "--connect-timeout", "60"];
             let mut running = Program::new(words).spawn();
             running.wait_for_words("ready\n");

@@ -42,17 +42,24 @@ struct WatchedGroup {
 
 impl GroupWatch {
     /// From now on this group ends with us, until what is returned is dropped: before its leader is
-    /// waited for, so that its number stands for nothing else.
-    pub fn watch(&self, group: Pid) -> Box<dyn Any + Send> {
+    /// waited for, so that its number stands for nothing else. `None` comes before the start of its
+    /// leader, so that the process that watches is there when that runs.
+    pub fn watch(&self, group: Option<Pid>) -> Box<dyn Any + Send> {
+        self.prepare();
+        let Some(group) = group else { return Box::new(()) };
         self.tell('+', group);
         Box::new(WatchedGroup { watch: self.clone(), group })
     }
 
-    fn tell(&self, sign: char, group: Pid) {
+    fn prepare(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, WatchState::Before) {
             *state = start().map_or(WatchState::Missing, WatchState::Running);
         }
+    }
+
+    fn tell(&self, sign: char, group: Pid) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let WatchState::Running(pipe) = &mut *state {
             // Where it was killed nobody watches.
             let _ = pipe.write_all(format!("{sign}{}\n", group.as_raw_nonzero()).as_bytes());
