@@ -382,6 +382,12 @@ impl Client {
         self.lifecycle.is_hurried()
     }
 
+    /// From now on signals are not its business: another part of the program watches them, and
+    /// did so before.
+    pub fn leave_signals(&mut self) {
+        self.events.leave_signals();
+    }
+
     /// Allows the end that a signal has begun to take `more` time.
     pub fn extend_end(&self, more: Duration) {
         self.events.extend_end(more);

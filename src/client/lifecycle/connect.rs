@@ -8,7 +8,7 @@ use super::close::Closing;
 use super::round::Round;
 use super::{
     Action, AddressOrder, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, LatestSuccess,
-    Lifecycle, Online, Replacing, SessionFound, State, fallback,
+    Lifecycle, Online, Replacing, ServerNaming, SessionFound, State, fallback,
 };
 use crate::client::Event;
 
@@ -213,8 +213,9 @@ impl Lifecycle {
                     SessionFound::New | SessionFound::Stale => "new session",
                 };
                 let after = now.saturating_duration_since(*since).as_secs_f64();
-                let is_another = was_at.to_string() != self.server.to_string();
-                let place = if is_another { format!(" to {}", self.server) } else { String::new() };
+                let is_named = self.policy.naming == ServerNaming::Always
+                    || was_at.to_string() != self.server.to_string();
+                let place = if is_named { format!(" to {}", self.server) } else { String::new() };
                 self.warn(format!("connected again{place} after {after:.1} s, {session}"));
                 self.actions.push_back(Action::Event(Event::Reconnected));
             }
