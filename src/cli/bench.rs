@@ -182,7 +182,7 @@ impl BenchFlags {
         let seed = self.messages.seed.or_else(|| self.parts.seed());
         let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
         let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
-        let (rate, course) = self.steps.course(self.messages.rate);
+        let (rate, course) = self.steps.course(self.messages.rate, &plan, &self.crowd)?;
         let times = self.times.plan(course);
         let comeback_rate = self.crowd.comeback_rate();
         let load = LoadPlan {
@@ -190,9 +190,16 @@ impl BenchFlags {
             topic: self.crowd.topic.clone(),
             filter: self.crowd.filter.clone(),
             messages,
-            pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
-            times: TimePlan { length: parts::length(times.length, runs.part), ..times },
-            connect_rate: self.crowd.connect_rate(),
+            pace: parts::pace(
+                self.messages.pace(rate, max_inflight, &plan),
+                runs.part,
+                &runs.whole,
+            ),
+            times: TimePlan {
+                length: parts::length(times.length, runs.part, &runs.whole),
+                ..times
+            },
+            connect_rate: course.first_of_connecting().or_else(|| self.crowd.connect_rate()),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             sessions: self.disturbances.sessions(),
             disturbances: self.disturbances.plan(
@@ -206,6 +213,7 @@ impl BenchFlags {
         };
         StepFlags::check(&load)?;
         PayloadFlags::check_window(&load)?;
+        parts::check_retained(&load)?;
         let remote = self.crowd.remote();
         let verbosity = self.connection.verbosity();
         let interval = self.output.interval.interval();

@@ -1,7 +1,8 @@
 //! The start of a command that `serve` or `sub` runs. On Linux mqttws starts itself once more, and
 //! that process asks the kernel to be killed when its parent dies before it becomes the command.
 //! Between `serve` or `sub` and the command stands one more process, which kills all that the
-//! command has started when they are killed by SIGKILL.
+//! command has started when they are killed by SIGKILL. The many commands of `--exec` and those
+//! for credentials share one process that does this.
 
 #[cfg(target_os = "linux")]
 mod descendants;
@@ -9,6 +10,7 @@ mod line;
 mod single;
 #[cfg(target_os = "linux")]
 mod supervisor;
+mod watcher;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -28,6 +30,7 @@ use crate::exit::{CommandNotStarted, Exit};
 pub use descendants::Descendants;
 pub use line::SingleEnd;
 pub use single::SingleCommand;
+pub use watcher::GroupWatch;
 
 /// The first word of the command line with which mqttws starts itself, in the place of a verb.
 pub const START_WORD: &str = "start-command";
@@ -56,14 +59,17 @@ enum StartRole {
     Supervisor(CommandOutput),
     /// It becomes the command.
     Command(CommandOutput),
+    /// It has no command: it reads what others there are.
+    Watcher,
 }
 
 impl StartRole {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Supervisor(CommandOutput::Stdout),
         Self::Supervisor(CommandOutput::Stderr),
         Self::Command(CommandOutput::Stdout),
         Self::Command(CommandOutput::Stderr),
+        Self::Watcher,
     ];
 
     /// The word for it between mqttws and itself.
@@ -73,6 +79,7 @@ impl StartRole {
             Self::Supervisor(CommandOutput::Stderr) => "supervised-stderr",
             Self::Command(CommandOutput::Stdout) => "stdout",
             Self::Command(CommandOutput::Stderr) => "stderr",
+            Self::Watcher => "watch",
         }
     }
 }
@@ -95,7 +102,8 @@ impl CommandStart {
         let role = words.next()?;
         let role = StartRole::ALL.into_iter().find(|one| role == one.word())?;
         let words: Vec<OsString> = words.collect();
-        (!words.is_empty()).then_some(Self { parent, role, words })
+        let has_command = role != StartRole::Watcher;
+        (words.is_empty() != has_command).then_some(Self { parent, role, words })
     }
 }
 
@@ -153,6 +161,7 @@ pub fn run(start: &CommandStart) -> Result<Exit> {
         #[cfg(not(target_os = "linux"))]
         StartRole::Supervisor(output) => output,
         StartRole::Command(output) => output,
+        StartRole::Watcher => return watcher::run(),
     };
     if !ends_with(start.parent, DeathSignal::Kill) {
         return Ok(KILLED);
@@ -244,7 +253,7 @@ mod tests {
     #[test]
     fn a_start_names_its_parent_and_a_command() {
         let words = ["sh", "-c", "true"].map(OsString::from).to_vec();
-        for role in StartRole::ALL {
+        for role in StartRole::ALL.into_iter().filter(|role| *role != StartRole::Watcher) {
             let words = words.clone();
             assert_eq!(
                 parsed(&["42", role.word(), "sh", "-c", "true"]),
@@ -258,6 +267,7 @@ mod tests {
             &["42", "sh", "true"],
             &["x", "stdout", "sh"],
             &["-1", "stdout", "sh"],
+            &["42", "watch", "sh"],
         ] {
             assert_eq!(parsed(wrong), None, "{wrong:?}");
         }
@@ -265,7 +275,7 @@ mod tests {
 
     #[test]
     fn nothing_is_started_for_a_parent_that_is_not_there() {
-        for role in StartRole::ALL.into_iter().skip(2) {
+        for role in StartRole::ALL.into_iter().skip(2).take(2) {
             let words = vec!["/no-such-file".into()];
             let start = CommandStart { parent: 1 << 30, role, words };
             if cfg!(target_os = "linux") {

@@ -5,7 +5,7 @@ use clap::{ArgAction, Args};
 
 use crate::cli::disturbances::scaled;
 use crate::command::bench::config::{BenchAction, RemoteLoad};
-use crate::command::bench::plan::{Audience, Plan};
+use crate::command::bench::plan::{Audience, Plan, WriterPlace};
 use crate::exit::Usage;
 
 /// Connections and topics.
@@ -148,6 +148,7 @@ impl CrowdFlags {
         };
         Ok(Plan {
             publishers,
+            writers: WriterPlace::Here,
             subscribers,
             idle,
             topics: topics.max(1),
@@ -159,6 +160,11 @@ impl CrowdFlags {
     /// Connections a second; `None` is all at once.
     pub fn connect_rate(&self) -> Option<f64> {
         self.connect_rate.map_or(Some(CONNECT_RATE), ConnectRate::limit)
+    }
+
+    /// Whether `--connect-rate` was given.
+    pub fn has_connect_rate(&self) -> bool {
+        self.connect_rate.is_some()
     }
 
     /// Connections a second, if a rate was given: so many come back a second.

@@ -118,7 +118,7 @@ enum VerifyKind {
 }
 
 /// The highest rate.
-pub const HIGHEST_RATE: f64 = 1e7;
+const HIGHEST_RATE: f64 = 1e7;
 
 /// The largest payload, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;

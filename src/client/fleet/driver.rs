@@ -82,7 +82,7 @@ pub trait Driver {
     /// A message came over a connection.
     fn message(&mut self, id: usize, head: &Publish, payload: &[u8], now: Instant);
 
-    /// SIGINT, SIGTERM or SIGHUP came.
+    /// SIGINT, SIGTERM or SIGHUP came: the first, or another one.
     fn interrupted(&mut self, signal: i32, now: Instant);
 
     /// SIGQUIT came: the figures so far are wanted.

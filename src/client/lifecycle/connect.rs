@@ -194,7 +194,12 @@ impl Lifecycle {
         self.renewals.connected();
         self.stations = attempt.redirects;
         let was_at = std::mem::replace(&mut self.server, attempt.plan.endpoint);
-        self.state = State::Online(Online::new(attempt.connack.failed_write, now));
+        let before_ended = match attempt.purpose {
+            ConnectPurpose::Again { since, .. } => Some(since),
+            ConnectPurpose::First { .. } | ConnectPurpose::EndSession(_) => None,
+        };
+        let failed_write = attempt.connack.failed_write;
+        self.state = State::Online(Online::new(failed_write, before_ended, now));
         match &attempt.purpose {
             ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
             ConnectPurpose::Again { attempts, cause: AgainCause::Renewal, .. } => {

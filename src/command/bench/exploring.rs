@@ -2,6 +2,7 @@
 //! the load would send.
 
 use std::net::{IpAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -17,6 +18,9 @@ use crate::exit::Usage;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session::{Session, Unsendable};
 use crate::mqtt::topic::{TopicFilter, TopicName};
+
+/// How long the first connection to a server may take to end.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// What a server has to take.
 pub struct PlannedLoad<'a> {
@@ -76,8 +80,6 @@ impl PlannedLoad<'_> {
 /// What a first connection to each server has found.
 #[derive(Default)]
 pub struct Explored {
-    /// They have handlers of signals.
-    pub clients: Vec<Box<Client>>,
     /// How all others connect.
     pub servers: Vec<FleetServer>,
     shown: Vec<BenchServer>,
@@ -103,10 +105,10 @@ impl Explored {
         let window = first.session().window(planned.load.messages.qos);
         self.window = self.window.max(window as u64);
         self.shown.push(shown(&first, &established, place));
+        first.leave_signals();
         first.close();
         // It has shown how to connect; how it ends does not matter.
-        let _ = command::await_closed(&mut first, None, |_| {});
-        self.clients.push(first);
+        let _ = command::await_closed(&mut first, Some(Instant::now() + FAREWELL), |_| {});
         self.servers.push(server);
         self.servers.last_mut().context("there is no server")
     }

@@ -75,7 +75,7 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<(
     let mut lines = vec![format!(
         "connections  {}: {} publish, {} subscribe, {} idle",
         number(plan.connections()),
-        number(plan.publishers),
+        number(plan.own_publishers()),
         number(plan.subscribers),
         number(plan.idle)
     )];

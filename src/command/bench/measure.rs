@@ -35,7 +35,11 @@ pub struct LatencyTimes {
 }
 
 fn empty() -> Histogram<u64> {
-    Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS).expect("the bounds are in their range")
+    let bounds = "the bounds are in their range";
+    let mut histogram = Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS).expect(bounds);
+    // The system gives zeroed memory when it is written to: all of it now, and none during the run.
+    histogram.reset();
+    histogram
 }
 
 /// What is known of times beside their histogram.
@@ -112,6 +116,11 @@ impl LatencyTimes {
     /// So many were expected and did not come.
     pub fn add_never(&mut self, count: u64) {
         self.never += count;
+    }
+
+    /// Takes the memory for times that are to come.
+    pub fn prepare(&mut self) {
+        self.histogram.get_or_insert_with(empty);
     }
 
     /// All times are forgotten; the memory is kept.

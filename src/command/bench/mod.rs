@@ -28,6 +28,8 @@ mod results;
 pub mod schedule;
 mod screen;
 mod server;
+mod split;
+mod step_outcome;
 mod steps;
 pub mod stored;
 mod stored_files;
@@ -35,12 +37,13 @@ mod surroundings;
 pub mod verify;
 mod words;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::client;
-use crate::client::fleet::FleetOptions;
+use crate::client::fleet::{FleetOptions, RunSignals};
 use crate::exit::{Exit, Usage};
 use crate::report::Verbosity;
 use crate::stdio;
@@ -90,6 +93,8 @@ pub fn run(config: Config) -> Result<Exit> {
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
+    // Before the first client: a signal that it does not see any more is not lost.
+    let signals = Arc::new(RunSignals::begin().context("watching signals")?);
     let mut explored = Explored::default();
     let planned = PlannedLoad { load: &load, topics: &topics, run };
     for mut options in clients {
@@ -107,12 +112,11 @@ pub fn run(config: Config) -> Result<Exit> {
     let mut surroundings = Surroundings { run, part, start, server, machine, baseline };
     let options = FleetOptions { servers: explored.servers, local: fleet.local.clone() };
     let (load, report) = (&load, &report);
-    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, verbosity };
+    let signals = &signals;
+    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, signals, verbosity };
     let all = task.run_all(names, &surroundings)?;
-    // Until here a second signal would have ended the process by the handlers of the first client.
-    drop(explored.clients);
     surroundings.server.note_maximum(all.found.results.connections.receive_maximum);
-    finish(load, report, &surroundings, &all)
+    finish(load, report, &surroundings, &all, || signals.finish())
 }
 
 /// Says what may falsify the figures.
@@ -179,6 +183,7 @@ struct LoadTask<'a> {
     load: &'a LoadPlan,
     report: &'a ReportPlan,
     runs: &'a RunPlan,
+    signals: &'a Arc<RunSignals>,
     verbosity: Verbosity,
 }
 

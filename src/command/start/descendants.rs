@@ -74,14 +74,14 @@ fn children() -> impl Iterator<Item = u32> {
 }
 
 /// All processes that we may know of.
-fn processes() -> impl Iterator<Item = u32> {
+pub fn processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter_map(|name| name.parse().ok())
 }
 
 /// The parent of a process, if that is there.
-fn parent_of(process: u32) -> Option<u32> {
+pub fn parent_of(process: u32) -> Option<u32> {
     let stat = fs::read(format!("/proc/{process}/stat")).ok()?;
     parent_in(&stat)
 }

@@ -11,11 +11,13 @@ mod loops;
 mod messages;
 mod parts;
 mod progress;
+mod ramps;
 mod reports;
 mod retained;
 mod runs;
 mod schema;
 mod served;
+mod signals;
 mod stalls;
 
 use serde_json::Value;

@@ -89,7 +89,9 @@ pub fn limit(
         _ if !invalid.is_empty() => LoadLimit::Generator,
         // Whoever else was busy: this is an answer of the server.
         _ if has_refused => LoadLimit::ServerRefused,
-        LoadPace::Closed(_) if lateness::stood_still(results, about).is_some() => {
+        LoadPace::Closed(_)
+            if !about.is_open() && lateness::stood_still(results, about).is_some() =>
+        {
             LoadLimit::Generator
         }
         _ if generator.cpu >= RATHER_BUSY => LoadLimit::Generator,
@@ -101,11 +103,24 @@ pub fn limit(
         _ if has_held_back(results, about) => blocked_for(results),
         _ if connections.failures() > 0 => LoadLimit::ServerRefused,
         _ if verified.lost > 0 || connections.losses() > 0 => LoadLimit::ServerLost,
+        _ if is_overloaded && has_too_few(results, about) => LoadLimit::Unknown,
         _ if is_overloaded => LoadLimit::ServerBehind,
-        LoadPace::Open(_) => LoadLimit::NotReached,
+        _ if about.is_open() => LoadLimit::NotReached,
         LoadPace::Closed(_) if results.messages.sent == 0 => LoadLimit::NotReached,
-        LoadPace::Closed(_) => LoadLimit::Unknown,
+        LoadPace::Open(_) | LoadPace::Closed(_) => LoadLimit::Unknown,
     }
+}
+
+/// Whether all connections of a step were in use although the server was not slower than at its
+/// fastest: more of them would show what it can do.
+fn has_too_few(results: &Results, about: &Circumstances) -> bool {
+    let times = &results.connections.times;
+    let steps = [&times.tcp, &times.tls, &times.upgrade, &times.connack];
+    let usual = steps.iter().filter_map(|step| step.quantile_of_arrived(0.5)).sum::<u64>();
+    let fastest = steps.iter().filter_map(|step| step.minimum()).sum::<u64>();
+    let has_waited = results.making.not_begun > 0;
+    let is_fast = fastest > 0 && usual <= fastest.saturating_mul(QUEUE);
+    about.is_of_connecting() && has_waited && is_fast
 }
 
 /// The share of the publishers' time for which a window or a socket is full at a server that sets

@@ -34,7 +34,22 @@ impl<D: RunDisplay> Load<D> {
         results.verified.copies = self.sending.expected;
         results.ending = LoadEnding::Running(now - self.times.began, missing);
         results.generator.cpu = self.seconds.cpu_of_window(now);
+        if self.is_of_connecting() {
+            self.note_due(&mut results, at);
+        }
         results
+    }
+
+    /// The line of progress of a step of connecting.
+    fn making_progress(&self, now: Instant) -> String {
+        let LoopCounts { failed, online, .. } = self.total();
+        let (at, begin) = (self.context.clock.number(now), self.context.window.begin);
+        let since = at.saturating_sub(begin) / 1_000_000_000;
+        let (rate, wanted) = (self.context.load.connect_rate, self.context.load.plan.connections());
+        let (rate, rates) =
+            (rate.map(words::rate), rates_of_connecting(self.seconds.of_all.last()));
+        let rate = rate.unwrap_or_default();
+        format!("{rate}  {since} s  {rates}  failed {failed}  online {online}/{wanted}")
     }
 
     /// The line of progress.
@@ -52,7 +67,9 @@ impl<D: RunDisplay> Load<D> {
                 let left = until.saturating_duration_since(now).as_secs();
                 format!("holding  {left} s left  online {online}/{wanted}")
             }
-            LoadPhase::Closing(_)
+            LoadPhase::Making | LoadPhase::Settling(_) => self.making_progress(now),
+            LoadPhase::Emptying(_)
+            | LoadPhase::Closing(_)
             | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
             | LoadPhase::Over => {
@@ -80,6 +97,13 @@ impl<D: RunDisplay> Load<D> {
             WindowLength::Count(_) => format!("{} s", since.as_secs()),
         }
     }
+}
+
+/// The rate of a second in which connections are made, of one that is over.
+fn rates_of_connecting(last: Option<&Second>) -> String {
+    let Some(last) = last else { return "warming up".to_owned() };
+    let p99 = last.quantiles.map(|(_, p99)| format!("  p99 {}", brief(p99)));
+    format!("made {}/s{}", words::thousands(last.received), p99.unwrap_or_default())
 }
 
 /// The rates of a second.

@@ -3,17 +3,20 @@
 use std::time::{Duration, Instant};
 
 use super::context::System;
+use super::team::GatheredSecond;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::results::{GeneratorResults, Second};
 
-const SECOND: u64 = 1_000_000_000;
+/// A second, in nanoseconds.
+pub const SECOND: u64 = 1_000_000_000;
 
-/// The current second, and those before it.
+/// The current slice of the window, and the seconds before it. A slice is a second, or a part of
+/// one where lines are wanted at fractions of a second (`--report`).
 #[derive(Debug)]
 pub struct Seconds {
     /// What came: its times.
     pub times: LatencyTimes,
-    /// The times of the second before.
+    /// The times of the slice before.
     pub times_before: LatencyTimes,
     /// How late messages were.
     pub lateness: LatencyTimes,
@@ -21,12 +24,16 @@ pub struct Seconds {
     pub sent: u64,
     /// How many copies came.
     pub received: u64,
-    /// How late messages of the second before were.
+    /// How late messages of the slice before were.
     pub lateness_before: LatencyTimes,
-    /// The seconds of this loop that are over.
-    pub series: Vec<Second>,
-    /// Those of all loops, in the first one.
+    /// How long a slice is, in nanoseconds.
+    slice: u64,
+    /// How many slices of this loop are over.
+    over: u64,
+    /// The seconds of all loops, in the first one.
     pub of_all: Vec<Second>,
+    /// The slices of all loops since the last second.
+    current: GatheredSecond,
     /// When the window began, in nanoseconds; `None` before.
     began: Option<u64>,
     cpu: Cpu,
@@ -39,8 +46,8 @@ struct Cpu {
     at_start: Duration,
     /// Of the thread, when the window began, and when that was.
     at_begin: (Duration, Option<Instant>),
-    /// Of the thread, at the end of the last second, and when that was.
-    at_second: (Duration, Option<Instant>),
+    /// Of the thread, at the end of the last slice, and when that was.
+    at_slice: (Duration, Option<Instant>),
     /// Of the machine, when the window began.
     machine: Option<[u64; 3]>,
 }
@@ -56,14 +63,14 @@ fn share(cpu: Duration, time: Duration) -> f64 {
 }
 
 impl Seconds {
-    /// Before the window.
-    pub fn new(system: System) -> Self {
+    /// Before the window; a slice has so many nanoseconds.
+    pub fn new(system: System, slice: u64) -> Self {
         let now = (system.cpu)();
         let cpu = Cpu {
             system,
             at_start: now,
             at_begin: (now, None),
-            at_second: (now, None),
+            at_slice: (now, None),
             machine: None,
         };
         Self {
@@ -73,8 +80,10 @@ impl Seconds {
             lateness_before: LatencyTimes::default(),
             sent: 0,
             received: 0,
-            series: Vec::new(),
+            slice,
+            over: 0,
             of_all: Vec::new(),
+            current: GatheredSecond::default(),
             began: None,
             cpu,
         }
@@ -95,7 +104,7 @@ impl Seconds {
         let cpu = (self.cpu.system.cpu)();
         self.began = Some(at);
         self.cpu.at_begin = (cpu, Some(now));
-        self.cpu.at_second = (cpu, Some(now));
+        self.cpu.at_slice = (cpu, Some(now));
         self.cpu.machine = (self.cpu.system.machine)();
         (self.sent, self.received) = (0, 0);
     }
@@ -110,20 +119,35 @@ impl Seconds {
         self.began.unwrap_or_default()
     }
 
-    /// When the current second ends.
+    /// When the current slice ends.
     pub fn next(&self) -> u64 {
-        self.began().saturating_add((self.series.len() as u64 + 1) * SECOND)
+        self.began().saturating_add((self.over + 1) * self.slice)
     }
 
-    /// Whether the current second is over.
+    /// How many slices are over.
+    pub fn over(&self) -> u64 {
+        self.over
+    }
+
+    /// How many seconds are over.
+    pub fn seconds_over(&self) -> u64 {
+        self.over * self.slice / SECOND
+    }
+
+    /// Whether a second ends with the slice of this number.
+    pub fn ends_second(&self, number: u64) -> bool {
+        ((number + 1) * self.slice).is_multiple_of(SECOND)
+    }
+
+    /// Whether the current slice is over.
     pub fn is_over(&self, at: u64) -> bool {
         self.has_begun() && at >= self.next()
     }
 
-    /// Ends the current second, and those that passed unseen.
-    pub fn end(&mut self, online: u64, at: u64, now: Instant) {
+    /// Ends the current slice, and those that passed unseen: how many these are.
+    pub fn end(&mut self, online: u64, at: u64, now: Instant) -> (Second, u64) {
         let cpu = (self.cpu.system.cpu)();
-        let (before, since) = self.cpu.at_second;
+        let (before, since) = self.cpu.at_slice;
         let time = since.map(|since| now - since).unwrap_or_default();
         let second = Second {
             sent: self.sent,
@@ -135,17 +159,28 @@ impl Seconds {
             lateness: None,
             cpu: share(cpu.saturating_sub(before), time),
         };
-        self.series.push(second);
-        // What was stopped for several seconds has nothing to say of those.
-        while at >= self.next() {
-            self.series.push(Second { online, ..Second::default() });
-        }
-        self.cpu.at_second = (cpu, Some(now));
+        self.over += 1;
+        // What was stopped for several slices has nothing to say of those.
+        let unseen = at.saturating_sub(self.next() - self.slice) / self.slice;
+        self.over += unseen;
+        self.cpu.at_slice = (cpu, Some(now));
         std::mem::swap(&mut self.times, &mut self.times_before);
         std::mem::swap(&mut self.lateness, &mut self.lateness_before);
         self.times.clear();
         self.lateness.clear();
         (self.sent, self.received) = (0, 0);
+        (second, unseen)
+    }
+
+    /// Adds a slice of all loops to the current second; whether that is over by it.
+    pub fn add_slice(&mut self, slice: GatheredSecond) -> bool {
+        self.current.follow(slice);
+        if self.current.slices() * self.slice < SECOND {
+            return false;
+        }
+        let second = std::mem::take(&mut self.current).finish();
+        self.of_all.push(second.second);
+        true
     }
 
     /// The share of a core that was taken since the window began.

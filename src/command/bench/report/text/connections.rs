@@ -21,7 +21,9 @@ fn maximum(times: &LatencyTimes) -> String {
 pub fn add(report: &BenchReport<'_>, lines: &mut TextLines) {
     let results = &report.results.connections;
     let (made, wanted) = (words::thousands(results.made), words::thousands(results.wanted));
-    let head = format!("{made} of {wanted} in {}", words::seconds(results.took));
+    let at = report.kept_step().map(|step| format!("at {}: ", words::rate(step.plan.rate)));
+    let took = words::seconds(results.took);
+    let head = format!("{}{made} of {wanted} in {took}", at.unwrap_or_default());
     let times = &results.times;
     if results.made == 0 {
         lines.add("connect", &head);
@@ -101,7 +103,8 @@ fn steps(report: &BenchReport<'_>) -> String {
     text
 }
 
-fn causes(causes: &BTreeMap<Cause, u64>) -> String {
+/// What came how often, the most frequent first.
+pub fn causes(causes: &BTreeMap<Cause, u64>) -> String {
     let mut all: Vec<(&Cause, &u64)> = causes.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     if let [(cause, _)] = all[..] {

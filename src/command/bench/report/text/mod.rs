@@ -54,13 +54,12 @@ pub fn render(report: &BenchReport<'_>) -> String {
     if let Some(retained) = &report.results.disturbances.retained {
         lines.add("retained", &disturbances::retained_line(retained));
     }
-    if report.load.plan.publishers == 0 {
-        connections::held(report, &mut lines);
-        messages::early_end(report, &mut lines);
-    }
+    connections::held(report, &mut lines);
     if report.steps.is_empty() {
         if report.load.plan.publishers > 0 {
             messages::add(report, &mut lines);
+        } else {
+            messages::early_end(report, &mut lines);
         }
         happened(report, &mut lines);
         if report.load.plan.publishers > 0 {
@@ -69,6 +68,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
         verdict::notes(report, &mut lines);
     } else {
         steps::table(report, &mut lines);
+        messages::early_end(report, &mut lines);
         steps::answer(report, &mut lines);
     }
     verdict::generator(report, &mut lines);
@@ -100,12 +100,12 @@ pub fn render_so_far(report: &BenchReport<'_>) -> String {
     lines.0
 }
 
-/// That less arrived at this rate than was offered, and how the latency grew.
-fn overload(rate: f64, overload: &Overload, lines: &mut TextLines) {
+/// That less arrived at this rate than was offered, and how what was measured grew.
+fn overload(what: &str, rate: f64, overload: &Overload, lines: &mut TextLines) {
     let growth = overload.growth.map(|growth| {
         let growth = Duration::from_secs_f64(growth.clamp(0.0, 1e18) / 1e9);
         let (growth, longest) = (precise(number(growth)), precise(overload.longest));
-        format!(": latency grew by {growth} a second, to {longest}")
+        format!(": {what} grew by {growth} a second, to {longest}")
     });
     let (rate, growth) = (words::rate(rate), growth.unwrap_or_default());
     lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
