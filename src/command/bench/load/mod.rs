@@ -398,11 +398,14 @@ impl<D: RunDisplay> Driver for Load<D> {
         self.tell();
         let is_measured = match self.phase {
             // The connections are all that is measured.
-            LoadPhase::Readers | LoadPhase::Others => self.context.load.plan.publishers == 0,
+            LoadPhase::Readers | LoadPhase::Others | LoadPhase::Making | LoadPhase::Settling(_) => {
+                self.context.load.plan.publishers == 0
+            }
             LoadPhase::Holding(_) | LoadPhase::Sending | LoadPhase::Draining => {
                 self.seconds.has_begun()
             }
             LoadPhase::Setting
+            | LoadPhase::Emptying(_)
             | LoadPhase::Closing(_)
             | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)
