@@ -43,9 +43,10 @@ pub struct Settings {
     pub guard: GroupGuard,
 }
 
-/// Is told of the process group of each command that runs, until what it returns is dropped.
+/// Is told of the process group of each command that runs, until what it returns is dropped; before
+/// that, with `None`, that one is about to be started.
 #[derive(Clone)]
-pub struct GroupGuard(pub Arc<dyn Fn(Pid) -> Box<dyn Any + Send> + Send + Sync>);
+pub struct GroupGuard(pub Arc<dyn Fn(Option<Pid>) -> Box<dyn Any + Send> + Send + Sync>);
 
 impl std::fmt::Debug for GroupGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

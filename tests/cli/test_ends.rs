@@ -3,7 +3,7 @@
 
 use crate::support::broker::{Broker, Step, packet, subscribed, until_goodbye};
 use crate::support::lines::fails;
-use crate::support::program::{Outcome, Program};
+use crate::support::program::{Outcome, PATIENCE, Program};
 
 /// A run that is over with one message, at a broker of its own; the script of its command.
 fn tested(script: &str) -> Outcome {
@@ -51,8 +51,15 @@ const LEFT_BEHIND: [&str; 7] = [
 fn nothing_that_a_command_has_started_goes_on_after_the_run() {
     for command in LEFT_BEHIND {
         let outcome = tested(&format!("{command} mqttws pub -t out -m ok; exit 0"));
+        all_has_ended(&outcome);
         assert_eq!((outcome.code(), &outcome.stdout[..]), (Some(0), &b"ok\n"[..]), "{outcome}");
     }
+}
+
+/// Outputs end with the last process that has them: where one goes on they were read to the end of
+/// our patience.
+fn all_has_ended(outcome: &Outcome) {
+    assert!(outcome.took < PATIENCE, "something goes on: {outcome}");
 }
 
 /// Killed, or interrupted twice.
@@ -71,7 +78,7 @@ fn nothing_that_a_command_has_started_outlives_us() {
                 running.signal(signal);
             }
             // Two signals may be one for us: what counts is that it ends.
-            running.finish();
+            all_has_ended(&running.finish());
         }
     }
 }
@@ -84,6 +91,7 @@ fn nothing_that_a_command_has_started_outlives_the_process_between() {
         let script = format!("{command} kill -9 $PPID; while :; do sleep 999; done");
         let outcome = tested(&script);
         let line = "mqttws: running sh: the process that supervises it was killed";
+        all_has_ended(&outcome);
         fails(&outcome, 1, line);
     }
 }
@@ -152,14 +160,24 @@ const STARTED: [&str; 5] = [
     "sh -c 'kill -STOP $$; sleep 999' & trap '' USR1 TERM INT HUP;",
 ];
 
+/// A script that says it is ready when it has run for a while: the process that watches is told of
+/// a command just after its start.
+#[cfg(target_os = "linux")]
+fn endless(command: &str) -> String {
+    let mqttws = env!("CARGO_BIN_EXE_mqttws");
+    format!("{command} {mqttws} man > /dev/null; echo ready >&2; while :; do sleep 999; done")
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn commands_of_messages_do_not_outlive_us() {
     for command in STARTED {
-        for signals in [&["KILL"][..], &["INT", "INT"]] {
+        // What has left the group gets no signal, but for SIGKILL.
+        let leaves_group = command.contains("set");
+        let interrupted = [&["INT", "INT"][..]].into_iter().filter(|_| !leaves_group);
+        for signals in [&["KILL"][..]].into_iter().chain(interrupted) {
             let broker = Broker::start(subscribed([Step::Send("30 <t> 'x'"), Step::Gone]));
-            let script = format!("{command} echo ready >&2; while :; do sleep 999; done");
-            let url = broker.url();
+            let (url, script) = (broker.url(), endless(command));
             let words = ["sub", &url, "-V", "311", "-t", "t", "--exec", &script];
             let mut running = Program::new(words).spawn();
             running.wait_for_words("ready\n");
@@ -167,7 +185,7 @@ fn commands_of_messages_do_not_outlive_us() {
                 running.signal(signal);
             }
             // Two signals may be one for us: what counts is that it ends.
-            running.finish();
+            all_has_ended(&running.finish());
         }
     }
 }
@@ -177,12 +195,13 @@ fn commands_of_messages_do_not_outlive_us() {
 fn commands_for_credentials_do_not_outlive_us() {
     for flag in ["--credentials-command", "--url-command"] {
         for command in STARTED {
-            let script = format!("{command} echo ready >&2; while :; do sleep 999; done");
+            let script = endless(command);
             let words = ["sub", "-t", "t", flag, &script, "--connect-timeout", "60"];
             let mut running = Program::new(words).spawn();
             running.wait_for_words("ready\n");
             running.signal("KILL");
             let outcome = running.finish();
+            all_has_ended(&outcome);
             assert_eq!(outcome.code(), None, "{command}: {outcome}");
         }
     }

@@ -40,8 +40,9 @@ impl std::fmt::Debug for FreshCredentials {
 pub type ReadCredentials =
     Box<dyn FnMut(&Endpoint, &[Vec<u8>]) -> Result<FreshCredentials, String> + Send>;
 
-/// Is told of the process group of each command that runs, until what it returns is dropped.
-pub type GuardGroup = Arc<dyn Fn(Pid) -> Box<dyn Any + Send> + Send + Sync>;
+/// Is told of the process group of each command that runs, until what it returns is dropped; before
+/// that, with `None`, that one is about to be started.
+pub type GuardGroup = Arc<dyn Fn(Option<Pid>) -> Box<dyn Any + Send> + Send + Sync>;
 
 /// A command that prints credentials.
 #[derive(Debug, Clone)]

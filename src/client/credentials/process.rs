@@ -97,10 +97,11 @@ impl CommandGroup {
         let mut process = Command::new("sh");
         process.arg("-c").arg(command).env("MQTTWS_URL", endpoint.public_url());
         process.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
+        drop((self.guard)(None));
         let child = process.spawn()?;
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let leader = leader.ok_or_else(|| io::Error::other("it has no process id"))?;
-        *state = GroupState::Running { leader, _guarded: (self.guard)(leader) };
+        *state = GroupState::Running { leader, _guarded: (self.guard)(Some(leader)) };
         Ok((child, leader))
     }
 

@@ -9,7 +9,7 @@ use super::config::{LoadPace, LoadPlan, WindowLength};
 use super::figures::RunFigures;
 use super::joining::Joined;
 use super::part::RunPart;
-use super::results::{DisturbanceResults, Second};
+use super::results::{DisturbanceResults, LoadEnding, Second};
 use super::split::{DecidedCopies, SplitTally};
 use super::stored::StoredRun;
 use crate::format::time::since_1970;
@@ -84,6 +84,10 @@ fn decide(parts: &mut [(String, StoredRun)]) -> Result<(), String> {
             return Err(format!(
                 "{file}: it has read stream {stream} of topic {topic}, which no part has published"
             ));
+        }
+        if part.results.ending != LoadEnding::Complete {
+            let why = "it ended early, and what came later counts as lost";
+            part.invalid.push(why.to_owned());
         }
         let decided = DecidedCopies::of(&split.read, &writer.written);
         decided.add_to(&mut part.results.verified);

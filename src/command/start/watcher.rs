@@ -10,10 +10,10 @@ use std::process::{ChildStdin, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 #[cfg(target_os = "linux")]
-use super::descendants::{parent_of, processes};
+use super::descendants::{group_of, parent_of, processes};
 use super::{StartRole, is_started_by_us, ourselves};
 use crate::exit::Exit;
 use crate::signals::SignalWatch;
@@ -42,17 +42,24 @@ struct WatchedGroup {
 
 impl GroupWatch {
     /// From now on this group ends with us, until what is returned is dropped: before its leader is
-    /// waited for, so that its number stands for nothing else.
-    pub fn watch(&self, group: Pid) -> Box<dyn Any + Send> {
+    /// waited for, so that its number stands for nothing else. `None` comes before the start of its
+    /// leader, so that the process that watches is there when that runs.
+    pub fn watch(&self, group: Option<Pid>) -> Box<dyn Any + Send> {
+        self.prepare();
+        let Some(group) = group else { return Box::new(()) };
         self.tell('+', group);
         Box::new(WatchedGroup { watch: self.clone(), group })
     }
 
-    fn tell(&self, sign: char, group: Pid) {
+    fn prepare(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, WatchState::Before) {
             *state = start().map_or(WatchState::Missing, WatchState::Running);
         }
+    }
+
+    fn tell(&self, sign: char, group: Pid) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let WatchState::Running(pipe) = &mut *state {
             // Where it was killed nobody watches.
             let _ = pipe.write_all(format!("{sign}{}\n", group.as_raw_nonzero()).as_bytes());
@@ -113,15 +120,13 @@ fn kill(groups: &BTreeSet<i32>) {
 #[cfg(target_os = "linux")]
 fn below(groups: &BTreeSet<i32>) -> BTreeSet<i32> {
     let number = |process: u32| i32::try_from(process).ok();
-    let group_of = |process| getpgid(Some(Pid::from_raw(process)?)).ok();
-    let is_in = |process| {
-        group_of(process).is_some_and(|group| groups.contains(&group.as_raw_nonzero().get()))
+    let is_in = |process: &u32| {
+        group_of(*process).and_then(number).is_some_and(|group| groups.contains(&group))
     };
     let family: Vec<(i32, Option<i32>)> = processes()
         .filter_map(|process| Some((number(process)?, parent_of(process).and_then(number))))
         .collect();
-    let members = family.iter().filter(|(process, _)| is_in(*process)).map(|(process, _)| *process);
-    let mut found: BTreeSet<i32> = members.collect();
+    let mut found: BTreeSet<i32> = processes().filter(is_in).filter_map(number).collect();
     loop {
         let is_child = |parent: Option<i32>| parent.is_some_and(|parent| found.contains(&parent));
         let more: Vec<i32> = family

@@ -152,10 +152,11 @@ impl Running {
         {
             process.env_remove(name);
         }
+        drop(self.guard.0(None));
         let child = process.envs(variables.iter().map(|(name, value)| (name, value))).spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
-        state.leaders.push((pid, self.guard.0(pid)));
+        state.leaders.push((pid, self.guard.0(Some(pid))));
         Ok(Some((child, pid)))
     }
 

@@ -192,6 +192,18 @@ fn what_was_published_in_another_part_is_decided_when_all_are_there() {
 }
 
 #[test]
+fn a_part_that_has_ended_early_has_not_lost_what_came_later() {
+    let early = |(file, mut part): (String, StoredRun)| {
+        part.results.ending = LoadEnding::Interrupted(0, Duration::from_secs(1));
+        (file, part)
+    };
+    let parts = vec![split_part(1, "[]"), early(split_part(2, ALL)), split_part(3, ALL)];
+    let whole = merge(parts).unwrap();
+    let why = "part 2/3: it ended early, and what came later counts as lost";
+    assert_eq!(whole.invalid, [why]);
+}
+
+#[test]
 fn what_no_part_has_published_is_refused() {
     let wrong_topic = |(file, mut part): (String, StoredRun)| {
         part.results.verified.split.topic = Some(5);
