@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -78,6 +78,8 @@ pub struct CommandStart {
     parent: u32,
     /// What this one does.
     role: StartRole,
+    /// A file that the supervisor removes when its parent has died.
+    temporary: Option<PathBuf>,
     /// The command and its arguments.
     words: Vec<OsString>,
 }
@@ -88,19 +90,23 @@ impl CommandStart {
         let parent = words.next()?.to_str()?.parse().ok()?;
         let role = words.next()?;
         let role = StartRole::ALL.into_iter().find(|one| role == one.word())?;
+        let temporary = if role == StartRole::Supervisor { Some(words.next()?) } else { None };
+        let temporary = temporary.filter(|path| !path.is_empty()).map(PathBuf::from);
         let words: Vec<OsString> = words.collect();
-        (!words.is_empty()).then_some(Self { parent, role, words })
+        (!words.is_empty()).then_some(Self { parent, role, temporary, words })
     }
 }
 
 /// A command that ends with us, if the system has a way to see to that, and that finds a broker in
 /// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] its stdout is a pipe
-/// where mqttws starts itself.
+/// where mqttws starts itself; otherwise the process between the two removes the `temporary` file
+/// if we die.
 pub fn guarded(
     name: &OsStr,
     arguments: &[OsString],
     output: CommandOutput,
     url: &str,
+    temporary: Option<&Path>,
 ) -> Result<Command> {
     let mut command;
     let is_started_by_us = cfg!(target_os = "linux") && Path::new(OURSELVES).exists();
@@ -111,6 +117,9 @@ pub fn guarded(
             CommandOutput::Stderr => StartRole::Command(output),
         };
         command = ourselves(role);
+        if role == StartRole::Supervisor {
+            command.arg(temporary.map_or(OsStr::new(""), Path::as_os_str));
+        }
         command.arg(name);
     } else {
         command = Command::new(name);
@@ -145,7 +154,9 @@ fn path() -> Result<OsString> {
 pub fn run(start: &CommandStart) -> Result<Exit> {
     let output = match start.role {
         #[cfg(target_os = "linux")]
-        StartRole::Supervisor => return supervisor::run(start.parent, &start.words),
+        StartRole::Supervisor => {
+            return supervisor::run(start.parent, start.temporary.as_deref(), &start.words);
+        }
         #[cfg(not(target_os = "linux"))]
         StartRole::Supervisor => CommandOutput::Stdout,
         StartRole::Command(output) => output,
@@ -240,17 +251,25 @@ mod tests {
     #[test]
     fn a_start_names_its_parent_and_a_command() {
         let words = ["sh", "-c", "true"].map(OsString::from).to_vec();
-        for role in StartRole::ALL {
+        for role in StartRole::ALL.into_iter().skip(1) {
             let words = words.clone();
             assert_eq!(
                 parsed(&["42", role.word(), "sh", "-c", "true"]),
-                Some(CommandStart { parent: 42, role, words })
+                Some(CommandStart { parent: 42, role, temporary: None, words })
+            );
+        }
+        for (file, temporary) in [("", None), ("/tmp/ca.pem", Some("/tmp/ca.pem".into()))] {
+            let (role, words) = (StartRole::Supervisor, words.clone());
+            assert_eq!(
+                parsed(&["42", role.word(), file, "sh", "-c", "true"]),
+                Some(CommandStart { parent: 42, role, temporary, words })
             );
         }
         for wrong in [
             &[][..],
             &["42"],
             &["42", "stdout"],
+            &["42", "supervised", ""],
             &["42", "sh", "true"],
             &["x", "stdout", "sh"],
             &["-1", "stdout", "sh"],
@@ -263,7 +282,7 @@ mod tests {
     fn nothing_is_started_for_a_parent_that_is_not_there() {
         for role in StartRole::ALL.into_iter().skip(1) {
             let words = vec!["/no-such-file".into()];
-            let start = CommandStart { parent: 1 << 30, role, words };
+            let start = CommandStart { parent: 1 << 30, role, temporary: None, words };
             if cfg!(target_os = "linux") {
                 assert_eq!(run(&start).expect("it does not get so far"), Exit::Command(137));
             }

@@ -57,6 +57,14 @@ impl CaFile {
         let (Self::Kept(path) | Self::Ours(path)) = self;
         path
     }
+
+    /// Where it is if it goes with us.
+    pub fn temporary(&self) -> Option<&Path> {
+        match self {
+            Self::Kept(_) => None,
+            Self::Ours(path) => Some(path),
+        }
+    }
 }
 
 impl Drop for CaFile {

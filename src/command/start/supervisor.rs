@@ -1,8 +1,11 @@
 //! The process between `serve` and its command: it passes signals on, hands the exit code up, and
 //! when `serve` has died it kills the command and all that this has started. The kernel makes every
-//! process below it that loses its parent its child, so that none gets away.
+//! process below it that loses its parent its child, so that none gets away. It then removes what
+//! `serve` would have removed.
 
 use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
@@ -21,17 +24,20 @@ struct Supervised {
     command: Pid,
 }
 
-/// Starts the command, and returns its exit code when it has ended.
-pub fn run(parent: u32, words: &[OsString]) -> Result<Exit> {
+/// Starts the command, and returns its exit code when it has ended. A `temporary` file of the parent
+/// is removed when that has died.
+pub fn run(parent: u32, temporary: Option<&Path>, words: &[OsString]) -> Result<Exit> {
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let descendants = Descendants::adopt();
     if !ends_with(parent, DeathSignal::Watched) {
+        remove(temporary);
         return Ok(KILLED);
     }
     let supervised = Supervised { parent, command: start(words)? };
     loop {
         if !is_parent(parent) {
             descendants.kill();
+            remove(temporary);
             return Ok(KILLED);
         }
         if let Some(code) = reap(supervised.command) {
@@ -41,6 +47,13 @@ pub fn run(parent: u32, words: &[OsString]) -> Result<Exit> {
         for signal in signals.wait() {
             supervised.pass(signal);
         }
+    }
+}
+
+fn remove(temporary: Option<&Path>) {
+    if let Some(path) = temporary {
+        // The parent may have removed it before it died.
+        let _ = fs::remove_file(path);
     }
 }
 

@@ -77,7 +77,7 @@ impl Start {
         let started = match command.split_first() {
             None => None,
             Some((name, arguments)) => {
-                let mut command = guarded(name, arguments, CommandOutput::Stderr, url)?;
+                let mut command = guarded(name, arguments, CommandOutput::Stderr, url, None)?;
                 // A process group of its own cannot read from the terminal: it would be stopped.
                 if screen::stdin_is_terminal() {
                     command.stdin(std::process::Stdio::null());

@@ -60,6 +60,30 @@ fn a_command_trusts_it_without_a_flag() {
     assert!(!std::path::Path::new(file).exists(), "it goes with the broker");
 }
 
+/// Whichever of the three is killed.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_file_of_the_authority_does_not_outlive_it() {
+    for (flags, victim, left) in [
+        ("", "$(cut -d' ' -f4 /proc/$PPID/stat)", "gone"),
+        ("", "$PPID", "gone"),
+        ("", "$$", "gone"),
+        ("--ca-out $1/ca.pem", "$(cut -d' ' -f4 /proc/$PPID/stat)", "there"),
+    ] {
+        let folder = Folder::new();
+        let command = format!("echo $MQTTWS_CAFILE; test -s $MQTTWS_CAFILE && kill -9 {victim}; sleep 999");
+        // The last process that has its stdout ends after the file is gone.
+        let text = format!(
+            "\"$0\" serve --tls {flags} -- sh -c \"$2\" | {{ read -r file; cat; \
+             test -e $file && echo there || echo gone; }}"
+        );
+        let folder = folder.path().display().to_string();
+        let words = ["-c", &text, env!("CARGO_BIN_EXE_mqttws"), &folder, &command];
+        let outcome = Program::of("sh", words).run();
+        assert_eq!(outcome.stdout, format!("{left}\n").as_bytes(), "{victim}: {outcome}");
+    }
+}
+
 #[test]
 fn others_get_the_authority_by_a_file() {
     let folder = Folder::new();
