@@ -82,6 +82,8 @@ pub struct ServerConnection {
     faults: Option<Box<FaultyTraffic>>,
     /// What changes what passes, if something does.
     deviant: Option<Box<DeviantTraffic>>,
+    /// When the request or the packet began that is incomplete, if one is.
+    begun_at: Option<Instant>,
     /// Whether the client has ended its side, or the connection is broken.
     has_ended: bool,
 }
@@ -108,6 +110,7 @@ impl ServerConnection {
             },
             faults: None,
             deviant: None,
+            begun_at: None,
             has_ended: false,
         }
     }
@@ -154,9 +157,14 @@ impl ServerConnection {
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }
 
-    /// The memory that is held for a packet that is incomplete, in bytes.
+    /// The memory that is held for a request or a packet that is incomplete, in bytes.
     pub fn incomplete(&self) -> usize {
         self.input.incomplete()
+    }
+
+    /// When that began.
+    pub fn begun_at(&self) -> Option<Instant> {
+        self.begun_at
     }
 
     /// Whether something waits to be written, or the socket is to be closed.
@@ -246,25 +254,33 @@ impl ServerConnection {
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
         let Service { brokers, path, upgrades, log, refusals, .. } = service;
-        let Self { id, address, input, sending, faults, .. } = self;
+        let Self { id, address, input, sending, faults, begun_at, .. } = self;
         let is_open = sending.stage == EndStage::Open;
         let mut faults = faults.as_mut().filter(|_| is_open);
         let begun = input.begun();
-        input.feed(arrived, path, upgrades, &mut |part| match &mut faults {
-            // Faults are those of MQTT: Pings are answered at once.
-            Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
-                let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
-                faults.hold_input(part, now, tell);
-            }
-            _ => {
-                log_input(log, *address, &part);
-                if let Err(refusal) = sending.take_input(part, *id, brokers, now) {
-                    tell_refusal(log, refusals, *address, &refusal, now);
+        input.feed(arrived, path, upgrades, &mut |part| {
+            // What is incomplete afterwards began after it.
+            *begun_at = None;
+            match &mut faults {
+                // Faults are those of MQTT: Pings are answered at once.
+                Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
+                    let tell =
+                        |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
+                    faults.hold_input(part, now, tell);
+                }
+                _ => {
+                    log_input(log, *address, &part);
+                    if let Err(refusal) = sending.take_input(part, *id, brokers, now) {
+                        tell_refusal(log, refusals, *address, &refusal, now);
+                    }
                 }
             }
         });
         if input.begun() > begun {
             brokers.part_arrived(*id, now);
+        }
+        if input.begun() > 0 {
+            begun_at.get_or_insert(now);
         }
         self.take_held_input(service, now);
     }
@@ -396,10 +412,11 @@ impl ServerConnection {
             self.give_up(now);
         }
         self.tell_room(before, taken, &mut service.brokers, now);
+        // First of all: a connection that a deviation resets does not end before that.
+        self.after_deviation(service, now);
         if self.sending.is_written() && !self.is_at_end_of_input() {
             self.end_side(now);
         }
-        self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();
         let weight = self.faults.as_mut().map_or(weight, |faults| faults.written(weight));
         if weight > 0 {

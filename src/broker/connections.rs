@@ -25,6 +25,17 @@ pub struct ConnectionTable {
     pub memory: MemoryLevel,
 }
 
+/// A connection that holds memory for a request or a packet that is incomplete.
+#[derive(Debug)]
+pub struct PartHolder {
+    /// Which.
+    pub id: ConnectionId,
+    /// When the packet began.
+    pub since: Option<Instant>,
+    /// How much, in bytes.
+    pub bytes: usize,
+}
+
 #[derive(Debug)]
 struct Entry {
     connection: ServerConnection,
@@ -208,10 +219,14 @@ impl ConnectionTable {
         self.set_alarm(publisher, Some(now + REVIEW));
     }
 
-    /// The connections that hold so many bytes of an incomplete packet.
-    pub fn with_incomplete(&self, bytes: usize) -> Vec<ConnectionId> {
-        let holds = |entry: &Entry| entry.connection.incomplete() >= bytes;
-        self.entries.iter().filter(|(_, entry)| holds(entry)).map(|(id, _)| *id).collect()
+    /// The connections that hold so many bytes of an incomplete request or packet.
+    pub fn with_incomplete(&self, bytes: usize) -> Vec<PartHolder> {
+        let holder = |(id, entry): (&ConnectionId, &Entry)| {
+            let connection = &entry.connection;
+            let (id, since) = (*id, connection.begun_at());
+            PartHolder { id, since, bytes: connection.incomplete() }
+        };
+        self.entries.iter().map(holder).filter(|holder| holder.bytes >= bytes).collect()
     }
 
     /// Whether publishers wait for this subscriber.

@@ -3,6 +3,7 @@
 mod accept;
 mod faults;
 mod lines;
+mod relief;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use super::alarms::Alarms;
 use super::connection::Service;
 use super::connections::ConnectionTable;
 use super::handshake;
-use super::limits::{LINGER, Limit, Limits, PATIENCE};
+use super::limits::{LINGER, Limit, Limits};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
 use crate::mqtt::packet::Publish;
+use relief::INCOMPLETE_BYTES;
 
 /// The token of [`LoopControl`].
 const CONTROL: Token = Token(0);
@@ -30,12 +32,6 @@ const FIRST: ConnectionId = 8;
 
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
-
-/// How often connections are looked for that hold memory, while there is little.
-const RELIEF: Duration = Duration::from_secs(1);
-
-/// Bytes of an incomplete packet that are worth the look.
-const INCOMPLETE_BYTES: usize = 4096;
 
 /// What another thread asks the loop for.
 #[derive(Debug, Clone)]
@@ -287,19 +283,6 @@ impl EventLoop {
         self.connections.memory = level;
         self.service.brokers.set_memory(level);
         level
-    }
-
-    /// While there is little memory, ends the connections that hold some for a packet and have
-    /// stopped sending it.
-    fn relieve(&mut self, now: Instant) {
-        if self.measure_memory() < MemoryLevel::Low {
-            self.relief_at = None;
-        } else if self.relief_at.is_none_or(|at| at <= now) {
-            self.relief_at = Some(now + RELIEF);
-            for id in self.connections.with_incomplete(INCOMPLETE_BYTES) {
-                self.service.brokers.end_if_silent(id, PATIENCE, now);
-            }
-        }
     }
 
     /// Hands the packets and ends that the brokers have to the connections.

@@ -25,6 +25,11 @@ impl MemoryLevel {
         Self::of(allocated(), limit)
     }
 
+    /// How much more is in use than leaves enough for clients, in bytes.
+    pub fn excess(limit: usize) -> usize {
+        allocated().saturating_sub(limit / 4 * 3)
+    }
+
     fn of(used: usize, limit: usize) -> Self {
         if used >= limit {
             Self::Out

@@ -103,7 +103,8 @@ fn it_does_not_inherit_what_is_not_for_it() {
 #[test]
 fn a_proxy_of_the_environment_is_not_asked() {
     for flags in [&[][..], &["--tls"]] {
-        let text = "mqttws pub -t t -r -q 1 -m x && mqttws sub -t t -C 1 && echo $no_proxy $NO_PROXY";
+        let text =
+            "mqttws pub -t t -r -q 1 -m x && mqttws sub -t t -C 1 && echo $no_proxy $NO_PROXY";
         let mut program = Program::new([&["serve"], flags, &["--", "sh", "-c", text]].concat());
         for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
             program = program.env(name, "http://127.0.0.1:1");

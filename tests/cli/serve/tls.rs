@@ -71,7 +71,8 @@ fn the_file_of_the_authority_does_not_outlive_it() {
         ("--ca-out $1/ca.pem", "$(cut -d' ' -f4 /proc/$PPID/stat)", "there"),
     ] {
         let folder = Folder::new();
-        let command = format!("echo $MQTTWS_CAFILE; test -s $MQTTWS_CAFILE && kill -9 {victim}; sleep 999");
+        let command =
+            format!("echo $MQTTWS_CAFILE; test -s $MQTTWS_CAFILE && kill -9 {victim}; sleep 999");
         // The last process that has its stdout ends after the file is gone.
         let text = format!(
             "\"$0\" serve --tls {flags} -- sh -c \"$2\" | {{ read -r file; cat; \
