@@ -21,7 +21,7 @@ use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, MOST_ANSWERS};
+use super::limits::CONTROL_BYTES;
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::Refusals;
@@ -152,7 +152,7 @@ impl ServerConnection {
         let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
         let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
             && self.sending.queue.control_len() <= most_control
-            && self.sending.queue.answers() <= MOST_ANSWERS
+            && self.sending.queue.answers() <= memory.answers()
             && self.faults.as_ref().is_none_or(|faults| faults.takes_input());
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }
@@ -225,7 +225,8 @@ impl ServerConnection {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
-        let room = room(self.faults.as_deref(), PacketDirection::In, buffer.len());
+        let most = service.brokers.memory().read_bytes(self.sending.queue.answers());
+        let room = room(self.faults.as_deref(), PacketDirection::In, most.min(buffer.len()));
         match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.

@@ -33,6 +33,10 @@ const FIRST: ConnectionId = 8;
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
 
+/// No connection is read from after so long, before what came is handed over: packets of a few
+/// bytes take a hundred times as long as the same bytes in large ones.
+const LONGEST_BURST: Duration = Duration::from_millis(10);
+
 /// What another thread asks the loop for.
 #[derive(Debug, Clone)]
 pub struct LoopControl {
@@ -185,11 +189,7 @@ impl EventLoop {
             self.note(event, now);
         }
         self.accept(now);
-        for _ in 0..self.connections.line().min(BURST) {
-            if let Some(id) = self.connections.next_to_read() {
-                self.read(id, now);
-            }
-        }
+        self.read_burst(now);
         while let Some(id) = self.arrivals.due(now) {
             self.release(id, now);
         }
@@ -222,7 +222,7 @@ impl EventLoop {
         let has_end = event.is_read_closed() || event.is_error();
         if event.is_readable() || has_end {
             connection.set_readable(has_end);
-            self.connections.queue_read(id);
+            self.connections.queue_first_read(id);
         }
         if is_writable {
             self.connections.queue_write(id);
@@ -260,6 +260,17 @@ impl EventLoop {
         self.service.brokers.stop(now);
         for id in self.connections.before_upgrade() {
             self.close(id, now);
+        }
+    }
+
+    /// Reads once from each of the next connections, but not for long: others come meanwhile.
+    fn read_burst(&mut self, now: Instant) {
+        for _ in 0..self.connections.line().min(BURST) {
+            let Some(id) = self.connections.next_to_read() else { return };
+            self.read(id, now);
+            if now.elapsed() > LONGEST_BURST {
+                return;
+            }
         }
     }
 

@@ -86,10 +86,10 @@ impl RawPacket {
         let mut bytes: Vec<u8> = self.bytes.first().copied().into_iter().collect();
         let mut length = body.len();
         while length >= 0x80 {
-            bytes.push((length % 0x80) as u8 | 0x80);
+            bytes.push(length.to_le_bytes()[0] | 0x80);
             length /= 0x80;
         }
-        bytes.push(length as u8);
+        bytes.push(length.to_le_bytes()[0]);
         bytes.extend(body);
         vec![RewriteStep::Onward(bytes)]
     }

@@ -1,4 +1,5 @@
-//! The variables by which a command reaches the broker directly where the environment names a proxy.
+//! The variables by which a command reaches the broker directly where the environment names a
+//! proxy.
 
 use std::ffi::OsString;
 

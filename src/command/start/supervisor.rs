@@ -24,8 +24,8 @@ struct Supervised {
     command: Pid,
 }
 
-/// Starts the command, and returns its exit code when it has ended. A `temporary` file of the parent
-/// is removed when that has died.
+/// Starts the command, and returns its exit code when it has ended. When the parent has died, a
+/// `temporary` file of it is removed.
 pub fn run(parent: u32, temporary: Option<&Path>, words: &[OsString]) -> Result<Exit> {
     let mut signals = SignalWatch::begin().context("watching for signals")?;
     let descendants = Descendants::adopt();

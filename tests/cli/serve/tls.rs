@@ -60,6 +60,20 @@ fn a_command_trusts_it_without_a_flag() {
     assert!(!std::path::Path::new(file).exists(), "it goes with the broker");
 }
 
+#[test]
+fn a_folder_for_temporary_files_may_be_relative_or_missing() {
+    let folder = Folder::new();
+    let text = "TMPDIR=. exec \"$0\" serve --tls -- sh -c 'cd / && mqttws pub -t t -m x'";
+    let words = ["-c", text, env!("CARGO_BIN_EXE_mqttws")];
+    let folder = folder.path().display().to_string();
+    let words = [&["-C", &folder, "sh"][..], &words].concat();
+    Program::of("env", words).run().expect(0, "", "");
+    let line = "mqttws: writing /no/such/mqttws-serve-*.pem: No such file or directory: $TMPDIR \
+                or --ca-out can name another place";
+    let program = Program::new(["serve", "--tls", "--", "true"]).env("TMPDIR", "/no/such");
+    fails(&program.run(), 1, line);
+}
+
 /// Whichever of the three is killed.
 #[test]
 #[cfg(target_os = "linux")]
