@@ -141,9 +141,11 @@ impl ServerConnection {
         self
     }
 
-    /// The system has reported that there is something to read, perhaps the end.
-    pub fn set_readable(&mut self, has_end: bool) {
-        self.readiness = if has_end { Readiness::ToTheEnd } else { Readiness::Some };
+    /// The system has reported that there is something to read, perhaps the end; returns whether
+    /// all that had come before was read.
+    pub fn set_readable(&mut self, has_end: bool) -> bool {
+        let readiness = if has_end { Readiness::ToTheEnd } else { Readiness::Some };
+        std::mem::replace(&mut self.readiness, readiness) == Readiness::Empty
     }
 
     /// Whether something should be read now. A client that does not read what it is sent is not

@@ -221,8 +221,11 @@ impl EventLoop {
         let is_writable = event.is_writable() && connection.is_blocked();
         let has_end = event.is_read_closed() || event.is_error();
         if event.is_readable() || has_end {
-            connection.set_readable(has_end);
-            self.connections.queue_first_read(id);
+            if connection.set_readable(has_end) {
+                self.connections.queue_first_read(id);
+            } else {
+                self.connections.queue_read(id);
+            }
         }
         if is_writable {
             self.connections.queue_write(id);
