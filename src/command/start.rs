@@ -1,10 +1,12 @@
 //! The start of a command that `serve` or `sub` runs. On Linux mqttws starts itself once more, and
 //! that process asks the kernel to be killed when its parent dies before it becomes the command.
-//! Between `serve` and its command stands one more process, which kills all that the command has
-//! started when `serve` is killed by SIGKILL.
+//! Between `serve` or `sub` and the command stands one more process, which kills all that the
+//! command has started when they are killed by SIGKILL.
 
 #[cfg(target_os = "linux")]
 mod descendants;
+mod line;
+mod single;
 #[cfg(target_os = "linux")]
 mod supervisor;
 
@@ -15,7 +17,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command};
 
 use anyhow::{Context, Result};
 
@@ -24,6 +26,8 @@ use crate::exit::{CommandNotStarted, Exit};
 
 #[cfg(target_os = "linux")]
 pub use descendants::Descendants;
+pub use line::SingleEnd;
+pub use single::SingleCommand;
 
 /// The first word of the command line with which mqttws starts itself, in the place of a verb.
 pub const START_WORD: &str = "start-command";
@@ -40,8 +44,8 @@ const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 pub enum CommandOutput {
     /// To our stdout.
     Stdout,
-    /// To our stderr. What takes the place of stdout until the command runs is a pipe to the
-    /// parent, which says why the command could not be run.
+    /// To our stderr. What takes the place of stdout until the command runs is the line to `sub`,
+    /// which is told why the command could not be run.
     Stderr,
 }
 
@@ -49,14 +53,15 @@ pub enum CommandOutput {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StartRole {
     /// It starts another one, and stays.
-    Supervisor,
+    Supervisor(CommandOutput),
     /// It becomes the command.
     Command(CommandOutput),
 }
 
 impl StartRole {
-    const ALL: [Self; 3] = [
-        Self::Supervisor,
+    const ALL: [Self; 4] = [
+        Self::Supervisor(CommandOutput::Stdout),
+        Self::Supervisor(CommandOutput::Stderr),
         Self::Command(CommandOutput::Stdout),
         Self::Command(CommandOutput::Stderr),
     ];
@@ -64,7 +69,8 @@ impl StartRole {
     /// The word for it between mqttws and itself.
     fn word(self) -> &'static str {
         match self {
-            Self::Supervisor => "supervised",
+            Self::Supervisor(CommandOutput::Stdout) => "supervised-stdout",
+            Self::Supervisor(CommandOutput::Stderr) => "supervised-stderr",
             Self::Command(CommandOutput::Stdout) => "stdout",
             Self::Command(CommandOutput::Stderr) => "stderr",
         }
@@ -78,7 +84,7 @@ pub struct CommandStart {
     parent: u32,
     /// What this one does.
     role: StartRole,
-    /// A file that the supervisor removes when its parent has died.
+    /// A file that a supervisor removes when its parent has died.
     temporary: Option<PathBuf>,
     /// The command and its arguments.
     words: Vec<OsString>,
@@ -90,17 +96,22 @@ impl CommandStart {
         let parent = words.next()?.to_str()?.parse().ok()?;
         let role = words.next()?;
         let role = StartRole::ALL.into_iter().find(|one| role == one.word())?;
-        let temporary = if role == StartRole::Supervisor { Some(words.next()?) } else { None };
+        let is_supervisor = matches!(role, StartRole::Supervisor(_));
+        let temporary = if is_supervisor { Some(words.next()?) } else { None };
         let temporary = temporary.filter(|path| !path.is_empty()).map(PathBuf::from);
         let words: Vec<OsString> = words.collect();
         (!words.is_empty()).then_some(Self { parent, role, temporary, words })
     }
 }
 
+/// Whether mqttws can start itself for a command.
+fn is_started_by_us() -> bool {
+    cfg!(target_os = "linux") && Path::new(OURSELVES).exists()
+}
+
 /// A command that ends with us, if the system has a way to see to that, and that finds a broker in
-/// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] its stdout is a pipe
-/// where mqttws starts itself; otherwise the process between the two removes the `temporary` file
-/// if we die.
+/// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] the caller says what its
+/// stdout is. If we die, a `temporary` file is removed, too.
 pub fn guarded(
     name: &OsStr,
     arguments: &[OsString],
@@ -109,23 +120,11 @@ pub fn guarded(
     temporary: Option<&Path>,
 ) -> Result<Command> {
     let mut command;
-    let is_started_by_us = cfg!(target_os = "linux") && Path::new(OURSELVES).exists();
-    if is_started_by_us {
-        // A command of `sub` has a process group of its own, by which `sub` ends all of it.
-        let role = match output {
-            CommandOutput::Stdout => StartRole::Supervisor,
-            CommandOutput::Stderr => StartRole::Command(output),
-        };
-        command = ourselves(role);
-        if role == StartRole::Supervisor {
-            command.arg(temporary.map_or(OsStr::new(""), Path::as_os_str));
-        }
-        command.arg(name);
+    if is_started_by_us() {
+        command = ourselves(StartRole::Supervisor(output));
+        command.arg(temporary.map_or(OsStr::new(""), Path::as_os_str)).arg(name);
     } else {
         command = Command::new(name);
-    }
-    if output == CommandOutput::Stderr {
-        command.stdout(if is_started_by_us { Stdio::piped() } else { io::stderr().into() });
     }
     command.args(arguments).env("PATH", path()?).env("MQTTWS_URL", url);
     command.env_remove(ready::SOCKET);
@@ -154,11 +153,16 @@ fn path() -> Result<OsString> {
 pub fn run(start: &CommandStart) -> Result<Exit> {
     let output = match start.role {
         #[cfg(target_os = "linux")]
-        StartRole::Supervisor => {
-            return supervisor::run(start.parent, start.temporary.as_deref(), &start.words);
+        StartRole::Supervisor(output) => {
+            let exit = supervisor::run(start.parent, output, &start.words)?;
+            if let (KILLED, Some(path)) = (exit, &start.temporary) {
+                // The parent may have removed it before it died.
+                let _ = std::fs::remove_file(path);
+            }
+            return Ok(exit);
         }
         #[cfg(not(target_os = "linux"))]
-        StartRole::Supervisor => CommandOutput::Stdout,
+        StartRole::Supervisor(output) => output,
         StartRole::Command(output) => output,
     };
     if !ends_with(start.parent, DeathSignal::Kill) {
@@ -182,9 +186,9 @@ fn become_command(words: &[OsString], output: CommandOutput) -> Result<Exit> {
         }
         CommandOutput::Stderr => {
             // It is closed when the command runs.
-            let pipe = io::stdout().as_fd().try_clone_to_owned().context("duplicating stdout")?;
+            let line = io::stdout().as_fd().try_clone_to_owned().context("duplicating stdout")?;
             let error = command.stdout(io::stderr()).exec();
-            write!(File::from(pipe), "{}", explained(error, name)).context("telling mqttws")?;
+            write!(File::from(line), "{}", explained(error, name)).context("telling mqttws")?;
             Ok(Exit::Local)
         }
     }
@@ -251,25 +255,27 @@ mod tests {
     #[test]
     fn a_start_names_its_parent_and_a_command() {
         let words = ["sh", "-c", "true"].map(OsString::from).to_vec();
-        for role in StartRole::ALL.into_iter().skip(1) {
+        for role in StartRole::ALL.into_iter().skip(2) {
             let words = words.clone();
             assert_eq!(
                 parsed(&["42", role.word(), "sh", "-c", "true"]),
                 Some(CommandStart { parent: 42, role, temporary: None, words })
             );
         }
-        for (file, temporary) in [("", None), ("/tmp/ca.pem", Some("/tmp/ca.pem".into()))] {
-            let (role, words) = (StartRole::Supervisor, words.clone());
-            assert_eq!(
-                parsed(&["42", role.word(), file, "sh", "-c", "true"]),
-                Some(CommandStart { parent: 42, role, temporary, words })
-            );
+        for role in StartRole::ALL.into_iter().take(2) {
+            for (file, temporary) in [("", None), ("/tmp/ca.pem", Some("/tmp/ca.pem".into()))] {
+                let words = words.clone();
+                assert_eq!(
+                    parsed(&["42", role.word(), file, "sh", "-c", "true"]),
+                    Some(CommandStart { parent: 42, role, temporary, words })
+                );
+            }
         }
         for wrong in [
             &[][..],
             &["42"],
             &["42", "stdout"],
-            &["42", "supervised", ""],
+            &["42", "supervised-stdout", ""],
             &["42", "sh", "true"],
             &["x", "stdout", "sh"],
             &["-1", "stdout", "sh"],
@@ -280,7 +286,7 @@ mod tests {
 
     #[test]
     fn nothing_is_started_for_a_parent_that_is_not_there() {
-        for role in StartRole::ALL.into_iter().skip(1) {
+        for role in StartRole::ALL.into_iter().skip(2) {
             let words = vec!["/no-such-file".into()];
             let start = CommandStart { parent: 1 << 30, role, temporary: None, words };
             if cfg!(target_os = "linux") {
