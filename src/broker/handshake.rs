@@ -113,7 +113,7 @@ pub fn busy() -> Refusal {
 /// The answer to a request that is incomplete while others need the memory.
 pub fn no_memory() -> Refusal {
     let sentence = "mqttws serve has no memory left for requests that come slowly".to_owned();
-    Refusal { status: "503 Service Unavailable", sentence }
+    Refusal::new("503 Service Unavailable", sentence)
 }
 
 /// The answer to a connection that `--fault refuse` concerns.

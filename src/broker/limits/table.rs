@@ -115,12 +115,12 @@ rows! {
         "messages of QoS 1 and 2 that wait for one client. One more is not queued: stderr is told, \
          and in MQTT 5 its publisher (0x97).";
     QueueBytes "queue-bytes" "256MiB", Bytes KIB..=64 * GIB,
-        "the bytes of these messages.";
+        "the bytes of these messages: payload, topic, properties, and 128 more for each.";
     RetainedMessages "retained-messages" "100000", Count 0..=10_000_000,
         "retained messages. One more is refused (0x97), or, at QoS 0 and before MQTT 5, \
          delivered but not retained, and stderr is told. The one that it should replace stays.";
     RetainedBytes "retained-bytes" "256MiB", Bytes 0..=64 * GIB,
-        "the bytes of these messages.";
+        "the bytes of these messages: payload, topic, properties, and 128 more for each.";
     Packet "packet" "16MiB", Bytes 32..=MAXIMUM_REMAINING_LENGTH + 5,
         "a packet of a client. A larger one ends its connection (0x95). Before CONNECT is \
          accepted it is at most 100,000 bytes.";

@@ -107,7 +107,7 @@ fn a_wrong_record_is_named_before_the_broker_listens() {
 fn more_than_the_limits_allow_is_not_loaded() {
     let folder = Folder::new();
     let record = |topic| format!("{{\"topic\":\"{topic}\",\"payload\":\"{}\"}}\n", "x".repeat(300));
-    let file = folder.write("three", &["a", "b", "c"].map(record).concat());
+    let file = folder.write("three", ["a", "b", "c"].map(record).concat());
     let line = format!(
         "mqttws: loading {file}: there is room for the first 2 of its messages; --limit \
          retained-messages and retained-bytes make more"
