@@ -264,7 +264,8 @@ mod tests {
     #[test]
     fn a_start_names_its_parent_and_a_command() {
         let words = ["sh", "-c", "true"].map(OsString::from).to_vec();
-        for role in StartRole::ALL.into_iter().filter(|role| matches!(role, StartRole::Command(_))) {
+        for role in StartRole::ALL.into_iter().filter(|role| matches!(role, StartRole::Command(_)))
+        {
             let words = words.clone();
             assert_eq!(
                 parsed(&["42", role.word(), "sh", "-c", "true"]),
