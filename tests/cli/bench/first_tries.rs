@@ -23,7 +23,9 @@ fn what_cannot_be_meant_is_refused_in_a_line_that_helps() {
         ),
         (
             "--arrival poisson",
-            &format!("--rate <RATE>, --ramp <FROM:TO:STEP> or --find-max is required{see}"),
+            &format!(
+                "--rate <RATE>, --ramp <[connect=]FROM:TO:STEP> or --find-max is required{see}"
+            ),
         ),
         ("--find-max -C 5", &format!("--find-max cannot be used with --count <N>{see}")),
         (
