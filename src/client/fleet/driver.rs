@@ -94,6 +94,9 @@ pub trait Driver {
     /// When [`Driver::act`] has something to do, if nothing happens before.
     fn next_due(&self) -> Option<Instant>;
 
+    /// All that was due was sent, and all that had come was read: does what can wait until then.
+    fn rest(&mut self, now: Instant);
+
     /// Whether nothing is left to do.
     fn is_over(&self) -> bool;
 

@@ -169,6 +169,7 @@ impl Fleet {
             }
             self.read(driver);
             self.write();
+            driver.rest(Instant::now());
             if let Some(signals) = &self.signals {
                 signals.note_turn();
             }

@@ -98,6 +98,15 @@ impl LatencyTimes {
         histogram.saturating_record_n(time, count);
     }
 
+    /// Adds other times that nobody needs any more.
+    pub fn take_in(&mut self, other: Self) {
+        if self.count() + self.never == 0 {
+            *self = other;
+        } else {
+            self.merge(&other);
+        }
+    }
+
     /// Adds other times.
     pub fn merge(&mut self, other: &Self) {
         self.never += other.never;
@@ -162,17 +171,13 @@ impl LatencyTimes {
     }
 
     /// The time at this place, from 1, of those that came.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 messages take longer than any run")]
     fn at_place(&self, rank: u64) -> Option<u64> {
         let histogram = self.histogram.as_ref()?;
-        let mut counted = 0;
-        for bucket in histogram.iter_recorded() {
-            counted += bucket.count_since_last_iteration();
-            if counted >= rank {
-                let end = histogram.highest_equivalent(bucket.value_iterated_to());
-                return Some(end.clamp(self.shortest, self.longest));
-            }
-        }
-        Some(self.longest)
+        // Rounded up, this share of all is the place again.
+        let share = (rank as f64 - 0.5) / histogram.len() as f64;
+        let end = histogram.value_at_quantile(share);
+        Some(end.clamp(self.shortest, self.longest))
     }
 
     /// The longest, if all came.

@@ -62,27 +62,38 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
         if self.seconds.is_over(at) && at <= self.context.window.end {
             self.end_slice(at, now);
-            self.look_at_seconds(now);
         }
+    }
+
+    /// Tells of the slices that are over, which takes longer than to end them.
+    pub(super) fn tell_slices(&mut self, now: Instant) {
+        let ended = std::mem::take(&mut self.seconds.ended);
+        if ended.is_empty() {
+            return;
+        }
+        for (number, slice) in ended {
+            self.context.member.add_slice(number, slice);
+        }
+        self.look_at_seconds(now);
     }
 
     /// Ends the current slice of this loop, and those that passed unseen.
     pub(super) fn end_slice(&mut self, at: u64, now: Instant) {
         let first = self.seconds.over();
         let (second, unseen) = self.seconds.end(self.connecting.online(), at, now);
-        let times = [&self.seconds.times_before, &self.seconds.lateness_before].map(Clone::clone);
+        let times = self.seconds.take_times();
         let blank = Second { online: second.online, ..Second::default() };
-        self.tell_slice(first, second, times);
+        self.note_slice(first, second, times);
         for number in first + 1..=first + unseen {
-            self.tell_slice(number, blank, Default::default());
+            self.note_slice(number, blank, Default::default());
         }
     }
 
-    fn tell_slice(&self, number: u64, second: Second, times: [LatencyTimes; 2]) {
+    fn note_slice(&mut self, number: u64, second: Second, times: [LatencyTimes; 2]) {
         let has_results = self.context.member.detail() == SecondDetail::Results;
         let is_asked = has_results && self.seconds.ends_second(number);
         let results = is_asked.then(|| self.results.clone());
-        self.context.member.add_slice(number, GatheredSecond::of(second, times, results));
+        self.seconds.ended.push((number, GatheredSecond::of(second, times, results)));
     }
 
     /// The first loop looks at the slices that all have ended.
@@ -174,6 +185,7 @@ impl<D: RunDisplay> Load<D> {
         if self.seconds.is_over(at) {
             self.end_slice(at, now);
         }
+        self.tell_slices(now);
         self.note_cpu(now);
         let own = self.context.member.share;
         let publishers = 0..self.context.load.plan.own_publishers();

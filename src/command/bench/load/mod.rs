@@ -390,6 +390,10 @@ impl<D: RunDisplay> Driver for Load<D> {
         [phase, disturbance, self.connecting.next(), self.next_show()].into_iter().flatten().min()
     }
 
+    fn rest(&mut self, now: Instant) {
+        self.tell_slices(now);
+    }
+
     fn is_over(&self) -> bool {
         self.phase == LoadPhase::Over
     }

@@ -10,22 +10,25 @@ use crate::command::bench::results::{GeneratorResults, Second};
 /// A second, in nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
 
+/// Of so many times the memory is kept: those of one slice.
+const SPARE: usize = 2;
+
 /// The current slice of the window, and the seconds before it. A slice is a second, or a part of
 /// one where lines are wanted at fractions of a second (`--report`).
 #[derive(Debug)]
 pub struct Seconds {
     /// What came: its times.
     pub times: LatencyTimes,
-    /// The times of the slice before.
-    pub times_before: LatencyTimes,
     /// How late messages were.
     pub lateness: LatencyTimes,
     /// How many messages left.
     pub sent: u64,
     /// How many copies came.
     pub received: u64,
-    /// How late messages of the slice before were.
-    pub lateness_before: LatencyTimes,
+    /// Empty ones for the next slice, which have their memory.
+    spare: Vec<LatencyTimes>,
+    /// The slices of this loop that were not told of, with their numbers.
+    pub ended: Vec<(u64, GatheredSecond)>,
     /// How long a slice is, in nanoseconds.
     slice: u64,
     /// How many slices of this loop are over.
@@ -75,9 +78,9 @@ impl Seconds {
         };
         Self {
             times: LatencyTimes::default(),
-            times_before: LatencyTimes::default(),
             lateness: LatencyTimes::default(),
-            lateness_before: LatencyTimes::default(),
+            spare: Vec::new(),
+            ended: Vec::new(),
             sent: 0,
             received: 0,
             slice,
@@ -164,12 +167,24 @@ impl Seconds {
         let unseen = at.saturating_sub(self.next() - self.slice) / self.slice;
         self.over += unseen;
         self.cpu.at_slice = (cpu, Some(now));
-        std::mem::swap(&mut self.times, &mut self.times_before);
-        std::mem::swap(&mut self.lateness, &mut self.lateness_before);
-        self.times.clear();
-        self.lateness.clear();
         (self.sent, self.received) = (0, 0);
         (second, unseen)
+    }
+
+    /// The times of what came since the last call, and of how late messages were.
+    pub fn take_times(&mut self) -> [LatencyTimes; 2] {
+        let mut empty = || self.spare.pop().unwrap_or_default();
+        let (times, lateness) = (empty(), empty());
+        let times = std::mem::replace(&mut self.times, times);
+        [times, std::mem::replace(&mut self.lateness, lateness)]
+    }
+
+    /// Keeps the memory of times that nobody needs any more.
+    fn recycle(&mut self, mut times: LatencyTimes) {
+        if self.spare.len() < SPARE {
+            times.clear();
+            self.spare.push(times);
+        }
     }
 
     /// Adds a slice of all loops to the current second; whether that is over by it.
@@ -178,8 +193,11 @@ impl Seconds {
         if self.current.slices() * self.slice < SECOND {
             return false;
         }
-        let second = std::mem::take(&mut self.current).finish();
-        self.of_all.push(second.second);
+        let GatheredSecond { second, times, lateness, .. } =
+            std::mem::take(&mut self.current).finish();
+        self.of_all.push(second);
+        self.recycle(times);
+        self.recycle(lateness);
         true
     }
 

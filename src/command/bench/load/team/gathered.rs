@@ -46,8 +46,8 @@ impl GatheredSecond {
 
     fn add(&mut self, other: Self) {
         self.second.add(&other.second);
-        self.times.merge(&other.times);
-        self.lateness.merge(&other.lateness);
+        self.times.take_in(other.times);
+        self.lateness.take_in(other.lateness);
         match (&mut self.results, other.results) {
             (Some(all), Some(more)) => all.add(&more, Joined::SideBySide),
             (all, more) => *all = all.take().or(more),

@@ -222,6 +222,7 @@ fn drive(load: &mut impl Driver, server: &mut Server, mut signals: VecDeque<Inst
             return;
         }
         server.pass_on(load);
+        load.rest(now());
         load.note_turn(now() - began + late);
         let times = [load.next_due(), server.next(), signals.front().copied()];
         let next = times.into_iter().flatten().fold(now() + HEARTBEAT, Instant::min).max(now());
