@@ -169,7 +169,10 @@ fn clients_may_have_to_show_a_certificate() {
     let foreign = Authority::new().certify(&["client"], FAR_AWAY);
     let foreign_certificate = folder.write("foreign.pem", foreign.certificate.pem());
     let foreign_key = folder.write("foreign.key", foreign.key.serialize_pem());
-    Program::of("chmod", ["600", &foreign_key]).run().expect(0, "", "");
+    let expired = authority.certify(&["client"], 2020);
+    let expired_certificate = folder.write("expired.pem", expired.certificate.pem());
+    let expired_key = folder.write("expired.key", expired.key.serialize_pem());
+    Program::of("chmod", ["600", &foreign_key, &expired_key]).run().expect(0, "", "");
     let clients = folder.write("clients.pem", authority.pem());
     let ca = folder.path().join("ca.pem").display().to_string();
     let (broker, url) = secure(&["--ca-out", &ca, "--client-ca", &clients]);
@@ -178,13 +181,16 @@ fn clients_may_have_to_show_a_certificate() {
     assert_eq!(publish(&url, &["--cafile", &ca]).code(), Some(4));
     let shown = ["--cafile", &ca, "--cert", &foreign_certificate, "--key", &foreign_key];
     assert_eq!(publish(&url, &shown).code(), Some(4));
+    let shown = ["--cafile", &ca, "--cert", &expired_certificate, "--key", &expired_key];
+    assert_eq!(publish(&url, &shown).code(), Some(4));
     ends_with(
         broker,
         &[
             "mqttws: warning: no TLS with 127.0.0.1:*: it sent no certificate, which --client-ca \
              demands",
             "mqttws: warning: no TLS with 127.0.0.1:*: its certificate is not by an authority of \
-             --client-ca: *",
+             --client-ca",
+            "mqttws: warning: no TLS with 127.0.0.1:*: its certificate has expired, * days ago",
         ],
     );
 }
