@@ -108,9 +108,11 @@ fn refusal(problem: &CertificateError) -> String {
         Problem::InvalidPurpose | Problem::InvalidPurposeContext { .. } => {
             "was not made for clients (extended key usage)".to_owned()
         }
-        Problem::BadSignature => "is not signed by the authority of --client-ca that it names, but \
+        Problem::BadSignature => {
+            "is not signed by the authority of --client-ca that it names, but \
                                   perhaps by another of the same name"
-            .to_owned(),
+                .to_owned()
+        }
         problem => format!("is not accepted: {problem}"),
     }
 }
