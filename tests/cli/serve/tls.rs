@@ -11,9 +11,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::serve_with;
+use crate::disk::can_mount;
 use crate::support::certificates::{Authority, FAR_AWAY};
 use crate::support::folder::Folder;
-use crate::support::lines::{fails, is_like};
+use crate::support::lines::{fails, fails_after, is_like};
 use crate::support::program::{Outcome, Program, Running};
 
 /// A broker with these flags, and its URL.
@@ -156,6 +157,24 @@ fn certificates_of_others() {
     wrong(&["--client-ca", &key], 1, "mqttws: no certificate in CA file *");
     wrong(&["--key", &key], 2, "mqttws: *--cert*");
     wrong(&["--cert", &certificate, "--ca-out", "x"], 2, "mqttws: *--ca-out*");
+}
+
+#[test]
+fn nothing_is_left_of_a_temporary_file_that_does_not_fit() {
+    let folder = Folder::new();
+    let path = folder.path().display().to_string();
+    if !can_mount(&path) {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_mqttws");
+    let text = format!(
+        "mount -t tmpfs -o size=4k none '{path}' && head -c 4096 /dev/zero >'{path}/full' && \
+         TMPDIR='{path}' '{program}' serve --tls -- true; code=$?; ls -A '{path}'; exit $code"
+    );
+    let outcome = Program::of("unshare", ["-m", "sh", "-c", &text]).run();
+    let line = "mqttws: writing */mqttws-serve-*.pem: No space left on device: $TMPDIR or --ca-out \
+                can name another place";
+    fails_after(&outcome, b"full\n", 1, line);
 }
 
 #[test]
