@@ -57,8 +57,7 @@ pub fn finish(
         let Surroundings { part, server, machine, .. } = surroundings;
         let (version, part, course) = (env!("CARGO_PKG_VERSION"), *part, load.times.course);
         let course = (course.word(), course.stepped().map(SteppedRate::word));
-        let here =
-            ComparedSide { version, part, course, load, server, machine, results, runs };
+        let here = ComparedSide { version, part, course, load, server, machine, results, runs };
         compare(here, then)
     });
     let report = BenchReport {

@@ -41,7 +41,9 @@ fn how_the_earlier_run_was_made_is_told() {
         let (place, value) = change;
         let text = beside(&url, |report| *report.pointer_mut(place).unwrap() = value);
         let is_told = text.lines().any(|it| match line.split_once('*') {
-            Some((start, end)) => it.starts_with(start) && it.ends_with(end.trim_start_matches('0')),
+            Some((start, end)) => {
+                it.starts_with(start) && it.ends_with(end.trim_start_matches('0'))
+            }
             None => it == line,
         });
         assert!(is_told, "{line}: {text}");

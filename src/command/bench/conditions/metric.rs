@@ -106,11 +106,9 @@ impl Count {
             | Self::Failed
             | Self::Disconnected => true,
             // What is lost, missed, unsent or unacknowledged is decided at the end.
-            Self::Lost
-            | Self::Missed
-            | Self::Unsent
-            | Self::Unacknowledged
-            | Self::Connected => false,
+            Self::Lost | Self::Missed | Self::Unsent | Self::Unacknowledged | Self::Connected => {
+                false
+            }
         }
     }
 }

@@ -39,7 +39,9 @@ fn counted(count: Count, results: &Results) -> Option<u64> {
             let is_decided = !is_open || !matches!(count, Count::Lost | Count::Missed);
             some && is_decided && verified.extent == Verification::Full
         }
-        Count::Unsent | Count::Refused | Count::Unacknowledged => messages.sent + messages.unsent + messages.refusals() > 0,
+        Count::Unsent | Count::Refused | Count::Unacknowledged => {
+            messages.sent + messages.unsent + messages.refusals() > 0
+        }
         Count::Failed | Count::Disconnected | Count::Connected => connections.wanted > 0,
     };
     has_data.then(|| number(count, results))

@@ -14,6 +14,7 @@ use crate::command::bench::disturbances::{CrowdKind, CrowdPart, CrowdShare, CutK
 use crate::command::bench::plan::Plan;
 use crate::command::bench::results::Verified;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
 
 /// The copies that a reader gets of the one stream: by their times in milliseconds.
 type Arrivals = BTreeMap<(u64, usize), (u64, Change)>;
@@ -102,10 +103,9 @@ fn what_was_not_acknowledged_is_not_lost_however_long_ago_it_was() {
 #[test]
 fn each_message_of_the_window_is_acknowledged_refused_or_neither() {
     let treat = |number: u64| match number % 10 {
-        3 => Treatment {
-            answer: Some((millis(1), ReasonCode::QUOTA_EXCEEDED)),
-            ..Treatment::lost()
-        },
+        3 => {
+            Treatment { answer: Some((millis(1), ReasonCode::QUOTA_EXCEEDED)), ..Treatment::lost() }
+        }
         7 => Treatment { answer: None, ..Treatment::after(millis(1)) },
         _ => Treatment::after(millis(1)),
     };

@@ -1,5 +1,7 @@
 //! What several runs, or an earlier one, say beside each other.
 
+use std::cmp::Ordering;
+
 use super::TextLines;
 use crate::command::bench::comparison::{Comparison, FigureComparison, FigureVerdict};
 use crate::command::bench::conditions::{self, Measured};
@@ -40,8 +42,11 @@ fn line(figure: &FigureComparison) -> String {
     let (value, was) = (shown(figure.value), shown(figure.was));
     let change = match figure.change() {
         Some(change) => format!("{:+.0} %", change * 100.0),
-        None if figure.value == figure.was => "as before".to_owned(),
-        None => if figure.value > figure.was { "more" } else { "less" }.to_owned(),
+        None => match figure.value.total_cmp(&figure.was) {
+            Ordering::Equal => "as before".to_owned(),
+            Ordering::Greater => "more".to_owned(),
+            Ordering::Less => "less".to_owned(),
+        },
     };
     let ranges = || {
         let (range, then) =
