@@ -208,7 +208,8 @@ fn an_empty_retained_message_loses_its_flag_at_each_qos() {
 
 #[test]
 fn an_identifier_that_is_another_stays_one_of_its_version() {
-    let connect = |head: &[u8], id: &[u8]| [head, &[0, id.len() as u8], id].concat();
+    let connect =
+        |head: &[u8], id: &[u8]| [head, &[0, u8::try_from(id.len()).unwrap()], id].concat();
     let id = b"mqttws-check-0123456789";
     let (old, new) = (b"\x10\x25\0\x06MQIsdp\x03\x02\0\0", b"\x10\x23\0\x04MQTT\x04\x02\0\0");
     let passed = |packet: &[u8]| {

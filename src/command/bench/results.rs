@@ -96,9 +96,9 @@ pub struct MessageResults {
     pub sent: u64,
     /// Acknowledged with success.
     pub acknowledged: u64,
-    /// Refused, by code; of the warm-up, too.
+    /// Refused, by code.
     pub refused: BTreeMap<ReasonCode, u64>,
-    /// Neither, at the end; of the warm-up, too.
+    /// Neither, at the end.
     pub unacknowledged: u64,
     /// Due and never sent.
     pub unsent: u64,
