@@ -510,7 +510,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
         'mqttws;bench' {
             [CompletionResult]::new('--pub', '--pub', [CompletionResultType]::ParameterName, 'Connections that publish')
             [CompletionResult]::new('--sub', '--sub', [CompletionResultType]::ParameterName, 'Connections that subscribe')
-            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'Connections that only stand')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'Connections that are held open, and carry no messages')
             [CompletionResult]::new('--topics', '--topics', [CompletionResultType]::ParameterName, 'Topics')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign')
             [CompletionResult]::new('--topic', '--topic', [CompletionResultType]::ParameterName, 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign')

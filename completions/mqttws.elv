@@ -502,7 +502,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
         &'mqttws;bench'= {
             cand --pub 'Connections that publish'
             cand --sub 'Connections that subscribe'
-            cand --connect 'Connections that only stand'
+            cand --connect 'Connections that are held open, and carry no messages'
             cand --topics 'Topics'
             cand -t 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign'
             cand --topic 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign'

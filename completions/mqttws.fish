@@ -442,7 +442,7 @@ complete -c mqttws -n '__mqttws_verb check' -l help -d 'Print help'
 # bench
 complete -c mqttws -n '__mqttws_verb bench' -l pub -x -d 'Connections that publish'
 complete -c mqttws -n '__mqttws_verb bench' -l sub -x -d 'Connections that subscribe'
-complete -c mqttws -n '__mqttws_verb bench' -l connect -x -d 'Connections that only stand'
+complete -c mqttws -n '__mqttws_verb bench' -l connect -x -d 'Connections that are held open, and carry no messages'
 complete -c mqttws -n '__mqttws_verb bench' -l topics -x -d 'Topics'
 complete -c mqttws -n '__mqttws_verb bench' -s t -l topic -x -d 'Topic names: `%i` is the number of the topic, `%c` that of its first publisher, `%r` the run, `%%` a percent sign'
 complete -c mqttws -n '__mqttws_verb bench' -l filter -x -d 'What subscribers subscribe to in place of their topics, wildcards allowed: `%i` is the number of a topic, `%c` that of the subscriber, `%r` the run'

@@ -49,7 +49,7 @@ pub struct DisturbanceFlags {
     #[arg(short = 'c', long, action = ArgAction::Count)]
     disable_clean_session: u8,
 
-    /// How long the broker keeps a session without its connection; `never` has no end (MQTT 5)
+    /// How long the broker keeps a session without its connection; `never`: without end (MQTT 5)
     /// [default: with -c never]
     #[arg(short = 'x', long, value_name = "SECS", value_parser = value::expiry,
           allow_hyphen_values = true)]

@@ -111,7 +111,7 @@ pub struct Persistence {
     #[arg(short = 'c', long)]
     disable_clean_session: bool,
 
-    /// How long the broker keeps the session after we disconnect; `never` (needs -i) has no end
+    /// How long the broker keeps the session after we disconnect; `never` (needs -i): without end
     /// (MQTT 5) [default: with -c never]
     #[arg(short = 'x', long, value_name = "SECS", value_parser = value::expiry,
           allow_hyphen_values = true)]

@@ -21,7 +21,7 @@ const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
 #[command(next_help_heading = "Where to connect")]
 pub struct UpgradeFlags {
     /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then
-    /// mqttv3.1]
+    /// mqttv3.1; with -V 31 in the other order]
     #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
     subprotocol: Option<String>,
 

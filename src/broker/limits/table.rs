@@ -102,12 +102,12 @@ macro_rules! rows {
 
 rows! {
     Connections "connections" "20000", Count 1..=1_000_000,
-        "open connections. To one more the oldest makes room that has not sent its CONNECT; if \
-         all have, it is answered 503.";
+        "open connections. For one more the oldest that has not sent its CONNECT is ended; if all \
+         have sent it, the new one is answered 503.";
     Sessions "sessions" "100000", Count 1..=10_000_000,
-        "sessions, of connected and of absent clients. To one more that of the client makes room \
-         that has been absent longest, of those without queued messages first. If all are \
-         connected, the client is refused (0x89; before MQTT 5: 3).";
+        "sessions, of connected and of absent clients. For one more the session of the client that \
+         has been absent longest is removed, those without queued messages first. If all clients \
+         are connected, the new one is refused (0x89; before MQTT 5: 3).";
     Subscriptions "subscriptions" "10000", Count 0..=1_000_000,
         "subscriptions of one session. One more is refused (0x97; in MQTT 3.1.1: 0x80; MQTT 3.1 \
          has no code for it, and its client is not told).";
@@ -126,12 +126,13 @@ rows! {
          accepted it is at most 100,000 bytes.";
     Memory "memory" "1GiB", Bytes 16 * MIB..=1024 * GIB,
         "what the process has in use: incomplete packets, what is not yet sent, queues, retained \
-         messages, subscriptions. When only an eighth is left, incomplete packets make room, the \
-         oldest first, if together they have an eighth (0x97), or if nothing of them has come for \
-         10 s; messages and subscriptions are refused (0x97); messages of QoS 0, and before MQTT \
-         5, are read slowly. When nothing is left, they are lost at QoS 0, connections of the \
-         others end without an acknowledgement, so do those with incomplete packets, and clients \
-         with a will, or an identifier of more than 256 bytes, are refused (0x89). stderr is told.";
+         messages, subscriptions. When only an eighth is left, MQTT 5 messages of QoS 1 and 2 and \
+         subscriptions are refused (0x97), and all other messages are read slowly; connections \
+         with incomplete packets are ended, the oldest first, if these packets together take an \
+         eighth (0x97), or if nothing has come for 10 s. When nothing is left, messages of QoS 0 \
+         are lost; connections with other messages, which get no acknowledgement, and with \
+         incomplete packets are ended; clients with a will, or with an identifier of more than 256 \
+         bytes, are refused (0x89). stderr is told.";
     ReceiveMaximum "receive-maximum" "1024", Count 1..=65_535,
         "messages of QoS 2 that a client may send without PUBREL. One more ends its connection \
          (0x93); before MQTT 5 there is no limit.";
@@ -139,22 +140,22 @@ rows! {
         "topic aliases that a client may set. A higher one ends its connection (0x94).";
     KeepAlive "keep-alive" "0", Seconds 0..=65_535,
         "the longest keep alive: a client of MQTT 5 that asks for a longer one, or for none, \
-         gets this one. 0 leaves it to the client; before MQTT 5 it always is.";
+         gets this one. 0 leaves it to the client, and so it is before MQTT 5 in any case.";
     MaxQos "max-qos" "2", Count 0..=2,
         "the highest QoS. A message above it ends the connection (0x9B), a will above it is \
          refused, a subscription is granted this QoS.";
     Retain "retain" "yes", YesNo 0..=1,
-        "whether messages can be retained. If not, one with the retain flag ends the connection \
-         (0x9A), and a will with it is refused.";
+        "whether messages can be retained. If not, a message with the retain flag ends the \
+         connection (0x9A), and a will with that flag is refused.";
     Wildcards "wildcards" "yes", YesNo 0..=1,
-        "whether topic filters can have wildcards. If not, one that has ends the connection \
-         (0xA2); in MQTT 3.1.1 it is refused (0x80).";
+        "whether topic filters can have wildcards. If not, a filter that has one ends the \
+         connection (0xA2); in MQTT 3.1.1 it is refused (0x80).";
     SubscriptionIdentifiers "subscription-identifiers" "yes", YesNo 0..=1,
-        "whether subscriptions can have identifiers. If not, one that has ends the connection \
-         (0xA1).";
+        "whether subscriptions can have identifiers. If not, a SUBSCRIBE with one ends the \
+         connection (0xA1).";
     Shared "shared" "yes", YesNo 0..=1,
-        "whether subscriptions can be shared. If not, one that is ends the connection (0x9E); \
-         in MQTT 3.1.1 it is refused (0x80).";
+        "whether subscriptions can be shared. If not, a shared one ends the connection (0x9E); in \
+         MQTT 3.1.1 it is refused (0x80).";
 }
 
 /// The values of all limits.

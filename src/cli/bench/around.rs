@@ -23,7 +23,7 @@ pub struct StepFlags {
     /// A step takes --for, after 1 s of warm-up; the same connections serve all. It holds when no
     /// condition is true. That a step does not hold fails the run only if it is the first. With
     /// connect= it is the rate at which connections are made: each step begins with none, and when
-    /// as many stand as --connect says the oldest are ended for new ones.
+    /// as many are open as --connect says, the oldest are ended for new ones.
     #[arg(long, value_name = "[connect=]FROM:TO:STEP", value_parser = ramp, group = "open",
           conflicts_with_all = ["rate", "find_max", "count", "warmup", "cuts", "stalls", "retained",
                                 "will"],

@@ -20,7 +20,7 @@ pub struct CrowdFlags {
     #[arg(long = "sub", value_name = "N", value_parser = connections, allow_hyphen_values = true)]
     subscribers: Option<usize>,
 
-    /// Connections that only stand
+    /// Connections that are held open, and carry no messages
     #[arg(long = "connect", value_name = "N", value_parser = connections,
           allow_hyphen_values = true)]
     idle: Option<usize>,
