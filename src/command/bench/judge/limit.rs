@@ -80,6 +80,16 @@ impl LoadLimit {
     }
 }
 
+/// What a generator did that sets the limit of a valid run, by the share of a core that its busiest
+/// loop took.
+pub fn of_generator(cpu: f64) -> &'static str {
+    if cpu >= RATHER_BUSY {
+        "its loop was busy"
+    } else {
+        "it stood still: stopped, or without a core"
+    }
+}
+
 /// What set it, of a run that is invalid for these reasons, if it is.
 pub fn limit(
     results: &Results,

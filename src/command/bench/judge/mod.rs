@@ -10,7 +10,7 @@ use super::course::SteppedRate;
 use super::measure::{LatencyTimes, Quantile};
 use super::results::Results;
 use super::words;
-pub use limit::LoadLimit;
+pub use limit::{LoadLimit, of_generator};
 pub use overload::Overload;
 
 /// Whether the latency at the end of the window was that of its beginning.
@@ -356,6 +356,8 @@ mod tests {
         let closed = about(LoadPace::Closed(Some(1000)));
         let judgement = judge(&results, &closed);
         assert_eq!((judgement.limit, judgement.is_valid()), (LoadLimit::Generator, true));
+        assert!(of_generator(results.generator.cpu).starts_with("it stood still"));
+        assert_eq!(of_generator(0.92), "its loop was busy");
         let max_lateness = MaxLateness::Time(Duration::from_secs(1));
         assert!(judge(&results, &Circumstances { max_lateness, ..about(OPEN) }).is_valid());
     }

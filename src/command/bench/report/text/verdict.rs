@@ -3,7 +3,7 @@
 use super::TextLines;
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace};
-use crate::command::bench::judge::LoadLimit;
+use crate::command::bench::judge::{LoadLimit, of_generator};
 use crate::command::bench::measure::{Quantile, precise};
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::words;
@@ -97,7 +97,8 @@ pub fn limit(report: &BenchReport<'_>) -> String {
         }
         LoadLimit::Generator => {
             let rate = words::rate(handled(report).round());
-            format!("generator: its loop was busy. The server does at least {rate}")
+            let what = of_generator(results.generator.cpu);
+            format!("generator: {what}. The server does at least {rate}")
         }
         LoadLimit::Machine => {
             let busy = words::percent(results.generator.machine_busy.unwrap_or(1.0) * 100.0);
