@@ -86,4 +86,9 @@ mod tests {
             assert!(!is_local(host), "{host}");
         }
     }
+    #[test]
+    fn a_sentence_about_a_host_has_no_hole() {
+        assert!(refusal("").contains("clients that call it \"\", which is"), "{}", refusal(""));
+        assert!(refusal("evil.example").contains("call it evil.example, which"));
+    }
 }
