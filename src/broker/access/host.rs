@@ -32,10 +32,10 @@ fn is_port(text: &str) -> bool {
 
 /// Why such a Host is refused.
 pub fn refusal(host: &str) -> String {
+    let host = if host.is_empty() { "\"\"".to_owned() } else { quoted(host) };
     format!(
-        "start mqttws serve with --allow-remote to let in clients that call it {}, which is \
-         neither an address nor localhost (DNS rebinding)",
-        quoted(host)
+        "start mqttws serve with --allow-remote to let in clients that call it {host}, which is \
+         neither an address nor localhost (DNS rebinding)"
     )
 }
 

@@ -76,12 +76,11 @@ fn values<'a>(request: &'a Request, name: &'a str) -> impl Iterator<Item = &'a s
     headers.map(|(_, value)| value.as_str())
 }
 
-/// A text of a client in a sentence: not all of a long one, and something for none.
+/// A text of a client in a sentence: not all of a long one.
 fn quoted(text: &str) -> String {
     const MOST: usize = 100;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}...", &text[..end]),
-        None if text.is_empty() => "\"\"".to_owned(),
         None => text.to_owned(),
     }
 }
