@@ -3,8 +3,25 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
+use mio::net::TcpListener;
+
 /// How many free ports are tried until one is free at both addresses.
 const TRIES: usize = 64;
+
+/// So many connections wait to be accepted, if the system allows that: of one more the client does
+/// not hear for a second, when its system tries again. The libraries ask for 128.
+const BACKLOG: i32 = 4096;
+
+/// A listener at an address, and where that is if its port was 0.
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn open(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
 
 /// Listens at an address and, if the machine has that one, at `also` and the same port. `listen`
 /// opens a listener, and returns it with its address.
@@ -39,7 +56,9 @@ pub fn bind<L>(
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::fs;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+    use std::time::Duration;
 
     use super::*;
 
@@ -65,6 +84,16 @@ mod tests {
         };
         let result = bind(SocketAddr::new(V4, port), Some(V6), listen);
         result.map(|(listeners, _)| listeners).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn many_can_wait_to_be_accepted() {
+        let (_listener, address) = open(SocketAddr::new(V4, 0)).unwrap();
+        let most = fs::read_to_string("/proc/sys/net/core/somaxconn");
+        let most = most.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(128);
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(10)).unwrap();
+        let waiting: Vec<_> = (0..500.min(most)).map(connect).collect();
+        assert!(waiting.iter().all(|client| client.peer_addr().is_ok()));
     }
 
     #[test]

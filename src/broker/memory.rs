@@ -1,6 +1,6 @@
 //! How much memory the process has in use, and how much of the limit `memory` is left.
 
-use super::limits::{DEAF_BYTES, MOST_ANSWERS, READ_BYTES, UNSENT_BYTES};
+use super::limits::{DEAF_BYTES, Limit, Limits, MOST_ANSWERS, READ_BYTES, UNSENT_BYTES};
 use crate::allocator::allocated;
 
 const MIB: usize = 1024 * 1024;
@@ -75,6 +75,13 @@ impl MemoryLevel {
             Self::Scarce | Self::Low => 2 * MIB,
             Self::Out => 4096,
         }
+    }
+}
+
+impl Limits {
+    /// Whether more can be kept.
+    pub fn leave_memory(&self) -> bool {
+        MemoryLevel::now(self.get(Limit::Memory)) < MemoryLevel::Low
     }
 }
 

@@ -30,8 +30,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use mio::net::TcpListener;
-
 use access::Access;
 use brokers::Brokers;
 use connection::Service;
@@ -149,11 +147,7 @@ impl Broker {
     pub fn start(options: BrokerOptions) -> Result<Self, StartError> {
         let BrokerOptions { address, also, path, limits, access, .. } = options;
         let BrokerOptions { retained, deviations, faults, tls, log, .. } = options;
-        let (listeners, address) = listeners::bind(address, also, |address| {
-            let listener = TcpListener::bind(address)?;
-            let address = listener.local_addr()?;
-            Ok((listener, address))
-        })?;
+        let (listeners, address) = listeners::bind(address, also, listeners::open)?;
         let tls = tls.map(|tls| tls.with_alpn(deviation::alpn(&deviations).names()));
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut brokers = Brokers::new(limits.clone(), access.users, access.acl);

@@ -32,10 +32,10 @@ fn is_port(text: &str) -> bool {
 
 /// Why such a Host is refused.
 pub fn refusal(host: &str) -> String {
+    let host = if host.is_empty() { "\"\"".to_owned() } else { quoted(host) };
     format!(
-        "start mqttws serve with --allow-remote to let in clients that call it {}, which is \
-         neither an address nor localhost (DNS rebinding)",
-        quoted(host)
+        "start mqttws serve with --allow-remote to let in clients that call it {host}, which is \
+         neither an address nor localhost (DNS rebinding)"
     )
 }
 
@@ -85,5 +85,10 @@ mod tests {
         ] {
             assert!(!is_local(host), "{host}");
         }
+    }
+    #[test]
+    fn a_sentence_about_a_host_has_no_hole() {
+        assert!(refusal("").contains("clients that call it \"\", which is"), "{}", refusal(""));
+        assert!(refusal("evil.example").contains("call it evil.example, which"));
     }
 }

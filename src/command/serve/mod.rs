@@ -107,14 +107,14 @@ pub struct ServeFiles {
 
 impl ServeFiles {
     /// The messages that are retained from the beginning.
-    fn loaded(&self) -> Result<Vec<Publish>> {
+    fn loaded(&self, limits: &Limits) -> Result<Vec<Publish>> {
         if let Some(path) = &self.save {
             retained::check_save(path)?;
         }
         let Some(path) = &self.load else { return Ok(Vec::new()) };
         let will_be_saved = self.save.as_ref() == Some(path);
         let missing = if will_be_saved { MissingFile::Empty } else { MissingFile::Wrong };
-        retained::load(path, missing)
+        retained::load(path, missing, limits)
     }
 
     /// The error when so many of the loaded messages, and not all, can be retained.
@@ -148,7 +148,7 @@ pub fn run(config: &Config) -> Result<Exit> {
     let ready_file = config.announcement.ready_fd.map(ReadyFile::take).transpose()?;
     let mut manager = ServiceManager::from_environment();
     let mut signals = SignalWatch::begin().context("watching for signals")?;
-    let retained = config.files.loaded()?;
+    let retained = config.files.loaded(&config.limits)?;
     let mut watchers = Watchers::start(config)?;
     let tls =
         config.tls.as_ref().map(|tls| tls::prepare(tls, config.listen.address.ip())).transpose()?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, ensure};
 use bytes::{BufMut, BytesMut};
 
+use crate::broker::limits::Limits;
 use crate::format::json::Style;
 use crate::format::record::{Record, RecordWriter};
 use crate::mqtt::packet::Publish;
@@ -30,11 +31,12 @@ pub enum MissingFile {
 /// Reads the messages of a file.
 ///
 /// # Errors
-/// When it cannot be read, or a line of it is no record of a retained message.
-pub fn load(path: &Path, missing: MissingFile) -> Result<Vec<Publish>> {
+/// When it cannot be read, a line of it is no record of a retained message, or these limits leave
+/// too little memory for it.
+pub fn load(path: &Path, missing: MissingFile, limits: &Limits) -> Result<Vec<Publish>> {
     let reading = || format!("reading {}", path.display());
     match File::open(path) {
-        Ok(file) => read(BufReader::new(file)).with_context(reading),
+        Ok(file) => read(BufReader::new(file), || limits.leave_memory()).with_context(reading),
         Err(error) if error.kind() == ErrorKind::NotFound && missing == MissingFile::Empty => {
             Ok(Vec::new())
         }
@@ -42,7 +44,8 @@ pub fn load(path: &Path, missing: MissingFile) -> Result<Vec<Publish>> {
     }
 }
 
-fn read(mut file: impl BufRead) -> Result<Vec<Publish>> {
+/// Reads the messages as long as there is memory.
+fn read(mut file: impl BufRead, is_memory_left: impl Fn() -> bool) -> Result<Vec<Publish>> {
     let (mut messages, mut line) = (Vec::new(), Vec::new());
     for number in 1_u64.. {
         line.clear();
@@ -51,6 +54,11 @@ fn read(mut file: impl BufRead) -> Result<Vec<Publish>> {
         }
         let in_line = |wrong| anyhow!("line {number}: {wrong}");
         ensure!(line.len() <= LONGEST_LINE, in_line("it is too long for a message".to_owned()));
+        let count = messages.len();
+        ensure!(
+            is_memory_left(),
+            "there is memory for the first {count} of its messages; --limit memory makes more"
+        );
         if !Record::is_blank(&line) {
             messages.push(message(&line).map_err(in_line)?);
         }
@@ -106,7 +114,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        format!("{:#}", read(text.as_bytes()).expect_err("a wrong line"))
+        format!("{:#}", read(text.as_bytes(), || true).expect_err("a wrong line"))
     }
 
     #[test]
@@ -132,13 +140,25 @@ mod tests {
 
     #[test]
     fn topics_that_only_look_like_the_brokers_own() {
-        let messages = read(&br#"{"topic":"$SYSTEM/x","payload":"1"}"#[..]).expect("a record");
+        let messages =
+            read(&br#"{"topic":"$SYSTEM/x","payload":"1"}"#[..], || true).expect("a record");
         assert_eq!(messages[0].topic_or_empty(), "$SYSTEM/x");
     }
 
     #[test]
+    fn reading_ends_with_the_memory() {
+        let text = "{\"topic\":\"a\",\"payload\":\"x\"}\n".repeat(5);
+        let lines = std::cell::Cell::new(0);
+        let is_memory_left = || lines.replace(lines.get() + 1) < 2;
+        let error = read(text.as_bytes(), is_memory_left).expect_err("no memory");
+        let words = "there is memory for the first 2 of its messages; --limit memory makes more";
+        assert_eq!((error.to_string().as_str(), lines.get()), (words, 3));
+    }
+
+    #[test]
     fn the_last_line_needs_no_end() {
-        let messages = read(&b"\xef\xbb\xbf\n{\"topic\":\"a\",\"payload\":\"x\",\"qos\":2}"[..]);
+        let text = b"\xef\xbb\xbf\n{\"topic\":\"a\",\"payload\":\"x\",\"qos\":2}";
+        let messages = read(&text[..], || true);
         let messages = messages.expect("a record");
         assert_eq!((messages[0].qos as u8, messages[0].retain), (2, true));
     }

@@ -112,6 +112,14 @@ fn more_than_the_limits_allow_is_not_loaded() {
         "mqttws: loading {file}: there is room for the first 2 of its messages; --limit \
          retained-messages and retained-bytes make more"
     );
+    let mebibyte = format!("{{\"topic\":\"d\",\"payload\":\"{}\"}}\n", "x".repeat(1 << 20));
+    let large = folder.write("large", mebibyte.repeat(80));
+    let flags = ["--load", &large, "--limit", "memory=64MiB"];
+    let no_memory = format!(
+        "mqttws: reading {large}: there is memory for the first * of its messages; --limit memory \
+         makes more"
+    );
+    fails(&served(&flags, "echo started"), 1, &no_memory);
     for limit in ["retained-messages=2", "retained-bytes=1000"] {
         let flags = ["--load", &file, "--limit", limit];
         fails(&served(&flags, "echo started"), 1, &line);
