@@ -46,7 +46,7 @@ impl Size for Publish {
 impl Size for RelayFate {
     fn size(&self) -> usize {
         match self {
-            Self::Passed(message) => message.size(),
+            Self::Passed(message) => message.publish.size(),
             Self::Skipped(..) => OVERHEAD,
         }
     }

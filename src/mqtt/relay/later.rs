@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::RelayMark;
 use super::bound::Size;
+use super::{HeldMessage, RelayMark};
 use crate::mqtt::id_map::IdMap;
-use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::packet::PacketId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 
@@ -13,7 +13,7 @@ use crate::mqtt::reason::ReasonCode;
 #[derive(Debug)]
 pub enum RelayFate {
     /// It goes to the target.
-    Passed(Publish),
+    Passed(HeldMessage),
     /// It is only answered, at its QoS.
     Skipped(QoS, ReasonCode),
 }
