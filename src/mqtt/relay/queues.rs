@@ -370,8 +370,12 @@ mod tests {
         let mut source = SourceSide::default();
         source.connected(Version::V5, Some(2));
         let ids: Vec<PacketId> = (1..=30).filter_map(PacketId::new).collect();
-        ids.iter().for_each(|id| source.arrived(*id));
-        ids[2..].iter().for_each(|id| source.complete(*id));
+        for id in &ids {
+            source.arrived(*id);
+        }
+        for id in &ids[2..] {
+            source.complete(*id);
+        }
         let answered = std::iter::from_fn(|| source.next_answer(2, 1)).count();
         assert_eq!(answered, 8, "no more than are held back anyway");
         let rest = std::iter::from_fn(|| source.next_answer(0, 1)).count();
