@@ -1,6 +1,7 @@
 //! A message that is on its way.
 
-use super::{HeldMessage, RelayMark};
+use super::RelayMark;
+use super::expiry::HeldMessage;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::bound::Size;
-use super::{HeldMessage, RelayMark};
+use super::RelayMark;
+use super::expiry::HeldMessage;
+use super::size::{OVERHEAD, message_size};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::PacketId;
 use crate::mqtt::qos::QoS;
@@ -16,6 +17,16 @@ pub enum RelayFate {
     Passed(HeldMessage),
     /// It is only answered, at its QoS.
     Skipped(QoS, ReasonCode),
+}
+
+impl RelayFate {
+    /// How much memory it takes, about, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Passed(message) => message_size(&message.publish),
+            Self::Skipped(..) => OVERHEAD,
+        }
+    }
 }
 
 /// A new message.

@@ -21,6 +21,7 @@ mod entry;
 mod expiry;
 mod later;
 mod queues;
+mod size;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -35,12 +36,13 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Continuity;
 use crate::mqtt::version::Version;
-use bound::{HELD, Size};
+use bound::HELD;
 pub use expiry::HeldMessage;
 
 use entry::{Owner, RelayAnswer, RelayAsked, RelayEntry, RelaySending, RelayStage};
 use later::{Later, NewMessage, RelayFate};
 use queues::{SourceSide, TargetSide};
+use size::message_size;
 
 /// A packet for the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,7 +247,7 @@ impl Relay {
         }
         match new.fate {
             RelayFate::Passed(message) => {
-                self.held += message.publish.size();
+                self.held += message_size(&message.publish);
                 let qos = message.publish.qos;
                 let stage = self.first_stage(packet_id, &message.publish);
                 self.target.publishes.push_back(packet_id);

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::bound::Size;
 use super::entry::{Owner, RelayAsked, RelaySending, RelayStage};
-use super::{HeldMessage, Relay, RelayOutcome, TargetPacket};
+use super::expiry::HeldMessage;
+use super::size::message_size;
+use super::{Relay, RelayOutcome, TargetPacket};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -123,7 +124,7 @@ impl Relay {
     fn report(&mut self, packet_id: PacketId, code: ReasonCode) {
         let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
         if let Some(HeldMessage { publish: message, .. }) = message {
-            self.held -= message.size();
+            self.held -= message_size(&message);
             self.outcomes.push(RelayOutcome { message, code });
         }
     }
@@ -177,7 +178,7 @@ impl Relay {
     fn expire(&mut self, packet_id: PacketId) {
         self.target.publishes.pop_front();
         let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
-        self.held -= message.map_or(0, |message| message.publish.size());
+        self.held -= message.map_or(0, |message| message_size(&message.publish));
         self.finish(packet_id, ReasonCode::SUCCESS);
     }
 
