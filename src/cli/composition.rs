@@ -1,6 +1,7 @@
 //! The flags of `pub` for messages that are made of parts: several topics, fields that each message
 //! fills in, and encoded payloads.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use clap::Args;
 use super::choice::{Choice, Chosen, Flag};
 use super::value;
 use crate::command::publish::config::{Composition, TopicText, prefixed};
-use crate::exit::Usage;
+use crate::exit::{Exit, Usage};
 use crate::format::decoder::TextDecoder;
 use crate::format::encoding::Encoding;
 use crate::format::text_template::{TemplateSource, TextTemplate};
@@ -111,9 +112,16 @@ fn payload(message: &OsStr) -> Result<TextTemplate> {
 }
 
 fn template(flag: &'static str, text: &str, longest: usize) -> Result<TextTemplate> {
-    let read = |path: &str| file::read(Path::new(path)).map_err(|error| error.to_string());
+    let exit = Cell::new(Exit::Usage);
+    let read = |path: &str| {
+        let content = file::read(Path::new(path)).map_err(|error| error.to_string());
+        if content.as_ref().map_or(true, Vec::is_empty) {
+            exit.set(Exit::Local);
+        }
+        content
+    };
     TextTemplate::parse(text, &TemplateSource { longest, read: &read }).map_err(|fault| {
         let (sentence, value) = (fault.sentence, text.to_owned());
-        CaretError { flag, sentence, value, at: fault.at }.into()
+        CaretError { flag, sentence, value, at: fault.at, exit: exit.get() }.into()
     })
 }

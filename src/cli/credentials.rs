@@ -1,8 +1,8 @@
 //! The flags for user name, password and enhanced authentication.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use bytestring::ByteString;
 use clap::Args;
@@ -84,6 +84,17 @@ pub struct CredentialFlags {
     pub credentials_command: Option<String>,
 }
 
+/// Refuses what is longer than a field of CONNECT: in a file it is no wrong usage.
+fn check_length(what: &str, length: usize, file: Option<&Path>) -> Result<()> {
+    if length <= LONGEST_FIELD {
+        return Ok(());
+    }
+    match file {
+        Some(file) => bail!("{what} in {} has more than 65535 bytes", file.display()),
+        None => bail!(Usage::new(format!("{what} has more than 65535 bytes"))),
+    }
+}
+
 impl CredentialFlags {
     /// User name and password from the flags, the URL or the environment.
     pub fn resolve(
@@ -100,7 +111,7 @@ impl CredentialFlags {
         };
         let username = username.map(ByteString::from);
         let length = password.as_ref().map_or(0, Bytes::len);
-        ensure!(length <= LONGEST_FIELD, Usage::new("the password has more than 65535 bytes"));
+        check_length("the password", length, self.password_file.as_deref())?;
         check_text("-u", username.as_deref())?;
         Ok(packet::Credentials { username, password })
     }
@@ -149,8 +160,8 @@ impl CredentialFlags {
             Some(path) => Some(secrets.read(path)?),
             None => self.auth_data.clone().map(String::into_bytes),
         };
-        let fits = data.as_ref().is_none_or(|data| data.len() <= LONGEST_FIELD);
-        ensure!(fits, Usage::new("the authentication data has more than 65535 bytes"));
+        let length = data.as_ref().map_or(0, Vec::len);
+        check_length("the authentication data", length, self.auth_data_file.as_deref())?;
         Ok(data.map(Bytes::from))
     }
 

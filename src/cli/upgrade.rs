@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 
 use super::secret::SecretReader;
@@ -166,7 +166,7 @@ impl UpgradeFlags {
         let Some(given) = &self.basic_auth else { return Ok(None) };
         let credentials = from_file(given, secrets)?;
         ensure!(credentials.contains(':'), expected("--basic-auth", given, "USER:PASSWORD"));
-        check_value("--basic-auth", &credentials)?;
+        check_given("--basic-auth", given, &credentials)?;
         Ok(Some(basic(&credentials)))
     }
 
@@ -187,9 +187,9 @@ fn parse_header(text: &str, secrets: &mut SecretReader) -> Result<(String, Strin
         Usage::new("-H: expected 'Name: value', with a name of letters, digits and -")
     })?;
     check_name(name)?;
-    let value = from_file(value, secrets)?.trim().to_owned();
-    check_value(&format!("-H: {name}"), &value)?;
-    Ok((name.to_owned(), value))
+    let sent = from_file(value, secrets)?.trim().to_owned();
+    check_given(&format!("-H: {name}"), value, &sent)?;
+    Ok((name.to_owned(), sent))
 }
 
 /// Adds a header that no flag gives.
@@ -218,11 +218,11 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// What is wrong with the value of a flag, or with the content of the file that it names.
-fn expected(flag: &str, given: &str, what: &str) -> Usage {
-    Usage::new(match given.strip_prefix('@') {
-        Some(path) => format!("{flag}: expected {what} in {path}"),
-        None => format!("{flag}: expected {what}, or @FILE"),
-    })
+fn expected(flag: &str, given: &str, what: &str) -> anyhow::Error {
+    match given.strip_prefix('@') {
+        Some(path) => anyhow!("{flag}: expected {what} in {path}"),
+        None => Usage::new(format!("{flag}: expected {what}, or @FILE")).into(),
+    }
 }
 
 /// A value as it is typed, or `@FILE`: the content of the file, without a line end after it.
@@ -232,12 +232,19 @@ fn from_file(value: &str, secrets: &mut SecretReader) -> Result<String> {
     text.map_err(|_| anyhow!("it is not UTF-8")).with_context(|| format!("reading {path}"))
 }
 
-/// Nothing in a value may end the header (RFC 9110 §5.5).
+/// Checks a value that was typed.
 fn check_value(place: &str, value: &str) -> Result<()> {
-    let is_sendable = !value.chars().any(|c| c.is_control() && c != '\t');
-    ensure!(
-        is_sendable,
-        Usage::new(format!("{place}: the value holds a line break or a control character"))
-    );
-    Ok(())
+    check_given(place, "", value)
+}
+
+/// Nothing in a value may end the header (RFC 9110 §5.5). It was `given` so, or as `@FILE`.
+fn check_given(place: &str, given: &str, value: &str) -> Result<()> {
+    const WRONG: &str = "holds a line break or a control character";
+    if !value.chars().any(|c| c.is_control() && c != '\t') {
+        return Ok(());
+    }
+    match given.strip_prefix('@') {
+        Some(path) => bail!("{place}: the value in {path} {WRONG}"),
+        None => bail!(Usage::new(format!("{place}: the value {WRONG}"))),
+    }
 }

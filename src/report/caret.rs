@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{one_line, readable, write};
+use crate::exit::Exit;
 
 /// How much of a value is shown before the place, and how much after it, in characters.
 const LONGEST: usize = 60;
@@ -18,6 +19,8 @@ pub struct CaretError {
     pub value: String,
     /// The place in `value`, in bytes.
     pub at: usize,
+    /// The exit code: the value is wrong, or the file that it names.
+    pub exit: Exit,
 }
 
 impl fmt::Display for CaretError {
@@ -64,7 +67,7 @@ fn start_of(text: String) -> String {
 fn the_caret_stands_below_the_place() {
     let error = |value: &str, at| {
         let (sentence, value) = ("wrong".to_owned(), value.to_owned());
-        CaretError { flag: "--x", sentence, value, at }
+        CaretError { flag: "--x", sentence, value, at, exit: Exit::Usage }
     };
     assert_eq!(error("a b", 2).to_string(), "--x: wrong");
     assert_eq!(error("a b", 2).pointed(), "  a b\n    ^\n");
@@ -80,7 +83,8 @@ fn the_caret_stands_below_the_place() {
 #[test]
 fn the_line_has_no_number_of_a_system_error() {
     let sentence = "reading x: No such file or directory (os error 2)".to_owned();
-    let error = CaretError { flag: "-m", sentence, value: "{line x}".to_owned(), at: 0 };
+    let value = "{line x}".to_owned();
+    let error = CaretError { flag: "-m", sentence, value, at: 0, exit: Exit::Local };
     let expected = "mqttws: -m: reading x: No such file or directory\n  {line x}\n  ^\n";
     assert_eq!(error.text(), expected);
 }

@@ -53,7 +53,7 @@ pub fn error(error: &anyhow::Error) -> Exit {
     }
     if let Some(caret) = error.downcast_ref::<CaretError>() {
         caret.print();
-        return Exit::Usage;
+        return caret.exit;
     }
     line(&described(error));
     if let Some(place) = error.downcast_ref::<Usage>().and_then(Usage::place) {

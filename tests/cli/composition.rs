@@ -432,16 +432,21 @@ fn random_fields_differ_from_message_to_message() {
 #[test]
 fn a_wrong_field_is_shown() {
     let flags = ["--template", "-t", "t", "-m"];
-    let shown = |payload: &str| {
+    let shown = |code: i32, payload: &str| {
         let outcome = refused(&[&flags[..], &[payload]].concat());
-        assert_eq!(outcome.code(), Some(2), "{outcome}");
+        assert_eq!(outcome.code(), Some(code), "{outcome}");
         String::from_utf8_lossy(&outcome.stderr).into_owned()
     };
-    let text = shown("ab{bytes 300M}");
+    let text = shown(2, "ab{bytes 300M}");
     assert_eq!(text, "mqttws: -m: it is longer than 268435455 bytes\n  ab{bytes 300M}\n    ^\n");
-    let text = shown("{line /dev/zero}");
+    // A file is no wrong usage.
+    let text = shown(1, "{line /dev/zero}");
     assert!(text.ends_with("\n  {line /dev/zero}\n  ^\n"), "{text}");
     assert!(text.starts_with("mqttws: -m: reading /dev/zero: it has more than "), "{text}");
+    let folder = Folder::new();
+    let empty = folder.write("empty", "");
+    let text = shown(1, &format!("{{line {empty}}}"));
+    assert!(text.contains(": it has no line\n"), "{text}");
     let outcome = refused(&["--template", "-t", "a{x}", "-m", ""]);
     assert_eq!(outcome.code(), Some(2), "{outcome}");
     assert!(outcome.stderr.ends_with(b"\n  a{x}\n   ^\n"), "{outcome}");

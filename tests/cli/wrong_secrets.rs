@@ -16,9 +16,21 @@ fn a_file_without_credentials_is_named() {
     let file = folder.write("empty", "");
     let empty = format!("@{file}");
     let basic = format!("--basic-auth: expected USER:PASSWORD in {file}");
-    fails(&["--basic-auth", &empty], 2, &basic);
+    fails(&["--basic-auth", &empty], 1, &basic);
     let bearer = format!("--bearer: expected a token of letters, digits and signs in {file}");
-    fails(&["--bearer", &empty], 2, &bearer);
+    fails(&["--bearer", &empty], 1, &bearer);
+    // What is typed is wrong usage; what a file holds is not.
+    let two = folder.write("two", "a\r\nY: b");
+    let words = format!("-H: X: the value in {two} holds a line break or a control character");
+    fails(&["-H", &format!("X: @{two}")], 1, &words);
+    let words =
+        format!("--basic-auth: the value in {two} holds a line break or a control character");
+    fails(&["--basic-auth", &format!("@{two}")], 1, &words);
+    let long = folder.write("long", "x".repeat(65_536));
+    let password = ["-u", "a", "--password-file", &long];
+    fails(&password, 1, &format!("the password in {long} has more than 65535 bytes"));
+    let data = ["--auth-method", "X", "--auth-data-file", &long];
+    fails(&data, 1, &format!("the authentication data in {long} has more than 65535 bytes"));
 }
 
 /// Brokers end a connection whose CONNECT holds U+0000 (MQTT 5 §1.5.4).

@@ -1,6 +1,7 @@
 //! The language of `--expect`: a packet, and the conditions that it must meet, separated by blanks.
 
 use crate::command::serve::{ExpectedField, ExpectedPacket, PacketExpectation};
+use crate::exit::Exit;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
 use crate::report::CaretError;
@@ -32,6 +33,7 @@ pub fn parse(text: &str) -> Result<PacketExpectation, CaretError> {
         sentence,
         value: text.to_owned(),
         at,
+        exit: Exit::Usage,
     })
 }
 

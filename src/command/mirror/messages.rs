@@ -15,7 +15,9 @@ use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::relay::{Relay, RelayArrival, RelayOutcome, RelayReach, TargetPacket};
+use crate::mqtt::relay::{
+    HeldMessage, Relay, RelayArrival, RelayOutcome, RelayReach, TargetPacket,
+};
 use crate::mqtt::session::Session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::mqtt::version::Version;
@@ -25,7 +27,7 @@ use crate::report::{self, Verbosity};
 pub struct Messages {
     relay: Relay,
     /// Messages of QoS 0 for which the target has no room. The source is not read meanwhile.
-    held: VecDeque<Publish>,
+    held: VecDeque<HeldMessage>,
     passage: Passage,
     filter: MessageFilter,
     pub tally: MirrorTally,
@@ -122,7 +124,8 @@ impl Messages {
             let retained = RetainedFilter::Included;
             self.filter = message_filter(Filter { retained, ..self.passage.filter.clone() });
         }
-        self.tally.taken -= self.relay.source_connected(session.continuity(), version);
+        self.tally.taken -=
+            self.relay.source_connected(session.continuity(), version, self.maximum);
     }
 
     /// Takes a message of the source.
@@ -131,14 +134,14 @@ impl Messages {
             if self.intake == MirrorIntake::All
                 && let Passing::On(publish) = self.passing(publish)
             {
-                self.held.push_back(publish);
+                self.held.push_back(HeldMessage::new(publish, Instant::now()));
             }
             return;
         };
         let RelayArrival::New(mark) = self.relay.arrival(&publish) else { return };
         let qos = publish.qos;
         match self.passing(publish) {
-            Passing::On(publish) => self.relay.add(mark, publish),
+            Passing::On(publish) => self.relay.add(mark, publish, Instant::now()),
             Passing::Skipped(code) => self.relay.skip(mark, packet_id, qos, code),
         }
         if let Some(maximum) = self.maximum
@@ -317,19 +320,23 @@ impl Messages {
 
     /// Gives the target as much as it has room for.
     fn fill(&mut self, target: &mut Client) {
+        let now = Instant::now();
         while target.session().has_room() {
-            if let Some(publish) = self.held.pop_front() {
-                let length = publish.payload.len();
-                if self.send(target, None, publish) {
+            if let Some(message) = self.held.pop_front() {
+                let length = message.publish.payload.len();
+                if message.is_expired(now) {
+                    self.tally.expired += 1;
+                } else if self.send(target, None, message.at(now)) {
                     self.tally.add(length);
                 }
                 continue;
             }
-            match self.relay.next_for_target(|qos| target.session().window(qos)) {
+            match self.relay.next_for_target(now, |qos| target.session().window(qos)) {
                 Some(TargetPacket::Publish { packet_id, asked, publish }) => {
                     self.warn_of_lowered(asked, publish.qos);
                     self.send(target, Some(packet_id), publish);
                 }
+                Some(TargetPacket::Expired) => self.tally.expired += 1,
                 Some(TargetPacket::Release(packet_id)) => {
                     target.answer(PacketType::PubRel, packet_id, ReasonCode::SUCCESS);
                 }
@@ -388,6 +395,6 @@ impl Messages {
 
     /// Counts what has moved a message on.
     pub fn steps(&self) -> u64 {
-        self.relay.steps() + self.tally.mirrored
+        self.relay.steps() + self.tally.mirrored + self.tally.expired
     }
 }

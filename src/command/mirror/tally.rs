@@ -13,6 +13,8 @@ pub struct MirrorTally {
     pub bytes: u64,
     /// Those that the target has refused, or that cannot be passed on.
     pub refused: u64,
+    /// Those that have expired before they could be sent.
+    pub expired: u64,
 }
 
 impl MirrorTally {
@@ -35,11 +37,15 @@ impl MirrorTally {
             0 => String::new(),
             refused => format!("; {refused} refused"),
         };
+        let expired = match self.expired {
+            0 => String::new(),
+            expired => format!("; {expired} expired"),
+        };
         let unfinished = match unfinished {
             0 => String::new(),
             unfinished => format!("; {unfinished} not finished"),
         };
-        format!("{early}mirrored {messages}, {bytes}{refused}{unfinished}")
+        format!("{early}mirrored {messages}, {bytes}{refused}{expired}{unfinished}")
     }
 }
 
@@ -53,7 +59,11 @@ mod tests {
         tally.add(5);
         assert_eq!(tally.line(None, 0), "mirrored 1 message, 5 bytes");
         tally.refused = 2;
+        tally.expired = 4;
         let line = tally.line(Some("interrupted"), 3);
-        assert_eq!(line, "interrupted: mirrored 1 message, 5 bytes; 2 refused; 3 not finished");
+        assert_eq!(
+            line,
+            "interrupted: mirrored 1 message, 5 bytes; 2 refused; 4 expired; 3 not finished"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A message that is on its way.
 
 use super::RelayMark;
-use crate::mqtt::packet::Publish;
+use super::expiry::HeldMessage;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 
@@ -76,7 +76,7 @@ pub struct RelayEntry {
     /// The QoS at the source.
     pub qos: QoS,
     /// The message, until the target has acknowledged it.
-    pub message: Option<Publish>,
+    pub message: Option<HeldMessage>,
     pub stage: RelayStage,
     pub answer: RelayAnswer,
     pub owner: Owner,

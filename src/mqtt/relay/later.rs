@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::RelayMark;
+use super::expiry::HeldMessage;
 use super::size::{OVERHEAD, message_size};
 use crate::mqtt::id_map::IdMap;
-use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::packet::PacketId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 
@@ -13,7 +14,7 @@ use crate::mqtt::reason::ReasonCode;
 #[derive(Debug)]
 pub enum RelayFate {
     /// It goes to the target.
-    Passed(Publish),
+    Passed(HeldMessage),
     /// It is only answered, at its QoS.
     Skipped(QoS, ReasonCode),
 }
@@ -22,7 +23,7 @@ impl RelayFate {
     /// How much memory it takes, about, in bytes.
     pub fn size(&self) -> usize {
         match self {
-            Self::Passed(message) => message_size(message),
+            Self::Passed(message) => message_size(&message.publish),
             Self::Skipped(..) => OVERHEAD,
         }
     }

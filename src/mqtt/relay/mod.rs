@@ -18,6 +18,7 @@
 
 mod bound;
 mod entry;
+mod expiry;
 mod later;
 mod queues;
 mod size;
@@ -27,6 +28,7 @@ mod tests;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::time::Instant;
 
 use crate::mqtt::id_map::{IdMap, IdSet};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
@@ -35,6 +37,8 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Continuity;
 use crate::mqtt::version::Version;
 use bound::HELD;
+pub use expiry::HeldMessage;
+
 use entry::{Owner, RelayAnswer, RelayAsked, RelayEntry, RelaySending, RelayStage};
 use later::{Later, NewMessage, RelayFate};
 use queues::{SourceSide, TargetSide};
@@ -65,6 +69,8 @@ pub enum TargetPacket {
     },
     /// PUBREL.
     Release(PacketId),
+    /// None: the time of a message has passed before it was sent, and it is left out.
+    Expired,
 }
 
 /// Tells a message that the source sends again from another one.
@@ -145,10 +151,16 @@ impl Relay {
     }
 
     /// The source has accepted a connection. What it sends again is answered; if it has lost its
-    /// session, what is on its way ends at the target alone. Returns how many messages were taken
+    /// session, what is on its way ends at the target alone. `maximum` is the Receive Maximum that
+    /// it was told. Returns how many messages were taken
     /// that have to come again.
-    pub fn source_connected(&mut self, continuity: Continuity, version: Version) -> u64 {
-        self.source.connected(version);
+    pub fn source_connected(
+        &mut self,
+        continuity: Continuity,
+        version: Version,
+        maximum: Option<u16>,
+    ) -> u64 {
+        self.source.connected(version, maximum);
         let (dropped, bytes) = self.later.clear();
         self.held -= bytes;
         self.lost = self.entries.len();
@@ -198,7 +210,10 @@ impl Relay {
     fn answer_again(&mut self, packet_id: PacketId) {
         let Some(entry) = self.entries.get_mut(&packet_id) else { return };
         if entry.answer != RelayAnswer::Due {
-            self.lost -= usize::from(entry.answer == RelayAnswer::Lost);
+            if entry.answer == RelayAnswer::Lost {
+                self.lost -= 1;
+                self.source.arrived(packet_id);
+            }
             entry.answer = RelayAnswer::Due;
             let qos = entry.qos;
             self.source.awaiting(qos).push_back(packet_id);
@@ -206,16 +221,18 @@ impl Relay {
         }
     }
 
-    /// Takes a new message for the target; it has an identifier.
-    pub fn add(&mut self, mark: RelayMark, message: Publish) {
+    /// Takes a new message for the target, which came at `now`; it has an identifier.
+    pub fn add(&mut self, mark: RelayMark, message: Publish, now: Instant) {
         let Some(packet_id) = message.packet_id else { return };
         self.source.news += usize::from(!message.dup);
-        let fate = RelayFate::Passed(self.kept(message));
+        let fate = RelayFate::Passed(HeldMessage::new(self.kept(message), now));
+        self.source.arrived(packet_id);
         self.enter(packet_id, NewMessage { mark, fate });
     }
 
     /// Takes a new message that is not for the target: it is answered with this code in its turn.
     pub fn skip(&mut self, mark: RelayMark, packet_id: PacketId, qos: QoS, code: ReasonCode) {
+        self.source.arrived(packet_id);
         self.enter(packet_id, NewMessage { mark, fate: RelayFate::Skipped(qos, code) });
     }
 
@@ -223,16 +240,16 @@ impl Relay {
     /// more than 65,535 wait): it has to wait until that is free.
     fn enter(&mut self, packet_id: PacketId, new: NewMessage) {
         self.steps += 1;
-        self.source.arrived(packet_id);
+        self.source.free(packet_id);
         if self.entries.contains_key(&packet_id) {
             self.held += new.fate.size();
             return self.later.push(packet_id, new);
         }
         match new.fate {
             RelayFate::Passed(message) => {
-                self.held += message_size(&message);
-                let qos = message.qos;
-                let stage = self.first_stage(packet_id, &message);
+                self.held += message_size(&message.publish);
+                let qos = message.publish.qos;
+                let stage = self.first_stage(packet_id, &message.publish);
                 self.target.publishes.push_back(packet_id);
                 self.insert(packet_id, new.mark, qos, stage, Some(message));
             }
@@ -261,7 +278,7 @@ impl Relay {
         mark: RelayMark,
         qos: QoS,
         stage: RelayStage,
-        message: Option<Publish>,
+        message: Option<HeldMessage>,
     ) {
         self.number += 1;
         let (number, answer, owner) = (self.number, RelayAnswer::Due, Owner::Source);
@@ -287,6 +304,9 @@ impl Relay {
     pub fn released(&mut self, packet_id: PacketId) {
         self.steps += 1;
         let entry = self.entries.get_mut(&packet_id);
+        if entry.as_ref().is_none_or(|entry| entry.answer == RelayAnswer::Lost) {
+            self.source.arrived(packet_id);
+        }
         let stage = entry.map(|entry| {
             // It answers a PUBREC: another message under this identifier is none that comes again.
             if entry.answer == RelayAnswer::Lost && entry.verdict().is_some() {

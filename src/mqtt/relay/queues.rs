@@ -30,8 +30,12 @@ pub struct SourceSide {
     /// QoS 2 messages likewise.
     exactly_once: VecDeque<PacketId>,
     answers: VecDeque<SourceAnswer>,
-    /// Messages whose PUBCOMP is held back, see [`Self::next_answer`].
-    finished: Vec<PacketId>,
+    /// The messages that the source has sent on this connection and not finished, in their order.
+    in_flight: VecDeque<PacketId>,
+    /// Those of them whose PUBCOMP is held back, see [`Self::next_answer`].
+    finished: IdSet<PacketId>,
+    /// How many messages the source sends at once, as far as that is known.
+    limit: usize,
     /// How many messages came on this connection for the first time.
     pub news: usize,
     /// How many messages are on their way of which the source knows nothing.
@@ -41,12 +45,14 @@ pub struct SourceSide {
 }
 
 impl SourceSide {
-    /// Nothing of an earlier connection may be answered.
-    pub fn connected(&mut self, version: Version) {
+    /// Nothing of an earlier connection may be answered. The source was told this Receive Maximum.
+    pub fn connected(&mut self, version: Version, maximum: Option<u16>) {
         self.version = Some(version);
+        self.limit = maximum.map_or(USUAL_LIMIT, usize::from);
         self.at_least_once.clear();
         self.exactly_once.clear();
         self.answers.clear();
+        self.in_flight.clear();
         self.finished.clear();
         self.news = 0;
         if self.leaves() {
@@ -68,19 +74,36 @@ impl SourceSide {
         let is_last = qos == QoS::AtLeastOnce;
         let packet = if is_last { PacketType::PubAck } else { PacketType::PubRec };
         self.answers.push_back(SourceAnswer { packet, packet_id, code });
-        is_last || code.is_error()
+        let is_over = is_last || code.is_error();
+        if is_over {
+            self.forget(packet_id);
+        }
+        is_over
     }
 
     /// PUBCOMP, when the source is to send more.
     pub fn complete(&mut self, packet_id: PacketId) {
-        self.finished.push(packet_id);
+        self.finished.insert(packet_id);
+    }
+
+    /// The source has sent a message on this connection, or the PUBREL of one of which nothing else
+    /// came.
+    pub fn arrived(&mut self, packet_id: PacketId) {
+        self.in_flight.push_back(packet_id);
     }
 
     /// The identifier of a new message is free, so that a PUBCOMP for it must not be held back.
-    pub fn arrived(&mut self, packet_id: PacketId) {
-        if let Some(at) = self.finished.iter().position(|finished| *finished == packet_id) {
-            let packet_id = self.finished.remove(at);
+    pub fn free(&mut self, packet_id: PacketId) {
+        if self.finished.remove(&packet_id) {
+            self.forget(packet_id);
             self.answers.push_back(completion(packet_id));
+        }
+    }
+
+    fn forget(&mut self, packet_id: PacketId) {
+        // Most often it is the first.
+        if let Some(at) = self.in_flight.iter().position(|id| *id == packet_id) {
+            self.in_flight.remove(at);
         }
     }
 
@@ -89,14 +112,30 @@ impl SourceSide {
     ///
     /// mosquitto 2.0.11 looks only at what is before a message when that ends: for the first of all
     /// that are in flight it sends as many others as its limit says, for the second one less, and
-    /// none for one that comes after as many as the limit says. So PUBCOMP is held back while
-    /// enough messages wait, and the latest comes first: no clause orders them, those of the first
-    /// messages stay here, and mosquitto sends one message for each that ends.
+    /// one for the last within the limit. For one that comes after those it sends none, and then
+    /// the next that is published there overtakes those that wait. So PUBCOMP is held back while
+    /// enough messages wait, and the latest within the limit comes first (no clause orders them):
+    /// those of the first messages stay here, and mosquitto sends one message for each that ends,
+    /// in their order.
     pub fn next_answer(&mut self, unfinished: usize, window: usize) -> Option<SourceAnswer> {
+        if let Some(answer) = self.answers.pop_front() {
+            return Some(answer);
+        }
         let enough = window.max(USUAL_LIMIT);
         let is_due = unfinished <= enough || self.finished.len() > enough;
-        let next = self.answers.pop_front();
-        next.or_else(|| self.finished.pop_if(|_| is_due).map(completion))
+        if self.finished.is_empty() || !is_due {
+            return None;
+        }
+        let is_finished = |id: &PacketId| self.finished.contains(id);
+        let within = self.limit.min(self.in_flight.len());
+        let at = (0..within).rev().find(|at| is_finished(&self.in_flight[*at]));
+        // A source that does not release what it has sent first must not hold back the others.
+        let is_stuck = unfinished == 0 || self.finished.len() > enough;
+        let first = || self.in_flight.iter().position(is_finished).filter(|_| is_stuck);
+        let at = at.or_else(first)?;
+        let packet_id = self.in_flight.remove(at)?;
+        self.finished.remove(&packet_id);
+        Some(completion(packet_id))
     }
 
     /// Whether new messages are taken.
@@ -241,5 +280,105 @@ impl TargetSide {
     pub fn ended(&mut self, packet_id: PacketId, sent_on: Option<u64>) {
         self.outstanding -= usize::from(sent_on == Some(self.connection));
         self.cleared(packet_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// mosquitto 2.0.11: what it does with a new message, and with a PUBCOMP (`db__message_insert`
+    /// and `db__message_delete_outgoing` of its `database.c`).
+    struct Mosquitto {
+        limit: usize,
+        in_flight: Vec<u16>,
+        queued: VecDeque<u16>,
+        quota: usize,
+        published: u16,
+    }
+
+    impl Mosquitto {
+        fn publish(&mut self) {
+            self.published += 1;
+            if self.quota > 0 {
+                self.send(self.published);
+            } else {
+                self.queued.push_back(self.published);
+            }
+        }
+
+        fn send(&mut self, number: u16) {
+            self.quota = self.quota.saturating_sub(1);
+            self.in_flight.push(number);
+        }
+
+        fn finish(&mut self, number: u16) {
+            let at = self.in_flight.iter().position(|one| *one == number).expect("in flight");
+            self.in_flight.remove(at);
+            self.quota = (self.quota + 1).min(self.limit);
+            for _ in at..self.limit {
+                let Some(next) = self.queued.pop_front() else { return };
+                self.send(next);
+            }
+        }
+    }
+
+    /// The target finishes messages in their order, and takes 20 at once; the publisher is faster,
+    /// pauses, and goes on.
+    #[test]
+    fn mosquitto_sends_in_order_and_not_much_more_than_it_may() {
+        for (limit, told) in [(20, None), (20, Some(20)), (100, Some(100)), (1, Some(1))] {
+            let mut mosquitto = Mosquitto {
+                limit,
+                quota: limit,
+                in_flight: Vec::new(),
+                queued: VecDeque::new(),
+                published: 0,
+            };
+            let mut source = SourceSide::default();
+            let version = if told.is_some() { Version::V5 } else { Version::V3_1_1 };
+            source.connected(version, told);
+            let (mut came, mut finished, mut most) = (0, 0, 0);
+            for round in 0..30_000_u16 {
+                if round % 3 < 2 && round % 10_000 < 7000 {
+                    mosquitto.publish();
+                }
+                let before = came;
+                for &number in mosquitto.in_flight.iter().filter(|number| **number > before) {
+                    assert_eq!(number, came + 1, "overtaken: limit {limit}, round {round}");
+                    source.arrived(PacketId::new(number).expect("not 0"));
+                    came = number;
+                }
+                if finished < came && round % 2 == 0 {
+                    finished += 1;
+                    source.complete(PacketId::new(finished).expect("not 0"));
+                }
+                let unfinished = usize::from(came - finished);
+                most = most.max(unfinished);
+                while let Some(answer) = source.next_answer(unfinished, 20) {
+                    mosquitto.finish(answer.packet_id.get());
+                }
+            }
+            println!("limit {limit}: {most} at most, {finished} finished");
+            assert!(finished > 13_000, "{finished}: it does not stop");
+            assert!(most <= limit * 12, "{most} on their way, limit {limit}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_does_not_release_its_first_messages_hears_of_the_others() {
+        let mut source = SourceSide::default();
+        source.connected(Version::V5, Some(2));
+        let ids: Vec<PacketId> = (1..=30).filter_map(PacketId::new).collect();
+        for id in &ids {
+            source.arrived(*id);
+        }
+        for id in &ids[2..] {
+            source.complete(*id);
+        }
+        let answered = std::iter::from_fn(|| source.next_answer(2, 1)).count();
+        assert_eq!(answered, 8, "no more than are held back anyway");
+        let rest = std::iter::from_fn(|| source.next_answer(0, 1)).count();
+        assert_eq!(rest, 20, "and all of them when nothing is on its way");
     }
 }

@@ -1,6 +1,9 @@
 //! The side of the target: what is sent to it, and what its answers mean.
 
+use std::time::Instant;
+
 use super::entry::{Owner, RelayAsked, RelaySending, RelayStage};
+use super::expiry::HeldMessage;
 use super::size::message_size;
 use super::{Relay, RelayOutcome, TargetPacket};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
@@ -120,15 +123,19 @@ impl Relay {
     /// Hands the message to the caller.
     fn report(&mut self, packet_id: PacketId, code: ReasonCode) {
         let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
-        if let Some(message) = message {
+        if let Some(HeldMessage { publish: message, .. }) = message {
             self.held -= message_size(&message);
             self.outcomes.push(RelayOutcome { message, code });
         }
     }
 
     /// The next packet for the target, which accepts as many messages of a QoS at once as `window`
-    /// says. Call it only while there is a connection to the target.
-    pub fn next_for_target(&mut self, window: impl Fn(QoS) -> usize) -> Option<TargetPacket> {
+    /// says, at `now`. Call it only while there is a connection to the target.
+    pub fn next_for_target(
+        &mut self,
+        now: Instant,
+        window: impl Fn(QoS) -> usize,
+    ) -> Option<TargetPacket> {
         if let Some(release) = self.next_release() {
             return Some(release);
         }
@@ -142,7 +149,11 @@ impl Relay {
                 return None;
             };
             let message = entry.message.as_ref()?;
-            let qos = message.qos.min(self.target.maximum_qos);
+            if sending == RelaySending::First && message.is_expired(now) {
+                self.expire(packet_id);
+                return Some(TargetPacket::Expired);
+            }
+            let qos = message.publish.qos.min(self.target.maximum_qos);
             if qos > QoS::AtMostOnce && self.target.outstanding >= window(qos) {
                 self.give_up_forgotten();
                 return self.next_release();
@@ -150,8 +161,8 @@ impl Relay {
             let has_id = qos > QoS::AtMostOnce;
             let dup = has_id && sending == RelaySending::Again;
             let id = has_id.then_some(packet_id);
-            let asked = message.qos;
-            let publish = Publish { dup, qos, packet_id: id, ..message.clone() };
+            let asked = message.publish.qos;
+            let publish = Publish { dup, qos, packet_id: id, ..message.at(now) };
             entry.sent_on = has_id.then(|| self.target.begin());
             self.set_stage(packet_id, RelayStage::Published);
             self.target.publishes.pop_front();
@@ -161,6 +172,14 @@ impl Relay {
             return Some(TargetPacket::Publish { packet_id, asked, publish });
         }
         None
+    }
+
+    /// A message is answered without having been sent.
+    fn expire(&mut self, packet_id: PacketId) {
+        self.target.publishes.pop_front();
+        let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
+        self.held -= message.map_or(0, |message| message_size(&message.publish));
+        self.finish(packet_id, ReasonCode::SUCCESS);
     }
 
     fn next_release(&mut self) -> Option<TargetPacket> {

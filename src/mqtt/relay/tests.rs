@@ -31,7 +31,7 @@ fn message(packet_id: u16, qos: QoS, number: u8, dup: bool) -> Publish {
 /// Takes a message that is new.
 fn add(relay: &mut Relay, publish: Publish) {
     match relay.arrival(&publish) {
-        RelayArrival::New(mark) => relay.add(mark, publish),
+        RelayArrival::New(mark) => relay.add(mark, publish, Instant::now()),
         other => panic!("{other:?}: {publish:?}"),
     }
 }
@@ -142,7 +142,7 @@ impl World {
 
     fn connect_source(&mut self, continuity: Continuity) {
         self.online[0] = true;
-        self.relay.source_connected(continuity, Version::V5);
+        self.relay.source_connected(continuity, Version::V5, None);
         for (packet_id, number, qos, stage) in &self.source {
             self.to_relay.push(match stage {
                 AtSource::Unsent => continue,
@@ -177,7 +177,7 @@ impl World {
         assert_eq!(self.relay.awaited, waiting.count());
         if self.online[1] {
             let window = self.window;
-            while let Some(packet) = self.relay.next_for_target(|_| window) {
+            while let Some(packet) = self.relay.next_for_target(Instant::now(), |_| window) {
                 self.to_target.push(packet);
             }
             if self.relay.asks_for_confirmation() {
@@ -251,7 +251,7 @@ impl World {
             FromSource::Release(packet_id) => self.relay.released(packet_id),
             FromSource::Publish(publish) => {
                 if let RelayArrival::New(mark) = self.relay.arrival(&publish) {
-                    self.relay.add(mark, publish);
+                    self.relay.add(mark, publish, Instant::now());
                 }
             }
         }
@@ -281,6 +281,7 @@ impl World {
 
     fn target_hears(&mut self) {
         match self.to_target.remove(0) {
+            TargetPacket::Expired => unreachable!("no message has an expiry"),
             TargetPacket::Release(packet_id) => {
                 self.target.retain(|known| *known != packet_id);
                 self.outstanding.retain(|known| *known != packet_id);
@@ -513,7 +514,7 @@ fn an_identifier_of_an_earlier_run_is_cleared_before_it_is_used() {
 fn refusals_reach_the_source_in_its_order_and_with_a_code_that_it_may_have() {
     let mut relay = Relay::new();
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
-    relay.source_connected(Continuity::New, Version::V5);
+    relay.source_connected(Continuity::New, Version::V5, None);
     add(&mut relay, message(1, QoS::AtLeastOnce, 1, false));
     let RelayArrival::New(mark) = relay.arrival(&message(2, QoS::AtLeastOnce, 2, false)) else {
         panic!("it is new");
@@ -521,7 +522,7 @@ fn refusals_reach_the_source_in_its_order_and_with_a_code_that_it_may_have() {
     relay.skip(mark, id(2), QoS::AtLeastOnce, ReasonCode::SUCCESS);
     add(&mut relay, message(3, QoS::AtLeastOnce, 3, false));
     add(&mut relay, message(4, QoS::ExactlyOnce, 4, false));
-    while relay.next_for_target(|_| 9).is_some() {}
+    while relay.next_for_target(Instant::now(), |_| 9).is_some() {}
     relay.target_answered(PacketType::PubRec, id(4), ReasonCode::NOT_AUTHORIZED);
     relay.refused(id(3), ReasonCode::PACKET_TOO_LARGE);
     let answers = |relay: &mut Relay| -> Vec<(PacketType, u16, u8)> {
@@ -542,22 +543,22 @@ fn refusals_reach_the_source_in_its_order_and_with_a_code_that_it_may_have() {
 fn before_mqtt_5_a_refusal_is_an_acknowledgement() {
     let mut relay = Relay::new();
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
-    relay.source_connected(Continuity::New, Version::V3_1_1);
+    relay.source_connected(Continuity::New, Version::V3_1_1, None);
     add(&mut relay, message(7, QoS::ExactlyOnce, 1, false));
-    while relay.next_for_target(|_| 9).is_some() {}
+    while relay.next_for_target(Instant::now(), |_| 9).is_some() {}
     relay.target_answered(PacketType::PubRec, id(7), ReasonCode::QUOTA_EXCEEDED);
     let answer = |packet| SourceAnswer { packet, packet_id: id(7), code: ReasonCode::SUCCESS };
     assert_eq!(relay.next_for_source(9), Some(answer(PacketType::PubRec)));
     relay.released(id(7));
     assert_eq!(relay.next_for_source(9), Some(answer(PacketType::PubComp)));
-    assert_eq!((relay.next_for_target(|_| 9), relay.unfinished()), (None, 0));
+    assert_eq!((relay.next_for_target(Instant::now(), |_| 9), relay.unfinished()), (None, 0));
 }
 
 #[test]
 fn a_source_is_not_read_while_too_much_waits_unless_the_target_waits_for_it() {
     let mut relay = Relay::new();
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
-    relay.source_connected(Continuity::New, Version::V3_1_1);
+    relay.source_connected(Continuity::New, Version::V3_1_1, None);
     let large = |packet_id| Publish {
         payload: vec![0; HELD / 2 + 1].into(),
         ..message(packet_id, QoS::ExactlyOnce, 0, false)
@@ -566,7 +567,7 @@ fn a_source_is_not_read_while_too_much_waits_unless_the_target_waits_for_it() {
         assert!(!relay.must_pause(RelayReach::Connected), "{number}");
         let small = message(1, QoS::ExactlyOnce, 0, false);
         add(&mut relay, if number == 1 { small } else { large(number) });
-        while relay.next_for_target(|_| 1).is_some() {}
+        while relay.next_for_target(Instant::now(), |_| 1).is_some() {}
     }
     // The target has room for one message, and has not answered it.
     assert!(relay.must_pause(RelayReach::Connected));
@@ -581,14 +582,14 @@ fn a_source_is_not_read_while_too_much_waits_unless_the_target_waits_for_it() {
 fn properties_and_messages_that_are_only_answered_count_too() {
     let mut relay = Relay::with_bound(10_000);
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
-    relay.source_connected(Continuity::New, Version::V5);
+    relay.source_connected(Continuity::New, Version::V5, None);
     let property = Property::user("a".into(), "b".repeat(10_000).into());
     let properties = Properties(vec![property]);
     add(&mut relay, Publish { properties, ..message(1, QoS::AtLeastOnce, 0, false) });
     assert!(relay.must_pause(RelayReach::Away));
     let mut relay = Relay::with_bound(10_000);
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
-    relay.source_connected(Continuity::New, Version::V5);
+    relay.source_connected(Continuity::New, Version::V5, None);
     add(&mut relay, message(1, QoS::AtLeastOnce, 0, false));
     for _ in 0..100 {
         let again = message(1, QoS::AtLeastOnce, 1, false);
@@ -605,7 +606,7 @@ fn another_message_under_an_identifier_in_use_waits_for_it() {
     for source_qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         let mut relay = Relay::new();
         relay.target_connected(Continuity::New, QoS::AtLeastOnce);
-        relay.source_connected(Continuity::New, Version::V5);
+        relay.source_connected(Continuity::New, Version::V5, None);
         for number in 1..=3 {
             add(&mut relay, message(7, source_qos, number, false));
         }
@@ -613,10 +614,15 @@ fn another_message_under_an_identifier_in_use_waits_for_it() {
         let again = relay.arrival(&message(7, source_qos, 1, true));
         assert_eq!((again, relay.unfinished()), (RelayArrival::Repeated, 3));
         for number in 1..=3 {
-            let Some(TargetPacket::Publish { publish, .. }) = relay.next_for_target(|_| 9) else {
+            let Some(TargetPacket::Publish { publish, .. }) =
+                relay.next_for_target(Instant::now(), |_| 9)
+            else {
                 panic!("message {number} is not passed on");
             };
-            assert_eq!((publish.payload[0], relay.next_for_target(|_| 9)), (number, None));
+            assert_eq!(
+                (publish.payload[0], relay.next_for_target(Instant::now(), |_| 9)),
+                (number, None)
+            );
             relay.target_answered(PacketType::PubAck, id(7), ReasonCode::SUCCESS);
             if source_qos == QoS::ExactlyOnce {
                 relay.released(id(7));
@@ -629,7 +635,7 @@ fn another_message_under_an_identifier_in_use_waits_for_it() {
         for number in 4..=5 {
             add(&mut relay, message(7, source_qos, number, false));
         }
-        assert_eq!(relay.source_connected(Continuity::Resumed, Version::V5), 1);
+        assert_eq!(relay.source_connected(Continuity::Resumed, Version::V5, None), 1);
         assert_eq!(
             (relay.unfinished(), relay.arrival(&message(7, source_qos, 4, true))),
             (1, RelayArrival::Repeated)
@@ -643,17 +649,18 @@ fn another_message_under_an_identifier_in_use_waits_for_it() {
 fn an_identifier_that_the_source_uses_for_another_message_is_free_when_the_target_is_done() {
     let mut relay = Relay::new();
     relay.target_connected(Continuity::New, QoS::ExactlyOnce);
-    relay.source_connected(Continuity::New, Version::V5);
+    relay.source_connected(Continuity::New, Version::V5, None);
     add(&mut relay, message(7, QoS::ExactlyOnce, 1, false));
-    while relay.next_for_target(|_| 9).is_some() {}
-    relay.source_connected(Continuity::Resumed, Version::V5);
+    while relay.next_for_target(Instant::now(), |_| 9).is_some() {}
+    relay.source_connected(Continuity::Resumed, Version::V5, None);
     add(&mut relay, message(7, QoS::ExactlyOnce, 2, false));
     assert!(relay.must_pause(RelayReach::Connected));
     relay.target_answered(PacketType::PubRec, id(7), ReasonCode::SUCCESS);
-    assert_eq!(relay.next_for_target(|_| 9), Some(TargetPacket::Release(id(7))));
+    assert_eq!(relay.next_for_target(Instant::now(), |_| 9), Some(TargetPacket::Release(id(7))));
     relay.target_answered(PacketType::PubComp, id(7), ReasonCode::SUCCESS);
     assert!(!relay.must_pause(RelayReach::Connected));
-    let Some(TargetPacket::Publish { publish, .. }) = relay.next_for_target(|_| 9) else {
+    let Some(TargetPacket::Publish { publish, .. }) = relay.next_for_target(Instant::now(), |_| 9)
+    else {
         panic!("it is passed on");
     };
     assert_eq!(publish.payload[0], 2);
