@@ -159,6 +159,11 @@ impl ServerConnection {
         self.input.incomplete()
     }
 
+    /// What the items weigh that were posted and not written, in bytes.
+    pub fn unsent(&self) -> usize {
+        self.sending.queue.unsent()
+    }
+
     /// Whether something waits to be written, or the socket is to be closed.
     pub fn has_to_write(&self) -> bool {
         !self.sending.queue.is_empty()

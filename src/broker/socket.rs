@@ -15,6 +15,14 @@ const RECORD_BYTES: usize = 16 * 1024;
 /// How often one call reads from the system: a client could send records without content for ever.
 const MOST_READS: usize = 64;
 
+/// What the system holds for a client beside what it has sent, in bytes, until the client is known
+/// to read. It may hold 4 MiB, which are copied in vain for one that does not.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const FIRST_UNSENT: u32 = 64 * 1024;
+
+/// A client that has been sent so many bytes reads: its system does not hold them.
+const PROOF_BYTES: usize = 1024 * 1024;
+
 /// A socket. Reads and writes that would have to wait fail with `WouldBlock`; flushing fails so as
 /// long as the system has not taken all that was written.
 #[derive(Debug)]
@@ -22,6 +30,8 @@ pub struct ClientSocket {
     stream: TcpStream,
     tls: Option<Box<TlsLayer>>,
     readable: SystemBuffer,
+    /// How many more bytes it takes before its client is known to read.
+    unproven: usize,
 }
 
 /// What the system may have for us.
@@ -65,13 +75,14 @@ impl std::error::Error for PlainRequest {}
 impl ClientSocket {
     /// A socket without TLS.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { stream, tls: None, readable: SystemBuffer::Unknown }
+        limit_unsent(&stream, UnsentLimit::First);
+        Self { stream, tls: None, readable: SystemBuffer::Unknown, unproven: PROOF_BYTES }
     }
 
     /// A socket with TLS.
     pub fn secure(stream: TcpStream, connection: ServerConnection) -> Self {
         let layer = TlsLayer { connection, begun: ClientSpeech::Nothing, has_ended: false };
-        Self { stream, tls: Some(Box::new(layer)), readable: SystemBuffer::Unknown }
+        Self { tls: Some(Box::new(layer)), ..Self::plain(stream) }
     }
 
     /// From now on without TLS, of which nothing was spoken.
@@ -97,6 +108,16 @@ impl ClientSocket {
     /// The connection below TLS.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// So many bytes were written.
+    fn count(&mut self, bytes: usize) {
+        if self.unproven > 0 {
+            self.unproven = self.unproven.saturating_sub(bytes);
+            if self.unproven == 0 {
+                limit_unsent(&self.stream, UnsentLimit::None);
+            }
+        }
     }
 
     /// Ends our side.
@@ -157,6 +178,18 @@ impl Read for ClientSocket {
 
 impl Write for ClientSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.put(bytes);
+        self.count(*result.as_ref().unwrap_or(&0));
+        result
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tls.as_mut().map_or(Ok(()), |tls| tls.flush(&mut self.stream))
+    }
+}
+
+impl ClientSocket {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.stream.write(bytes) };
         tls.flush(&mut self.stream)?;
         if tls.connection.is_handshaking() {
@@ -168,11 +201,26 @@ impl Write for ClientSocket {
             _ => Ok(count),
         }
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.tls.as_mut().map_or(Ok(()), |tls| tls.flush(&mut self.stream))
-    }
 }
+
+/// How much the system holds that it has not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnsentLimit {
+    /// Little.
+    First,
+    /// As much as it wants.
+    None,
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn limit_unsent(stream: &TcpStream, limit: UnsentLimit) {
+    let bytes = if limit == UnsentLimit::First { FIRST_UNSENT } else { u32::MAX };
+    // If it fails, the client costs more.
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(bytes);
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn limit_unsent(_: &TcpStream, _: UnsentLimit) {}
 
 impl TlsLayer {
     /// Looks at the first byte: no message of TLS begins with a letter.

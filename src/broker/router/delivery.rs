@@ -25,9 +25,9 @@ impl Router {
         now: Instant,
     ) -> DeliveryOutcome {
         let memory = self.memory.level;
-        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::Done };
+        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::None };
         if !session.may(TopicAccess::Read, &message.topic) {
-            return DeliveryOutcome::Done;
+            return DeliveryOutcome::None;
         }
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
@@ -86,7 +86,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return outcome };
         let client_id = &*session.client_id;
         match outcome {
-            DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
+            DeliveryOutcome::None | DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
             DeliveryOutcome::Dropped => {
                 session.lost.dropped += count;
                 if session.lost.dropped == count {
@@ -100,7 +100,7 @@ impl Router {
                 if session.lost.overflowed == count {
                     self.lines.warnings.push(format!(
                         "the queue of {client_id:?} is full (see --limit): messages for it are \
-                         lost; their publishers are told only in MQTT 5"
+                         lost; their publishers are told only if nobody else gets them, in MQTT 5"
                     ));
                 }
             }
@@ -139,7 +139,7 @@ fn queue_for_absent(
     limits: &Limits,
 ) -> DeliveryOutcome {
     if message.qos.min(grant.qos) == QoS::AtMostOnce {
-        return DeliveryOutcome::Done;
+        return DeliveryOutcome::None;
     }
     if session.outbound.is_full(limits) {
         return DeliveryOutcome::Overflowed;

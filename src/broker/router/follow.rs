@@ -3,15 +3,11 @@
 
 use std::time::Instant;
 
-use super::backlog::backlog_level;
 use super::common::{Amount, CommonForm, CommonQueue};
 use super::common_queues::CommonQueues;
 use super::message::{AddressedMessage, AppMessage, Grant};
 use super::outgoing::OutgoingItem;
-use super::peer::Peer;
-use super::reader::BacklogLevel;
 use super::runs::RoutedRun;
-use super::session::ClientSession;
 use super::subscriptions::Matches;
 use super::{Router, SessionKey, touch};
 use crate::mqtt::packet::Packet;
@@ -129,30 +125,22 @@ impl Router {
             return false;
         };
         let peer = session.connection.and_then(|id| self.peers.get(&id));
-        if peer.is_some_and(|peer| self.is_waited_for_soon(session, peer, now)) {
+        if peer.is_some_and(|peer| !peer.backlog.reader.is_idle(now)) {
             return false;
         }
-        let is_stuck = peer.is_none_or(|peer| peer.backlog.reader.is_stuck());
         if matches.qos().min(grant.qos) > QoS::AtMostOnce {
             let is_behind = peer.is_none() || session.outbound.queued() > 0;
-            let room = session.outbound.room(&self.limits, is_stuck);
+            let room = session.outbound.room(&self.limits);
             let form = CommonForm { grant, has_properties: true };
             return is_behind && matches.common.join_sessions(form, key, room);
         }
         let Some(peer) = peer.filter(|peer| peer.backlog.unsent > 0 && peer.takes_all()) else {
             return false;
         };
-        let weight = peer.backlog.room(self.memory.level, is_stuck);
+        let weight = peer.backlog.room(self.memory.level);
         let room = Amount { messages: usize::MAX, weight };
         let form = CommonForm { grant, has_properties: peer.version.has_properties() };
         matches.common.join_connections(form, key, room)
-    }
-
-    /// Whether publishers wait for a client, or may have to before more messages are queued for it.
-    fn is_waited_for_soon(&self, session: &ClientSession, peer: &Peer, now: Instant) -> bool {
-        let level = backlog_level(session, peer, &self.limits, self.memory.level);
-        let is_stuck = peer.backlog.reader.is_stuck();
-        !peer.backlog.reader.is_idle(now) || level == BacklogLevel::NearlyFull && !is_stuck
     }
 }
 

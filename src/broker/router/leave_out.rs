@@ -39,7 +39,7 @@ impl Router {
     #[inline]
     pub(super) fn count_losing(&mut self, matches: &mut Matches, count: u64) -> DeliveryOutcome {
         if matches.losing.is_empty() {
-            return DeliveryOutcome::Done;
+            return DeliveryOutcome::None;
         }
         let (outcome, lost) = matches.losing.count(count);
         self.statistics.dropped += lost;
@@ -73,7 +73,7 @@ impl Router {
                 continue;
             }
             are_some |= match outcome {
-                DeliveryOutcome::Done => false,
+                DeliveryOutcome::None | DeliveryOutcome::Done => false,
                 DeliveryOutcome::Idle => self.follow(matches, *key, now),
                 DeliveryOutcome::Dropped | DeliveryOutcome::Overflowed => {
                     let loses_all = self.loses_all(*key, *outcome);
@@ -94,10 +94,10 @@ impl Router {
     fn loses_all(&self, key: SessionKey, outcome: DeliveryOutcome) -> bool {
         let Some(session) = self.sessions.get(key) else { return false };
         let peer = session.connection.and_then(|id| self.peers.get(&id));
-        let is_waited_for = peer.is_some_and(|peer| !peer.backlog.reader.is_stuck());
+        let is_waited_for = peer.is_some_and(|peer| !peer.backlog.reader.is_given_up());
         !is_waited_for
             && match outcome {
-                DeliveryOutcome::Done | DeliveryOutcome::Idle => false,
+                DeliveryOutcome::None | DeliveryOutcome::Done | DeliveryOutcome::Idle => false,
                 DeliveryOutcome::Dropped => {
                     peer.is_some_and(|peer| peer.backlog.is_full(self.memory.level))
                 }
@@ -132,7 +132,7 @@ impl Router {
         for (key, outcome, count) in losing.losses() {
             let Some(session) = self.sessions.get_mut(key) else { continue };
             match outcome {
-                DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
+                DeliveryOutcome::None | DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
                 DeliveryOutcome::Dropped => session.lost.dropped += count,
                 DeliveryOutcome::Overflowed => session.lost.overflowed += count,
             }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::common::{Amount, CommonMessages};
 use super::message::AddressedMessage;
-use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, Limit, Limits, MESSAGE_OVERHEAD};
+use crate::broker::limits::{COPIED_FROM, FIRST_FLIGHT, IN_FLIGHT, Limit, Limits, MESSAGE_OVERHEAD};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
@@ -27,8 +27,10 @@ pub struct OutboundMessages {
     resend: VecDeque<PacketId>,
     /// Exchanges begun or resumed on this connection and not ended.
     outstanding: usize,
-    /// How many of them the client allows (Receive Maximum, §3.1.2.11.3).
+    /// How many of them there may be now, and how many when the client has acknowledged so many
+    /// (Receive Maximum, §3.1.2.11.3): to one that takes nothing few are made.
     window: usize,
+    most: usize,
     last_id: PacketId,
     sequence: u64,
 }
@@ -83,7 +85,8 @@ impl Default for OutboundMessages {
             in_flight: IdMap::default(),
             resend: VecDeque::new(),
             outstanding: 0,
-            window: usize::from(IN_FLIGHT),
+            window: usize::from(FIRST_FLIGHT),
+            most: usize::from(IN_FLIGHT),
             last_id: PacketId::MAX,
             sequence: 0,
         }
@@ -157,16 +160,11 @@ impl OutboundMessages {
                 || self.queue_weight >= most(Limit::QueueBytes))
     }
 
-    /// How much can be queued before it is full, or full to three quarters if its client may not
-    /// be stuck.
-    pub fn room(&self, limits: &Limits, is_stuck: bool) -> Amount {
-        let most = |limit| {
-            let all = limits.get(limit);
-            if is_stuck { all } else { all / 4 * 3 }
-        };
+    /// How much can be queued before it is full.
+    pub fn room(&self, limits: &Limits) -> Amount {
         Amount {
-            messages: most(Limit::QueueMessages).saturating_sub(self.queue_len),
-            weight: most(Limit::QueueBytes).saturating_sub(self.queue_weight),
+            messages: limits.get(Limit::QueueMessages).saturating_sub(self.queue_len),
+            weight: limits.get(Limit::QueueBytes).saturating_sub(self.queue_weight),
         }
     }
 
@@ -183,7 +181,8 @@ impl OutboundMessages {
     /// The client has reconnected: everything in flight is sent again `[MQTT-4.4.0-1]`, releases
     /// first, each in its original order `[MQTT-4.6.0-1]`.
     pub fn resume(&mut self, receive_maximum: u16) {
-        self.window = usize::from(receive_maximum.min(IN_FLIGHT));
+        self.most = usize::from(receive_maximum.min(IN_FLIGHT));
+        self.window = self.most.min(usize::from(FIRST_FLIGHT));
         self.outstanding = 0;
         let mut order: Vec<_> = self
             .in_flight
@@ -310,6 +309,7 @@ impl OutboundMessages {
     pub fn forget(&mut self, id: PacketId) {
         if self.in_flight.remove(&id).is_some_and(|entry| entry.active) {
             self.outstanding -= 1;
+            self.window = self.most.min(self.window + 1);
         }
     }
 

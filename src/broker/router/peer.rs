@@ -203,13 +203,17 @@ impl Backlog {
     /// Whether nothing more should be handed over, because the client does not read. While memory
     /// is scarce a client that does keeps what waits for it: publishers wait before it is more.
     pub fn is_full(&self, memory: MemoryLevel) -> bool {
-        let is_saved = memory == MemoryLevel::Scarce && !self.reader.is_stuck();
-        self.unsent > if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
+        self.unsent > self.most(memory)
     }
 
-    /// How many bytes it can take before it is full, or nearly full if the client may not be stuck.
-    pub fn room(&self, memory: MemoryLevel, is_stuck: bool) -> usize {
-        let most = if is_stuck { memory.unsent_bytes() } else { nearly_full(memory) };
-        (most + 1).saturating_sub(self.unsent)
+    /// How many bytes it can take before it is full.
+    pub fn room(&self, memory: MemoryLevel) -> usize {
+        (self.most(memory) + 1).saturating_sub(self.unsent)
+    }
+
+    /// More than these bytes are too much.
+    fn most(&self, memory: MemoryLevel) -> usize {
+        let is_saved = memory == MemoryLevel::Scarce && !self.reader.is_stuck();
+        if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
     }
 }

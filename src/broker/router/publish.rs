@@ -240,12 +240,14 @@ impl Router {
         self.subscriptions.find(topic, availability, &mut matches);
         let are_many = matches.note_use(message.qos);
         let mut worst = self.count_losing(&mut matches, 1);
+        let mut is_taken = !matches.common.is_empty();
         self.queue_in_common(&mut matches.common, message, now);
         let mut set_aside = Vec::new();
         matches.for_each(publisher, message.retain, |key, grant| {
             let outcome = self.deliver(key, message, grant, from, now);
             worst = worst.max(outcome);
-            if are_many && outcome != DeliveryOutcome::Done {
+            is_taken |= matches!(outcome, DeliveryOutcome::Done | DeliveryOutcome::Idle);
+            if are_many && outcome > DeliveryOutcome::Done {
                 set_aside.push((key, outcome));
             }
         });
@@ -253,11 +255,10 @@ impl Router {
         let is_empty = matches.is_empty();
         self.buffers.matches = matches;
         match worst {
-            DeliveryOutcome::Overflowed => ReasonCode::QUOTA_EXCEEDED,
+            // What others have got is not to be sent again for the sake of one that does not read.
+            DeliveryOutcome::Overflowed if !is_taken => ReasonCode::QUOTA_EXCEEDED,
             _ if is_empty => ReasonCode::NO_MATCHING_SUBSCRIBERS,
-            DeliveryOutcome::Done | DeliveryOutcome::Idle | DeliveryOutcome::Dropped => {
-                ReasonCode::SUCCESS
-            }
+            _ => ReasonCode::SUCCESS,
         }
     }
 }
@@ -271,7 +272,7 @@ pub(super) fn is_reserved(topic: &TopicName) -> bool {
 /// What the publisher of a message is told that was delivered as far as this code says.
 fn routed(code: ReasonCode) -> Reason {
     let is_lost = code == ReasonCode::QUOTA_EXCEEDED;
-    let string = if is_lost { "the queue of a subscriber is full" } else { "" };
+    let string = if is_lost { "the queues of all who would get it are full" } else { "" };
     Reason::new(code, string)
 }
 

@@ -1,13 +1,17 @@
 //! How a client takes what it is sent, and whether publishers wait for it: for one that reads, but
 //! more slowly than others publish. One that does not read costs them nothing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::broker::limits::{FIRST_SIGN, HOLD_BACK, IDLE, SLOW_BYTES, STUCK};
+use crate::broker::limits::{FAIR_RATE, FIRST_SIGN, HOLD_BACK, IDLE, REVIEW, SLOW_BYTES, STUCK};
 
 /// A client that takes fewer bytes than these in [`HOLD_BACK`] is not waited for. One for which
 /// fewer wait has caught up.
 const FAIR_BYTES: usize = SLOW_BYTES / 2;
+
+/// A client that has stopped reads again when it has taken so many bytes a second since then. The
+/// system does not report at once what it has taken.
+const FIRST_RATE: usize = FAIR_RATE / 4;
 
 /// How a client takes what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +21,9 @@ pub enum ReaderPace {
     /// It has taken nothing since this time, when its socket was full, or when as many messages
     /// were unacknowledged as may be.
     Silent(Instant),
+    /// It has taken something since it stopped, when the period began, but so little that it need
+    /// not have read anything.
+    Unproven(ReadingPeriod),
     /// It takes what it is sent, but more slowly than that is published.
     Slow(ReadingPeriod),
     /// It takes nothing, or very little.
@@ -40,8 +47,7 @@ pub enum BacklogLevel {
     Low,
     /// So much that publishers wait for a client that reads.
     High,
-    /// So much that soon messages are lost: publishers also wait a little for a client of which is
-    /// not known whether it reads.
+    /// So much that soon messages are lost.
     NearlyFull,
 }
 
@@ -54,11 +60,18 @@ impl ReadingPeriod {
         now.saturating_duration_since(self.began) >= HOLD_BACK
     }
 
-    /// Whether publishers wait for a client that reads like this.
+    /// Whether publishers wait for a client that reads like this: not for longer than it would need
+    /// for what it has taken if it read as slowly as it may.
     fn is_fair(&self, now: Instant) -> bool {
         let has_paused = now.saturating_duration_since(self.last) >= STUCK;
-        !has_paused && (self.taken >= FAIR_BYTES || !self.is_over(now))
+        let worth = time_for(self.taken, FAIR_RATE) + REVIEW;
+        !has_paused && now.saturating_duration_since(self.began) <= worth
     }
+}
+
+/// How long so many bytes take at a rate in bytes a second.
+fn time_for(bytes: usize, rate: usize) -> Duration {
+    Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / rate as u64)
 }
 
 impl ReaderPace {
@@ -77,8 +90,10 @@ impl ReaderPace {
         match self {
             Self::Prompt => {}
             _ if waiting <= FAIR_BYTES => *self = Self::Prompt,
-            Self::Silent(_) => *self = Self::Slow(ReadingPeriod::new(now)),
-            Self::Slow(period) | Self::Stuck(period) => period.last = now,
+            Self::Silent(since) => {
+                *self = Self::Unproven(ReadingPeriod { began: *since, last: now, taken: 0 });
+            }
+            Self::Unproven(period) | Self::Slow(period) | Self::Stuck(period) => period.last = now,
         }
     }
 
@@ -89,12 +104,19 @@ impl ReaderPace {
             // It has taken all.
             Self::Silent(_) if waiting == 0 => *self = Self::Prompt,
             Self::Prompt | Self::Silent(_) => {}
-            Self::Slow(_) | Self::Stuck(_) if waiting <= FAIR_BYTES => *self = Self::Prompt,
-            Self::Slow(period) => {
+            _ if waiting <= FAIR_BYTES => *self = Self::Prompt,
+            Self::Unproven(period) => {
                 period.taken += bytes;
-                if period.is_over(now) && period.taken >= FAIR_BYTES {
+                let elapsed = now.saturating_duration_since(period.began);
+                if time_for(period.taken, FIRST_RATE) >= elapsed {
+                    *self = Self::Slow(ReadingPeriod { taken: bytes, ..ReadingPeriod::new(now) });
+                }
+            }
+            Self::Slow(period) => {
+                if period.is_over(now) && period.is_fair(now) {
                     *period = ReadingPeriod::new(now);
                 }
+                period.taken += bytes;
             }
             Self::Stuck(period) => {
                 if period.is_over(now) {
@@ -102,7 +124,7 @@ impl ReaderPace {
                 }
                 period.taken += bytes;
                 if period.taken >= FAIR_BYTES {
-                    *self = Self::Slow(ReadingPeriod::new(now));
+                    *self = Self::Slow(ReadingPeriod { taken: bytes, ..ReadingPeriod::new(now) });
                 }
             }
         }
@@ -116,16 +138,18 @@ impl ReaderPace {
 
     #[inline(never)]
     fn is_worth_waiting(&mut self, level: BacklogLevel, now: Instant) -> bool {
-        let is_silent = |since| now.saturating_duration_since(since) >= FIRST_SIGN;
+        let is_new = |since| now.saturating_duration_since(since) < FIRST_SIGN;
         match self {
+            // It was not tried since the last message came, and will be before the next.
             Self::Prompt if level == BacklogLevel::NearlyFull => {
                 *self = Self::Silent(now);
                 true
             }
-            Self::Silent(since) if !is_silent(*since) => level == BacklogLevel::NearlyFull,
             Self::Slow(period) if period.is_fair(now) => true,
             Self::Prompt | Self::Stuck(_) => false,
-            Self::Silent(_) | Self::Slow(_) => {
+            Self::Silent(since) if is_new(*since) => false,
+            Self::Unproven(period) if is_new(period.began) => false,
+            Self::Silent(_) | Self::Unproven(_) | Self::Slow(_) => {
                 *self = Self::Stuck(ReadingPeriod::new(now));
                 false
             }
@@ -137,14 +161,20 @@ impl ReaderPace {
     pub fn is_idle(&self, now: Instant) -> bool {
         match self {
             Self::Silent(since) => now.saturating_duration_since(*since) >= IDLE,
+            Self::Unproven(period) => now.saturating_duration_since(period.last) >= IDLE,
             Self::Stuck(_) => true,
             Self::Prompt | Self::Slow(_) => false,
         }
     }
 
-    /// Whether the client takes nothing, or very little.
+    /// Whether the client takes nothing, or very little, and has done so for a while.
     pub fn is_stuck(&self) -> bool {
         matches!(self, Self::Stuck(_))
+    }
+
+    /// Whether nobody waits for the client, unless it takes something.
+    pub fn is_given_up(&self) -> bool {
+        matches!(self, Self::Silent(_) | Self::Unproven(_) | Self::Stuck(_))
     }
 
     /// Whether the client has taken everything, as far as is known.

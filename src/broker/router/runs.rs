@@ -46,7 +46,7 @@ impl Router {
             let mut set_aside = Vec::new();
             matches.for_each(Some(session), false, |key, grant| {
                 let outcome = self.deliver_run(key, &mut routed, grant, id, now);
-                if are_many && outcome != DeliveryOutcome::Done {
+                if are_many && outcome > DeliveryOutcome::Done {
                     set_aside.push((key, outcome));
                 }
             });
@@ -89,11 +89,11 @@ impl Router {
         now: Instant,
     ) -> DeliveryOutcome {
         let (memory, run) = (self.memory.level, routed.run);
-        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::Done };
+        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::None };
         // Nothing of QoS 0 is kept for a client that is not connected.
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let may = session.may(TopicAccess::Read, &run.topic);
-        let Some((id, peer)) = connection.filter(|_| may) else { return DeliveryOutcome::Done };
+        let Some((id, peer)) = connection.filter(|_| may) else { return DeliveryOutcome::None };
         let is_full = peer.backlog.is_full(memory);
         if !is_full && !takes(peer, run, grant) {
             self.deliver_one_by_one(key, run, grant, from, now);
