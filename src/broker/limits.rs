@@ -35,10 +35,6 @@ pub const REVIEW: Duration = Duration::from_millis(10);
 /// QoS 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
 pub const IN_FLIGHT: u16 = 1_024;
 
-/// So many of them are under way to a client that has acknowledged none; then one more for each
-/// that it has.
-pub const FIRST_FLIGHT: u16 = 64;
-
 /// What one packet weighs besides topic and payload, in bytes: our book-keeping.
 pub const MESSAGE_OVERHEAD: usize = 128;
 /// What one of its properties weighs besides its value, in bytes.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::limits::{MESSAGE_BYTES, WRITE_BYTES};
-use super::router::{CommonMessages, OutgoingItem};
+use super::router::OutgoingItem;
 use crate::mqtt::packet::{Ack, Packet, PublishRun};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -154,8 +154,7 @@ impl OutputQueue {
                 continue;
             }
             self.encoded += std::mem::take(&mut self.large_weight);
-            let Some(item) = self.items.pop_front() else { break };
-            let weight = item.weight();
+            let Some((item, weight)) = self.next_item() else { break };
             self.answers -= usize::from(is_answer(&item));
             match item {
                 OutgoingItem::Packet(packet) => {
@@ -169,7 +168,7 @@ impl OutputQueue {
                     self.large_weight = weight;
                     self.begin_run(run, frames);
                 }
-                OutgoingItem::Common(common) => self.take_apart(common),
+                OutgoingItem::Common(_) => {}
             }
         }
         if self.large.is_empty() {
@@ -183,16 +182,26 @@ impl OutputQueue {
         }
     }
 
-    /// The first item of those that others are sent, too, comes next, and then the rest.
+    /// Takes the next item, and what it weighs, in bytes.
+    #[inline]
+    fn next_item(&mut self) -> Option<(OutgoingItem, usize)> {
+        if let OutgoingItem::Common(_) = self.items.front()? {
+            return self.next_of_common();
+        }
+        let item = self.items.pop_front()?;
+        let weight = item.weight();
+        Some((item, weight))
+    }
+
+    /// The same, of those that others are sent, too.
     #[inline(never)]
-    fn take_apart(&mut self, mut common: CommonMessages<OutgoingItem>) {
-        let first = common.next();
-        if common.len() > 0 {
-            self.items.push_front(OutgoingItem::Common(common));
+    fn next_of_common(&mut self) -> Option<(OutgoingItem, usize)> {
+        let Some(OutgoingItem::Common(common)) = self.items.front_mut() else { return None };
+        let next = common.next_outgoing();
+        if common.left().messages == 0 {
+            self.items.pop_front();
         }
-        if let Some(first) = first {
-            self.items.push_front(first);
-        }
+        next
     }
 
     /// The bytes of a run come next, in the next message if the open one has no room: small

@@ -139,7 +139,7 @@ impl ClientSocket {
 
 impl Read for ClientSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Self { stream, tls, readable } = self;
+        let Self { stream, tls, readable, .. } = self;
         *readable = SystemBuffer::Unknown;
         let Some(tls) = tls else {
             let count = stream.read(buffer)?;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::*;
+use crate::broker::router::CommonMessages;
 
 /// FIN and the opcode of a binary message, and of Close.
 const BINARY: u8 = 0x82;
@@ -175,9 +176,14 @@ fn control_frames_go_first_and_a_close_last() {
 #[test]
 fn what_others_are_sent_too_is_written_in_its_place() {
     let all: Vec<_> = (0..1000).map(|n| publish(n % 300)).collect();
+    let common = all[10..910].iter().map(|packet| match packet {
+        Packet::Publish(publish) => publish.clone(),
+        other => panic!("{other:?}"),
+    });
+    let common = common.collect();
     let items = |range: Range<usize>| all[range].iter().cloned().map(OutgoingItem::Packet);
     let mut items: VecDeque<_> = items(0..10)
-        .chain([OutgoingItem::Common(items(10..910).collect())])
+        .chain([OutgoingItem::Common(CommonMessages::of(common))])
         .chain(items(910..1000))
         .collect();
     let weight = items.iter().map(OutgoingItem::weight).sum();

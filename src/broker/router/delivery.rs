@@ -24,6 +24,8 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> DeliveryOutcome {
+        // A shared subscription has chosen it.
+        self.readmit(key);
         let memory = self.memory.level;
         let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::None };
         if !session.may(TopicAccess::Read, &message.topic) {

@@ -2,18 +2,16 @@
 //! go out.
 
 mod aliases;
+mod aside;
 mod backlog;
 mod common;
-mod common_queues;
 mod connect;
 mod copies;
 mod delivery;
-mod follow;
-mod leave_out;
+mod idle;
 mod lesser;
 mod levels;
 mod login;
-mod losing;
 mod memory;
 mod message;
 mod outbound;
@@ -36,6 +34,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+#[cfg(test)]
 pub use common::CommonMessages;
 pub use memory::NOBODY;
 pub use outgoing::{Outgoing, OutgoingItem, packet_weight};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::common::{Amount, CommonMessages};
 use super::message::AddressedMessage;
-use crate::broker::limits::{COPIED_FROM, FIRST_FLIGHT, IN_FLIGHT, Limit, Limits, MESSAGE_OVERHEAD};
+use crate::broker::limits::{COPIED_FROM, IN_FLIGHT, Limit, Limits, MESSAGE_OVERHEAD};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
@@ -27,10 +27,8 @@ pub struct OutboundMessages {
     resend: VecDeque<PacketId>,
     /// Exchanges begun or resumed on this connection and not ended.
     outstanding: usize,
-    /// How many of them there may be now, and how many when the client has acknowledged so many
-    /// (Receive Maximum, §3.1.2.11.3): to one that takes nothing few are made.
+    /// How many of them the client allows (Receive Maximum, §3.1.2.11.3).
     window: usize,
-    most: usize,
     last_id: PacketId,
     sequence: u64,
 }
@@ -40,7 +38,7 @@ pub struct OutboundMessages {
 enum QueuedMessages {
     One(AddressedMessage),
     /// Those that others get, too. They are in memory of their own.
-    Common(CommonMessages<AddressedMessage>),
+    Common(CommonMessages),
 }
 
 #[derive(Debug)]
@@ -72,7 +70,10 @@ impl QueuedMessages {
             Self::One(delivery) => (Some(delivery), None),
             Self::Common(messages) => (None, Some(messages)),
         };
-        one.into_iter().chain(common.into_iter().flatten())
+        let common = common.into_iter().flat_map(|mut messages| {
+            std::iter::from_fn(move || messages.next_addressed().map(|(message, _)| message))
+        });
+        one.into_iter().chain(common)
     }
 }
 
@@ -85,8 +86,7 @@ impl Default for OutboundMessages {
             in_flight: IdMap::default(),
             resend: VecDeque::new(),
             outstanding: 0,
-            window: usize::from(FIRST_FLIGHT),
-            most: usize::from(IN_FLIGHT),
+            window: usize::from(IN_FLIGHT),
             last_id: PacketId::MAX,
             sequence: 0,
         }
@@ -115,9 +115,10 @@ impl OutboundMessages {
     }
 
     /// Queues messages that others get, too. There must be room for them.
-    pub fn push_common(&mut self, messages: CommonMessages<AddressedMessage>) {
-        self.queue_len += messages.len();
-        self.queue_weight += messages.weight();
+    pub fn push_common(&mut self, messages: CommonMessages) {
+        let amount = messages.left();
+        self.queue_len += amount.messages;
+        self.queue_weight += amount.weight;
         self.queue.push_back(QueuedMessages::Common(messages));
     }
 
@@ -181,8 +182,7 @@ impl OutboundMessages {
     /// The client has reconnected: everything in flight is sent again `[MQTT-4.4.0-1]`, releases
     /// first, each in its original order `[MQTT-4.6.0-1]`.
     pub fn resume(&mut self, receive_maximum: u16) {
-        self.most = usize::from(receive_maximum.min(IN_FLIGHT));
-        self.window = self.most.min(usize::from(FIRST_FLIGHT));
+        self.window = usize::from(receive_maximum.min(IN_FLIGHT));
         self.outstanding = 0;
         let mut order: Vec<_> = self
             .in_flight
@@ -221,9 +221,9 @@ impl OutboundMessages {
     /// The next message that was never sent.
     fn first(&mut self, now: Instant) -> Option<Packet> {
         while self.outstanding < self.window {
-            let mut delivery = self.pop()?;
+            let (mut delivery, weight) = self.pop()?;
             self.queue_len -= 1;
-            self.queue_weight -= delivery.weight();
+            self.queue_weight -= weight;
             if self.queue.is_empty() && self.queue.capacity() >= LONG_QUEUE {
                 self.queue = VecDeque::new();
             }
@@ -247,18 +247,21 @@ impl OutboundMessages {
         None
     }
 
-    /// Takes the first message out of the queue.
-    fn pop(&mut self) -> Option<AddressedMessage> {
+    /// Takes the first message out of the queue; what it weighed there, in bytes.
+    fn pop(&mut self) -> Option<(AddressedMessage, usize)> {
         if let QueuedMessages::Common(messages) = self.queue.front_mut()? {
-            let first = messages.next();
-            if messages.len() == 0 {
+            let first = messages.next_addressed();
+            if messages.left().messages == 0 {
                 self.queue.pop_front();
             }
             return first;
         }
         match self.queue.pop_front()? {
-            QueuedMessages::One(delivery) => Some(delivery),
-            QueuedMessages::Common(mut messages) => messages.next(),
+            QueuedMessages::One(delivery) => {
+                let weight = delivery.weight();
+                Some((delivery, weight))
+            }
+            QueuedMessages::Common(mut messages) => messages.next_addressed(),
         }
     }
 
@@ -309,7 +312,6 @@ impl OutboundMessages {
     pub fn forget(&mut self, id: PacketId) {
         if self.in_flight.remove(&id).is_some_and(|entry| entry.active) {
             self.outstanding -= 1;
-            self.window = self.most.min(self.window + 1);
         }
     }
 

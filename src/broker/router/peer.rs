@@ -203,17 +203,12 @@ impl Backlog {
     /// Whether nothing more should be handed over, because the client does not read. While memory
     /// is scarce a client that does keeps what waits for it: publishers wait before it is more.
     pub fn is_full(&self, memory: MemoryLevel) -> bool {
-        self.unsent > self.most(memory)
-    }
-
-    /// How many bytes it can take before it is full.
-    pub fn room(&self, memory: MemoryLevel) -> usize {
-        (self.most(memory) + 1).saturating_sub(self.unsent)
-    }
-
-    /// More than these bytes are too much.
-    fn most(&self, memory: MemoryLevel) -> usize {
         let is_saved = memory == MemoryLevel::Scarce && !self.reader.is_stuck();
-        if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
+        self.unsent > if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
+    }
+
+    /// How many bytes it can take before it is full, if its client is stuck.
+    pub fn room(&self, memory: MemoryLevel) -> usize {
+        (memory.unsent_bytes() + 1).saturating_sub(self.unsent)
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use super::backlog::availability;
+use super::common::Amount;
 use super::message::{AppMessage, DeliveryOutcome, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::reason::Reason;
 use super::session::ClientSession;
+use super::subscriptions::Matches;
 use super::{Admission, ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser};
 use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::Limit;
@@ -233,32 +235,43 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
-        self.prepare_matches(&message.topic, message.qos, || message.weight());
         let mut matches = std::mem::take(&mut self.buffers.matches);
-        let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
-        let availability = |key| availability(sessions, peers, key, topic);
-        self.subscriptions.find(topic, availability, &mut matches);
-        let are_many = matches.note_use(message.qos);
-        let mut worst = self.count_losing(&mut matches, 1);
-        let mut is_taken = !matches.common.is_empty();
-        self.queue_in_common(&mut matches.common, message, now);
+        self.find_matches(message, &mut matches);
+        let aside = self.put_aside(&mut matches, message, now);
+        let mut is_taken = aside.waiting > 0;
+        let mut is_lost = aside.overflowed > 0;
         let mut set_aside = Vec::new();
         matches.for_each(publisher, message.retain, |key, grant| {
             let outcome = self.deliver(key, message, grant, from, now);
-            worst = worst.max(outcome);
             is_taken |= matches!(outcome, DeliveryOutcome::Done | DeliveryOutcome::Idle);
-            if are_many && outcome > DeliveryOutcome::Done {
+            is_lost |= outcome == DeliveryOutcome::Overflowed;
+            if outcome > DeliveryOutcome::Done {
                 set_aside.push((key, outcome));
             }
         });
-        self.set_aside(&mut matches, &set_aside, now);
+        self.set_aside(&set_aside, now);
         let is_empty = matches.is_empty();
         self.buffers.matches = matches;
-        match worst {
-            // What others have got is not to be sent again for the sake of one that does not read.
-            DeliveryOutcome::Overflowed if !is_taken => ReasonCode::QUOTA_EXCEEDED,
-            _ if is_empty => ReasonCode::NO_MATCHING_SUBSCRIBERS,
-            _ => ReasonCode::SUCCESS,
+        // What others have got is not to be sent again for the sake of one that does not read.
+        if is_lost && !is_taken {
+            ReasonCode::QUOTA_EXCEEDED
+        } else if is_empty {
+            ReasonCode::NO_MATCHING_SUBSCRIBERS
+        } else {
+            ReasonCode::SUCCESS
+        }
+    }
+
+    /// Finds the sessions that get a message. Those that are set aside have room for it.
+    fn find_matches(&mut self, message: &AppMessage, matches: &mut Matches) {
+        loop {
+            let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
+            let availability = |key| availability(sessions, peers, key, topic);
+            self.subscriptions.find(topic, availability, matches);
+            let amount = || Amount { messages: 1, weight: message.weight() };
+            if self.has_room_aside(matches, message.qos, amount) {
+                return;
+            }
         }
     }
 }

@@ -4,10 +4,12 @@
 use std::time::Instant;
 
 use super::backlog::backlog_level;
+use super::common::{Amount, run_weight};
 use super::message::{AppMessage, DeliveryOutcome, Grant};
 use super::outgoing::OutgoingItem;
 use super::peer::Peer;
 use super::publish::is_reserved;
+use super::subscriptions::Matches;
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::READ_BYTES;
@@ -23,6 +25,11 @@ pub(super) struct RoutedRun<'a> {
 }
 
 impl RoutedRun<'_> {
+    /// How much it is.
+    pub fn amount(&self) -> Amount {
+        Amount { messages: self.run.count, weight: run_weight(self.run) }
+    }
+
     /// The run in memory of its own, which all share that keep it.
     pub fn kept(&mut self) -> &PublishRun {
         self.kept.get_or_insert_with(|| self.run.detached())
@@ -32,30 +39,39 @@ impl RoutedRun<'_> {
 impl Router {
     /// A run of messages came in. What becomes of each is the same as if it had come alone.
     pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
-        self.prepare_matches(&run.topic, QoS::AtMostOnce, || 0);
         let mut matches = std::mem::take(&mut self.buffers.matches);
+        let mut routed = RoutedRun { run, kept: None };
         let session = self.forwarder(id, run);
-        let forwards =
-            session.filter(|_| self.subscriptions.find_unshared(&run.topic, &mut matches));
+        let forwards = session.filter(|_| self.find_run_matches(&routed, &mut matches));
         if let Some(session) = forwards {
             self.count_received(id, run.count as u64, now);
-            let are_many = matches.note_use(QoS::AtMostOnce);
-            self.count_losing(&mut matches, run.count as u64);
-            let mut routed = RoutedRun { run, kept: None };
-            self.queue_run_in_common(&mut matches.common, &mut routed, now);
+            self.put_run_aside(&mut matches, &mut routed, now);
             let mut set_aside = Vec::new();
             matches.for_each(Some(session), false, |key, grant| {
                 let outcome = self.deliver_run(key, &mut routed, grant, id, now);
-                if are_many && outcome > DeliveryOutcome::Done {
+                if outcome > DeliveryOutcome::Done {
                     set_aside.push((key, outcome));
                 }
             });
-            self.set_aside(&mut matches, &set_aside, now);
+            self.set_aside(&set_aside, now);
         }
         self.buffers.matches = matches;
         if forwards.is_none() {
             for message in run.messages() {
                 self.receive(id, Packet::Publish(message), now);
+            }
+        }
+    }
+
+    /// Finds the sessions that get a run; false if a shared subscription is among them. Those that
+    /// are set aside have room for it.
+    fn find_run_matches(&mut self, routed: &RoutedRun<'_>, matches: &mut Matches) -> bool {
+        loop {
+            if !self.subscriptions.find_unshared(&routed.run.topic, matches) {
+                return false;
+            }
+            if self.has_room_aside(matches, QoS::AtMostOnce, || routed.amount()) {
+                return true;
             }
         }
     }

@@ -25,6 +25,7 @@ impl Router {
         subscribe: &Subscribe,
         now: Instant,
     ) {
+        self.readmit(key);
         let is_v5 = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
         if let Some(reason) = lesser::refused_subscribe(&self.limits, subscribe).filter(|_| is_v5) {
             return self.shut(id, &reason, EndReason::Misbehaved, now);
@@ -108,6 +109,7 @@ impl Router {
         key: SessionKey,
         unsubscribe: &Unsubscribe,
     ) {
+        self.readmit(key);
         let mut codes: Vec<_> = unsubscribe
             .filters
             .iter()

@@ -1,11 +1,13 @@
 //! Messages that lie one after another in what arrived and differ in their payloads alone. A broker
 //! passes them on as they are.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::data::variable_byte_integer;
 use super::header::FixedHeader;
+use super::Packet;
 use super::publish::Publish;
+use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
@@ -120,6 +122,25 @@ impl PublishRun {
             let packet = rest.split_to(header.size);
             Some(Publish::new(topic.clone(), packet.slice(header.length + head..)))
         })
+    }
+
+    /// The same messages in a version that has properties, with these, or in one that has none.
+    #[must_use]
+    pub fn with_properties(&self, properties: &Properties, has_properties: bool) -> Self {
+        let version = if has_properties { Version::V5 } else { Version::V3_1_1 };
+        let mut packets = BytesMut::with_capacity(self.packets.len() + 8 * self.count);
+        let mut longest = 0;
+        for message in self.messages() {
+            let before = packets.len();
+            let message = Packet::Publish(Publish { properties: properties.clone(), ..message });
+            message.encode(version, &mut packets).expect("it fits, as it has before");
+            longest = longest.max(packets.len() - before);
+        }
+        let packets = packets.freeze();
+        let name = topic_of(&packets).expect("a run has a topic");
+        let topic =
+            TopicName::from_bytes(name).expect("a topic name stays valid when it is copied");
+        Self { topic, version, packets, longest, ..*self }
     }
 
     /// A copy in memory of its own: a slice keeps everything in memory that arrived with it.
