@@ -223,7 +223,7 @@ const WAITING: &[(&str, &str)] = &[
     ("stdio::exec", "the next command, in the threads that run them"),
     ("stdio::exec::process", "the end of a command, in its thread"),
     (
-        "stdio::exec::single",
+        "command::start::single",
         "the end of a command, in its threads, and of one that was told to end",
     ),
     ("stdio::written", "the file that is being written when `sub` ends, for half a second"),

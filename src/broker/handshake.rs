@@ -4,7 +4,7 @@ use super::access::UpgradeRules;
 use super::brokers::{BrokerName, NoBroker};
 use super::limits::{HEAD_BYTES, NAMED_BROKERS, PATIENCE};
 use crate::websocket::upgrade::accept::{Refusal, answer};
-use crate::websocket::upgrade::{Request, parse_request};
+use crate::websocket::upgrade::{Request, RequestError, parse_request};
 
 /// What becomes of a connection that has sent these bytes.
 #[derive(Debug)]
@@ -28,20 +28,25 @@ pub enum Upgraded {
 /// broker, and as `rules` say.
 pub fn upgrade(arrived: &[u8], path: &str, rules: &UpgradeRules) -> Upgraded {
     match parse_request(arrived) {
-        Ok(None) if arrived.len() > HEAD_BYTES => {
-            let sentence = format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
-            Upgraded::No(Refusal { status: "431 Request Header Fields Too Large", sentence })
-        }
+        Ok(None) if arrived.len() > HEAD_BYTES => Upgraded::No(too_long()),
+        Ok(Some((_, head))) if head > HEAD_BYTES => Upgraded::No(too_long()),
+        Err(RequestError::TooLarge) => Upgraded::No(too_long()),
         Ok(None) => Upgraded::NotYet,
         Ok(Some((request, head))) => match judge(&request, path, rules) {
             Ok((answer, name)) => Upgraded::Yes { answer, name, head },
-            Err(refusal) => Upgraded::No(refusal),
+            Err(refusal) => Upgraded::No(refusal.of(&request)),
         },
         Err(error) => {
             let sentence = other_protocol(arrived).map_or_else(|| error.to_string(), str::to_owned);
-            Upgraded::No(Refusal { status: "400 Bad Request", sentence })
+            Upgraded::No(Refusal::new("400 Bad Request", sentence))
         }
     }
+}
+
+/// The answer to a request with a head of more than [`HEAD_BYTES`].
+fn too_long() -> Refusal {
+    let sentence = format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
+    Refusal::new("431 Request Header Fields Too Large", sentence)
 }
 
 /// The answer to a request that is granted, and the broker that it asks for.
@@ -59,7 +64,7 @@ fn judge(
     let refusal = || {
         let sentence = "a broker has a name of 1 to 64 letters, digits, '-', '.', '_' and '~', \
                         which begins with a letter or digit, as in /NAME/mqtt";
-        Refusal { status: "404 Not Found", sentence: sentence.to_owned() }
+        Refusal::new("404 Not Found", sentence.to_owned())
     };
     let name = BrokerName::new(name).ok_or_else(refusal)?;
     Ok((answer(request, asked)?, Some(name)))
@@ -75,7 +80,7 @@ pub fn no_broker(reason: NoBroker) -> Refusal {
             "mqttws serve has too little memory left for a broker with another name".to_owned()
         }
     };
-    Refusal { status: "503 Service Unavailable", sentence }
+    Refusal::new("503 Service Unavailable", sentence)
 }
 
 /// What a client speaks that has sent no HTTP: the first byte of a handshake of TLS, or of CONNECT.
@@ -90,23 +95,23 @@ fn other_protocol(arrived: &[u8]) -> Option<&'static str> {
 /// The answer to a plain request where TLS is spoken.
 pub fn not_tls() -> Refusal {
     let sentence = "TLS is spoken at this port: connect by wss:// or https://".to_owned();
-    Refusal { status: "400 Bad Request", sentence }
+    Refusal::new("400 Bad Request", sentence)
 }
 
 /// The answer to a request that did not come in time.
 pub fn too_late() -> Refusal {
     let sentence = format!("no whole request within {} seconds", PATIENCE.as_secs());
-    Refusal { status: "408 Request Timeout", sentence }
+    Refusal::new("408 Request Timeout", sentence)
 }
 
 /// The answer to a connection that is one too many.
 pub fn busy() -> Refusal {
     let sentence = "mqttws serve has too many connections".to_owned();
-    Refusal { status: "503 Service Unavailable", sentence }
+    Refusal::new("503 Service Unavailable", sentence)
 }
 
 /// The answer to a connection that `--fault refuse` concerns.
 pub fn refused_on_purpose() -> Refusal {
     let sentence = "refused on purpose, by --fault refuse".to_owned();
-    Refusal { status: "503 Service Unavailable", sentence }
+    Refusal::new("503 Service Unavailable", sentence)
 }

@@ -4,7 +4,7 @@
 use super::access::UpgradeRules;
 use super::brokers::BrokerName;
 use super::handshake::{self, Upgraded};
-use super::limits::{FIRST_PACKET_BYTES, MESSAGE_BYTES};
+use super::limits::{CLIENT_MESSAGE_BYTES, FIRST_PACKET_BYTES, MESSAGE_BYTES};
 use crate::mqtt::packet::{Ack, Decoder, Malformed, Packet, PacketType, PublishRun};
 use crate::mqtt::version::Version;
 use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
@@ -163,8 +163,9 @@ impl InputDecoder {
             Upgraded::Yes { answer, name, head } => {
                 let frames = arrived.split_off(head);
                 let decoder = Decoder::new(OLD, FIRST_PACKET_BYTES.min(self.max_packet));
+                let max_message = self.max_packet.max(CLIENT_MESSAGE_BYTES) + MESSAGE_BYTES;
                 self.stage = InputStage::Frames(Box::new(Frames {
-                    reader: Reader::new(Role::Server, self.max_packet + MESSAGE_BYTES, false),
+                    reader: Reader::new(Role::Server, max_message, false),
                     decoder: Some(decoder),
                 }));
                 take(ClientInput::Upgrade(answer, name));

@@ -68,6 +68,9 @@ pub const NAMED_BROKERS: usize = 1_000;
 /// stop reading from it.
 pub const HELD_BYTES: usize = MIB;
 
+/// A message of WebSocket of a client may always have so many bytes, however small its packets
+/// must be: it can hold many of them `[MQTT-6.0.0-2]`.
+pub const CLIENT_MESSAGE_BYTES: usize = 16 * MIB;
 /// The largest WebSocket message that we send (limits of 64 KiB are common).
 pub const MESSAGE_BYTES: usize = 32 * KIB;
 /// Frames are gathered up to this size before they are written.

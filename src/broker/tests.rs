@@ -37,6 +37,10 @@ fn requests_that_are_refused() {
         ("\u{10}\u{0c}\0\u{4}MQTT\u{4}\u{2}\0\0\0\0".to_owned(), "400", "MQTT without"),
         ("\u{16}\u{3}\u{1}\0".to_owned(), "400", "this is TLS"),
         (format!("GET /mqtt HTTP/1.1\r\nX: {}", "x".repeat(20_000)), "431", "16 KiB\n"),
+        (UPGRADE.replace("Host", &format!("X: {}\r\nHost", "x".repeat(17_000))), "431", "16 KiB\n"),
+        (UPGRADE.replace("Host", &format!("X: {}\r\nHost", "x".repeat(70_000))), "431", "16 KiB\n"),
+        (UPGRADE.replace("Host", "Content-Length: 2\r\nHost"), "400", "has no body\n"),
+        (UPGRADE.replace("Host", "Transfer-Encoding: chunked\r\nHost"), "400", "has no body\n"),
     ];
     for (request, status, words) in table {
         let answer = exchange(&broker, request.as_bytes());
@@ -83,6 +87,18 @@ fn packets_and_frames_are_not_aligned() {
     assert_eq!(client.frame(), Some((PONG, b"hello".to_vec())));
     client.write(&frame(0x80, &ping[1..]));
     assert_eq!(client.packet(), Packet::PingResp);
+}
+
+/// `[MQTT-6.0.0-2]`: the limit is that of a packet.
+#[test]
+fn a_frame_may_be_longer_than_a_packet() {
+    let broker = start_with(1000, None);
+    let mut client = Client::connected(&broker, Version::V5, "id");
+    let count = 50_000;
+    client.write(&frame(BINARY, &[0xc0, 0].repeat(count)));
+    for _ in 0..count {
+        assert_eq!(client.packet(), Packet::PingResp);
+    }
 }
 
 #[test]
@@ -144,7 +160,6 @@ fn mqtt_5_clients_are_told_why() {
     second.send(&[connect(Version::V3_1, "id")]);
     told(&mut second, ReasonCode::PROTOCOL_ERROR);
     second.expect_close(1002);
-    // Larger than the decoder takes, and larger than any frame may be.
     for size in [1000, 100_000] {
         let mut client = Client::connected(&broker, Version::V5, "large");
         client.send(&[publish("t", vec![0; size].into(), QoS::AtMostOnce)]);

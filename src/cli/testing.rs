@@ -61,8 +61,8 @@ pub struct TestCommandFlags {
     /// stderr
     ///
     /// If it fails before this program ends, the exit code is 1; if it still runs then, it gets
-    /// SIGTERM, and SIGKILL after 3 s. It finds the broker in `$MQTTWS_URL`, and mqttws on its
-    /// `$PATH`.
+    /// SIGTERM, and SIGKILL after 3 s, with all that it has started. It finds the broker in
+    /// `$MQTTWS_URL`, and mqttws on its `$PATH`.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }

@@ -336,7 +336,7 @@ fn write_properties(f: &mut std::fmt::Formatter<'_>, properties: &Properties) ->
         write!(f, " ({})", reason.escape_debug())?;
     }
     if let Some(server) = properties.server_reference() {
-        write!(f, ", it names {}", server.escape_debug())?;
+        write!(f, ": it sends its clients to {}", server.escape_debug())?;
     }
     Ok(())
 }

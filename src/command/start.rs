@@ -1,10 +1,12 @@
 //! The start of a command that `serve` or `sub` runs. On Linux mqttws starts itself once more, and
 //! that process asks the kernel to be killed when its parent dies before it becomes the command.
-//! Between `serve` and its command stands one more process, which kills all that the command has
-//! started when `serve` is killed by SIGKILL.
+//! Between `serve` or `sub` and the command stands one more process, which kills all that the
+//! command has started when they are killed by SIGKILL.
 
 #[cfg(target_os = "linux")]
 mod descendants;
+mod line;
+mod single;
 #[cfg(target_os = "linux")]
 mod supervisor;
 
@@ -15,7 +17,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command};
 
 use anyhow::{Context, Result};
 
@@ -24,6 +26,8 @@ use crate::exit::{CommandNotStarted, Exit};
 
 #[cfg(target_os = "linux")]
 pub use descendants::Descendants;
+pub use line::SingleEnd;
+pub use single::SingleCommand;
 
 /// The first word of the command line with which mqttws starts itself, in the place of a verb.
 pub const START_WORD: &str = "start-command";
@@ -40,8 +44,8 @@ const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 pub enum CommandOutput {
     /// To our stdout.
     Stdout,
-    /// To our stderr. What takes the place of stdout until the command runs is a pipe to the
-    /// parent, which says why the command could not be run.
+    /// To our stderr. What takes the place of stdout until the command runs is the line to `sub`,
+    /// which is told why the command could not be run.
     Stderr,
 }
 
@@ -49,14 +53,15 @@ pub enum CommandOutput {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StartRole {
     /// It starts another one, and stays.
-    Supervisor,
+    Supervisor(CommandOutput),
     /// It becomes the command.
     Command(CommandOutput),
 }
 
 impl StartRole {
-    const ALL: [Self; 3] = [
-        Self::Supervisor,
+    const ALL: [Self; 4] = [
+        Self::Supervisor(CommandOutput::Stdout),
+        Self::Supervisor(CommandOutput::Stderr),
         Self::Command(CommandOutput::Stdout),
         Self::Command(CommandOutput::Stderr),
     ];
@@ -64,7 +69,8 @@ impl StartRole {
     /// The word for it between mqttws and itself.
     fn word(self) -> &'static str {
         match self {
-            Self::Supervisor => "supervised",
+            Self::Supervisor(CommandOutput::Stdout) => "supervised-stdout",
+            Self::Supervisor(CommandOutput::Stderr) => "supervised-stderr",
             Self::Command(CommandOutput::Stdout) => "stdout",
             Self::Command(CommandOutput::Stderr) => "stderr",
         }
@@ -93,9 +99,14 @@ impl CommandStart {
     }
 }
 
+/// Whether mqttws can start itself for a command.
+fn is_started_by_us() -> bool {
+    cfg!(target_os = "linux") && Path::new(OURSELVES).exists()
+}
+
 /// A command that ends with us, if the system has a way to see to that, and that finds a broker in
-/// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] its stdout is a pipe
-/// where mqttws starts itself.
+/// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] the caller says what its
+/// stdout is.
 pub fn guarded(
     name: &OsStr,
     arguments: &[OsString],
@@ -103,20 +114,11 @@ pub fn guarded(
     url: &str,
 ) -> Result<Command> {
     let mut command;
-    let is_started_by_us = cfg!(target_os = "linux") && Path::new(OURSELVES).exists();
-    if is_started_by_us {
-        // A command of `sub` has a process group of its own, by which `sub` ends all of it.
-        let role = match output {
-            CommandOutput::Stdout => StartRole::Supervisor,
-            CommandOutput::Stderr => StartRole::Command(output),
-        };
-        command = ourselves(role);
+    if is_started_by_us() {
+        command = ourselves(StartRole::Supervisor(output));
         command.arg(name);
     } else {
         command = Command::new(name);
-    }
-    if output == CommandOutput::Stderr {
-        command.stdout(if is_started_by_us { Stdio::piped() } else { io::stderr().into() });
     }
     command.args(arguments).env("PATH", path()?).env("MQTTWS_URL", url);
     command.env_remove(ready::SOCKET);
@@ -145,9 +147,11 @@ fn path() -> Result<OsString> {
 pub fn run(start: &CommandStart) -> Result<Exit> {
     let output = match start.role {
         #[cfg(target_os = "linux")]
-        StartRole::Supervisor => return supervisor::run(start.parent, &start.words),
+        StartRole::Supervisor(output) => {
+            return supervisor::run(start.parent, output, &start.words);
+        }
         #[cfg(not(target_os = "linux"))]
-        StartRole::Supervisor => CommandOutput::Stdout,
+        StartRole::Supervisor(output) => output,
         StartRole::Command(output) => output,
     };
     if !ends_with(start.parent, DeathSignal::Kill) {
@@ -171,9 +175,9 @@ fn become_command(words: &[OsString], output: CommandOutput) -> Result<Exit> {
         }
         CommandOutput::Stderr => {
             // It is closed when the command runs.
-            let pipe = io::stdout().as_fd().try_clone_to_owned().context("duplicating stdout")?;
+            let line = io::stdout().as_fd().try_clone_to_owned().context("duplicating stdout")?;
             let error = command.stdout(io::stderr()).exec();
-            write!(File::from(pipe), "{}", explained(error, name)).context("telling mqttws")?;
+            write!(File::from(line), "{}", explained(error, name)).context("telling mqttws")?;
             Ok(Exit::Local)
         }
     }
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn nothing_is_started_for_a_parent_that_is_not_there() {
-        for role in StartRole::ALL.into_iter().skip(1) {
+        for role in StartRole::ALL.into_iter().skip(2) {
             let words = vec!["/no-such-file".into()];
             let start = CommandStart { parent: 1 << 30, role, words };
             if cfg!(target_os = "linux") {

@@ -25,7 +25,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use self::config::{Config, Destination, MessageOptions, OutputOptions, SubscribeRequest};
-use self::early_end::EarlyEnd;
+use self::early_end::{CommandFailure, EarlyEnd};
 use self::rate::RateTeller;
 use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
@@ -74,7 +74,7 @@ pub fn run(config: Config) -> Result<Exit> {
         verbosity,
         options: messages,
         start,
-        ending: RunEnding { signal: None, unfinished: None, exit: Exit::Done },
+        ending: RunEnding { signal: None, unfinished: None, failure: None, exit: Exit::Done },
     };
     subscriber.receive_all(SummaryPrinter::new(summary, verbosity, began))
 }
@@ -149,6 +149,8 @@ struct RunEnding {
     signal: Option<i32>,
     /// Why it ended before what was asked was done; still to be told.
     unfinished: Option<EarlyEnd>,
+    /// How the command has failed, while the broker is asked for what it has until then.
+    failure: Option<CommandFailure>,
     /// The worst exit code of what was refused, and of commands that failed.
     exit: Exit,
 }
@@ -205,7 +207,8 @@ impl Subscriber {
             self.receiver.restart_idle();
         }
         self.client.pause_reading(is_full);
-        let alarms = [self.times.deadline, self.times.ends, self.idle_deadline(), drawing];
+        let failure = self.ending.failure.as_ref().map(|failure| failure.until);
+        let alarms = [self.times.deadline, self.times.ends, self.idle_deadline(), drawing, failure];
         Ok(self.client.next(alarms.into_iter().flatten().min())?)
     }
 
@@ -285,7 +288,8 @@ impl Subscriber {
             Event::Alarm => self.time_is_up(),
             Event::Reconnected => {
                 self.receiver.restart_idle();
-                Ok(None)
+                // What was asked for does not come any more.
+                Ok(self.command_has_failed())
             }
             Event::Connected(_)
             | Event::Closed(_)
@@ -311,6 +315,7 @@ impl Subscriber {
             session::Event::Subscribed(suback) => self.subscribed(&suback),
             session::Event::NotSubscribed { filter, why } => self.not_subscribed(&filter, why),
             session::Event::Unsubscribed(unsuback) => self.unsubscribed(&unsuback),
+            session::Event::Pong => self.command_has_failed(),
             event @ (session::Event::Acknowledged { .. } | session::Event::InDoubt { .. }) => {
                 self.handed_over(&event);
                 self.publish_removals();
@@ -321,7 +326,6 @@ impl Subscriber {
             | session::Event::SomeAcknowledged
             | session::Event::AllReleased
             | session::Event::Answered { .. }
-            | session::Event::Pong
             | session::Event::Disconnected(_) => None,
         })
     }

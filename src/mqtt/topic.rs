@@ -141,6 +141,12 @@ impl<'a> TopicSlice<'a> {
     }
 }
 
+/// Whether the parts of `$share/GROUP/FILTER` are those of a shared subscription `[MQTT-4.8.2-1]`
+/// `[MQTT-4.8.2-2]`.
+fn is_shared(group: &str, filter: &str) -> bool {
+    !group.is_empty() && !filter.is_empty() && memchr2(b'+', b'#', group.as_bytes()).is_none()
+}
+
 /// Whether this is a topic name without a discouraged character.
 #[cold]
 fn is_plain_name(name: &[u8]) -> bool {
@@ -160,10 +166,7 @@ impl TopicFilter {
             None => check_wildcards(text.as_bytes())?,
             Some(rest) => {
                 let (group, filter) = rest.split_once('/').ok_or(TopicError::BadShare)?;
-                if group.is_empty()
-                    || filter.is_empty()
-                    || memchr2(b'+', b'#', group.as_bytes()).is_some()
-                {
+                if !is_shared(group, filter) {
                     return Err(TopicError::BadShare);
                 }
                 if memchr(0, group.as_bytes()).is_some() {
@@ -180,6 +183,22 @@ impl TopicFilter {
         Self::new(ByteString::try_from(bytes).map_err(|_| TopicError::NotUtf8)?)
     }
 
+    /// Checks the bytes of a filter of MQTT 3.1.1 or 3.1. Theirs know no shared subscriptions:
+    /// `$share/GROUP/FILTER` is one all the same, as brokers have it, and what has not that form is
+    /// a filter like any other (3.1.1 §4.7).
+    pub fn from_bytes_before_5(bytes: Bytes) -> Result<Self, TopicError> {
+        let text = ByteString::try_from(bytes).map_err(|_| TopicError::NotUtf8)?;
+        check_length(&text)?;
+        check_wildcards(text.as_bytes())?;
+        Ok(Self(text))
+    }
+
+    /// A copy in memory of its own.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(ByteString::from(self.as_str()))
+    }
+
     /// The filter as text, `$share/GROUP/` included.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -187,7 +206,8 @@ impl TopicFilter {
 
     /// The group and the inner filter of a shared subscription (§4.8.2).
     pub fn share(&self) -> Option<(&str, &str)> {
-        self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')
+        let (group, filter) = self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')?;
+        is_shared(group, filter).then_some((group, filter))
     }
 
     /// Whether the filter has a wildcard, and so can match more than one topic (§4.7.1).

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use server::Server;
 
 use crate::client::{self, AtServer, FlagPlace, Step};
+use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Violation;
 use crate::transport::dial::{DialError, FailedAttempt};
@@ -106,9 +107,12 @@ fn client_hint(error: &client::Error, server: Server<'_>) -> Option<&'static str
         Error::TlsSetup(error) => tls::setup_hint(error),
         Error::ConnectTimedOut { step, tried, .. } => timeout_hint(*step, tried.as_deref(), server),
         Error::Repeated { .. } => Some(REPEATED),
-        Error::Refused { connack, .. } => find(&REFUSED, connack.code),
+        Error::Refused { connack, .. } => {
+            another_server(connack.code, &connack.properties).or(find(&REFUSED, connack.code))
+        }
         Error::RefusedSilently(error) => Some(silence_hint(error)),
-        Error::Disconnected(disconnect) => find(&DISCONNECTED, disconnect.code)
+        Error::Disconnected(disconnect) => another_server(disconnect.code, &disconnect.properties)
+            .or_else(|| find(&DISCONNECTED, disconnect.code))
             .or_else(|| find(&REFUSED, disconnect.code).filter(|_| disconnect.code.is_error())),
         Error::NotMqtt(_) | Error::Echo => Some(OTHER_PATH),
         Error::Violation(Violation::ReceiveMaximumExceeded) => Some(
@@ -138,11 +142,20 @@ const CREDENTIALS: &str = "check -u and -P";
 const CLIENT_ID: &str = "choose another client id with -i";
 const VERSION: &str = "try another version with -V";
 const LATER: &str = "try again later, or with --wait";
-const ANOTHER_SERVER: &str =
-    "connect to the server that it names (--follow does so), or ask its operator";
+
+/// The hint where a server sends its clients to another one, which the error names if it does.
+fn another_server(code: ReasonCode, properties: &Properties) -> Option<&'static str> {
+    if !matches!(code, ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED) {
+        return None;
+    }
+    Some(match properties.server_reference() {
+        Some(_) => "give that address, or --follow, which goes there by itself",
+        None => "it does not say which: ask its operator",
+    })
+}
 
 /// The hints for the reason codes of CONNACK.
-const REFUSED: [(ReasonCode, &str); 16] = [
+const REFUSED: [(ReasonCode, &str); 14] = [
     (v3::UNACCEPTABLE_PROTOCOL_VERSION, VERSION),
     (v3::IDENTIFIER_REJECTED, CLIENT_ID),
     (v3::SERVER_UNAVAILABLE, LATER),
@@ -157,19 +170,15 @@ const REFUSED: [(ReasonCode, &str); 16] = [
     (ReasonCode::QUOTA_EXCEEDED, LATER),
     (ReasonCode::CONNECTION_RATE_EXCEEDED, LATER),
     (ReasonCode::BAD_AUTHENTICATION_METHOD, "choose another --auth-method"),
-    (ReasonCode::USE_ANOTHER_SERVER, ANOTHER_SERVER),
-    (ReasonCode::SERVER_MOVED, ANOTHER_SERVER),
 ];
 
 /// The hints for the reason codes of DISCONNECT.
-const DISCONNECTED: [(ReasonCode, &str); 7] = [
+const DISCONNECTED: [(ReasonCode, &str); 5] = [
     (ReasonCode::NOT_AUTHORIZED, "the broker's rules forbid it to this user or client id"),
     (ReasonCode::KEEP_ALIVE_TIMEOUT, "it received nothing for too long: a shorter -k may help"),
     (ReasonCode::SESSION_TAKEN_OVER, "another client uses the same id: choose another id with -i"),
     (ReasonCode::PACKET_TOO_LARGE, "send smaller messages, or raise the broker's limit"),
     (ReasonCode::MESSAGE_RATE_TOO_HIGH, "send fewer messages a second: --rate"),
-    (ReasonCode::USE_ANOTHER_SERVER, ANOTHER_SERVER),
-    (ReasonCode::SERVER_MOVED, ANOTHER_SERVER),
 ];
 
 fn find(hints: &[(ReasonCode, &'static str)], code: ReasonCode) -> Option<&'static str> {

@@ -3,9 +3,7 @@
 //! which message all commands have ended.
 
 mod environment;
-mod group;
 mod process;
-pub mod single;
 #[cfg(test)]
 mod tests;
 

@@ -263,8 +263,16 @@ fn a_server_that_is_named_is_not_asked_without_follow() {
     let first = sends_on("20 00 9d 08 1c <other>");
     let command = ["pub", &first.url(), "-V", "5", "-t", "t", "-m", "x"];
     let words = format!(
-        "mqttws: connecting to {}: the broker refused: server moved, it names other; connect to \
-         the server that it names (--follow does so), or ask its operator\n",
+        "mqttws: connecting to {}: the broker refused: server moved: it sends its clients to \
+         other; give that address, or --follow, which goes there by itself\n",
+        first.url()
+    );
+    Program::new(command).run().expect(6, "", &words);
+    let first = sends_on("20 00 9c 00");
+    let command = ["pub", &first.url(), "-V", "5", "-t", "t", "-m", "x", "--follow"];
+    let words = format!(
+        "mqttws: connecting to {}: the broker refused: use another server; it does not say which: \
+         ask its operator\n",
         first.url()
     );
     Program::new(command).run().expect(6, "", &words);
@@ -285,7 +293,7 @@ fn a_server_that_disconnect_names_is_followed() {
     let outcome = subscribe(&[&first.url()], &["-V", "5", "--follow"]).run();
     let port = second.port();
     let words = format!(
-        "mqttws: warning: {0}: the broker disconnected us: use another server, it names \
+        "mqttws: warning: {0}: the broker disconnected us: use another server: it sends its clients to \
          127.0.0.1:{port}; going on at ws://127.0.0.1:{port}/mqtt\n\
          mqttws: warning: connected again to ws://127.0.0.1:{port}/mqtt after * s, new session\n",
         first.url()

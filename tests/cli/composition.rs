@@ -162,6 +162,32 @@ fn a_message_for_each_file() {
     fails(&refused(&["-t", "t", "-f", &one, "-f", nowhere]), 1, &line);
 }
 
+/// Nothing is sent when one of the files cannot be a message, wherever it stands.
+#[test]
+fn all_files_are_looked_at_before_the_first_message() {
+    let folder = Folder::new();
+    let (one, last) = (folder.write("one", "1"), folder.write("last", "2"));
+    let large = folder.write("large", "x".repeat(1_500_000));
+    let within = folder.path().join("within").display().to_string();
+    std::fs::create_dir(&within).expect("a folder");
+    let endless = folder.path().join("endless").display().to_string();
+    let file = std::fs::File::create(&endless).expect("a file");
+    file.set_len(300_000_000).expect("it has holes");
+    let is_folder = format!("mqttws: reading {within}: Is a directory");
+    let is_long = format!(
+        "mqttws: reading {endless}: it has 300000000 bytes, and a message can have at most *"
+    );
+    for (bad, line) in [(&within, &is_folder), (&endless, &is_long)] {
+        for files in [[&one, bad, &last], [&large, bad, &one], [&one, &last, bad]] {
+            let flags: Vec<&str> = files.iter().flat_map(|file| ["-f", file]).collect();
+            fails(&refused(&[&["-t", "t"][..], &flags].concat()), 1, line);
+        }
+        fails(&refused(&["-t", "t", "-f", bad]), 1, line);
+    }
+    let flags = ["-t", "t", "--payload-encoding", "hex", "-f", &one, "-f", &within];
+    fails(&refused(&flags), 1, &is_folder);
+}
+
 /// Large files are streamed, and small ones between them are messages like any other.
 #[test]
 fn large_files_in_a_row() {

@@ -135,8 +135,8 @@ fn an_impossible_connack_is_refused_at_once() {
     );
     let late = "the broker refused: server unavailable; try again later, or with --wait";
     refuses_connack("311", Step::Send("20 00 03"), 6, late);
-    let moved = "the broker refused: server moved, it names h2; connect to the server that it \
-                 names (--follow does so), or ask its operator";
+    let moved = "the broker refused: server moved: it sends its clients to h2; give that address, \
+                 or --follow, which goes there by itself";
     refuses_connack("5", Step::Send("20 00 9d 05 1c <h2>"), 6, moved);
 }
 

@@ -36,12 +36,14 @@ fn subscribed() -> Vec<Step> {
     vec![packet("82 id <t> 00"), Step::Send("90 id 00")]
 }
 
-/// The file of the new authority comes later than its first certificate, whatever its name is.
+/// The file of the new authority comes later than its first certificate, whatever its name is, and
+/// whether its file or its folder is given.
 #[test]
 fn a_new_authority_is_waited_for() {
-    for (before, after) in [
-        (Authority::named("Old"), Authority::named("New")),
-        (Authority::named("Same"), Authority::named("Same")),
+    for (before, after, flag) in [
+        (Authority::named("Old"), Authority::named("New"), "--cafile"),
+        (Authority::named("Same"), Authority::named("Same"), "--cafile"),
+        (Authority::named("Old"), Authority::named("New"), "--capath"),
     ] {
         let folder = Folder::new();
         let file = folder.write("ca.pem", before.pem());
@@ -50,11 +52,72 @@ fn a_new_authority_is_waited_for() {
         let parts = [connected(&before), subscribed(), refused(&after)].into_iter();
         let script = parts.chain(again).chain([message]).flatten().collect();
         let broker = Broker::start(script);
-        let mut running = subscribe(&broker, &["--cafile", &file]);
+        let within = folder.path().display().to_string();
+        let place = if flag == "--cafile" { &file } else { &within };
+        let mut running = subscribe(&broker, &[flag, place]);
         running.wait_for_words("; looking for other authorities\n");
         fs::rename(folder.write("new.pem", after.pem()), &file).unwrap();
         let outcome = running.finish();
         assert!(outcome.code() == Some(0) && outcome.stdout == b"x\n", "{outcome}");
+    }
+}
+
+/// Each of the files of TLS may be missing, or half of it, at the moment of a reconnect.
+#[test]
+fn a_file_that_is_missing_or_cut_for_a_while_is_waited_for() {
+    let (certificate, key) = (fixed_path("client-ec.pem"), fixed_path("client-ec.key"));
+    for (flag, half) in [
+        ("--cafile", None),
+        ("--cafile", Some(60)),
+        ("--capath", None),
+        ("--cert", None),
+        ("--cert", Some(60)),
+        ("--key", None),
+        ("--key", Some(60)),
+    ] {
+        let (authority, folder) = (Authority::new(), Folder::new());
+        let entrance = || {
+            let mut server = Server::showing(&authority.certify(&["127.0.0.1"], FAR_AWAY));
+            server.clients = Some(fixed("authority.pem"));
+            let config = Step::Tls(Arc::new(server.config()));
+            vec![config, Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 00 00")]
+        };
+        let message = until_goodbye(vec![Step::Send("30 <t> 'x'")]);
+        let parts = [entrance(), subscribed(), vec![Step::Tell, Step::End, Step::Reconnect]];
+        let parts = parts.into_iter().chain([entrance(), subscribed(), message]);
+        let broker = Broker::start(parts.flatten().collect());
+        let authorities = folder.path().join("ca").display().to_string();
+        fs::create_dir(&authorities).unwrap();
+        let ca = format!("{authorities}/ca.pem");
+        fs::write(&ca, authority.pem()).unwrap();
+        let own = |name: &str, from: &str| folder.write(name, fs::read(from).unwrap());
+        let (certificate, key) = (own("cert", &certificate), own("key", &key));
+        // The files are read after the command has ended: each try waits for us.
+        let gate = folder.path().join("gate").display().to_string();
+        Program::of("mkfifo", [&gate]).run().expect(0, "", "");
+        let command = format!("read line < '{gate}'; echo username=u");
+        let trusted = if flag == "--capath" { [flag, &authorities] } else { ["--cafile", &ca] };
+        let own = ["--cert", &certificate, "--key", &key, "--credentials-command", &command];
+        let mut running = subscribe(&broker, &[&trusted[..], &own].concat());
+        let path = match flag {
+            "--cafile" => &ca,
+            "--capath" => &authorities,
+            "--cert" => &certificate,
+            _ => &key,
+        };
+        let whole = format!("{}.whole", folder.path().join("kept").display());
+        fs::write(&gate, "\n").unwrap();
+        broker.wait();
+        fs::rename(path, &whole).unwrap();
+        if let Some(length) = half {
+            fs::write(path, &fs::read(&whole).unwrap()[..length]).unwrap();
+        }
+        fs::write(&gate, "\n").unwrap();
+        running.wait_for_words(path);
+        fs::rename(&whole, path).unwrap();
+        fs::write(&gate, "\n").unwrap();
+        let outcome = running.finish();
+        assert!(outcome.code() == Some(0) && outcome.stdout == b"x\n", "{flag}: {outcome}");
     }
 }
 

@@ -242,7 +242,9 @@ fn a_refused_subscription_ends_a_test() {
 
 #[test]
 fn a_command_that_fails_is_named() {
-    let run = |words: &[&str]| ran(&[&["-C", "1", "-W", "20"], words].concat(), []);
+    // The broker is asked whether it has more, before the failure counts.
+    let asked = || [packet("c0"), Step::Send("d0")];
+    let run = |words: &[&str]| ran(&[&["-C", "1", "-W", "20"], words].concat(), asked());
     let failed = "mqttws: running sh: it ended with exit code 3";
     fails(&run(&["--", "sh", "-c", "exit 3"]), 1, failed);
     let line = "mqttws: running sh: it ended with exit code 3; no message that matches ok so far; \
@@ -257,7 +259,7 @@ fn a_command_that_fails_is_named() {
     // Its end with 0 is no end of ours, and its failure counts also where nothing is expected.
     let line = "mqttws: running sh: it ended with exit code 1";
     let words = ["-W", "20", "--expect-none", "--", "sh", "-c", "exit 1"];
-    fails(&ran(&words, []), 1, line);
+    fails(&ran(&words, asked()), 1, line);
     ran(&["-W", "0.5", "--expect-none", "--", "true"], []).expect(0, "", "");
 }
 

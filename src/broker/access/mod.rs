@@ -48,7 +48,7 @@ impl UpgradeRules {
     /// Judges a request; the refusal names the flag that would let it in.
     pub fn judge(&self, request: &Request) -> Result<(), Refusal> {
         let judged = self.judge_host(request).and_then(|()| self.judge_origin(request));
-        judged.map_err(|sentence| Refusal { status: "403 Forbidden", sentence })
+        judged.map_err(|sentence| Refusal::new("403 Forbidden", sentence))
     }
 
     fn judge_host(&self, request: &Request) -> Result<(), String> {

@@ -34,7 +34,7 @@ pub fn tell_refusal(
     log: &BrokerLog,
     refusals: &mut Refusals,
     address: SocketAddr,
-    Refusal { status, sentence }: &Refusal,
+    Refusal { status, sentence, .. }: &Refusal,
     now: Instant,
 ) {
     // What it repeats of a request may be long.

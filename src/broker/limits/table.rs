@@ -109,7 +109,8 @@ rows! {
          that has been absent longest, of those without queued messages first. If all are \
          connected, the client is refused (0x89; before MQTT 5: 3).";
     Subscriptions "subscriptions" "10000", Count 0..=1_000_000,
-        "subscriptions of one session. One more is refused (0x97; before MQTT 5: 0x80).";
+        "subscriptions of one session. One more is refused (0x97; in MQTT 3.1.1: 0x80; MQTT 3.1 \
+         has no code for it, and its client is not told).";
     QueueMessages "queue-messages" "100000", Count 1..=10_000_000,
         "messages of QoS 1 and 2 that wait for one client. One more is not queued: stderr is told, \
          and, if no other session gets it, in MQTT 5 its publisher (0x97).";
@@ -146,13 +147,13 @@ rows! {
          (0x9A), and a will with it is refused.";
     Wildcards "wildcards" "yes", YesNo 0..=1,
         "whether topic filters can have wildcards. If not, one that has ends the connection \
-         (0xA2); before MQTT 5 it is refused (0x80).";
+         (0xA2); in MQTT 3.1.1 it is refused (0x80).";
     SubscriptionIdentifiers "subscription-identifiers" "yes", YesNo 0..=1,
         "whether subscriptions can have identifiers. If not, one that has ends the connection \
          (0xA1).";
     Shared "shared" "yes", YesNo 0..=1,
         "whether subscriptions can be shared. If not, one that is ends the connection (0x9E); \
-         before MQTT 5 it is refused (0x80).";
+         in MQTT 3.1.1 it is refused (0x80).";
 }
 
 /// The values of all limits.

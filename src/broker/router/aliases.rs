@@ -11,8 +11,9 @@ use super::copies;
 
 /// How many are used, whatever the client allows.
 const MOST: u16 = 64;
-/// The length of the shortest topic that gets one: the property takes three bytes.
-const SHORTEST: usize = 8;
+/// The length of the shortest topic that gets one. The property takes three bytes, and may make the
+/// property length longer by one: a message without a topic of five bytes is shorter in any case.
+const SHORTEST: usize = 5;
 
 /// The aliases of one connection.
 #[derive(Debug)]

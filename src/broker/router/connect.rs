@@ -27,6 +27,9 @@ pub const BAD_CREDENTIALS: ReasonCode = ReasonCode(4);
 /// The client may not connect.
 pub const NOT_AUTHORIZED: ReasonCode = ReasonCode(5);
 
+/// The longest client identifier of MQTT 3.1, in characters (3.1 §3.1).
+const LONGEST_IN_3_1: usize = 23;
+
 /// A client identifier of so many bytes costs no more than a connection does.
 const SMALL_CLIENT_ID: usize = 256;
 
@@ -107,6 +110,7 @@ impl Router {
             _ => NEVER,
         };
         session.outbound.resume(properties.receive_maximum().unwrap_or(IN_FLIGHT));
+        session.inbound.resume();
         session.will = connect.will.as_ref().map(copies::will);
         self.watch(id, now);
     }
@@ -194,7 +198,11 @@ impl Router {
         let connack = |properties| {
             Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties }))
         };
-        peer.push(peer.explained(string, connack).into());
+        let connack = peer.explained(string, connack);
+        // `[MQTT-3.1.2-24]`
+        if peer.takes(&connack) {
+            peer.push(connack.into());
+        }
         self.lines.notes.push(format!("{}: {string}", self.name(id)));
         self.end(id, EndReason::Refused, now);
     }
@@ -316,20 +324,25 @@ fn check(connect: &Connect) -> Result<(), (Reason, ReasonCode)> {
         let string = "the response topic of the will has a wildcard [MQTT-3.3.2-14]";
         return refused(ReasonCode::PROTOCOL_ERROR, string);
     }
-    if connect.client_id.is_empty() && !may_be_anonymous(connect) {
+    if let Some(string) = refused_identifier(connect) {
         let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
-        let string = "an empty client identifier needs a clean session";
         return Err((Reason::new(code, string), IDENTIFIER_REJECTED));
     }
     Ok(())
 }
 
-/// Whether a CONNECT may have an empty client id: in MQTT 3.1 it may not, and in 3.1.1 only with a
-/// clean session (3.1.1 `[MQTT-3.1.3-8]`).
-fn may_be_anonymous(connect: &Connect) -> bool {
-    match connect.version {
-        Version::V5 => true,
-        Version::V3_1_1 => connect.clean_start,
-        Version::V3_1 => false,
+/// Why a client identifier is refused: one of MQTT 3.1 has 1 to 23 characters (3.1 §3.1), and in
+/// 3.1.1 an empty one needs a clean session (3.1.1 `[MQTT-3.1.3-8]`).
+fn refused_identifier(connect: &Connect) -> Option<&'static str> {
+    let Connect { version, client_id, clean_start, .. } = connect;
+    match (version, client_id.is_empty()) {
+        (Version::V3_1, true) => Some("MQTT 3.1 needs a client identifier"),
+        (Version::V3_1, false) if client_id.chars().count() > LONGEST_IN_3_1 => {
+            Some("in MQTT 3.1 a client identifier has at most 23 characters")
+        }
+        (Version::V3_1_1, true) if !clean_start => {
+            Some("an empty client identifier needs a clean session")
+        }
+        _ => None,
     }
 }

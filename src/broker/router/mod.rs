@@ -9,6 +9,7 @@ mod connect;
 mod copies;
 mod delivery;
 mod idle;
+mod inbound;
 mod lesser;
 mod levels;
 mod login;
@@ -260,7 +261,7 @@ impl Router {
                 self.acknowledged(id, session, now, |out| out.completed(ack.packet_id));
             }
             Packet::Subscribe(subscribe) => self.subscribe(id, session, &subscribe, now),
-            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, &unsubscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, &unsubscribe, now),
             Packet::PingReq => self.send(id, Packet::PingResp),
             Packet::Disconnect(disconnect) => self.disconnected(id, session, &disconnect, now),
             Packet::Connect(_) => self.misbehaved(id, "a second CONNECT [MQTT-3.1.0-2]", now),

@@ -111,7 +111,7 @@ impl Router {
         // In MQTT 5 the code ends the flow; otherwise PUBREL follows.
         let ends = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
         if let Some(session) = self.sessions.get_mut(key).filter(|_| !ends) {
-            session.inbound.insert(packet_id);
+            let _ = session.inbound.insert(packet_id);
         }
         self.send_ack(id, Packet::PubRec, packet_id, reason);
     }
@@ -128,7 +128,7 @@ impl Router {
         let packet_id = packet_id.filter(|_| self.speaks_v5(id))?;
         // It was accepted when it came for the first time.
         let is_repeated =
-            self.sessions.get(key).is_some_and(|session| session.inbound.contains(&packet_id));
+            self.sessions.get(key).is_some_and(|session| session.inbound.contains(packet_id));
         if is_repeated {
             return None;
         }
@@ -157,20 +157,23 @@ impl Router {
         now: Instant,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let mut code = ReasonCode::SUCCESS;
-        if session.inbound.insert(packet_id) {
-            let maximum = self.limits.get(Limit::ReceiveMaximum);
-            let excess = session.inbound.len() > maximum;
-            if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
-                session.inbound.remove(&packet_id);
-                let string = format!("more than {maximum} unfinished messages [MQTT-3.3.4-7]");
-                let reason = Reason::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, string);
-                return self.shut(id, &reason, EndReason::Misbehaved, now);
+        let is_new = session.inbound.insert(packet_id);
+        let maximum = self.limits.get(Limit::ReceiveMaximum);
+        let excess = session.inbound.counted() > maximum;
+        if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
+            if is_new {
+                session.inbound.remove(packet_id);
             }
+            let string = format!("more than {maximum} unfinished messages [MQTT-3.3.4-7]");
+            let reason = Reason::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, string);
+            return self.shut(id, &reason, EndReason::Misbehaved, now);
+        }
+        let mut code = ReasonCode::SUCCESS;
+        if is_new {
             code = self.route(message, Some(key), Some(id), now);
             // In MQTT 5 an error ends the flow.
             if code.is_error() && self.speaks_v5(id) {
-                self.sessions.get_mut(key).map(|session| session.inbound.remove(&packet_id));
+                self.sessions.get_mut(key).map(|session| session.inbound.remove(packet_id));
             }
         }
         self.send_ack(id, Packet::PubRec, packet_id, routed(code));
@@ -179,7 +182,7 @@ impl Router {
     /// PUBREL: the identifier is free again (§4.3.3).
     pub(super) fn released(&mut self, id: ConnectionId, key: SessionKey, packet_id: PacketId) {
         let known =
-            self.sessions.get_mut(key).is_some_and(|session| session.inbound.remove(&packet_id));
+            self.sessions.get_mut(key).is_some_and(|session| session.inbound.remove(packet_id));
         let reason = if known { ReasonCode::SUCCESS.into() } else { unknown_identifier() };
         self.send_ack(id, Packet::PubComp, packet_id, reason);
     }

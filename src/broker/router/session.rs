@@ -6,11 +6,11 @@ use std::time::Instant;
 use bytestring::ByteString;
 
 use super::ConnectionId;
+use super::inbound::UnreleasedMessages;
 use super::outbound::OutboundMessages;
 use super::replay::Replays;
 use crate::broker::access::acl::{ClientRights, TopicAccess};
-use crate::mqtt::id_map::IdSet;
-use crate::mqtt::packet::{PacketId, Will};
+use crate::mqtt::packet::Will;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 
 /// A Session Expiry Interval that never ends (§3.1.2.11.2).
@@ -50,7 +50,7 @@ pub struct ClientSession {
     /// QoS 1 and 2 messages for the client.
     pub outbound: OutboundMessages,
     /// QoS 2 messages of the client that were routed and not yet released.
-    pub inbound: IdSet<PacketId>,
+    pub inbound: UnreleasedMessages,
     /// Messages that it has lost, and of which the user was not told.
     pub lost: LostMessages,
     /// Since when it is in the table's list of the absent.
@@ -70,7 +70,7 @@ impl ClientSession {
             will_at: None,
             filters: HashSet::new(),
             outbound: OutboundMessages::default(),
-            inbound: IdSet::default(),
+            inbound: UnreleasedMessages::default(),
             lost: LostMessages::default(),
             absent_since: None,
         }

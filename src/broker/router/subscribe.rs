@@ -26,8 +26,9 @@ impl Router {
         now: Instant,
     ) {
         self.readmit(key);
-        let is_v5 = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
-        if let Some(reason) = lesser::refused_subscribe(&self.limits, subscribe).filter(|_| is_v5) {
+        let Some(version) = self.peers.get(&id).map(|peer| peer.version) else { return };
+        let refused = lesser::refused_subscribe(&self.limits, subscribe);
+        if let Some(reason) = refused.filter(|_| version == Version::V5) {
             return self.shut(id, &reason, EndReason::Misbehaved, now);
         }
         let identifier = subscribe.properties.subscription_identifiers().next();
@@ -38,7 +39,7 @@ impl Router {
             let qos = wanted.qos.min(self.limits.max_qos());
             let wanted = Subscription { qos, ..wanted.clone() };
             let added = self.add(key, &wanted, identifier);
-            results.add(&wanted, added.as_ref().err());
+            results.add(&wanted, added.as_ref().err(), version);
             if added.is_ok() {
                 self.watch_statistics(&wanted.filter, now);
             }
@@ -46,7 +47,7 @@ impl Router {
                 replays.push(wanted);
             }
         }
-        self.answer(id, subscribe.packet_id, results);
+        self.answer_subscribe(id, subscribe.packet_id, results, now);
         for wanted in &replays {
             self.add_replay(id, key, wanted, identifier, now);
         }
@@ -54,19 +55,30 @@ impl Router {
     }
 
     /// Sends SUBACK.
-    fn answer(&mut self, id: ConnectionId, packet_id: PacketId, results: SubscribeResults) {
+    fn answer_subscribe(
+        &mut self,
+        id: ConnectionId,
+        packet_id: PacketId,
+        results: SubscribeResults,
+        now: Instant,
+    ) {
         let Some(peer) = self.peers.get(&id) else { return };
-        let SubscribeResults { mut codes, string } = results;
-        if peer.version != Version::V5 {
-            codes
-                .iter_mut()
-                .filter(|code| code.is_error())
-                .for_each(|code| *code = ReasonCode::UNSPECIFIED_ERROR);
-        }
+        let SubscribeResults { codes, string } = results;
         let suback =
             |properties| Packet::SubAck(SubAck { packet_id, properties, codes: codes.clone() });
         let suback = peer.explained(&string, suback);
-        self.send(id, suback);
+        self.answer(id, suback, now);
+    }
+
+    /// Sends SUBACK or UNSUBACK. A client that takes none of that size would wait for ever: it is
+    /// told so `[MQTT-3.1.2-24]` `[MQTT-3.8.4-1]`.
+    fn answer(&mut self, id: ConnectionId, answer: Packet, now: Instant) {
+        if self.peers.get(&id).is_some_and(|peer| peer.takes(&answer)) {
+            return self.send(id, answer);
+        }
+        let string = "the answer is larger than the client's Maximum Packet Size";
+        let reason = Reason::new(ReasonCode::PACKET_TOO_LARGE, string);
+        self.shut(id, &reason, EndReason::Misbehaved, now);
     }
 
     /// Adds one subscription: whether it is new, or why it is refused.
@@ -108,6 +120,7 @@ impl Router {
         id: ConnectionId,
         key: SessionKey,
         unsubscribe: &Unsubscribe,
+        now: Instant,
     ) {
         self.readmit(key);
         let mut codes: Vec<_> = unsubscribe
@@ -129,7 +142,7 @@ impl Router {
             codes.clear();
         }
         let (packet_id, properties) = (unsubscribe.packet_id, Properties::default());
-        self.send(id, Packet::UnsubAck(UnsubAck { packet_id, properties, codes }));
+        self.answer(id, Packet::UnsubAck(UnsubAck { packet_id, properties, codes }), now);
     }
 }
 
@@ -143,11 +156,15 @@ struct SubscribeResults {
 
 impl SubscribeResults {
     /// Adds what became of the next one.
-    fn add(&mut self, wanted: &Subscription, refusal: Option<&Reason>) {
-        let Some(Reason { code, string }) = refusal else {
-            return self.codes.push(ReasonCode(wanted.qos.bits()));
-        };
-        self.codes.push(*code);
+    fn add(&mut self, wanted: &Subscription, refusal: Option<&Reason>, version: Version) {
+        let granted = ReasonCode(wanted.qos.bits());
+        let Some(Reason { code, string }) = refusal else { return self.codes.push(granted) };
+        self.codes.push(match version {
+            Version::V5 => *code,
+            Version::V3_1_1 => ReasonCode::UNSPECIFIED_ERROR,
+            // It has no way of saying so: the answer must be positive (3.1 §3.8).
+            Version::V3_1 => granted,
+        });
         if self.string.len() < LONGEST_STRING {
             let separator = if self.string.is_empty() { "" } else { "; " };
             self.string.extend([separator, wanted.filter.as_str(), ": ", string]);

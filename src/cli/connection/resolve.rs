@@ -119,8 +119,8 @@ impl ConnectionFlags {
         if changes {
             return Some(Changing::Credentials);
         }
-        let has_file = endpoint.scheme == Scheme::Wss && !tls.ca_files.is_empty();
-        has_file.then_some(Changing::Authorities)
+        let is_given = !tls.ca_files.is_empty() || !tls.ca_folders.is_empty();
+        (endpoint.scheme == Scheme::Wss && is_given).then_some(Changing::Authorities)
     }
 
     #[cold]
@@ -149,6 +149,7 @@ impl ConnectionFlags {
             fixed: session.login.authentication.clone().filter(|_| !is_by_flag),
             changing,
             tls_files: own.chain(&tls.key).chain(&tls.ca_files).cloned().collect(),
+            tls_folders: tls.ca_folders.clone(),
             oldest: versions.list.iter().copied().min().unwrap_or(Version::V5),
             commands: given.into_iter().filter_map(command).collect(),
             secrets,

@@ -4,8 +4,9 @@
 mod printed;
 
 use std::collections::hash_map::DefaultHasher;
+use std::fs;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, anyhow, ensure};
@@ -41,6 +42,8 @@ pub struct Renewal {
     pub changing: Changing,
     /// The files of the client certificate, of its key, and of authorities.
     pub tls_files: Vec<PathBuf>,
+    /// The folders of authorities.
+    pub tls_folders: Vec<PathBuf>,
     /// The oldest version that is tried.
     pub oldest: Version,
     /// The commands.
@@ -87,9 +90,10 @@ impl Renewal {
             data.hash(&mut mark);
         }
         // Whatever is wrong with a file is told when TLS needs it, which alone reads pipes.
-        let files = self.tls_files.iter().filter(|path| path.is_file());
-        let contents = files.map(|path| file::read(path).unwrap_or_default());
-        contents.for_each(|content| content.hash(&mut mark));
+        let in_folders = self.tls_folders.iter().flat_map(|folder| files_of(folder));
+        let files = self.tls_files.iter().cloned().chain(in_folders);
+        let contents = files.filter(|path| path.is_file()).map(|path| file::read(&path));
+        contents.for_each(|content| content.unwrap_or_default().hash(&mut mark));
         let authentication = authentication.or_else(|| self.fixed.clone());
         Ok(FreshCredentials {
             login: Login { credentials, authentication },
@@ -122,4 +126,12 @@ impl Renewal {
         }
         Ok(headers)
     }
+}
+
+/// What lies in a folder, always in the same order.
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort_unstable();
+    paths
 }

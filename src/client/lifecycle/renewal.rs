@@ -281,7 +281,7 @@ impl Lifecycle {
 }
 
 impl Error {
-    /// Whether a file of authorities does not vouch for the server, but a newer one may.
+    /// Whether the given authorities do not vouch for the server, but newer ones may.
     fn distrusts_server(&self) -> bool {
         match self.root() {
             Self::Transport(transport::Error::Tls(TlsError::Certificate(fault))) => {

@@ -1,8 +1,7 @@
 //! Where the records come from: the command line, a file, or stdin.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 
 use super::coming::ComingRecords;
 use super::config::{self, InputOptions};
-use super::large_file::{LargeFile, are_streamed, length_of, open};
+use super::large_file::{LargeFile, are_streamed, check_files, is_pipe, length_of, open};
 use crate::client::{LARGE_MESSAGE, Source};
 use crate::format::encoding::Encoding;
 use crate::stdio::decoded::DecodedReader;
@@ -36,6 +35,7 @@ impl Opened {
         let path = match &input.source {
             config::InputSource::File(path) => path,
             config::InputSource::Files(paths) if are_streamed(paths) => {
+                check_files(paths, maximum)?;
                 return LargeFile::first_of(paths.clone(), &input, maximum).map(Self::Large);
             }
             _ => return RecordInput::new(input, maximum).map(Self::Input),
@@ -137,9 +137,9 @@ impl RecordInput {
 
     /// Several files, each of which is read when its turn comes.
     fn of_files(paths: Vec<PathBuf>, repeat: u64, reading: ContentReading) -> Result<Self> {
-        for path in paths.iter().filter(|path| !is_pipe(path)) {
-            open(path)?;
-        }
+        // What is encoded is longer than its message.
+        let longest = if reading.encoding.is_some() { usize::MAX } else { reading.maximum };
+        check_files(&paths, longest)?;
         let total = repeat.saturating_mul(paths.len() as u64);
         let paths: Arc<[PathBuf]> = paths.into();
         let mut turns = paths.len();
@@ -302,11 +302,6 @@ impl RecordInput {
     pub fn is_done(&self) -> bool {
         self.state == ReadState::Ended && self.is_empty()
     }
-}
-
-/// Whether this is a named pipe.
-fn is_pipe(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 impl ContentReading {

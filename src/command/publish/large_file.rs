@@ -1,10 +1,12 @@
 //! Large files: each is published as one message, whose payload is read as it is sent.
 
 use std::fs::{self, File, Metadata};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use bytes::BytesMut;
+use rustix::io::Errno;
 
 use super::config::{FOR_EVER, InputOptions};
 use crate::client::LARGE_MESSAGE;
@@ -95,11 +97,31 @@ impl LargeFile {
     }
 }
 
-/// Opens a file; its name for errors, too.
+/// Opens a file; its name for errors, too. A folder can be opened, and not read: it is an error.
 pub fn open(path: &Path) -> Result<(File, String)> {
     let name = path.display().to_string();
-    let file = File::open(path).with_context(|| format!("reading {name}"))?;
+    let opened = File::open(path).and_then(|file| match file.metadata() {
+        Ok(metadata) if metadata.is_dir() => Err(Errno::ISDIR.into()),
+        _ => Ok(file),
+    });
+    let file = opened.with_context(|| format!("reading {name}"))?;
     Ok((file, name))
+}
+
+/// Whether all of these can be opened, and none is longer than a message may be: what is wrong with
+/// one of them is known before the first message is sent. A named pipe is left alone: only one
+/// reader is to open it.
+pub fn check_files(paths: &[PathBuf], maximum: usize) -> Result<()> {
+    for path in paths.iter().filter(|path| !is_pipe(path)) {
+        let (file, name) = open(path)?;
+        length_of(&file, &name, maximum)?;
+    }
+    Ok(())
+}
+
+/// Whether this is a named pipe.
+pub fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 /// The length of a file, in bytes; 0 if it has none. It is an error if that is above `maximum`.

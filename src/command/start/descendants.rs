@@ -3,7 +3,9 @@
 use std::fs;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, wait};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpgid, getpid, kill_process, set_child_subreaper, wait,
+};
 
 /// So many processes may lie between a process and one that it has started.
 const DEEPEST: usize = 1_000;
@@ -33,6 +35,17 @@ impl Descendants {
         }
     }
 
+    /// Sends a signal to each of them that is not in this process group.
+    pub fn signal_outside(&self, group: Option<Pid>, signal: Signal) {
+        let ours = processes().filter(|pid| is_descendant(*pid) && !self.foreign.contains(pid));
+        for pid in ours.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            if group.is_none() || getpgid(Some(pid)).ok() != group {
+                // It fails only if that process has just ended.
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+
     /// Kills our children; returns how many there were that could be killed.
     fn kill_children(&self) -> usize {
         let ours = children().filter(|pid| !self.foreign.contains(pid));
@@ -57,10 +70,14 @@ pub fn is_descendant(process: u32) -> bool {
 /// Our children.
 fn children() -> impl Iterator<Item = u32> {
     let ourselves = std::process::id();
+    processes().filter(move |pid| parent_of(*pid) == Some(ourselves))
+}
+
+/// All processes that we may know of.
+fn processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let pids = names.filter_map(|name| name.parse::<u32>().ok());
-    pids.filter(move |pid| parent_of(*pid) == Some(ourselves))
+    names.filter_map(|name| name.parse().ok())
 }
 
 /// The parent of a process, if that is there.

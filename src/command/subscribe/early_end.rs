@@ -1,8 +1,17 @@
 //! Why a run of `sub` ended before what was asked was done, and the line about it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::format::count::{count, count_of};
+
+/// The failure of the command of the command line, before it is known whether it counts.
+#[derive(Debug)]
+pub struct CommandFailure {
+    /// What has failed, and how.
+    pub words: String,
+    /// It counts then at the latest.
+    pub until: Instant,
+}
 
 /// Why a run ended before what was asked was done.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,15 +2,12 @@
 //! the command of the command line is started.
 
 use std::ffi::OsString;
-use std::io;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::config::StartOptions;
 use crate::command::ready::{ReadyFile, ServiceManager};
-use crate::command::start::{CommandOutput, guarded, running};
-use crate::stdio::exec::single::{SingleCommand, SingleEnd};
-use crate::terminal::screen;
+use crate::command::start::{SingleCommand, SingleEnd, running};
 
 /// What begins, or has begun.
 pub struct Start {
@@ -76,15 +73,7 @@ impl Start {
         self.manager.ready(status);
         let started = match command.split_first() {
             None => None,
-            Some((name, arguments)) => {
-                let mut command = guarded(name, arguments, CommandOutput::Stderr, url)?;
-                // A process group of its own cannot read from the terminal: it would be stopped.
-                if screen::stdin_is_terminal() {
-                    command.stdin(std::process::Stdio::null());
-                }
-                let started: io::Result<_> = SingleCommand::start(&mut command, wake);
-                Some(started.with_context(|| self.command_name.clone())?)
-            }
+            Some((name, arguments)) => Some(SingleCommand::start(name, arguments, url, wake)?),
         };
         self.stage = StartStage::Begun(started);
         Ok(())

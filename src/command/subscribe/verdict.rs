@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::Subscriber;
-use super::early_end::EarlyEnd;
+use super::early_end::{CommandFailure, EarlyEnd};
 use super::judge::Judge;
 use crate::client;
 use crate::exit::Exit;
@@ -17,6 +17,13 @@ impl Subscriber {
     pub(super) fn time_is_up(&mut self) -> Result<Option<Exit>> {
         let now = Instant::now();
         let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        let ends = [self.times.deadline, self.times.ends, self.idle_deadline()];
+        let failure = self.ending.failure.as_ref().map(|failure| failure.until);
+        if ends.into_iter().chain([failure]).any(is_due)
+            && let Some(exit) = self.command_has_failed()
+        {
+            return Ok(Some(exit));
+        }
         if is_due(self.times.deadline) {
             return self.timed_out().map(Some);
         }
@@ -98,10 +105,27 @@ impl Subscriber {
         Some(pending.to_string())
     }
 
-    /// The end, if the command of the command line has failed.
+    /// Looks whether the command of the command line has failed. The messages that it has
+    /// published before may be on their way: a PINGREQ asks for all that the broker has for us, and
+    /// only after its answer the failure counts.
     pub(super) fn look_at_test_command(&mut self) -> Option<Exit> {
-        let failure = self.start.failure()?;
-        self.ending.unfinished = Some(EarlyEnd::CommandFailed(failure));
+        if self.ending.failure.is_some() {
+            return None;
+        }
+        let words = self.start.failure()?;
+        let until = Instant::now() + self.client.options().limits.timeout;
+        self.ending.failure = Some(CommandFailure { words, until });
+        if !self.client.session().is_online() {
+            return self.command_has_failed();
+        }
+        self.client.ping();
+        None
+    }
+
+    /// The end, if the command of the command line has failed.
+    pub(super) fn command_has_failed(&mut self) -> Option<Exit> {
+        let failure = self.ending.failure.take()?;
+        self.ending.unfinished = Some(EarlyEnd::CommandFailed(failure.words));
         Some(Exit::Local)
     }
 

@@ -395,7 +395,7 @@ impl Decoder {
         let first = bytes[0];
         bytes.advance(header.length);
         let mut reader = PacketReader::new(bytes, header.packet);
-        let packet = self.decode_body(first, header.packet, &mut reader)?;
+        let packet = self.decode_body(first, header, &mut reader)?;
         reader.finish()?;
         Ok(packet)
     }
@@ -405,13 +405,17 @@ impl Decoder {
     fn decode_body(
         &mut self,
         first: u8,
-        packet: PacketType,
+        header: &FixedHeader,
         reader: &mut PacketReader,
     ) -> Result<Packet, Malformed> {
         let version = self.version;
-        Ok(match packet {
+        Ok(match header.packet {
             PacketType::Connect => {
                 self.version = Connect::decode_version(reader)?;
+                // The version was not known before.
+                if self.version.has_properties() && !header.is_minimal() {
+                    return Err(Malformed::VariableByteInteger);
+                }
                 Packet::Connect(Box::new(Connect::decode(self.version, reader)?))
             }
             PacketType::ConnAck => Packet::ConnAck(Box::new(ConnAck::decode(version, reader)?)),

@@ -26,8 +26,8 @@ pub enum Malformed {
         /// The lower half of the first byte.
         flags: u8,
     },
-    /// A Variable Byte Integer of more than four bytes, or of more bytes than its value needs
-    /// `[MQTT-1.5.5-1]`.
+    /// A Variable Byte Integer of more than four bytes, or, in MQTT 5, of more bytes than its value
+    /// needs `[MQTT-1.5.5-1]`.
     VariableByteInteger,
     /// The whole packet is larger than the limit that the receiver has set `[MQTT-3.1.2-24]`.
     PacketTooLarge {

@@ -57,6 +57,9 @@ impl FoundRun {
 
     fn measure(bytes: &Bytes, version: Version, maximum: usize, most: usize) -> Option<Self> {
         let first = FixedHeader::read(bytes, version, maximum).ok()??;
+        if !first.is_minimal() {
+            return None;
+        }
         let body = bytes.get(first.length..first.size)?;
         let name = 2 + usize::from(u16::from_be_bytes(*body.first_chunk()?));
         let head = name + usize::from(version.has_properties());

@@ -140,7 +140,7 @@ impl Subscription {
     }
 
     fn decode(version: Version, reader: &mut PacketReader) -> Result<Self, Malformed> {
-        let filter = TopicFilter::from_bytes(reader.binary()?)?;
+        let filter = decode_filter(version, reader)?;
         let options = reader.byte()?;
         let reserved = match version {
             // The upper six bits are "not used" (3.1 §3.8).
@@ -232,7 +232,7 @@ impl Unsubscribe {
         let (packet_id, properties) = decode_head(Place::Unsubscribe, version, reader)?;
         let mut filters = Vec::new();
         while !reader.is_empty() {
-            let filter = TopicFilter::from_bytes(reader.binary()?)?;
+            let filter = decode_filter(version, reader)?;
             reader.collect(&mut filters, filter)?;
         }
         if filters.is_empty() {
@@ -313,6 +313,15 @@ impl UnsubAck {
         };
         Ok(Self { packet_id, properties, codes })
     }
+}
+
+/// Reads a topic filter (§4.7).
+fn decode_filter(version: Version, reader: &mut PacketReader) -> Result<TopicFilter, Malformed> {
+    let bytes = reader.binary()?;
+    Ok(match version {
+        Version::V5 => TopicFilter::from_bytes(bytes)?,
+        Version::V3_1_1 | Version::V3_1 => TopicFilter::from_bytes_before_5(bytes)?,
+    })
 }
 
 /// Appends the beginning that all four packets share: packet identifier and properties.

@@ -102,10 +102,8 @@ fn connections_that_are_not_made() {
 fn refusals_of_the_broker() {
     let credentials = "check -u and -P";
     let (id, version) = ("choose another client id with -i", "try another version with -V");
-    let (later, elsewhere) = (
-        "try again later, or with --wait",
-        "connect to the server that it names (--follow does so), or ask its operator",
-    );
+    let (later, elsewhere) =
+        ("try again later, or with --wait", "it does not say which: ask its operator");
     let codes = [
         (1, version),
         (2, id),

@@ -104,15 +104,13 @@ pub struct Untrusted {
 impl std::error::Error for CertificateFault {}
 
 impl CertificateFault {
-    /// Whether a file of authorities that the user gave does not vouch for the certificate, but a
-    /// newer one may.
+    /// Whether a file or folder of authorities that the user gave does not vouch for the
+    /// certificate, but a newer one may.
     pub fn is_about_given_file(&self) -> bool {
         match self {
             Self::UnknownIssuer(Some(found))
             | Self::SelfSigned(found)
-            | Self::CaAsServer(found) => {
-                matches!(found.places, GivenPlaces::File | GivenPlaces::Both)
-            }
+            | Self::CaAsServer(found) => found.places != GivenPlaces::None,
             // The new authority of a name that the old one had, too.
             Self::BadSignature { namesake } => namesake.is_some(),
             Self::Expired { authority, .. } => authority.is_some(),

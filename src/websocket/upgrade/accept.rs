@@ -2,8 +2,8 @@
 
 use super::{HttpHeader, Request, accept_key, has_token, shortened};
 
-/// The subprotocols that the server accepts: the name of MQTT 5 §6, and the name that MQTT 3.1 was
-/// used with.
+/// The subprotocols that the server accepts, those that it prefers first: the name that it must
+/// answer `[MQTT-6.0.0-4]`, and the name that MQTT 3.1 was used with.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
 /// How much of what a client asked for is repeated to it, in characters.
@@ -16,20 +16,32 @@ pub struct Refusal {
     pub status: &'static str,
     /// The body: why the upgrade is refused.
     pub sentence: String,
+    body: ResponseBody,
+}
+
+/// Whether a response has a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ResponseBody {
+    Sent,
+    /// It answers HEAD (RFC 9110 §9.3.2).
+    LeftOut,
 }
 
 /// The head of the 101 response to a request for `path`, or the refusal.
 pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
     check_host(request)?;
     check_request(request, path)?;
+    if has_body(request) {
+        return Err(bad("the request has a body; one for an upgrade has no body".to_owned()));
+    }
     let Some(key) = &request.key else {
         return Err(bad("the request has no Sec-WebSocket-Key".to_owned()));
     };
     if !is_key(key) {
         return Err(bad("the Sec-WebSocket-Key is not 16 bytes in base64".to_owned()));
     }
-    let is_spoken = |offer: &&String| SUBPROTOCOLS.contains(&offer.as_str());
-    let Some(subprotocol) = request.protocols.iter().find(is_spoken) else {
+    let is_offered = |name: &&str| request.protocols.iter().any(|offer| offer == name);
+    let Some(subprotocol) = SUBPROTOCOLS.into_iter().find(is_offered) else {
         return Err(bad(no_subprotocol(&request.protocols)));
     };
     Ok(format!(
@@ -41,7 +53,7 @@ pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
 }
 
 fn bad(sentence: String) -> Refusal {
-    Refusal { status: "400 Bad Request", sentence }
+    Refusal::new("400 Bad Request", sentence)
 }
 
 /// Checks that a request of HTTP/1.1 has one Host header (RFC 9112 §3.2).
@@ -57,7 +69,7 @@ fn check_host(request: &Request) -> Result<(), Refusal> {
 
 /// Whether the request asks for a WebSocket at `path`, in the only version.
 fn check_request(request: &Request, path: &str) -> Result<(), Refusal> {
-    let refused = |status, sentence: String| Err(Refusal { status, sentence });
+    let refused = |status, sentence: String| Err(Refusal::new(status, sentence));
     let asked = request.target.split('?').next().unwrap_or_default();
     if asked != path {
         let sentence = format!("mqttws serve listens at {path}, not at {}", shown(asked));
@@ -75,6 +87,15 @@ fn check_request(request: &Request, path: &str) -> Result<(), Refusal> {
         return refused("426 Upgrade Required", sentence);
     }
     Ok(())
+}
+
+/// Whether a body is announced (RFC 9112 §6), which would be taken for frames.
+fn has_body(request: &Request) -> bool {
+    let announces = |(name, value): &HttpHeader| {
+        name.eq_ignore_ascii_case("Transfer-Encoding")
+            || name.eq_ignore_ascii_case("Content-Length") && value != "0"
+    };
+    request.headers.iter().any(announces)
 }
 
 /// The reason why a request asks for no WebSocket (RFC 6455 §4.2.1).
@@ -117,20 +138,37 @@ fn shown(text: &str) -> String {
 }
 
 impl Refusal {
+    /// One with this status code and reason phrase, and this body.
+    pub fn new(status: &'static str, sentence: String) -> Self {
+        Self { status, sentence, body: ResponseBody::Sent }
+    }
+
+    /// The same as the answer to this request.
+    #[must_use]
+    pub fn of(self, request: &Request) -> Self {
+        let is_head = request.method == "HEAD";
+        let body = if is_head { ResponseBody::LeftOut } else { self.body };
+        Self { body, ..self }
+    }
+
     /// The whole response.
     pub fn response(&self) -> String {
-        let Self { status, sentence } = self;
+        let Self { status, sentence, body } = self;
         let hint = if status.starts_with("426") {
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         } else {
             ""
         };
-        format!(
+        let head = format!(
             "HTTP/1.1 {status}\r\n{hint}Connection: close\r\n\
              Content-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: {}\r\n\r\n{sentence}\n",
+             Content-Length: {}\r\n\r\n",
             sentence.len() + 1
-        )
+        );
+        match body {
+            ResponseBody::Sent => format!("{head}{sentence}\n"),
+            ResponseBody::LeftOut => head,
+        }
     }
 }
 
@@ -166,8 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_offer_that_we_speak_is_answered() {
-        for (offer, answered) in [("mqttv3.1", "mqttv3.1"), ("stomp, mqttv3.1, mqtt", "mqttv3.1")] {
+    fn the_answer_is_mqtt_wherever_it_is_offered() {
+        for (offer, answered) in [
+            ("mqttv3.1", "mqttv3.1"),
+            ("stomp, mqttv3.1", "mqttv3.1"),
+            ("mqttv3.1, mqtt", "mqtt"),
+            ("stomp, mqttv3.1\r\nSec-WebSocket-Protocol: mqtt", "mqtt"),
+        ] {
             let (_, head) =
                 status_for(&GOOD.replace("Protocol: mqtt", &format!("Protocol: {offer}")));
             assert!(
@@ -191,6 +234,9 @@ mod tests {
             ("Sec-WebSocket-Protocol: mqtt\r\n", "", "400", "none was offered: in a browser, new"),
             ("Host: localhost\r\n", "", "400", "the request has no Host header\n"),
             ("Host: ", "Host: a\r\nhost: ", "400", "the request has 2 Host headers, one is"),
+            ("Host: ", "content-length: 5\r\nHost: ", "400", "one for an upgrade has no body\n"),
+            ("Host: ", "Transfer-Encoding: x\r\nHost: ", "400", "one for an upgrade has no body\n"),
+            ("Host: ", "Content-Length: 0\r\nHost: ", "101", "HTTP/1.1 101 "),
             ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", "400", "no Sec-WebSocket-Key"),
             // 15 bytes, 17 bytes, and no base64.
             ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", "400", "not 16 bytes"),
@@ -202,6 +248,14 @@ mod tests {
             assert_eq!(got, status, "{to}");
             assert!(response.contains(words), "{response}");
         }
+    }
+
+    #[test]
+    fn head_is_answered_without_a_body() {
+        let (request, _) = parse_request(GOOD.replace("GET", "HEAD").as_bytes()).unwrap().unwrap();
+        let response = answer(&request, "/mqtt").unwrap_err().of(&request).response();
+        assert!(response.starts_with("HTTP/1.1 426 "), "{response}");
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use data_encoding::BASE64;
 pub use echo::Echo;
 pub use error::{BadUpgrade, HttpResponse, Location, NotHttp, UpgradeError};
 pub use foreign::is_connack;
-pub use request::{Offer, Request, is_token, masked, parse_request};
+pub use request::{Offer, Request, RequestError, is_token, masked, parse_request};
 pub use response::{AcceptedUpgrade, Response};
 pub use subprotocol::NONE_CONFIRMED;
 

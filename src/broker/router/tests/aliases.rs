@@ -26,7 +26,7 @@ fn the_first_topics_have_one_each() {
     let maximum = Property::number(PropertyId::TopicAliasMaximum, 2);
     let to = subscriber(&mut world, vec![maximum.clone()]);
     let from = world.client(Version::V5, "from");
-    for topic in ["sensors/1", "sensors/2", "sensors/3", "short", "sensors/2", "sensors/1"] {
+    for topic in ["sensors/1", "sensors/2", "sensors/3", "four", "sensors/2", "sensors/1"] {
         world.publish(from, topic, "x", QoS::AtLeastOnce);
     }
     let topic = |text: &str| Some(text.to_owned());
@@ -34,7 +34,7 @@ fn the_first_topics_have_one_each() {
         (topic("sensors/1"), Some(1)),
         (topic("sensors/2"), Some(2)),
         (topic("sensors/3"), None),
-        (topic("short"), None),
+        (topic("four"), None),
         (None, Some(2)),
         (None, Some(1)),
     ];
@@ -93,5 +93,20 @@ fn a_client_that_allows_none_gets_none() {
         world.publish(from, "sensors/1", "x", QoS::AtMostOnce);
     }
     let expected = vec![(Some("sensors/1".to_owned()), None); 2];
+    assert_eq!(aliased(&mut world, to), expected);
+}
+
+/// Where it makes a message that is sent again shorter, and nowhere else.
+#[test]
+fn a_topic_of_five_bytes_has_one() {
+    let mut world = World::new();
+    let to = subscriber(&mut world, vec![Property::number(PropertyId::TopicAliasMaximum, 2)]);
+    let from = world.client(Version::V5, "from");
+    for topic in ["four", "five5", "four", "five5"] {
+        world.publish(from, topic, "x", QoS::AtMostOnce);
+    }
+    let topic = |text: &str| Some(text.to_owned());
+    let expected =
+        [(topic("four"), None), (topic("five5"), Some(1)), (topic("four"), None), (None, Some(1))];
     assert_eq!(aliased(&mut world, to), expected);
 }

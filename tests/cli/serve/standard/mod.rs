@@ -1,6 +1,6 @@
-//! The statements of MQTT 5 and 3.1.1 that bind a server, by their numbers, against the binary: the
-//! scripts of `mqtt5.txt` and `mqtt311.txt`, each with a broker of its own; and what some
-//! deviations do instead.
+//! The statements of MQTT 5, 3.1.1 and 3.1 that bind a server, by their numbers (3.1: sections),
+//! against the binary: the scripts of `mqtt5.txt`, `mqtt311.txt` and `mqtt31.txt`, each with a
+//! broker of its own; and what some deviations do instead.
 //!
 //! A script is `== NUMBERS: what it is about`, perhaps with flags of `serve` after `|`, and lines
 //! of a client, whose name is a letter. `{x | y}` makes a script of it for each alternative.
@@ -27,13 +27,15 @@ use crate::support::notation::{matches, packets};
 
 /// Beginnings of CONNECT, up to the client identifier: with a clean session, a kept session, and a
 /// will.
-const CONNECTS: [(&str, &str); 6] = [
+const CONNECTS: [(&str, &str); 8] = [
     ("C5", "10 <MQTT> 05 02 00 00 00"),
     ("K5", "10 <MQTT> 05 00 00 00 05 11 00 00 00 64"),
     ("W5", "10 <MQTT> 05 06 00 00 00"),
     ("C4", "10 <MQTT> 04 02 00 00"),
     ("K4", "10 <MQTT> 04 00 00 00"),
     ("W4", "10 <MQTT> 04 06 00 00"),
+    ("C3", "10 <MQIsdp> 03 02 00 00"),
+    ("K3", "10 <MQIsdp> 03 00 00 00"),
 ];
 
 /// How many scripts run at a time.
@@ -189,7 +191,7 @@ impl Performance {
             client.close()?;
         }
         let connect = match connect {
-            "4" | "5" => format!("C{connect} <{name}>"),
+            "3" | "4" | "5" => format!("C{connect} <{name}>"),
             connect => connect.to_owned(),
         };
         let client = self.client(name)?;
@@ -274,4 +276,9 @@ fn deviations() {
 #[test]
 fn mqtt_311() {
     all_hold(include_str!("mqtt311.txt"));
+}
+
+#[test]
+fn mqtt_31() {
+    all_hold(include_str!("mqtt31.txt"));
 }
