@@ -79,7 +79,8 @@ impl Router {
 
     fn count_aside(&mut self, matches: &Matches, qos: QoS, amount: Amount) -> IdleOutcome {
         let outcome = self.subscriptions.idle.count(matches.idle(), qos, amount);
-        self.statistics.dropped += ((outcome.dropped + outcome.overflowed) * amount.messages) as u64;
+        self.statistics.dropped +=
+            ((outcome.dropped + outcome.overflowed) * amount.messages) as u64;
         outcome
     }
 
@@ -112,22 +113,22 @@ impl Router {
         }
     }
 
-    /// Sets those of these sessions aside whose clients take nothing.
+    /// Sets those of these sessions aside, which were to get a message of this QoS, whose clients
+    /// take nothing.
     #[inline]
-    pub(super) fn set_aside(&mut self, outcomes: &[(SessionKey, DeliveryOutcome)], now: Instant) {
-        if !outcomes.is_empty() {
-            self.set_each_aside(outcomes, now);
+    pub(super) fn set_aside(&mut self, keys: &[SessionKey], qos: QoS, now: Instant) {
+        if !keys.is_empty() {
+            self.set_each_aside(keys, qos, now);
         }
     }
 
     #[inline(never)]
-    fn set_each_aside(&mut self, outcomes: &[(SessionKey, DeliveryOutcome)], now: Instant) {
-        for (key, outcome) in outcomes {
-            if *outcome > DeliveryOutcome::Done
-                && !self.subscriptions.idle.contains(*key)
+    fn set_each_aside(&mut self, keys: &[SessionKey], qos: QoS, now: Instant) {
+        for key in keys {
+            if !self.subscriptions.idle.contains(*key)
                 && let Some(fates) = self.fates_aside(*key, now)
             {
-                self.begin_aside(*key, fates);
+                self.begin_aside(*key, qos, fates);
             }
         }
     }
@@ -147,7 +148,8 @@ impl Router {
         };
         let peer = self.peers.get(&id)?;
         let reader = &peer.backlog.reader;
-        if !reader.is_idle(now) || !reader.is_given_up() || !peer.takes_all() || peer.end.is_some() {
+        if !reader.is_idle(now) || !reader.is_given_up() || !peer.takes_all() || peer.end.is_some()
+        {
             return None;
         }
         Some([self.fate_of_connection(session, peer), self.fate_of_queue(session)])
@@ -166,11 +168,14 @@ impl Router {
         if session.outbound.is_full(&self.limits) && session.lost.overflowed > 0 {
             return IdleFate::Lost(DeliveryOutcome::Overflowed);
         }
+        if !is_behind(session) {
+            return IdleFate::Waiting(Amount::default());
+        }
         IdleFate::Waiting(session.outbound.room(&self.limits))
     }
 
     /// From now on a session is set aside, if no message matches two of its subscriptions.
-    fn begin_aside(&mut self, key: SessionKey, fates: [IdleFate; 2]) {
+    fn begin_aside(&mut self, key: SessionKey, qos: QoS, fates: [IdleFate; 2]) {
         let Some(session) = self.sessions.get(key) else { return };
         let peer = session.connection.and_then(|id| self.peers.get(&id));
         let has_properties = peer.is_none_or(|peer| peer.version.has_properties());
@@ -184,6 +189,12 @@ impl Router {
         if !is_fit {
             let changes = subscriptions.changes();
             return subscriptions.idle.set_unfit(key, changes);
+        }
+        // As long as more may be under way, it is: see `fate_of_queue`.
+        let most = found.iter().map(|one| one.qos).max();
+        let is_queued = qos.min(most.unwrap_or(QoS::AtMostOnce));
+        if is_queued > QoS::AtMostOnce && !is_behind(session) {
+            return;
         }
         let places = filters.iter().filter_map(|filter| subscriptions.set_idle(key, filter));
         let places: Vec<_> = places.zip(found).collect();
@@ -203,7 +214,9 @@ impl Router {
         if self.subscriptions.idle.has_waiting(key) {
             self.distribute_part();
         }
-        let Some(LeftBehind { dropped, overflowed }) = self.subscriptions.idle.remove(key) else { return };
+        let Some(LeftBehind { dropped, overflowed }) = self.subscriptions.idle.remove(key) else {
+            return;
+        };
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.lost.dropped += dropped;
         session.lost.overflowed += overflowed;
@@ -227,6 +240,11 @@ impl Router {
             self.readmit(key);
         }
     }
+}
+
+/// Whether a message for a session has to wait in its queue.
+fn is_behind(session: &ClientSession) -> bool {
+    session.connection.is_none() || session.outbound.queued() > 0
 }
 
 /// The filters of a session that it shares with nobody.

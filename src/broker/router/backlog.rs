@@ -40,9 +40,8 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let queued = queued(&self.sessions, peer);
         peer.backlog.reader.go_on(peer.backlog.unsent + queued, now);
-        // Its queue may hold what there was room for, while it was set aside.
         if let Some(key) = peer.session {
-            self.pump(key, now);
+            self.readmit(key);
         }
     }
 

@@ -256,8 +256,7 @@ impl IdleSessions {
                 };
                 counts[to as usize] = counts[to as usize].wrapping_add(more);
                 if more == 1 && counts[to as usize] == 1 {
-                    traffic.most[to as usize] =
-                        Amount { messages: usize::MAX, weight: usize::MAX };
+                    traffic.most[to as usize] = Amount { messages: usize::MAX, weight: usize::MAX };
                 }
             }
         }
@@ -312,14 +311,18 @@ impl IdleSessions {
             let traffic = &self.filters[*filter].traffic[class(qos)];
             let next = traffic.published.with(amount);
             // A connection has room as long as there is any.
-            let connection = traffic.waiting[0] > 0
-                && traffic.published.weight >= traffic.most[0].weight;
+            let connection =
+                traffic.waiting[0] > 0 && traffic.published.weight >= traffic.most[0].weight;
             let queue = traffic.waiting[1] > 0
                 && (next.weight > traffic.most[1].weight
                     || next.messages > traffic.most[1].messages);
             connection || queue
         };
-        if filters.iter().any(is_beyond) { self.look_for_room(filters, qos, amount) } else { Vec::new() }
+        if filters.iter().any(is_beyond) {
+            self.look_for_room(filters, qos, amount)
+        } else {
+            Vec::new()
+        }
     }
 
     #[cold]

@@ -248,11 +248,11 @@ impl Router {
             let outcome = self.deliver(key, message, grant, from, now);
             is_taken |= matches!(outcome, DeliveryOutcome::Done | DeliveryOutcome::Idle);
             is_lost |= outcome == DeliveryOutcome::Overflowed;
-            if outcome > DeliveryOutcome::Done {
-                set_aside.push((key, outcome));
+            if outcome != DeliveryOutcome::Done {
+                set_aside.push(key);
             }
         });
-        self.set_aside(&set_aside, now);
+        self.set_aside(&set_aside, message.qos, now);
         let is_empty = matches.is_empty();
         self.buffers.matches = matches;
         // What others have got is not to be sent again for the sake of one that does not read.

@@ -49,11 +49,11 @@ impl Router {
             let mut set_aside = Vec::new();
             matches.for_each(Some(session), false, |key, grant| {
                 let outcome = self.deliver_run(key, &mut routed, grant, id, now);
-                if outcome > DeliveryOutcome::Done {
-                    set_aside.push((key, outcome));
+                if outcome != DeliveryOutcome::Done {
+                    set_aside.push(key);
                 }
             });
-            self.set_aside(&set_aside, now);
+            self.set_aside(&set_aside, QoS::AtMostOnce, now);
         }
         self.buffers.matches = matches;
         if forwards.is_none() {

@@ -254,6 +254,12 @@ impl Matches {
         self.generation = None;
     }
 
+    /// How many sessions are looked at for a message.
+    #[cfg(test)]
+    pub fn looked_at(&self) -> usize {
+        self.plain.len() + self.shared.len()
+    }
+
     /// The filters of sessions whose clients take nothing.
     #[inline]
     pub fn idle(&self) -> &[FilterIndex] {

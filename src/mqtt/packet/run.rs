@@ -3,9 +3,9 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::Packet;
 use super::data::variable_byte_integer;
 use super::header::FixedHeader;
-use super::Packet;
 use super::publish::Publish;
 use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicName;
