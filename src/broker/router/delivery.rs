@@ -36,6 +36,8 @@ impl Router {
             let delivery = queue_for_absent(session, message, grant, &self.limits);
             return self.count_lost(key, delivery, 1);
         };
+        let level = backlog_level(session, peer, &self.limits, memory);
+        peer.backlog.reader.review(level, now);
         let qos = message.qos.min(grant.qos);
         let mut outcome = without_room(session, peer, qos, &self.limits, memory, now);
         // What is lost is not made first.

@@ -255,7 +255,8 @@ impl IdleSessions {
                     IdleFate::Lost(_) => &mut traffic.losing,
                 };
                 counts[to as usize] = counts[to as usize].wrapping_add(more);
-                if more == 1 && counts[to as usize] == 1 {
+                let is_first = more == 1 && counts[to as usize] == 1;
+                if is_first && matches!(session.fate(to), IdleFate::Waiting(_)) {
                     traffic.most[to as usize] = Amount { messages: usize::MAX, weight: usize::MAX };
                 }
             }
@@ -417,9 +418,9 @@ impl IdleSessions {
     /// A session has got what was published for it at a destination.
     fn mark(&self, session: &mut IdleSession, to: Destination) {
         for IdleSubscription { filter, qos, since } in &mut session.subscriptions {
-            for class in 0..2 {
+            for (class, since) in since.iter_mut().enumerate() {
                 if destination(*qos, class) == to {
-                    since[class] = self.filters[*filter].traffic[class].published;
+                    *since = self.filters[*filter].traffic[class].published;
                 }
             }
         }

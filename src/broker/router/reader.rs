@@ -156,6 +156,14 @@ impl ReaderPace {
         }
     }
 
+    /// Notes whether the client, for which this much waits, is stuck.
+    #[inline]
+    pub fn review(&mut self, level: BacklogLevel, now: Instant) {
+        if level != BacklogLevel::Low && !self.is_prompt() {
+            self.is_worth_waiting(level, now);
+        }
+    }
+
     /// Whether the client has taken nothing for a while, or very little.
     #[inline]
     pub fn is_idle(&self, now: Instant) -> bool {

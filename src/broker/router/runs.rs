@@ -110,6 +110,8 @@ impl Router {
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let may = session.may(TopicAccess::Read, &run.topic);
         let Some((id, peer)) = connection.filter(|_| may) else { return DeliveryOutcome::None };
+        let level = backlog_level(session, peer, &self.limits, memory);
+        peer.backlog.reader.review(level, now);
         let is_full = peer.backlog.is_full(memory);
         if !is_full && !takes(peer, run, grant) {
             self.deliver_one_by_one(key, run, grant, from, now);
