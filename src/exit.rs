@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::client;
-use crate::mqtt::session::Violation;
+use crate::mqtt::session::{Unsubscribable, Violation};
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,6 +256,9 @@ impl Exit {
         for cause in error.chain() {
             if let Some(error) = cause.downcast_ref::<client::Error>() {
                 return client_exit(error);
+            }
+            if cause.is::<Unsubscribable>() {
+                return Self::Denied;
             }
             if cause.is::<PluginMisuse>() {
                 return Self::Plugin(PluginState::Unknown);

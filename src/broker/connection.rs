@@ -21,7 +21,7 @@ use super::event::BrokerEvent;
 use super::fault::{FaultEvent, FaultPlan, FaultyTraffic, PacketDirection};
 use super::handshake;
 use super::input::{ClientInput, InputDecoder};
-use super::limits::{CONTROL_BYTES, MOST_ANSWERS};
+use super::limits::CONTROL_BYTES;
 use super::memory::MemoryLevel;
 use super::output::OutputQueue;
 use super::refusals::Refusals;
@@ -82,6 +82,8 @@ pub struct ServerConnection {
     faults: Option<Box<FaultyTraffic>>,
     /// What changes what passes, if something does.
     deviant: Option<Box<DeviantTraffic>>,
+    /// When the request or the packet began that is incomplete, if one is.
+    begun_at: Option<Instant>,
     /// Whether the client has ended its side, or the connection is broken.
     has_ended: bool,
 }
@@ -108,6 +110,7 @@ impl ServerConnection {
             },
             faults: None,
             deviant: None,
+            begun_at: None,
             has_ended: false,
         }
     }
@@ -138,9 +141,11 @@ impl ServerConnection {
         self
     }
 
-    /// The system has reported that there is something to read, perhaps the end.
-    pub fn set_readable(&mut self, has_end: bool) {
-        self.readiness = if has_end { Readiness::ToTheEnd } else { Readiness::Some };
+    /// The system has reported that there is something to read, perhaps the end; returns whether
+    /// all that had come before was read.
+    pub fn set_readable(&mut self, has_end: bool) -> bool {
+        let readiness = if has_end { Readiness::ToTheEnd } else { Readiness::Some };
+        std::mem::replace(&mut self.readiness, readiness) == Readiness::Empty
     }
 
     /// Whether something should be read now. A client that does not read what it is sent is not
@@ -149,12 +154,12 @@ impl ServerConnection {
         let most_control = if memory == MemoryLevel::Out { 0 } else { CONTROL_BYTES };
         let has_room = self.sending.queue.unsent() <= memory.deaf_bytes()
             && self.sending.queue.control_len() <= most_control
-            && self.sending.queue.answers() <= MOST_ANSWERS
+            && self.sending.queue.answers() <= memory.answers()
             && self.faults.as_ref().is_none_or(|faults| faults.takes_input());
         self.readiness != Readiness::Empty && !self.has_ended && (has_room || self.is_closing())
     }
 
-    /// The memory that is held for a packet that is incomplete, in bytes.
+    /// The memory that is held for a request or a packet that is incomplete, in bytes.
     pub fn incomplete(&self) -> usize {
         self.input.incomplete()
     }
@@ -162,6 +167,11 @@ impl ServerConnection {
     /// What the items weigh that were posted and not written, in bytes.
     pub fn unsent(&self) -> usize {
         self.sending.queue.unsent()
+    }
+
+    /// When that began.
+    pub fn begun_at(&self) -> Option<Instant> {
+        self.begun_at
     }
 
     /// Whether something waits to be written, or the socket is to be closed.
@@ -222,7 +232,8 @@ impl ServerConnection {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
-        let room = room(self.faults.as_deref(), PacketDirection::In, buffer.len());
+        let most = service.brokers.memory().read_bytes(self.sending.queue.answers());
+        let room = room(self.faults.as_deref(), PacketDirection::In, most.min(buffer.len()));
         match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.
@@ -251,25 +262,33 @@ impl ServerConnection {
 
     fn understand(&mut self, arrived: &[u8], service: &mut Service, now: Instant) {
         let Service { brokers, path, upgrades, log, refusals, .. } = service;
-        let Self { id, address, input, sending, faults, .. } = self;
+        let Self { id, address, input, sending, faults, begun_at, .. } = self;
         let is_open = sending.stage == EndStage::Open;
         let mut faults = faults.as_mut().filter(|_| is_open);
         let begun = input.begun();
-        input.feed(arrived, path, upgrades, &mut |part| match &mut faults {
-            // Faults are those of MQTT: Pings are answered at once.
-            Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
-                let tell = |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
-                faults.hold_input(part, now, tell);
-            }
-            _ => {
-                log_input(log, *address, &part);
-                if let Err(refusal) = sending.take_input(part, *id, brokers, now) {
-                    tell_refusal(log, refusals, *address, &refusal, now);
+        input.feed(arrived, path, upgrades, &mut |part| {
+            // What is incomplete afterwards began after it.
+            *begun_at = None;
+            match &mut faults {
+                // Faults are those of MQTT: Pings are answered at once.
+                Some(faults) if !matches!(part, ClientInput::Answers(_)) => {
+                    let tell =
+                        |fault: FaultEvent<'_>| log.tell(&BrokerEvent::Fault(*address, fault));
+                    faults.hold_input(part, now, tell);
+                }
+                _ => {
+                    log_input(log, *address, &part);
+                    if let Err(refusal) = sending.take_input(part, *id, brokers, now) {
+                        tell_refusal(log, refusals, *address, &refusal, now);
+                    }
                 }
             }
         });
         if input.begun() > begun {
             brokers.part_arrived(*id, now);
+        }
+        if input.begun() > 0 {
+            begun_at.get_or_insert(now);
         }
         self.take_held_input(service, now);
     }
@@ -401,10 +420,11 @@ impl ServerConnection {
             self.give_up(now);
         }
         self.tell_room(before, taken, &mut service.brokers, now);
+        // First of all: a connection that a deviation resets does not end before that.
+        self.after_deviation(service, now);
         if self.sending.is_written() && !self.is_at_end_of_input() {
             self.end_side(now);
         }
-        self.after_deviation(service, now);
         let weight = self.sending.queue.take_written();
         let weight = self.faults.as_mut().map_or(weight, |faults| faults.written(weight));
         if weight > 0 {

@@ -16,13 +16,52 @@ pub struct ConnectionTable {
     entries: IdMap<ConnectionId, Entry>,
     alarms: BTreeSet<(Instant, ConnectionId)>,
     /// Those that may have something to read.
-    to_read: VecDeque<ConnectionId>,
+    to_read: ReadingLine,
     /// Those with something to write.
     to_write: Vec<ConnectionId>,
     /// Those that had not sent CONNECT when they were last looked at, oldest first.
     newcomers: VecDeque<ConnectionId>,
     /// How much memory there is.
     pub memory: MemoryLevel,
+}
+
+/// A connection that holds memory for a request or a packet that is incomplete.
+#[derive(Debug)]
+pub struct PartHolder {
+    /// Which.
+    pub id: ConnectionId,
+    /// When the packet began.
+    pub since: Option<Instant>,
+    /// How much, in bytes.
+    pub bytes: usize,
+}
+
+/// The connections that are read from, in their order: one that sends again after a while goes
+/// before those that have more to say than one read takes.
+#[derive(Debug, Default)]
+struct ReadingLine {
+    first: VecDeque<ConnectionId>,
+    others: VecDeque<ConnectionId>,
+    /// How many of the former were taken since the last one of the others.
+    in_a_row: usize,
+}
+
+impl ReadingLine {
+    /// So many are taken at most before it is the turn of one of the others.
+    const IN_A_ROW: usize = 8;
+
+    fn len(&self) -> usize {
+        self.first.len() + self.others.len()
+    }
+
+    fn next(&mut self) -> Option<ConnectionId> {
+        self.in_a_row += 1;
+        if self.in_a_row > Self::IN_A_ROW || self.first.is_empty() {
+            self.in_a_row = 0;
+            return self.others.pop_front().or_else(|| self.first.pop_front());
+        }
+        self.first.pop_front()
+    }
 }
 
 #[derive(Debug)]
@@ -111,7 +150,7 @@ impl ConnectionTable {
 impl ConnectionTable {
     /// Whether some can be served at once.
     pub fn has_work(&self) -> bool {
-        !self.to_read.is_empty() || !self.to_write.is_empty()
+        self.to_read.len() > 0 || !self.to_write.is_empty()
     }
 
     /// How many are in the line of those that are read from.
@@ -121,17 +160,31 @@ impl ConnectionTable {
 
     /// Puts a connection at the end of that line, if something should be read from it.
     pub fn queue_read(&mut self, id: ConnectionId) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        let is_free = entry.place == QueuePlace::NotInLine && entry.held_back_for.is_none();
-        if is_free && entry.connection.wants_to_read(self.memory) {
-            entry.place = QueuePlace::InLine;
-            self.to_read.push_back(id);
+        if self.enters_line(id) {
+            self.to_read.others.push_back(id);
         }
+    }
+
+    /// Puts one for which something has come before those that had more.
+    pub fn queue_first_read(&mut self, id: ConnectionId) {
+        if self.enters_line(id) {
+            self.to_read.first.push_back(id);
+        }
+    }
+
+    fn enters_line(&mut self, id: ConnectionId) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else { return false };
+        let is_free = entry.place == QueuePlace::NotInLine && entry.held_back_for.is_none();
+        let enters = is_free && entry.connection.wants_to_read(self.memory);
+        if enters {
+            entry.place = QueuePlace::InLine;
+        }
+        enters
     }
 
     /// Takes the first out of that line.
     pub fn next_to_read(&mut self) -> Option<ConnectionId> {
-        let id = self.to_read.pop_front()?;
+        let id = self.to_read.next()?;
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.place = QueuePlace::NotInLine;
         }
@@ -208,10 +261,14 @@ impl ConnectionTable {
         self.set_alarm(publisher, Some(now + REVIEW));
     }
 
-    /// The connections that hold so many bytes of an incomplete packet.
-    pub fn with_incomplete(&self, bytes: usize) -> Vec<ConnectionId> {
-        let holds = |entry: &Entry| entry.connection.incomplete() >= bytes;
-        self.entries.iter().filter(|(_, entry)| holds(entry)).map(|(id, _)| *id).collect()
+    /// The connections that hold so many bytes of an incomplete request or packet.
+    pub fn with_incomplete(&self, bytes: usize) -> Vec<PartHolder> {
+        let holder = |(id, entry): (&ConnectionId, &Entry)| {
+            let connection = &entry.connection;
+            let (id, since) = (*id, connection.begun_at());
+            PartHolder { id, since, bytes: connection.incomplete() }
+        };
+        self.entries.iter().map(holder).filter(|holder| holder.bytes >= bytes).collect()
     }
 
     /// Whether publishers wait for this subscriber.

@@ -3,6 +3,7 @@
 mod accept;
 mod faults;
 mod lines;
+mod relief;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use super::alarms::Alarms;
 use super::connection::Service;
 use super::connections::ConnectionTable;
 use super::handshake;
-use super::limits::{LINGER, Limit, Limits, PATIENCE, SLOW_BYTES};
+use super::limits::{LINGER, Limit, Limits, SLOW_BYTES};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
 use crate::mqtt::packet::Publish;
+use relief::INCOMPLETE_BYTES;
 
 /// The token of [`LoopControl`].
 const CONTROL: Token = Token(0);
@@ -31,11 +33,9 @@ const FIRST: ConnectionId = 8;
 /// How many connections are read from, or accepted, before what was received is handed over.
 const BURST: usize = 64;
 
-/// How often connections are looked for that hold memory, while there is little.
-const RELIEF: Duration = Duration::from_secs(1);
-
-/// Bytes of an incomplete packet that are worth the look.
-const INCOMPLETE_BYTES: usize = 4096;
+/// No connection is read from after so long, before what came is handed over: packets of a few
+/// bytes take a hundred times as long as the same bytes in large ones.
+const LONGEST_BURST: Duration = Duration::from_millis(10);
 
 /// What another thread asks the loop for.
 #[derive(Debug, Clone)]
@@ -189,11 +189,7 @@ impl EventLoop {
             self.note(event, now);
         }
         self.accept(now);
-        for _ in 0..self.connections.line().min(BURST) {
-            if let Some(id) = self.connections.next_to_read() {
-                self.read(id, now);
-            }
-        }
+        self.read_burst(now);
         while let Some(id) = self.arrivals.due(now) {
             self.release(id, now);
         }
@@ -225,8 +221,11 @@ impl EventLoop {
         let is_writable = event.is_writable() && connection.is_blocked();
         let has_end = event.is_read_closed() || event.is_error();
         if event.is_readable() || has_end {
-            connection.set_readable(has_end);
-            self.connections.queue_read(id);
+            if connection.set_readable(has_end) {
+                self.connections.queue_first_read(id);
+            } else {
+                self.connections.queue_read(id);
+            }
         }
         if is_writable {
             self.connections.queue_write(id);
@@ -267,6 +266,17 @@ impl EventLoop {
         }
     }
 
+    /// Reads once from each of the next connections, but not for long: others come meanwhile.
+    fn read_burst(&mut self, now: Instant) {
+        for _ in 0..self.connections.line().min(BURST) {
+            let Some(id) = self.connections.next_to_read() else { return };
+            self.read(id, now);
+            if now.elapsed() > LONGEST_BURST {
+                return;
+            }
+        }
+    }
+
     /// Reads once from a connection.
     fn read(&mut self, id: ConnectionId, now: Instant) {
         let memory = self.measure_memory();
@@ -287,19 +297,6 @@ impl EventLoop {
         self.connections.memory = level;
         self.service.brokers.set_memory(level);
         level
-    }
-
-    /// While there is little memory, ends the connections that hold some for a packet and have
-    /// stopped sending it.
-    fn relieve(&mut self, now: Instant) {
-        if self.measure_memory() < MemoryLevel::Low {
-            self.relief_at = None;
-        } else if self.relief_at.is_none_or(|at| at <= now) {
-            self.relief_at = Some(now + RELIEF);
-            for id in self.connections.with_incomplete(INCOMPLETE_BYTES) {
-                self.service.brokers.end_if_silent(id, PATIENCE, now);
-            }
-        }
     }
 
     /// Hands the packets and ends that the brokers have to the connections.

@@ -110,6 +110,12 @@ pub fn busy() -> Refusal {
     Refusal::new("503 Service Unavailable", sentence)
 }
 
+/// The answer to a request that is incomplete while others need the memory.
+pub fn no_memory() -> Refusal {
+    let sentence = "mqttws serve has no memory left for requests that come slowly".to_owned();
+    Refusal::new("503 Service Unavailable", sentence)
+}
+
 /// The answer to a connection that `--fault refuse` concerns.
 pub fn refused_on_purpose() -> Refusal {
     let sentence = "refused on purpose, by --fault refuse".to_owned();

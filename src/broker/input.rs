@@ -89,16 +89,22 @@ impl InputDecoder {
         matches!(self.stage, InputStage::Request(_))
     }
 
-    /// The memory that is held for a packet that is incomplete, in bytes.
+    /// The memory that is held for a request or a packet that is incomplete, in bytes.
     pub fn incomplete(&self) -> usize {
-        let InputStage::Frames(frames) = &self.stage else { return 0 };
-        frames.decoder.as_ref().map_or(0, Decoder::memory)
+        match &self.stage {
+            InputStage::Request(head) => head.capacity(),
+            InputStage::Frames(frames) => frames.decoder.as_ref().map_or(0, Decoder::memory),
+            InputStage::Discarded => 0,
+        }
     }
 
-    /// How much of a packet has come that is incomplete, in bytes.
+    /// How much of a request or a packet has come that is incomplete, in bytes.
     pub fn begun(&self) -> usize {
-        let InputStage::Frames(frames) = &self.stage else { return 0 };
-        frames.decoder.as_ref().map_or(0, Decoder::buffered)
+        match &self.stage {
+            InputStage::Request(head) => head.len(),
+            InputStage::Frames(frames) => frames.decoder.as_ref().map_or(0, Decoder::buffered),
+            InputStage::Discarded => 0,
+        }
     }
 
     /// Whether nothing has come at all.

@@ -1,6 +1,6 @@
 //! How much memory the process has in use, and how much of the limit `memory` is left.
 
-use super::limits::{DEAF_BYTES, UNSENT_BYTES};
+use super::limits::{DEAF_BYTES, MOST_ANSWERS, READ_BYTES, UNSENT_BYTES};
 use crate::allocator::allocated;
 
 const MIB: usize = 1024 * 1024;
@@ -25,6 +25,11 @@ impl MemoryLevel {
         Self::of(allocated(), limit)
     }
 
+    /// How much more is in use than leaves enough for clients, in bytes.
+    pub fn excess(limit: usize) -> usize {
+        allocated().saturating_sub(limit / 4 * 3)
+    }
+
     fn of(used: usize, limit: usize) -> Self {
         if used >= limit {
             Self::Out
@@ -41,6 +46,26 @@ impl MemoryLevel {
     /// memory is scarce, to one that does not read.
     pub fn unsent_bytes(self) -> usize {
         if self == Self::Plenty { UNSENT_BYTES } else { MIB }
+    }
+
+    /// Answers that a client leaves unread above which nothing is read from it.
+    pub fn answers(self) -> usize {
+        match self {
+            Self::Plenty => MOST_ANSWERS,
+            Self::Scarce => MOST_ANSWERS / 8,
+            Self::Low => MOST_ANSWERS / 32,
+            Self::Out => 0,
+        }
+    }
+
+    /// What one read asks for from a client that has left so many answers unread: the smallest
+    /// packets need many times as much for their answers.
+    pub fn read_bytes(self, answers: usize) -> usize {
+        match self {
+            Self::Plenty => READ_BYTES,
+            Self::Scarce if answers == 0 => READ_BYTES,
+            Self::Scarce | Self::Low | Self::Out => READ_BYTES / 16,
+        }
     }
 
     /// Unsent bytes (then acknowledgements) above which nothing is read from the client itself.

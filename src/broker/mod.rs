@@ -129,13 +129,24 @@ pub struct Broker {
     thread: Option<JoinHandle<Vec<Publish>>>,
 }
 
+/// Why a broker could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// The address cannot be bound, or the thread cannot be started.
+    Listen(io::Error),
+    /// There is room for so many of the retained messages, and not for all.
+    NoRoom(usize),
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Listen(error)
+    }
+}
+
 impl Broker {
     /// Starts to listen.
-    ///
-    /// # Errors
-    /// When the address cannot be bound, the thread cannot be started, or there is no room for the
-    /// retained messages.
-    pub fn start(options: BrokerOptions) -> io::Result<Self> {
+    pub fn start(options: BrokerOptions) -> Result<Self, StartError> {
         let BrokerOptions { address, also, path, limits, access, .. } = options;
         let BrokerOptions { retained, deviations, faults, tls, log, .. } = options;
         let (listeners, address) = listeners::bind(address, also, |address| {
@@ -146,7 +157,9 @@ impl Broker {
         let tls = tls.map(|tls| tls.with_alpn(deviation::alpn(&deviations).names()));
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut brokers = Brokers::new(limits.clone(), access.users, access.acl);
-        retain_all(&mut brokers, retained)?;
+        if !retained.is_empty() {
+            brokers.load(retained, Instant::now()).map_err(StartError::NoRoom)?;
+        }
         let service = Service {
             brokers,
             path: path.clone(),
@@ -193,18 +206,6 @@ impl Broker {
         // A thread that panicked has ended, and what it held is gone.
         self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
-}
-
-/// Retains messages before the first client connects.
-fn retain_all(brokers: &mut Brokers, messages: Vec<Publish>) -> io::Result<()> {
-    let no_room = |at| {
-        let text = format!("there is no room for more than {at} retained messages");
-        io::Error::new(io::ErrorKind::StorageFull, text)
-    };
-    if messages.is_empty() {
-        return Ok(());
-    }
-    brokers.load(messages, Instant::now()).map_err(no_room)
 }
 
 /// Stops the broker.

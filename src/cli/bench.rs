@@ -16,7 +16,7 @@ use self::arguments::{masked, secrets};
 use self::around::StepFlags;
 use self::crowd::CrowdFlags;
 use self::judgement::{BenchOutputFlags, JudgementFlags, TimeFlags};
-use self::messages::{InFlightFlag, PayloadFlags, in_flight};
+use self::messages::{PayloadFlags, in_flight};
 use self::parts::{PartFlags, RepetitionFlags};
 use super::connection::ConnectionFlags;
 use super::crew::CrewFlags;
@@ -43,6 +43,12 @@ use crate::mqtt::session::Lifetime;
     disable_help_flag = true,
     // What makes an open loop; --find-max may begin at --rate.
     group = ArgGroup::new("open").multiple(true),
+    // There is no load with --merge.
+    mut_arg("merge", |arg| arg.conflicts_with_all([
+        "publishers", "subscribers", "idle", "topics", "filter", "sub_all", "share_groups",
+        "connect_rate", "size", "body", "retained", "length", "count", "warmup", "drain", "cuts",
+        "stalls", "churn", "will", "users", "loops", "fail_fast", "interval",
+    ])),
     mut_arg("follow", hidden),
     mut_arg("proxy", hidden),
     mut_arg("no_proxy", hidden),
@@ -167,7 +173,7 @@ impl BenchFlags {
             ..ClientNeeds::new(Lifetime::Connection)
         };
         let properties = self.properties.parsed()?;
-        let max_inflight = InFlightFlag::from(self.connection.max_inflight());
+        let max_inflight = self.connection.max_inflight();
         let messages = self.messages.plan(max_inflight, &properties)?;
         self.disturbances.check_will(&messages.properties.will)?;
         let (clients, warnings) =
@@ -176,7 +182,7 @@ impl BenchFlags {
         let seed = self.messages.seed.or_else(|| self.parts.seed());
         let (plan, runs) = self.parts.plan(whole, &self.repetition)?;
         let tries = clients.first().and_then(|client| client.limits.reconnect.tries);
-        let (rate, course) = self.steps.course(self.messages.rate);
+        let (rate, course) = self.steps.course(self.messages.rate, &plan, &self.crowd)?;
         let times = self.times.plan(course);
         let comeback_rate = self.crowd.comeback_rate();
         let load = LoadPlan {
@@ -184,9 +190,16 @@ impl BenchFlags {
             topic: self.crowd.topic.clone(),
             filter: self.crowd.filter.clone(),
             messages,
-            pace: parts::pace(self.messages.pace(rate, max_inflight, &plan), runs.part),
-            times: TimePlan { length: parts::length(times.length, runs.part), ..times },
-            connect_rate: self.crowd.connect_rate(),
+            pace: parts::pace(
+                self.messages.pace(rate, max_inflight, &plan),
+                runs.part,
+                &runs.whole,
+            ),
+            times: TimePlan {
+                length: parts::length(times.length, runs.part, &runs.whole),
+                ..times
+            },
+            connect_rate: course.first_of_connecting().or_else(|| self.crowd.connect_rate()),
             comeback: if tries == Some(0) { Comeback::Never } else { Comeback::Soon },
             sessions: self.disturbances.sessions(),
             disturbances: self.disturbances.plan(
@@ -200,6 +213,7 @@ impl BenchFlags {
         };
         StepFlags::check(&load)?;
         PayloadFlags::check_window(&load)?;
+        parts::check_retained(&load)?;
         let remote = self.crowd.remote();
         let verbosity = self.connection.verbosity();
         let interval = self.output.interval.interval();
@@ -209,8 +223,10 @@ impl BenchFlags {
 
     /// Refuses shared flags that have no meaning here.
     fn check_hidden(&self) -> Result<()> {
-        if self.connection.debug() > 0 {
-            return Err(Usage::new("--debug: bench decides this itself").into());
+        if let Some(flag) = self.connection.given_against_bench() {
+            return Err(
+                Usage::new(format!("{flag}: not with bench, which decides it itself")).into()
+            );
         }
         if let Some(flag) = self.connection.given_command() {
             return Err(Usage::new(format!("{flag}: bench has one address and one login")).into());

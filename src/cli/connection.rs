@@ -224,6 +224,20 @@ impl ConnectionFlags {
         credentials.or_else(|| self.address.url_command.as_ref().map(|_| URL_COMMAND))
     }
 
+    /// The first flag that is given of those that `bench` decides itself.
+    pub fn given_against_bench(&self) -> Option<&'static str> {
+        let is_delayed =
+            self.retry.reconnect_delay != (Duration::from_secs(1), Duration::from_secs(30));
+        let given = [
+            (self.general.debug > 0, "--debug"),
+            (self.upgrade.follow, "--follow"),
+            (self.session.has_id_prefix(), "--id-prefix"),
+            (is_delayed, "--reconnect-delay"),
+            (self.retry.reconnect_tries.is_some(), "--reconnect-tries"),
+        ];
+        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name)
+    }
+
     /// `-i`.
     pub fn given_id(&self) -> Option<&str> {
         self.session.given_id()
@@ -235,7 +249,7 @@ impl ConnectionFlags {
     }
 
     /// `-M`.
-    pub fn max_inflight(&self) -> Option<std::num::NonZeroU16> {
+    pub fn max_inflight(&self) -> Option<value::MostInFlight> {
         self.session.max_inflight
     }
 

@@ -19,7 +19,8 @@ use crate::mqtt::packet::Credentials;
 pub struct CrewFlags {
     /// Give each connection the next of these: lines NAME:PASSWORD, again from the top after the
     /// last
-    #[arg(long, value_name = "FILE", value_parser = value::file(), allow_hyphen_values = true)]
+    #[arg(long, value_name = "FILE", value_parser = value::file(), allow_hyphen_values = true,
+          conflicts_with_all = ["username", "password", "password_file", "ask_password"])]
     users: Option<PathBuf>,
 
     /// Let connections continue the TLS session of another one; a fleet of devices does not
@@ -62,7 +63,11 @@ fn users(path: &Path) -> Result<Vec<Credentials>> {
         lines.map(|(number, line)| credentials(line, number, path)).collect();
     let users = users?;
     if users.is_empty() {
-        return Err(Usage::new(format!("--users: {} has no line", path.display())).into());
+        return Err(Usage::new(format!(
+            "--users: {}: there is no line NAME:PASSWORD",
+            path.display()
+        ))
+        .into());
     }
     Ok(users)
 }

@@ -93,7 +93,7 @@ impl DisturbanceFlags {
         for cut in &mut cuts {
             check_part("--cut", &cut.who, plan)?;
             check_time("--cut", cut.at, length)?;
-            divide(&mut cut.who, part);
+            divide(&mut cut.who, part, plan);
         }
         cuts.sort_by_key(|cut| cut.at);
         let wills = if self.will > 0 { WillUse::Each } else { WillUse::None };
@@ -101,7 +101,7 @@ impl DisturbanceFlags {
         for stall in &mut stalls {
             check_part("--stall", &stall.who, plan)?;
             check_time("--stall", stall.at, length)?;
-            divide(&mut stall.who, part);
+            divide(&mut stall.who, part, plan);
         }
         stalls.sort_by_key(|stall| stall.at);
         let churn = self.churn.map(|rate| part.of_rate(rate));
@@ -110,9 +110,13 @@ impl DisturbanceFlags {
 }
 
 /// Each part has its share of a number.
-fn divide(who: &mut CrowdPart, part: RunPart) {
+fn divide(who: &mut CrowdPart, part: RunPart, whole: &Plan) {
     if let CrowdShare::Count(count) = &mut who.share {
-        *count = part.share(*count);
+        let part = match who.kind {
+            CrowdKind::Publishers => part.among_writers(whole),
+            CrowdKind::Subscribers | CrowdKind::Idle => Some(part),
+        };
+        *count = part.map_or(0, |part| part.share(*count));
     }
 }
 

@@ -10,6 +10,7 @@ use super::mqtt::ClientNeeds;
 use super::source::profile;
 use crate::client;
 use crate::command::mirror::config::BrokerPair;
+use crate::command::mirror::loops::LoopMarks;
 use crate::exit::Usage;
 use crate::format::topic_map::{TopicMap, TopicRule};
 use crate::mqtt::session::{Answering, Lifetime};
@@ -66,6 +67,13 @@ pub struct MirrorFlags {
     /// repeatable: the first that matches counts, and other topics stay as they are
     #[arg(long, value_name = "REGEX=TEXT", requires = "to", allow_hyphen_values = true)]
     map: Vec<TopicRule>,
+
+    /// Pass on also what other mirrors have brought back, and do not mark messages
+    ///
+    /// Otherwise, in MQTT 5, each message gets the user property mqttws-mirror, by which mirrors on
+    /// this machine know what has been at a broker before. See MIRROR in the manual.
+    #[arg(long, requires = "to")]
+    allow_loops: bool,
 }
 
 impl MirrorFlags {
@@ -77,6 +85,11 @@ impl MirrorFlags {
     /// The rules for topics.
     pub fn map(&self) -> TopicMap {
         TopicMap(self.map.clone())
+    }
+
+    /// Whether messages may come back over other mirrors.
+    pub fn allows_loops(&self) -> bool {
+        self.allow_loops
     }
 
     /// The options of the client of the other broker, and warnings to print; `source` is the
@@ -142,10 +155,13 @@ pub fn brokers(
     target: &client::Options,
     map: &TopicMap,
     filters: Vec<TopicFilter>,
+    allows_loops: bool,
 ) -> Result<BrokerPair> {
-    let targets = endpoints(target);
-    if !endpoints(source).iter().any(|one| targets.iter().any(|other| is_same(one, other))) {
-        return Ok(BrokerPair::Two);
+    let [sources, targets] = [source, target].map(addresses);
+    if !sources.iter().any(|one| targets.contains(one)) {
+        let place = if allows_loops { None } else { this_network() };
+        let marks = place.map(|place| LoopMarks::new(&place, &sources, &targets));
+        return Ok(BrokerPair::Two { marks });
     }
     ensure!(
         !map.may_lead_back(&filters),
@@ -157,16 +173,23 @@ pub fn brokers(
     Ok(BrokerPair::Same { filters })
 }
 
-fn endpoints(options: &client::Options) -> Vec<&Endpoint> {
-    std::iter::once(&options.endpoint).chain(&options.other_endpoints).collect()
+/// The addresses of a broker, each in one form.
+fn addresses(options: &client::Options) -> Vec<String> {
+    let endpoints = std::iter::once(&options.endpoint).chain(&options.other_endpoints);
+    endpoints.map(address).collect()
 }
 
-fn is_same(source: &Endpoint, target: &Endpoint) -> bool {
-    let place = |endpoint: &Endpoint| {
-        let path = endpoint.target.split('?').next().unwrap_or_default().to_owned();
-        (host(&endpoint.host), endpoint.port, path)
-    };
-    place(source) == place(target)
+fn address(endpoint: &Endpoint) -> String {
+    let path = endpoint.target.split('?').next().unwrap_or_default();
+    format!("{}:{}{path}", host(&endpoint.host), endpoint.port)
+}
+
+/// What tells the network of this process from all others: the same address may mean another broker
+/// there. `None` if the system does not say it.
+fn this_network() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = std::fs::read_link("/proc/self/ns/net").ok()?;
+    Some(format!("{boot}{}", namespace.display()))
 }
 
 /// The host under one of its names.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,7 +14,7 @@ use super::field::{LONGEST_FIELD, check_text};
 use super::property::GivenProperties;
 use super::secret::SecretReader;
 use super::upgrade::UpgradeFlags;
-use super::value;
+use super::value::{self, MostInFlight};
 use crate::client::{self, VersionChoice, VersionsToTry};
 use crate::exit::Usage;
 use crate::mqtt::packet::{self, Will};
@@ -70,7 +69,7 @@ pub struct SessionFlags {
     /// MQTT 5 1000, and 20 of QoS 2]
     #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight,
           allow_hyphen_values = true)]
-    pub max_inflight: Option<NonZeroU16>,
+    pub max_inflight: Option<MostInFlight>,
 
     /// Take control characters in topics; many brokers disconnect a client that sends one
     #[arg(long)]
@@ -249,7 +248,7 @@ impl MqttFlags<'_> {
     fn sending(&self, needs: &ClientNeeds) -> SendOptions {
         SendOptions {
             topic_aliases: needs.topic_aliases,
-            max_inflight: self.session.max_inflight,
+            max_inflight: self.session.max_inflight.map(MostInFlight::of_identifiers),
             grouping: self.upgrade.grouping(),
         }
     }
@@ -367,6 +366,11 @@ impl SessionFlags {
             Usage::new(format!("--will-file {}: it has more than 65535 bytes", path.display()))
         );
         Ok(payload.into())
+    }
+
+    /// Whether `-I` is given.
+    pub fn has_id_prefix(&self) -> bool {
+        self.id_prefix.is_some()
     }
 
     /// The first flag that is given of those that `check` decides itself.

@@ -17,7 +17,7 @@ use super::connection::Conversation;
 use super::mqtt::{AckReports, ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
 use super::request::RequestFlags;
-use super::value::{self, latency_needs_version_5};
+use super::value::{self, MostInFlight, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::publish::config::{
     self, AfterBadRecord, Config, DiscouragedTopics, InputOptions, InputSource, MessageFormat,
@@ -247,6 +247,7 @@ impl PublishFlags {
             )
         );
         let most_waiting = self.conversation.connection.max_inflight();
+        let most_waiting = most_waiting.map(MostInFlight::of_identifiers);
         let (json, timeout) = (self.messages.json, self.limits.timeout);
         self.answers.resolve(json, most_waiting, timeout, properties).map(Some)
     }

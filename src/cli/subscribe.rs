@@ -128,7 +128,7 @@ impl SubscribeFlags {
         warnings.extend(more);
         warnings.extend(self.unquoted_variable());
         let (filters, map) = (self.messages.topic.clone(), self.mirror.map());
-        let brokers = mirror::brokers(&source, &target, &map, filters)?;
+        let brokers = mirror::brokers(&source, &target, &map, filters, self.mirror.allows_loops())?;
         let handling = self.messages.retain_handling.or_else(|| {
             let leaves_out = self.messages.retained.0 == RetainedFilter::LeftOut;
             leaves_out.then_some(RetainHandling::Never)

@@ -127,8 +127,28 @@ fn whole_seconds(text: &str, largest: u32) -> Result<u32, String> {
 }
 
 /// How many messages may be in flight.
-pub fn in_flight(text: &str) -> Result<NonZeroU16, String> {
-    text.parse().map_err(|_| "expected a number from 1 to 65535".to_owned())
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MostInFlight {
+    /// So many.
+    Count(NonZeroU16),
+    /// As many as there are.
+    Unlimited,
+}
+
+impl MostInFlight {
+    /// As many as MQTT can tell apart: QoS 1 and 2 have packet identifiers of 16 bits.
+    pub fn of_identifiers(self) -> NonZeroU16 {
+        match self {
+            Self::Count(count) => count,
+            Self::Unlimited => NonZeroU16::MAX,
+        }
+    }
+}
+
+/// How many messages may be in flight.
+pub fn in_flight(text: &str) -> Result<MostInFlight, String> {
+    let count = text.parse().map(MostInFlight::Count);
+    count.map_err(|_| "expected a number from 1 to 65535".to_owned())
 }
 
 /// A number of bytes, 1 or more: `1000`, `64K`, `64KiB`, `16M`, `1G`.

@@ -20,6 +20,9 @@ const DEEPEST_TREE: usize = 32;
 pub struct WatchingFlags {
     /// Write, instead of messages, every SECS a table of the topics: messages, bytes, rates,
     /// retained messages and the time of the last one; with --json a line for each topic
+    ///
+    /// At most 10,000 topics with 16 MiB of names are told apart, here and by --tree, however many
+    /// come: the messages of the others are counted together, in the last line.
     #[arg(long, value_name = "SECS", value_parser = value::timeout, conflicts_with_all = ["watch",
           "runs", "format", "no_newline", "null", "output_dir", "pretty", "time", "hexdump", "hex",
           "base64", "verbose"], allow_hyphen_values = true)]
@@ -96,7 +99,7 @@ impl Choice for ChangedFlag {
         short: None,
         long: Some("changed"),
         help: "Leave out messages whose payload is the same as that of the message before on their \
-               topic",
+               topic (a million topics are remembered)",
         conflicts: &[],
         value: UnchangedPayloads::LeftOut,
     }];

@@ -174,6 +174,11 @@ impl EventQueue {
         self.signals.guard();
     }
 
+    /// See [`Signals::leave`].
+    pub fn leave_signals(&mut self) {
+        self.signals.leave();
+    }
+
     /// See [`Signals::extend`].
     pub fn extend_end(&self, more: Duration) {
         self.signals.extend(more);

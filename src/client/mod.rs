@@ -210,6 +210,11 @@ impl Client {
         }
     }
 
+    /// When the connection before this one was lost or left, if there was one.
+    pub fn before_ended(&self) -> Option<Instant> {
+        self.lifecycle.before_ended()
+    }
+
     /// When bytes came the last time on this connection.
     pub fn last_received(&self) -> Option<Instant> {
         self.connection.as_ref()?.received()
@@ -375,6 +380,12 @@ impl Client {
     /// Whether a server that does nothing is waited for only shortly.
     pub fn is_hurried(&self) -> bool {
         self.lifecycle.is_hurried()
+    }
+
+    /// From now on signals are not its business: another part of the program watches them, and
+    /// did so before.
+    pub fn leave_signals(&mut self) {
+        self.events.leave_signals();
     }
 
     /// Allows the end that a signal has begun to take `more` time.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::event_queue::EventQueue;
+use super::lifecycle::ConnectionInput;
 use super::{Client, Error, Event};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::reason::ReasonCode;
@@ -70,6 +71,12 @@ impl Client {
     /// Answers a message of the server; see [`crate::mqtt::session::Session::answer`].
     pub fn answer(&mut self, packet: PacketType, packet_id: PacketId, code: ReasonCode) {
         self.session.answer(packet, packet_id, code);
+    }
+
+    /// Makes another connection with the same session in the place of this one: the server sends
+    /// again what it has no acknowledgement of.
+    pub fn connect_again(&mut self) {
+        self.feed(ConnectionInput::ConnectAgain);
     }
 
     /// Publishes a message under the identifier that it has; see

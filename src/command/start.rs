@@ -1,7 +1,8 @@
 //! The start of a command that `serve` or `sub` runs. On Linux mqttws starts itself once more, and
 //! that process asks the kernel to be killed when its parent dies before it becomes the command.
 //! Between `serve` or `sub` and the command stands one more process, which kills all that the
-//! command has started when they are killed by SIGKILL.
+//! command has started when they are killed by SIGKILL. The many commands of `--exec` and those
+//! for credentials share one process that does this.
 
 #[cfg(target_os = "linux")]
 mod descendants;
@@ -9,6 +10,7 @@ mod line;
 mod single;
 #[cfg(target_os = "linux")]
 mod supervisor;
+mod watcher;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +18,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use anyhow::{Context, Result};
@@ -28,6 +30,7 @@ use crate::exit::{CommandNotStarted, Exit};
 pub use descendants::Descendants;
 pub use line::SingleEnd;
 pub use single::SingleCommand;
+pub use watcher::GroupWatch;
 
 /// The first word of the command line with which mqttws starts itself, in the place of a verb.
 pub const START_WORD: &str = "start-command";
@@ -56,14 +59,17 @@ enum StartRole {
     Supervisor(CommandOutput),
     /// It becomes the command.
     Command(CommandOutput),
+    /// It has no command: it reads what others there are.
+    Watcher,
 }
 
 impl StartRole {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Supervisor(CommandOutput::Stdout),
         Self::Supervisor(CommandOutput::Stderr),
         Self::Command(CommandOutput::Stdout),
         Self::Command(CommandOutput::Stderr),
+        Self::Watcher,
     ];
 
     /// The word for it between mqttws and itself.
@@ -73,6 +79,7 @@ impl StartRole {
             Self::Supervisor(CommandOutput::Stderr) => "supervised-stderr",
             Self::Command(CommandOutput::Stdout) => "stdout",
             Self::Command(CommandOutput::Stderr) => "stderr",
+            Self::Watcher => "watch",
         }
     }
 }
@@ -84,6 +91,8 @@ pub struct CommandStart {
     parent: u32,
     /// What this one does.
     role: StartRole,
+    /// A file that a supervisor removes when its parent has died.
+    temporary: Option<PathBuf>,
     /// The command and its arguments.
     words: Vec<OsString>,
 }
@@ -94,8 +103,12 @@ impl CommandStart {
         let parent = words.next()?.to_str()?.parse().ok()?;
         let role = words.next()?;
         let role = StartRole::ALL.into_iter().find(|one| role == one.word())?;
+        let is_supervisor = matches!(role, StartRole::Supervisor(_));
+        let temporary = if is_supervisor { Some(words.next()?) } else { None };
+        let temporary = temporary.filter(|path| !path.is_empty()).map(PathBuf::from);
         let words: Vec<OsString> = words.collect();
-        (!words.is_empty()).then_some(Self { parent, role, words })
+        let has_command = role != StartRole::Watcher;
+        (words.is_empty() != has_command).then_some(Self { parent, role, temporary, words })
     }
 }
 
@@ -106,17 +119,18 @@ fn is_started_by_us() -> bool {
 
 /// A command that ends with us, if the system has a way to see to that, and that finds a broker in
 /// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] the caller says what its
-/// stdout is.
+/// stdout is. If we die, a `temporary` file is removed, too.
 pub fn guarded(
     name: &OsStr,
     arguments: &[OsString],
     output: CommandOutput,
     url: &str,
+    temporary: Option<&Path>,
 ) -> Result<Command> {
     let mut command;
     if is_started_by_us() {
         command = ourselves(StartRole::Supervisor(output));
-        command.arg(name);
+        command.arg(temporary.map_or(OsStr::new(""), Path::as_os_str)).arg(name);
     } else {
         command = Command::new(name);
     }
@@ -148,11 +162,17 @@ pub fn run(start: &CommandStart) -> Result<Exit> {
     let output = match start.role {
         #[cfg(target_os = "linux")]
         StartRole::Supervisor(output) => {
-            return supervisor::run(start.parent, output, &start.words);
+            let exit = supervisor::run(start.parent, output, &start.words)?;
+            if let (KILLED, Some(path)) = (exit, &start.temporary) {
+                // The parent may have removed it before it died.
+                let _ = std::fs::remove_file(path);
+            }
+            return Ok(exit);
         }
         #[cfg(not(target_os = "linux"))]
         StartRole::Supervisor(output) => output,
         StartRole::Command(output) => output,
+        StartRole::Watcher => return watcher::run(),
     };
     if !ends_with(start.parent, DeathSignal::Kill) {
         return Ok(KILLED);
@@ -244,20 +264,32 @@ mod tests {
     #[test]
     fn a_start_names_its_parent_and_a_command() {
         let words = ["sh", "-c", "true"].map(OsString::from).to_vec();
-        for role in StartRole::ALL {
+        for role in StartRole::ALL.into_iter().filter(|role| matches!(role, StartRole::Command(_)))
+        {
             let words = words.clone();
             assert_eq!(
                 parsed(&["42", role.word(), "sh", "-c", "true"]),
-                Some(CommandStart { parent: 42, role, words })
+                Some(CommandStart { parent: 42, role, temporary: None, words })
             );
+        }
+        for role in StartRole::ALL.into_iter().take(2) {
+            for (file, temporary) in [("", None), ("/tmp/ca.pem", Some("/tmp/ca.pem".into()))] {
+                let words = words.clone();
+                assert_eq!(
+                    parsed(&["42", role.word(), file, "sh", "-c", "true"]),
+                    Some(CommandStart { parent: 42, role, temporary, words })
+                );
+            }
         }
         for wrong in [
             &[][..],
             &["42"],
             &["42", "stdout"],
+            &["42", "supervised-stdout", ""],
             &["42", "sh", "true"],
             &["x", "stdout", "sh"],
             &["-1", "stdout", "sh"],
+            &["42", "watch", "sh"],
         ] {
             assert_eq!(parsed(wrong), None, "{wrong:?}");
         }
@@ -265,9 +297,9 @@ mod tests {
 
     #[test]
     fn nothing_is_started_for_a_parent_that_is_not_there() {
-        for role in StartRole::ALL.into_iter().skip(2) {
+        for role in StartRole::ALL.into_iter().skip(2).take(2) {
             let words = vec!["/no-such-file".into()];
-            let start = CommandStart { parent: 1 << 30, role, words };
+            let start = CommandStart { parent: 1 << 30, role, temporary: None, words };
             if cfg!(target_os = "linux") {
                 assert_eq!(run(&start).expect("it does not get so far"), Exit::Command(137));
             }

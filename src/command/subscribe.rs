@@ -70,7 +70,11 @@ pub fn run(config: Config) -> Result<Exit> {
         progress: progress(&messages.output.destination, verbosity, began),
         subscriptions: FilterState { asked: subscriptions, unanswered: 0, unstored: Vec::new() },
         rate: rate.map(|interval| Box::new(RateTeller::new(interval, Instant::now()))),
-        times: EndTimes { deadline: limit.map(|(until, _)| until), ends: None },
+        times: EndTimes {
+            deadline: limit.map(|(until, _)| until),
+            ends: None,
+            connected: Instant::now(),
+        },
         verbosity,
         options: messages,
         start,
@@ -141,6 +145,8 @@ struct EndTimes {
     deadline: Option<Instant>,
     /// When the time of `--for` is over, once it has begun.
     ends: Option<Instant>,
+    /// When the latest connection was made.
+    connected: Instant,
 }
 
 /// How the run ends, and what is to be told about it.
@@ -256,9 +262,9 @@ impl Subscriber {
         Position { messages, bytes, whole: None, message }
     }
 
-    /// The time of `--idle` begins when the broker has answered, on each connection, and again
-    /// with each byte of a message that arrives slowly. It does not count while the output is full,
-    /// as nothing is read then.
+    /// The time of `--idle` begins when the broker has answered, and again with each byte of a
+    /// message that arrives slowly. It does not count while there is no connection, or no answer
+    /// on it, nor while the output is full, as nothing is read then.
     fn idle_deadline(&self) -> Option<Instant> {
         let (idle, session) = (self.options.end.idle?, self.client.session());
         let is_read = session.is_online() && !self.receiver.sink.is_full();
@@ -287,7 +293,10 @@ impl Subscriber {
             Event::Interrupted(signal) => Ok(Some(self.take_signal(signal))),
             Event::Alarm => self.time_is_up(),
             Event::Reconnected => {
-                self.receiver.restart_idle();
+                if let Some(since) = self.client.before_ended() {
+                    self.receiver.suspend_idle(since);
+                }
+                self.times.connected = Instant::now();
                 // What was asked for does not come any more.
                 Ok(self.command_has_failed())
             }

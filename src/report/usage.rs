@@ -96,13 +96,20 @@ fn sentence(error: &clap::Error) -> String {
         }
         ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::Strings(missing)) => {
+                let missing: Vec<String> = missing.iter().map(|one| flags(one)).collect();
                 format!("{} is required", missing.join(" and "))
             }
-            _ => format!("{argument} is required"),
+            _ => format!("{} is required", flags(&argument)),
         },
         ErrorKind::ArgumentConflict => {
-            let others = context(ContextKind::PriorArg);
-            format!("{argument} cannot be used with {others}")
+            let others = match error.get(ContextKind::PriorArg) {
+                Some(ContextValue::Strings(others)) => {
+                    alternatives(&others.iter().map(|one| flags(one)).collect::<Vec<_>>())
+                }
+                Some(other) => flags(&text(other)),
+                None => String::new(),
+            };
+            format!("{} cannot be used with {others}", flags(&argument))
         }
         _ => value_sentence(error, &argument),
     }
@@ -141,6 +148,22 @@ fn shortened(value: &str) -> String {
         Some((end, _)) => format!("{}...", &value[..end]),
         None => value.to_owned(),
     }
+}
+
+/// A flag, or a group of them, as clap writes it, in words: `<--rate <RATE>|--find-max...>` is
+/// `--rate <RATE> or --find-max`.
+fn flags(argument: &str) -> String {
+    let group = argument.strip_prefix("<--").and_then(|rest| rest.strip_suffix('>'));
+    let all = match group.filter(|_| argument.contains("|--")) {
+        Some(rest) => rest.split("|--").map(|flag| format!("--{flag}")).collect(),
+        None => vec![argument.to_owned()],
+    };
+    // Clap marks what may be given several times; that a switch may be does not matter.
+    let plain = all.into_iter().map(|flag: String| match flag.strip_suffix("...") {
+        Some(switch) if !switch.contains('<') => switch.to_owned(),
+        _ => flag,
+    });
+    alternatives(&plain.collect::<Vec<_>>())
 }
 
 /// `a, b or c`.

@@ -6,9 +6,10 @@
 //! thread, which [`Signals::guard`] starts, is needed only to end the process while the main thread
 //! hangs in a write to a pipe that is not read.
 
+mod run;
 mod watch;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -17,10 +18,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
-use signal_hook::low_level::{exit, pipe};
+use signal_hook::low_level::{exit, pipe, unregister};
 
+pub use run::RunSignals;
 pub use watch::{ReceivedSignal, SignalSource, SignalWatch};
 
 /// The signals that are watched; each a second time in the type that `register_usize` takes.
@@ -67,6 +70,8 @@ pub struct Signals {
     is_taken: bool,
     is_guarded: Cell<bool>,
     handled: Vec<i32>,
+    /// What was registered.
+    handlers: RefCell<Vec<SigId>>,
 }
 
 impl Signals {
@@ -74,19 +79,32 @@ impl Signals {
     pub fn new(waker: &UnixStream) -> io::Result<Self> {
         let came = Arc::new(AtomicUsize::new(0));
         let ends_at_next = Arc::new(AtomicBool::new(false));
-        let mut registered = Vec::new();
+        let (mut registered, mut handlers) = (Vec::new(), Vec::new());
         for (signal, number) in handled() {
             registered.push(signal);
-            // Handlers run in the order of their registration: the number first, so that a signal
-            // that comes now is not lost.
-            flag::register_usize(signal, Arc::clone(&came), number)?;
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends_at_next))?;
-            flag::register(signal, Arc::clone(&ends_at_next))?;
-            pipe::register(signal, waker.try_clone()?)?;
+            let ends = || Arc::clone(&ends_at_next);
+            handlers.extend([
+                // Handlers run in the order of their registration: the number first, so that a
+                // signal that comes now is not lost.
+                flag::register_usize(signal, Arc::clone(&came), number)?,
+                flag::register_conditional_shutdown(signal, 128 + signal, ends())?,
+                flag::register(signal, ends())?,
+                pipe::register(signal, waker.try_clone()?)?,
+            ]);
         }
         let (is_taken, is_guarded) = (false, Cell::new(false));
-        let more = Arc::default();
-        Ok(Self { came, ends_at_next, more, is_taken, is_guarded, handled: registered })
+        let (more, handlers) = (Arc::default(), RefCell::new(handlers));
+        Ok(Self { came, ends_at_next, more, is_taken, is_guarded, handled: registered, handlers })
+    }
+
+    /// Another part of the program watches signals, and did so before: nothing follows here from
+    /// one that came or comes.
+    pub fn leave(&mut self) {
+        self.handlers.get_mut().drain(..).for_each(|handler| {
+            unregister(handler);
+        });
+        self.came.store(0, Ordering::SeqCst);
+        self.is_guarded.set(true);
     }
 
     /// The signal that came; `None` when it was taken before.
@@ -117,20 +135,20 @@ impl Signals {
     fn start_guard(&self) -> io::Result<()> {
         let (writer, mut reader) = UnixStream::pair()?;
         for signal in &self.handled {
-            pipe::register(*signal, writer.try_clone()?)?;
+            self.handlers.borrow_mut().push(pipe::register(*signal, writer.try_clone()?)?);
         }
         let signal = Arc::clone(&self.came);
         let more = Arc::clone(&self.more);
         let watch = move || {
             // A signal that came before the socket was registered has set the number.
-            let signal = loop {
-                match came(&signal) {
-                    Some(signal) => break signal,
-                    None => drop(reader.read(&mut [0])),
+            while came(&signal).is_none() {
+                // Nothing can come any more after `leave`.
+                if matches!(reader.read(&mut [0]), Ok(0)) {
+                    return;
                 }
-            };
+            }
             thread::sleep(TIME_TO_OBEY);
-            loop {
+            while let Some(signal) = came(&signal) {
                 match more.swap(0, Ordering::SeqCst) {
                     0 => exit(128 + signal),
                     more => thread::sleep(Duration::from_millis(more)),

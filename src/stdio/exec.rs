@@ -7,6 +7,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
+use rustix::process::Pid;
 
 use self::process::{Job, Running};
 use super::local_time;
@@ -37,6 +39,19 @@ pub struct Settings {
     pub stdout: CommandStdout,
     /// What happens when one fails.
     pub on_failure: OnFailure,
+    /// Sees to their ends where we cannot.
+    pub guard: GroupGuard,
+}
+
+/// Is told of the process group of each command that runs, until what it returns is dropped; before
+/// that, with `None`, that one is about to be started.
+#[derive(Clone)]
+pub struct GroupGuard(pub Arc<dyn Fn(Option<Pid>) -> Box<dyn Any + Send> + Send + Sync>);
+
+impl std::fmt::Debug for GroupGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupGuard").finish_non_exhaustive()
+    }
 }
 
 /// What happens when a command has failed.
@@ -105,7 +120,7 @@ impl Commands {
         let (jobs, orders) = mpsc::channel();
         let (report, outcomes) = mpsc::channel();
         let orders = Arc::new(Mutex::new(orders));
-        let running = Arc::new(Running::default());
+        let running = Arc::new(Running::new(settings.guard.clone()));
         for _ in 0..settings.jobs {
             let (orders, running, settings) =
                 (Arc::clone(&orders), Arc::clone(&running), settings.clone());

@@ -147,6 +147,11 @@ fn described(c: char) -> String {
 impl std::error::Error for EndpointError {}
 
 impl Endpoint {
+    /// Whether TLS is spoken.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Scheme::Wss
+    }
+
     /// Parses `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http` and
     /// `https` are taken for `ws` and `wss`.
     ///

@@ -95,6 +95,28 @@ fn the_error_is_that_of_the_address_that_came_furthest() {
     );
 }
 
+/// It has ended the try, however far another address came before.
+#[test]
+fn a_refusal_about_us_is_the_error_whatever_came_before() {
+    let answer = |text: &'static str| {
+        Broker::start(vec![Step::Request(&[]), Step::Answer(text), Step::Gone])
+    };
+    let unauthorized = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    let unready = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    let busy =
+        Broker::start(vec![Step::Upgrade, packet("10 *"), Step::Send("20 00 03"), Step::Gone]);
+    for first in [answer(unready), busy] {
+        let second = answer(unauthorized);
+        let flags = ["-V", "311", "--quiet"];
+        let outcome = subscribe(&[&first.url(), &second.url()], &flags).run();
+        let words = format!(
+            "mqttws: connecting to {}: the server answered HTTP 401 Unauthorized; *\n",
+            second.url()
+        );
+        expect_like(&outcome, 5, "", &words);
+    }
+}
+
 #[test]
 fn a_loss_leads_to_the_next_address_in_turn() {
     let second = Broker::start(until_goodbye(and(subscribed("*"), [Step::Send("30 <t> 'x'")])));

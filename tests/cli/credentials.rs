@@ -435,6 +435,17 @@ fn renewals_lose_and_double_nothing_at_qos_2() {
     nothing_is_lost_or_doubled("2", "311");
 }
 
+/// The time of `--idle` goes on over connections that are renewed before it is over.
+#[test]
+fn silence_lasts_over_renewals() {
+    let command = "echo username=u; echo expires_in=0.3";
+    let words = ["serve", "-p", "0", "--", "mqttws", "sub", "-t", "t", "--idle", "1", "-W", "20"];
+    let more = ["--quiet", "--credentials-command", command];
+    Program::new([&words[..], &more].concat()).run().expect(0, "", "");
+    let kept = ["-q", "1", "-c", "-i", "s"];
+    Program::new([&words[..], &more, &kept].concat()).run().expect(0, "", "");
+}
+
 #[test]
 fn check_and_bench_take_no_commands() {
     for (flag, value) in [("--credentials-command", "true"), ("--url-command", "true")] {

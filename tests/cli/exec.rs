@@ -89,7 +89,7 @@ fn a_program_that_is_not_there_is_a_failure() {
         ),
         (
             &["--jobs", "2"],
-            "mqttws: <--exec <CMD>|--exec-argv <WORD>> is required; see mqttws help sub",
+            "mqttws: --exec <CMD> or --exec-argv <WORD> is required; see mqttws help sub",
         ),
     ] {
         fails(&Program::new([&["sub", "-t", "t"], flags].concat()).run(), 2, line);

@@ -70,7 +70,7 @@ fn a_command_that_needs_a_topic_shows_its_help() {
     let program = Program::new(["sub"]).env("XDG_CONFIG_HOME", &place);
     fails(&program.run(), 3, "mqttws: connecting to ws://127.0.0.1:1/mqtt: *refused*");
     let program = Program::new(["pub"]).env("XDG_CONFIG_HOME", &place);
-    fails(&program.run(), 2, "mqttws: <--message <TEXT>|*> is required; see mqttws help pub");
+    fails(&program.run(), 2, "mqttws: --message <TEXT>, * or --json is required; see *");
 }
 
 #[test]

@@ -80,8 +80,8 @@ fn pub_needs_a_topic_and_one_message() {
     refuses(&["pub", "-m", "x"], "mqttws: --topic <TOPIC> is required; see mqttws help pub");
     refuses(
         &["pub", "-t", "t"],
-        "mqttws: <--message <TEXT>|--file <FILE>|--stdin-file|--stdin-line|--null-message|--json> \
-         is required; see mqttws help pub",
+        "mqttws: --message <TEXT>, --file <FILE>, --stdin-file, --stdin-line, --null-message or \
+         --json is required; see mqttws help pub",
     );
     refuses(
         &["pub", "-t", "t", "-m", "x", "-n"],

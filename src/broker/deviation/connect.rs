@@ -24,6 +24,11 @@ fn level(packet: &RawPacket) -> Option<u8> {
     body.get(2 + name).copied()
 }
 
+/// Whether it is a CONNECT of a version that does not exist.
+fn is_of_unknown_level(packet: &RawPacket) -> bool {
+    level(packet).is_some_and(|level| !(3..=5).contains(&level))
+}
+
 /// Does something else about a CONNECT of this level.
 fn at_level(packet: &RawPacket, wanted: u8, steps: Vec<RewriteStep>) -> Vec<RewriteStep> {
     if level(packet) == Some(wanted) { steps } else { pass() }
@@ -48,21 +53,25 @@ pub const CHANGES: &[NamedChange] = &[
     ("mqtt31-unanswered", Change::client(|_, packet| at_level(packet, 3, Vec::new()))),
     (
         "level-6-taken",
-        Change::client(|_, packet| match level(packet) {
-            Some(6) => {
-                let mut bytes = packet.bytes.clone();
-                let at = bytes.len() - packet.body().len() + 6;
-                bytes[at] = 5;
-                vec![RewriteStep::Onward(bytes)]
+        Change::client(|_, packet| {
+            if !is_of_unknown_level(packet) {
+                return pass();
             }
-            _ => pass(),
+            let mut bytes = packet.bytes.clone();
+            let name = packet.body().get(1).map_or(0, |name| usize::from(*name));
+            let at = bytes.len() - packet.body().len() + 2 + name;
+            bytes[at] = 5;
+            vec![RewriteStep::Onward(bytes)]
         }),
     ),
     (
         "refused-not-closed",
-        Change::client(|_, packet| match level(packet) {
-            Some(6) => vec![RewriteStep::Back(b"\x20\x02\0\x01".to_vec())],
-            _ => pass(),
+        Change::client(|_, packet| {
+            if is_of_unknown_level(packet) {
+                vec![RewriteStep::Back(b"\x20\x02\0\x01".to_vec())]
+            } else {
+                pass()
+            }
         }),
     ),
     (

@@ -81,6 +81,19 @@ impl RawPacket {
         })
     }
 
+    /// A packet with the same first byte and this body in its place.
+    pub(super) fn with_body(&self, body: &[u8]) -> Vec<RewriteStep> {
+        let mut bytes: Vec<u8> = self.bytes.first().copied().into_iter().collect();
+        let mut length = body.len();
+        while length >= 0x80 {
+            bytes.push(length.to_le_bytes()[0] | 0x80);
+            length /= 0x80;
+        }
+        bytes.push(length.to_le_bytes()[0]);
+        bytes.extend(body);
+        vec![RewriteStep::Onward(bytes)]
+    }
+
     /// Another packet in its place.
     pub(super) fn instead(&self, packet: &Packet) -> Vec<RewriteStep> {
         vec![RewriteStep::Onward(encoded(packet, self.version))]

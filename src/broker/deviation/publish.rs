@@ -3,7 +3,7 @@
 use super::packet::RawPacket;
 use super::{Change, DeviationMemory, NamedChange, RewriteStep, pass};
 use crate::mqtt::packet::{
-    Ack, ConnAck, Malformed, Packet, PacketId, PropertyError, Publish, Subscribe,
+    ConnAck, Malformed, Packet, PacketId, PropertyError, Publish, Subscribe,
 };
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -159,14 +159,8 @@ pub const CHANGES: &[NamedChange] = &[
     ),
     (
         "retained-never-cleared",
-        Change::client(|_, packet| match packet.publish() {
-            Some(publish) if publish.retain && publish.payload.is_empty() => {
-                match publish.packet_id {
-                    Some(id) => packet.answered(&Packet::PubAck(Ack::success(id))),
-                    None => Vec::new(),
-                }
-            }
-            _ => pass(),
+        Change::client(|_, packet| {
+            changed(packet, |publish| publish.retain &= !publish.payload.is_empty())
         }),
     ),
     (

@@ -1,9 +1,11 @@
 //! Deviations in what is done with subscriptions.
 
+use bytes::Bytes;
+
 use super::packet::RawPacket;
 use super::{Change, DeviationMemory, KeptBytes, NamedChange, RewriteStep, pass};
 use crate::mqtt::packet::{
-    Malformed, Packet, Publish, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck,
+    Malformed, Packet, Publish, RetainHandling, Subscribe, Subscription, UnsubAck,
 };
 use crate::mqtt::property::{Properties, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -25,11 +27,30 @@ fn changed(packet: &RawPacket, change: impl FnOnce(&mut Subscribe)) -> Vec<Rewri
     })
 }
 
-/// The options of each filter that is not shared, changed.
+/// The options of each filter, changed.
 fn options(packet: &RawPacket, change: impl Fn(&mut Subscription)) -> Vec<RewriteStep> {
-    changed(packet, |subscribe| {
-        let plain = |one: &&mut Subscription| one.filter.share().is_none();
-        subscribe.subscriptions.iter_mut().filter(plain).for_each(change);
+    changed(packet, |subscribe| subscribe.subscriptions.iter_mut().for_each(change))
+}
+
+/// What stands before a filter that is to match nothing: to topics below it nobody publishes.
+const NOWHERE: &str = "$nowhere/";
+
+/// A filter that matches nothing instead of one that is shared.
+fn unshare(filter: &mut TopicFilter) {
+    let nowhere = filter.share().map(|_| format!("{NOWHERE}{}", filter.as_str()));
+    if let Some(Ok(nowhere)) = nowhere.map(TopicFilter::new) {
+        *filter = nowhere;
+    }
+}
+
+/// SUBSCRIBE and UNSUBSCRIBE, in which shared filters match nothing.
+fn unshared(packet: &RawPacket) -> Vec<RewriteStep> {
+    packet.changed(|packet| match packet {
+        Packet::Subscribe(subscribe) => {
+            subscribe.subscriptions.iter_mut().for_each(|one| unshare(&mut one.filter));
+        }
+        Packet::Unsubscribe(unsubscribe) => unsubscribe.filters.iter_mut().for_each(unshare),
+        _ => {}
     })
 }
 
@@ -165,21 +186,11 @@ pub const CHANGES: &[NamedChange] = &[
             })
         }),
     ),
-    (
-        "share-never-delivered",
-        Change::client(|_, packet| match packet.subscribe() {
-            Some(subscribe)
-                if subscribe.subscriptions.iter().all(|one| one.filter.share().is_some()) =>
-            {
-                granted(packet, &subscribe)
-            }
-            _ => pass(),
-        }),
-    ),
+    ("share-never-delivered", Change::client(|_, packet| unshared(packet))),
     (
         "any-filter-granted",
         Change::client(|_, packet| match packet.read() {
-            Err(Malformed::Topic(_)) if packet.kind() == SUBSCRIBE => granted_unread(packet),
+            Err(Malformed::Topic(_)) if packet.kind() == SUBSCRIBE => with_valid_filters(packet),
             _ => pass(),
         }),
     ),
@@ -203,17 +214,19 @@ pub const CHANGES: &[NamedChange] = &[
         "share-refused",
         Change::packets(
             |memory, packet| {
-                memory
-                    .ids
-                    .extend(packet.subscribe().filter(is_shared).map(|one| one.packet_id.get()));
-                pass()
+                note_shared(memory, packet);
+                if packet.kind() == SUBSCRIBE { unshared(packet) } else { pass() }
             },
-            |memory, packet| match packet.read() {
-                Ok(Packet::SubAck(ack)) if memory.ids.remove(&ack.packet_id.get()) => {
-                    let codes = vec![refusal(packet.version); ack.codes.len()];
-                    packet.instead(&Packet::SubAck(SubAck { codes, ..ack }))
-                }
-                _ => pass(),
+            |memory, packet| {
+                let refusal = refusal(packet.version);
+                packet.changed(|packet| {
+                    let Packet::SubAck(ack) = packet else { return };
+                    for (at, code) in ack.codes.iter_mut().enumerate() {
+                        if memory.filters.remove(&place(ack.packet_id.get(), at)).is_some() {
+                            *code = refusal;
+                        }
+                    }
+                })
             },
         ),
     ),
@@ -250,35 +263,68 @@ fn told_as_asked(memory: &mut DeviationMemory, packet: &RawPacket) -> Vec<Rewrit
     })
 }
 
+/// Whether a filter matches the topic of a message.
+fn is_match(filter: &str, publish: &Publish) -> bool {
+    let filter = TopicFilter::new(filter.to_owned()).ok();
+    let topic = publish.topic.as_ref();
+    filter.zip(topic).is_some_and(|(filter, topic)| filter.matches(topic))
+}
+
 fn is_held_twice(memory: &DeviationMemory, publish: &Publish) -> bool {
-    !publish.retain && memory.filters.get(publish.topic_or_empty()).is_some_and(|times| *times > 1)
+    let mut twice = memory.filters.iter().filter(|(_, times)| **times > 1);
+    !publish.retain && twice.any(|(filter, _)| is_match(filter, publish))
 }
 
-/// Whether a message matches only because a filter ends in `/#` after its topic.
+/// Whether a message matches only because filters end in `/#` after its topic.
 fn is_parent_only(memory: &DeviationMemory, publish: &Publish) -> bool {
-    let topic = publish.topic_or_empty();
-    memory.filters.contains_key(&format!("{topic}/#")) && !memory.filters.contains_key(topic)
+    let is_parent =
+        |filter: &str| filter.strip_suffix("/#").is_some_and(|parent| is_match(parent, publish));
+    let mut matching = memory.filters.keys().filter(|filter| is_match(filter, publish)).peekable();
+    matching.peek().is_some() && matching.all(|filter| is_parent(filter))
 }
 
-/// A SUBACK that grants all.
-fn granted(packet: &RawPacket, subscribe: &Subscribe) -> Vec<RewriteStep> {
-    let codes = subscribe.subscriptions.iter().map(|one| ReasonCode(one.qos.bits())).collect();
-    let (packet_id, properties) = (subscribe.packet_id, Properties::default());
-    packet.answered(&Packet::SubAck(SubAck { packet_id, properties, codes }))
-}
-
-/// A SUBACK with one code for a SUBSCRIBE that cannot be read.
-fn granted_unread(packet: &RawPacket) -> Vec<RewriteStep> {
+/// A SUBSCRIBE in which each filter that is none is one that matches nothing.
+fn with_valid_filters(packet: &RawPacket) -> Vec<RewriteStep> {
     let body = packet.body();
-    let id = body.first_chunk::<2>().map_or(0, |id| u16::from_be_bytes(*id));
-    let Ok(packet_id) = id.try_into() else { return pass() };
-    let (codes, properties) = (vec![ReasonCode::SUCCESS], Properties::default());
-    packet.answered(&Packet::SubAck(SubAck { packet_id, properties, codes }))
+    if body.len() < 2 {
+        return pass();
+    }
+    let properties = if packet.version.has_properties() { properties_len(&body[2..]) } else { 0 };
+    let Some((head, mut rest)) = body.split_at_checked(2 + properties) else { return pass() };
+    let mut valid = head.to_vec();
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_be_bytes(*length));
+        let Some((filter, after)) = after.split_at_checked(length) else { return pass() };
+        let Some((options, after)) = after.split_first() else { return pass() };
+        let is_valid = TopicFilter::from_bytes(Bytes::copy_from_slice(filter)).is_ok();
+        let filter = if is_valid { filter } else { NOWHERE.as_bytes() };
+        let Ok(length) = u16::try_from(filter.len()) else { return pass() };
+        valid.extend(length.to_be_bytes());
+        valid.extend(filter);
+        valid.push(*options);
+        rest = after;
+    }
+    packet.with_body(&valid)
 }
 
-/// Whether the first filter is shared.
-fn is_shared(subscribe: &Subscribe) -> bool {
-    subscribe.subscriptions.first().is_some_and(|one| one.filter.share().is_some())
+/// How many bytes properties take that these begin with, with their length.
+fn properties_len(bytes: &[u8]) -> usize {
+    let longer = bytes.iter().take_while(|byte| **byte >= 0x80).count();
+    let digits = bytes.iter().take(longer + 1);
+    let value = digits.rev().fold(0, |value, byte| value * 0x80 + usize::from(byte & 0x7f));
+    longer + 1 + value
+}
+
+/// The place of a filter in a SUBSCRIBE, as a key.
+fn place(packet_id: u16, at: usize) -> String {
+    format!("{packet_id} {at}")
+}
+
+/// Notes the places of the filters that are shared.
+fn note_shared(memory: &mut DeviationMemory, packet: &RawPacket) {
+    let Some(Subscribe { packet_id, subscriptions, .. }) = packet.subscribe() else { return };
+    let shared = subscriptions.iter().enumerate().filter(|(_, one)| one.filter.share().is_some());
+    memory.filters.extend(shared.map(|(at, _)| (place(packet_id.get(), at), 1)));
 }
 
 /// The code for a shared subscription that is refused.

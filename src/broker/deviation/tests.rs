@@ -135,3 +135,103 @@ fn what_is_too_long_is_not_waited_for() {
     let frame = [0x82, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 1, 2, 3, 4];
     assert_eq!(passed(&["no-dup"], &frame, b"", 1000).0, frame);
 }
+
+/// A packet of a client, and one of the server, on their way.
+fn packets_passed(name: &str, client: &[u8], server: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let sent = [whole(2, CONNECT, true), whole(2, client, true)].concat();
+    let (onward, back) = passed(&[name], &sent, &whole(2, server, false), 1000);
+    let payloads = |mut bytes: Vec<u8>| {
+        let frames = std::iter::from_fn(|| WholeFrame::take(&mut bytes, MAX_PACKET));
+        frames.map(|frame| frame.payload).collect::<Vec<_>>().concat()
+    };
+    let onward = payloads(onward);
+    (onward.strip_prefix(CONNECT).expect("CONNECT passes").to_vec(), payloads(back))
+}
+
+#[test]
+fn of_several_filters_the_shared_ones_alone_are_meant() {
+    let subscribe = b"\x82\x13\0\x01\0\x01u\0\0\x0a$share/g/t\0";
+    let suback = b"\x90\x04\0\x01\0\0";
+    let nowhere = b"\x82\x1c\0\x01\0\x01u\0\0\x13$nowhere/$share/g/t\0";
+    let refused = b"\x90\x04\0\x01\0\x80";
+    for (name, answer) in [("share-refused", refused), ("share-never-delivered", suback)] {
+        let passed = packets_passed(name, subscribe, suback);
+        assert_eq!(passed, (nowhere.to_vec(), answer.to_vec()), "{name}");
+    }
+    let unsubscribe = b"\xa2\x0e\0\x01\0\x0a$share/g/t";
+    let nowhere = b"\xa2\x17\0\x01\0\x13$nowhere/$share/g/t";
+    assert_eq!(packets_passed("share-never-delivered", unsubscribe, b"").0, nowhere);
+    assert_eq!(packets_passed("share-refused", unsubscribe, b"").0, unsubscribe);
+}
+
+#[test]
+fn of_several_filters_those_that_are_none_match_nothing() {
+    let subscribe = b"\x82\x0b\0\x01\0\x01u\x01\0\x02u+\x01";
+    let valid = b"\x82\x12\0\x01\0\x01u\x01\0\x09$nowhere/\x01";
+    assert_eq!(packets_passed("any-filter-granted", subscribe, b"").0, valid);
+    let good = b"\x82\x06\0\x01\0\x01u\x01";
+    assert_eq!(packets_passed("any-filter-granted", good, b"").0, good);
+}
+
+#[test]
+fn filters_with_wildcards_are_meant_too() {
+    let message = b"\x30\x04\0\x01ax";
+    let subscribed = |filter: &[u8]| {
+        let length = u8::try_from(filter.len()).expect("a short filter");
+        [&[0x82, length + 5, 0, 1, 0, length][..], filter, b"\0"].concat()
+    };
+    for (filter, is_lost) in
+        [(&b"a/#"[..], true), (b"+/#", true), (b"#", false), (b"+", false), (b"a", false)]
+    {
+        let expected = if is_lost { &b""[..] } else { message };
+        let passed = packets_passed("hash-without-parent", &subscribed(filter), message);
+        assert_eq!(passed.1, expected, "{filter:?}");
+    }
+    for (filter, times) in [(&b"a"[..], 2), (b"+", 2), (b"#", 2), (b"b", 1)] {
+        let twice = subscribed(filter).repeat(2);
+        let passed = packets_passed("filter-held-twice", &twice, message);
+        assert_eq!(passed.1, message.repeat(times), "{filter:?}");
+    }
+}
+
+#[test]
+fn an_empty_retained_message_loses_its_flag_at_each_qos() {
+    for (empty, without) in [
+        (&b"\x31\x03\0\x01a"[..], &b"\x30\x03\0\x01a"[..]),
+        (b"\x35\x05\0\x01a\0\x01", b"\x34\x05\0\x01a\0\x01"),
+    ] {
+        assert_eq!(packets_passed("retained-never-cleared", empty, b"").0, without);
+    }
+    let full = b"\x31\x04\0\x01ax";
+    assert_eq!(packets_passed("retained-never-cleared", full, b"").0, full);
+}
+
+#[test]
+fn each_unknown_version_is_meant() {
+    for level in [1, 2, 6, 7, 0x84] {
+        let connect = [b"\x10\x0c\0\x04MQTT", &[level][..], b"\x02\0\x3c\0\0"].concat();
+        let client = whole(2, &connect, true);
+        let taken = [b"\x10\x0c\0\x04MQTT", &[5][..], b"\x02\0\x3c\0\0"].concat();
+        let (onward, _) = passed(&["level-6-taken"], &client, b"", 1000);
+        assert_eq!(onward, whole(2, &taken, true), "{level}");
+        let (onward, back) = passed(&["refused-not-closed"], &client, b"", 1000);
+        assert_eq!(back, whole(2, b"\x20\x02\0\x01", false), "{level}");
+        assert!(!onward.windows(4).any(|bytes| bytes == b"MQTT"), "{level}");
+    }
+}
+
+/// Whatever the key is.
+#[test]
+fn a_wrong_accept_key_is_never_the_right_one() {
+    for right in ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "A3pPLMBiTxaQ9kYGzzhZRbK+xOo="] {
+        let mut traffic = traffic(&["wrong-accept-key"]);
+        traffic.receive(REQUEST);
+        traffic.take_onward();
+        let answer =
+            format!("HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {right}\r\n\r\n");
+        traffic.send(answer.as_bytes());
+        let sent = String::from_utf8(std::mem::take(traffic.waiting())).expect("a text");
+        let value = sent.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Accept: "));
+        assert!(value.is_some_and(|value| value != right && value.len() == right.len()), "{sent}");
+    }
+}

@@ -115,22 +115,23 @@ rows! {
         "messages of QoS 1 and 2 that wait for one client. One more is not queued: stderr is told, \
          and, if no other session gets it, in MQTT 5 its publisher (0x97).";
     QueueBytes "queue-bytes" "256MiB", Bytes KIB..=64 * GIB,
-        "the bytes of these messages.";
+        "the bytes of these messages: payload, topic, properties, and 128 more for each.";
     RetainedMessages "retained-messages" "100000", Count 0..=10_000_000,
         "retained messages. One more is refused (0x97), or, at QoS 0 and before MQTT 5, \
          delivered but not retained, and stderr is told. The one that it should replace stays.";
     RetainedBytes "retained-bytes" "256MiB", Bytes 0..=64 * GIB,
-        "the bytes of these messages.";
+        "the bytes of these messages: payload, topic, properties, and 128 more for each.";
     Packet "packet" "16MiB", Bytes 32..=MAXIMUM_REMAINING_LENGTH + 5,
         "a packet of a client. A larger one ends its connection (0x95). Before CONNECT is \
          accepted it is at most 100,000 bytes.";
     Memory "memory" "1GiB", Bytes 16 * MIB..=1024 * GIB,
         "what the process has in use: incomplete packets, what is not yet sent, queues, retained \
-         messages, subscriptions. When only an eighth is left, messages are refused (0x97); those \
-         of QoS 0, and before MQTT 5, are read slowly. When nothing is left, they are lost at QoS \
-         0, connections of the others end without an acknowledgement, so do those with incomplete \
-         packets (0x97), and clients with a will, or an identifier of more than 256 bytes, are \
-         refused (0x89). stderr is told.";
+         messages, subscriptions. When only an eighth is left, incomplete packets make room, the \
+         oldest first, if together they have an eighth (0x97), or if nothing of them has come for \
+         10 s; messages and subscriptions are refused (0x97); messages of QoS 0, and before MQTT \
+         5, are read slowly. When nothing is left, they are lost at QoS 0, connections of the \
+         others end without an acknowledgement, so do those with incomplete packets, and clients \
+         with a will, or an identifier of more than 256 bytes, are refused (0x89). stderr is told.";
     ReceiveMaximum "receive-maximum" "1024", Count 1..=65_535,
         "messages of QoS 2 that a client may send without PUBREL. One more ends its connection \
          (0x93); before MQTT 5 there is no limit.";

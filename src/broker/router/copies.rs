@@ -65,9 +65,24 @@ pub fn bytes(bytes: &Bytes) -> Bytes {
     if bytes.len() < READ_BYTES { Bytes::copy_from_slice(bytes) } else { bytes.clone() }
 }
 
-/// A copy of properties.
+/// A copy of properties, whose texts share one block: thousands of a byte each would take many
+/// times what they hold.
 pub fn properties(properties: &Properties) -> Properties {
-    Properties(properties.0.iter().map(property).collect())
+    let mut all = BytesMut::new();
+    for property in &properties.0 {
+        match property.value() {
+            Value::Number(_) => {}
+            Value::Text(value) => all.extend_from_slice(value.as_bytes()),
+            Value::Binary(value) => all.extend_from_slice(value),
+            Value::Pair(name, value) => {
+                all.extend_from_slice(name.as_bytes());
+                all.extend_from_slice(value.as_bytes());
+            }
+        }
+    }
+    // Growing leaves room, which would stay as long as the copy.
+    let mut rest = Bytes::copy_from_slice(&all);
+    Properties(properties.0.iter().map(|one| property(one, &mut rest)).collect())
 }
 
 /// A copy of a will.
@@ -81,11 +96,19 @@ pub fn will(will: &Will) -> Will {
     }
 }
 
-fn property(property: &Property) -> Property {
+/// A copy of a property with the first of these bytes, which are the same.
+fn property(property: &Property, rest: &mut Bytes) -> Property {
+    let mut text = |value: &ByteString| {
+        let part = rest.split_to(value.len());
+        ByteString::try_from(part).unwrap_or_else(|_| text(value))
+    };
     match property.value() {
         Value::Number(_) => property.clone(),
         Value::Text(value) => Property::text(property.id(), text(value)),
-        Value::Binary(value) => Property::binary(property.id(), bytes(value)),
-        Value::Pair(name, value) => Property::user(text(name), text(value)),
+        Value::Pair(name, value) => {
+            let name = text(name);
+            Property::user(name, text(value))
+        }
+        Value::Binary(value) => Property::binary(property.id(), rest.split_to(value.len())),
     }
 }

@@ -91,8 +91,9 @@ impl Router {
             return;
         }
         self.memory.told_at = Some(now);
-        let line = "the limit of memory is reached (see --limit): publishers are refused in MQTT \
-                    5, slowed down or disconnected before it, and messages of QoS 0 may be lost";
+        let line = "the limit of memory is reached (see --limit): subscriptions are refused, and \
+                    publishers, in MQTT 5; those before it are slowed down or disconnected, and \
+                    messages of QoS 0 may be lost";
         self.lines.warnings.push(line.to_owned());
     }
 }

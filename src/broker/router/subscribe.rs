@@ -39,6 +39,9 @@ impl Router {
             let qos = wanted.qos.min(self.limits.max_qos());
             let wanted = Subscription { qos, ..wanted.clone() };
             let added = self.add(key, &wanted, identifier);
+            if added.is_err() && self.memory.level >= MemoryLevel::Low {
+                self.tell_of_memory(now);
+            }
             results.add(&wanted, added.as_ref().err(), version);
             if added.is_ok() {
                 self.watch_statistics(&wanted.filter, now);

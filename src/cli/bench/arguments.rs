@@ -11,7 +11,8 @@ pub fn secrets(client: &crate::client::Options) -> Vec<String> {
 }
 
 /// Flags whose value is a secret, or may hold one.
-const SECRET_FLAGS: &str = "-P --pw --password --bearer --basic-auth -H --header --proxy";
+const SECRET_FLAGS: &str =
+    "-P --pw --password --bearer --basic-auth -H --header --proxy --auth-data";
 
 /// The words of the command line with secrets masked.
 pub fn masked(words: impl Iterator<Item = OsString>, secrets: &[String]) -> Vec<String> {
@@ -43,7 +44,7 @@ fn masked_word(word: String, secrets: &[String]) -> String {
     if word.len() > 2 && (word.starts_with("-P") || word.starts_with("-H")) {
         return format!("{}***", &word[..2]);
     }
-    let word = without_user_info(word);
+    let word = without_query(without_user_info(word));
     secrets.iter().filter(|secret| !secret.is_empty()).fold(word, |word, secret| {
         if word.contains(secret.as_str()) && secret.len() > 2 {
             word.replace(secret.as_str(), "***")
@@ -63,6 +64,16 @@ fn without_user_info(word: String) -> String {
     }
 }
 
+/// A URL without its query, which may be signed.
+fn without_query(word: String) -> String {
+    match word.split_once('?') {
+        Some((before, query)) if before.contains("://") && !query.is_empty() => {
+            format!("{before}?...")
+        }
+        _ => word,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +83,10 @@ mod tests {
         let words = [
             "/usr/bin/mqttws",
             "bench",
-            "ws://me:geheim@host/x@y",
+            "ws://me:geheim@host/x@y?token=gEheim",
+            "--url=wss://host/?X-Signature=gEheim",
+            "--auth-data",
+            "gEheim",
             "-P",
             "geheim",
             "-Pgeheim",
@@ -89,9 +103,9 @@ mod tests {
         let masked = masked(words, &["geheim".to_owned()]);
         let properties = "-D connect user-property key *** -D publish content-type a/b";
         assert!(masked.join(" ").ends_with(properties), "{masked:?}");
-        assert!(!masked.join(" ").contains("geheim"), "{masked:?}");
+        assert!(!masked.join(" ").to_lowercase().contains("geheim"), "{masked:?}");
         assert_eq!(masked[0], "mqttws");
-        assert_eq!(masked[2], "ws://***@host/x@y");
-        assert_eq!(masked[10], "a/***/%i");
+        assert_eq!(masked[2..4], ["ws://***@host/x@y?...", "--url=wss://host/?..."]);
+        assert_eq!(masked[13], "a/***/%i");
     }
 }

@@ -5,7 +5,7 @@ use clap::{ArgAction, Args};
 
 use crate::cli::disturbances::scaled;
 use crate::command::bench::config::{BenchAction, RemoteLoad};
-use crate::command::bench::plan::{Audience, Plan};
+use crate::command::bench::plan::{Audience, Plan, WriterPlace};
 use crate::exit::Usage;
 
 /// Connections and topics.
@@ -130,7 +130,9 @@ impl CrowdFlags {
         let (publishers, subscribers) = if is_default { (1, 1) } else { (publishers, subscribers) };
         ensure!(
             publishers + subscribers + idle > 0,
-            Usage::new("--pub, --sub, --connect: there is no connection")
+            Usage::new(
+                "--pub, --sub, --connect: there is no connection: give one of them 1 at least"
+            )
         );
         let usual = if publishers > 0 { publishers } else { subscribers };
         let topics = self.topics.unwrap_or(usual);
@@ -146,6 +148,7 @@ impl CrowdFlags {
         };
         Ok(Plan {
             publishers,
+            writers: WriterPlace::Here,
             subscribers,
             idle,
             topics: topics.max(1),
@@ -157,6 +160,11 @@ impl CrowdFlags {
     /// Connections a second; `None` is all at once.
     pub fn connect_rate(&self) -> Option<f64> {
         self.connect_rate.map_or(Some(CONNECT_RATE), ConnectRate::limit)
+    }
+
+    /// Whether `--connect-rate` was given.
+    pub fn has_connect_rate(&self) -> bool {
+        self.connect_rate.is_some()
     }
 
     /// Connections a second, if a rate was given: so many come back a second.

@@ -90,7 +90,11 @@ fn window(text: &str) -> Result<Duration, String> {
 }
 
 fn max_lateness(text: &str) -> Result<MaxLateness, String> {
-    if text == "never" { Ok(MaxLateness::Never) } else { tick_free(text).map(MaxLateness::Time) }
+    if text == "never" {
+        return Ok(MaxLateness::Never);
+    }
+    let time = tick_free(text).map(MaxLateness::Time);
+    time.map_err(|_| "expected a time such as 500us, 5ms or 0.5s, or never".to_owned())
 }
 
 /// A time, also in microseconds.

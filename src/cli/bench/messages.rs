@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::cli::disturbances::scaled;
 use crate::cli::property::GivenProperties;
-use crate::cli::value;
+use crate::cli::value::{self, MostInFlight};
 use crate::command::bench::config::{
     BodyFile, LoadPace, LoadPlan, MessagePlan, MessageProperties, RetainUse,
 };
@@ -96,7 +95,7 @@ pub struct PayloadFlags {
     retained: u8,
 
     /// Where everything random begins; the same number gives the same run [default: random]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
 }
 
@@ -119,7 +118,7 @@ enum VerifyKind {
 }
 
 /// The highest rate.
-pub const HIGHEST_RATE: f64 = 1e7;
+const HIGHEST_RATE: f64 = 1e7;
 
 /// The largest payload, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -132,6 +131,10 @@ fn message_rate(text: &str) -> Result<f64, String> {
     scaled(text)
         .filter(|rate| *rate <= HIGHEST_RATE)
         .ok_or_else(|| "expected messages a second, such as 500, 20k or 1.5M, up to 10M".to_owned())
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
 fn tick(text: &str) -> Result<Duration, String> {
@@ -180,14 +183,16 @@ fn sizes(text: &str) -> Result<Sizes, String> {
 
 impl PayloadFlags {
     /// When messages are sent, at this rate.
-    pub fn pace(&self, rate: Option<f64>, max_inflight: InFlightFlag, plan: &Plan) -> LoadPace {
+    pub fn pace(
+        &self,
+        rate: Option<f64>,
+        max_inflight: Option<MostInFlight>,
+        plan: &Plan,
+    ) -> LoadPace {
         let Some(rate) = rate else {
             let has_answers = self.qos > QoS::AtMostOnce || plan.subscribers > 0;
-            return LoadPace::Closed(match max_inflight {
-                InFlightFlag::Usual => Some(IN_FLIGHT).filter(|_| has_answers),
-                InFlightFlag::AtMost(limit) => Some(limit).filter(|_| has_answers),
-                InFlightFlag::Unlimited => None,
-            });
+            let most = max_inflight.map_or(Some(IN_FLIGHT), limit);
+            return LoadPace::Closed(most.filter(|_| has_answers));
         };
         let arrival = match self.arrival {
             ArrivalKind::Even => ArrivalPattern::Even,
@@ -198,7 +203,11 @@ impl PayloadFlags {
     }
 
     /// The messages, with these properties.
-    pub fn plan(&self, max_inflight: InFlightFlag, given: &GivenProperties) -> Result<MessagePlan> {
+    pub fn plan(
+        &self,
+        max_inflight: Option<MostInFlight>,
+        given: &GivenProperties,
+    ) -> Result<MessagePlan> {
         let (qos, sizes) = (self.qos, self.size.clone());
         let retain = match (self.retain, self.retained) {
             (0, 0) => RetainUse::Nothing,
@@ -207,10 +216,7 @@ impl PayloadFlags {
             (_, _) => RetainUse::Both,
         };
         let body = self.body.as_deref().map(body).transpose()?;
-        let window = match max_inflight {
-            InFlightFlag::AtMost(limit) => Some(limit),
-            InFlightFlag::Usual | InFlightFlag::Unlimited => None,
-        };
+        let window = max_inflight.and_then(limit);
         let sub_qos = self.sub_qos.unwrap_or(qos);
         let properties = message_properties(given)?;
         let verification = self.verification()?;
@@ -254,33 +260,20 @@ impl PayloadFlags {
     }
 }
 
-/// `-M`, as `bench` understands it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InFlightFlag {
-    /// It was not given.
-    Usual,
-    /// So many unfinished messages of a publisher.
-    AtMost(u64),
-    /// `none`, or what MQTT has no more than.
-    Unlimited,
-}
-
-impl From<Option<NonZeroU16>> for InFlightFlag {
-    fn from(limit: Option<NonZeroU16>) -> Self {
-        match limit {
-            None => Self::Usual,
-            Some(NonZeroU16::MAX) => Self::Unlimited,
-            Some(limit) => Self::AtMost(limit.get().into()),
-        }
-    }
-}
-
 /// `none`, or a number as everywhere.
-pub fn in_flight(text: &str) -> Result<NonZeroU16, String> {
+pub fn in_flight(text: &str) -> Result<MostInFlight, String> {
     if text == "none" {
-        return Ok(NonZeroU16::MAX);
+        return Ok(MostInFlight::Unlimited);
     }
     value::in_flight(text).map_err(|why| format!("{why}, or none"))
+}
+
+/// The same number, as wide as numbers of messages are; `None` is without limit.
+fn limit(most: MostInFlight) -> Option<u64> {
+    match most {
+        MostInFlight::Count(count) => Some(count.get().into()),
+        MostInFlight::Unlimited => None,
+    }
 }
 
 /// The file of `--body`.

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 
 use crate::cli::value;
 use crate::command::bench::conditions::Condition;
-use crate::command::bench::config::{Haste, LoadPace, RunPlan, WindowLength};
+use crate::command::bench::config::{Haste, LoadPace, LoadPlan, RunPlan, WindowLength};
 use crate::command::bench::part::{MOST_PARTS, RunPart};
 use crate::command::bench::plan::Plan;
 use crate::exit::Usage;
@@ -39,7 +39,8 @@ pub struct RepetitionFlags {
 #[command(next_help_heading = "Several processes or machines")]
 pub struct PartFlags {
     /// Do part I of N only: the topics k with k mod N = I-1, their connections, and an Nth of the
-    /// rate; give all parts the same --run, --seed and --start-at
+    /// rate; with fewer topics than parts the first parts publish, and the readers are split; give
+    /// all parts the same --run, --seed and --start-at
     #[arg(long, value_name = "I/N", value_parser = part, requires = "run",
           conflicts_with_all = ["ramp", "find_max", "runs"], allow_hyphen_values = true)]
     part: Option<RunPart>,
@@ -118,13 +119,16 @@ impl PartFlags {
     /// The plan of the part, and which part of what it is.
     pub fn plan(self, whole: Plan, repetition: &RepetitionFlags) -> Result<(Plan, RunPlan)> {
         let part = self.part.unwrap_or(RunPart::WHOLE);
-        let Some(plan) = part.of_plan(&whole) else {
-            let why = format!(
-                "--part {part}: {} topics cannot be divided between {} parts: raise --topics",
-                whole.topics, part.of
-            );
-            return Err(Usage::new(why).into());
-        };
+        let plan = part.of_plan(&whole);
+        let needs_start = part.is_split(&whole) && whole.publishers > 0 && whole.subscribers > 0;
+        ensure!(
+            !needs_start || self.start_at.is_some(),
+            Usage::new(format!(
+                "--part {part}: with fewer topics ({}) than parts the readers of a topic are in \
+                 several: give --start-at, when all of them will have subscribed",
+                whole.topics
+            ))
+        );
         ensure!(
             plan.connections() > 0,
             Usage::new(format!("--part {part}: no connection is left for this part"))
@@ -135,29 +139,43 @@ impl PartFlags {
     }
 }
 
-/// What a part has of the rate of the whole.
-pub fn pace(pace: LoadPace, part: RunPart) -> LoadPace {
+/// Refuses messages that are retained where readers of a topic are in several parts: each part
+/// would set and remove them for the others, too.
+pub fn check_retained(load: &LoadPlan) -> Result<()> {
+    let is_split = load.plan.writers.split_topic().is_some();
+    let why = "--part: with fewer topics than parts nothing can be retained (-r, --retained)";
+    ensure!(!is_split || !load.messages.retain.leaves_something(), Usage::new(why));
+    Ok(())
+}
+
+/// What a part has of the rate of the whole, which has this plan.
+pub fn pace(pace: LoadPace, part: RunPart, whole: &Plan) -> LoadPace {
     match pace {
         LoadPace::Open(mut offer) => {
-            offer.rate = part.of_rate(offer.rate);
+            let part = part.among_writers(whole);
+            offer.rate = part.map_or(0.0, |part| part.of_rate(offer.rate));
             LoadPace::Open(offer)
         }
         LoadPace::Closed(_) => pace,
     }
 }
 
-/// What a part has of the messages of the whole.
-pub fn length(length: WindowLength, part: RunPart) -> WindowLength {
-    let (number, of) = (part.number as u64, part.of as u64);
-    match length {
-        WindowLength::Time(_) => length,
-        WindowLength::Count(count) => WindowLength::Count((count + of - number) / of),
+/// What a part has of the messages of the whole, which has this plan.
+pub fn length(length: WindowLength, part: RunPart, whole: &Plan) -> WindowLength {
+    match (length, part.among_writers(whole)) {
+        (WindowLength::Time(_), _) => length,
+        (WindowLength::Count(_), None) => WindowLength::Count(0),
+        (WindowLength::Count(count), Some(RunPart { number, of })) => {
+            let (number, of) = (number as u64, of as u64);
+            WindowLength::Count((count + of - number) / of)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::bench::plan::{Audience, WriterPlace};
 
     #[test]
     fn parts_have_numbers() {
@@ -178,13 +196,20 @@ mod tests {
 
     #[test]
     fn the_messages_of_all_parts_are_those_of_the_whole() {
-        for count in [1, 7, 100] {
-            let parts = (1..=3).map(|number| RunPart { number, of: 3 });
-            let counts = parts.map(|part| match length(WindowLength::Count(count), part) {
-                WindowLength::Count(count) => count,
-                WindowLength::Time(_) => panic!("a time"),
-            });
-            assert_eq!(counts.sum::<u64>(), count);
+        for topics in [1, 2, 3, 7] {
+            for count in [1, 7, 100] {
+                let (audience, writers, groups) = (Audience::Shared, WriterPlace::Here, None);
+                let (publishers, subscribers, idle) = (4, 4, 0);
+                let whole =
+                    Plan { publishers, writers, subscribers, idle, topics, audience, groups };
+                let parts = (1..=3).map(|number| RunPart { number, of: 3 });
+                let all = WindowLength::Count(count);
+                let counts = parts.map(|part| match length(all, part, &whole) {
+                    WindowLength::Count(count) => count,
+                    WindowLength::Time(_) => panic!("a time"),
+                });
+                assert_eq!(counts.sum::<u64>(), count, "{topics}");
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use super::field::{LONGEST_FIELD, check_text};
 use super::secret::SecretReader;
 use super::upgrade::{UpgradeFlags, add_header};
 use crate::client::credentials::{Changing, CredentialCommand, CredentialSource, FreshCredentials};
+use crate::command::start::GroupWatch;
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::session::{Authentication, Login};
 use crate::mqtt::version::Version;
@@ -60,9 +61,11 @@ impl Renewal {
         let read = move |endpoint: &Endpoint, printed: &[Vec<u8>]| {
             self.read(endpoint, printed).map_err(|error| format!("{error:#}"))
         };
+        let watch = GroupWatch::default();
         Ok(CredentialSource {
             changing,
             commands,
+            guard: Arc::new(move |group| watch.watch(group)),
             read: Arc::new(Mutex::new(Box::new(read))),
             mark,
             asked: None,

@@ -143,8 +143,13 @@ fn read_acl(path: &Path) -> Result<Acl> {
     acl.map_err(|(line, problem)| wrong_line(path, line, &problem).into())
 }
 
+/// The text of a file, which may begin with a byte order mark.
 fn text_of(path: &Path) -> Result<String> {
-    file::read_text(path).with_context(|| format!("reading {}", path.display()))
+    let mut text = file::read_text(path).with_context(|| format!("reading {}", path.display()))?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
 }
 
 fn wrong_line(path: &Path, line: usize, problem: &impl fmt::Display) -> Usage {

@@ -170,6 +170,9 @@ fn number(
     Ok(())
 }
 
+/// What is wrong with two directions, or two packets.
+const ONE_OF_EACH: &str = "expected one direction and one packet at most, as in out/puback";
+
 /// `in`, `out`, the name of a packet, or `in/publish`.
 fn scope(words: TermPiece<'_>) -> Result<Scope, WrongTerm> {
     let mut scope = Scope::default();
@@ -182,8 +185,9 @@ fn scope(words: TermPiece<'_>) -> Result<Scope, WrongTerm> {
         match word.text {
             "in" if scope.direction.is_none() => scope.direction = Some(PacketDirection::In),
             "out" if scope.direction.is_none() => scope.direction = Some(PacketDirection::Out),
+            "in" | "out" => return Err((ONE_OF_EACH.to_owned(), word.start)),
             name if scope.packet.is_none() => scope.packet = Some(packet(name, word.start)?),
-            _ => return Err(("expected one direction and one packet".to_owned(), word.start)),
+            _ => return Err((ONE_OF_EACH.to_owned(), word.start)),
         }
         rest = after;
     }
@@ -291,6 +295,9 @@ mod tests {
         let expected = "--fault: there is no 'loss': expected drop, dup, delay, stall, rate, \
                         cut-after, cut-idle, refuse or seed";
         assert_eq!(wrong("drop=0.1, loss=1"), (expected.to_owned(), 10));
+        for text in ["in/out:drop=1", "out/out:drop=1", "puback/pubrec:drop=1"] {
+            assert_eq!(wrong(text).0, format!("--fault: {ONE_OF_EACH}"), "{text}");
+        }
         for (text, place) in [
             ("", 0),
             ("drop", 0),

@@ -42,6 +42,9 @@ const ADDRESS_IDS: [&str; 6] = ["url", "url_flag", "host", "port", "path", "url_
 const PASSWORD: [&str; 5] =
     ["pw", "password", "password-file", "ask-password", "credentials-command"];
 
+/// The flag of `bench` that replaces user name and password.
+const USERS: &str = "users";
+
 /// The flags of the authentication data, likewise.
 const AUTH_DATA: [&str; 2] = ["auth-data", "auth-data-file"];
 
@@ -310,8 +313,10 @@ impl Order<'_> {
             _ => &own,
         };
         let of = |key: &&str| self.verb.get_arguments().find(|arg| is_named(arg, key));
+        let is_login = key == "username" || PASSWORD.contains(&key);
         let is_typed_flag = alternatives
             .iter()
+            .chain(is_login.then_some(&USERS))
             .filter_map(of)
             .any(|arg| is_typed(self.typed, arg.get_id().as_str()));
         let by_layer = self.layers[at + 1..].iter().any(|layer| layer.has_one_of(alternatives));

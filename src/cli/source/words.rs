@@ -6,9 +6,10 @@ use std::path::Path;
 
 /// The flags of `pub` and `sub`, and the long ones of `ping`, without a value in the next word. All
 /// others have one.
-const WITHOUT_VALUE: [&str; 68] = [
+const WITHOUT_VALUE: [&str; 69] = [
     "--abort",
     "--allow-control-characters",
+    "--allow-loops",
     "--ask-password",
     "--base64",
     "--changed",

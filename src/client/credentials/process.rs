@@ -1,6 +1,7 @@
 //! A command that prints credentials: run by the shell in a process group of its own, which is
 //! killed when nobody waits for it any more.
 
+use std::any::Any;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,29 +9,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::GuardGroup;
 use crate::transport::endpoint::Endpoint;
 
 /// How much a command may print, in bytes.
 const LONGEST_OUTPUT: u64 = 64 * 1024;
 
 /// The command that runs.
-#[derive(Debug, Default)]
-pub struct CommandGroup(Mutex<GroupState>);
+pub struct CommandGroup {
+    state: Mutex<GroupState>,
+    guard: GuardGroup,
+}
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum GroupState {
     /// None runs.
     #[default]
     Idle,
-    /// This process leads its group, and was not waited for.
-    Running(Pid),
+    /// This process leads its group, which is guarded, and was not waited for.
+    Running { leader: Pid, _guarded: Box<dyn Any + Send> },
     /// No other is started.
     Ended,
 }
 
 /// Ends the command when it is dropped.
-#[derive(Debug)]
 pub struct CommandGuard(Arc<CommandGroup>);
+
+impl std::fmt::Debug for CommandGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CommandGuard").finish_non_exhaustive()
+    }
+}
 
 impl CommandGuard {
     /// The guard of this group.
@@ -42,7 +51,7 @@ impl CommandGuard {
 impl Drop for CommandGuard {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        if let GroupState::Running(leader) = *state {
+        if let GroupState::Running { leader, .. } = *state {
             // It has not been waited for, so it is still there.
             let _ = kill_process_group(leader, Signal::KILL);
         }
@@ -51,8 +60,13 @@ impl Drop for CommandGuard {
 }
 
 impl CommandGroup {
+    /// None runs yet.
+    pub fn new(guard: GuardGroup) -> Self {
+        Self { state: Mutex::default(), guard }
+    }
+
     fn state(&self) -> MutexGuard<'_, GroupState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the command prints on stdout. Its stdin is empty, its stderr is ours, and
@@ -83,10 +97,11 @@ impl CommandGroup {
         let mut process = Command::new("sh");
         process.arg("-c").arg(command).env("MQTTWS_URL", endpoint.public_url());
         process.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
+        drop((self.guard)(None));
         let child = process.spawn()?;
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let leader = leader.ok_or_else(|| io::Error::other("it has no process id"))?;
-        *state = GroupState::Running(leader);
+        *state = GroupState::Running { leader, _guarded: (self.guard)(Some(leader)) };
         Ok((child, leader))
     }
 
@@ -96,7 +111,7 @@ impl CommandGroup {
             .is_err_and(|error| error == rustix::io::Errno::INTR)
         {}
         let mut state = self.state();
-        if matches!(*state, GroupState::Running(_)) {
+        if matches!(*state, GroupState::Running { .. }) {
             *state = GroupState::Idle;
         }
     }
@@ -127,9 +142,13 @@ mod tests {
 
     use super::*;
 
+    fn unguarded() -> CommandGroup {
+        CommandGroup::new(Arc::new(|_| Box::new(())))
+    }
+
     fn run(command: &str) -> Result<Vec<u8>, String> {
         let endpoint = Endpoint::parse("ws://ann:pw@h:81/a?token=1").expect("an address");
-        CommandGroup::default().run(command, &endpoint)
+        unguarded().run(command, &endpoint)
     }
 
     #[test]
@@ -142,7 +161,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_command_that_is_not_wanted_any_more() {
-        let group = Arc::new(CommandGroup::default());
+        let group = Arc::new(unguarded());
         let guard = CommandGuard::new(Arc::clone(&group));
         let endpoint = Endpoint::parse("ws://h/").expect("an address");
         let began = Instant::now();

@@ -82,7 +82,7 @@ pub trait Driver {
     /// A message came over a connection.
     fn message(&mut self, id: usize, head: &Publish, payload: &[u8], now: Instant);
 
-    /// SIGINT, SIGTERM or SIGHUP came.
+    /// SIGINT, SIGTERM or SIGHUP came: the first, or another one.
     fn interrupted(&mut self, signal: i32, now: Instant);
 
     /// SIGQUIT came: the figures so far are wanted.
@@ -93,6 +93,9 @@ pub trait Driver {
 
     /// When [`Driver::act`] has something to do, if nothing happens before.
     fn next_due(&self) -> Option<Instant>;
+
+    /// All that was due was sent, and all that had come was read: does what can wait until then.
+    fn rest(&mut self, now: Instant);
 
     /// Whether nothing is left to do.
     fn is_over(&self) -> bool;

@@ -18,9 +18,9 @@ mod waker;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -28,7 +28,6 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::mqtt::session;
-use crate::signals::{QuitWatch, Signals};
 use crate::transport::wire::Chunk;
 
 pub use cause::Cause;
@@ -42,6 +41,8 @@ pub use options::{FleetOptions, FleetServer};
 use places::Places;
 pub use stage::ConnectionStage;
 pub use waker::FleetWaker;
+
+pub use crate::signals::RunSignals;
 
 pub use crate::transport::TlsHandshake;
 pub use crate::transport::tls::TlsResumption;
@@ -82,34 +83,17 @@ pub struct Fleet {
     happened: VecDeque<(usize, Happening)>,
     spare: Vec<Chunk>,
     /// `None` if another fleet of this process has them.
-    signals: Option<FleetSignals>,
-}
-
-/// The signals, and the socket that wakes the loop.
-struct FleetSignals {
-    ending: Signals,
-    quit: QuitWatch,
-    socket: UnixStream,
-}
-
-impl FleetSignals {
-    fn new() -> io::Result<Self> {
-        let (waker, socket) = UnixStream::pair()?;
-        waker.set_nonblocking(true)?;
-        socket.set_nonblocking(true)?;
-        let ending = Signals::new(&waker)?;
-        let quit = QuitWatch::begin(&waker)?;
-        Ok(Self { ending, quit, socket })
-    }
+    signals: Option<Arc<RunSignals>>,
 }
 
 impl Fleet {
-    /// A fleet without connections. From now on signals are told to the driver.
-    pub fn new(options: FleetOptions) -> io::Result<Self> {
+    /// A fleet without connections. Its driver is told of these signals.
+    pub fn new(options: FleetOptions, signals: Arc<RunSignals>) -> io::Result<Self> {
         let mut fleet = Self::beside_another(options)?;
-        let signals = FleetSignals::new()?;
-        let descriptor = signals.socket.as_raw_fd();
-        fleet.poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE)?;
+        for descriptor in signals.descriptors() {
+            let mut source = SourceFd(&descriptor);
+            fleet.poll.registry().register(&mut source, SIGNALS, Interest::READABLE)?;
+        }
         fleet.signals = Some(signals);
         Ok(fleet)
     }
@@ -185,6 +169,10 @@ impl Fleet {
             }
             self.read(driver);
             self.write();
+            driver.rest(Instant::now());
+            if let Some(signals) = &self.signals {
+                signals.note_turn();
+            }
             // A loop that was not woken when it was to go on was away as if it worked.
             driver.note_turn(began.elapsed() + late);
             due = Some(self.wait(driver.next_due(), &mut events)?);
@@ -251,13 +239,11 @@ impl Fleet {
     }
 
     fn take_signals(&mut self, driver: &mut impl Driver, now: Instant) {
-        let Some(signals) = &mut self.signals else { return };
-        let mut buffer = [0; 64];
-        while matches!(signals.socket.read(&mut buffer), Ok(1..)) {}
-        if signals.quit.take() {
+        let Some(signals) = &self.signals else { return };
+        if signals.take_request() {
             driver.asked_for_figures(now);
         }
-        if let Some(signal) = signals.ending.take() {
+        while let Some(signal) = signals.take() {
             driver.interrupted(signal, now);
         }
     }
@@ -286,7 +272,7 @@ impl Fleet {
 
     /// Reads connections that are ready, each a part.
     fn read(&mut self, driver: &mut impl Driver) {
-        let mut handshakes = 0;
+        let (mut handshakes, is_large) = (0, self.connections.is_large());
         for _ in 0..self.to_read.len().min(READS) {
             let Some(id) = self.to_read.pop_front() else { return };
             if self.connections[id].stage == ConnectionStage::Tls {
@@ -307,6 +293,10 @@ impl Fleet {
                 .understand(id, driver, now)
                 .and_then(|()| connection.read(id, &mut self.spare, READ_BYTES, driver));
             let stage = connection.stage;
+            if is_large {
+                // Before the next one is read, so that there is one block at a time.
+                connection.release_memory();
+            }
             match result {
                 Ok(left) => {
                     if left == Left::Something {

@@ -5,8 +5,9 @@ use std::ops::{Index, IndexMut};
 
 use super::connection::FleetConnection;
 
-/// Of so many connections each keeps its buffers.
-const KEEPING: usize = 100;
+/// Of so many connections each keeps its buffers, of up to 200 KiB together: those of more would be
+/// most of the memory that a run takes after a moment in which much has come at once.
+const KEEPING: usize = 4;
 
 /// The connections, and the places of those that another fleet has.
 #[derive(Debug, Default)]

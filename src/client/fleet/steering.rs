@@ -60,14 +60,19 @@ impl ManyConnections for Fleet {
         token: u64,
         next: impl FnMut(usize) -> Option<Range<usize>>,
     ) -> u64 {
-        self.queue_write(id);
         let is_large = self.connections.is_large();
-        let session = self.connections[id].session();
+        let connection = &mut self.connections[id];
         if is_large {
             // With the headers, about.
-            session.make_room(head.payload.len() * 3 / 2);
+            connection.session().make_room(head.payload.len() * 3 / 2);
         }
-        session.publish_run(head, token, next)
+        let count = connection.session().publish_run(head, token, next);
+        // At once: what is prepared for others would hold it up, and lie in memory with it.
+        connection.write(Instant::now());
+        if is_large {
+            connection.release_memory();
+        }
+        count
     }
 
     fn publish(&mut self, id: usize, message: Publish, token: u64) -> Result<(), Unsendable> {

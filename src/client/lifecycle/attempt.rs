@@ -40,7 +40,8 @@ pub enum ConnectPurpose {
 pub enum AgainCause {
     /// That one was lost.
     Loss,
-    /// Its credentials end.
+    /// We have left that one: its credentials end, or the server is to send again what it has sent
+    /// there.
     Renewal,
 }
 

@@ -8,7 +8,7 @@ use super::close::Closing;
 use super::round::Round;
 use super::{
     Action, AddressOrder, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, LatestSuccess,
-    Lifecycle, Online, Replacing, SessionFound, State, fallback,
+    Lifecycle, Online, Replacing, ServerNaming, SessionFound, State, fallback,
 };
 use crate::client::Event;
 
@@ -194,7 +194,12 @@ impl Lifecycle {
         self.renewals.connected();
         self.stations = attempt.redirects;
         let was_at = std::mem::replace(&mut self.server, attempt.plan.endpoint);
-        self.state = State::Online(Online::new(attempt.connack.failed_write, now));
+        let before_ended = match attempt.purpose {
+            ConnectPurpose::Again { since, .. } => Some(since),
+            ConnectPurpose::First { .. } | ConnectPurpose::EndSession(_) => None,
+        };
+        let failed_write = attempt.connack.failed_write;
+        self.state = State::Online(Online::new(failed_write, before_ended, now));
         match &attempt.purpose {
             ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
             ConnectPurpose::Again { attempts, cause: AgainCause::Renewal, .. } => {
@@ -208,8 +213,9 @@ impl Lifecycle {
                     SessionFound::New | SessionFound::Stale => "new session",
                 };
                 let after = now.saturating_duration_since(*since).as_secs_f64();
-                let is_another = was_at.to_string() != self.server.to_string();
-                let place = if is_another { format!(" to {}", self.server) } else { String::new() };
+                let is_named = self.policy.naming == ServerNaming::Always
+                    || was_at.to_string() != self.server.to_string();
+                let place = if is_named { format!(" to {}", self.server) } else { String::new() };
                 self.warn(format!("connected again{place} after {after:.1} s, {session}"));
                 self.actions.push_back(Action::Event(Event::Reconnected));
             }

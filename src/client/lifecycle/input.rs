@@ -19,6 +19,8 @@ pub enum ConnectionInput {
     FetchFailed(Error),
     /// Nothing of the session is under way: the connection that is to be renewed can be left.
     Quiet,
+    /// The caller wants another connection in the place of this one, with the same session.
+    ConnectAgain,
     /// There is a TCP connection, through the proxy if there is one.
     Dialled {
         /// How many other addresses of the name may be tried.

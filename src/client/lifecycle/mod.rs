@@ -30,6 +30,7 @@
 //!     Time, no progress ----> Online            the user is told
 //!     Time, renewal is due -> Online            other credentials are asked for
 //!     Quiet, renewal -------> ReplacingSession  the connection that takes its place comes next
+//!     ConnectAgain ---------> ReplacingSession  likewise
 //!     Close ----------------> Closing
 //!   Backoff
 //!     Time -----------------> Dialling
@@ -88,7 +89,7 @@ use failed_write::FailedWrite;
 use fallback::Name;
 pub use input::{ConnectionInput, LossFacts, SessionFound};
 use online::Online;
-pub use policy::{CredentialsAsked, Policy};
+pub use policy::{CredentialsAsked, Policy, ServerNaming};
 use renewal::Renewals;
 pub use renewal::{CredentialChange, Fetched, renewal_time};
 use repeated::Repeated;
@@ -304,6 +305,7 @@ impl Lifecycle {
             ConnectionInput::Fetched(fetched) => self.fetched(fetched, now),
             ConnectionInput::FetchFailed(error) => self.fetch_failed(error, now),
             ConnectionInput::Quiet => self.quiet(now),
+            ConnectionInput::ConnectAgain => self.connect_again(now),
             ConnectionInput::Dialled { untried } => self.dialled(untried, now),
             ConnectionInput::Opened => self.opened(now),
             ConnectionInput::Accepted(accepted) => self.accepted(accepted, now),

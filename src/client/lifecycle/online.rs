@@ -17,6 +17,8 @@ pub const LONG_LIVED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Online {
     since: Instant,
+    /// When the connection before was lost or left, if there was one.
+    pub before_ended: Option<Instant>,
     failed_write: Option<FailedWrite>,
     /// A SUBSCRIBE or UNSUBSCRIBE awaits its answer.
     asked: Option<AnswerTimer>,
@@ -24,8 +26,12 @@ pub struct Online {
 
 impl Online {
     /// Accepted now; a write may have failed before.
-    pub fn new(failed_write: Option<FailedWrite>, now: Instant) -> Self {
-        Self { since: now, failed_write, asked: None }
+    pub fn new(
+        failed_write: Option<FailedWrite>,
+        before_ended: Option<Instant>,
+        now: Instant,
+    ) -> Self {
+        Self { since: now, before_ended, failed_write, asked: None }
     }
 
     /// When something has to be decided, if `timeout` is how long a SUBSCRIBE may go unanswered.
@@ -54,6 +60,22 @@ impl Online {
 }
 
 impl Lifecycle {
+    /// When the connection before this one was lost or left.
+    pub fn before_ended(&self) -> Option<Instant> {
+        match &self.state {
+            State::Online(online) => online.before_ended,
+            State::Idle
+            | State::Fetching(_)
+            | State::Dialling(_)
+            | State::Handshaking(_)
+            | State::AwaitingConnack(_)
+            | State::Backoff(_)
+            | State::ReplacingSession(..)
+            | State::Closing(_)
+            | State::Closed => None,
+        }
+    }
+
     /// Whether a SUBSCRIBE or an UNSUBSCRIBE awaits its answer, and what comes is read.
     pub fn note_asking(&mut self, is_asking: bool, now: Instant) {
         if let State::Online(online) = &mut self.state {

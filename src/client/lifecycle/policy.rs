@@ -6,7 +6,7 @@ use crate::client::credentials::Changing;
 use crate::client::options::{Leaving, Options, Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::property::PropertyId;
-use crate::mqtt::session;
+use crate::mqtt::session::{self, Answering};
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
@@ -20,6 +20,15 @@ pub enum CredentialsAsked {
     /// For every try but the first one at the first address, for which it is known.
     Again,
     /// For every try.
+    Always,
+}
+
+/// When the line about another connection says to which server it leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerNaming {
+    /// If it is another server than before.
+    WhenChanged,
+    /// The program has clients of several servers.
     Always,
 }
 
@@ -48,6 +57,8 @@ pub struct Policy {
     pub retry: Reconnect,
     /// How the client leaves the broker.
     pub leaving: Leaving,
+    /// How a connection that takes the place of a lost one is reported.
+    pub naming: ServerNaming,
 }
 
 impl Policy {
@@ -70,6 +81,10 @@ impl Policy {
             wait: options.limits.wait,
             retry: options.limits.reconnect,
             leaving: options.leaving,
+            naming: match options.session.receiving.answering {
+                Answering::Caller => ServerNaming::Always,
+                Answering::Session => ServerNaming::WhenChanged,
+            },
         }
     }
 }

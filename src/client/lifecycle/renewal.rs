@@ -212,18 +212,25 @@ impl Lifecycle {
 
     /// Nothing is under way: leaves the connection for the next one.
     pub(super) fn quiet(&mut self, now: Instant) {
-        if !self.is_finishing() {
-            return;
+        if self.is_finishing() {
+            self.leave_for_another("connecting again with new credentials", now);
         }
+    }
+
+    /// The caller wants the server to send again what it has sent on this connection.
+    pub(super) fn connect_again(&mut self, now: Instant) {
+        if self.is_online() {
+            self.leave_for_another("connecting again for what was left to the server", now);
+        }
+    }
+
+    fn leave_for_another(&mut self, words: &str, now: Instant) {
         self.renewals.disconnected();
         let purpose = ConnectPurpose::Again { since: now, attempts: 0, cause: AgainCause::Renewal };
         let left = self.policy.addresses.len().saturating_sub(1);
         let round_ends = self.deadline_of(&purpose, now);
         let attempt = self.attempt(purpose, self.latest.address, left, round_ends, now);
-        self.actions.push_back(Action::Trace(format!(
-            "{}: connecting again with new credentials",
-            self.server
-        )));
+        self.actions.push_back(Action::Trace(format!("{}: {words}", self.server)));
         self.actions.push_back(Action::Leave);
         let closing = Closing::before_another(self.closing_time, now);
         self.state = State::ReplacingSession(Box::new(attempt), closing);

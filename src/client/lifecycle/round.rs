@@ -24,10 +24,11 @@ pub struct Round {
 
 impl Round {
     /// The address that came furthest, this one included, and its error; the first of those that
-    /// came as far.
+    /// came as far. A refusal that is about us is the error in any case: it has ended the try.
     pub fn furthest_with(&mut self, error: Error) -> (usize, Error) {
+        let ends_try = !error.may_be_of_one_server();
         match self.furthest.take() {
-            Some((at, first)) if progress(&first) >= progress(&error) => (at, first),
+            Some((at, first)) if !ends_try && progress(&first) >= progress(&error) => (at, first),
             _ => (self.address, error),
         }
     }

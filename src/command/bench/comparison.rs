@@ -1,15 +1,18 @@
 //! A run beside an earlier one: the settings that differ, and what the figures say. With one run on
 //! a side nothing can be told of what differs by chance.
 
+use std::time::Duration;
+
 use super::conditions::Measured;
-use super::config::{LoadPace, LoadPlan, WindowLength};
+use super::config::{Comeback, LoadPace, LoadPlan, SessionKeeping, WindowLength};
 use super::figures::{COMPARED, RunFigures};
 use super::judge::ServerPlace;
 use super::machine::Machine;
-use super::results::Results;
+use super::results::{DisturbanceResults, Results};
 use super::schedule::ArrivalPattern;
 use super::server::BenchServer;
 use super::stored::StoredRun;
+use super::words;
 
 /// A setting that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,24 +111,60 @@ impl<'a> ComparedSide<'a> {
             ("cores", machine.cores.to_string()),
             ("processor", machine.model.clone().unwrap_or_else(unknown)),
             ("kernel", machine.kernel.clone().unwrap_or_else(unknown)),
+            ("loops", self.results.generator.loops.len().to_string()),
         ]);
+        all.extend(self.done_to_connections());
         all
     }
+
+    /// What was done to connections on purpose.
+    fn done_to_connections(&self) -> Vec<(&'static str, String)> {
+        let DisturbanceResults { cuts, stalls, retained, wills, .. } = &self.results.disturbances;
+        let listed = |all: Vec<String>| {
+            if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+        };
+        let cuts = cuts.iter().map(|cut| {
+            let (who, how) = (cut.plan.who.kind.word(), cut.plan.how.word());
+            format!("{who}:{}@{}s:{how}", cut.count, cut.plan.at.as_secs_f64())
+        });
+        let stalls = stalls.iter().map(|stall| {
+            let (who, at) = (stall.plan.who.kind.word(), stall.plan.at.as_secs_f64());
+            format!("{who}:{}@{at}s:{}s", stall.count, stall.plan.length.as_secs_f64())
+        });
+        let churn = self.load.disturbances.churn.map(words::rate);
+        vec![
+            ("cut", listed(cuts.collect())),
+            ("stall", listed(stalls.collect())),
+            ("churn", churn.unwrap_or_else(|| "none".to_owned())),
+            ("retained", yes(retained.is_some())),
+            ("will", yes(wills.is_some())),
+        ]
+    }
+}
+
+fn yes(is_so: bool) -> String {
+    if is_so { "yes" } else { "no" }.to_owned()
 }
 
 /// The settings of a load as text.
 pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
     let (none, random) = (|| "none".to_owned(), || "random".to_owned());
-    let (pace, rate, arrival, inflight) = match load.pace {
+    let (pace, rate, arrival, tick, inflight) = match load.pace {
         LoadPace::Open(offer) => {
             let is_even = offer.arrival == ArrivalPattern::Even;
             let arrival = if is_even { "even" } else { "poisson" };
-            ("open", offer.rate.to_string(), arrival, load.messages.window)
+            let tick = format!("{} us", Duration::from_nanos(offer.tick).as_micros());
+            ("open", offer.rate.to_string(), arrival, tick, load.messages.window)
         }
-        LoadPace::Closed(limit) => ("closed", none(), "none", limit),
+        LoadPace::Closed(limit) => ("closed", none(), "none", none(), limit),
+    };
+    let sessions = match load.sessions {
+        SessionKeeping::Connection => none(),
+        SessionKeeping::Kept(u32::MAX) => "kept".to_owned(),
+        SessionKeeping::Kept(expiry) => format!("kept {expiry} s"),
     };
     let length = match load.times.length {
-        WindowLength::Time(time) => format!("{} s", time.as_secs_f64()),
+        WindowLength::Time(time) => words::given(time),
         WindowLength::Count(count) => format!("{count} messages"),
     };
     vec![
@@ -143,10 +182,14 @@ pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
         ("loop", pace.to_owned()),
         ("rate", rate),
         ("arrival", arrival.to_owned()),
+        ("tick", tick),
         ("inflight", inflight.map_or_else(none, |limit| limit.to_string())),
         ("for", length),
-        ("warmup", format!("{} s", load.times.warmup.as_secs_f64())),
+        ("warmup", words::given(load.times.warmup)),
+        ("drain", words::given(load.times.drain)),
         ("connect_rate", load.connect_rate.map_or_else(none, |rate| rate.to_string())),
+        ("sessions", sessions),
+        ("reconnect", yes(load.comeback == Comeback::Soon)),
     ]
 }
 

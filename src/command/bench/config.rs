@@ -121,6 +121,18 @@ pub struct LoadPlan {
 }
 
 impl LoadPlan {
+    /// No publisher has more messages of QoS 1 and 2 unfinished than its server takes.
+    pub fn allow_in_flight(&mut self, window: u64) {
+        if self.messages.qos == QoS::AtMostOnce || self.plan.publishers == 0 {
+            return;
+        }
+        let limited = |asked: Option<u64>| Some(asked.map_or(window, |asked| asked.min(window)));
+        match &mut self.pace {
+            LoadPace::Closed(limit) => *limit = limited(*limit),
+            LoadPace::Open(_) => self.messages.window = limited(self.messages.window),
+        }
+    }
+
     /// Whether there is one more connection, for what is retained, or for wills.
     pub fn needs_watcher(&self) -> bool {
         self.messages.retain.leaves_something() || self.disturbances.wills == WillUse::Each
@@ -158,7 +170,7 @@ pub struct MessagePlan {
     pub verification: Verification,
     /// What they hold in place of random bytes (`--body`).
     pub body: Option<BodyFile>,
-    /// With `--rate` at QoS 0: how many messages of a publisher may not have arrived yet.
+    /// With `--rate`: how many messages of a publisher may be unfinished.
     pub window: Option<u64>,
     /// Properties of their packets.
     pub properties: MessageProperties,

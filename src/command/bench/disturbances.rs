@@ -140,7 +140,7 @@ impl CrowdPart {
     pub fn available(&self, plan: &Plan) -> usize {
         match self.kind {
             CrowdKind::Subscribers => plan.subscribers,
-            CrowdKind::Publishers => plan.publishers,
+            CrowdKind::Publishers => plan.own_publishers(),
             CrowdKind::Idle => plan.idle,
         }
     }
@@ -161,7 +161,7 @@ impl CrowdPart {
         let first = match self.kind {
             CrowdKind::Subscribers => 0,
             CrowdKind::Publishers => plan.publisher_id(0),
-            CrowdKind::Idle => plan.publisher_id(plan.publishers),
+            CrowdKind::Idle => plan.first_idle(),
         };
         (0..count).map(|at| first + at * all / count).collect()
     }
@@ -170,10 +170,11 @@ impl CrowdPart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::bench::plan::Audience;
+    use crate::command::bench::plan::{Audience, WriterPlace};
 
     const PLAN: Plan = Plan {
         publishers: 3,
+        writers: WriterPlace::Here,
         subscribers: 10,
         idle: 2,
         topics: 3,

@@ -8,7 +8,7 @@ use super::all_runs::AllRuns;
 use super::comparison::{ComparedSide, compare};
 use super::conditions::{ConditionOutcome, ConditionTerms, ConditionVerdict};
 use super::config::{BenchForm, LoadPace, LoadPlan, ReportPlan};
-use super::judge::{Circumstances, RunJudgement, ServerPlace, conclude, judge};
+use super::judge::{Circumstances, LoadSubject, RunJudgement, ServerPlace, conclude, judge};
 use super::load::{Found, commonest};
 use super::report::{BenchReport, hgrm, json, promised, text};
 use super::results::{LoadEnding, Results};
@@ -33,12 +33,14 @@ pub fn reason(outcome: &ConditionOutcome) -> Option<String> {
     (outcome.verdict == ConditionVerdict::Failed).then(|| outcome.condition.clone())
 }
 
-/// Judges, prints and writes the report; the exit of the run.
+/// Judges, writes and prints the report; the exit of the run. `written` is called when all files
+/// are there.
 pub fn finish(
     load: &LoadPlan,
     plan: &ReportPlan,
     surroundings: &Surroundings,
     found: &AllRuns,
+    written: impl FnOnce(),
 ) -> Result<Exit> {
     let AllRuns { found: Found { results, steps }, runs, .. } = found;
     let judgement = judgement(load, plan, surroundings.server.place, found);
@@ -61,7 +63,11 @@ pub fn finish(
         runs,
         comparison: comparison.as_ref(),
     };
-    put_out(&report)?;
+    // A full disk takes no report from the terminal.
+    let stored = write_files(&report);
+    written();
+    print(&report)?;
+    stored?;
     Ok(exit(&report))
 }
 
@@ -84,17 +90,19 @@ fn judgement(
     judgement
 }
 
-/// Writes the files of a report, and prints it.
-fn put_out(report: &BenchReport<'_>) -> Result<()> {
+/// Writes the files of a report, as far as they can be.
+fn write_files(report: &BenchReport<'_>) -> Result<()> {
     let plan = report.plan;
-    if let Some(path) = &plan.json {
-        write(path, &(json::render(report) + "\n"))?;
-    }
-    if let Some(prefix) = &plan.hgrm {
-        write_percentiles(prefix, report.load, report.results)?;
-    }
+    let json = plan.json.as_ref().map(|path| write(path, &(json::render(report) + "\n")));
+    let percentiles = plan.hgrm.as_ref();
+    let percentiles =
+        percentiles.map(|prefix| write_percentiles(prefix, report.load, report.results));
+    [json, percentiles].into_iter().flatten().collect()
+}
+
+fn print(report: &BenchReport<'_>) -> Result<()> {
     // A reader that has seen enough is no failure.
-    crate::command::print(&match plan.form {
+    crate::command::print(&match report.plan.form {
         BenchForm::Text => text::render(report),
         BenchForm::Json => json::render(report),
     })?;
@@ -119,12 +127,18 @@ fn circumstances(
     results: &Results,
 ) -> Circumstances {
     let sent = results.messages.sent.max(1) as f64;
+    let subject = match load.plan.publishers {
+        0 => LoadSubject::Connections,
+        _ => LoadSubject::Messages,
+    };
     Circumstances {
+        subject,
         pace: load.pace,
         length: load.times.length,
         max_lateness: plan.max_lateness,
         place,
         copies: results.messages.expected as f64 / sent,
+        stepped: load.times.course.stepped(),
     }
 }
 

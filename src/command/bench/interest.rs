@@ -93,10 +93,12 @@ fn filters(pattern: &str, names: &Names, reader: usize) -> Result<Vec<TopicFilte
 mod tests {
     use super::*;
     use crate::command::bench::part::RunPart;
+    use crate::command::bench::plan::WriterPlace;
 
     fn names(subscribers: usize, topics: usize, groups: Option<usize>) -> Names {
         let audience = Audience::Filtered;
-        let plan = Plan { publishers: 1, subscribers, idle: 0, topics, audience, groups };
+        let (publishers, writers) = (1, WriterPlace::Here);
+        let plan = Plan { publishers, writers, subscribers, idle: 0, topics, audience, groups };
         Names { run: 7, part: RunPart::WHOLE, whole: plan, plan }
     }
 

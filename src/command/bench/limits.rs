@@ -5,19 +5,23 @@ use anyhow::Result;
 use super::config::LoadPlan;
 use super::plan::Plan;
 use super::{machine, verify, words};
-use crate::exit::Exit;
 use crate::mqtt::topic::TopicName;
 
 /// Descriptors that are needed beside those of the connections.
 const OTHER_DESCRIPTORS: u64 = 40;
 
-/// What a connection takes, about, in bytes.
-const CONNECTION_BYTES: u64 = 24 * 1024;
+/// What the program takes without connections, about, in bytes.
+const BASE_BYTES: u64 = 10 * 1024 * 1024;
+
+/// What a connection takes, about, in bytes: without and with TLS.
+const CONNECTION_BYTES: [u64; 2] = [16 * 1024, 40 * 1024];
 
 /// Memory for all connections and pairs, in bytes.
-fn memory_needed(plan: &Plan) -> u64 {
+fn memory_needed(plan: &Plan, ends: Ends) -> u64 {
     let pairs = plan.pairs() as u64 * size_of::<verify::Pair>() as u64;
-    plan.connections() as u64 * CONNECTION_BYTES + pairs
+    let [without_tls, with_tls] = CONNECTION_BYTES;
+    let each = if ends.secure > 0 { with_tls } else { without_tls };
+    BASE_BYTES + plan.connections() as u64 * each + pairs
 }
 
 /// Descriptors of a loop after the first.
@@ -51,6 +55,8 @@ pub struct Ends {
     pub servers: u64,
     /// How many loops there are at most.
     pub loops: u64,
+    /// How many of them speak TLS.
+    pub secure: u64,
 }
 
 impl Ends {
@@ -63,23 +69,23 @@ impl Ends {
 }
 
 /// Prints what would be done (`--dry-run`).
-pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<Exit> {
+pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<()> {
     let plan = &load.plan;
     let number = |number: usize| words::thousands(number as u64);
-    let mut lines = vec![
-        format!(
-            "connections  {}: {} publish, {} subscribe, {} idle",
-            number(plan.connections()),
-            number(plan.publishers),
-            number(plan.subscribers),
-            number(plan.idle)
-        ),
-        format!("topics       {}", number(topics.len())),
-    ];
-    lines.extend(topics.first().map(|topic| format!("first topic  {}", topic.as_str())));
-    lines.push(format!("streams      {}", number(plan.streams())));
-    lines.push(format!("pairs        {} of a reader and a stream", number(plan.pairs())));
-    lines.push(format!("memory       about {}", words::memory(memory_needed(plan))));
+    let mut lines = vec![format!(
+        "connections  {}: {} publish, {} subscribe, {} idle",
+        number(plan.connections()),
+        number(plan.own_publishers()),
+        number(plan.subscribers),
+        number(plan.idle)
+    )];
+    if let Some(first) = topics.first().filter(|_| plan.publishers + plan.subscribers > 0) {
+        lines.push(format!("topics       {}", number(topics.len())));
+        lines.push(format!("first topic  {}", first.as_str()));
+        lines.push(format!("streams      {}", number(plan.streams())));
+        lines.push(format!("pairs        {} of a reader and a stream", number(plan.pairs())));
+    }
+    lines.push(format!("memory       about {}", words::memory(memory_needed(plan, ends))));
     let of = |all: Option<u64>| {
         all.map(|all| format!(" of {}", words::thousands(all))).unwrap_or_default()
     };
@@ -87,7 +93,7 @@ pub fn print_plan(load: &LoadPlan, topics: &[TopicName], ends: Ends) -> Result<E
     lines.push(format!("descriptors  {descriptors}{}", of(machine::most_descriptors())));
     let ports = words::thousands(ports_needed(load));
     lines.push(format!("ports        {ports}{}", of(ends.ports())));
-    super::super::print(&lines.join("\n")).map(|_| Exit::Done)
+    super::super::print(&lines.join("\n")).map(drop)
 }
 
 /// Refuses what this machine cannot do.
@@ -114,7 +120,7 @@ pub fn check_limits(load: &LoadPlan, ends: Ends) -> Result<()> {
             need(ports)
         );
     }
-    let memory = memory_needed(plan);
+    let memory = memory_needed(plan, ends);
     if let Some(all) = machine::memory_of_machine().filter(|all| memory > all / 4) {
         anyhow::bail!(
             "the plan needs about {}, over a quarter of the memory ({}): take fewer connections, \

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, Scope, scope};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use super::LoadTask;
-use super::clock::RunClock;
+use super::clock::{RunClock, number};
 use super::config::{Haste, LoadPlan, MOST_LOOPS};
 use super::interest::Interest;
 use super::judge::ServerPlace;
@@ -17,11 +17,12 @@ use super::load::{
 };
 use super::machine;
 use super::names::{self, Names};
+use super::part::divisor;
 use super::payload::Payloads;
 use super::plan::Plan;
 use super::screen::Screen;
 use super::surroundings::Surroundings;
-use crate::client::fleet::Fleet;
+use crate::client::fleet::{Fleet, RunSignals};
 
 /// How many loops there are: as many as were asked for, or as the cores that we may use, of which
 /// a server on this machine has half; but none has nothing to do.
@@ -32,6 +33,13 @@ fn loops(asked: Option<usize>, plan: &Plan, place: ServerPlace, cores: usize) ->
     };
     let most = LoopShare::most(plan).clamp(1, MOST_LOOPS);
     asked.unwrap_or(usual).clamp(1, most)
+}
+
+/// How long the slices are of which loops tell, in nanoseconds: a second and the time between two
+/// lines (`--report`) have a whole number of them.
+fn slice(interval: Option<Duration>) -> u64 {
+    let second = number(Duration::from_secs(1));
+    interval.map_or(second, |interval| divisor(number(interval).max(1), second))
 }
 
 /// What all loops of a load begin with.
@@ -67,7 +75,7 @@ impl<'a> LoadLoops<'a> {
         Ok(Self {
             task,
             names,
-            team: Arc::new(LoopTeam::new(count, detail)),
+            team: Arc::new(LoopTeam::new(count, detail, slice(task.report.interval))),
             count,
             wills: names.wills(task.load)?,
             clock_identity: machine::clock_identity(),
@@ -111,7 +119,8 @@ impl<'a> LoadLoops<'a> {
     }
 
     fn run_first(&self, screen: &mut Screen<'_>) -> Result<LoopFound> {
-        let fleet = Fleet::new(self.task.options.clone()).context("starting the load")?;
+        let signals: Arc<RunSignals> = Arc::clone(self.task.signals);
+        let fleet = Fleet::new(self.task.options.clone(), signals).context("starting the load")?;
         let load = |context, system| Load::new(context, system, screen, self.now);
         self.run_loop(0, fleet, load)
     }
@@ -199,13 +208,14 @@ fn payloads(names: &Names, load: &LoadPlan, clock: u16) -> Payloads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::bench::plan::Audience;
+    use crate::command::bench::plan::{Audience, WriterPlace};
 
     #[test]
     fn there_are_as_many_loops_as_cores_and_none_has_nothing_to_do() {
         let plan = |publishers, subscribers| {
             let (audience, groups) = (Audience::Shared, None);
-            Plan { publishers, subscribers, idle: 0, topics: 4, audience, groups }
+            let (writers, idle, topics) = (WriterPlace::Here, 0, 4);
+            Plan { publishers, writers, subscribers, idle, topics, audience, groups }
         };
         let (here, elsewhere) = (ServerPlace::Here, ServerPlace::Elsewhere);
         let usual = |place, cores| loops(None, &plan(50, 50), place, cores);

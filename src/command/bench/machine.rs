@@ -34,6 +34,52 @@ impl Machine {
     }
 }
 
+/// Load average above this share of the cores: a loop waits for others now and then.
+const BUSY_BEFORE: f64 = 0.5;
+
+/// What may make the figures of a run those of something else than the server, said before it.
+#[expect(clippy::cast_precision_loss, reason = "there are few cores")]
+pub fn warnings(machine: &Machine, build: BuildKind, governor: Option<&str>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if build == BuildKind::Debug {
+        let text = "this is a debug build, many times slower: measure with cargo build --release";
+        warnings.push(text.to_owned());
+    }
+    let busy = machine.load.filter(|load| *load > machine.cores as f64 * BUSY_BEFORE);
+    if let Some(load) = busy {
+        let cores = super::words::plural(machine.cores, "core");
+        warnings.push(format!(
+            "this machine is busy before the start (load {load:.1}, {cores}): figures may be its \
+             own; end other programs, or wait"
+        ));
+    }
+    if governor == Some("powersave") {
+        let text = "the processor may run slowly (scaling_governor is powersave): set performance";
+        warnings.push(text.to_owned());
+    }
+    warnings
+}
+
+/// How this program was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildKind {
+    /// Without optimization.
+    Debug,
+    /// With optimization.
+    Release,
+}
+
+impl BuildKind {
+    /// That of this program.
+    pub const OWN: Self = if cfg!(debug_assertions) { Self::Debug } else { Self::Release };
+}
+
+/// How the frequency of the first core is chosen, if the system says so.
+pub fn governor() -> Option<String> {
+    let path = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
 /// The CPU time of this thread.
 pub fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -115,4 +161,22 @@ pub fn local_ports() -> Option<u64> {
     let mut numbers = text.split_whitespace().map_while(|word| word.parse::<u64>().ok());
     let (first, last) = (numbers.next()?, numbers.next()?);
     last.checked_sub(first).map(|count| count + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_falsifies_figures_is_said_before() {
+        let machine = |load| Machine { cores: 2, load, ..Machine::default() };
+        let quiet = machine(Some(1.0));
+        assert_eq!(warnings(&quiet, BuildKind::Release, Some("performance")), [""; 0]);
+        assert_eq!(warnings(&machine(None), BuildKind::Release, None), [""; 0]);
+        let all = warnings(&machine(Some(1.01)), BuildKind::Debug, Some("powersave"));
+        let begins = ["this is a debug build", "this machine is busy", "the processor may run"];
+        assert_eq!(all.len(), begins.len());
+        assert!(all.iter().zip(begins).all(|(one, begin)| one.starts_with(begin)), "{all:?}");
+        assert!(all[1].contains("(load 1.0, 2 cores)"), "{all:?}");
+    }
 }

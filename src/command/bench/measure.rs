@@ -35,7 +35,11 @@ pub struct LatencyTimes {
 }
 
 fn empty() -> Histogram<u64> {
-    Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS).expect("the bounds are in their range")
+    let bounds = "the bounds are in their range";
+    let mut histogram = Histogram::new_with_bounds(SHORTEST, LONGEST, DIGITS).expect(bounds);
+    // The system gives zeroed memory when it is written to: all of it now, and none during the run.
+    histogram.reset();
+    histogram
 }
 
 /// What is known of times beside their histogram.
@@ -94,6 +98,15 @@ impl LatencyTimes {
         histogram.saturating_record_n(time, count);
     }
 
+    /// Adds other times that nobody needs any more.
+    pub fn take_in(&mut self, other: Self) {
+        if self.count() + self.never == 0 {
+            *self = other;
+        } else {
+            self.merge(&other);
+        }
+    }
+
     /// Adds other times.
     pub fn merge(&mut self, other: &Self) {
         self.never += other.never;
@@ -112,6 +125,11 @@ impl LatencyTimes {
     /// So many were expected and did not come.
     pub fn add_never(&mut self, count: u64) {
         self.never += count;
+    }
+
+    /// Takes the memory for times that are to come.
+    pub fn prepare(&mut self) {
+        self.histogram.get_or_insert_with(empty);
     }
 
     /// All times are forgotten; the memory is kept.
@@ -153,17 +171,13 @@ impl LatencyTimes {
     }
 
     /// The time at this place, from 1, of those that came.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 messages take longer than any run")]
     fn at_place(&self, rank: u64) -> Option<u64> {
         let histogram = self.histogram.as_ref()?;
-        let mut counted = 0;
-        for bucket in histogram.iter_recorded() {
-            counted += bucket.count_since_last_iteration();
-            if counted >= rank {
-                let end = histogram.highest_equivalent(bucket.value_iterated_to());
-                return Some(end.clamp(self.shortest, self.longest));
-            }
-        }
-        Some(self.longest)
+        // Rounded up, this share of all is the place again.
+        let share = (rank as f64 - 0.5) / histogram.len() as f64;
+        let end = histogram.value_at_quantile(share);
+        Some(end.clamp(self.shortest, self.longest))
     }
 
     /// The longest, if all came.
@@ -229,23 +243,36 @@ fn milliseconds(time: u64) -> f64 {
     time as f64 / 1e6
 }
 
-/// A time in nanoseconds with three digits: `0.71 ms`, `14.2 ms`, `1.37 s`.
+/// A time in nanoseconds with three digits: `0.71 ms`, `14.2 ms`, `1.37 s`; a short one with those
+/// that are not 0.
 pub fn precise(time: u64) -> String {
     let time = milliseconds(time);
     match time {
+        ..0.009_5 => format!("{time:.3} ms"),
         ..9.995 => format!("{time:.2} ms"),
         ..99.95 => format!("{time:.1} ms"),
         _ => format!("{:.2} s", time / 1000.0),
     }
 }
 
-/// The same with two: `1.9 ms`, `31 ms`, `3.05 s`.
+/// The same with two: `1.9 ms`, `31 ms`, `3.05 s`; a short one with those that are not 0.
 pub fn brief(time: u64) -> String {
     let time = milliseconds(time);
     match time {
+        ..0.009_5 => format!("{time:.3} ms"),
+        ..0.095 => format!("{time:.2} ms"),
         ..9.95 => format!("{time:.1} ms"),
         ..99.5 => format!("{time:.0} ms"),
         _ => format!("{:.2} s", time / 1000.0),
+    }
+}
+
+/// A quantile with two digits, or that it never came, or that nothing was expected.
+pub fn brief_quantile(quantile: Option<Quantile>) -> String {
+    match quantile {
+        Some(Quantile::Time(time)) => brief(time),
+        Some(Quantile::Never) => "never".to_owned(),
+        None => "-".to_owned(),
     }
 }
 
@@ -327,6 +354,8 @@ mod tests {
     fn times_are_written_with_few_digits() {
         let shown = |time| (precise(time), brief(time));
         for (time, with_three, with_two) in [
+            (4_100, "0.004 ms", "0.004 ms"),
+            (41_000, "0.04 ms", "0.04 ms"),
             (710_000, "0.71 ms", "0.7 ms"),
             (2_930_687, "2.93 ms", "2.9 ms"),
             (9_999_999, "10.0 ms", "10 ms"),

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::comparison::settings;
-use super::config::{LoadPace, LoadPlan};
+use super::config::{LoadPace, LoadPlan, WindowLength};
 use super::figures::RunFigures;
 use super::joining::Joined;
 use super::part::RunPart;
-use super::results::{DisturbanceResults, Second};
+use super::results::{DisturbanceResults, LoadEnding, Second};
+use super::split::{DecidedCopies, SplitTally};
 use super::stored::StoredRun;
 use crate::format::time::since_1970;
 
@@ -17,8 +18,9 @@ use crate::format::time::since_1970;
 const MOST_APART: u64 = 86_400;
 
 /// Puts together the parts of a run; each has the name of its file.
-pub fn merge(parts: Vec<(String, StoredRun)>) -> Result<StoredRun, String> {
+pub fn merge(mut parts: Vec<(String, StoredRun)>) -> Result<StoredRun, String> {
     check(&parts)?;
+    decide(&mut parts)?;
     let first = parts.iter().filter_map(|(_, part)| began(part)).min();
     let mut parts = parts.into_iter().map(|(_, part)| part);
     let Some(mut whole) = parts.next() else { return Err("there is no file".to_owned()) };
@@ -67,6 +69,37 @@ fn check(parts: &[(String, StoredRun)]) -> Result<(), String> {
     }
 }
 
+/// Decides what was lost of streams that one part has published and another has read.
+fn decide(parts: &mut [(String, StoredRun)]) -> Result<(), String> {
+    let splits = parts.iter_mut().map(|(_, part)| std::mem::take(&mut part.results.verified.split));
+    let splits: Vec<SplitTally> = splits.collect();
+    for ((file, part), split) in parts.iter_mut().zip(&splits).filter(|(_, it)| it.is_open()) {
+        let topic = split.topic.unwrap_or_default();
+        let is_writer = |it: &&SplitTally| it.topic == split.topic && !it.written.is_empty();
+        let Some(writer) = splits.iter().find(is_writer) else {
+            return Err(format!("{file}: it has read topic {topic}, which no part has published"));
+        };
+        if let Some(read) = split.read.keys().find(|read| read.stream >= writer.written.len()) {
+            let stream = read.stream;
+            return Err(format!(
+                "{file}: it has read stream {stream} of topic {topic}, which no part has published"
+            ));
+        }
+        if part.results.ending != LoadEnding::Complete {
+            let why = "it ended early, and what came later counts as lost";
+            part.invalid.push(why.to_owned());
+        }
+        let decided = DecidedCopies::of(&split.read, &writer.written);
+        decided.add_to(&mut part.results.verified);
+        part.results.messages.expected += decided.in_window;
+        if split.other_clock == 0 {
+            // With the warm-up: what belongs to the window is known where it is published.
+            part.results.latencies.delivery.add_never(decided.lost);
+        }
+    }
+    Ok(())
+}
+
 /// Whether the same was done to connections, at the same times. A part that ended early has less.
 fn are_alike(one: &DisturbanceResults, other: &DisturbanceResults) -> bool {
     let cuts = one.cuts.iter().zip(&other.cuts).map(|(one, other)| (one.plan, other.plan));
@@ -85,7 +118,10 @@ fn difference(one: &LoadPlan, other: &LoadPlan) -> Option<(&'static str, String,
     /// What is divided between the parts.
     const DIVIDED: [&str; 5] = ["publishers", "subscribers", "idle", "topics", "rate"];
     let both = settings(one).into_iter().zip(settings(other));
-    let mut both = both.filter(|((name, _), _)| !DIVIDED.contains(name));
+    let are_counts =
+        [one, other].iter().all(|load| matches!(load.times.length, WindowLength::Count(_)));
+    let is_divided = |name| DIVIDED.contains(&name) || (name == "for" && are_counts);
+    let mut both = both.filter(|((name, _), _)| !is_divided(*name));
     let ((name, one), (_, other)) = both.find(|((_, one), (_, other))| one != other)?;
     Some((name, one, other))
 }
@@ -117,6 +153,11 @@ fn add(whole: &mut StoredRun, part: StoredRun) {
     if let (LoadPace::Open(offer), LoadPace::Open(other)) = (&mut all.pace, more.pace) {
         // What was divided is whole again, but for what a float cannot say.
         offer.rate = ((offer.rate + other.rate) * 1e6).round() / 1e6;
+    }
+    if let (WindowLength::Count(count), WindowLength::Count(other)) =
+        (&mut all.times.length, more.times.length)
+    {
+        *count += other;
     }
     let churn = &mut all.disturbances.churn;
     *churn = [*churn, more.disturbances.churn].into_iter().flatten().reduce(|one, two| one + two);

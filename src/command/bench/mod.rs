@@ -8,6 +8,7 @@ pub mod config;
 pub mod course;
 pub mod disturbances;
 mod ending;
+mod exploring;
 mod figures;
 mod interest;
 mod joining;
@@ -27,6 +28,8 @@ mod results;
 pub mod schedule;
 mod screen;
 mod server;
+mod split;
+mod step_outcome;
 mod steps;
 pub mod stored;
 mod stored_files;
@@ -34,31 +37,28 @@ mod surroundings;
 pub mod verify;
 mod words;
 
-use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::client::fleet::{FleetOptions, FleetServer, FleetTarget};
-use crate::client::{self, Client, Established};
+use crate::client;
+use crate::client::fleet::{FleetOptions, RunSignals};
 use crate::exit::{Exit, Usage};
 use crate::report::Verbosity;
 use crate::stdio;
 
 use all_runs::AllRuns;
-use config::{
-    BenchAction, Config, FleetPlan, LoadPlan, RemoteLoad, ReportPlan, RunPlan, SessionKeeping,
-};
+use config::{BenchAction, Config, FleetPlan, LoadPlan, ReportPlan, RunPlan, SessionKeeping};
 use ending::{beside, finish};
+use exploring::{Explored, PlannedLoad};
 use interest::Interest;
-use judge::ServerPlace;
 use limits::{Ends, check_limits, print_plan};
 use load::Found;
 use loops::LoadLoops;
-use machine::Machine;
+use machine::{BuildKind, Machine};
 use names::Names;
 use screen::Screen;
-use server::BenchServer;
 use surroundings::Surroundings;
 
 /// Runs `mqttws bench`.
@@ -68,7 +68,7 @@ pub fn run(config: Config) -> Result<Exit> {
     if !config.runs.merge.is_empty() {
         return stored_files::merge(&config);
     }
-    let Config { clients, fleet, remote, load, report, runs, verbosity } = config;
+    let Config { clients, fleet, remote, mut load, report, runs, verbosity } = config;
     clients.iter().try_for_each(check_client)?;
     fleet.check(load.plan.connections())?;
     let run = runs.run.unwrap_or_else(|| run_number(load.seed));
@@ -78,37 +78,55 @@ pub fn run(config: Config) -> Result<Exit> {
         local: fleet.local.len() as u64,
         servers: clients.len() as u64,
         loops: fleet.loops.unwrap_or(1) as u64,
+        secure: clients.iter().filter(|client| client.endpoint.is_secure()).count() as u64,
     };
     if load.action == BenchAction::Print {
-        return print_plan(&load, &topics, ends);
+        print_plan(&load, &topics, ends)?;
     }
     check_limits(&load, ends)?;
     let filter = load.filter.as_deref();
     filter.map(|filter| Interest::new(filter, &names, &topics)).transpose()?;
     check_files(&report)?;
+    if load.action == BenchAction::Print {
+        return Ok(Exit::Done);
+    }
     let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
+    // Before the first client: a signal that it does not see any more is not lost.
+    let signals = Arc::new(RunSignals::begin().context("watching signals")?);
     let mut explored = Explored::default();
+    let planned = PlannedLoad { load: &load, topics: &topics, run };
     for mut options in clients {
         let login = options.session.login.credentials.clone();
         fleet.identify(&mut options.session, &names, 0);
-        explored.add(options, &fleet, remote)?.log_in_with(login);
+        explored.add(options, &fleet, remote, &planned)?.log_in_with(login);
     }
+    load.allow_in_flight(explored.window);
     if let SessionKeeping::Kept(expiry) = load.sessions {
         explored.servers.iter_mut().for_each(|server| server.keep_sessions(expiry));
     }
     let server = explored.server()?;
+    warn_before(&machine, verbosity);
     let (part, start) = (runs.part, rfc_3339());
     let mut surroundings = Surroundings { run, part, start, server, machine, baseline };
     let options = FleetOptions { servers: explored.servers, local: fleet.local.clone() };
     let (load, report) = (&load, &report);
-    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, verbosity };
+    let signals = &signals;
+    let task = LoadTask { options, fleet: &fleet, load, report, runs: &runs, signals, verbosity };
     let all = task.run_all(names, &surroundings)?;
-    // Until here a second signal would have ended the process by the handlers of the first client.
-    drop(explored.clients);
-    surroundings.server.receive_maximum = all.found.results.connections.receive_maximum;
-    finish(load, report, &surroundings, &all)
+    surroundings.server.note_maximum(all.found.results.connections.receive_maximum);
+    finish(load, report, &surroundings, &all, || signals.finish())
+}
+
+/// Says what may falsify the figures.
+fn warn_before(machine: &Machine, verbosity: Verbosity) {
+    if verbosity.warns() {
+        let governor = machine::governor();
+        for warning in machine::warnings(machine, BuildKind::OWN, governor.as_deref()) {
+            crate::report::warn(&warning);
+        }
+    }
 }
 
 /// Refuses a time that has passed.
@@ -135,47 +153,6 @@ fn check_client(options: &client::Options) -> Result<()> {
     Ok(())
 }
 
-/// What a first connection to each server has found.
-#[derive(Default)]
-struct Explored {
-    clients: Vec<Box<Client>>,
-    servers: Vec<FleetServer>,
-    shown: Vec<BenchServer>,
-}
-
-impl Explored {
-    /// Connects to one more server, and leaves it again.
-    fn add(
-        &mut self,
-        options: client::Options,
-        fleet: &FleetPlan,
-        remote: RemoteLoad,
-    ) -> Result<&mut FleetServer> {
-        let (mut first, established) = super::connect(options, None)?;
-        let server = FleetServer::like(&mut first, &established, fleet.resumption)
-            .with_context(|| first.at_server("connecting to"))?;
-        let place = check_place(&server.target, remote)?;
-        self.shown.push(shown(&first, &established, place));
-        first.close();
-        // It has shown how to connect; how it ends does not matter.
-        let _ = super::await_closed(&mut first, None, |_| {});
-        self.clients.push(first);
-        self.servers.push(server);
-        self.servers.last_mut().context("there is no server")
-    }
-
-    /// All of them in one.
-    fn server(&mut self) -> Result<BenchServer> {
-        let place =
-            self.shown.iter().map(|server| server.place).find(|it| *it == ServerPlace::Here);
-        let addresses: Vec<String> =
-            self.shown.iter().map(|server| server.address.clone()).collect();
-        let first = self.shown.drain(..).next().context("there is no server")?;
-        let place = place.unwrap_or(first.place);
-        Ok(BenchServer { address: addresses.join(" + "), place, ..first })
-    }
-}
-
 /// The number of a run; the same seed gives the same.
 fn run_number(seed: u64) -> u32 {
     fastrand::Rng::with_seed(seed).u32(..)
@@ -199,38 +176,6 @@ fn check_files(plan: &ReportPlan) -> Result<()> {
     Ok(())
 }
 
-/// Where the server is; one beyond private networks must be allowed.
-fn check_place(target: &FleetTarget, remote: RemoteLoad) -> Result<ServerPlace> {
-    let FleetTarget::Tcp(address) = target else { return Ok(ServerPlace::Here) };
-    let ip = address.ip();
-    ensure!(
-        super::check::is_private(ip) || remote == RemoteLoad::Allowed,
-        Usage::new(format!(
-            "{ip} is beyond this machine and private networks: a load for it needs --allow-remote"
-        ))
-    );
-    Ok(if is_ours(ip) { ServerPlace::Here } else { ServerPlace::Elsewhere })
-}
-
-/// Whether an address is one of this machine.
-fn is_ours(ip: IpAddr) -> bool {
-    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
-}
-
-fn shown(client: &Client, established: &Established, place: ServerPlace) -> BenchServer {
-    let tls = established.info.tls.as_ref();
-    BenchServer {
-        address: established.address.to_string(),
-        scheme: if tls.is_some() { "wss" } else { "ws" },
-        tls: tls.map(|tls| (tls.version.clone(), tls.cipher.clone())),
-        subprotocol: established.info.subprotocol.clone(),
-        mqtt: established.version.to_string(),
-        receive_maximum: None,
-        keep_alive: client.session().keep_alive().map_or(0, |time| time.as_secs()),
-        place,
-    }
-}
-
 /// What is run, once or several times.
 struct LoadTask<'a> {
     options: FleetOptions,
@@ -238,6 +183,7 @@ struct LoadTask<'a> {
     load: &'a LoadPlan,
     report: &'a ReportPlan,
     runs: &'a RunPlan,
+    signals: &'a Arc<RunSignals>,
     verbosity: Verbosity,
 }
 

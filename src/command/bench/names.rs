@@ -11,7 +11,7 @@ use super::config::{FleetPlan, LoadPlan};
 use super::disturbances::WillUse;
 use super::part::RunPart;
 use super::payload::{HEAD, Payloads, Stamp};
-use super::plan::{Audience, Plan, Role};
+use super::plan::{Plan, Role};
 use crate::exit::Usage;
 use crate::mqtt::packet::Will;
 use crate::mqtt::property::Properties;
@@ -38,7 +38,7 @@ impl Names {
         let plan = &self.plan;
         let mut topics = Vec::with_capacity(plan.topics);
         for number in 0..plan.topics {
-            let number = self.part.topic(number);
+            let number = self.part.topic_of(number, &self.whole);
             let publishers = self.whole.publishers;
             let publisher = if publishers == 0 { 0 } else { number % publishers };
             let name = expanded("-t", pattern, self.run, number, publisher)?;
@@ -78,14 +78,10 @@ impl Names {
     /// The client id of a connection: at most 23 characters. One that stands in several parts has
     /// several.
     pub fn client_id(&self, id: usize) -> ByteString {
-        let Plan { publishers, subscribers, topics, .. } = self.whole;
-        let (letter, number) = match (self.plan.role(id), self.whole.audience) {
-            (Role::Subscriber(number), Audience::Everyone | Audience::Filtered) => ('s', number),
-            (Role::Subscriber(number), Audience::Shared) => {
-                ('s', self.part.connection(number, subscribers, topics))
-            }
-            (Role::Publisher(number), _) => ('p', self.part.connection(number, publishers, topics)),
-            (Role::Idle(number), _) => ('c', self.part.topic(number)),
+        let (letter, number) = match self.plan.role(id) {
+            Role::Subscriber(number) => ('s', self.part.subscriber(number, &self.whole)),
+            Role::Publisher(number) => ('p', self.part.publisher(number, &self.whole)),
+            Role::Idle(number) => ('c', self.part.topic(number)),
         };
         let run = self.run;
         if self.part.of == 1 {
@@ -94,9 +90,10 @@ impl Names {
         format!("b{run:08x}{letter}{number}-{}", self.part.number).into()
     }
 
-    /// The number in the payloads: each part takes those of the others for foreign.
+    /// The number in the payloads: each part takes those of the others for foreign, unless they
+    /// share a topic.
     pub fn payloads(&self) -> u32 {
-        let part = u32::try_from(self.part.number - 1).unwrap_or_default();
+        let part = u32::try_from(self.part.writer(&self.whole).number - 1).unwrap_or_default();
         self.run.wrapping_add(part.wrapping_mul(0x51_7c_c1_b7))
     }
 }
@@ -197,6 +194,7 @@ impl FleetPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::bench::plan::{Audience, WriterPlace};
 
     #[test]
     fn topics_follow_the_pattern() {
@@ -208,6 +206,7 @@ mod tests {
     fn client_ids_are_short() {
         let plan = Plan {
             publishers: 1_000_000,
+            writers: WriterPlace::Here,
             subscribers: 1_000_000,
             idle: 1_000_000,
             topics: 256,

@@ -155,6 +155,11 @@ impl Payloads {
         Some(stamp).filter(|_| is_ours && has_clock)
     }
 
+    /// Whether the time in a payload is of this clock.
+    pub fn is_of_clock(&self, payload: &[u8]) -> bool {
+        payload.first_chunk::<HEAD>().is_some_and(|head| clock(head) == self.clock)
+    }
+
     /// Which message a payload is.
     pub fn read(&self, payload: &[u8]) -> Result<Stamp, PayloadFault> {
         let (head, body) = payload.split_first_chunk::<HEAD>().ok_or(PayloadFault::Corrupted)?;
@@ -238,6 +243,14 @@ impl Sizes {
         match self {
             Self::Fixed(size) | Self::Range(size, _) => *size,
             Self::Weighted(all) => all.iter().map(|(size, _)| *size).min().unwrap_or_default(),
+        }
+    }
+
+    /// The longest.
+    pub fn most(&self) -> usize {
+        match self {
+            Self::Fixed(size) | Self::Range(_, size) => *size,
+            Self::Weighted(all) => all.iter().map(|(size, _)| *size).max().unwrap_or_default(),
         }
     }
 
@@ -345,6 +358,16 @@ mod tests {
                 assert!(file.len() > 3 || places.windows(2).all(follow), "{places:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_time_of_another_clock_is_known_as_such() {
+        let other = Payloads { clock: 8, ..payloads(1) };
+        let payload = payload(64);
+        assert!(payloads(1).is_of_clock(&payload) && !other.is_of_clock(&payload));
+        // It is verified all the same.
+        assert_eq!(other.read(&payload), Ok(STAMP));
+        assert!(!other.is_of_clock(&payload[..20]));
     }
 
     #[test]

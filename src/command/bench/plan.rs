@@ -23,6 +23,38 @@ pub enum Role {
     Idle(usize),
 }
 
+/// Where the publishers of a plan are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WriterPlace {
+    /// They are connections of the plan, and so is everyone who reads what they publish.
+    #[default]
+    Here,
+    /// They are connections of the plan; those who read the topic, which has this number in the
+    /// whole, are also in other parts of the run.
+    HereForAll(usize),
+    /// They are in another part of the run: what they publish to the topic of this number in the
+    /// whole is read here.
+    Elsewhere(usize),
+}
+
+impl WriterPlace {
+    /// Whether they are connections of the plan.
+    pub fn is_here(self) -> bool {
+        match self {
+            Self::Here | Self::HereForAll(_) => true,
+            Self::Elsewhere(_) => false,
+        }
+    }
+
+    /// The number in the whole of the topic whose readers are in several parts, if they are.
+    pub fn split_topic(self) -> Option<usize> {
+        match self {
+            Self::Here => None,
+            Self::HereForAll(topic) | Self::Elsewhere(topic) => Some(topic),
+        }
+    }
+}
+
 /// How many connections and topics there are.
 ///
 /// One rule on both sides: of K topics and n connections, connection c takes every topic k with
@@ -31,6 +63,8 @@ pub enum Role {
 pub struct Plan {
     /// Connections that publish.
     pub publishers: usize,
+    /// Where these are.
+    pub writers: WriterPlace,
     /// Connections that subscribe.
     pub subscribers: usize,
     /// Connections that only stand.
@@ -52,17 +86,27 @@ fn shares(topics: usize, n: usize, c: usize) -> usize {
 impl Plan {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        self.publishers + self.subscribers + self.idle
+        self.own_publishers() + self.subscribers + self.idle
+    }
+
+    /// How many of the publishers are connections of this plan.
+    pub fn own_publishers(&self) -> usize {
+        if self.writers.is_here() { self.publishers } else { 0 }
+    }
+
+    /// How many topics are published here; all, if none is anywhere.
+    pub fn own_topics(&self) -> usize {
+        if self.writers.is_here() { self.topics } else { 0 }
     }
 
     /// What a connection is for: subscribers come first, as they connect first.
     pub fn role(&self, id: usize) -> Role {
         if id < self.subscribers {
             Role::Subscriber(id)
-        } else if id < self.subscribers + self.publishers {
+        } else if id < self.first_idle() {
             Role::Publisher(id - self.subscribers)
         } else {
-            Role::Idle(id - self.subscribers - self.publishers)
+            Role::Idle(id - self.first_idle())
         }
     }
 
@@ -82,9 +126,14 @@ impl Plan {
         (reader..end).step_by(self.readers().max(1))
     }
 
-    /// The connection of a publisher.
+    /// The connection of a publisher; the largest number for one that is elsewhere.
     pub fn publisher_id(&self, publisher: usize) -> usize {
-        self.subscribers + publisher
+        if self.writers.is_here() { self.subscribers + publisher } else { usize::MAX }
+    }
+
+    /// The first connection that only stands.
+    pub fn first_idle(&self) -> usize {
+        self.subscribers + self.own_publishers()
     }
 
     /// How many topics a publisher has.
@@ -201,7 +250,8 @@ mod tests {
     use super::*;
 
     fn plan(publishers: usize, subscribers: usize, topics: usize, audience: Audience) -> Plan {
-        Plan { publishers, subscribers, idle: 0, topics, audience, groups: None }
+        let writers = WriterPlace::Here;
+        Plan { publishers, writers, subscribers, idle: 0, topics, audience, groups: None }
     }
 
     fn all() -> Vec<Plan> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::disturbances::{CutPlan, StallPlan};
 use super::measure::LatencyTimes;
 use super::payload::Verification;
+use super::split::SplitTally;
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -75,6 +76,17 @@ pub struct ConnectionTimes {
     pub suback: LatencyTimes,
     /// From PINGREQ to PINGRESP.
     pub pong: LatencyTimes,
+}
+
+/// Connections that are made at a rate that grows from step to step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MakingResults {
+    /// How many were to begin in the window.
+    pub due: u64,
+    /// How many of them never began: all connections were being made or ended.
+    pub not_begun: u64,
+    /// How many were made within the window, whenever they began.
+    pub arrived: u64,
 }
 
 /// The messages of the window.
@@ -150,6 +162,8 @@ pub struct Verified {
     pub foreign: u64,
     /// Too old to tell whether they are late or double.
     pub undecided: u64,
+    /// What is decided only when parts are put together whose readers are split.
+    pub split: SplitTally,
 }
 
 /// The times of the messages of the window.
@@ -351,6 +365,8 @@ pub enum LoadEnding {
 pub struct Results {
     /// The connections.
     pub connections: ConnectionResults,
+    /// The connections of a step that ramps their rate.
+    pub making: MakingResults,
     /// The messages of the window.
     pub messages: MessageResults,
     /// The verification.

@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use super::conditions::ConditionTerms;
 use super::config::{BenchForm, LoadPlan, ReportPlan};
+use super::course::SteppedRate;
 use super::ending;
-use super::load::{AfterSecond, RunDisplay, SecondsOver};
+use super::load::{AfterSecond, RunDisplay, SliceOver};
 use super::machine;
-use super::measure::LatencyTimes;
-use super::report::{BenchReport, interval, promised, text};
+use super::report::interval::{self, ReportInterval};
+use super::report::{BenchReport, promised, text};
 use super::results::Results;
-use super::steps::{StepOutcome, StepPlan};
+use super::step_outcome::StepOutcome;
+use super::steps::StepPlan;
 use super::surroundings::Surroundings;
 use crate::report::Verbosity;
 use crate::terminal::load_line::LoadLine;
@@ -22,16 +24,8 @@ pub struct Screen<'a> {
     load: &'a LoadPlan,
     plan: &'a ReportPlan,
     surroundings: &'a Surroundings,
-    interval: GatheredSeconds,
-}
-
-/// What has come since the last line of `--report`.
-#[derive(Debug, Default)]
-struct GatheredSeconds {
-    times: LatencyTimes,
-    /// Its seconds: how many there were before, and those since.
-    before: usize,
-    seconds: Vec<super::results::Second>,
+    /// What has come since the last line of `--report`.
+    interval: ReportInterval,
 }
 
 impl<'a> Screen<'a> {
@@ -44,8 +38,10 @@ impl<'a> Screen<'a> {
         now: Instant,
     ) -> Self {
         let is_shown = verbosity.shows_progress();
+        let run = surroundings.run;
         let line = if is_shown { LoadLine::new(now) } else { LoadLine::default() };
-        Self { line, load, plan, surroundings, interval: GatheredSeconds::default() }
+        let interval = ReportInterval::new(run, load.times.course.stepped());
+        Self { line, load, plan, surroundings, interval }
     }
 
     /// Nothing more is shown.
@@ -57,30 +53,20 @@ impl<'a> Screen<'a> {
         ending::terms(self.plan, self.surroundings, promised(self.load, results))
     }
 
-    /// A second for the lines of `--report`.
-    fn report(&mut self, over: &SecondsOver<'_>) {
+    /// A slice for the lines of `--report`.
+    fn report(&mut self, over: &SliceOver<'_>) {
         let Some(every) = self.plan.interval else { return };
-        self.interval.times.merge(over.times);
-        self.interval.seconds.extend_from_slice(over.seconds);
-        let seconds = usize::try_from(every.as_secs()).unwrap_or(usize::MAX).max(1);
-        if self.interval.seconds.len() < seconds {
+        self.interval.add(over);
+        if self.interval.length < every {
             return;
         }
-        let line = interval::ReportInterval {
-            run: self.surroundings.run,
-            began: self.interval.before,
-            seconds: &self.interval.seconds,
-            times: &self.interval.times,
-        };
         let line = match self.plan.form {
-            BenchForm::Text => interval::text(&line),
-            BenchForm::Json => interval::json(&line),
+            BenchForm::Text => interval::text(&self.interval),
+            BenchForm::Json => interval::json(&self.interval),
         };
         // Whoever reads may have gone: the load goes on.
         self.line.aside(|| drop(crate::command::print(&line)));
-        self.interval.before += self.interval.seconds.len();
-        self.interval.seconds.clear();
-        self.interval.times.clear();
+        self.interval.go_on();
     }
 }
 
@@ -109,8 +95,11 @@ impl RunDisplay for &mut Screen<'_> {
         status_line::write(&(text::render_so_far(&report) + "\n"));
     }
 
-    fn seconds_over(&mut self, results: &Results, over: &SecondsOver<'_>) -> AfterSecond {
+    fn slice_over(&mut self, over: &SliceOver<'_>) {
         self.report(over);
+    }
+
+    fn second_over(&mut self, results: &Results) -> AfterSecond {
         let is_hasty = self.plan.haste == super::config::Haste::FailFast;
         let failed = is_hasty.then(|| self.terms(results).failed_early(results)).flatten();
         if failed.is_some() { AfterSecond::End } else { AfterSecond::GoOn }
@@ -118,7 +107,7 @@ impl RunDisplay for &mut Screen<'_> {
 
     fn step_over(&mut self, plan: StepPlan, load: &LoadPlan, results: &mut Results) -> StepOutcome {
         (_, results.generator.rss) = machine::memory();
-        self.interval = GatheredSeconds::default();
+        self.interval.next_step();
         let judgement = ending::judged(load, self.plan, self.surroundings.server.place, results);
         let delivered = judgement.overload.map(|overload| overload.delivered);
         let outcomes = self.terms(results).outcomes(results, delivered);
@@ -128,25 +117,7 @@ impl RunDisplay for &mut Screen<'_> {
             because.retain(|reason| reason != "overload");
         }
         because.extend(judgement.invalid.iter().map(|why| format!("invalid: {why}")));
-        StepOutcome { because, ..step(plan, &judgement, results) }
-    }
-}
-
-fn step(plan: StepPlan, judgement: &super::judge::RunJudgement, results: &Results) -> StepOutcome {
-    let Results { messages, latencies, verified, generator, .. } = results;
-    let has_readers = messages.expected > 0;
-    let times = if has_readers { &latencies.delivery } else { &latencies.acknowledgement };
-    StepOutcome {
-        plan,
-        sent: messages.sent,
-        delivered: if has_readers { messages.rate() } else { messages.sent_rate() },
-        lost: verified.lost,
-        unsent: messages.unsent,
-        times: [times.quantile(0.5), times.quantile(0.99), times.maximum()],
-        lateness: latencies.lateness.quantile(0.99),
-        cpu: generator.cpu,
-        limit: judgement.limit,
-        overload: judgement.overload,
-        because: Vec::new(),
+        let stepped = load.times.course.stepped().unwrap_or(SteppedRate::Messages);
+        StepOutcome { because, ..StepOutcome::of(plan, stepped, &judgement, results) }
     }
 }

@@ -1,6 +1,9 @@
 //! The server of a run.
 
 use super::judge::ServerPlace;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::session::unsaid_window;
+use crate::mqtt::version::Version;
 
 /// The server, as the first connection found it.
 #[derive(Debug, Clone)]
@@ -21,4 +24,20 @@ pub struct BenchServer {
     pub keep_alive: u64,
     /// Where it is.
     pub place: ServerPlace,
+}
+
+impl BenchServer {
+    /// Notes what it has announced: without a word it takes as many as there are packet
+    /// identifiers ([MQTT5 3.2.2.3.3]).
+    pub fn note_maximum(&mut self, announced: Option<u16>) {
+        let is_5 = self.mqtt == Version::V5.to_string();
+        self.receive_maximum = announced.or(is_5.then_some(u16::MAX));
+    }
+
+    /// How many messages of a publisher may be unfinished where the user asks for no less; `None`
+    /// is without limit.
+    pub fn window(&self, qos: QoS) -> Option<u64> {
+        let most = self.receive_maximum.unwrap_or_else(|| unsaid_window(qos));
+        (qos > QoS::AtMostOnce).then(|| most.into())
+    }
 }

@@ -1,65 +1,16 @@
-//! The steps of a ramp, or of the search for the highest rate that holds: which comes next, and
-//! what came of each.
+//! The steps of a ramp, or of the search for the highest rate that holds: which comes next.
 
 use std::time::Duration;
 
 use super::course::LoadCourse;
-use super::judge::{LoadLimit, Overload};
-use super::measure::Quantile;
-
-/// The highest rate that is offered.
-const HIGHEST: f64 = 1e7;
 
 /// What the next step is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepPlan {
-    /// Messages a second.
+    /// Messages, or connections, a second.
     pub rate: f64,
     /// How long it is measured.
     pub length: Duration,
-}
-
-/// What a step was, and whether it held.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepOutcome {
-    /// What was offered.
-    pub plan: StepPlan,
-    /// How many messages were sent.
-    pub sent: u64,
-    /// What arrived a second; without readers, what was acknowledged or sent.
-    pub delivered: f64,
-    /// Copies that never came.
-    pub lost: u64,
-    /// Messages that were due and not sent.
-    pub unsent: u64,
-    /// The median, the p99 and the longest of the delivery, or else of the acknowledgement.
-    pub times: [Option<Quantile>; 3],
-    /// The p99 of the lateness.
-    pub lateness: Option<Quantile>,
-    /// The share of a core that the busiest loop took.
-    pub cpu: f64,
-    /// What set the limit.
-    pub limit: LoadLimit,
-    /// Whether less was delivered than was offered.
-    pub overload: Option<Overload>,
-    /// Why it did not hold; empty if it did.
-    pub because: Vec<String>,
-}
-
-impl StepOutcome {
-    /// Whether it held.
-    pub fn has_held(&self) -> bool {
-        self.because.is_empty()
-    }
-}
-
-/// The highest step that held, unless it did not when it was tried again.
-pub fn highest(steps: &[StepOutcome]) -> Option<&StepOutcome> {
-    let failed = steps.iter().filter(|step| !step.has_held()).map(|step| step.plan.rate);
-    let failed = failed.reduce(f64::min).unwrap_or(f64::INFINITY);
-    let held = steps.iter().filter(|step| step.has_held() && step.plan.rate < failed);
-    // Of equal ones the last: it was measured longest.
-    held.max_by(|one, other| one.plan.rate.total_cmp(&other.plan.rate))
 }
 
 /// How far a search is.
@@ -100,6 +51,11 @@ impl StepSearch {
             LoadCourse::FindMax { from, .. } => (SearchPhase::Doubling, from),
         };
         Some(Self { course, length, phase, held: Vec::new(), failed: None, current })
+    }
+
+    /// Whether it is the rate of connecting.
+    pub fn is_of_connecting(&self) -> bool {
+        self.course.is_of_connecting()
     }
 
     /// What is to be done now.
@@ -145,12 +101,13 @@ impl StepSearch {
 
     /// The next rate of a search: above all that held, between, or the highest again.
     fn nearer(&mut self) -> Option<f64> {
-        let LoadCourse::FindMax { resolution, .. } = self.course else { return None };
+        let LoadCourse::FindMax { of, resolution, .. } = self.course else { return None };
+        let most = of.highest();
         let low = self.held.last().copied()?;
         let next = match self.failed {
-            None if low < HIGHEST => {
+            None if low < most => {
                 self.phase = SearchPhase::Doubling;
-                return Some((low * 2.0).min(HIGHEST));
+                return Some((low * 2.0).min(most));
             }
             Some(high) if high > low * (1.0 + resolution) => f64::midpoint(low, high).round(),
             None | Some(_) => low,
@@ -168,7 +125,7 @@ impl StepSearch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::bench::course::{Ramp, RampStep};
+    use crate::command::bench::course::{Ramp, RampStep, SteppedRate};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -188,7 +145,7 @@ mod tests {
     }
 
     fn ramp(from: f64, to: f64, step: RampStep) -> LoadCourse {
-        LoadCourse::Ramp(Ramp { from, to, step })
+        LoadCourse::Ramp(Ramp { of: SteppedRate::Messages, from, to, step })
     }
 
     #[test]
@@ -203,9 +160,13 @@ mod tests {
         assert!(StepSearch::new(LoadCourse::Once, SECOND).is_none());
     }
 
+    fn search(from: f64, resolution: f64) -> LoadCourse {
+        LoadCourse::FindMax { of: SteppedRate::Messages, from, resolution }
+    }
+
     #[test]
     fn a_search_doubles_then_halves_then_confirms_with_double_time() {
-        let course = LoadCourse::FindMax { from: 1000.0, resolution: 0.05 };
+        let course = search(1000.0, 0.05);
         let tried = tried(course, 5200.0);
         let rates: Vec<f64> = tried.iter().map(|step| step.rate).collect();
         assert_eq!(rates[..4], [1000.0, 2000.0, 4000.0, 8000.0]);
@@ -221,11 +182,12 @@ mod tests {
             let limit = f64::from(random.u32(1..12_000_000));
             let from = f64::from(random.u32(1..5000));
             let resolution = 0.001 + random.f64() / 2.0;
-            let tried = tried(LoadCourse::FindMax { from, resolution }, limit);
+            let tried = tried(search(from, resolution), limit);
             let last = tried[tried.len() - 1];
             if from <= limit {
                 assert!(last.rate <= limit && last.length == SECOND * 2, "{limit} {tried:?}");
-                let near = last.rate * (1.0 + resolution) + 1.0 >= limit.min(HIGHEST);
+                let near = last.rate * (1.0 + resolution) + 1.0
+                    >= limit.min(SteppedRate::Messages.highest());
                 assert!(near, "{limit} {resolution} {tried:?}");
             } else {
                 assert_eq!(tried.len(), 1);
@@ -235,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_highest_rate_that_is_not_confirmed_is_given_up() {
-        let course = LoadCourse::FindMax { from: 1000.0, resolution: 0.5 };
+        let course = search(1000.0, 0.5);
         let mut search = StepSearch::new(course, SECOND).unwrap();
         let answers = [true, true, false, true, false, true, true];
         let mut rates = vec![search.plan().rate];

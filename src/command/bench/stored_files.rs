@@ -44,7 +44,7 @@ pub fn merge(config: &Config) -> Result<Exit> {
         AllRuns { found: Found { results, steps: Vec::new() }, runs, invalid: Some(invalid) };
     // What ended a part does not end this.
     let ending = std::mem::take(&mut found.found.results.ending);
-    let exit = ending::finish(&load, &config.report, &surroundings, &found)?;
+    let exit = ending::finish(&load, &config.report, &surroundings, &found, || ())?;
     Ok(match ending {
         LoadEnding::Interrupted(..) | LoadEnding::FailedFast(_) => Exit::Local,
         LoadEnding::Complete | LoadEnding::Running(..) => exit,

@@ -19,13 +19,45 @@ pub enum Arrived {
 }
 
 /// Whether a reader was promised what was sent since its last message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Promise {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Promise {
     /// It was.
     #[default]
     Whole,
     /// It was away without a session: not up to its next message.
     Broken,
+}
+
+/// How much of a stream has come to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct PairTally {
+    /// The number after the highest that has come.
+    pub next: u64,
+    /// How many different messages have come.
+    pub distinct: u64,
+    /// How many were sent while the reader was away without a session.
+    pub missed: u64,
+    /// Whether it was promised what was sent since.
+    pub promise: Promise,
+}
+
+impl PairTally {
+    /// That all of so many came.
+    pub fn all_of(sent: u64) -> Self {
+        Self { next: sent, distinct: sent, ..Self::default() }
+    }
+
+    /// How many of `expected` messages are lost, and how many were missed by a reader that was away
+    /// without a session.
+    pub fn judge(&self, expected: u64) -> (u64, u64) {
+        let absent = expected.saturating_sub(self.distinct);
+        let missed = match self.promise {
+            Promise::Whole => self.missed.min(absent),
+            // All that was sent after the highest, too.
+            Promise::Broken => absent.min(self.missed + expected.saturating_sub(self.next)),
+        };
+        (absent - missed, missed)
+    }
 }
 
 /// What one reader has of one stream.
@@ -105,16 +137,15 @@ impl Pair {
         self.next - sequence > WINDOW || self.seen[word] & bit != 0
     }
 
-    /// How many of `expected` messages are lost, and how many were missed by a reader that was away
-    /// without a session.
-    pub fn judge(&self, expected: u64) -> (u64, u64) {
-        let absent = expected.saturating_sub(self.distinct);
-        let missed = match self.promise {
-            Promise::Whole => self.missed.min(absent),
-            // All that was sent after the highest, too.
-            Promise::Broken => absent.min(self.missed + expected.saturating_sub(self.next)),
-        };
-        (absent - missed, missed)
+    /// How much has come.
+    pub fn tally(&self) -> PairTally {
+        let Self { next, distinct, missed, promise, .. } = *self;
+        PairTally { next, distinct, missed, promise }
+    }
+
+    /// The numbers before the highest that have not come, as far as they are remembered.
+    pub fn holes(&self) -> impl Iterator<Item = u64> {
+        (self.next.saturating_sub(WINDOW)..self.next).filter(|number| !self.has(*number))
     }
 }
 
@@ -164,7 +195,7 @@ mod tests {
             let absent = (0..pair.next.saturating_sub(WINDOW)).filter(|it| !set.contains(it));
             assert!(forgotten.into_iter().eq(absent), "seed {seed}");
             let expected = (latest + 1 - set.len() as u64, 0);
-            assert_eq!(pair.judge(latest + 1), expected, "seed {seed}");
+            assert_eq!(pair.tally().judge(latest + 1), expected, "seed {seed}");
         }
     }
 
@@ -174,7 +205,7 @@ mod tests {
         for sequence in 1..99 {
             assert_eq!(pair.observe(sequence), Arrived::First);
         }
-        assert_eq!(pair.judge(100), (2, 0));
+        assert_eq!(pair.tally().judge(100), (2, 0));
         assert!(!pair.has(0) && pair.has(50) && !pair.has(99));
     }
 
@@ -185,10 +216,10 @@ mod tests {
             assert_eq!(pair.observe(sequence), Arrived::First);
         }
         pair.leave();
-        assert_eq!(pair.judge(25), (0, 15));
+        assert_eq!(pair.tally().judge(25), (0, 15));
         assert_eq!(pair.observe(20), Arrived::First);
-        assert_eq!(pair.judge(25), (4, 10));
-        assert_eq!(pair.judge(21), (0, 10));
+        assert_eq!(pair.tally().judge(25), (4, 10));
+        assert_eq!(pair.tally().judge(21), (0, 10));
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A number with its noun: `1 loop`, `1,000 topics`.
+pub fn plural(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", thousands(count as u64))
+}
+
 /// A rate: `20,000/s`, `0.5/s`.
 #[expect(
     clippy::cast_possible_truncation,
@@ -63,6 +69,13 @@ pub fn given(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
+/// A time that was measured beside the one that was given, to a tenth of a second: `30 s`,
+/// `12.3 s`.
+pub fn tenths(time: Duration) -> String {
+    let tenths = u64::try_from(time.as_millis() / 100).unwrap_or(u64::MAX);
+    given(Duration::from_millis(tenths.saturating_mul(100)))
+}
+
 /// A time that was measured, in seconds: `30.0 s`, `0.11 s`.
 pub fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
@@ -86,6 +99,8 @@ mod tests {
         assert_eq!(memory(28_000), "28 KiB");
         assert_eq!(seconds(Duration::from_millis(110)), "0.11 s");
         assert_eq!(seconds(Duration::from_secs(30)), "30.0 s");
+        assert_eq!(tenths(Duration::from_millis(60_003)), "60 s");
+        assert_eq!(tenths(Duration::from_millis(12_345)), "12.3 s");
     }
 
     #[test]

@@ -242,16 +242,8 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
     if !config.selection.asks_full() {
         return Ok(());
     }
-    let client::Options { endpoint, route, .. } = &config.client;
-    let is_near = match dial::addresses(endpoint, route) {
-        Some(Ok(addresses)) => addresses.iter().all(|address| is_private(address.ip())),
-        // A Unix socket is of this machine; where a proxy leads is not known.
-        None => route.unix.is_some(),
-        // That there is no address is told by the first connection.
-        Some(Err(_)) => true,
-    };
     ensure!(
-        is_near || config.remote == RemoteServers::Allowed,
+        is_near(&config.client) || config.remote == RemoteServers::Allowed,
         Usage::new(
             "--full and the points of its set send broken bytes and load, which can bring a \
              faulty server down: beyond this machine and private networks they need --allow-remote"
@@ -266,6 +258,17 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
         crate::report::note(words);
     }
     Ok(())
+}
+
+/// Whether all addresses of a server are of this machine or of private networks.
+pub fn is_near(client: &client::Options) -> bool {
+    match dial::addresses(&client.endpoint, &client.route) {
+        Some(Ok(addresses)) => addresses.iter().all(|address| is_private(address.ip())),
+        // A Unix socket is of this machine; where a proxy leads is not known.
+        None => client.route.unix.is_some(),
+        // That there is no address is told by the first connection.
+        Some(Err(_)) => true,
+    }
 }
 
 /// Whether the address is of this machine or of a private network (RFC 1918, RFC 4193, link-local).

@@ -1,5 +1,6 @@
 //! What a mirror is asked to do.
 
+use super::loops::LoopMarks;
 use crate::client;
 use crate::command::subscribe::config::{EndConditions, Filter, StartOptions};
 use crate::format::summary::SummaryForm;
@@ -45,7 +46,10 @@ pub struct Passage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerPair {
     /// They have different addresses.
-    Two,
+    Two {
+        /// What keeps messages from coming back over other mirrors.
+        marks: Option<LoopMarks>,
+    },
     /// They have the same address: what is passed on must not come back.
     Same {
         /// The topic filters that are subscribed to.

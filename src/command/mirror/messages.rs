@@ -2,8 +2,10 @@
 //! those that are not.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::config::{BrokerPair, Passage};
+use super::loops::{Circulation, LoopMarks};
 use super::tally::MirrorTally;
 use crate::client::Client;
 use crate::command::refusal;
@@ -16,6 +18,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::relay::{Relay, RelayArrival, RelayOutcome, RelayReach, TargetPacket};
 use crate::mqtt::session::Session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
+use crate::mqtt::version::Version;
 use crate::report::{self, Verbosity};
 
 /// The messages that are on their way.
@@ -30,6 +33,9 @@ pub struct Messages {
     intake: MirrorIntake,
     /// The Receive Maximum that the source was told, in MQTT 5.
     maximum: Option<u16>,
+    circulation: Circulation,
+    /// Those of the source and of the target.
+    versions: [Version; 2],
 }
 
 /// A source that sends so many messages more at once than it may does so again and again.
@@ -54,7 +60,9 @@ enum Warning {
     QosLowered,
     PropertiesLost,
     LedBack,
+    Circulates,
     MaximumExceeded,
+    RestLeft,
 }
 
 impl Warnings {
@@ -90,11 +98,14 @@ impl Messages {
             warnings: Warnings { verbosity, given: Vec::new() },
             intake: MirrorIntake::All,
             maximum: None,
+            circulation: Circulation::default(),
+            versions: [Version::V5; 2],
         }
     }
 
     /// The target has accepted a connection.
     pub fn target_connected(&mut self, session: &Session) {
+        self.versions[1] = session.config().version;
         self.relay.target_connected(session.continuity(), session.maximum_qos());
     }
 
@@ -102,6 +113,7 @@ impl Messages {
     pub fn source_connected(&mut self, session: &Session) {
         let config = session.config();
         let version = config.version;
+        self.versions[0] = version;
         self.maximum = None;
         if version.has_properties() {
             self.maximum = config.properties.connect.receive_maximum();
@@ -135,8 +147,7 @@ impl Messages {
             self.warnings.warn(Warning::MaximumExceeded, || {
                 format!(
                     "the source sends more messages at once than {maximum}, its Receive Maximum, \
-                     as mosquitto 2.0.11 does: at QoS 2 they go on when it has sent all that it \
-                     has; -D connect receive-maximum 1 prevents that"
+                     as mosquitto 2.0.11 does"
                 )
             });
         }
@@ -166,7 +177,19 @@ impl Messages {
             });
             return Passing::Skipped(ReasonCode::SUCCESS);
         }
+        if let Some(marks) = self.marks()
+            && marks.leads_back(&publish.properties)
+        {
+            self.warnings.warn(Warning::LedBack, || {
+                format!(
+                    "messages to {mapped} are not passed on: other mirrors have brought them back; \
+                     --allow-loops passes them on"
+                )
+            });
+            return Passing::Skipped(ReasonCode::SUCCESS);
+        }
         publish.topic = Some(mapped);
+        self.watch_for_loop(&publish);
         // They have a meaning on the connection to the source only.
         publish.properties.remove(PropertyId::TopicAlias);
         publish.properties.remove(PropertyId::SubscriptionIdentifier);
@@ -174,10 +197,32 @@ impl Messages {
         Passing::On(publish)
     }
 
+    /// Warns of messages that come again and again.
+    fn watch_for_loop(&mut self, publish: &Publish) {
+        let are_marked = self.marks().is_some() && self.versions == [Version::V5; 2];
+        if !are_marked && self.circulation.is_likely(publish, Instant::now()) {
+            let topic = publish.topic_or_empty();
+            self.warnings.warn(Warning::Circulates, || {
+                format!(
+                    "the same message to {topic} comes again and again: if another mirror brings \
+                     it back, use --map at both; see MIRROR in the manual"
+                )
+            });
+        }
+    }
+
+    /// What keeps messages from coming back over other mirrors.
+    fn marks(&self) -> Option<&LoopMarks> {
+        match &self.passage.brokers {
+            BrokerPair::Two { marks } => marks.as_ref(),
+            BrokerPair::Same { .. } => None,
+        }
+    }
+
     /// Whether a message to this topic would come back.
     fn leads_back(&self, topic: &TopicName) -> bool {
         match &self.passage.brokers {
-            BrokerPair::Two => false,
+            BrokerPair::Two { .. } => false,
             BrokerPair::Same { filters } => {
                 filters.iter().any(|filter: &TopicFilter| filter.matches(topic))
             }
@@ -242,12 +287,28 @@ impl Messages {
         if target.session().is_online() && self.relay.asks_for_confirmation() {
             target.ping();
         }
-        while let Some(answer) = self.relay.next_for_source() {
+        let window = target.session().window(QoS::ExactlyOnce);
+        while let Some(answer) = self.relay.next_for_source(window) {
             source.answer(answer.packet, answer.packet_id, answer.code);
         }
         let is_online = target.session().is_online();
         let reach = if is_online { RelayReach::Connected } else { RelayReach::Away };
         source.pause_reading(!self.held.is_empty() || self.relay.must_pause(reach));
+        self.leave_rest(source);
+    }
+
+    /// Has the source send again, on another connection, what could not be kept.
+    fn leave_rest(&mut self, source: &mut Client) {
+        if self.relay.leaves() {
+            self.warnings.warn(Warning::RestLeft, || {
+                "the source sends more at once than the target takes: what is over 64 MiB is left \
+                 to it, and comes again on other connections"
+                    .to_owned()
+            });
+        }
+        if source.session().is_online() && self.relay.must_connect_again() {
+            source.connect_again();
+        }
     }
 
     fn is_waiting(&self) -> bool {
@@ -279,9 +340,13 @@ impl Messages {
 
     /// Sends a message, which is the caller's under this identifier; whether that can be.
     fn send(&mut self, target: &mut Client, id: Option<PacketId>, mut publish: Publish) -> bool {
-        if !target.session().config().version.has_properties() && !publish.properties.is_empty() {
+        let version = target.session().config().version;
+        if version.has_properties() {
+            if let Some(marks) = self.marks() {
+                marks.mark(&mut publish.properties);
+            }
+        } else if !publish.properties.is_empty() {
             self.warnings.warn(Warning::PropertiesLost, || {
-                let version = target.session().config().version;
                 format!("properties of messages are left out: MQTT {version} has none")
             });
             publish.properties = crate::mqtt::property::Properties::default();

@@ -6,6 +6,7 @@
 mod begin;
 pub mod config;
 mod finish;
+pub mod loops;
 mod messages;
 pub mod source;
 mod tally;

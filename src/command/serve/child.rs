@@ -1,15 +1,17 @@
 //! The command that `serve` runs: started with what it has to know of the broker, told of signals,
 //! and waited for.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process};
 
+use super::direct;
+use super::tls::CaFile;
 #[cfg(target_os = "linux")]
 use crate::command::start::Descendants;
 use crate::command::start::{self, CommandOutput};
@@ -28,7 +30,7 @@ pub struct KnownBroker<'a> {
     /// Where it is.
     pub url: &'a str,
     /// By what it is trusted.
-    pub ca_file: Option<&'a Path>,
+    pub ca_file: Option<&'a CaFile>,
     /// What to log in with: name and password.
     pub login: Option<&'a (String, String)>,
 }
@@ -47,15 +49,18 @@ impl ServedCommand {
     /// broker in `$MQTTWS_URL` and mqttws on its `$PATH`.
     pub fn start(words: &[OsString], broker: &KnownBroker<'_>) -> Result<Option<Self>> {
         let Some((name, arguments)) = words.split_first() else { return Ok(None) };
-        let mut command = start::guarded(name, arguments, CommandOutput::Stdout, broker.url)?;
+        let temporary = broker.ca_file.and_then(CaFile::temporary);
+        let (url, output) = (broker.url, CommandOutput::Stdout);
+        let mut command = start::guarded(name, arguments, output, url, temporary)?;
         // They are meant for another broker.
         let [username, password] = CREDENTIALS;
         for variable in [username, password, CA_FILE, PROFILE] {
             command.env_remove(variable);
         }
         if let Some(file) = broker.ca_file {
-            command.env(CA_FILE, file);
+            command.env(CA_FILE, file.path());
         }
+        command.envs(direct::variables(env::vars_os(), url));
         if let Some((name, secret)) = broker.login {
             command.env(username, name).env(password, secret);
         }

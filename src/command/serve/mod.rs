@@ -2,6 +2,7 @@
 
 mod child;
 mod deviations;
+mod direct;
 mod expect;
 mod log;
 mod ready;
@@ -25,7 +26,7 @@ use crate::broker::access::Access;
 use crate::broker::deviation::KnownDeviation;
 use crate::broker::limits::Limits;
 use crate::broker::tls::ServerTls;
-use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn, raise_limit};
+use crate::broker::{Broker, BrokerLog, BrokerOptions, RefusalsIn, StartError, raise_limit};
 use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Publish;
 use crate::report;
@@ -115,6 +116,15 @@ impl ServeFiles {
         let missing = if will_be_saved { MissingFile::Empty } else { MissingFile::Wrong };
         retained::load(path, missing)
     }
+
+    /// The error when so many of the loaded messages, and not all, can be retained.
+    fn too_much(&self, stored: usize) -> anyhow::Error {
+        let path = self.load.as_deref().unwrap_or_else(|| Path::new("")).display();
+        anyhow!(
+            "loading {path}: there is room for the first {stored} of its messages; \
+             --limit retained-messages and retained-bytes make more"
+        )
+    }
 }
 
 /// How the broker is announced once it listens.
@@ -143,9 +153,9 @@ pub fn run(config: &Config) -> Result<Exit> {
     let tls =
         config.tls.as_ref().map(|tls| tls::prepare(tls, config.listen.address.ip())).transpose()?;
     let (server, ca_file) = tls.map(|PreparedTls { server, ca_file }| (server, ca_file)).unzip();
-    let ca_file = ca_file.as_ref().map(CaFile::path);
+    let ca_file = ca_file.as_ref();
     let broker = start_broker(config, retained, deviations, server, &watchers)?;
-    announce(config, &broker, ca_file, ready_file)?;
+    announce(config, &broker, ca_file.map(CaFile::path), ready_file)?;
     manager.ready(&format!("Listening at {}", broker.url()));
     let login = config.login.as_ref();
     let known = KnownBroker { url: &broker.url(), ca_file, login };
@@ -218,7 +228,10 @@ fn start_broker(
         faults: config.faults.clone().map(seeded),
         tls,
     };
-    Broker::start(options).map_err(advised).with_context(|| format!("listening at {address}"))
+    Broker::start(options).map_err(|error| match error {
+        StartError::Listen(error) => advised(error).context(format!("listening at {address}")),
+        StartError::NoRoom(stored) => config.files.too_much(stored),
+    })
 }
 
 /// The reason why the broker cannot listen, with what to do about it.

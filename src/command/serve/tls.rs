@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf, absolute};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::broker::tls::{CaCertificate, ServerIdentity, ServerTls, authority};
 
@@ -56,6 +56,14 @@ impl CaFile {
     pub fn path(&self) -> &Path {
         let (Self::Kept(path) | Self::Ours(path)) = self;
         path
+    }
+
+    /// Where it is if it goes with us.
+    pub fn temporary(&self) -> Option<&Path> {
+        match self {
+            Self::Kept(_) => None,
+            Self::Ours(path) => Some(path),
+        }
     }
 }
 
@@ -109,9 +117,12 @@ fn write_authority(ca_out: Option<&Path>, pem: &str) -> Result<CaFile> {
         return Ok(CaFile::Kept(absolute(path).context("finding the file of --ca-out")?));
     }
     let name = format!("mqttws-serve-{}-{:08x}.pem", std::process::id(), fastrand::u32(..));
-    let path = env::temp_dir().join(name);
+    // The command may go to another folder.
+    let folder = absolute(env::temp_dir()).context("finding the folder for temporary files")?;
+    let path = folder.join(name);
     let written = File::create_new(&path).and_then(|mut file| file.write_all(pem.as_bytes()));
-    written.with_context(|| format!("writing {}", path.display()))?;
+    let advised = |error| anyhow!("{error}: $TMPDIR or --ca-out can name another place");
+    written.map_err(advised).with_context(|| format!("writing {}", path.display()))?;
     Ok(CaFile::Ours(path))
 }
 

@@ -74,23 +74,36 @@ fn children() -> impl Iterator<Item = u32> {
 }
 
 /// All processes that we may know of.
-fn processes() -> impl Iterator<Item = u32> {
+pub fn processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter_map(|name| name.parse().ok())
 }
 
 /// The parent of a process, if that is there.
-fn parent_of(process: u32) -> Option<u32> {
-    let stat = fs::read(format!("/proc/{process}/stat")).ok()?;
-    parent_in(&stat)
+pub fn parent_of(process: u32) -> Option<u32> {
+    field_of(process, PARENT)
 }
 
-/// Field 4 of a line of `/proc/PID/stat`; field 2 is a name in parentheses, and may hold anything.
-fn parent_in(stat: &[u8]) -> Option<u32> {
+/// The process group of a process, if that is there; 0 is one that we cannot see.
+pub fn group_of(process: u32) -> Option<u32> {
+    field_of(process, GROUP)
+}
+
+/// Fields of a line of `/proc/PID/stat`, counted from the one after the name.
+const PARENT: usize = 1;
+const GROUP: usize = 2;
+
+fn field_of(process: u32, field: usize) -> Option<u32> {
+    let stat = fs::read(format!("/proc/{process}/stat")).ok()?;
+    field_in(&stat, field)
+}
+
+/// Field 2 of the line is a name in parentheses, and may hold anything.
+fn field_in(stat: &[u8], field: usize) -> Option<u32> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
-    fields.split_whitespace().nth(1)?.parse().ok()
+    fields.split_whitespace().nth(field)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -98,10 +111,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parent_of_a_process_is_field_4() {
-        assert_eq!(parent_in(b"42 (a b) 3)) S 17 42 42 0"), Some(17));
+    fn the_parent_of_a_process_is_field_4_and_its_group_field_5() {
+        let stat = b"42 (a b) 3)) S 17 41 40 0";
+        assert_eq!((field_in(stat, PARENT), field_in(stat, GROUP)), (Some(17), Some(41)));
         for wrong in [&b""[..], b"42", b"42 (a) S", b"42 (a) S x"] {
-            assert_eq!(parent_in(wrong), None);
+            assert_eq!(field_in(wrong, PARENT), None);
         }
         let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
         assert_eq!(parent_of(std::process::id()).map(i64::from), parent.map(i64::from));

@@ -83,7 +83,7 @@ impl SingleCommand {
         url: &str,
         wake: impl FnOnce() + Send + 'static,
     ) -> Result<Self> {
-        let mut command = guarded(name, arguments, CommandOutput::Stderr, url)?;
+        let mut command = guarded(name, arguments, CommandOutput::Stderr, url, None)?;
         // A process group of its own cannot read from the terminal: it would be stopped.
         if io::stdin().is_terminal() {
             command.stdin(Stdio::null());

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::mqtt::packet::Publish;
 use crate::report;
 
-/// The most topics that are remembered: their hashes take about 32 MB.
+/// The most topics that are remembered: their hashes take at most 60 MB.
 const MOST_TOPICS: usize = 1_000_000;
 
 /// What the payloads were.

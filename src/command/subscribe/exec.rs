@@ -2,6 +2,7 @@
 //! acknowledgement when both are done.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -9,13 +10,14 @@ use bytes::Bytes;
 
 use super::config;
 use crate::client::Client;
+use crate::command::start::GroupWatch;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::report::{self, Verbosity};
 use crate::stdio::exec::{
-    CommandOutcome, CommandStdout, Commands, EndedCommand, OnFailure, Settings,
+    CommandOutcome, CommandStdout, Commands, EndedCommand, GroupGuard, OnFailure, Settings,
 };
 
 /// How long a command may take to end after a signal, before it is killed: less than the five
@@ -44,11 +46,13 @@ impl Exec {
         verbosity: Verbosity,
         client: &Client,
     ) -> Result<Self> {
+        let watch = GroupWatch::default();
         let settings = Settings {
             words: options.words.clone(),
             jobs: options.jobs,
             stdout: if options.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
             on_failure: options.on_failure,
+            guard: GroupGuard(Arc::new(move |group| watch.watch(group))),
         };
         let remote = client.remote();
         let commands = Commands::start(&settings, layout, move || remote.wake())

@@ -218,6 +218,15 @@ impl MessageReceiver {
         }
     }
 
+    /// The time since then does not count for `--idle`: nothing could come.
+    pub fn suspend_idle(&mut self, since: Instant) {
+        if let Some(latest) = &mut self.latest
+            && *latest < since
+        {
+            *latest += since.elapsed();
+        }
+    }
+
     fn note_binary(&mut self, payload: &[u8]) {
         if self.notes_binary && is_binary(payload) {
             self.notes_binary = false;

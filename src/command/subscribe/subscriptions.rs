@@ -43,7 +43,10 @@ impl Subscriber {
 
     /// Reports the filters that were refused. When all were, that is the end.
     pub(super) fn subscribed(&mut self, suback: &SubAck) -> Option<Exit> {
-        self.receiver.restart_idle();
+        match self.subscriptions.unanswered {
+            0 => self.receiver.suspend_idle(self.times.connected),
+            _ => self.receiver.restart_idle(),
+        }
         let mut refused = 0;
         let asked = &self.subscriptions.asked.subscribe;
         for (subscription, code) in

@@ -147,7 +147,7 @@ impl Connect {
                 && named.strip_prefix(name).and_then(<[u8]>::first) == Some(&version.level())
         };
         let versions = [Version::V3_1, Version::V3_1_1, Version::V5];
-        versions.into_iter().find(is_of).filter(|_| *first == PacketType::Connect.first_byte())
+        versions.into_iter().find(is_of).filter(|_| first >> 4 == PacketType::Connect as u8)
     }
 
     /// Reads the protocol name and level `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`: what follows the fixed

@@ -412,10 +412,7 @@ impl Decoder {
         Ok(match header.packet {
             PacketType::Connect => {
                 self.version = Connect::decode_version(reader)?;
-                // The version was not known before.
-                if self.version.has_properties() && !header.is_minimal() {
-                    return Err(Malformed::VariableByteInteger);
-                }
+                header.check_connect(first, self.version)?;
                 Packet::Connect(Box::new(Connect::decode(self.version, reader)?))
             }
             PacketType::ConnAck => Packet::ConnAck(Box::new(ConnAck::decode(version, reader)?)),

@@ -128,6 +128,19 @@ impl FixedHeader {
         Ok(Some(Self { packet, length, size }))
     }
 
+    /// Checks that of a CONNECT that begins with this byte, once its version is known: in MQTT 3.1
+    /// the flags say nothing, and before MQTT 5 the remaining length may be longer than it need be.
+    pub fn check_connect(&self, first: u8, version: Version) -> Result<(), Malformed> {
+        let flags = first & 0x0F;
+        if version != Version::V3_1 && flags != 0 {
+            return Err(Malformed::FixedHeaderFlags { packet: self.packet, flags });
+        }
+        if version.has_properties() && !self.is_minimal() {
+            return Err(Malformed::VariableByteInteger);
+        }
+        Ok(())
+    }
+
     /// Whether the remaining length takes no more bytes than it needs.
     pub fn is_minimal(&self) -> bool {
         self.length == 1 + variable_byte_integer_len(self.size - self.length)
@@ -203,14 +216,14 @@ fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
 
 /// A packet whose flags are not its fixed ones. In MQTT 3.1, which says of the others that they
 /// are not used (3.1 §3), only the QoS counts, and only where an answer is awaited. The flags of
-/// CONNECT come before the version is known.
+/// CONNECT come before the version is known: see [`FixedHeader::check_connect`].
 #[cold]
 #[inline(never)]
 fn unusual(packet: PacketType, flags: u8, version: Version) -> Result<PacketType, Malformed> {
     let fixed = packet.fixed_flags();
     let used = if fixed == 0 { 0 } else { 0b0110 };
-    let is_known = version == Version::V3_1 && packet != PacketType::Connect;
-    if is_known && flags & used == fixed {
+    let is_taken = version == Version::V3_1 || packet == PacketType::Connect;
+    if is_taken && flags & used == fixed {
         Ok(packet)
     } else {
         Err(Malformed::FixedHeaderFlags { packet, flags })

@@ -202,9 +202,13 @@ impl Publish {
         reader: &mut PacketReader,
     ) -> Result<Self, Malformed> {
         let qos = QoS::from_bits(first >> 1 & 0b11).ok_or(Malformed::QoS3)?;
-        let dup = first & 0b1000 != 0;
+        let mut dup = first & 0b1000 != 0;
         if dup && qos == QoS::AtMostOnce {
-            return Err(Malformed::DupWithQoS0);
+            if version != Version::V3_1 {
+                return Err(Malformed::DupWithQoS0);
+            }
+            // There it applies to messages that are acknowledged (3.1 §2.1).
+            dup = false;
         }
         let name = reader.binary()?;
         let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{RelayMark, size};
+use super::RelayMark;
+use super::bound::Size;
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
@@ -53,12 +54,12 @@ impl Later {
     }
 
     /// Forgets all of them: the source will send them again. Returns how many were to be passed on,
-    /// and what they take, in bytes.
+    /// and what all of them take, in bytes.
     pub fn clear(&mut self) -> (u64, usize) {
         let all = std::mem::take(self).waiting.into_values().flatten();
-        all.fold((0, 0), |(count, bytes), new| match new.fate {
-            RelayFate::Passed(message) => (count + 1, bytes + size(&message)),
-            RelayFate::Skipped(..) => (count, bytes),
+        all.fold((0, 0), |(count, bytes), new| {
+            let is_passed = matches!(new.fate, RelayFate::Passed(_));
+            (count + u64::from(is_passed), bytes + new.fate.size())
         })
     }
 

@@ -16,6 +16,7 @@
 //! source sends again after a relay was killed has the identifier under which the target already
 //! knows it, and is delivered once. QoS 1 ends with PUBACK.
 
+mod bound;
 mod entry;
 mod later;
 mod queues;
@@ -32,13 +33,10 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Continuity;
 use crate::mqtt::version::Version;
+use bound::{HELD, Size};
 use entry::{Owner, RelayAnswer, RelayAsked, RelayEntry, RelaySending, RelayStage};
 use later::{Later, NewMessage, RelayFate};
 use queues::{SourceSide, TargetSide};
-
-/// The source is not read while messages that the target has not acknowledged hold more bytes, as
-/// long as the target can go on without the source.
-const HELD: usize = 64 * 1024 * 1024;
 
 /// A packet for the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +76,7 @@ pub enum RelayArrival {
     New(RelayMark),
     /// It is on its way already.
     Repeated,
-    /// It is left to the next run.
+    /// It is left to the next connection to the source, or to the next run.
     Left,
 }
 
@@ -112,6 +110,10 @@ pub struct Relay {
     outcomes: Vec<RelayOutcome>,
     /// The bytes of messages that the target has not acknowledged.
     held: usize,
+    /// The most of them.
+    bound: usize,
+    /// How many messages the source has not named on the connection that it has now.
+    lost: usize,
     /// How many messages wait for a step of the target.
     awaited: usize,
     /// Counts what has moved a message on.
@@ -121,7 +123,12 @@ pub struct Relay {
 impl Relay {
     /// Nothing is on its way.
     pub fn new() -> Self {
+        Self::with_bound(HELD)
+    }
+
+    fn with_bound(bound: usize) -> Self {
         Self {
+            bound,
             entries: IdMap::default(),
             number: 0,
             source: SourceSide::default(),
@@ -129,6 +136,7 @@ impl Relay {
             later: Later::default(),
             outcomes: Vec::new(),
             held: 0,
+            lost: 0,
             awaited: 0,
             steps: 0,
         }
@@ -141,6 +149,7 @@ impl Relay {
         self.source.connected(version);
         let (dropped, bytes) = self.later.clear();
         self.held -= bytes;
+        self.lost = self.entries.len();
         for entry in self.entries.values_mut() {
             entry.answer = RelayAnswer::Lost;
             if entry.stage == RelayStage::Released(RelayAsked::Here) {
@@ -161,35 +170,33 @@ impl Relay {
     pub fn arrival(&mut self, publish: &Publish) -> RelayArrival {
         let Some(packet_id) = publish.packet_id else { return RelayArrival::Left };
         let mark = mark(publish);
-        let new =
-            if self.source.takes_new() { RelayArrival::New(mark) } else { RelayArrival::Left };
-        match self.entries.get_mut(&packet_id) {
-            None => new,
-            Some(entry) if entry.owner == Owner::Nobody => new,
-            Some(entry) if entry.mark.is_none_or(|known| known == mark) => match entry.answer {
-                RelayAnswer::Lost => {
-                    self.answer_again(packet_id);
-                    RelayArrival::Repeated
-                }
-                RelayAnswer::Due | RelayAnswer::Given if publish.dup => {
-                    self.answer_again(packet_id);
-                    RelayArrival::Repeated
-                }
-                RelayAnswer::Due | RelayAnswer::Given => new,
-            },
-            Some(entry) => {
-                if entry.answer == RelayAnswer::Lost {
-                    // The source has given up the message that had the identifier.
-                    self.disown(packet_id);
-                }
-                new
-            }
+        if self.is_repeated(packet_id, mark, publish.dup) {
+            self.answer_again(packet_id);
+            return RelayArrival::Repeated;
         }
+        if self.takes_new() { RelayArrival::New(mark) } else { RelayArrival::Left }
+    }
+
+    fn is_repeated(&mut self, packet_id: PacketId, mark: RelayMark, dup: bool) -> bool {
+        let Some(entry) = self.entries.get(&packet_id) else { return false };
+        if entry.owner == Owner::Nobody {
+            return false;
+        }
+        let is_lost = entry.answer == RelayAnswer::Lost;
+        if entry.mark.is_none_or(|known| known == mark) {
+            return is_lost || dup;
+        }
+        if is_lost {
+            // The source has given up the message that had the identifier.
+            self.disown(packet_id);
+        }
+        false
     }
 
     fn answer_again(&mut self, packet_id: PacketId) {
         let Some(entry) = self.entries.get_mut(&packet_id) else { return };
         if entry.answer != RelayAnswer::Due {
+            self.lost -= usize::from(entry.answer == RelayAnswer::Lost);
             entry.answer = RelayAnswer::Due;
             let qos = entry.qos;
             self.source.awaiting(qos).push_back(packet_id);
@@ -200,8 +207,8 @@ impl Relay {
     /// Takes a new message for the target; it has an identifier.
     pub fn add(&mut self, mark: RelayMark, message: Publish) {
         let Some(packet_id) = message.packet_id else { return };
-        self.held += size(&message);
-        let fate = RelayFate::Passed(message);
+        self.source.news += usize::from(!message.dup);
+        let fate = RelayFate::Passed(self.kept(message));
         self.enter(packet_id, NewMessage { mark, fate });
     }
 
@@ -214,11 +221,14 @@ impl Relay {
     /// more than 65,535 wait): it has to wait until that is free.
     fn enter(&mut self, packet_id: PacketId, new: NewMessage) {
         self.steps += 1;
+        self.source.arrived(packet_id);
         if self.entries.contains_key(&packet_id) {
+            self.held += new.fate.size();
             return self.later.push(packet_id, new);
         }
         match new.fate {
             RelayFate::Passed(message) => {
+                self.held += message.size();
                 let qos = message.qos;
                 let stage = self.first_stage(packet_id, &message);
                 self.target.publishes.push_back(packet_id);
@@ -236,7 +246,7 @@ impl Relay {
         if message.dup {
             RelayStage::Waiting(self.target.repetition())
         } else if is_exact && self.target.may_know(packet_id) {
-            self.target.releases.push_back(packet_id);
+            self.target.release(packet_id);
             RelayStage::Clearing
         } else {
             RelayStage::Waiting(RelaySending::First)
@@ -262,9 +272,11 @@ impl Relay {
     /// A message is finished at both sides: its identifier is free.
     fn remove(&mut self, packet_id: PacketId) {
         if let Some(entry) = self.entries.remove(&packet_id) {
+            self.lost -= usize::from(entry.answer == RelayAnswer::Lost);
             self.awaited -= usize::from(entry.stage.waits_for_target());
         }
         if let Some(next) = self.later.take(packet_id) {
+            self.held -= next.fate.size();
             self.enter(packet_id, next);
         }
     }
@@ -272,17 +284,29 @@ impl Relay {
     /// The source has sent PUBREL.
     pub fn released(&mut self, packet_id: PacketId) {
         self.steps += 1;
-        let stage = self.entries.get(&packet_id).map(|entry| entry.stage);
+        let entry = self.entries.get_mut(&packet_id);
+        let stage = entry.map(|entry| {
+            // It answers a PUBREC: another message under this identifier is none that comes again.
+            if entry.answer == RelayAnswer::Lost && entry.verdict().is_some() {
+                entry.answer = RelayAnswer::Given;
+                self.lost -= 1;
+            }
+            if entry.owner == Owner::Nobody {
+                entry.owner = Owner::Source;
+                self.source.orphans -= 1;
+            }
+            entry.stage
+        });
         match stage {
             // A run before this one may have begun it.
             None if self.target.maximum_qos == QoS::ExactlyOnce => {
                 self.insert_released(packet_id);
-                self.target.releases.push_back(packet_id);
+                self.target.release(packet_id);
             }
             None => self.source.complete(packet_id),
             Some(RelayStage::Received) => {
                 self.set_stage(packet_id, RelayStage::Released(RelayAsked::Here));
-                self.target.releases.push_back(packet_id);
+                self.target.release(packet_id);
             }
             Some(RelayStage::Released(_)) => {
                 self.set_stage(packet_id, RelayStage::Released(RelayAsked::Here));
@@ -325,7 +349,7 @@ impl Relay {
         match entry.stage {
             RelayStage::Received => {
                 self.set_stage(packet_id, RelayStage::Released(RelayAsked::Before));
-                self.target.releases.push_back(packet_id);
+                self.target.release(packet_id);
             }
             RelayStage::Finished(_) => self.forget(packet_id),
             RelayStage::Clearing
@@ -339,6 +363,23 @@ impl Relay {
     fn forget(&mut self, packet_id: PacketId) {
         self.source.orphans -= 1;
         self.remove(packet_id);
+    }
+
+    /// The target has no room, and all that occupies it are messages that the source has not named
+    /// on this connection, although it has sent new ones, before which it would have sent them
+    /// again: it has forgotten them, as a broker does that restores an older state of a session.
+    fn give_up_forgotten(&mut self) {
+        let is_possible = self.source.news > 0 && self.lost > 0 && self.awaited == 0;
+        let is_lost = |entry: &RelayEntry| entry.answer == RelayAnswer::Lost;
+        let occupies = |entry: &RelayEntry| entry.stage == RelayStage::Received;
+        if !is_possible || self.entries.values().any(|entry| occupies(entry) && !is_lost(entry)) {
+            return;
+        }
+        let lost = self.entries.iter().filter(|(_, entry)| is_lost(entry));
+        let ids: Vec<PacketId> = lost.map(|(packet_id, _)| *packet_id).collect();
+        for packet_id in ids {
+            self.disown(packet_id);
+        }
     }
 
     fn set_stage(&mut self, packet_id: PacketId, stage: RelayStage) {
@@ -367,21 +408,15 @@ impl Relay {
         }
     }
 
-    /// The next packet for the source; drop it if there is no connection to the source.
-    pub fn next_for_source(&mut self) -> Option<SourceAnswer> {
-        self.source.answers.pop_front()
+    /// The next packet for the source; drop it if there is no connection to the source. `window` is
+    /// how many messages the target takes at once.
+    pub fn next_for_source(&mut self, window: usize) -> Option<SourceAnswer> {
+        self.source.next_answer(self.unfinished() - self.lost, window)
     }
 
     /// What has become of messages at the target since the last call.
     pub fn take_outcomes(&mut self) -> Vec<RelayOutcome> {
         std::mem::take(&mut self.outcomes)
-    }
-
-    /// Whether the source must not be read: what is left of a session that it has lost occupies
-    /// identifiers, or too much waits for a target that can go on without the source.
-    pub fn must_pause(&self, target: RelayReach) -> bool {
-        let goes_on = target == RelayReach::Away || self.awaited > 0;
-        self.source.orphans > 0 || (self.held > HELD && goes_on)
     }
 
     /// From now on only messages that are on their way are finished.
@@ -398,11 +433,6 @@ impl Relay {
     pub fn steps(&self) -> u64 {
         self.steps
     }
-}
-
-/// What a message takes, about, in bytes: also one without a payload.
-fn size(message: &Publish) -> usize {
-    256 + message.payload.len() + message.topic_or_empty().len()
 }
 
 fn mark(message: &Publish) -> RelayMark {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::entry::RelaySending;
 use super::{Cleared, SourceAnswer};
+use crate::mqtt::id_map::IdSet;
 use crate::mqtt::packet::{PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -15,6 +16,8 @@ use crate::mqtt::version::Version;
 enum RelayIntake {
     #[default]
     All,
+    /// Those that are on their way; the source will send the others again on its next connection.
+    KnownForNow,
     /// Those that are on their way; the source will send the others again.
     Known,
 }
@@ -26,7 +29,11 @@ pub struct SourceSide {
     at_least_once: VecDeque<PacketId>,
     /// QoS 2 messages likewise.
     exactly_once: VecDeque<PacketId>,
-    pub answers: VecDeque<SourceAnswer>,
+    answers: VecDeque<SourceAnswer>,
+    /// Messages whose PUBCOMP is held back, see [`Self::next_answer`].
+    finished: Vec<PacketId>,
+    /// How many messages came on this connection for the first time.
+    pub news: usize,
     /// How many messages are on their way of which the source knows nothing.
     pub orphans: usize,
     version: Option<Version>,
@@ -40,6 +47,11 @@ impl SourceSide {
         self.at_least_once.clear();
         self.exactly_once.clear();
         self.answers.clear();
+        self.finished.clear();
+        self.news = 0;
+        if self.leaves() {
+            self.intake = RelayIntake::All;
+        }
     }
 
     /// The messages without an answer.
@@ -59,10 +71,32 @@ impl SourceSide {
         is_last || code.is_error()
     }
 
-    /// PUBCOMP.
+    /// PUBCOMP, when the source is to send more.
     pub fn complete(&mut self, packet_id: PacketId) {
-        let (packet, code) = (PacketType::PubComp, ReasonCode::SUCCESS);
-        self.answers.push_back(SourceAnswer { packet, packet_id, code });
+        self.finished.push(packet_id);
+    }
+
+    /// The identifier of a new message is free, so that a PUBCOMP for it must not be held back.
+    pub fn arrived(&mut self, packet_id: PacketId) {
+        if let Some(at) = self.finished.iter().position(|finished| *finished == packet_id) {
+            let packet_id = self.finished.remove(at);
+            self.answers.push_back(completion(packet_id));
+        }
+    }
+
+    /// The next packet for the source. So many messages of its connection are `unfinished`, and the
+    /// target takes as many at once as `window` says.
+    ///
+    /// mosquitto 2.0.11 looks only at what is before a message when that ends: for the first of all
+    /// that are in flight it sends as many others as its limit says, for the second one less, and
+    /// none for one that comes after as many as the limit says. So PUBCOMP is held back while
+    /// enough messages wait, and the latest comes first: no clause orders them, those of the first
+    /// messages stay here, and mosquitto sends one message for each that ends.
+    pub fn next_answer(&mut self, unfinished: usize, window: usize) -> Option<SourceAnswer> {
+        let enough = window.max(USUAL_LIMIT);
+        let is_due = unfinished <= enough || self.finished.len() > enough;
+        let next = self.answers.pop_front();
+        next.or_else(|| self.finished.pop_if(|_| is_due).map(completion))
     }
 
     /// Whether new messages are taken.
@@ -70,10 +104,30 @@ impl SourceSide {
         self.intake == RelayIntake::All
     }
 
+    /// No more of them are taken on this connection.
+    pub fn leave(&mut self) {
+        if self.takes_new() {
+            self.intake = RelayIntake::KnownForNow;
+        }
+    }
+
+    /// Whether new messages are left to the next connection.
+    pub fn leaves(&self) -> bool {
+        self.intake == RelayIntake::KnownForNow
+    }
+
     /// From now on they are not.
     pub fn stop(&mut self) {
         self.intake = RelayIntake::Known;
     }
+}
+
+/// How many messages mosquitto sends at once (`max_inflight_messages`), where nothing says another
+/// number.
+const USUAL_LIMIT: usize = 20;
+
+fn completion(packet_id: PacketId) -> SourceAnswer {
+    SourceAnswer { packet: PacketType::PubComp, packet_id, code: ReasonCode::SUCCESS }
 }
 
 /// The code that a PUBACK or PUBREC may have (§3.4.2.1): packet too large, for example, has none.
@@ -100,8 +154,9 @@ pub struct TargetSide {
     pub outstanding: usize,
     /// Messages that are to be published, in their order.
     pub publishes: VecDeque<PacketId>,
-    /// PUBRELs that are to be sent.
-    pub releases: VecDeque<PacketId>,
+    /// PUBRELs that are to be sent, each once, however often the target asks for it.
+    releases: VecDeque<PacketId>,
+    releasing: IdSet<PacketId>,
     /// Messages that were lowered to QoS 0, and sent.
     pub unconfirmed: Vec<PacketId>,
     /// Those of them before the PINGREQ whose answer is awaited.
@@ -118,6 +173,7 @@ impl Default for TargetSide {
             outstanding: 0,
             publishes: VecDeque::new(),
             releases: VecDeque::new(),
+            releasing: IdSet::default(),
             unconfirmed: Vec::new(),
             confirming: Vec::new(),
             cleared: None,
@@ -138,8 +194,23 @@ impl TargetSide {
         self.outstanding = 0;
         self.publishes.clear();
         self.releases.clear();
+        self.releasing.clear();
         self.unconfirmed.clear();
         self.confirming.clear();
+    }
+
+    /// PUBREL is to be sent.
+    pub fn release(&mut self, packet_id: PacketId) {
+        if self.releasing.insert(packet_id) {
+            self.releases.push_back(packet_id);
+        }
+    }
+
+    /// The next PUBREL.
+    pub fn next_release(&mut self) -> Option<PacketId> {
+        let packet_id = self.releases.pop_front()?;
+        self.releasing.remove(&packet_id);
+        Some(packet_id)
     }
 
     /// Whether the target may have a message under this identifier that this run has not sent.

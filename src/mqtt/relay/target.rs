@@ -1,7 +1,8 @@
 //! The side of the target: what is sent to it, and what its answers mean.
 
+use super::bound::Size;
 use super::entry::{Owner, RelayAsked, RelaySending, RelayStage};
-use super::{Relay, RelayOutcome, TargetPacket, size};
+use super::{Relay, RelayOutcome, TargetPacket};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -33,13 +34,13 @@ impl Relay {
                     self.target.publishes.push_back(packet_id);
                 }
                 RelayStage::Clearing => {
-                    self.target.releases.push_back(packet_id);
+                    self.target.release(packet_id);
                     self.target.publishes.push_back(packet_id);
                 }
                 RelayStage::Released(_) if maximum_qos < QoS::ExactlyOnce => {
                     self.completed(packet_id);
                 }
-                RelayStage::Released(_) => self.target.releases.push_back(packet_id),
+                RelayStage::Released(_) => self.target.release(packet_id),
                 RelayStage::Received | RelayStage::Finished(_) => {}
             }
         }
@@ -56,7 +57,7 @@ impl Relay {
             }
             (PacketType::PubRec, RelayStage::Published) => self.received(packet_id, code),
             (PacketType::PubRec, RelayStage::Released(_)) => {
-                self.target.releases.push_back(packet_id);
+                self.target.release(packet_id);
             }
             (PacketType::PubComp, RelayStage::Released(_)) => self.completed(packet_id),
             (PacketType::PubComp, RelayStage::Clearing) => {
@@ -79,7 +80,7 @@ impl Relay {
         let Some(entry) = self.entries.get(&packet_id) else { return };
         if entry.owner == Owner::Nobody {
             self.set_stage(packet_id, RelayStage::Released(RelayAsked::Before));
-            self.target.releases.push_back(packet_id);
+            self.target.release(packet_id);
         } else {
             self.set_stage(packet_id, RelayStage::Received);
             self.answer(QoS::ExactlyOnce);
@@ -120,7 +121,7 @@ impl Relay {
     fn report(&mut self, packet_id: PacketId, code: ReasonCode) {
         let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
         if let Some(message) = message {
-            self.held -= size(&message);
+            self.held -= message.size();
             self.outcomes.push(RelayOutcome { message, code });
         }
     }
@@ -128,10 +129,8 @@ impl Relay {
     /// The next packet for the target, which accepts as many messages of a QoS at once as `window`
     /// says. Call it only while there is a connection to the target.
     pub fn next_for_target(&mut self, window: impl Fn(QoS) -> usize) -> Option<TargetPacket> {
-        while let Some(packet_id) = self.target.releases.pop_front() {
-            if self.entries.contains_key(&packet_id) {
-                return Some(TargetPacket::Release(packet_id));
-            }
+        if let Some(release) = self.next_release() {
+            return Some(release);
         }
         while let Some(&packet_id) = self.target.publishes.front() {
             let Some(entry) = self.entries.get_mut(&packet_id) else {
@@ -145,7 +144,8 @@ impl Relay {
             let message = entry.message.as_ref()?;
             let qos = message.qos.min(self.target.maximum_qos);
             if qos > QoS::AtMostOnce && self.target.outstanding >= window(qos) {
-                return None;
+                self.give_up_forgotten();
+                return self.next_release();
             }
             let has_id = qos > QoS::AtMostOnce;
             let dup = has_id && sending == RelaySending::Again;
@@ -159,6 +159,15 @@ impl Relay {
                 self.target.unconfirmed.push(packet_id);
             }
             return Some(TargetPacket::Publish { packet_id, asked, publish });
+        }
+        None
+    }
+
+    fn next_release(&mut self) -> Option<TargetPacket> {
+        while let Some(packet_id) = self.target.next_release() {
+            if self.entries.contains_key(&packet_id) {
+                return Some(TargetPacket::Release(packet_id));
+            }
         }
         None
     }

@@ -2,6 +2,7 @@
 //! killed, and random schedules of several messages.
 
 use super::*;
+use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::topic::TopicName;
 
 /// A generator that is good enough for schedules, and the same everywhere.
@@ -70,6 +71,10 @@ struct World {
     online: [bool; 2],
     next: u16,
     window: usize,
+    /// The most that the relay holds, in bytes.
+    bound: usize,
+    /// How often the relay has left the source for another connection.
+    left: usize,
 }
 
 /// What happens next.
@@ -88,8 +93,14 @@ const FAULTS: [Step; 3] = [Step::CutSource, Step::CutTarget, Step::Kill];
 
 impl World {
     fn new(messages: &[QoS], maximum_qos: QoS, window: usize) -> Self {
+        Self::bounded(HELD, messages, maximum_qos, window)
+    }
+
+    fn bounded(bound: usize, messages: &[QoS], maximum_qos: QoS, window: usize) -> Self {
         let mut world = Self {
-            relay: Relay::new(),
+            bound,
+            left: 0,
+            relay: Relay::with_bound(bound),
             source: Vec::new(),
             target: Vec::new(),
             outstanding: Vec::new(),
@@ -173,10 +184,20 @@ impl World {
                 self.to_target.push(TargetPacket::Release(id(u16::MAX)));
             }
         }
-        while let Some(answer) = self.relay.next_for_source() {
+        while let Some(answer) = self.relay.next_for_source(self.window) {
             if self.online[0] {
                 self.to_source.push(answer);
             }
+        }
+        let longest = message(1, QoS::ExactlyOnce, 0, false).size();
+        assert!(self.relay.held <= self.bound + longest, "{} bytes are held", self.relay.held);
+        if self.relay.must_connect_again() {
+            self.left += 1;
+            // What was said before DISCONNECT arrives.
+            while !self.to_source.is_empty() {
+                self.source_hears();
+            }
+            self.take(Step::CutSource);
         }
     }
 
@@ -217,7 +238,7 @@ impl World {
             Step::Kill => {
                 self.cut_source();
                 self.cut_target();
-                self.relay = Relay::new();
+                self.relay = Relay::with_bound(self.bound);
                 self.connect_target(Continuity::Resumed);
                 self.connect_source(Continuity::Resumed);
             }
@@ -355,9 +376,12 @@ fn every_pair_of_faults_at_every_step() {
 
 #[test]
 fn random_schedules_of_many_messages() {
+    let mut left = 0;
     for seed in 0..3000 {
         let mut random = Random(seed);
-        let (mut messages, mut world) = (Vec::new(), World::new(&[], QoS::ExactlyOnce, 3));
+        let bound = [HELD, 1000, 300][random.below(3)];
+        let mut messages = Vec::new();
+        let mut world = World::bounded(bound, &[], QoS::ExactlyOnce, 3);
         for _ in 0..120 {
             let steps = world.steps();
             match random.below(12) {
@@ -373,7 +397,72 @@ fn random_schedules_of_many_messages() {
         }
         world.run_to_end();
         world.check(&messages, &format!("seed {seed}"));
+        left += world.left;
     }
+    assert!(left > 10, "the bound was reached {left} times");
+}
+
+/// A source that was killed and restores an older state of the session: it does not know what the
+/// target waits for.
+#[test]
+fn what_a_source_has_forgotten_keeps_no_room_at_the_target() {
+    let mut world = World::bounded(HELD, &[QoS::ExactlyOnce; 4], QoS::ExactlyOnce, 2);
+    for step in [Step::SourceSpeaks; 4] {
+        world.take(step);
+    }
+    while !world.to_target.is_empty() {
+        world.take(Step::TargetHears);
+    }
+    while !world.from_target.is_empty() {
+        world.take(Step::TargetSpeaks);
+    }
+    assert_eq!((world.relay.target.outstanding, world.relay.unfinished()), (2, 4));
+    world.cut_source();
+    world.source.clear();
+    world.connect_source(Continuity::Resumed);
+    world.next = 20;
+    // It has more to say only after PUBCOMP of what it remembers.
+    world.source.push((9, 9, QoS::ExactlyOnce, AtSource::Received));
+    world.to_relay.push(FromSource::Release(id(9)));
+    world.take(Step::SourceSpeaks);
+    world.take(Step::TargetHears);
+    world.take(Step::TargetSpeaks);
+    world.take(Step::SourceHears);
+    assert!(world.source.is_empty(), "PUBCOMP was held back");
+    world.publish(5, QoS::ExactlyOnce);
+    world.run_to_end();
+    world.check(&[QoS::ExactlyOnce; 5], "a message that was forgotten");
+}
+
+/// A source that sends all that it has at once, and whose PUBRELs come after it.
+#[test]
+fn what_is_over_the_bound_is_left_to_the_source_until_the_next_connection() {
+    for (bound, window) in [(300, 1), (1000, 2), (2000, 3), (8000, 1)] {
+        let messages = [QoS::ExactlyOnce; 60];
+        let mut world = World::bounded(bound, &messages, QoS::ExactlyOnce, window);
+        for _ in 0..10_000 {
+            // The source comes last: what it says is known when nothing else can be done.
+            let Some(step) = world.steps().last().copied() else { break };
+            world.take(step);
+        }
+        assert!(world.left > 0 && world.left < 60, "{} connections", world.left);
+        world.run_to_end();
+        world.check(&messages, &format!("at most {bound} bytes, window {window}"));
+    }
+}
+
+#[test]
+fn what_is_kept_of_many_messages_is_in_memory_of_its_own() {
+    let mut relay = Relay::with_bound(0);
+    relay.held = 1;
+    let block = bytes::Bytes::from(vec![b'x'; 1000]);
+    let properties = Properties(vec![Property::user("a".into(), "b".into())]);
+    let publish =
+        Publish { payload: block.slice(5..9), properties, ..message(1, QoS::ExactlyOnce, 0, true) };
+    let kept = relay.kept(publish.clone());
+    assert_eq!(kept, publish);
+    drop(publish);
+    assert!(block.is_unique(), "the block is kept");
 }
 
 #[test]
@@ -436,7 +525,7 @@ fn refusals_reach_the_source_in_its_order_and_with_a_code_that_it_may_have() {
     relay.target_answered(PacketType::PubRec, id(4), ReasonCode::NOT_AUTHORIZED);
     relay.refused(id(3), ReasonCode::PACKET_TOO_LARGE);
     let answers = |relay: &mut Relay| -> Vec<(PacketType, u16, u8)> {
-        let next = std::iter::from_fn(|| relay.next_for_source());
+        let next = std::iter::from_fn(|| relay.next_for_source(9));
         next.map(|answer| (answer.packet, answer.packet_id.get(), answer.code.0)).collect()
     };
     assert_eq!(answers(&mut relay), [(PacketType::PubRec, 4, 0x87)], "1 comes before 2 and 3");
@@ -458,9 +547,9 @@ fn before_mqtt_5_a_refusal_is_an_acknowledgement() {
     while relay.next_for_target(|_| 9).is_some() {}
     relay.target_answered(PacketType::PubRec, id(7), ReasonCode::QUOTA_EXCEEDED);
     let answer = |packet| SourceAnswer { packet, packet_id: id(7), code: ReasonCode::SUCCESS };
-    assert_eq!(relay.next_for_source(), Some(answer(PacketType::PubRec)));
+    assert_eq!(relay.next_for_source(9), Some(answer(PacketType::PubRec)));
     relay.released(id(7));
-    assert_eq!(relay.next_for_source(), Some(answer(PacketType::PubComp)));
+    assert_eq!(relay.next_for_source(9), Some(answer(PacketType::PubComp)));
     assert_eq!((relay.next_for_target(|_| 9), relay.unfinished()), (None, 0));
 }
 
@@ -488,6 +577,28 @@ fn a_source_is_not_read_while_too_much_waits_unless_the_target_waits_for_it() {
     assert!(relay.must_pause(RelayReach::Connected));
 }
 
+#[test]
+fn properties_and_messages_that_are_only_answered_count_too() {
+    let mut relay = Relay::with_bound(10_000);
+    relay.target_connected(Continuity::New, QoS::ExactlyOnce);
+    relay.source_connected(Continuity::New, Version::V5);
+    let property = Property::user("a".into(), "b".repeat(10_000).into());
+    let properties = Properties(vec![property]);
+    add(&mut relay, Publish { properties, ..message(1, QoS::AtLeastOnce, 0, false) });
+    assert!(relay.must_pause(RelayReach::Away));
+    let mut relay = Relay::with_bound(10_000);
+    relay.target_connected(Continuity::New, QoS::ExactlyOnce);
+    relay.source_connected(Continuity::New, Version::V5);
+    add(&mut relay, message(1, QoS::AtLeastOnce, 0, false));
+    for _ in 0..100 {
+        let again = message(1, QoS::AtLeastOnce, 1, false);
+        let RelayArrival::New(mark) = relay.arrival(&again) else { break };
+        relay.skip(mark, id(1), QoS::AtLeastOnce, ReasonCode::SUCCESS);
+    }
+    assert!(relay.unfinished() < 50);
+    assert!(relay.must_connect_again() || relay.leaves());
+}
+
 /// mosquitto 2.0 does that when more than 65,535 messages wait.
 #[test]
 fn another_message_under_an_identifier_in_use_waits_for_it() {
@@ -512,7 +623,7 @@ fn another_message_under_an_identifier_in_use_waits_for_it() {
             }
         }
         assert_eq!(relay.unfinished(), 0);
-        let answers = std::iter::from_fn(|| relay.next_for_source()).count();
+        let answers = std::iter::from_fn(|| relay.next_for_source(9)).count();
         assert_eq!(answers, if source_qos == QoS::ExactlyOnce { 6 } else { 3 });
         // What waits comes again on the next connection, and is counted then.
         for number in 4..=5 {
@@ -546,5 +657,5 @@ fn an_identifier_that_the_source_uses_for_another_message_is_free_when_the_targe
         panic!("it is passed on");
     };
     assert_eq!(publish.payload[0], 2);
-    assert_eq!(relay.next_for_source(), None, "nothing was acknowledged yet");
+    assert_eq!(relay.next_for_source(9), None, "nothing was acknowledged yet");
 }

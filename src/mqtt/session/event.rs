@@ -377,6 +377,8 @@ impl std::fmt::Display for Unsubscribable {
     }
 }
 
+impl std::error::Error for Unsubscribable {}
+
 /// The server did not answer a PINGREQ in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {

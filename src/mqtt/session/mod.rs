@@ -64,6 +64,7 @@ use receive::Receiver;
 pub use relaying::Continuity;
 use reports::Reports;
 use server_limits::ServerLimits;
+pub use server_limits::unsaid_window;
 use subscriptions::SubscriptionList;
 use topic_aliases::TopicAliases;
 

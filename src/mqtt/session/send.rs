@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::exchange::{Exchange, PendingSubscribe};
 use super::lifetime::SessionEnd;
 use super::sent::SentMessage;
-use super::{Event, Session, State, TopicAliasUse, Unsendable};
+use super::{Event, Session, State, TopicAliasUse, Unsendable, Unsubscribable};
 use crate::mqtt::packet::{
     Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, SubAck, Subscribe,
     Subscription, UnsubAck, Unsubscribe,
@@ -27,6 +27,20 @@ impl Session {
                 || (self.exchanges.outstanding()
                     < self.limits.window(qos, self.config.sending.max_inflight)
                     && self.exchanges.has_room()))
+    }
+
+    /// Checks whether the server accepts this message with a payload of `length` bytes.
+    pub fn check(&self, publish: &Publish, length: usize) -> Result<(), Unsendable> {
+        self.limits.check(publish, length, self.config.version)
+    }
+
+    /// Checks whether the server accepts a subscription to `filter` with these properties.
+    pub fn check_filter(
+        &self,
+        filter: &TopicFilter,
+        properties: &Properties,
+    ) -> Result<(), Unsubscribable> {
+        self.limits.check_subscription(filter, properties)
     }
 
     /// Sends a message; call it only if [`Session::can_publish`]. `token` is any number of the

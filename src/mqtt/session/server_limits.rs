@@ -18,6 +18,11 @@ const WINDOW_AT_LEAST_ONCE: u16 = 1000;
 /// Mosquitto 2.0 drops a connection that has 21 QoS 2 messages in flight (measured.md §1.5).
 const WINDOW_EXACTLY_ONCE: u16 = 20;
 
+/// How many messages of this QoS may be in flight at a server that does not say, before MQTT 5.
+pub fn unsaid_window(qos: QoS) -> u16 {
+    if qos == QoS::ExactlyOnce { WINDOW_EXACTLY_ONCE } else { WINDOW_AT_LEAST_ONCE }
+}
+
 /// What a server need not support in MQTT 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionalFeature {
@@ -101,11 +106,9 @@ impl ServerLimits {
     /// How many messages may be in flight at once if the next one has this QoS; `asked` is the
     /// limit of the user.
     pub fn window(&self, qos: QoS, asked: Option<NonZeroU16>) -> usize {
-        let unsaid =
-            if qos == QoS::ExactlyOnce { WINDOW_EXACTLY_ONCE } else { WINDOW_AT_LEAST_ONCE };
         let window = match (self.receive_maximum, asked) {
             (Some(allowed), asked) => asked.map_or(allowed, |asked| allowed.min(asked.get())),
-            (None, asked) => asked.map_or(unsaid, NonZeroU16::get),
+            (None, asked) => asked.map_or_else(|| unsaid_window(qos), NonZeroU16::get),
         };
         usize::from(window)
     }

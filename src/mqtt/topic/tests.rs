@@ -206,3 +206,23 @@ fn control_characters_and_non_characters_are_found() {
         assert_eq!(found(text), None, "{text}");
     }
 }
+
+/// Every text without a misplaced wildcard is one; those of MQTT 5 mean the same in both.
+#[test]
+fn before_mqtt_5_share_is_the_beginning_of_any_filter() {
+    let before_5 = |text: &str| TopicFilter::from_bytes_before_5(Bytes::from(text.to_owned()));
+    for text in ["$share", "$share/", "$share/g", "$share/g/", "$share//t", "$share/+/t"] {
+        assert_eq!(TopicFilter::new(text), Err(TopicError::BadShare), "{text}");
+        let filter = before_5(text).unwrap();
+        assert_eq!((filter.share(), filter.as_str()), (None, text));
+        assert_eq!(filter.detached(), filter);
+        let topic = TopicName::new(text.replace('+', "x")).unwrap();
+        assert!(filter.matches(&topic), "{text}");
+    }
+    for text in ["$share/g/t", "$share/g//", "$share/g/#", "a/+", "$shared/+", "#"] {
+        assert_eq!(before_5(text), TopicFilter::new(text), "{text}");
+    }
+    for text in ["", "a+", "#/a", "$share/g#/t", "$share/g/a#", "$share/\0/t"] {
+        assert!(before_5(text).is_err(), "{text}");
+    }
+}

@@ -1,6 +1,7 @@
 //! One command: started, given its input, read from and waited for; and signals for the commands
 //! that run.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -11,6 +12,7 @@ use std::thread;
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::GroupGuard;
 use super::environment::{self, Variable};
 
 /// How much a command may answer, in bytes.
@@ -48,14 +50,17 @@ pub enum CommandStdout {
 }
 
 /// The commands that run.
-#[derive(Debug, Default)]
-pub struct Running(Mutex<RunningState>);
+#[derive(Debug)]
+pub struct Running {
+    state: Mutex<RunningState>,
+    guard: GroupGuard,
+}
 
 #[derive(Debug, Default)]
 struct RunningState {
     phase: RunPhase,
-    /// Each is the leader of a process group of its own.
-    leaders: Vec<Pid>,
+    /// Each is the leader of a process group of its own, which is guarded.
+    leaders: Vec<(Pid, Box<dyn Any + Send>)>,
 }
 
 /// How far the run has come.
@@ -71,6 +76,11 @@ enum RunPhase {
 }
 
 impl Running {
+    /// None runs yet.
+    pub fn new(guard: GroupGuard) -> Self {
+        Self { state: Mutex::default(), guard }
+    }
+
     /// No other command is started.
     pub fn stop(&self) {
         let mut state = self.state();
@@ -82,7 +92,7 @@ impl Running {
         let mut state = self.state();
         state.phase = RunPhase::Ending;
         let Some(signal) = Signal::from_named_raw(signal) else { return };
-        for leader in &state.leaders {
+        for (leader, _) in &state.leaders {
             // It has not been waited for, so it is still there.
             let _ = kill_process_group(*leader, signal);
         }
@@ -94,7 +104,7 @@ impl Running {
     }
 
     fn state(&self) -> MutexGuard<'_, RunningState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends SIGTERM to all of them; no other is started.
@@ -142,10 +152,11 @@ impl Running {
         {
             process.env_remove(name);
         }
+        drop(self.guard.0(None));
         let child = process.envs(variables.iter().map(|(name, value)| (name, value))).spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
-        state.leaders.push(pid);
+        state.leaders.push((pid, self.guard.0(Some(pid))));
         Ok(Some((child, pid)))
     }
 
@@ -159,7 +170,7 @@ impl Running {
             // A shell starts its background jobs with SIGINT ignored: they would go on running.
             let _ = kill_process_group(pid, Signal::KILL);
         }
-        state.leaders.retain(|leader| *leader != pid);
+        state.leaders.retain(|(leader, _)| *leader != pid);
     }
 }
 

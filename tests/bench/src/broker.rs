@@ -16,12 +16,14 @@ pub struct Broker {
     pub tcp: u16,
     /// Where it speaks MQTT over WebSocket.
     pub ws: u16,
+    /// The same over TLS.
+    pub wss: u16,
 }
 
 impl Broker {
     /// Starts it in `folder` and waits until it listens.
     pub fn start(folder: &str, identity: &Identity) -> Result<Self, Failure> {
-        let (tcp, ws) = (free_port()?, free_port()?);
+        let (tcp, ws, wss) = (free_port()?, free_port()?, free_port()?);
         fs::write(format!("{folder}/server.pem"), &identity.certificate)?;
         fs::write(format!("{folder}/server.key"), &identity.key)?;
         let config = format!("{folder}/mosquitto.conf");
@@ -31,12 +33,18 @@ impl Broker {
                 "allow_anonymous true\nuser root\nlog_dest stderr\nlog_type information\nlog_type error\n\
                  max_queued_messages 0\n\
                  listener {tcp} 127.0.0.1\n\
-                 listener {ws} 127.0.0.1\nsocket_domain ipv4\nprotocol websockets\n"
+                 listener {ws} 127.0.0.1\nsocket_domain ipv4\nprotocol websockets\n\
+                 listener {wss} 127.0.0.1\nsocket_domain ipv4\nprotocol websockets\n\
+                 certfile {folder}/server.pem\nkeyfile {folder}/server.key\n"
             ),
         )?;
         let mut command = Command::new("mosquitto");
-        command.args(["-c", &config]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut broker = Self { child: command.spawn()?, tcp, ws };
+        command
+            .args(["-c", &config])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut broker = Self { child: command.spawn()?, tcp, ws, wss };
         let log = broker.child.stderr.take().ok_or("mosquitto has no log")?;
         let mut lines = BufReader::new(log).lines();
         while let Some(Ok(line)) = lines.next() {
@@ -60,7 +68,8 @@ impl Broker {
         // Behind the name, which may hold anything, `utime` and `stime` are the 12th and 13th
         // field.
         let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
-        let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+        let ticks: f64 =
+            fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
         Some(ticks / 100.0)
     }
 }

@@ -12,6 +12,7 @@ mod limit;
 mod link;
 mod measure;
 mod mqtt;
+mod real;
 mod report;
 mod run;
 mod server;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), Failure> {
-    let expected = "run, brokers, honest, figures, serve, limit or measure?";
+    let expected = "run, brokers, honest, figures, real, serve, limit or measure?";
     let (what, rest) = arguments.split_first().ok_or(expected)?;
     match what.as_str() {
         "serve" => serve(rest),
@@ -53,6 +54,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "brokers" => brokers::run(rest),
         "honest" => honest::run(rest),
         "figures" => figures::run(rest),
+        "real" => real::run(rest),
         "bare" => figures::bare(rest),
         "handshakes" => figures::handshakes(rest),
         "measure" => measure::run(rest),

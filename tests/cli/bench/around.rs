@@ -10,7 +10,7 @@ use crate::support::lines::fails;
 use crate::support::program::{Outcome, Program};
 
 /// A busy machine is late, and so is what it delivers.
-const PATIENT: [&str; 4] = ["--max-lateness", "never", "--tolerate", "overload,unsent"];
+const PATIENT: [&str; 5] = ["--max-lateness", "never", "--tolerate", "overload,unsent", "--quiet"];
 
 fn text(outcome: &Outcome) -> String {
     String::from_utf8(outcome.stdout.clone()).unwrap()
@@ -117,6 +117,37 @@ fn lines_tell_how_it_goes() {
     assert_eq!(types, ["interval", "interval", "bench"], "{outcome}");
     let sent: u64 = objects[..2].iter().map(|it| it["sent"].as_u64().unwrap()).sum();
     assert_eq!(objects[2]["messages"]["sent"], sent, "{outcome}");
+    drop(serve);
+}
+
+#[test]
+fn lines_come_at_fractions_of_a_second() {
+    let (serve, url) = serve();
+    for (every, lengths, each) in
+        [("0.5s", [0.0, 0.5, 1.0, 1.5], 50), ("750ms", [0.0, 0.75, 1.5, 2.25], 75)]
+    {
+        let flags = ["--rate", "100", "--for", "3s", "--warmup", "0", "--report", every];
+        let outcome = bench(&url, &[&flags[..], &["--loops", "2"]].concat()).run();
+        let objects = String::from_utf8(outcome.stdout.clone()).unwrap();
+        let objects: Vec<Value> =
+            objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (run, intervals) = objects.split_last().unwrap();
+        let times: Vec<f64> = intervals.iter().map(|it| it["t"].as_f64().unwrap()).collect();
+        assert_eq!(times[..4], lengths, "{outcome}");
+        let sent: u64 = intervals.iter().map(|it| it["sent"].as_u64().unwrap()).sum();
+        assert_eq!((&run["messages"]["sent"], sent), (&300.into(), 300), "{outcome}");
+        // A busy machine may be late by a few.
+        let first = intervals[0]["sent"].as_u64().unwrap();
+        assert!((each - 20..=each + 20).contains(&first), "{outcome}");
+        // The seconds are seconds as before.
+        let seconds: Vec<u64> = run["series"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["sent"].as_u64().unwrap())
+            .collect();
+        assert_eq!((seconds.len(), seconds.iter().sum::<u64>()), (3, 300), "{outcome}");
+    }
     drop(serve);
 }
 
@@ -265,7 +296,7 @@ fn what_makes_no_sense_around_a_run_is_refused() {
         (&["--fail", "p99>1.2x"], "--fail p99>1.2x: x needs a --baseline"),
         (
             &["--part", "1/2", "--run", "1"],
-            "--part 1/2: 1 topics cannot be divided between 2 parts: raise --topics",
+            "--part 1/2: with fewer topics (1) than parts the readers of a topic are in several: *",
         ),
     ] {
         let arguments = [&["bench", url], flags].concat();

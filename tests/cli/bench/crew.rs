@@ -44,8 +44,11 @@ fn names_and_passwords_may_have_the_number_of_the_connection() {
 #[test]
 fn a_file_of_users_must_have_names_and_passwords() {
     let folder = Folder::new();
-    for (text, line) in [("one:1\ntwo\n", ", line 2: expected NAME:PASSWORD"), ("", " has no line")]
-    {
+    for (text, line) in [
+        ("one:1\r\n\r\ntwo\r\n", ", line 3: expected NAME:PASSWORD"),
+        ("# one:1 is no comment\ngeheim", ", line 2: expected NAME:PASSWORD"),
+        ("\n\n", ": there is no line NAME:PASSWORD"),
+    ] {
         let file = folder.write("users", text);
         let arguments = ["bench", "ws://127.0.0.1:1/mqtt", "--users", &file];
         fails(&Program::new(arguments).run(), 2, &format!("mqttws: --users: {file}{line}"));

@@ -86,7 +86,8 @@ fn an_open_loop_in_several_sends_what_its_rate_says() {
     let (serve, url) = serve();
     for arrival in ["even", "poisson"] {
         let flags = format!(
-            "-q 1 --rate 500 --arrival {arrival} --for 1s --warmup 0.2 --pub 4 --sub 3 --seed 7"
+            "-q 1 --rate 500 --arrival {arrival} --for 1s --warmup 0.2 --pub 4 --sub 3 --seed 7 \
+             --tolerate overload,unsent"
         );
         let found = ["1", "2", "4"].map(|loops| {
             let (outcome, object) = in_loops(&url, loops, &flags);

@@ -3,16 +3,21 @@
 mod around;
 mod crew;
 mod cuts;
+mod examples;
 mod faults;
+mod first_tries;
 mod groups;
 mod loops;
 mod messages;
 mod parts;
+mod progress;
+mod ramps;
 mod reports;
 mod retained;
 mod runs;
 mod schema;
 mod served;
+mod signals;
 mod stalls;
 
 use serde_json::Value;
@@ -22,7 +27,8 @@ use crate::support::program::{Outcome, Program};
 /// A run with these flags against this server. How late the generator is does not matter here: the
 /// machine does other things, too.
 fn bench(url: &str, flags: &[&str]) -> Program {
-    let common = ["bench", url, "--max-lateness", "never", "--json"];
+    // A warning would be of the machine, too.
+    let common = ["bench", url, "--max-lateness", "never", "--quiet", "--json"];
     Program::new([&common, flags].concat())
 }
 

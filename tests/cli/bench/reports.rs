@@ -28,7 +28,7 @@ fn form(text: &str) -> Vec<String> {
 fn the_report_has_the_form_of_the_manual() {
     let (serve, url) = serve();
     let flags = ["--pub", "2", "--sub", "2", "--rate", "200", "-q", "1", "--for", "1s"];
-    let more = ["--warmup", "0.2", "--fail", "p99>3600s", "--max-lateness", "never"];
+    let more = ["--warmup", "0.2", "--fail", "p99>3600s", "--max-lateness", "never", "--quiet"];
     let more = [&more[..], &["--tolerate", "overload"]].concat();
     let outcome = Program::new([&["bench", &url], &flags[..], &more].concat()).run();
     assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
@@ -100,6 +100,34 @@ fn files_get_the_object_and_the_percentiles() {
 }
 
 #[test]
+fn a_full_disk_takes_no_report_from_the_terminal() {
+    let (serve, url) = serve();
+    let flags = ["bench", &url, "-C", "20", "--quiet", "--json=/dev/full"];
+    let outcome = Program::new(flags).run();
+    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(
+        text.starts_with("bench      run ") && text.contains("\nresult     valid"),
+        "{outcome}"
+    );
+    assert_eq!(
+        outcome.stderr, b"mqttws: writing /dev/full: No space left on device\n",
+        "{outcome}"
+    );
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    // And a reader that has gone none from the disk.
+    let folder = Folder::new();
+    let file = folder.write("run.json", "");
+    let stored = format!("--json={file}");
+    let flags = ["bench", &url, "-C", "20", "--quiet", &stored];
+    let outcome = Program::new(flags).stdout_closed().run();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let object: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(object["messages"]["sent"], 20);
+    drop(serve);
+}
+
+#[test]
 fn no_secret_is_in_a_report() {
     let (serve, url) = serve();
     let flags = ["-u", "me", "-P", "geheim", "-H", "X-Key: geheim", "--connect", "1"];
@@ -128,7 +156,7 @@ fn a_plan_is_printed_and_nothing_else_done() {
 fn what_makes_no_sense_is_refused() {
     let url = "ws://127.0.0.1:1/mqtt";
     for (flags, why) in [
-        (&["--pub", "0"][..], "mqttws: --pub, --sub, --connect: there is no connection"),
+        (&["--pub", "0"][..], "mqttws: --pub, --sub, --connect: there is no connection: *"),
         (&["-i", "me"], "mqttws: -i: %c is missing: each connection needs a client id of its own"),
         (&["--pub", "2", "-t", "a"], "mqttws: -t: two of 2 topics are a: %i is missing"),
         (
@@ -148,7 +176,9 @@ fn what_makes_no_sense_is_refused() {
         ["--tick", "11ms"],
         ["--pub", "-1"],
         ["--ramp", "1k:2k:x1"],
-        ["--report", "500ms"],
+        ["--report", "50ms"],
+        ["--report", "120ms"],
+        ["--ramp", "connect=2:1:x2"],
         ["--runs", "0"],
         ["--part", "1/2"],
         ["--start-at", "1"],

@@ -110,6 +110,7 @@ fn each_kind_of_run_fits_the_schema() {
         &["--rate", "100", "--for", "0.5", "--retained", "--will", "--cut", "sub:1@0.2s"],
         &["-C", "20", "--pub", "1", "--sub", "2", "--share-groups"],
         &["--ramp", "50:100:x2", "--for", "0.2", "--tolerate", "overload"],
+        &["--connect", "9", "--ramp", "connect=20:40:x2", "--for", "0.2"],
     ] {
         let outcome = bench(&url, flags).run();
         fits(&object(&outcome));

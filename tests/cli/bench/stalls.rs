@@ -10,7 +10,8 @@ use crate::support::program::Program;
 fn what_the_others_saw_is_told_apart() {
     let broker = KeepingBroker::start(Quirk::None);
     let flags = ["-V", "5", "-q", "1", "--pub", "2", "--sub", "4", "--rate", "200"];
-    let times = ["--for", "1.5s", "--warmup", "0", "--drain", "1", "--tolerate", "overload"];
+    let times = ["--for", "1.5s", "--warmup", "0", "--drain", "5"];
+    let times = [&times[..], &["--tolerate", "overload,unsent"]].concat();
     let stall = ["--stall", "sub:1@0.3s:0.6s"];
     let outcome = bench(&broker.url(), &[&flags[..], &times, &stall].concat()).run();
     assert_eq!(outcome.code(), Some(0), "{outcome}");
@@ -42,7 +43,8 @@ fn connections_are_made_anew_all_the_time() {
     for kept in [&[][..], &["-c"]] {
         let broker = KeepingBroker::start(Quirk::None);
         let flags = ["-V", "5", "-q", "1", "--pub", "2", "--sub", "4", "--rate", "200"];
-        let times = ["--for", "1.5s", "--warmup", "0", "--drain", "1", "--tolerate", "overload"];
+        let times = ["--for", "1.5s", "--warmup", "0", "--drain", "5"];
+        let times = [&times[..], &["--tolerate", "overload,unsent"]].concat();
         let flags = [&flags[..], &times, &["--churn", "20"], kept].concat();
         let outcome = bench(&broker.url(), &flags).run();
         assert_eq!(outcome.code(), Some(0), "{outcome}");

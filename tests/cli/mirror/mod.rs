@@ -1,6 +1,8 @@
 //! `mqttws sub --to`: what is passed on, when it is acknowledged, what is refused, and what is lost
 //! or doubled when connections are cut and the program is killed.
 
+mod both_ways;
+mod bound;
 mod loops;
 mod refused;
 
@@ -31,10 +33,12 @@ fn numbers(count: usize) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A mirror from `t` at one scripted broker to the other, with these flags.
+/// A mirror from `t` at one scripted broker to the other, with these flags; messages stay as they
+/// are.
 fn mirror(source: &Broker, target: &Broker, flags: &[&str]) -> Program {
     let (source, target) = (source.url(), target.url());
-    Program::new([&["sub", &source, "-t", "t", "--to", &target], flags].concat())
+    let words = ["sub", &source, "-t", "t", "--to", &target, "--allow-loops"];
+    Program::new([&words, flags].concat())
 }
 
 /// The source in MQTT 5: the subscription is granted, and then these steps.
@@ -154,7 +158,7 @@ fn user_and_headers_are_those_of_the_target_only() {
             Step::Send("50 00 07 87"),
         ]));
         let to = target.url().replace("ws://", &format!("ws://{user}"));
-        let words = ["sub", &source.url(), "-t", "t", "--to", &to];
+        let words = ["sub", &source.url(), "-t", "t", "--to", &to, "--allow-loops"];
         let program = Program::new([&words[..], &own].concat());
         let program = program.env("MQTTWS_USERNAME", "eve").env("MQTTWS_PASSWORD", "hidden");
         assert_eq!(program.run().code(), Some(7));
@@ -190,7 +194,17 @@ fn everything_that_a_message_has_is_kept() {
         Program::new([&words[..], &["-F", format, "--ready-fd", "2"]].concat()).spawn();
     reader.wait_for_words("\n");
     let words = ["sub", &source, "-t", "in/#", "--to", &target, "--map", "in/(.*)=out/$1"];
-    let flags = ["-C", "3", "--ready-fd", "1", "-D", "subscribe", "subscription-identifier", "9"];
+    let flags = [
+        "--allow-loops",
+        "-C",
+        "3",
+        "--ready-fd",
+        "1",
+        "-D",
+        "subscribe",
+        "subscription-identifier",
+        "9",
+    ];
     let mut mirror = Program::new([&words[..], &flags].concat()).spawn();
     mirror.wait_for_line(|line| line == "\n");
     let properties = "content-type text/x;response-topic back;correlation-data cd;\

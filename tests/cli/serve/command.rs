@@ -99,6 +99,22 @@ fn it_does_not_inherit_what_is_not_for_it() {
     program.run().expect(0, "\nkept\n", "");
 }
 
+/// A proxy cannot reach this machine by its loopback address.
+#[test]
+fn a_proxy_of_the_environment_is_not_asked() {
+    for flags in [&[][..], &["--tls"]] {
+        let text =
+            "mqttws pub -t t -r -q 1 -m x && mqttws sub -t t -C 1 && echo $no_proxy $NO_PROXY";
+        let mut program = Program::new([&["serve"], flags, &["--", "sh", "-c", text]].concat());
+        for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            program = program.env(name, "http://127.0.0.1:1");
+        }
+        let list = "a.example,localhost,127.0.0.1,::1";
+        let expected = format!("x\n{list} {list}\n");
+        program.env("NO_PROXY", "a.example").run().expect(0, expected, "");
+    }
+}
+
 #[test]
 fn its_end_is_ours() {
     for (text, code) in [

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use super::memory::Client;
 use super::{serve_with, stop};
 use crate::support::lines::fails;
 use crate::support::program::Program;
@@ -84,6 +85,18 @@ fn answer_to_early_data(deviation: &[&str]) -> Vec<u8> {
     }
     stop(serve);
     answer
+}
+
+/// RST, and no FIN before it.
+#[test]
+fn a_reset_is_no_end() {
+    let (serve, url) = serve_with(&["--deviate", "reset-after-disconnect"]);
+    let mut client = Client::connected(&url, "me", 4);
+    client.send(b"\xe0\0");
+    let ended = client.0.read(&mut [0; 10]);
+    let kind = ended.as_ref().map_err(std::io::Error::kind);
+    assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset), "{ended:?}");
+    stop(serve);
 }
 
 #[test]

@@ -171,6 +171,38 @@ fn incomplete_packets() {
     expect_peak(serve, &url, 160);
 }
 
+/// Clients that hold memory for what they have begun, and go on a byte at a time, make room: one
+/// that comes then works.
+fn half_of_something(begun: impl Fn(&str) -> (TcpStream, Vec<u8>)) {
+    let (serve, url) = serve(&["memory=16MiB"]);
+    let half: Vec<_> = (0..1200)
+        .map(|_| {
+            let (mut socket, bytes) = begun(&url);
+            // It may have been ended meanwhile.
+            let _ = socket.write_all(&bytes);
+            socket
+        })
+        .collect();
+    let words = ["pub", &url, "-V", "5", "-t", "t", "-q", "1", "-r", "-m", "x"];
+    Program::new(words).run().expect(0, "", "");
+    Program::new(["sub", &url, "-V", "5", "-t", "t", "-C", "1"]).run().expect(0, "x\n", "");
+    drop(half);
+    serve.signal("INT");
+    assert_eq!(serve.finish().code(), Some(0));
+}
+
+#[test]
+fn half_a_packet_makes_room() {
+    let begun = [header(0x10, 90_000), vec![0; 60_000]].concat();
+    half_of_something(|url| (Client::new(url).0, frame(BINARY, &begun)));
+}
+
+#[test]
+fn half_a_request_makes_room() {
+    let begun = [&UPGRADE.as_bytes()[..UPGRADE.len() - 2], b"X: ", &[b'x'; 15_000]].concat();
+    half_of_something(|url| (dial(url), begun.clone()));
+}
+
 /// Forty clients that subscribe to everything and go away, by SUBSCRIBE with these properties, and
 /// messages of this length until one is refused.
 fn absent_sessions(properties: impl Fn(u8) -> Vec<u8>, length: usize) {

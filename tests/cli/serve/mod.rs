@@ -39,9 +39,11 @@ pub fn serve_for_others() -> (Running, String) {
 }
 
 /// One with these flags.
-fn serve_with(flags: &[&str]) -> (Running, String) {
+pub fn serve_with(flags: &[&str]) -> (Running, String) {
     let mut running = Program::new([&["serve", "-p", "0"], flags].concat()).spawn();
-    let url = running.wait_for_line(|line| line.starts_with("ws://127.0.0.1:"));
+    let url = running.wait_for_line(|line| {
+        line.starts_with("ws://127.0.0.1:") || line.starts_with("wss://127.0.0.1:")
+    });
     (running, url)
 }
 

@@ -102,6 +102,23 @@ fn a_wrong_record_is_named_before_the_broker_listens() {
     fails(&Program::new(["serve", "-p", "0", "--load", &file]).run(), 1, &line);
 }
 
+/// What is wrong is the file, not the address.
+#[test]
+fn more_than_the_limits_allow_is_not_loaded() {
+    let folder = Folder::new();
+    let record = |topic| format!("{{\"topic\":\"{topic}\",\"payload\":\"{}\"}}\n", "x".repeat(300));
+    let file = folder.write("three", ["a", "b", "c"].map(record).concat());
+    let line = format!(
+        "mqttws: loading {file}: there is room for the first 2 of its messages; --limit \
+         retained-messages and retained-bytes make more"
+    );
+    for limit in ["retained-messages=2", "retained-bytes=1000"] {
+        let flags = ["--load", &file, "--limit", limit];
+        fails(&served(&flags, "echo started"), 1, &line);
+    }
+    served(&["--load", &file, "--limit", "retained-messages=3"], "true").expect(0, "", "");
+}
+
 #[test]
 fn messages_are_saved_when_a_signal_ends_the_broker() {
     for signal in ["INT", "TERM", "HUP", "QUIT"] {

@@ -61,6 +61,45 @@ fn a_command_trusts_it_without_a_flag() {
 }
 
 #[test]
+fn a_folder_for_temporary_files_may_be_relative_or_missing() {
+    let folder = Folder::new();
+    let text = "TMPDIR=. exec \"$0\" serve --tls -- sh -c 'cd / && mqttws pub -t t -m x'";
+    let words = ["-c", text, env!("CARGO_BIN_EXE_mqttws")];
+    let folder = folder.path().display().to_string();
+    let words = [&["-C", &folder, "sh"][..], &words].concat();
+    Program::of("env", words).run().expect(0, "", "");
+    let line = "mqttws: writing /no/such/mqttws-serve-*.pem: No such file or directory: $TMPDIR \
+                or --ca-out can name another place";
+    let program = Program::new(["serve", "--tls", "--", "true"]).env("TMPDIR", "/no/such");
+    fails(&program.run(), 1, line);
+}
+
+/// Whichever of the three is killed.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_file_of_the_authority_does_not_outlive_it() {
+    for (flags, victim, left) in [
+        ("", "$(cut -d' ' -f4 /proc/$PPID/stat)", "gone"),
+        ("", "$PPID", "gone"),
+        ("", "$$", "gone"),
+        ("--ca-out $1/ca.pem", "$(cut -d' ' -f4 /proc/$PPID/stat)", "there"),
+    ] {
+        let folder = Folder::new();
+        let command =
+            format!("echo $MQTTWS_CAFILE; test -s $MQTTWS_CAFILE && kill -9 {victim}; sleep 999");
+        // The last process that has its stdout ends after the file is gone.
+        let text = format!(
+            "\"$0\" serve --tls {flags} -- sh -c \"$2\" | {{ read -r file; cat; \
+             test -e $file && echo there || echo gone; }}"
+        );
+        let folder = folder.path().display().to_string();
+        let words = ["-c", &text, env!("CARGO_BIN_EXE_mqttws"), &folder, &command];
+        let outcome = Program::of("sh", words).run();
+        assert_eq!(outcome.stdout, format!("{left}\n").as_bytes(), "{victim}: {outcome}");
+    }
+}
+
+#[test]
 fn others_get_the_authority_by_a_file() {
     let folder = Folder::new();
     let file = folder.write("ca.pem", "something old");

@@ -41,6 +41,19 @@ fn users_of_the_command_line_and_of_a_file() {
     drop(broker);
 }
 
+/// As editors of other systems write it: a byte order mark, and lines that end in CR LF.
+#[test]
+fn files_may_be_written_by_any_editor() {
+    let folder = Folder::new();
+    let users = folder.write("users", "\u{feff}ann:one\r\nbob:two\r\n");
+    let acl = folder.write("acl", "\u{feff}user ann\r\ntopic t\r\n");
+    let (broker, url) = serve_with(&["--users", &users, "--acl", &acl]);
+    publish(&url, &["-u", "ann", "-P", "one"]).expect(0, "", "");
+    assert_eq!(publish(&url, &["-u", "bob", "-P", "two"]).code(), Some(7));
+    assert_eq!(publish(&url, &["-u", "bob", "-P", "two\r"]).code(), Some(6));
+    drop(broker);
+}
+
 /// It is what a client of the command needs.
 #[test]
 fn the_command_logs_in_as_the_first_user() {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::choices::Choices;
 use crate::client::lifecycle::{
-    Action, ConnectionInput, CredentialsAsked, Lifecycle, LossFacts, Policy, SessionFound,
-    SessionRemains,
+    Action, ConnectionInput, CredentialsAsked, Lifecycle, LossFacts, Policy, ServerNaming,
+    SessionFound, SessionRemains,
 };
 use crate::client::{Error, Event, Leaving, Reconnect, RedirectPolicy, Step, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
@@ -83,6 +83,7 @@ impl World {
                 Leaving::DisconnectWithWill,
                 Leaving::Reset,
             ]),
+            naming: choices.of(&[ServerNaming::WhenChanged, ServerNaming::Always]),
         };
         let lifecycle = Lifecycle::new(policy, u64::from(choices.byte()));
         Self {

@@ -21,7 +21,7 @@ pub fn check(data: &[u8]) {
     holds(text, value::percent(text), |share| (0.0..=100.0).contains(share));
     holds(text, value::byte(text), |_| true);
     holds(text, value::expiry(text), |_| true);
-    holds(text, value::in_flight(text), |count| count.get() > 0);
+    holds(text, value::in_flight(text), |count| count.of_identifiers().get() > 0);
     holds(text, value::qos(text), |_| true);
     // Times are used as deadlines.
     if let Ok(time) = value::duration(text) {

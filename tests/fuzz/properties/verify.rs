@@ -45,7 +45,7 @@ pub fn check(data: &[u8]) {
     }
     for more in [0, 1, 1000] {
         let sent = next + more;
-        let (lost, missed) = pair.judge(sent);
+        let (lost, missed) = pair.tally().judge(sent);
         assert_eq!(lost + missed, sent - came.len() as u64, "of {sent}");
         assert!(has_left || missed == 0, "{missed} missed by a reader that never left");
     }

@@ -12,9 +12,8 @@ const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 const KEY: &str = "Sec-WebSocket-Key";
 const VERSION: &str = "Sec-WebSocket-Version";
 
-/// A key of 16 bytes (RFC 6455 §1.3), and an answer to another one.
+/// A key of 16 bytes (RFC 6455 §1.3).
 const SOME_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const WRONG_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// The path of the broker.
 const PATH: &str = "/mqtt";
@@ -142,7 +141,12 @@ pub const CHANGES: &[NamedChange] = &[
     ("no-upgrade-header", Change::response(|_, head| Some(head.without("Upgrade")))),
     (
         "wrong-accept-key",
-        Change::response(|_, head| Some(granted_with(head, ACCEPT, WRONG_ACCEPT))),
+        Change::response(|_, head| {
+            let right = head.value(ACCEPT).unwrap_or_default();
+            let first = if right.starts_with('A') { "B" } else { "A" };
+            let wrong = format!("{first}{}", right.get(1..).unwrap_or_default());
+            Some(granted_with(head, ACCEPT, &wrong))
+        }),
     ),
     (
         "unasked-extension",

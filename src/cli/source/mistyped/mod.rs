@@ -153,13 +153,15 @@ fn property_of_too_few_words(line: &Line, _: &Fault, command: &clap::Command) ->
     ))
 }
 
-/// `--summary json`: a value that may be left out stands after `=`.
+/// `--summary json`, `--json run.json`: a value that may be left out stands after `=`.
 fn value_without_equals(line: &Line, _: &Fault, command: &clap::Command) -> Option<String> {
     let of = command.find_subcommand(&line.verb)?;
     let needs_equals =
         |id: &str| of.get_arguments().find(|arg| arg.get_id() == id && arg.is_require_equals_set());
     let (arg, word) = line.before_plain().find_map(|(id, word)| Some((needs_equals(id)?, word)))?;
-    let known = arg.get_value_names()?.iter().any(|name| name.as_str() == word);
+    let is_file = |name: &str| name == "FILE" && !word.contains(':');
+    let mut names = arg.get_value_names()?.iter();
+    let known = names.any(|name| name.as_str() == word || is_file(name));
     let long = arg.get_long().filter(|_| known)?;
     Some(format!("the value of --{long} stands after =: --{long}={word}"))
 }

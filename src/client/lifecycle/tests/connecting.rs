@@ -340,6 +340,16 @@ fn after_a_loss_the_next_address_is_the_first_to_be_tried() {
     assert_eq!(world.late().1, ["dial ws://a/mqtt 5 mqtt"]);
 }
 
+#[test]
+fn a_program_with_clients_of_several_servers_names_each() {
+    let mut world = World::online(Policy { naming: ServerNaming::Always, ..policy() });
+    world.feed(fail(fin()));
+    world.late();
+    go_on(&mut world);
+    let actions = world.feed(accept(SessionFound::Resumed));
+    assert!(actions[0].starts_with("warn: connected again to ws://a/mqtt after "), "{actions:?}");
+}
+
 fn names(mut error: Error, server: &str) -> Error {
     let reference = Property::text(PropertyId::ServerReference, server.into());
     match &mut error {

@@ -60,6 +60,7 @@ pub fn policy() -> Policy {
             tries: None,
         },
         leaving: Leaving::Disconnect,
+        naming: ServerNaming::WhenChanged,
     }
 }
 

@@ -128,6 +128,13 @@ fn nothing_under_way() {
 }
 
 #[test]
+fn another_connection_is_wanted() {
+    let words = "trace: ws://a/mqtt: connecting again for what was left to the server";
+    let expected = format!("ReplacingSession: {words}, leave");
+    check(|| ConnectionInput::ConnectAgain, &[("Online", &expected)]);
+}
+
+#[test]
 fn dialled() {
     check(|| DIALLED, &[("Dialling", "Handshaking")]);
 }

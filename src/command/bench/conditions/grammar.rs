@@ -12,7 +12,8 @@ impl FromStr for Condition {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let at = text.find(['>', '<', '=', '!']).ok_or_else(|| {
-            format!("{text}: expected METRIC OP VALUE, such as p99>20ms; OP is one of {OPERATORS}")
+            let place = if text.is_empty() { String::new() } else { format!("{text}: ") };
+            format!("{place}expected METRIC OP VALUE, such as p99>20ms; OP is one of {OPERATORS}")
         })?;
         let (name, rest) = text.split_at(at);
         let (operator, value) = operator(rest)

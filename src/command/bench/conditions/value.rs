@@ -33,7 +33,10 @@ fn counted(count: Count, results: &Results) -> Option<u64> {
     let has_data = match count {
         Count::Lost | Count::Missed | Count::Duplicated | Count::Reordered | Count::Corrupted => {
             let some = verified.copies + messages.received + verified.corrupted > 0;
-            some && verified.extent == Verification::Full
+            // What was published in another part is judged with that.
+            let is_open = verified.split.is_open();
+            let is_decided = !is_open || !matches!(count, Count::Lost | Count::Missed);
+            some && is_decided && verified.extent == Verification::Full
         }
         Count::Unsent | Count::Refused => messages.sent + messages.unsent + messages.refusals() > 0,
         Count::Failed | Count::Disconnected | Count::Connected => connections.wanted > 0,
@@ -133,7 +136,7 @@ pub fn measure(metric: Metric, results: &Results) -> Measured {
         Metric::Time(source, figure) => return time(times(source, results), figure),
         Metric::Count(count) => counted(count, results).map(|number| number as f64),
         Metric::LostShare => {
-            let is_known = verified.extent == Verification::Full;
+            let is_known = verified.extent == Verification::Full && !verified.split.is_open();
             let copies = Some(verified.copies as f64).filter(|all| *all > 0.0 && is_known);
             copies.map(|copies| verified.lost as f64 / copies * 100.0)
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::payload::Verification;
 use super::results::{
     ConnectionResults, ConnectionTimes, GeneratorResults, GroupResults, Latencies, LoadEnding,
-    MessageResults, Results, Second, Verified,
+    MakingResults, MessageResults, Results, Second, Verified,
 };
 
 /// How two results belong together.
@@ -35,6 +35,7 @@ impl Results {
     /// cannot be added the worst is kept.
     pub fn add(&mut self, other: &Self, joined: Joined) {
         self.connections.add(&other.connections, joined);
+        self.making.add(&other.making);
         self.messages.add(&other.messages, joined);
         self.verified.add(&other.verified);
         self.latencies.add(&other.latencies);
@@ -125,6 +126,14 @@ impl ConnectionTimes {
     }
 }
 
+impl MakingResults {
+    fn add(&mut self, other: &Self) {
+        self.due += other.due;
+        self.not_begun += other.not_begun;
+        self.arrived += other.arrived;
+    }
+}
+
 impl MessageResults {
     fn add(&mut self, other: &Self, joined: Joined) {
         self.sent += other.sent;
@@ -160,6 +169,7 @@ impl Verified {
         self.missed += other.missed;
         self.foreign += other.foreign;
         self.undecided += other.undecided;
+        self.split.add(&other.split);
     }
 }
 

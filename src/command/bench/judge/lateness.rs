@@ -20,7 +20,11 @@ fn allowed(results: &Results, about: &Circumstances) -> Option<u64> {
     let latencies = &results.latencies;
     // What never came excuses no lateness of what did.
     let came = |times: &LatencyTimes| times.quantile_of_arrived(0.99);
-    let latency = came(&latencies.delivery).or_else(|| came(&latencies.acknowledgement));
+    let latency = if about.is_of_connecting() {
+        came(&results.connections.times.whole)
+    } else {
+        came(&latencies.delivery).or_else(|| came(&latencies.acknowledgement))
+    };
     Some((latency.unwrap_or_default() / 10).max(1_000_000))
 }
 
@@ -52,6 +56,18 @@ pub fn late(results: &Results, about: &Circumstances) -> Option<String> {
     let (worst, most) = (brief(worst), (worst > most).then_some(most)?);
     let most = brief(most);
     Some(format!("the generator was late: lateness p99 {worst}, {most} allowed{when}; {cpu}"))
+}
+
+/// That connections were begun long after they were to begin.
+pub fn begun_late(results: &Results, about: &Circumstances) -> Option<String> {
+    let Some(Quantile::Time(late)) = p99(&results.latencies.lateness) else { return None };
+    let took = results.connections.times.whole.quantile_of_arrived(0.99).unwrap_or_default();
+    let most = allowed_at_once(about)?.max(took / 10);
+    let (late, most) = (brief(late), (late > most).then(|| brief(most))?);
+    Some(format!(
+        "the generator began connections late: p99 {late}, {most} allowed. Lower --connect-rate, \
+         add --loops, or use more machines (--part)"
+    ))
 }
 
 /// From when to when it was later than this: `, from 12 s to 14 s`.

@@ -21,12 +21,43 @@ pub enum LoadLimit {
     ServerRefused,
     /// The server: it lost messages or connections.
     ServerLost,
-    /// The server: it did not take what was sent, for this share of the time, in percent.
-    ServerBlocked(u8),
+    /// The server: this was full for this share of the time, in percent.
+    ServerBlocked(FullKind, u8),
     /// The server: it fell behind.
     ServerBehind,
     /// It cannot be told.
     Unknown,
+}
+
+/// What was full, so that messages waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FullKind {
+    /// The server did not read.
+    Sockets,
+    /// The server did not acknowledge, or did not deliver.
+    Windows,
+    /// Both.
+    Either,
+}
+
+impl FullKind {
+    /// What of these shares of the time is worth a word: under a hundredth is not.
+    fn of(sockets: f64, windows: f64) -> Self {
+        match (sockets >= 0.01, windows >= 0.01) {
+            (_, false) => Self::Sockets,
+            (false, true) => Self::Windows,
+            (true, true) => Self::Either,
+        }
+    }
+
+    /// The words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Sockets => "sockets",
+            Self::Windows => "windows",
+            Self::Either => "windows or sockets",
+        }
+    }
 }
 
 impl LoadLimit {
@@ -38,7 +69,7 @@ impl LoadLimit {
             Self::Machine => "machine",
             Self::ServerRefused
             | Self::ServerLost
-            | Self::ServerBlocked(_)
+            | Self::ServerBlocked(..)
             | Self::ServerBehind => "server",
             Self::Unknown => "unknown",
         }
@@ -58,7 +89,9 @@ pub fn limit(
         _ if !invalid.is_empty() => LoadLimit::Generator,
         // Whoever else was busy: this is an answer of the server.
         _ if has_refused => LoadLimit::ServerRefused,
-        LoadPace::Closed(_) if lateness::stood_still(results, about).is_some() => {
+        LoadPace::Closed(_)
+            if !about.is_open() && lateness::stood_still(results, about).is_some() =>
+        {
             LoadLimit::Generator
         }
         _ if generator.cpu >= RATHER_BUSY => LoadLimit::Generator,
@@ -67,14 +100,27 @@ pub fn limit(
         {
             LoadLimit::Machine
         }
-        _ if has_held_back(results, about) => LoadLimit::ServerBlocked(blocked_percent(results)),
+        _ if has_held_back(results, about) => blocked_for(results),
         _ if connections.failures() > 0 => LoadLimit::ServerRefused,
         _ if verified.lost > 0 || connections.losses() > 0 => LoadLimit::ServerLost,
+        _ if is_overloaded && has_too_few(results, about) => LoadLimit::Unknown,
         _ if is_overloaded => LoadLimit::ServerBehind,
-        LoadPace::Open(_) => LoadLimit::NotReached,
+        _ if about.is_open() => LoadLimit::NotReached,
         LoadPace::Closed(_) if results.messages.sent == 0 => LoadLimit::NotReached,
-        LoadPace::Closed(_) => LoadLimit::Unknown,
+        LoadPace::Open(_) | LoadPace::Closed(_) => LoadLimit::Unknown,
     }
+}
+
+/// Whether all connections of a step were in use although the server was not slower than at its
+/// fastest: more of them would show what it can do.
+fn has_too_few(results: &Results, about: &Circumstances) -> bool {
+    let times = &results.connections.times;
+    let steps = [&times.tcp, &times.tls, &times.upgrade, &times.connack];
+    let usual = steps.iter().filter_map(|step| step.quantile_of_arrived(0.5)).sum::<u64>();
+    let fastest = steps.iter().filter_map(|step| step.minimum()).sum::<u64>();
+    let has_waited = results.making.not_begun > 0;
+    let is_fast = fastest > 0 && usual <= fastest.saturating_mul(QUEUE);
+    about.is_of_connecting() && has_waited && is_fast
 }
 
 /// The share of the publishers' time for which a window or a socket is full at a server that sets
@@ -111,7 +157,8 @@ fn has_queue(results: &Results) -> bool {
     clippy::cast_sign_loss,
     reason = "a share is at most 100 percent"
 )]
-fn blocked_percent(results: &Results) -> u8 {
-    let blocked = results.generator.blocked + results.generator.window_full;
-    (blocked * 100.0).floor().clamp(0.0, 100.0) as u8
+fn blocked_for(results: &Results) -> LoadLimit {
+    let (sockets, windows) = (results.generator.blocked, results.generator.window_full);
+    let percent = ((sockets + windows) * 100.0).floor().clamp(0.0, 100.0) as u8;
+    LoadLimit::ServerBlocked(FullKind::of(sockets, windows), percent)
 }

@@ -5,8 +5,9 @@ mod lateness;
 mod limit;
 
 use super::config::{LoadPace, MaxLateness, WindowLength};
+use super::course::SteppedRate;
 use super::measure::{LatencyTimes, Quantile};
-use super::results::Results;
+use super::results::{MakingResults, Results};
 use super::words;
 pub use limit::LoadLimit;
 
@@ -16,7 +17,9 @@ pub struct Overload {
     /// How much the p99 has grown from the first to the last third of the window, in nanoseconds a
     /// second, if both are known.
     pub growth: Option<f64>,
-    /// How many messages were not sent.
+    /// The longest time of what came, in nanoseconds; 0 if nothing did.
+    pub longest: u64,
+    /// How many messages were not sent, or connections not begun.
     pub unsent: u64,
     /// How much arrived in the window of what was due, in percent.
     pub delivered: f64,
@@ -60,6 +63,8 @@ impl RunJudgement {
 /// What a run was and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
+    /// What was to be measured.
+    pub subject: LoadSubject,
     /// How it was sent.
     pub pace: LoadPace,
     /// How long it was to be sent.
@@ -70,6 +75,29 @@ pub struct Circumstances {
     pub place: ServerPlace,
     /// Copies of each message, about.
     pub copies: f64,
+    /// Which rate grew from step to step, if there were steps.
+    pub stepped: Option<SteppedRate>,
+}
+
+impl Circumstances {
+    /// Whether it was a step of connecting.
+    fn is_of_connecting(&self) -> bool {
+        self.stepped == Some(SteppedRate::Connecting)
+    }
+
+    /// Whether there were times that do not depend on the server.
+    fn is_open(&self) -> bool {
+        matches!(self.pace, LoadPace::Open(_)) || self.is_of_connecting()
+    }
+}
+
+/// What a run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadSubject {
+    /// Messages.
+    Messages,
+    /// Connections alone (`--connect`).
+    Connections,
 }
 
 /// Where the server is.
@@ -85,23 +113,31 @@ pub enum ServerPlace {
 const BUSY: f64 = 0.95;
 
 /// What helps a generator that has too much to do.
+const ADVICE_OF_CONNECTING: &str = ". Offer less, or add --loops";
+
+/// The same where messages are sent.
 const ADVICE: &str = ". Lower --rate, add --loops, or use more machines (--part)";
 
 /// Judges a run.
 pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
     let mut invalid = Vec::new();
     invalid.extend(local_limit(results));
-    if let LoadPace::Open(_) = about.pace {
+    invalid.extend(too_late(results));
+    if about.is_open() {
         invalid.extend(lateness::stood_still(results, about));
         let mut weak: Vec<String> = lateness::late(results, about).into_iter().collect();
         let cpu = results.generator.cpu;
-        if cpu >= BUSY && results.messages.unsent > 0 {
+        if cpu >= BUSY && results.messages.unsent + results.making.not_begun > 0 {
             weak.push(format!("{}, and not all was sent", lateness::busiest(results)));
         }
         if let Some(last) = weak.last_mut() {
-            last.push_str(ADVICE);
+            let is_sent = !about.is_of_connecting();
+            last.push_str(if is_sent { ADVICE } else { ADVICE_OF_CONNECTING });
         }
         invalid.extend(weak);
+    } else if about.subject == LoadSubject::Connections {
+        invalid.extend(lateness::stood_still(results, about));
+        invalid.extend(lateness::begun_late(results, about));
     }
     conclude(results, about, &invalid)
 }
@@ -122,6 +158,15 @@ fn local_limit(results: &Results) -> Option<String> {
     Some(format!("a limit of this machine: {count} connections: {}", cause.words()))
 }
 
+/// That messages may have been published elsewhere before all subscribers were ready.
+fn too_late(results: &Results) -> Option<String> {
+    let split = &results.verified.split;
+    (split.is_open() && !split.late.is_zero()).then(|| {
+        let late = words::seconds(split.late);
+        format!("the last subscriber was ready {late} after --start-at: choose a later time")
+    })
+}
+
 fn p99(times: &LatencyTimes) -> Option<Quantile> {
     times.quantile(0.99)
 }
@@ -131,6 +176,11 @@ const DELIVERED: f64 = 0.99;
 
 #[expect(clippy::cast_precision_loss, reason = "a share has few digits")]
 fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
+    if about.is_of_connecting() {
+        let MakingResults { due, not_begun, arrived } = results.making;
+        // The last one may be due at the end of the window.
+        return behind([due as f64, arrived as f64, 1.0], not_begun, results);
+    }
     let LoadPace::Open(offer) = about.pace else { return None };
     let messages = &results.messages;
     // What was due, and not the rate: random gaps make it more or less.
@@ -143,12 +193,18 @@ fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
             1.0 + offer.rate * about.copies * fastest as f64 / 1e9
         }
     };
-    let is_behind = (messages.received as f64) < DELIVERED * due - late;
-    if !is_behind && messages.unsent == 0 {
+    behind([due, messages.received as f64, late], messages.unsent, results)
+}
+
+/// That less came than was due, of which so much could not be there in time.
+fn behind([due, came, late]: [f64; 3], unsent: u64, results: &Results) -> Option<Overload> {
+    let is_behind = came < DELIVERED * due - late;
+    if !is_behind && unsent == 0 {
         return None;
     }
-    let delivered = if due > 0.0 { messages.received as f64 / due * 100.0 } else { 0.0 };
-    Some(Overload { growth: growth(results), unsent: messages.unsent, delivered })
+    let delivered = if due > 0.0 { came / due * 100.0 } else { 0.0 };
+    let longest = longest(results);
+    Some(Overload { growth: growth(results), longest, unsent, delivered })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
@@ -161,6 +217,14 @@ fn growth(results: &Results) -> Option<f64> {
         }
         _ => None,
     }
+}
+
+/// The longest time of what came, or of what was made.
+fn longest(results: &Results) -> u64 {
+    let Results { latencies, connections, .. } = results;
+    let has_messages = latencies.delivery.count() > 0;
+    let times = if has_messages { &latencies.delivery } else { &connections.times.whole };
+    times.summary().longest
 }
 
 fn steadiness(results: &Results) -> Steadiness {
@@ -177,6 +241,7 @@ fn steadiness(results: &Results) -> Steadiness {
 mod tests {
     use std::time::Duration;
 
+    use super::limit::FullKind;
     use super::*;
     use crate::client::fleet::{Cause, ConnectionStage};
     use crate::command::bench::results::Second;
@@ -188,11 +253,13 @@ mod tests {
 
     fn about(pace: LoadPace) -> Circumstances {
         Circumstances {
+            subject: LoadSubject::Messages,
             pace,
             length: WindowLength::Time(Duration::from_secs(10)),
             max_lateness: MaxLateness::Usual,
             place: ServerPlace::Here,
             copies: 1.0,
+            stepped: None,
         }
     }
 
@@ -225,7 +292,8 @@ mod tests {
         };
         assert_eq!(with(|results| results.generator.cpu = 0.92), LoadLimit::Generator);
         assert_eq!(with(|results| results.generator.machine_busy = Some(0.97)), LoadLimit::Machine);
-        assert_eq!(with(|results| results.generator.blocked = 0.88), LoadLimit::ServerBlocked(88));
+        let sockets = with(|results| results.generator.blocked = 0.88);
+        assert_eq!(sockets, LoadLimit::ServerBlocked(FullKind::Sockets, 88));
         assert_eq!(with(|results| results.verified.lost = 1), LoadLimit::ServerLost);
         assert_eq!(
             with(|results| *results.connections.failed.entry(Cause::TcpRefused).or_default() = 1),
@@ -324,6 +392,27 @@ mod tests {
     }
 
     #[test]
+    fn connections_that_were_begun_late_prove_nothing() {
+        let connections =
+            Circumstances { subject: LoadSubject::Connections, ..about(LoadPace::Closed(None)) };
+        let mut results = Results::default();
+        results.connections.times.whole.add_many(5_000_000, 1000);
+        results.latencies.lateness.add_many(90_000_000, 1000);
+        assert!(judge(&results, &connections).is_valid());
+        results.latencies.lateness.add_many(300_000_000, 20);
+        let judgement = judge(&results, &connections);
+        let [why] = &judgement.invalid[..] else { panic!("{judgement:?}") };
+        assert!(why.starts_with("the generator began connections late: p99 0.30 s"), "{why}");
+        assert_eq!(judgement.limit, LoadLimit::Generator);
+        // A tenth of the time that they took is allowed.
+        results.connections.times.whole.add_many(4_000_000_000, 1000);
+        assert!(judge(&results, &connections).is_valid());
+        results.generator.longest_turn = Some((0, 200_000_000));
+        let judgement = judge(&results, &connections);
+        assert!(judgement.invalid[0].starts_with("the generator stood still"), "{judgement:?}");
+    }
+
+    #[test]
     fn what_was_lost_excuses_no_lateness() {
         let mut results = good();
         results.latencies.delivery.add_never(5000);
@@ -340,6 +429,6 @@ mod tests {
         // As long as the way there and back.
         assert_eq!(judge(&results, &closed).limit, LoadLimit::Unknown);
         results.latencies.acknowledgement.add_many(1_000_000_000, 10_000);
-        assert_eq!(judge(&results, &closed).limit, LoadLimit::ServerBlocked(99));
+        assert_eq!(judge(&results, &closed).limit, LoadLimit::ServerBlocked(FullKind::Windows, 99));
     }
 }

@@ -7,8 +7,11 @@ use super::team::{LoopOrder, LoopStage};
 use super::{Load, LoadPhase, RunDisplay, Window};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
-use crate::command::bench::config::WindowLength;
+use crate::command::bench::config::{LoadPace, WindowLength};
+use crate::command::bench::measure::LatencyTimes;
+use crate::command::bench::results::{Latencies, Results};
 use crate::mqtt::packet::Subscription;
+use crate::mqtt::qos::QoS;
 
 /// How many filters one SUBSCRIBE has at most.
 const FILTERS: usize = 100;
@@ -49,7 +52,9 @@ impl<D: RunDisplay> Load<D> {
     /// The others begin to connect.
     pub(super) fn begin_others(&mut self, now: Instant) {
         let plan = self.context.load.plan;
-        let others = plan.subscribers..plan.connections();
+        // Those of a step of connecting begin in it.
+        let first = if self.is_of_connecting() { plan.connections() } else { plan.subscribers };
+        let others = first..plan.connections();
         self.connecting.expect(others, self.context.load.connect_rate, now);
         self.phase = LoadPhase::Others;
     }
@@ -57,6 +62,7 @@ impl<D: RunDisplay> Load<D> {
     /// Connects, and goes on when the connections of all loops are there or have failed.
     pub(super) fn connect(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
         for (id, intended) in self.connecting.due_first(now) {
+            self.note_beginning(now - intended);
             fleet.dial(id, intended, now);
         }
         if !self.connecting.is_settled() {
@@ -70,6 +76,14 @@ impl<D: RunDisplay> Load<D> {
         self.go_on_connecting(fleet, now);
     }
 
+    /// A connection is begun so late. With messages it is those whose lateness is measured; and
+    /// connections that begin all at once wait for each other.
+    fn note_beginning(&mut self, late: Duration) {
+        if self.context.load.plan.publishers == 0 && self.context.load.connect_rate.is_some() {
+            self.results.latencies.lateness.add(number(late));
+        }
+    }
+
     /// The connections of this loop are there, or have failed.
     fn all_are_ready(&mut self, now: Instant) {
         if self.context.member.stage() >= LoopStage::AllReady {
@@ -79,6 +93,8 @@ impl<D: RunDisplay> Load<D> {
         if took.is_zero() {
             *took = now - self.times.began;
         }
+        let late = self.context.start_at.map(|at| now.saturating_duration_since(at));
+        self.results.verified.split.late = late.unwrap_or_default();
         self.count_readers();
         self.reach(LoopStage::AllReady);
     }
@@ -118,7 +134,9 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn begin(&mut self, now: Instant) {
         self.results.generator.cpu_connecting = self.seconds.share_of_cpu(now - self.times.began);
         let times = self.context.load.times;
-        if self.total().made == 0 {
+        if self.is_of_connecting() {
+            self.begin_making(now);
+        } else if self.total().made == 0 {
             self.phase = LoadPhase::Closing(now);
         } else if self.context.load.plan.publishers == 0 {
             let length = match times.length {
@@ -144,8 +162,9 @@ impl<D: RunDisplay> Load<D> {
         let after = begin.saturating_sub(self.context.clock.number(self.times.began));
         self.results.messages.after = Duration::from_nanos(after);
         self.phase = LoadPhase::Sending;
+        self.prepare_times();
         self.context.readers = self.context.member.readers();
-        for publisher in 0..self.context.load.plan.publishers {
+        for publisher in 0..self.context.load.plan.own_publishers() {
             let id = self.context.load.plan.publisher_id(publisher);
             match self.connecting.state(id) {
                 ConnectionState::Ready => self.sending.online(publisher, &self.context, start),
@@ -158,6 +177,22 @@ impl<D: RunDisplay> Load<D> {
                 | ConnectionState::Returning(_)
                 | ConnectionState::Closed => {}
             }
+        }
+    }
+
+    /// Takes the memory for all times of the window now: it does not grow while they come.
+    fn prepare_times(&mut self) {
+        let Results { latencies, generator, .. } = &mut self.results;
+        let Latencies { delivery, acknowledgement, lateness, thirds: [first, last] } = latencies;
+        generator.turn.prepare();
+        if let LoadPace::Open(_) = self.context.load.pace {
+            lateness.prepare();
+        }
+        if self.context.load.messages.qos > QoS::AtMostOnce {
+            acknowledgement.prepare();
+        }
+        if self.context.load.plan.subscribers > 0 {
+            [delivery, first, last].into_iter().for_each(LatencyTimes::prepare);
         }
     }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::dialer::Dialer;
+use super::pacing::PacedConnections;
 use super::team::OwnIds;
 use crate::client::fleet::{Cause, Made, TlsHandshake};
 use crate::command::bench::clock::number;
@@ -62,6 +63,8 @@ pub struct Connecting {
     random: fastrand::Rng,
     /// When the first was to begin.
     began: Instant,
+    /// Those of a step of connecting.
+    pub paced: PacedConnections,
 }
 
 impl Connecting {
@@ -80,6 +83,7 @@ impl Connecting {
             comeback,
             random: fastrand::Rng::with_seed(seed ^ 0x6c6f_7374),
             began: now,
+            paced: PacedConnections::default(),
         }
     }
 
@@ -87,6 +91,16 @@ impl Connecting {
     pub fn wanted(&self) -> u64 {
         let own = self.states.iter().filter(|state| **state != ConnectionState::Elsewhere);
         own.count() as u64
+    }
+
+    /// How many there are in all loops.
+    pub fn count(&self) -> usize {
+        self.states.len()
+    }
+
+    /// A connection is so far.
+    pub fn set(&mut self, id: usize, state: ConnectionState) {
+        self.states[id] = state;
     }
 
     /// How far a connection is.
@@ -128,25 +142,45 @@ impl Connecting {
             self.states[id] = ConnectionState::Ready;
             return;
         }
-        to.made += 1;
-        let times = &mut to.times;
-        times.whole.add(number(made.took));
-        let steps = &made.steps;
-        for (time, step) in [
-            (&mut times.tcp, steps.tcp),
-            (&mut times.tls, steps.tls),
-            (&mut times.upgrade, steps.upgrade),
-            (&mut times.connack, steps.connack),
-        ] {
-            if let Some(step) = step {
-                time.add(number(step));
-            }
-        }
+        note_made(made, to);
+        note_steps(made, to);
         if codes > 0 {
             self.states[id] = ConnectionState::Subscribing(codes);
         } else {
             self.settle(id, ConnectionState::Ready);
         }
+    }
+
+    /// A connection of a step was made; whether it belongs to the window.
+    pub fn made_in_step(
+        &mut self,
+        id: usize,
+        made: &Made,
+        is_measured: bool,
+        to: &mut ConnectionResults,
+    ) {
+        to.resumed += u64::from(made.steps.handshake == Some(TlsHandshake::Resumed));
+        if is_measured {
+            note_made(made, to);
+        }
+        // Of the warm-up, too: the server is at its fastest when a step begins.
+        note_steps(made, to);
+        self.states[id] = ConnectionState::Ready;
+        self.paced.made(id);
+    }
+
+    /// A connection of a step could not be made; now as a number, and as a point in time.
+    pub fn not_made_in_step(
+        &mut self,
+        id: usize,
+        cause: Cause,
+        (at, now): (u64, Instant),
+        to: &mut ConnectionResults,
+    ) {
+        *to.failed.entry(cause).or_default() += 1;
+        to.first_failed.get_or_insert((id + 1, now.duration_since(self.began)));
+        self.states[id] = ConnectionState::Failed;
+        self.paced.not_made(id, at);
     }
 
     fn settle(&mut self, id: usize, state: ConnectionState) {
@@ -263,6 +297,28 @@ impl Connecting {
     pub fn stop(&mut self) {
         self.comebacks.clear();
         self.comeback = Comeback::Never;
+    }
+}
+
+/// Notes a connection that was made, and how long it took.
+fn note_made(made: &Made, to: &mut ConnectionResults) {
+    to.made += 1;
+    to.times.whole.add(number(made.took));
+}
+
+/// Notes how long the steps of a connection took that was made.
+fn note_steps(made: &Made, to: &mut ConnectionResults) {
+    let times = &mut to.times;
+    let steps = &made.steps;
+    for (time, step) in [
+        (&mut times.tcp, steps.tcp),
+        (&mut times.tls, steps.tls),
+        (&mut times.upgrade, steps.upgrade),
+        (&mut times.connack, steps.connack),
+    ] {
+        if let Some(step) = step {
+            time.add(number(step));
+        }
     }
 }
 

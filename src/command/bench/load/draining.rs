@@ -5,36 +5,21 @@ use std::time::{Duration, Instant};
 
 use super::connecting::ConnectionState;
 use super::team::{LoopCounts, LoopOrder, LoopStage, SentMessages};
-use super::{Load, LoadPhase, RunDisplay};
+use super::{Load, LoadInterrupt, LoadPhase, RunDisplay};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
+use crate::command::bench::split::{Decision, ExcuseReason, ExcusedMessage};
+use crate::command::bench::verify::PairTally;
 use crate::mqtt::qos::QoS;
 
 /// How long it must have been silent when nothing is missing: what comes then is double.
 const SILENCE: Duration = Duration::from_millis(100);
 
 /// How long the drain of an interrupted run takes at most.
-const SHORT_DRAIN: Duration = Duration::from_secs(2);
+pub const SHORT_DRAIN: Duration = Duration::from_secs(2);
 
 /// How long closing all connections takes at most.
 const CLOSING: Duration = Duration::from_secs(2);
-
-/// Why a message need not come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ExcuseReason {
-    /// It was not acknowledged.
-    Unacknowledged,
-    /// It was of QoS 2, and the server lost the session.
-    SessionLost,
-}
-
-/// A message that need not come.
-#[derive(Debug)]
-struct Excuse {
-    sequence: u64,
-    intended: u64,
-    doubt: ExcuseReason,
-}
 
 impl<D: RunDisplay> Load<D> {
     /// Copies that are to come and have not.
@@ -75,11 +60,14 @@ impl<D: RunDisplay> Load<D> {
     /// When the drain is over if nothing comes.
     fn quiet_at(&self) -> Instant {
         let LoopCounts { expected, distinct, unfinished, latest, .. } = self.total();
-        let is_complete = expected <= distinct && unfinished == 0;
+        // How much is published elsewhere is not known.
+        let is_known = self.context.load.plan.writers.is_here();
+        let is_complete = is_known && expected <= distinct && unfinished == 0;
         let patience = if is_complete { SILENCE } else { self.context.load.times.drain };
         let quiet = self.context.clock.instant(latest + number(patience));
-        match self.times.signal {
-            Some((_, since)) => quiet.min(since + SHORT_DRAIN),
+        match self.times.interrupt {
+            Some(LoadInterrupt { again: Some(again), .. }) => quiet.min(again),
+            Some(LoadInterrupt { since, again: None }) => quiet.min(since + SHORT_DRAIN),
             None => quiet,
         }
     }
@@ -96,6 +84,7 @@ impl<D: RunDisplay> Load<D> {
     /// Decides what is lost.
     pub(super) fn judge(&mut self, sent: &SentMessages) {
         let excuses = self.excuses(sent);
+        self.note_written(sent, &excuses);
         let (plan, share) = (self.context.load.plan, self.context.member.share);
         for reader in (0..plan.readers()).filter(|reader| share.has_reader(*reader)) {
             let states = || plan.members(reader).map(|member| self.connecting.state(member));
@@ -107,6 +96,10 @@ impl<D: RunDisplay> Load<D> {
                 self.receiving.leave(reader, &self.context);
             }
             for stream in self.context.streams_of(reader) {
+                if !plan.writers.is_here() {
+                    self.note_read(reader, stream);
+                    continue;
+                }
                 let excuses = excuses.get(&stream).map_or(&[][..], Vec::as_slice);
                 let all = sent.streams.get(stream).copied().unwrap_or_default();
                 self.judge_pair(reader, stream, all, excuses);
@@ -135,14 +128,15 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// The messages that need not come, by their streams.
-    fn excuses(&self, sent: &SentMessages) -> BTreeMap<usize, Vec<Excuse>> {
+    fn excuses(&self, sent: &SentMessages) -> BTreeMap<usize, Vec<ExcusedMessage>> {
         let plan = self.context.load.plan;
-        let mut excuses: BTreeMap<usize, Vec<Excuse>> = BTreeMap::new();
+        let mut excuses: BTreeMap<usize, Vec<ExcusedMessage>> = BTreeMap::new();
         let open = sent.open.iter().map(|message| (message, ExcuseReason::Unacknowledged));
         let doubtful = sent.doubtful.iter().map(|message| (message, ExcuseReason::SessionLost));
-        for ((publisher, number, intended), doubt) in open.chain(doubtful) {
+        for ((publisher, number, intended), why) in open.chain(doubtful) {
             let (_, stream, sequence) = plan.place(*publisher, *number);
-            let excuse = Excuse { sequence, intended: *intended, doubt };
+            let is_in_window = self.context.window.holds(*intended);
+            let excuse = ExcusedMessage { sequence, why, is_in_window };
             excuses.entry(stream).or_default().push(excuse);
         }
         excuses
@@ -153,30 +147,20 @@ impl<D: RunDisplay> Load<D> {
         &mut self,
         reader: usize,
         stream: usize,
-        [mut all, mut in_window]: [u64; 2],
-        excuses: &[Excuse],
+        sent: [u64; 2],
+        excuses: &[ExcusedMessage],
     ) {
         let place = self.context.pair(reader, stream);
-        let (mut lost, mut missed) = self.receiving.judge(place, all);
-        let verified = &mut self.results.verified;
-        for Excuse { sequence, intended, doubt } in excuses {
-            if self.receiving.has(reader, stream, *sequence, &self.context) {
-                continue;
+        // Without pairs nothing is verified.
+        let tally = self.receiving.tally(place).unwrap_or(PairTally::all_of(sent[0]));
+        let mut decision = Decision::of(tally, sent);
+        for excuse in excuses {
+            if !self.receiving.has(reader, stream, excuse.sequence, &self.context) {
+                decision.excuse(*excuse);
             }
-            all -= 1;
-            in_window -= u64::from(self.context.window.holds(*intended));
-            // It is one of those that are absent.
-            if lost > 0 {
-                lost -= 1;
-            } else {
-                missed = missed.saturating_sub(1);
-            }
-            verified.undecided += u64::from(*doubt == ExcuseReason::SessionLost);
         }
-        verified.copies += all;
-        verified.lost += lost;
-        verified.missed += missed;
-        self.results.messages.expected += in_window;
+        decision.copies.add_to(&mut self.results.verified);
+        self.results.messages.expected += decision.copies.in_window;
     }
 
     fn judge_acknowledgements(&mut self, sent: &SentMessages) {
@@ -184,7 +168,7 @@ impl<D: RunDisplay> Load<D> {
         let is_own = |publisher: &usize| share.has_publisher(*publisher);
         let open = sent.open.iter().filter(|(publisher, ..)| is_own(publisher));
         let open = open.filter(|(_, _, intended)| window.holds(*intended)).count();
-        let unsent = match self.times.signal {
+        let unsent = match self.times.interrupt {
             None => self.sending.unsent_in(&window),
             Some(_) => 0,
         };
@@ -233,7 +217,7 @@ impl<D: RunDisplay> Load<D> {
                 ConnectionState::Elsewhere | ConnectionState::Failed | ConnectionState::Closed => {}
             }
         }
-        if now >= since + CLOSING || self.chores.closing == 0 {
+        if now >= self.times.limit(since + CLOSING) || self.chores.closing == 0 {
             self.after_closing(since, now);
         }
     }
@@ -244,7 +228,7 @@ impl<D: RunDisplay> Load<D> {
         let all_are = self.context.member.all_at(LoopStage::Closed);
         if !self.context.member.leads() {
             self.begin_ending(now);
-        } else if all_are || now >= since + 2 * CLOSING {
+        } else if all_are || now >= self.times.limit(since + 2 * CLOSING) {
             self.phase = LoadPhase::Clearing(now);
         }
     }
@@ -252,11 +236,11 @@ impl<D: RunDisplay> Load<D> {
     /// When closing is over if nothing happens.
     pub(super) fn closed_at(&self, since: Instant) -> Instant {
         if self.context.member.stage() == LoopStage::Closed {
-            since + 2 * CLOSING
+            self.times.limit(since + 2 * CLOSING)
         } else if self.chores.closing == 0 {
             self.times.began
         } else {
-            since + CLOSING
+            self.times.limit(since + CLOSING)
         }
     }
 }

@@ -51,6 +51,7 @@ impl<D: RunDisplay> Load<D> {
         self.results.connections.receive_maximum = announced;
         match was {
             ConnectionState::Closed => return self.made_clean(id),
+            _ if self.is_of_connecting() => return self.made_in_step(id, made, at),
             ConnectionState::Away => self.returns(id, made, at),
             ConnectionState::Elsewhere
             | ConnectionState::Pending
@@ -106,6 +107,7 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn not_made(&mut self, id: usize, cause: Cause, now: Instant) {
         match self.connecting.state(id) {
             ConnectionState::Closed => return self.session_left(),
+            _ if self.is_of_connecting() => return self.not_made_in_step(id, cause, now),
             ConnectionState::Away | ConnectionState::Returning(_) => {
                 self.absences.failed(id, cause);
             }
@@ -139,6 +141,9 @@ impl<D: RunDisplay> Load<D> {
             | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
+            | LoadPhase::Making
+            | LoadPhase::Settling(_)
+            | LoadPhase::Emptying(_)
             | LoadPhase::Sending
             | LoadPhase::Draining => {}
         }
@@ -156,6 +161,9 @@ impl<D: RunDisplay> Load<D> {
         self.will_may_come(id);
         self.absences.stalls.lost(id, self.context.clock.number(now));
         self.connecting.lost(id, cause, now, &mut self.results.connections);
+        if self.is_of_connecting() {
+            self.connecting.paced.lost(id, self.context.clock.number(now));
+        }
         self.is_away(id, self.context.clock.number(now));
         if let Role::Publisher(publisher) = self.context.load.plan.role(id)
             && self.context.load.comeback == Comeback::Never
@@ -165,16 +173,22 @@ impl<D: RunDisplay> Load<D> {
     }
 
     /// A connection has ended as it was asked to.
-    pub(super) fn closed(&mut self, id: usize) {
+    pub(super) fn closed(&mut self, id: usize, now: Instant) {
         match self.phase {
             LoadPhase::Closing(_) | LoadPhase::Clearing(_) => {
                 self.chores.closing = self.chores.closing.saturating_sub(1);
             }
             LoadPhase::Ending(_) => self.session_ended(),
+            _ if self.is_of_connecting() => {
+                self.connecting.paced.ended(id, self.context.clock.number(now));
+            }
             LoadPhase::Setting
             | LoadPhase::Readers
             | LoadPhase::Others
             | LoadPhase::Holding(_)
+            | LoadPhase::Making
+            | LoadPhase::Settling(_)
+            | LoadPhase::Emptying(_)
             | LoadPhase::Sending
             | LoadPhase::Draining => self.absences.redial.push(id),
             LoadPhase::Over => {}

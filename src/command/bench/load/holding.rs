@@ -9,6 +9,7 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn hold(&mut self, until: Instant, now: Instant) {
         let at = self.context.clock.number(now);
         self.tick(at, now);
+        self.tell_slices(now);
         // A second may have said that it ends here.
         let until = if self.phase == LoadPhase::Holding(now) { now } else { until };
         if until <= now {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::team::{LoopCounts, LoopNote, LoopOrder, LoopStage, SentMessages};
-use super::{Load, LoadPhase, RunDisplay};
+use super::{Load, LoadInterrupt, LoadPhase, RunDisplay};
 use crate::command::bench::joining::Joined;
 use crate::command::bench::results::{LoadEnding, Results};
 
@@ -69,17 +69,24 @@ impl<D: RunDisplay> Load<D> {
     }
 
     fn interrupt(&mut self, signal: i32, now: Instant) {
-        self.times.signal = Some((signal, now));
+        if let Some(interrupt) = &mut self.times.interrupt {
+            interrupt.again.get_or_insert(now);
+            return;
+        }
+        self.times.interrupt = Some(LoadInterrupt { since: now, again: None });
         let after = now.saturating_duration_since(self.times.began);
         self.results.ending = LoadEnding::Interrupted(signal, after);
         match self.phase {
             LoadPhase::Sending => self.end_window(now),
+            LoadPhase::Making => self.end_making(now),
+            LoadPhase::Emptying(_) => self.phase = LoadPhase::Closing(now),
             LoadPhase::Setting | LoadPhase::Readers | LoadPhase::Others => {
                 self.results.connections.took = after;
                 self.phase = LoadPhase::Closing(now);
             }
             LoadPhase::Holding(_) => self.phase = LoadPhase::Holding(now),
-            LoadPhase::Draining
+            LoadPhase::Settling(_)
+            | LoadPhase::Draining
             | LoadPhase::Closing(_)
             | LoadPhase::Clearing(_)
             | LoadPhase::Ending(_)

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::sending::SentSink;
 use super::team::{GatheredSecond, LoopOrder, LoopStage, SecondDetail};
-use super::{AfterSecond, Load, LoadPhase, RunDisplay, SecondsOver, Window};
+use super::{AfterSecond, Load, LoadPhase, RunDisplay, SliceOver, Window};
 use crate::client::fleet::ManyConnections;
 use crate::command::bench::clock::number;
+use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::results::{LoadEnding, Second};
 
 /// How long after the end of the window the loop may send what was due before it and has not come
 /// to its turn. What the server does not take then stays unsent.
-const GRACE: Duration = Duration::from_millis(250);
+pub const GRACE: Duration = Duration::from_millis(250);
 
 /// How long a run of so many messages (`-C`) waits for a server that takes none of them, at least.
 const STUCK: Duration = Duration::from_secs(10);
@@ -45,7 +46,10 @@ impl<D: RunDisplay> Load<D> {
         }
         self.reach(LoopStage::Sent);
         if self.context.member.leads() && self.context.member.all_at(LoopStage::Sent) {
-            self.give(LoopOrder::EndWindow(self.moment()), now);
+            let is_sent_here = self.context.load.plan.writers.is_here();
+            let latest = self.total().latest.max(self.context.window.begin) + 1;
+            let end = if is_sent_here { self.moment() } else { latest };
+            self.give(LoopOrder::EndWindow(end), now);
         }
     }
 
@@ -54,42 +58,61 @@ impl<D: RunDisplay> Load<D> {
         self.context.clock.number((self.context.now)()) + 1
     }
 
-    /// Ends the seconds of the window that are over.
+    /// Ends the slices of the window that are over.
     pub(super) fn tick(&mut self, at: u64, now: Instant) {
         if self.seconds.is_over(at) && at <= self.context.window.end {
-            self.end_second(at, now);
-            self.look_at_seconds(now);
+            self.end_slice(at, now);
         }
     }
 
-    /// Ends the current second of this loop, and those that passed unseen.
-    fn end_second(&mut self, at: u64, now: Instant) {
-        let before = self.seconds.series.len();
-        self.seconds.end(self.connecting.online(), at, now);
-        let times = [&self.seconds.times_before, &self.seconds.lateness_before];
-        let mut times = times.map(Clone::clone);
-        let mut results = match self.context.member.detail() {
-            SecondDetail::Results => Some(self.results.clone()),
-            SecondDetail::Second => None,
-        };
-        for (number, second) in self.seconds.series.iter().enumerate().skip(before) {
-            let times = std::mem::take(&mut times);
-            let second = GatheredSecond::of(*second, times, results.take());
-            self.context.member.add_second(number, second);
+    /// Tells of the slices that are over, which takes longer than to end them.
+    pub(super) fn tell_slices(&mut self, now: Instant) {
+        let ended = std::mem::take(&mut self.seconds.ended);
+        if ended.is_empty() {
+            return;
+        }
+        for (number, slice) in ended {
+            self.context.member.add_slice(number, slice);
+        }
+        self.look_at_seconds(now);
+    }
+
+    /// Ends the current slice of this loop, and those that passed unseen.
+    pub(super) fn end_slice(&mut self, at: u64, now: Instant) {
+        let first = self.seconds.over();
+        let (second, unseen) = self.seconds.end(self.connecting.online(), at, now);
+        let times = self.seconds.take_times();
+        let blank = Second { online: second.online, ..Second::default() };
+        self.note_slice(first, second, times);
+        for number in first + 1..=first + unseen {
+            self.note_slice(number, blank, Default::default());
         }
     }
 
-    /// The first loop looks at the seconds that all have ended.
+    fn note_slice(&mut self, number: u64, second: Second, times: [LatencyTimes; 2]) {
+        let has_results = self.context.member.detail() == SecondDetail::Results;
+        let is_asked = has_results && self.seconds.ends_second(number);
+        let results = is_asked.then(|| self.results.clone());
+        self.seconds.ended.push((number, GatheredSecond::of(second, times, results)));
+    }
+
+    /// The first loop looks at the slices that all have ended.
     pub(super) fn look_at_seconds(&mut self, now: Instant) {
         if !self.context.member.leads() {
             return;
         }
-        while let Some(mut gathered) = self.context.member.take_second() {
-            gathered.second.missing = self.missing();
-            self.seconds.of_all.push(gathered.second);
-            let over = SecondsOver { seconds: &[gathered.second], times: &gathered.times };
-            let results = gathered.results.as_ref().unwrap_or(&self.results);
-            let after = self.display.as_mut().map(|display| display.seconds_over(results, &over));
+        while let Some(mut slice) = self.context.member.take_slice() {
+            slice.second.missing = self.missing();
+            let (shown, results) = (&mut self.display, slice.results.take());
+            if let Some(display) = shown {
+                let over = SliceOver { slice: &slice, length: self.context.member.slice() };
+                display.slice_over(&over);
+            }
+            if !self.seconds.add_slice(slice) {
+                continue;
+            }
+            let results = results.as_ref().unwrap_or(&self.results);
+            let after = self.display.as_mut().map(|display| display.second_over(results));
             // What ends anyway is not ended early.
             if after == Some(AfterSecond::End) && self.phase.is_loading() {
                 self.give(LoopOrder::EndEarly(now), now);
@@ -99,11 +122,12 @@ impl<D: RunDisplay> Load<D> {
 
     /// The seconds of all loops; at the end also those that not all have ended.
     pub(super) fn series(&mut self) -> Vec<Second> {
-        let mut series = std::mem::take(&mut self.seconds.of_all);
         if self.context.member.leads() {
-            series.extend(self.context.member.take_rest());
+            for slice in self.context.member.take_rest() {
+                self.seconds.add_slice(slice);
+            }
         }
-        series
+        std::mem::take(&mut self.seconds.of_all)
     }
 
     /// A condition is true: the run ends.
@@ -112,6 +136,8 @@ impl<D: RunDisplay> Load<D> {
         self.results.ending = LoadEnding::FailedFast(after);
         if self.phase == LoadPhase::Sending {
             self.end_window(now);
+        } else if self.phase == LoadPhase::Making {
+            self.end_making(now);
         } else if self.phase.is_loading() {
             self.phase = LoadPhase::Holding(now);
         }
@@ -120,7 +146,12 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn has_sent_all(&self, at: u64) -> bool {
         let Window { start, end, .. } = self.context.window;
         if end == u64::MAX {
-            return self.sending.is_done() || self.is_stuck(at);
+            if self.context.load.plan.writers.is_here() {
+                return self.sending.is_done() || self.is_stuck(at);
+            }
+            // How much is published elsewhere is not known.
+            let latest = self.total().latest.max(start);
+            return at >= latest + number(self.context.load.times.drain);
         }
         at >= end && (at >= end + number(GRACE) || !self.sending.is_waiting(end, start))
     }
@@ -144,7 +175,7 @@ impl<D: RunDisplay> Load<D> {
         window.end = window.end.min(at.max(window.begin));
         let length = Duration::from_nanos(window.end.saturating_sub(window.begin));
         self.results.messages.window = length;
-        self.results.messages.unsent = match self.times.signal {
+        self.results.messages.unsent = match self.times.interrupt {
             None => self.sending.unsent(window.end - window.start),
             // What was due after the signal was not wanted.
             Some(_) => 0,
@@ -152,11 +183,12 @@ impl<D: RunDisplay> Load<D> {
         self.sending.note_left_behind(&self.context, &mut self.results.latencies.lateness, at);
         self.sending.stop(&self.context, at);
         if self.seconds.is_over(at) {
-            self.end_second(at, now);
+            self.end_slice(at, now);
         }
+        self.tell_slices(now);
         self.note_cpu(now);
         let own = self.context.member.share;
-        let publishers = 0..self.context.load.plan.publishers;
+        let publishers = 0..self.context.load.plan.own_publishers();
         let publishers = publishers.filter(|id| own.has_publisher(*id)).count() as u64;
         let all = (publishers * number(length)).max(1);
         let [blocked, full] = self.sending.blocked.map(|time| share(time, all));

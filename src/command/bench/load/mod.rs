@@ -14,12 +14,15 @@ mod ending;
 mod happenings;
 mod holding;
 mod leading;
+mod making;
 mod measuring;
+mod pacing;
 mod progress;
 mod receiving;
 mod retained;
 mod seconds;
 mod sending;
+mod splitting;
 mod stalling;
 mod stalls;
 mod stepping;
@@ -34,10 +37,10 @@ use std::time::{Duration, Instant};
 
 use super::clock::number;
 use super::config::LoadPlan;
-use super::measure::LatencyTimes;
 use super::plan::Role;
-use super::results::{Results, Second};
-use super::steps::{StepOutcome, StepPlan};
+use super::results::Results;
+use super::step_outcome::StepOutcome;
+use super::steps::StepPlan;
 use crate::client::fleet::{Driver, Happening, ManyConnections};
 use crate::mqtt::packet::Publish;
 use absences::Absences;
@@ -50,8 +53,8 @@ use seconds::Seconds;
 use sending::{AcknowledgedSink, LoadSending};
 use stepping::LoadSteps;
 pub use stepping::{Found, LoopFound};
+pub use team::{GatheredSecond, LoopShare, LoopTeam, SecondDetail, TeamMember};
 use team::{LoopOrder, OwnIds};
-pub use team::{LoopShare, LoopTeam, SecondDetail, TeamMember};
 pub use window::Window;
 
 /// What is being done.
@@ -65,6 +68,12 @@ enum LoadPhase {
     Others,
     /// The connections stand.
     Holding(Instant),
+    /// Connections are made at the rate of a step.
+    Making,
+    /// Those that have begun are made, or fail.
+    Settling(Instant),
+    /// All are ended before the next step.
+    Emptying(Instant),
     /// Messages are sent.
     Sending,
     /// What is missing is waited for.
@@ -83,10 +92,12 @@ impl LoadPhase {
     /// Whether the connections are under load: messages are sent, or they stand.
     fn is_loading(self) -> bool {
         match self {
-            Self::Holding(_) | Self::Sending => true,
+            Self::Holding(_) | Self::Sending | Self::Making => true,
             Self::Setting
             | Self::Readers
             | Self::Others
+            | Self::Settling(_)
+            | Self::Emptying(_)
             | Self::Draining
             | Self::Closing(_)
             | Self::Clearing(_)
@@ -104,19 +115,21 @@ pub trait RunDisplay {
     fn show(&mut self, line: String, now: Instant);
     /// Prints the figures so far.
     fn print(&mut self, results: &Results);
-    /// Seconds of the window are over; what follows from them.
-    fn seconds_over(&mut self, results: &Results, over: &SecondsOver<'_>) -> AfterSecond;
+    /// A slice of the window is over.
+    fn slice_over(&mut self, over: &SliceOver<'_>);
+    /// A second of the window is over; what follows from what was found until then.
+    fn second_over(&mut self, results: &Results) -> AfterSecond;
     /// A step of several is over: what it was, and whether it held.
     fn step_over(&mut self, plan: StepPlan, load: &LoadPlan, results: &mut Results) -> StepOutcome;
 }
 
-/// Seconds of the window that are over.
+/// A slice of the window that is over: a second, or a part of one.
 #[derive(Debug, Clone, Copy)]
-pub struct SecondsOver<'a> {
-    /// The second; after it those that passed unseen.
-    pub seconds: &'a [Second],
-    /// The times of what came in it.
-    pub times: &'a LatencyTimes,
+pub struct SliceOver<'a> {
+    /// What happened in it.
+    pub slice: &'a GatheredSecond,
+    /// How long it is, in nanoseconds.
+    pub length: u64,
 }
 
 /// What follows from a second that is over.
@@ -164,14 +177,34 @@ pub struct Load<D> {
 struct LoadTimes {
     began: Instant,
     steps: LoadSteps,
-    /// A signal came, and when.
-    signal: Option<(i32, Instant)>,
+    /// Signals that came.
+    interrupt: Option<LoadInterrupt>,
     /// When it is counted again how many connections are online.
     look_at: Instant,
     /// How many were.
     online: u64,
     /// When it was found that nothing had come for as long as it is waited.
     quiet: Option<Instant>,
+}
+
+/// When the load was told to end.
+#[derive(Debug, Clone, Copy)]
+struct LoadInterrupt {
+    /// By the first signal.
+    since: Instant,
+    /// And by another one: at once.
+    again: Option<Instant>,
+}
+
+/// How long clearing up at the server may take after a second signal.
+const HASTY_END: Duration = Duration::from_secs(1);
+
+impl LoadTimes {
+    /// When a phase of the end is over that may take until `usual`.
+    fn limit(&self, usual: Instant) -> Instant {
+        let again = self.interrupt.and_then(|interrupt| interrupt.again);
+        again.map_or(usual, |again| usual.min(again + HASTY_END))
+    }
 }
 
 impl<D: RunDisplay> Load<D> {
@@ -195,12 +228,13 @@ impl<D: RunDisplay> Load<D> {
         let mut results = Results::default();
         results.connections.wanted = connecting.wanted();
         results.generator.loops = vec![0.0];
+        results.verified.split.topic = plan.writers.split_topic();
         let leftovers = ServerRemains::new(&context);
         let mut load = Self {
             phase: LoadPhase::Setting,
             sending: LoadSending::new(&context),
             receiving: Receiving::new(&context),
-            seconds: Seconds::new(system),
+            seconds: Seconds::new(system, context.member.slice()),
             connecting,
             results,
             chores: Chores::default(),
@@ -211,7 +245,7 @@ impl<D: RunDisplay> Load<D> {
             times: LoadTimes {
                 began: now,
                 steps,
-                signal: None,
+                interrupt: None,
                 look_at: now,
                 online: 0,
                 quiet: None,
@@ -268,7 +302,7 @@ impl<D: RunDisplay> Driver for Load<D> {
             (Happening::Pong { took }, _) => results.connections.times.pong.add(number(took)),
             (Happening::NotMade(cause), _) => self.not_made(id, cause, now),
             (Happening::Lost(cause), _) => self.lost(id, cause, now),
-            (Happening::Closed, _) => self.closed(id),
+            (Happening::Closed, _) => self.closed(id, now),
             (
                 Happening::Acknowledged { .. } | Happening::InDoubt { .. } | Happening::Sendable,
                 Role::Subscriber(_) | Role::Idle(_),
@@ -308,6 +342,9 @@ impl<D: RunDisplay> Driver for Load<D> {
             LoadPhase::Setting => self.prepare(fleet, now),
             LoadPhase::Readers | LoadPhase::Others => self.connect(fleet, now),
             LoadPhase::Holding(until) => self.hold(until, now),
+            LoadPhase::Making => self.make(fleet, now),
+            LoadPhase::Settling(since) => self.settle(since, now),
+            LoadPhase::Emptying(since) => self.empty(fleet, since, now),
             LoadPhase::Sending => self.send(fleet, now),
             LoadPhase::Draining => self.drain(now),
             LoadPhase::Closing(_)
@@ -339,6 +376,9 @@ impl<D: RunDisplay> Driver for Load<D> {
             LoadPhase::Setting => self.next_preparation(),
             LoadPhase::Readers | LoadPhase::Others => self.next_connection(),
             LoadPhase::Holding(until) => Some(self.next_hold(until)),
+            LoadPhase::Making => Some(self.next_making()),
+            LoadPhase::Settling(since) => self.settled_at(since),
+            LoadPhase::Emptying(since) => self.next_emptying(since),
             LoadPhase::Sending => self.next_send(),
             LoadPhase::Draining => self.drained_at(),
             LoadPhase::Closing(since) => Some(self.closed_at(since)),
@@ -350,18 +390,36 @@ impl<D: RunDisplay> Driver for Load<D> {
         [phase, disturbance, self.connecting.next(), self.next_show()].into_iter().flatten().min()
     }
 
+    fn rest(&mut self, now: Instant) {
+        self.tell_slices(now);
+    }
+
     fn is_over(&self) -> bool {
         self.phase == LoadPhase::Over
     }
 
     fn note_turn(&mut self, took: Duration) {
         self.tell();
-        let is_measured = self.phase.is_loading() || self.phase == LoadPhase::Draining;
-        if is_measured && self.seconds.has_begun() {
+        let is_measured = match self.phase {
+            // The connections are all that is measured.
+            LoadPhase::Readers | LoadPhase::Others | LoadPhase::Making | LoadPhase::Settling(_) => {
+                self.context.load.plan.publishers == 0
+            }
+            LoadPhase::Holding(_) | LoadPhase::Sending | LoadPhase::Draining => {
+                self.seconds.has_begun()
+            }
+            LoadPhase::Setting
+            | LoadPhase::Emptying(_)
+            | LoadPhase::Closing(_)
+            | LoadPhase::Clearing(_)
+            | LoadPhase::Ending(_)
+            | LoadPhase::Over => false,
+        };
+        if is_measured {
             let (generator, took) = (&mut self.results.generator, number(took));
             generator.turn.add(took);
             if generator.longest_turn.is_none_or(|(_, longest)| longest < took) {
-                generator.longest_turn = Some((self.seconds.series.len() as u64, took));
+                generator.longest_turn = Some((self.seconds.seconds_over(), took));
             }
         }
     }

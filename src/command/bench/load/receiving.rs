@@ -10,7 +10,7 @@ use crate::command::bench::payload::Verification;
 use crate::command::bench::payload::{PayloadFault, Stamp};
 use crate::command::bench::plan::Plan;
 use crate::command::bench::results::{GroupResults, Latencies, MessageResults, Verified};
-use crate::command::bench::verify::{Arrived, Pair};
+use crate::command::bench::verify::{Arrived, Pair, PairTally};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 
@@ -126,8 +126,9 @@ impl Receiving {
             self.latest = now;
             return self.count(subscriber, payload, context, sink, now);
         }
-        let stamp = self.stamp(payload, context, sink, now)?;
+        let mut stamp = self.stamp(payload, context, sink, now)?;
         let plan = &context.load.plan;
+        let has_time = plan.writers.is_here() || context.payloads.is_of_clock(payload);
         let reader = plan.reader(subscriber);
         let stream = stamp.stream as usize;
         if self.is_of_no_stream(subscriber, head, stamp, context, sink, now) {
@@ -155,7 +156,13 @@ impl Receiving {
         if let Some(count) = self.members.get_mut(subscriber) {
             *count += 1;
         }
-        self.first_copy(stamp, context, sink, now);
+        if has_time {
+            self.first_copy(stamp, context, sink, now);
+        } else {
+            stamp.intended = now;
+            self.count_copy(context, sink, now);
+            sink.verified.split.other_clock += 1;
+        }
         let (publisher, intended) = (plan.stream(stream).0, stamp.intended);
         Some(FirstCopy { publisher, intended, finished })
     }
@@ -208,9 +215,7 @@ impl Receiving {
             let publisher = plan.stream(stamp.stream as usize).0;
             return Some(FirstCopy { publisher, intended: stamp.intended, finished: 1 });
         }
-        self.distinct += 1;
-        sink.messages.received += u64::from(context.window.holds(now));
-        *sink.second_received += 1;
+        self.count_copy(context, sink, now);
         None
     }
 
@@ -239,6 +244,14 @@ impl Receiving {
         true
     }
 
+    /// Counts a first copy.
+    fn count_copy(&mut self, context: &Context, sink: &mut ReceivedSink<'_>, now: u64) {
+        self.distinct += 1;
+        sink.messages.received += u64::from(context.window.holds(now));
+        *sink.second_received += 1;
+    }
+
+    /// Counts a first copy, and its time if that is known.
     fn first_copy(
         &mut self,
         stamp: Stamp,
@@ -246,12 +259,8 @@ impl Receiving {
         sink: &mut ReceivedSink<'_>,
         now: u64,
     ) {
-        self.distinct += 1;
+        self.count_copy(context, sink, now);
         let window = &context.window;
-        if window.holds(now) {
-            sink.messages.received += 1;
-        }
-        *sink.second_received += 1;
         if !window.holds(stamp.intended) {
             return;
         }
@@ -306,8 +315,16 @@ impl Receiving {
         pair.is_none_or(|pair| pair.has(sequence)) && !self.absent.contains(&(place, sequence))
     }
 
-    /// How many messages of a stream are lost at a reader, and how many missed.
-    pub fn judge(&self, place: usize, expected: u64) -> (u64, u64) {
-        self.pairs.get(place).map_or((0, 0), |pair| pair.judge(expected))
+    /// How much of a stream has come to a reader; `None` if that is not verified.
+    pub fn tally(&self, place: usize) -> Option<PairTally> {
+        self.pairs.get(place).map(Pair::tally)
+    }
+
+    /// The numbers that have not come to a reader before the highest of a stream that has, as far
+    /// as they are known, in rising order.
+    pub fn holes(&self, place: usize) -> impl Iterator<Item = u64> {
+        let forgotten = self.absent.range((place, 0)..=(place, u64::MAX));
+        let remembered = self.pairs.get(place).into_iter().flat_map(Pair::holes);
+        forgotten.map(|(_, number)| *number).chain(remembered)
     }
 }

@@ -3,31 +3,40 @@
 use std::time::{Duration, Instant};
 
 use super::context::System;
+use super::team::GatheredSecond;
 use crate::command::bench::measure::LatencyTimes;
 use crate::command::bench::results::{GeneratorResults, Second};
-use crate::command::bench::words;
 
-const SECOND: u64 = 1_000_000_000;
+/// A second, in nanoseconds.
+pub const SECOND: u64 = 1_000_000_000;
 
-/// The current second, and those before it.
+/// Of so many times the memory is kept: those of one slice.
+const SPARE: usize = 2;
+
+/// The current slice of the window, and the seconds before it. A slice is a second, or a part of
+/// one where lines are wanted at fractions of a second (`--report`).
 #[derive(Debug)]
 pub struct Seconds {
     /// What came: its times.
     pub times: LatencyTimes,
-    /// The times of the second before.
-    pub times_before: LatencyTimes,
     /// How late messages were.
     pub lateness: LatencyTimes,
     /// How many messages left.
     pub sent: u64,
     /// How many copies came.
     pub received: u64,
-    /// How late messages of the second before were.
-    pub lateness_before: LatencyTimes,
-    /// The seconds of this loop that are over.
-    pub series: Vec<Second>,
-    /// Those of all loops, in the first one.
+    /// Empty ones for the next slice, which have their memory.
+    spare: Vec<LatencyTimes>,
+    /// The slices of this loop that were not told of, with their numbers.
+    pub ended: Vec<(u64, GatheredSecond)>,
+    /// How long a slice is, in nanoseconds.
+    slice: u64,
+    /// How many slices of this loop are over.
+    over: u64,
+    /// The seconds of all loops, in the first one.
     pub of_all: Vec<Second>,
+    /// The slices of all loops since the last second.
+    current: GatheredSecond,
     /// When the window began, in nanoseconds; `None` before.
     began: Option<u64>,
     cpu: Cpu,
@@ -40,8 +49,8 @@ struct Cpu {
     at_start: Duration,
     /// Of the thread, when the window began, and when that was.
     at_begin: (Duration, Option<Instant>),
-    /// Of the thread, at the end of the last second, and when that was.
-    at_second: (Duration, Option<Instant>),
+    /// Of the thread, at the end of the last slice, and when that was.
+    at_slice: (Duration, Option<Instant>),
     /// Of the machine, when the window began.
     machine: Option<[u64; 3]>,
 }
@@ -57,25 +66,27 @@ fn share(cpu: Duration, time: Duration) -> f64 {
 }
 
 impl Seconds {
-    /// Before the window.
-    pub fn new(system: System) -> Self {
+    /// Before the window; a slice has so many nanoseconds.
+    pub fn new(system: System, slice: u64) -> Self {
         let now = (system.cpu)();
         let cpu = Cpu {
             system,
             at_start: now,
             at_begin: (now, None),
-            at_second: (now, None),
+            at_slice: (now, None),
             machine: None,
         };
         Self {
             times: LatencyTimes::default(),
-            times_before: LatencyTimes::default(),
             lateness: LatencyTimes::default(),
-            lateness_before: LatencyTimes::default(),
+            spare: Vec::new(),
+            ended: Vec::new(),
             sent: 0,
             received: 0,
-            series: Vec::new(),
+            slice,
+            over: 0,
             of_all: Vec::new(),
+            current: GatheredSecond::default(),
             began: None,
             cpu,
         }
@@ -96,7 +107,7 @@ impl Seconds {
         let cpu = (self.cpu.system.cpu)();
         self.began = Some(at);
         self.cpu.at_begin = (cpu, Some(now));
-        self.cpu.at_second = (cpu, Some(now));
+        self.cpu.at_slice = (cpu, Some(now));
         self.cpu.machine = (self.cpu.system.machine)();
         (self.sent, self.received) = (0, 0);
     }
@@ -111,20 +122,35 @@ impl Seconds {
         self.began.unwrap_or_default()
     }
 
-    /// When the current second ends.
+    /// When the current slice ends.
     pub fn next(&self) -> u64 {
-        self.began().saturating_add((self.series.len() as u64 + 1) * SECOND)
+        self.began().saturating_add((self.over + 1) * self.slice)
     }
 
-    /// Whether the current second is over.
+    /// How many slices are over.
+    pub fn over(&self) -> u64 {
+        self.over
+    }
+
+    /// How many seconds are over.
+    pub fn seconds_over(&self) -> u64 {
+        self.over * self.slice / SECOND
+    }
+
+    /// Whether a second ends with the slice of this number.
+    pub fn ends_second(&self, number: u64) -> bool {
+        ((number + 1) * self.slice).is_multiple_of(SECOND)
+    }
+
+    /// Whether the current slice is over.
     pub fn is_over(&self, at: u64) -> bool {
         self.has_begun() && at >= self.next()
     }
 
-    /// Ends the current second, and those that passed unseen.
-    pub fn end(&mut self, online: u64, at: u64, now: Instant) {
+    /// Ends the current slice, and those that passed unseen: how many these are.
+    pub fn end(&mut self, online: u64, at: u64, now: Instant) -> (Second, u64) {
         let cpu = (self.cpu.system.cpu)();
-        let (before, since) = self.cpu.at_second;
+        let (before, since) = self.cpu.at_slice;
         let time = since.map(|since| now - since).unwrap_or_default();
         let second = Second {
             sent: self.sent,
@@ -136,17 +162,43 @@ impl Seconds {
             lateness: None,
             cpu: share(cpu.saturating_sub(before), time),
         };
-        self.series.push(second);
-        // What was stopped for several seconds has nothing to say of those.
-        while at >= self.next() {
-            self.series.push(Second { online, ..Second::default() });
-        }
-        self.cpu.at_second = (cpu, Some(now));
-        std::mem::swap(&mut self.times, &mut self.times_before);
-        std::mem::swap(&mut self.lateness, &mut self.lateness_before);
-        self.times.clear();
-        self.lateness.clear();
+        self.over += 1;
+        // What was stopped for several slices has nothing to say of those.
+        let unseen = at.saturating_sub(self.next() - self.slice) / self.slice;
+        self.over += unseen;
+        self.cpu.at_slice = (cpu, Some(now));
         (self.sent, self.received) = (0, 0);
+        (second, unseen)
+    }
+
+    /// The times of what came since the last call, and of how late messages were.
+    pub fn take_times(&mut self) -> [LatencyTimes; 2] {
+        let mut empty = || self.spare.pop().unwrap_or_default();
+        let (times, lateness) = (empty(), empty());
+        let times = std::mem::replace(&mut self.times, times);
+        [times, std::mem::replace(&mut self.lateness, lateness)]
+    }
+
+    /// Keeps the memory of times that nobody needs any more.
+    fn recycle(&mut self, mut times: LatencyTimes) {
+        if self.spare.len() < SPARE {
+            times.clear();
+            self.spare.push(times);
+        }
+    }
+
+    /// Adds a slice of all loops to the current second; whether that is over by it.
+    pub fn add_slice(&mut self, slice: GatheredSecond) -> bool {
+        self.current.follow(slice);
+        if self.current.slices() * self.slice < SECOND {
+            return false;
+        }
+        let GatheredSecond { second, times, lateness, .. } =
+            std::mem::take(&mut self.current).finish();
+        self.of_all.push(second);
+        self.recycle(times);
+        self.recycle(lateness);
+        true
     }
 
     /// The share of a core that was taken since the window began.
@@ -167,14 +219,5 @@ impl Seconds {
                 generator.steal = Some(stolen as f64 / all as f64);
             }
         }
-    }
-
-    /// The rates of the last second that is over.
-    pub fn rates(&self) -> String {
-        let Some(last) = self.of_all.last() else { return "warming up".to_owned() };
-        let (sent, received) = (words::thousands(last.sent), words::thousands(last.received));
-        let late = last.quantiles.map(|(_, p99)| crate::command::bench::measure::brief(p99));
-        let late = late.map(|late| format!("  p99 {late}")).unwrap_or_default();
-        format!("sent {sent}/s  received {received}/s{late}")
     }
 }

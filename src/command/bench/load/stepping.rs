@@ -8,11 +8,12 @@ use super::receiving::Receiving;
 use super::seconds::Seconds;
 use super::sending::LoadSending;
 use super::team::LoopOrder;
-use super::{Load, RunDisplay};
+use super::{Load, LoadPhase, RunDisplay};
 use crate::command::bench::config::{LoadPace, LoadPlan, WindowLength};
 use crate::command::bench::course::STEP_WARMUP;
 use crate::command::bench::results::{ConnectionResults, Results};
-use crate::command::bench::steps::{StepOutcome, StepPlan, StepSearch};
+use crate::command::bench::step_outcome::StepOutcome;
+use crate::command::bench::steps::{StepPlan, StepSearch};
 
 /// What was found.
 #[derive(Debug)]
@@ -112,14 +113,21 @@ impl LoadSteps {
         }
     }
 
+    fn is_of_connecting(&self) -> bool {
+        self.search.as_ref().is_some_and(StepSearch::is_of_connecting)
+    }
+
     /// What was found: a step that was broken off counts only if it was the first.
     pub fn finish(self, last: Results) -> Found {
         let ending = last.ending;
+        let is_of_connecting = self.is_of_connecting();
         let Some(KeptStep { mut results, .. }) = self.kept else {
             return Found { results: last, steps: Vec::new() };
         };
-        results.connections = self.connections;
-        results.connections.add_step(&last.connections);
+        if !is_of_connecting {
+            results.connections = self.connections;
+            results.connections.add_step(&last.connections);
+        }
         results.generator.cpu = self.busiest.iter().copied().fold(0.0, f64::max);
         results.generator.loops = self.busiest;
         results.ending = ending;
@@ -129,7 +137,9 @@ impl LoadSteps {
 
 /// The load is this step.
 fn set(load: &mut LoadPlan, plan: StepPlan) {
-    if let LoadPace::Open(offer) = &mut load.pace {
+    if load.times.course.is_of_connecting() {
+        load.connect_rate = Some(plan.rate);
+    } else if let LoadPace::Open(offer) = &mut load.pace {
         offer.rate = plan.rate;
     }
     load.times.length = WindowLength::Time(plan.length);
@@ -139,7 +149,7 @@ fn set(load: &mut LoadPlan, plan: StepPlan) {
 impl<D: RunDisplay> Load<D> {
     /// All that can come has come: the next step begins, or the connections are closed.
     pub(super) fn after_drain(&mut self, now: Instant) {
-        let next = self.end_step().filter(|_| self.times.signal.is_none());
+        let next = self.end_step().filter(|_| self.times.interrupt.is_none());
         match next {
             Some(plan) => self.give(LoopOrder::Step(plan, now), now),
             None => self.give(LoopOrder::Close(now), now),
@@ -148,12 +158,17 @@ impl<D: RunDisplay> Load<D> {
 
     /// Tells what was found in a step, if there are several; its connections go on.
     pub(super) fn hand_in_step(&mut self) {
-        if self.times.steps.search.is_none() || self.times.signal.is_some() {
+        if self.times.steps.search.is_none() || self.times.interrupt.is_some() {
             return;
         }
         let mut results = std::mem::take(&mut self.results);
         results.series = self.series();
-        self.results.connections = results.connections.of_next_step();
+        self.results.connections = if self.is_of_connecting() {
+            let receive_maximum = results.connections.receive_maximum;
+            ConnectionResults { receive_maximum, ..ConnectionResults::default() }
+        } else {
+            results.connections.of_next_step()
+        };
         self.results.granted = results.granted;
         self.results.generator.loops = vec![0.0];
         self.context.member.add_step(results);
@@ -183,7 +198,11 @@ impl<D: RunDisplay> Load<D> {
         context.payloads = context.payloads.of_step(context.step);
         self.sending = LoadSending::new(context);
         self.receiving = Receiving::new(context);
-        self.seconds = Seconds::new(self.seconds.system());
-        self.begin_sending(now);
+        self.seconds = Seconds::new(self.seconds.system(), context.member.slice());
+        if self.is_of_connecting() {
+            self.phase = LoadPhase::Emptying(now);
+        } else {
+            self.begin_sending(now);
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::mqtt::qos::QoS;
 /// How long wills are waited for after the last connection has ended: those that should not come.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// How long removing what is retained takes at most.
+/// How long it is waited for the removal of one more retained message.
 const CLEARING: Duration = Duration::from_secs(10);
 
 /// How far the watcher is.
@@ -56,6 +56,8 @@ pub struct Watcher {
     next: usize,
     /// How many messages wait for their acknowledgement.
     open: usize,
+    /// When it was last there, or a message was acknowledged, in nanoseconds.
+    latest: u64,
     /// The wills that it sees.
     pub wills: Wills,
 }
@@ -162,6 +164,7 @@ impl<D: RunDisplay> Load<D> {
             Happening::Closed => watcher.stage = WatcherStage::Done,
             Happening::Pong { .. } | Happening::Sendable => {}
         }
+        self.leftovers.watcher.latest = at;
         self.receiving.latest = self.receiving.latest.max(at);
     }
 
@@ -205,7 +208,7 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn clear(&mut self, fleet: &mut impl ManyConnections, since: Instant, now: Instant) {
         let has_wills = self.context.will_filter().is_some();
         let stage = self.leftovers.watcher.stage;
-        if stage == WatcherStage::Watching && has_wills && now < since + SILENCE {
+        if stage == WatcherStage::Watching && has_wills && now < self.times.limit(since + SILENCE) {
             return;
         }
         self.begin_clearing(fleet, now);
@@ -218,7 +221,7 @@ impl<D: RunDisplay> Load<D> {
         let stage = self.leftovers.watcher.stage;
         let is_done =
             matches!(stage, WatcherStage::Absent | WatcherStage::Lost | WatcherStage::Done);
-        if is_done || now >= since + CLEARING {
+        if is_done || now >= self.cleared_at(since) {
             let Watcher { next, open, .. } = self.leftovers.watcher;
             let is_left = self.context.load.messages.retain.leaves_something() && !is_done;
             let left = if is_left { self.context.topics.len() - next + open } else { 0 };
@@ -266,15 +269,21 @@ impl<D: RunDisplay> Load<D> {
     pub(super) fn next_clearing(&self, since: Instant) -> Instant {
         match self.leftovers.watcher.stage {
             WatcherStage::Absent | WatcherStage::Lost | WatcherStage::Done => since,
-            WatcherStage::Watching => since + SILENCE,
+            WatcherStage::Watching => self.times.limit(since + SILENCE),
             WatcherStage::Dialling
             | WatcherStage::Made
             | WatcherStage::Subscribing
             | WatcherStage::Setting
             | WatcherStage::Returning
             | WatcherStage::Clearing
-            | WatcherStage::Closing => since + CLEARING,
+            | WatcherStage::Closing => self.cleared_at(since),
         }
+    }
+
+    /// When the retained messages that are left are given up.
+    fn cleared_at(&self, since: Instant) -> Instant {
+        let latest = self.context.clock.instant(self.leftovers.watcher.latest);
+        self.times.limit(latest.max(since) + CLEARING)
     }
 
     /// When there is something to do for the watcher at the beginning.

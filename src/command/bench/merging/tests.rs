@@ -145,3 +145,82 @@ fn collect(value: &serde_json::Value, place: String, places: &mut Vec<String>) {
         places.push(place);
     }
 }
+
+/// A part of a run of one topic, whose readers are split; the first publishes.
+fn split_part(number: usize, read: &str) -> (String, StoredRun) {
+    let part = stored(|value| {
+        value["part"] = format!("{number}/3").into();
+        let written = r#"[{"sent": 100, "in_window": 80, "excused": [
+            {"sequence": 7, "why": "unacknowledged", "in_window": false},
+            {"sequence": 99, "why": "session-lost", "in_window": true}]}]"#;
+        let written = if number == 1 { written } else { "[]" };
+        let split = format!(
+            r#"{{"topic": 0, "late": 0.0, "other_clock": 0, "written": {written}, "read": {read}}}"#
+        );
+        value["split"] = serde_json::from_str(&split).unwrap();
+        if number > 1 {
+            value["verified"]["lost"] = serde_json::Value::Null;
+            value["verified"]["sent"] = serde_json::Value::Null;
+            value["messages"]["expected"] = 0.into();
+        }
+    });
+    (format!("{number}.json"), part)
+}
+
+const ALL: &str = r#"[{"stream": 0, "readers": 5, "next": 100, "distinct": 100, "missed": 0,
+    "away": false, "holes": []}]"#;
+
+/// 7 need not come, and did not; 10 and 11 are lost, and 99 need not have come.
+const SOME: &str = r#"[{"stream": 0, "readers": 2, "next": 99, "distinct": 96, "missed": 0,
+    "away": false, "holes": [[7, 8], [10, 12]]}]"#;
+
+#[test]
+fn what_was_published_in_another_part_is_decided_when_all_are_there() {
+    let one = part(1, 1).1.results;
+    for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1]] {
+        let read = ["[]", ALL, SOME];
+        let parts = order.iter().map(|number| split_part(*number, read[*number - 1]));
+        let whole = merge(parts.collect()).unwrap();
+        let verified = &whole.results.verified;
+        // All 5 of the second part have 100, and both of the third 98 to get.
+        assert_eq!(verified.copies, one.verified.copies + 5 * 100 + 2 * 98);
+        assert_eq!((verified.lost, verified.undecided), (2 * 2, 2));
+        assert_eq!(whole.results.messages.expected, one.messages.expected + 5 * 80 + 2 * 79);
+        assert_eq!(whole.results.latencies.delivery.never(), 4);
+        assert_eq!(verified.split, SplitTally::default());
+    }
+}
+
+#[test]
+fn a_part_that_has_ended_early_has_not_lost_what_came_later() {
+    let early = |(file, mut part): (String, StoredRun)| {
+        part.results.ending = LoadEnding::Interrupted(0, Duration::from_secs(1));
+        (file, part)
+    };
+    let parts = vec![split_part(1, "[]"), early(split_part(2, ALL)), split_part(3, ALL)];
+    let whole = merge(parts).unwrap();
+    let why = "part 2/3: it ended early, and what came later counts as lost";
+    assert_eq!(whole.invalid, [why]);
+}
+
+#[test]
+fn what_no_part_has_published_is_refused() {
+    let wrong_topic = |(file, mut part): (String, StoredRun)| {
+        part.results.verified.split.topic = Some(5);
+        (file, part)
+    };
+    let parts = || vec![split_part(1, "[]"), split_part(2, ALL)];
+    let mut foreign = parts();
+    foreign.push(wrong_topic(split_part(3, ALL)));
+    let why = merge(foreign).unwrap_err();
+    assert_eq!(why, "3.json: it has read topic 5, which no part has published");
+    let mut stream = parts();
+    stream.push(split_part(3, &ALL.replace("\"stream\": 0", "\"stream\": 9")));
+    let why = merge(stream).unwrap_err();
+    assert_eq!(why, "3.json: it has read stream 9 of topic 0, which no part has published");
+    assert_eq!(merge(parts()).unwrap_err(), "part 3/3 is missing");
+    let huge = ALL.replace(": 5,", ": 16777216,").replace("100", "281474976710656");
+    let mut parts = parts();
+    parts.push(split_part(3, &huge));
+    assert!(merge(parts).is_ok());
+}

@@ -1,21 +1,19 @@
 //! The reports of a run.
 
-mod cuts;
 pub mod hgrm;
 pub mod interval;
 pub mod json;
-mod json_compared;
-pub mod object;
+mod split;
 pub mod text;
-mod watched;
 
 use crate::command::bench::comparison::Comparison;
 use crate::command::bench::conditions::{ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{LoadPlan, ReportPlan};
 use crate::command::bench::figures::RunFigures;
 use crate::command::bench::judge::RunJudgement;
+use crate::command::bench::part::RunPart;
 use crate::command::bench::results::Results;
-use crate::command::bench::steps::{self, StepOutcome};
+use crate::command::bench::step_outcome::{self, StepOutcome};
 use crate::command::bench::surroundings::Surroundings;
 use crate::mqtt::qos::QoS;
 
@@ -49,7 +47,20 @@ impl BenchReport<'_> {
 
     /// The highest step that held, if there were steps and one did.
     pub fn highest(&self) -> Option<&StepOutcome> {
-        steps::highest(self.steps)
+        step_outcome::highest(self.steps)
+    }
+
+    /// The part that publishes what is read here, if that is another.
+    pub fn writer(&self) -> Option<RunPart> {
+        let topic = self.results.verified.split.topic.filter(|_| !self.load.plan.writers.is_here());
+        topic.map(|topic| RunPart { number: topic + 1, ..self.surroundings.part })
+    }
+
+    /// The step of connecting whose figures are those of the report: the highest that held, or the
+    /// first.
+    pub fn kept_step(&self) -> Option<&StepOutcome> {
+        let is_of_connecting = self.load.times.course.is_of_connecting();
+        self.highest().or(self.steps.first()).filter(|_| is_of_connecting)
     }
 
     /// Whether a condition is true, or of several steps the first did not hold.

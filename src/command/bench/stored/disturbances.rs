@@ -31,10 +31,15 @@ pub fn disturbances(whole: &StoredMember<'_>) -> Result<DisturbanceResults, Stri
         churn: whole.read("churn", churn)?.unwrap_or_default(),
         retained: whole.read("retained", retained)?,
         wills: whole.read("wills", wills)?,
-        // A warning of the run said so.
-        sessions_left: 0,
-        retained_left: 0,
+        // They were added later.
+        sessions_left: left(whole, "connections", "sessions_left")?,
+        retained_left: left(whole, "messages", "retained_left")?,
     })
+}
+
+/// What was left at the server.
+fn left(whole: &StoredMember<'_>, object: &str, name: &str) -> Result<u64, String> {
+    Ok(whole.get(object)?.read(name, StoredMember::count)?.unwrap_or_default())
 }
 
 /// How many connections a second were made anew.

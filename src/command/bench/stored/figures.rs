@@ -8,8 +8,8 @@ use crate::command::bench::conditions::Measured;
 use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::payload::Verification;
 use crate::command::bench::results::{
-    ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MessageResults,
-    Results, Second, Verified,
+    ConnectionResults, ConnectionTimes, GeneratorResults, Latencies, LoadEnding, MakingResults,
+    MessageResults, Results, Second, Verified,
 };
 use crate::mqtt::reason::ReasonCode;
 
@@ -26,8 +26,9 @@ pub fn results(whole: &StoredMember<'_>) -> Result<Results, String> {
     let online = connections.read("online", StoredMember::count)?;
     Ok(Results {
         connections: self::connections(whole)?,
+        making: MakingResults::default(),
         messages: messages(&whole.get("messages")?)?,
-        verified: verified(&whole.get("verified")?)?,
+        verified: verified(whole)?,
         latencies: latencies(whole)?,
         generator: generator(whole)?,
         series: series(&whole.get("series")?)?,
@@ -102,10 +103,13 @@ fn messages(messages: &StoredMember<'_>) -> Result<MessageResults, String> {
     })
 }
 
-fn verified(verified: &StoredMember<'_>) -> Result<Verified, String> {
+fn verified(whole: &StoredMember<'_>) -> Result<Verified, String> {
+    let verified = whole.get("verified")?;
     let found = |name: &str| verified.read(name, StoredMember::count);
+    let split = whole.read("split", super::split::split)?.unwrap_or_default();
     let extent = match found("lost")? {
         Some(_) => Verification::Full,
+        None if split.is_open() => super::plan::verification(&whole.get("plan")?)?,
         None => Verification::None,
     };
     let count = |name: &str| Ok::<_, String>(found(name)?.unwrap_or_default());
@@ -120,6 +124,7 @@ fn verified(verified: &StoredMember<'_>) -> Result<Verified, String> {
         missed: count("missed")?,
         foreign: count("foreign")?,
         undecided: count("undecided")?,
+        split,
     })
 }
 

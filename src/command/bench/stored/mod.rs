@@ -6,6 +6,7 @@ mod disturbances;
 mod figures;
 mod histogram;
 mod plan;
+mod split;
 mod value;
 
 use serde_json::Value;

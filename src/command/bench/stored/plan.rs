@@ -15,7 +15,7 @@ use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::machine::Machine;
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::payload::Verification;
-use crate::command::bench::plan::{Audience, Plan};
+use crate::command::bench::plan::{Audience, Plan, WriterPlace};
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
 use crate::command::bench::server::BenchServer;
 use crate::mqtt::qos::QoS;
@@ -33,9 +33,10 @@ pub fn load(whole: &StoredMember<'_>) -> Result<LoadPlan, String> {
     Ok(LoadPlan {
         plan: Plan {
             publishers: count("publishers")?,
+            writers: WriterPlace::Here,
             subscribers: count("subscribers")?,
             idle: count("idle")?,
-            topics: count("topics")?.max(1),
+            topics: count("topics")?,
             groups: plan.read("share_groups", |groups| groups.up_to(MOST))?,
             audience: match &filter {
                 Some(_) => Audience::Filtered,
@@ -101,7 +102,7 @@ fn sizes(member: &StoredMember<'_>) -> Result<Sizes, String> {
 }
 
 /// It was added later.
-fn verification(plan: &StoredMember<'_>) -> Result<Verification, String> {
+pub(super) fn verification(plan: &StoredMember<'_>) -> Result<Verification, String> {
     let read = |verify: &StoredMember<'_>| match verify.text()? {
         "full" => Ok(Verification::Full),
         "none" => Ok(Verification::None),

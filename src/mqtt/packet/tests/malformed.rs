@@ -25,7 +25,18 @@ fn headers() -> Vec<Refused> {
     vec![
         ("§2.1.2 type 0", ALL, "00 00", Malformed::UnknownPacketType { value: 0 }),
         ("§2.1.2 type 15 before MQTT 5", V3, "F0 00", Malformed::UnknownPacketType { value: 15 }),
-        ("[MQTT-2.1.3-1] CONNECT", ALL, "11", flags(Type::Connect, 1)),
+        (
+            "[MQTT-2.1.3-1] CONNECT",
+            ALL,
+            "11 0D 0004 'MQTT' 04 02 003C 0001 'a'",
+            flags(Type::Connect, 1),
+        ),
+        (
+            "[MQTT-2.1.3-1] CONNECT",
+            ALL,
+            "18 0E 0004 'MQTT' 05 02 003C 00 0001 'a'",
+            flags(Type::Connect, 8),
+        ),
         ("[MQTT-2.1.3-1] CONNACK", V311_ON, "28", flags(Type::ConnAck, 8)),
         ("[MQTT-2.1.3-1] PUBACK", V311_ON, "42", flags(Type::PubAck, 2)),
         ("[MQTT-2.1.3-1] PUBREC", V311_ON, "54", flags(Type::PubRec, 4)),
@@ -136,7 +147,7 @@ fn publishing() -> Vec<Refused> {
     let short = || Malformed::Truncated { packet: Publish };
     vec![
         ("[MQTT-3.3.1-4] QoS 3", ALL, "36 06 0001 'a' 0001 00", Malformed::QoS3),
-        ("[MQTT-3.3.1-2] DUP", ALL, "38 04 0001 'a' 00", Malformed::DupWithQoS0),
+        ("[MQTT-3.3.1-2] DUP", V311_ON, "38 04 0001 'a' 00", Malformed::DupWithQoS0),
         (
             "[MQTT-2.2.1-3] packet identifier 0",
             ALL,
@@ -327,12 +338,37 @@ fn flags_that_are_not_used_in_mqtt_31_say_nothing() {
         ("52 02 0001", "50 02 0001"),
         ("6B 02 0001", "62 02 0001"),
         ("78 02 0001", "70 02 0001"),
+        ("1F 0F 0006 'MQIsdp' 03 02 003C 0001 'a'", "10 0F 0006 'MQIsdp' 03 02 003C 0001 'a'"),
+        ("38 04 0001 'a' 00", "30 04 0001 'a' 00"),
         ("8B 06 0001 0001 61 00", "82 06 0001 0001 61 00"),
         ("A3 05 0001 0001 61", "A2 05 0001 0001 61"),
     ] {
         assert_eq!(decode(Version::V3_1, &hex(odd)), decode(Version::V3_1, &hex(plain)), "{odd}");
         assert!(decode(Version::V3_1, &hex(plain)).is_ok(), "{plain}");
     }
+}
+
+/// Only MQTT 5 forbids it `[MQTT-1.5.5-1]`.
+#[test]
+fn before_mqtt_5_a_remaining_length_may_take_more_bytes_than_it_needs() {
+    let error = Err(Malformed::VariableByteInteger);
+    for (odd, plain) in [
+        ("C0 8000", "C0 00"),
+        ("C0 80808000", "C0 00"),
+        ("30 848000 0001 61 'x'", "30 04 0001 61 'x'"),
+        ("82 868000 0001 0001 61 00", "82 06 0001 0001 61 00"),
+    ] {
+        for version in [Version::V3_1, Version::V3_1_1] {
+            assert_eq!(decode(version, &hex(odd)), decode(version, &hex(plain)), "{odd}");
+            assert!(decode(version, &hex(plain)).is_ok(), "{plain}");
+        }
+        assert_eq!(decode(Version::V5, &hex(odd)), error, "{odd}");
+    }
+    assert_eq!(decode(Version::V3_1_1, &hex("C0 8080808000")), error);
+    // CONNECT comes before the version is known.
+    let connect = |wire| decode(Version::V3_1_1, &hex(wire));
+    assert!(connect("10 8D00 0004 'MQTT' 04 02 0000 0001 61").is_ok());
+    assert_eq!(connect("10 8E00 0004 'MQTT' 05 02 0000 00 0001 61"), error);
 }
 
 #[test]

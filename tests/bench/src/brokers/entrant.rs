@@ -19,9 +19,14 @@ pub enum Entrant {
 impl Entrant {
     /// Starts `mqttws serve` and waits until it listens.
     pub fn serve(program: &str) -> Result<Self, Failure> {
+        Self::serve_with(program, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn serve_with(program: &str, more: &[&str]) -> Result<Self, Failure> {
         let mut command = Command::new(program);
         // It tells of every queue that is full, which some cases want.
-        command.args(["serve", "-p", "0"]).stdin(Stdio::null()).stderr(Stdio::null());
+        command.args(["serve", "-p", "0"]).args(more).stdin(Stdio::null()).stderr(Stdio::null());
         command.stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or("serve has no stdout")?;
@@ -34,7 +39,12 @@ impl Entrant {
 
     /// Starts mosquitto in `folder`.
     pub fn mosquitto(folder: &str) -> Result<Self, Failure> {
-        Ok(Self::Mosquitto(Broker::start(folder, &Identity::new()?)?))
+        Self::mosquitto_as(&Identity::new()?, folder)
+    }
+
+    /// The same with this certificate.
+    pub fn mosquitto_as(identity: &Identity, folder: &str) -> Result<Self, Failure> {
+        Ok(Self::Mosquitto(Broker::start(folder, identity)?))
     }
 
     /// Where it speaks MQTT over WebSocket.
@@ -42,6 +52,14 @@ impl Entrant {
         match self {
             Self::Serve(_, port) => *port,
             Self::Mosquitto(broker) => broker.ws,
+        }
+    }
+
+    /// Where mosquitto does so over TLS.
+    pub fn secure_port(&self) -> Option<u16> {
+        match self {
+            Self::Serve(..) => None,
+            Self::Mosquitto(broker) => Some(broker.wss),
         }
     }
 

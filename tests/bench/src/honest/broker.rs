@@ -241,10 +241,11 @@ impl House {
         for id in self.unwritten.drain(..) {
             let Some(guest) = self.guests.get_mut(&id) else { continue };
             let left = monotonic();
-            let said = guest.said.drain(..);
-            log.entries.extend(said.map(|(intended, came)| Entry { intended, came, left }));
             // A client that is gone is found when it is read.
             let _ = guest.write();
+            let written = monotonic();
+            let said = guest.said.drain(..);
+            log.entries.extend(said.map(|(intended, came)| Entry { intended, came, left, written }));
         }
     }
 

@@ -22,18 +22,22 @@ pub fn slack(truth: f64) -> f64 {
 const DELIVERY: &str = "/latency/delivery";
 
 /// The report against the broker's log, at these shares: from the time at which a message was due
-/// to the time at which it left. How late it came to the broker is the generator's, which says so
-/// itself. All figures are told, whatever comes out.
+/// to the time at which it left, which is between the beginning and the end of a write. How late it
+/// came to the broker is the generator's, which says so itself. All figures are told, whatever comes
+/// out.
 pub fn delays(outcome: &Outcome, log: &Log, shares: &[f64]) -> Result<Verdict, Failure> {
     let (mut text, mut wrong) = (Vec::new(), Vec::new());
     for share in shares {
         let shown = outcome.quantile(DELIVERY, *share);
         let (kept, left) = (float(log.kept(*share)), float(log.whole(*share)));
+        let written = float(log.written(*share));
         let name = format!("p{:.4}", share * 100.0);
         let name = name.trim_end_matches('0').trim_end_matches('.');
-        text.push(format!("{name} {} (left {}, kept {})", ms(shown), ms(left), ms(kept)));
-        if (shown - left).abs() > slack(left) {
-            wrong.push(format!("{name} is {} ms off", ms(shown - left)));
+        let between = format!("{} to {}", ms(left), ms(written));
+        text.push(format!("{name} {} (left {between}, kept {})", ms(shown), ms(kept)));
+        let off = shown - shown.clamp(left, written);
+        if off.abs() > slack(left) {
+            wrong.push(format!("{name} is {} ms off", ms(off)));
         }
     }
     let text = text.join(", ");

@@ -7,8 +7,10 @@ pub struct Entry {
     pub intended: u64,
     /// When it had come.
     pub came: u64,
-    /// When it had left.
+    /// When the write began in which it left.
     pub left: u64,
+    /// When that write had ended: a system call, at the end of which another core is woken.
+    pub written: u64,
 }
 
 /// Everything that was passed on.
@@ -32,6 +34,12 @@ impl Log {
     /// How long the messages were kept, the time at this share.
     pub fn kept(&self, share: f64) -> u64 {
         at(share, self.entries.iter().map(|entry| entry.left - entry.came).collect())
+    }
+
+    /// From the intended time to the end of the write, the time at this share.
+    pub fn written(&self, share: f64) -> u64 {
+        let times = self.entries.iter().map(|entry| entry.written.saturating_sub(entry.intended));
+        at(share, times.collect())
     }
 
     /// From the intended time to leaving, the time at this share.

@@ -14,7 +14,7 @@ mod verdict;
 use std::time::Instant;
 
 use crate::Failure;
-pub use outcome::{Outcome, begin};
+pub use outcome::{Outcome, begin, begin_as};
 pub use verdict::{Case, Summary, Verdict, check};
 
 /// What is needed for all cases.
@@ -53,15 +53,19 @@ pub fn run_cases(arguments: &[String], cases: &[(&'static str, Case)]) -> Result
 }
 
 /// Which cases are to be run, and how often.
-struct Wanted {
-    bench: Bench,
+pub struct Wanted {
+    /// What is needed for them.
+    pub bench: Bench,
     names: Vec<String>,
-    times: usize,
-    list: bool,
+    /// How often.
+    pub times: usize,
+    /// They are to be named only.
+    pub list: bool,
 }
 
 impl Wanted {
-    fn new(arguments: &[String]) -> Result<Self, Failure> {
+    /// What these arguments say.
+    pub fn new(arguments: &[String]) -> Result<Self, Failure> {
         let bench = Bench { program: "mqttws".to_owned(), has_mosquitto: false };
         let mut wanted = Self { bench, names: Vec::new(), times: 1, list: false };
         for argument in arguments {
@@ -78,7 +82,8 @@ impl Wanted {
         Ok(wanted)
     }
 
-    fn holds(&self, name: &str) -> bool {
+    /// Whether a case is one of them.
+    pub fn holds(&self, name: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 }

@@ -18,11 +18,16 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// A run that has begun.
 pub struct Running(Child);
 
-/// Begins a run with these arguments; the program may be wrapped by other words.
+/// Begins a run with these arguments, in MQTT 5; the program may be wrapped by other words.
 pub fn begin(words: &[&str], url: &str, flags: &str) -> Result<Running, Failure> {
+    begin_as(words, url, "5", flags)
+}
+
+/// The same in this version of MQTT.
+pub fn begin_as(words: &[&str], url: &str, version: &str, flags: &str) -> Result<Running, Failure> {
     let (program, before) = words.split_first().ok_or("no program")?;
     let mut command = Command::new(program);
-    command.args(before).args(["bench", url, "-V", "5", "--json"]);
+    command.args(before).args(["bench", url, "-V", version, "--json"]);
     command.args(flags.split_whitespace());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(Running(command.spawn()?))

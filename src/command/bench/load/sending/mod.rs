@@ -157,7 +157,9 @@ impl LoadSending {
         for of in self.publishers.iter().filter(|of| of.waits_for_us()) {
             let Some(schedule) = &of.schedule else { continue };
             let since = of.since.max(schedule.due() + start);
-            lateness.add_many(now.saturating_sub(since), of.unsent(end - start));
+            // What a signal has cut off was not due yet.
+            let due = of.unsent(end.min(now).saturating_sub(start));
+            lateness.add_many(now.saturating_sub(since), due);
         }
     }
 
@@ -326,7 +328,8 @@ fn refusal(fleet: &mut impl ManyConnections, id: usize, qos: QoS) -> WaitReason 
 
 /// Whether the messages that have not arrived limit what is sent.
 fn has_window_of_qos_0(load: &LoadPlan) -> bool {
-    load.messages.qos == QoS::AtMostOnce && load.plan.subscribers > 0 && window(load).is_some()
+    let has_readers = load.plan.subscribers > 0 && load.plan.writers.is_here();
+    load.messages.qos == QoS::AtMostOnce && has_readers && window(load).is_some()
 }
 
 /// How many messages of a publisher may be unfinished, if that is limited.

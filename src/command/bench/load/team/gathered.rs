@@ -1,4 +1,4 @@
-//! The seconds of the window, of all loops together.
+//! The slices and seconds of the window, of all loops together.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use crate::command::bench::joining::Joined;
 use crate::command::bench::measure::{LatencyTimes, Quantile};
 use crate::command::bench::results::{Results, Second};
 
-/// What each loop tells of a second.
+/// What each loop tells at the end of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecondDetail {
     /// What happened in it.
@@ -17,7 +17,7 @@ pub enum SecondDetail {
     Results,
 }
 
-/// A second, as far as loops have told of it.
+/// A slice or a second, as far as loops have told of it.
 #[derive(Debug, Default)]
 pub struct GatheredSecond {
     /// Their sum.
@@ -30,22 +30,24 @@ pub struct GatheredSecond {
     pub results: Option<Results>,
     /// How many loops have told of it.
     loops: usize,
+    /// How many slices it consists of, where loops have told of each.
+    slices: u64,
 }
 
 impl GatheredSecond {
-    /// A second of one loop.
+    /// A slice of one loop.
     pub fn of(
         second: Second,
         [times, lateness]: [LatencyTimes; 2],
         results: Option<Results>,
     ) -> Self {
-        Self { second, times, lateness, results, loops: 0 }
+        Self { second, times, lateness, results, loops: 0, slices: 1 }
     }
 
     fn add(&mut self, other: Self) {
         self.second.add(&other.second);
-        self.times.merge(&other.times);
-        self.lateness.merge(&other.lateness);
+        self.times.take_in(other.times);
+        self.lateness.take_in(other.lateness);
         match (&mut self.results, other.results) {
             (Some(all), Some(more)) => all.add(&more, Joined::SideBySide),
             (all, more) => *all = all.take().or(more),
@@ -53,8 +55,33 @@ impl GatheredSecond {
         self.loops += 1;
     }
 
-    /// The second with the quantiles of what came to all loops.
-    fn finish(mut self) -> Self {
+    /// How many slices there are in it.
+    pub fn slices(&self) -> u64 {
+        self.slices
+    }
+
+    /// Adds the slice of all loops that comes after it.
+    #[expect(clippy::cast_precision_loss, reason = "a second has at most 20 slices")]
+    pub fn follow(&mut self, next: Self) {
+        let before = self.slices;
+        if before == 0 {
+            *self = Self { slices: 1, ..next };
+            return;
+        }
+        self.slices += 1;
+        let Second { sent, received, missing, online, cpu, .. } = next.second;
+        let second = &mut self.second;
+        second.sent += sent;
+        second.received += received;
+        (second.missing, second.online) = (missing, online);
+        second.cpu = (second.cpu * before as f64 + cpu) / self.slices as f64;
+        self.times.merge(&next.times);
+        self.lateness.merge(&next.lateness);
+        self.results = next.results;
+    }
+
+    /// It with the quantiles of what came to all loops.
+    pub fn finish(mut self) -> Self {
         let quantile = |times: &LatencyTimes, share| match times.quantile(share) {
             Some(Quantile::Time(time)) => Some(time),
             Some(Quantile::Never) | None => None,
@@ -66,12 +93,12 @@ impl GatheredSecond {
     }
 }
 
-/// The seconds that not all loops have ended, or that were not taken yet.
+/// The slices that not all loops have ended, or that were not taken yet.
 #[derive(Debug, Default)]
 pub struct PendingSeconds {
     /// The number of the first.
-    first: usize,
-    seconds: VecDeque<GatheredSecond>,
+    first: u64,
+    slices: VecDeque<GatheredSecond>,
 }
 
 impl TeamMember {
@@ -80,16 +107,22 @@ impl TeamMember {
         self.team.detail
     }
 
-    /// Tells of the second of this number.
-    pub fn add_second(&self, number: usize, second: GatheredSecond) {
+    /// How long a slice is, in nanoseconds.
+    pub fn slice(&self) -> u64 {
+        self.team.slice
+    }
+
+    /// Tells of the slice of this number.
+    pub fn add_slice(&self, number: u64, slice: GatheredSecond) {
         let mut desk = locked(&self.team.desk);
-        let PendingSeconds { first, seconds } = &mut desk.seconds;
-        let Some(place) = number.checked_sub(*first) else { return };
-        if seconds.len() <= place {
-            seconds.resize_with(place + 1, GatheredSecond::default);
+        let PendingSeconds { first, slices } = &mut desk.seconds;
+        let place = number.checked_sub(*first).and_then(|place| usize::try_from(place).ok());
+        let Some(place) = place else { return };
+        if slices.len() <= place {
+            slices.resize_with(place + 1, GatheredSecond::default);
         }
-        seconds[place].add(second);
-        if seconds[place].loops == self.share.of {
+        slices[place].add(slice);
+        if slices[place].loops == self.share.of {
             self.team.seconds.fetch_add(1, Ordering::Release);
             drop(desk);
             if !self.leads() {
@@ -98,22 +131,22 @@ impl TeamMember {
         }
     }
 
-    /// The next second that all loops have ended: each ends them in their order.
-    pub fn take_second(&self) -> Option<GatheredSecond> {
+    /// The next slice that all loops have ended: each ends them in their order.
+    pub fn take_slice(&self) -> Option<GatheredSecond> {
         if self.team.seconds.load(Ordering::Acquire) == 0 {
             return None;
         }
         let mut desk = locked(&self.team.desk);
-        let next = desk.seconds.seconds.pop_front()?;
+        let next = desk.seconds.slices.pop_front()?;
         desk.seconds.first += 1;
         self.team.seconds.fetch_sub(1, Ordering::Release);
-        Some(next.finish())
+        Some(next)
     }
 
-    /// Those that not all loops have ended; the next step begins with its first second.
-    pub fn take_rest(&self) -> Vec<Second> {
+    /// Those that not all loops have ended; the next step begins with its first slice.
+    pub fn take_rest(&self) -> VecDeque<GatheredSecond> {
         let rest = std::mem::take(&mut locked(&self.team.desk).seconds);
         self.team.seconds.store(0, Ordering::Release);
-        rest.seconds.into_iter().map(|second| second.finish().second).collect()
+        rest.slices
     }
 }

@@ -24,11 +24,13 @@ pub struct LoopTeam {
     desk: Mutex<LoopDesk>,
     /// How many orders were given.
     orders: AtomicUsize,
-    /// How many seconds all have ended.
+    /// How many slices all have ended that were not taken.
     seconds: AtomicUsize,
     /// A loop could not go on.
     failed: AtomicBool,
     detail: SecondDetail,
+    /// How long a slice of the window is, in nanoseconds.
+    slice: u64,
 }
 
 /// What the others see of a loop. Loops write their own counters only.
@@ -103,8 +105,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl LoopTeam {
-    /// So many loops.
-    pub fn new(loops: usize, detail: SecondDetail) -> Self {
+    /// So many loops, which tell of slices of so many nanoseconds: of a second, or of a part of one
+    /// of which a second has a whole number.
+    pub fn new(loops: usize, detail: SecondDetail, slice: u64) -> Self {
         Self {
             seats: (0..loops).map(|_| LoopSeat::default()).collect(),
             desk: Mutex::default(),
@@ -112,6 +115,7 @@ impl LoopTeam {
             seconds: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             detail,
+            slice,
         }
     }
 

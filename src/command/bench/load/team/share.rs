@@ -1,6 +1,6 @@
 //! Which connections each of several loops has.
 
-use crate::command::bench::plan::{Plan, Role};
+use crate::command::bench::plan::{Plan, Role, WriterPlace};
 
 /// The share of one loop.
 ///
@@ -15,6 +15,8 @@ pub struct LoopShare {
     pub of: usize,
     /// Which loop has the first publisher, and which the first idle connection.
     first: [usize; 2],
+    /// Where the publishers are.
+    writers: WriterPlace,
 }
 
 impl LoopShare {
@@ -22,12 +24,14 @@ impl LoopShare {
     pub fn new(plan: &Plan, number: usize, of: usize) -> Self {
         let after = |first: usize, count| if count < of { first + count } else { first };
         let publishers = after(0, plan.readers());
-        Self { number, of, first: [publishers, after(publishers, plan.publishers)] }
+        let (first, writers) =
+            ([publishers, after(publishers, plan.own_publishers())], plan.writers);
+        Self { number, of, first, writers }
     }
 
     /// How many loops can have something to do.
     pub fn most(plan: &Plan) -> usize {
-        plan.readers() + plan.publishers + plan.idle
+        plan.readers() + plan.own_publishers() + plan.idle
     }
 
     /// The loop that has a publisher.
@@ -37,7 +41,7 @@ impl LoopShare {
 
     /// Whether it has a publisher.
     pub fn has_publisher(&self, publisher: usize) -> bool {
-        self.of_publisher(publisher) == self.number
+        self.writers.is_here() && self.of_publisher(publisher) == self.number
     }
 
     /// Whether it has a reader.
@@ -90,7 +94,7 @@ impl OwnIds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::bench::plan::Audience;
+    use crate::command::bench::plan::{Audience, WriterPlace};
 
     #[test]
     fn every_connection_is_in_one_loop_and_no_loop_is_empty() {
@@ -104,7 +108,8 @@ mod tests {
             (2, 1, 1, None),
         ] {
             let audience = Audience::Shared;
-            let plan = Plan { publishers, subscribers, idle, topics: 8, audience, groups };
+            let (writers, topics) = (WriterPlace::Here, 8);
+            let plan = Plan { publishers, writers, subscribers, idle, topics, audience, groups };
             for of in 1..=LoopShare::most(&plan).min(9) {
                 let shares: Vec<_> = (0..of).map(|n| LoopShare::new(&plan, n, of)).collect();
                 let owners = |id| shares.iter().filter(|share| share.has(&plan, id)).count();
@@ -124,8 +129,9 @@ mod tests {
 
     #[test]
     fn pairs_and_groups_stay_together() {
-        let (audience, groups) = (Audience::Shared, None);
-        let plan = Plan { publishers: 8, subscribers: 8, idle: 0, topics: 8, audience, groups };
+        let (writers, audience) = (WriterPlace::Here, Audience::Shared);
+        let (publishers, subscribers, idle, topics, groups) = (8, 8, 0, 8, None);
+        let plan = Plan { publishers, writers, subscribers, idle, topics, audience, groups };
         let share = LoopShare::new(&plan, 1, 4);
         for number in 0..8 {
             assert_eq!(share.has(&plan, number), share.has(&plan, plan.publisher_id(number)));

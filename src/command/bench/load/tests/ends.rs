@@ -88,9 +88,12 @@ fn a_rate_with_long_gaps_is_not_taken_for_a_server_that_takes_nothing() {
 fn a_signal_ends_the_window_and_what_was_sent_is_judged() {
     let treat =
         |number| if number == 3000 { Treatment::lost() } else { Treatment::after(millis(1)) };
-    let signal = Some(Duration::from_secs(6));
-    let outcome =
-        world::run_until(&world::open(1000.0, 1, QoS::AtMostOnce), Server::treating(treat), signal);
+    let signal = [Duration::from_secs(6)];
+    let outcome = world::run_until(
+        &world::open(1000.0, 1, QoS::AtMostOnce),
+        Server::treating(treat),
+        &signal,
+    );
     let results = outcome.results();
     assert!(matches!(results.ending, LoadEnding::Interrupted(2, _)), "{:?}", results.ending);
     let messages = &results.messages;
@@ -99,4 +102,29 @@ fn a_signal_ends_the_window_and_what_was_sent_is_judged() {
     assert!((3990..=4000).contains(&messages.sent), "{messages:?}");
     assert!(messages.window <= Duration::from_secs(4), "{messages:?}");
     assert_eq!(results.verified.copies, outcome.server.came);
+}
+
+#[test]
+fn a_second_signal_ends_the_drain() {
+    let treat =
+        |number| if number == 3000 { Treatment::lost() } else { Treatment::after(millis(1)) };
+    let took = |signals: &[Duration]| {
+        let plan = world::open(1000.0, 1, QoS::AtMostOnce);
+        let outcome = world::run_until(&plan, Server::treating(treat), signals);
+        assert_eq!(outcome.results().verified.lost, 1);
+        assert!(matches!(outcome.results().ending, LoadEnding::Interrupted(2, _)));
+        outcome.took
+    };
+    // What is missing is waited for two seconds after the first.
+    assert!((millis(8000)..millis(8500)).contains(&took(&[millis(6000)])));
+    assert!((millis(6300)..millis(6600)).contains(&took(&[millis(6000), millis(6300)])));
+}
+
+#[test]
+fn a_signal_in_the_warm_up_cuts_off_nothing_that_was_late() {
+    let plan = world::open(1000.0, 1, QoS::AtMostOnce);
+    let outcome = world::run_until(&plan, Server::new(Rules::default()), &[millis(500)]);
+    assert_eq!(outcome.results().messages.sent, 0);
+    let late = &outcome.results().latencies.lateness;
+    assert!(late.count() <= 1, "{} late", late.count());
 }

@@ -64,7 +64,7 @@ fn a_server_that_takes_too_few_at_once_holds_back() {
     assert_eq!((outcome.server.came, results.messages.unsent), (1200, 10_800));
     // That is not the generator's fault.
     is(&results.latencies.lateness, 1.0, millis(0));
-    let LoadLimit::ServerBlocked(percent) = outcome.judgement.limit else {
+    let LoadLimit::ServerBlocked(_, percent) = outcome.judgement.limit else {
         panic!("{:?}", outcome.judgement)
     };
     assert!(percent >= 98, "{percent}");

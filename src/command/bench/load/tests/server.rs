@@ -259,7 +259,8 @@ impl ManyConnections for Server {
                     code: ReasonCode::SUCCESS,
                     properties: Properties::default(),
                 });
-                let (took, steps) = (at - intended, Steps::default());
+                let steps = Steps { tcp: Some(at - now), ..Steps::default() };
+                let took = at - intended;
                 (at, Happening::Made(Made { took, steps, connack }))
             }
             Err(cause) => (now, Happening::NotMade(cause)),

@@ -2,6 +2,7 @@
 //! clock that moves when nothing is left to do.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,17 +15,18 @@ use crate::command::bench::config::{
 };
 use crate::command::bench::course::LoadCourse;
 use crate::command::bench::disturbances::Disturbances;
-use crate::command::bench::judge::{Circumstances, RunJudgement, ServerPlace, judge};
+use crate::command::bench::judge::{Circumstances, LoadSubject, RunJudgement, ServerPlace, judge};
 use crate::command::bench::load::{
-    AfterSecond, Context, Found, Load, LoopTeam, RunDisplay, SecondDetail, SecondsOver, System,
+    AfterSecond, Context, Found, Load, LoopTeam, RunDisplay, SecondDetail, SliceOver, System,
     TeamMember, Window,
 };
 use crate::command::bench::payload::Verification;
 use crate::command::bench::payload::{Payloads, Sizes};
-use crate::command::bench::plan::{Audience, Plan};
+use crate::command::bench::plan::{Audience, Plan, WriterPlace};
 use crate::command::bench::results::Results;
 use crate::command::bench::schedule::{ArrivalPattern, OfferedRate};
-use crate::command::bench::steps::{StepOutcome, StepPlan};
+use crate::command::bench::step_outcome::StepOutcome;
+use crate::command::bench::steps::StepPlan;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -64,6 +66,7 @@ fn plan(pace: LoadPace, pairs: usize, qos: QoS) -> LoadPlan {
     LoadPlan {
         plan: Plan {
             publishers: pairs,
+            writers: WriterPlace::Here,
             subscribers: pairs,
             idle: 0,
             topics: pairs,
@@ -103,6 +106,8 @@ pub struct Outcome {
     pub found: Found,
     pub judgement: RunJudgement,
     pub server: Server,
+    /// From the beginning to the end.
+    pub took: Duration,
 }
 
 impl Outcome {
@@ -125,32 +130,28 @@ impl RunDisplay for StepJudge {
 
     fn print(&mut self, _: &Results) {}
 
-    fn seconds_over(&mut self, _: &Results, _: &SecondsOver<'_>) -> AfterSecond {
+    fn slice_over(&mut self, _: &SliceOver<'_>) {}
+
+    fn second_over(&mut self, _: &Results) -> AfterSecond {
         AfterSecond::GoOn
     }
 
     fn step_over(&mut self, plan: StepPlan, load: &LoadPlan, results: &mut Results) -> StepOutcome {
         let judgement = judged(load, results);
-        let times = &results.latencies.delivery;
+        let is_of_connecting = load.times.course.is_of_connecting();
+        let delivery = &results.latencies.delivery;
+        let times = if is_of_connecting { &results.connections.times.whole } else { delivery };
         let mut because = judgement.invalid.clone();
         because.extend(judgement.overload.map(|_| "overload".to_owned()));
+        if is_of_connecting && results.connections.failures() > 0 {
+            because.push("failed>0".to_owned());
+        }
         let longest = u64::try_from(self.longest.as_nanos()).unwrap();
         if times.quantile_of_arrived(0.99).is_none_or(|p99| p99 > longest) {
             because.push("p99".to_owned());
         }
-        StepOutcome {
-            plan,
-            sent: results.messages.sent,
-            delivered: results.messages.rate(),
-            lost: results.verified.lost,
-            unsent: results.messages.unsent,
-            times: [times.quantile(0.5), times.quantile(0.99), times.maximum()],
-            lateness: results.latencies.lateness.quantile(0.99),
-            cpu: results.generator.cpu,
-            limit: judgement.limit,
-            overload: judgement.overload,
-            because,
-        }
+        let stepped = load.times.course.stepped().unwrap();
+        StepOutcome { because, ..StepOutcome::of(plan, stepped, &judgement, results) }
     }
 }
 
@@ -158,26 +159,29 @@ impl RunDisplay for StepJudge {
 fn judged(load: &LoadPlan, results: &Results) -> RunJudgement {
     let copies = results.messages.expected as f64 / results.messages.sent.max(1) as f64;
     let about = Circumstances {
+        subject: LoadSubject::Messages,
         pace: load.pace,
         length: load.times.length,
         max_lateness: MaxLateness::Usual,
         place: ServerPlace::Here,
         copies,
+        stepped: load.times.course.stepped(),
     };
     judge(results, &about)
 }
 
 /// Runs a load against a server.
 pub fn run(plan: &LoadPlan, server: Server) -> Outcome {
-    run_until(plan, server, None)
+    run_until(plan, server, &[])
 }
 
-/// The same; a signal comes so long after the start.
-pub fn run_until(plan: &LoadPlan, mut server: Server, signal: Option<Duration>) -> Outcome {
+/// The same; signals come so long after the start, in their order.
+pub fn run_until(plan: &LoadPlan, mut server: Server, signals: &[Duration]) -> Outcome {
     let began = Instant::now();
     set(began);
     let mut random = fastrand::Rng::with_seed(1);
     let topics = (0..plan.plan.topics).map(|topic| TopicName::new(format!("t/{topic}")).unwrap());
+    let team = LoopTeam::new(1, SecondDetail::Second, 1_000_000_000);
     let context = Context {
         load: plan.clone(),
         topics: topics.collect(),
@@ -190,24 +194,25 @@ pub fn run_until(plan: &LoadPlan, mut server: Server, signal: Option<Duration>) 
         readers: Vec::new(),
         step: 0,
         start_at: None,
-        member: TeamMember::new(&Arc::new(LoopTeam::new(1, SecondDetail::Second)), &plan.plan, 0),
+        member: TeamMember::new(&Arc::new(team), &plan.plan, 0),
     };
     let system = System { cpu: || Duration::ZERO, machine: || None };
     let display = StepJudge { longest: Duration::from_secs(1) };
     let mut load = Load::new(context, system, display, began);
-    drive(&mut load, &mut server, signal.map(|after| began + after));
+    drive(&mut load, &mut server, signals.iter().map(|after| began + *after).collect());
     let found = load.into_found();
     let judgement = judged(plan, &found.results);
-    Outcome { found, judgement, server }
+    Outcome { found, judgement, server, took: now() - began }
 }
 
 /// As `Fleet::run` does it.
-fn drive(load: &mut impl Driver, server: &mut Server, mut signal: Option<Instant>) {
+fn drive(load: &mut impl Driver, server: &mut Server, mut signals: VecDeque<Instant>) {
     let (mut due, mut turns) = (None, 0);
     loop {
         let began = now();
         let late = due.map_or(Duration::ZERO, |due| began.saturating_duration_since(due));
-        if signal.take_if(|at| *at <= began).is_some() {
+        while signals.front().is_some_and(|at| *at <= began) {
+            signals.pop_front();
             load.interrupted(2, began);
         }
         server.tell(load);
@@ -217,8 +222,9 @@ fn drive(load: &mut impl Driver, server: &mut Server, mut signal: Option<Instant
             return;
         }
         server.pass_on(load);
+        load.rest(now());
         load.note_turn(now() - began + late);
-        let times = [load.next_due(), server.next(), signal];
+        let times = [load.next_due(), server.next(), signals.front().copied()];
         let next = times.into_iter().flatten().fold(now() + HEARTBEAT, Instant::min).max(now());
         due = Some(next);
         set(next + server.pause(next));

@@ -8,12 +8,7 @@ use crate::command::bench::judge::ServerPlace;
 use crate::command::bench::payload::Sizes;
 use crate::command::bench::report::BenchReport;
 use crate::command::bench::schedule::ArrivalPattern;
-use crate::command::bench::words;
-
-fn plural(count: usize, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", words::thousands(count as u64))
-}
+use crate::command::bench::words::{self, plural};
 
 /// Which run, and what was done.
 pub fn run(report: &BenchReport<'_>) -> String {
@@ -27,6 +22,9 @@ fn plan(report: &BenchReport<'_>) -> String {
     let mut parts = Vec::new();
     if plan.publishers + plan.subscribers == 0 {
         parts.push(plural(plan.idle, "connection"));
+        if let Some(steps) = course(load.times.course) {
+            return format!("at most {} at once, connecting: {steps}", parts[0]);
+        }
         parts.extend(load.connect_rate.map(words::rate));
         let held = match load.times.length {
             WindowLength::Time(time) => words::given(time),
@@ -34,7 +32,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         };
         return parts.join(", ") + &format!(", then held for {held}");
     }
-    if plan.publishers > 0 {
+    if plan.own_publishers() > 0 {
         parts.push(plural(plan.publishers, "publisher"));
     }
     if plan.subscribers > 0 {
@@ -44,7 +42,8 @@ fn plan(report: &BenchReport<'_>) -> String {
     if plan.idle > 0 {
         parts.push(plural(plan.idle, "idle connection"));
     }
-    parts.push(plural(plan.topics, "topic"));
+    let written = report.writer().map(|part| format!(" published by part {part}"));
+    parts.push(plural(plan.topics, "topic") + &written.unwrap_or_default());
     parts.extend(load.filter.as_ref().map(|filter| format!("filter {filter}")));
     let (qos, sub_qos) = (load.messages.qos.bits(), load.messages.sub_qos.bits());
     parts.push(if qos == sub_qos || plan.subscribers == 0 {
@@ -52,12 +51,13 @@ fn plan(report: &BenchReport<'_>) -> String {
     } else {
         format!("QoS {qos} to {sub_qos}")
     });
-    if plan.publishers > 0 {
+    if plan.own_publishers() > 0 {
         let body = load.messages.body.as_ref().map(|body| format!(" of {}", body.name));
         parts.push(sizes(&load.messages.sizes) + &body.unwrap_or_default());
         parts.push(pace(load));
         let is_open = matches!(load.pace, LoadPace::Open(_));
-        let window = load.messages.window.filter(|_| is_open);
+        let usual = report.surroundings.server.window(load.messages.qos);
+        let window = load.messages.window.filter(|window| is_open && Some(*window) != usual);
         parts.extend(window.map(|most| format!("{} in flight each", words::thousands(most))));
     }
     parts.extend(sessions(load.sessions));
@@ -92,18 +92,24 @@ fn pace(load: &LoadPlan) -> String {
     match load.pace {
         LoadPace::Open(offer) => {
             let random = if offer.arrival == ArrivalPattern::Poisson { ", poisson" } else { "" };
-            match load.times.course {
-                LoadCourse::Once => format!("open loop at {}{random}", words::rate(offer.rate)),
-                LoadCourse::Ramp(ramp) => format!("open loop{random}, {}", self::ramp(ramp)),
-                LoadCourse::FindMax { from, .. } => {
-                    format!("open loop{random}, searching from {}", words::rate(from))
-                }
+            match course(load.times.course) {
+                None => format!("open loop at {}{random}", words::rate(offer.rate)),
+                Some(steps) => format!("open loop{random}, {steps}"),
             }
         }
         LoadPace::Closed(Some(limit)) => {
             format!("closed loop, {} in flight each", words::thousands(limit))
         }
         LoadPace::Closed(None) => "closed loop".to_owned(),
+    }
+}
+
+/// The steps, if there are several.
+fn course(course: LoadCourse) -> Option<String> {
+    match course {
+        LoadCourse::Once => None,
+        LoadCourse::Ramp(ramp) => Some(self::ramp(ramp)),
+        LoadCourse::FindMax { from, .. } => Some(format!("searching from {}", words::rate(from))),
     }
 }
 

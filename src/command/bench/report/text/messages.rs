@@ -24,34 +24,38 @@ pub fn add(report: &BenchReport<'_>, lines: &mut TextLines) {
     };
     let window = words::seconds(report.results.messages.window);
     lines.add("measured", &format!("{window}{after}"));
-    if let Some((name, text)) = early_end(report.results.ending) {
-        lines.add(name, &text);
-    }
-    lines.add("sent", &sent(report));
+    early_end(report, lines);
+    lines.add(
+        "sent",
+        &report.writer().map_or_else(|| sent(report), |part| format!("by part {part}")),
+    );
     if report.load.plan.subscribers > 0 {
         received(report, lines);
     }
 }
 
-/// That a run did not come to its end, or goes on: the name of the line, and its text.
-fn early_end(ending: LoadEnding) -> Option<(&'static str, String)> {
-    match ending {
-        LoadEnding::Interrupted(_, after) => {
-            Some(("interrupted", format!("after {}: sending ended then", words::seconds(after))))
+/// That a run did not come to its end, or goes on.
+pub fn early_end(report: &BenchReport<'_>, lines: &mut TextLines) {
+    let after = |time| format!("after {}", words::seconds(time));
+    match report.results.ending {
+        LoadEnding::Interrupted(_, time) => {
+            let what = match (report.steps, report.load.plan.publishers) {
+                ([], 0) => "",
+                ([], _) => ": sending ended then",
+                _ => ": the step that was going on is not listed",
+            };
+            lines.add("interrupted", &format!("{}{what}", after(time)));
         }
-        LoadEnding::FailedFast(after) => Some((
-            "ended",
-            format!("after {}: a condition was true (--fail-fast)", words::seconds(after)),
-        )),
-        LoadEnding::Running(after, missing) => Some((
-            "so far",
-            format!(
-                "after {}: the run goes on; {} missing so far",
-                words::seconds(after),
-                words::thousands(missing)
-            ),
-        )),
-        LoadEnding::Complete => None,
+        LoadEnding::FailedFast(time) => {
+            let text = format!("{}: a condition was true (--fail-fast)", after(time));
+            lines.add("ended", &text);
+        }
+        LoadEnding::Running(time, missing) => {
+            let missing = words::thousands(missing);
+            let text = format!("{}: the run goes on; {missing} missing so far", after(time));
+            lines.add("so far", &text);
+        }
+        LoadEnding::Complete => {}
     }
 }
 
@@ -92,21 +96,33 @@ fn received(report: &BenchReport<'_>, lines: &mut TextLines) {
     let count = words::thousands(messages.received);
     // A closed loop whose limit is the generator says only how much the server does at least.
     let is_least = matches!(report.load.pace, LoadPace::Closed(_))
-        && matches!(report.judgement.limit, LoadLimit::Generator | LoadLimit::Machine);
+        && report.judgement.limit == LoadLimit::Generator;
     let at_least = if is_least { "at least " } else { "" };
     let rate = words::rate(messages.rate().round());
     let expected = words::thousands(messages.expected);
     let never = report.results.latencies.delivery.never();
     let is_late = messages.received < messages.expected && never == 0;
     let late = if is_late { "; the others came after the window" } else { "" };
-    lines.add("received", &format!("{count}   {at_least}{rate}   of {expected}{late}"));
+    let of = match report.writer() {
+        Some(part) => format!("of what part {part} has sent: --merge tells how much that is"),
+        None => format!("of {expected}{late}"),
+    };
+    lines.add("received", &format!("{count}   {at_least}{rate}   {of}"));
+    let other = report.results.verified.split.other_clock;
+    if other > 0 {
+        let other = words::thousands(other);
+        lines.add(
+            "",
+            &format!("{other} have the time of another clock: their latency is not known"),
+        );
+    }
     if report.load.messages.verification == Verification::None {
         lines.add("verified", "nothing (--verify none): what came is counted, whatever it is");
     } else {
         verified(report, lines);
     }
     if let Some(groups) = &report.results.groups {
-        lines.add("shared", &crate::command::bench::report::cuts::groups_line(groups));
+        lines.add("shared", &super::disturbances::groups_line(groups));
     }
 }
 
@@ -115,10 +131,14 @@ fn verified(report: &BenchReport<'_>, lines: &mut TextLines) {
     let verified = &report.results.verified;
     let at_most = if verified.undecided > 0 && verified.lost > 0 { "at most " } else { "" };
     let warmup = if report.load.times.warmup.is_zero() { "" } else { " with the warm-up" };
+    let copies = if verified.split.is_open() {
+        "lost comes out in --merge".to_owned()
+    } else {
+        let (copies, lost) = (verified.copies, words::thousands(verified.lost));
+        format!("{}{warmup}: lost {at_most}{lost}", words::thousands(copies))
+    };
     let mut text = format!(
-        "{}{warmup}: lost {at_most}{}, duplicated {}{}, reordered {}, corrupted {}",
-        words::thousands(verified.copies),
-        words::thousands(verified.lost),
+        "{copies}, duplicated {}{}, reordered {}, corrupted {}",
         words::thousands(verified.duplicated),
         duplicates(report),
         words::thousands(verified.reordered),
@@ -162,8 +182,10 @@ pub fn times(report: &BenchReport<'_>, lines: &mut TextLines) {
         ("acknowledgement", &latencies.acknowledgement),
         ("lateness", &latencies.lateness),
     ];
-    let rows: Vec<_> =
-        rows.into_iter().filter(|(_, times)| times.count() + times.never() > 0).collect();
+    // Without messages it is that of the connections.
+    let is_shown = |name: &str| is_open || name != "lateness";
+    let rows = rows.into_iter().filter(|(name, _)| is_shown(name));
+    let rows: Vec<_> = rows.filter(|(_, times)| times.count() + times.never() > 0).collect();
     if rows.is_empty() {
         return;
     }

@@ -2,6 +2,7 @@
 
 mod compared;
 mod connections;
+mod disturbances;
 mod head;
 mod messages;
 mod steps;
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 use super::BenchReport;
 use crate::command::bench::clock::number;
+use crate::command::bench::judge::Overload;
 use crate::command::bench::measure::precise;
+use crate::command::bench::words;
 
 /// How wide the name of a line is.
 const NAME: usize = 10;
@@ -49,22 +52,23 @@ pub fn render(report: &BenchReport<'_>) -> String {
     lines.add("machine", &head::machine(report));
     connections::add(report, &mut lines);
     if let Some(retained) = &report.results.disturbances.retained {
-        lines.add("retained", &super::watched::retained_line(retained));
+        lines.add("retained", &disturbances::retained_line(retained));
     }
-    if report.results.held.is_some() {
-        connections::held(report, &mut lines);
-    }
+    connections::held(report, &mut lines);
     if report.steps.is_empty() {
         if report.load.plan.publishers > 0 {
             messages::add(report, &mut lines);
+        } else {
+            messages::early_end(report, &mut lines);
         }
-        disturbances(report, &mut lines);
+        happened(report, &mut lines);
         if report.load.plan.publishers > 0 {
             messages::times(report, &mut lines);
         }
         verdict::notes(report, &mut lines);
     } else {
         steps::table(report, &mut lines);
+        messages::early_end(report, &mut lines);
         steps::answer(report, &mut lines);
     }
     verdict::generator(report, &mut lines);
@@ -89,30 +93,38 @@ pub fn render_so_far(report: &BenchReport<'_>) -> String {
     if report.load.plan.publishers > 0 {
         messages::add(report, &mut lines);
         messages::times(report, &mut lines);
+    } else {
+        messages::early_end(report, &mut lines);
     }
     lines.0.truncate(lines.0.trim_end().len());
     lines.0
 }
 
-/// So many nanoseconds a second, for people.
-fn growth(growth: f64) -> String {
-    precise(number(Duration::from_secs_f64(growth.clamp(0.0, 1e18) / 1e9)))
+/// That less arrived at this rate than was offered, and how what was measured grew.
+fn overload(what: &str, rate: f64, overload: &Overload, lines: &mut TextLines) {
+    let growth = overload.growth.map(|growth| {
+        let growth = Duration::from_secs_f64(growth.clamp(0.0, 1e18) / 1e9);
+        let (growth, longest) = (precise(number(growth)), precise(overload.longest));
+        format!(": {what} grew by {growth} a second, to {longest}")
+    });
+    let (rate, growth) = (words::rate(rate), growth.unwrap_or_default());
+    lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
 }
 
 /// What was done to connections on purpose, and what came of it.
-fn disturbances(report: &BenchReport<'_>, lines: &mut TextLines) {
+fn happened(report: &BenchReport<'_>, lines: &mut TextLines) {
     for cut in &report.results.disturbances.cuts {
-        let [happened, waited] = super::cuts::lines(cut, report.load.sessions);
+        let [happened, waited] = disturbances::cut_lines(cut, report.load.sessions);
         lines.add("cut", &happened);
         if report.load.plan.publishers > 0 {
             lines.add("", &waited);
         }
     }
     if let Some(wills) = &report.results.disturbances.wills {
-        lines.add("wills", &super::watched::wills_line(wills));
+        lines.add("wills", &disturbances::wills_line(wills));
     }
     for stall in &report.results.disturbances.stalls {
-        let [happened, waited] = super::cuts::stall_lines(stall);
+        let [happened, waited] = disturbances::stall_lines(stall);
         lines.add("stall", &happened);
         if report.load.plan.publishers > 0 {
             lines.add("", &waited);
@@ -120,6 +132,6 @@ fn disturbances(report: &BenchReport<'_>, lines: &mut TextLines) {
     }
     if let Some(rate) = report.load.disturbances.churn {
         let churn = &report.results.disturbances.churn;
-        lines.add("churn", &super::cuts::churn_line(rate, churn, report.load.sessions));
+        lines.add("churn", &disturbances::churn_line(rate, churn, report.load.sessions));
     }
 }

@@ -1,11 +1,17 @@
 //! The table of the steps of a ramp or a search, and its answer.
 
 use super::TextLines;
+use super::connections::causes;
 use crate::command::bench::course::LoadCourse;
-use crate::command::bench::measure::{Quantile, precise};
+use crate::command::bench::measure::Quantile;
 use crate::command::bench::report::BenchReport;
-use crate::command::bench::steps::StepOutcome;
+use crate::command::bench::results::LoadEnding;
+use crate::command::bench::step_outcome::{StepCounts, StepOutcome};
 use crate::command::bench::words;
+
+/// The names of the columns of a step of connecting.
+const HEADS_OF_CONNECTING: &str = "    offered         made   failed  not begun       p50       \
+                                   p99       max   lateness p99   loop CPU";
 
 /// The names of the columns.
 const HEADS: &str = "    offered    delivered     lost   unsent       p50       p99       max   \
@@ -13,7 +19,8 @@ const HEADS: &str = "    offered    delivered     lost   unsent       p50       
 
 /// One line a step.
 pub fn table(report: &BenchReport<'_>, lines: &mut TextLines) {
-    lines.plain(HEADS);
+    let is_of_connecting = report.load.times.course.is_of_connecting();
+    lines.plain(if is_of_connecting { HEADS_OF_CONNECTING } else { HEADS });
     for step in report.steps {
         lines.plain(&row(step));
     }
@@ -22,19 +29,40 @@ pub fn table(report: &BenchReport<'_>, lines: &mut TextLines) {
 fn row(step: &StepOutcome) -> String {
     let rate = |rate: f64| words::rate(rate.round());
     let [p50, p99, max] = step.times.map(time);
-    let verdict = match &step.because[..] {
-        [] => "held".to_owned(),
-        because => format!("not held: {}", because.join(", ")),
+    let counts = match &step.counts {
+        StepCounts::Messages(counts) => format!(
+            "{:>13}{:>9}{:>9}",
+            rate(counts.delivered),
+            words::thousands(counts.lost),
+            words::thousands(counts.unsent)
+        ),
+        StepCounts::Connections(counts) => format!(
+            "{:>13}{:>9}{:>11}",
+            rate(counts.rate),
+            words::thousands(counts.failed.values().sum()),
+            words::thousands(counts.not_begun)
+        ),
     };
     format!(
-        "{:>11}{:>13}{:>9}{:>9}{p50:>10}{p99:>10}{max:>10}{:>15}{:>11}   {verdict}",
-        rate(step.plan.rate),
-        rate(step.delivered),
-        words::thousands(step.lost),
-        words::thousands(step.unsent),
+        "{:>11}{counts}{p50:>10}{p99:>10}{max:>10}{:>15}{:>11}   {}",
+        words::rate(step.plan.rate),
         time(step.lateness),
         words::percent(step.cpu * 100.0),
+        verdict(step),
     )
+}
+
+/// Whether it held, and why not.
+fn verdict(step: &StepOutcome) -> String {
+    if step.has_held() {
+        return "held".to_owned();
+    }
+    let failed = match &step.counts {
+        StepCounts::Messages(_) => String::new(),
+        StepCounts::Connections(counts) if counts.failed.is_empty() => String::new(),
+        StepCounts::Connections(counts) => format!("; {}", causes(&counts.failed)),
+    };
+    format!("not held: {}{failed}", step.because.join(", "))
 }
 
 fn time(time: Option<Quantile>) -> String {
@@ -45,15 +73,11 @@ fn time(time: Option<Quantile>) -> String {
 pub fn answer(report: &BenchReport<'_>, lines: &mut TextLines) {
     let overloaded = report.steps.iter().rev().find_map(|step| Some((step, step.overload?)));
     if let Some((step, overload)) = overloaded {
-        let growth = overload.growth.map(|growth| {
-            let longest = match step.times[2] {
-                Some(Quantile::Time(time)) => format!(", to {}", precise(time)),
-                Some(Quantile::Never) | None => String::new(),
-            };
-            format!(": latency grew by {} a second{longest}", super::growth(growth))
-        });
-        let (rate, growth) = (words::rate(step.plan.rate), growth.unwrap_or_default());
-        lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
+        let what = match step.counts {
+            StepCounts::Messages(_) => "latency",
+            StepCounts::Connections(_) => "connect time",
+        };
+        super::overload(what, step.plan.rate, &overload, lines);
     }
     lines.add("highest", &highest(report));
 }
@@ -77,6 +101,9 @@ fn highest(report: &BenchReport<'_>) -> String {
         Some(step) if is_search => format!("{held}, {} did not", rate(step)),
         Some(step) => {
             format!("{held}, {} did not; --find-max would search between them", rate(step))
+        }
+        None if matches!(report.results.ending, LoadEnding::Interrupted(..)) => {
+            format!("{held}; then it was interrupted")
         }
         None if is_search => held,
         None => format!("{held}; the ramp ended there"),

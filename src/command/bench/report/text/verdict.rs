@@ -44,21 +44,19 @@ pub fn notes(report: &BenchReport<'_>, lines: &mut TextLines) {
         lines.add("note", &text);
     }
     if let (Some(overload), LoadPace::Open(offer)) = (judgement.overload, load.pace) {
-        let growth = overload
-            .growth
-            .map(|growth| format!(": latency grew by {} a second", super::growth(growth)));
-        let rate = words::rate(offer.rate);
-        let growth = growth.unwrap_or_default();
-        lines.add("overload", &format!("at {rate}{growth}; these quantiles depend on --for"));
+        super::overload("latency", offer.rate, &overload, lines);
     }
 }
+
+/// What a turn means for the times.
+const OWN_PART: &str = " (so much of a latency can be the generator's own)";
 
 /// What the generator took.
 pub fn generator(report: &BenchReport<'_>, lines: &mut TextLines) {
     let generator = &report.results.generator;
     let cpu = words::percent(generator.cpu * 100.0);
     let rss = words::memory(generator.rss);
-    if report.load.plan.publishers == 0 {
+    if report.load.plan.publishers == 0 && !report.load.times.course.is_of_connecting() {
         let before = words::percent(generator.cpu_connecting * 100.0);
         let made = report.results.connections.made.max(1);
         let each = words::memory(generator.rss.saturating_sub(generator.rss_before) / made);
@@ -72,7 +70,8 @@ pub fn generator(report: &BenchReport<'_>, lines: &mut TextLines) {
         Some(Quantile::Never) | None => "-".to_owned(),
     };
     let bound = match report.load.pace {
-        LoadPace::Open(_) => " (so much of a latency can be the generator's own)",
+        LoadPace::Open(_) => OWN_PART,
+        LoadPace::Closed(_) if report.load.times.course.is_of_connecting() => OWN_PART,
         LoadPace::Closed(_) => "",
     };
     lines.add("generator", &format!("busiest loop {cpu} CPU, {rss}; turns p99 {turn}{bound}"));
@@ -81,8 +80,14 @@ pub fn generator(report: &BenchReport<'_>, lines: &mut TextLines) {
 /// What set the limit.
 pub fn limit(report: &BenchReport<'_>) -> String {
     let BenchReport { results, surroundings, judgement, .. } = report;
+    if report.load.times.course.is_of_connecting() {
+        return limit_of_connecting(report);
+    }
     let is_sending = report.load.plan.publishers > 0;
     match judgement.limit {
+        LoadLimit::NotReached if report.writer().is_some() => {
+            "unknown here: what was offered is known to the part that has sent it".to_owned()
+        }
         LoadLimit::NotReached if is_sending => {
             "not reached: what was offered was delivered".to_owned()
         }
@@ -91,7 +96,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
             "generator: the run proves nothing about the server".to_owned()
         }
         LoadLimit::Generator => {
-            let rate = words::rate(results.messages.rate().round());
+            let rate = words::rate(handled(report).round());
             format!("generator: its loop was busy. The server does at least {rate}")
         }
         LoadLimit::Machine => {
@@ -101,7 +106,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
             if !is_sending {
                 return format!("machine: it was {busy} busy, {own} of {all} % with the generator");
             }
-            let rate = words::rate(results.messages.rate().round());
+            let rate = words::rate(handled(report).round());
             format!(
                 "machine: it was {busy} busy, {own} of {all} % with the generator. The server \
                  alone may do more: at least {rate}"
@@ -109,14 +114,41 @@ pub fn limit(report: &BenchReport<'_>) -> String {
         }
         LoadLimit::ServerRefused => "server: it refused connections".to_owned(),
         LoadLimit::ServerLost => "server: it lost messages or connections".to_owned(),
-        LoadLimit::ServerBlocked(share) => {
-            format!("server: windows or sockets were full for {share} % of the time")
+        LoadLimit::ServerBlocked(full, percent) => {
+            let time = if report.steps.is_empty() { "time" } else { "last step" };
+            format!("server: {} were full for {percent} % of the {time}", full.words())
         }
         LoadLimit::ServerBehind => "server: it delivered less than was offered".to_owned(),
         LoadLimit::Unknown => {
             "unknown: neither is busy: latency times window sets the rate; raise -M \
                            or --pub"
                 .to_owned()
+        }
+    }
+}
+
+/// How many messages a second the server has delivered, or without readers taken.
+fn handled(report: &BenchReport<'_>) -> f64 {
+    let messages = &report.results.messages;
+    if report.load.plan.subscribers > 0 { messages.rate() } else { messages.sent_rate() }
+}
+
+/// What set the limit of steps of connecting.
+fn limit_of_connecting(report: &BenchReport<'_>) -> String {
+    let rate = report.highest().map(|step| words::rate(step.plan.rate));
+    let least = rate.map(|rate| format!(". The server does at least {rate}")).unwrap_or_default();
+    match report.judgement.limit {
+        LoadLimit::NotReached => "not reached: what was offered was made".to_owned(),
+        LoadLimit::Generator => format!("generator: its loop was busy, or late{least}"),
+        LoadLimit::Machine => format!("machine: it was busy, with the server{least}"),
+        LoadLimit::ServerRefused => "server: it refused connections".to_owned(),
+        LoadLimit::ServerLost => "server: it lost connections".to_owned(),
+        LoadLimit::ServerBlocked(..) | LoadLimit::ServerBehind => {
+            "server: it made fewer connections than were offered".to_owned()
+        }
+        LoadLimit::Unknown => {
+            let all = words::thousands(report.load.plan.idle as u64);
+            format!("unknown: all of {all} connections were in use; raise --connect")
         }
     }
 }
@@ -143,7 +175,9 @@ pub fn result(report: &BenchReport<'_>) -> String {
     if !judgement.is_valid() {
         return format!("INVALID: {}", judgement.invalid.join("; "));
     }
-    let is_asked = report.outcomes.iter().any(|outcome| outcome.origin == ConditionOrigin::Given);
+    // Of steps conditions decide which held, and not whether the run is good.
+    let is_asked = report.steps.is_empty()
+        && report.outcomes.iter().any(|outcome| outcome.origin == ConditionOrigin::Given);
     match (report.has_failed(), is_asked) {
         (true, _) => "valid, FAILED".to_owned(),
         (false, true) => "valid, passed".to_owned(),

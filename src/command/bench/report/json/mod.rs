@@ -1,10 +1,13 @@
 //! The report as one JSON object: members are only added.
 
+mod compared;
+mod disturbances;
+pub mod object;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
-use super::{BenchReport, cuts, watched};
+use super::{BenchReport, split};
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
 use crate::command::bench::course::LoadCourse;
@@ -15,8 +18,9 @@ use crate::command::bench::plan::Audience;
 use crate::command::bench::results::{LoadEnding, Second};
 use crate::command::bench::schedule::ArrivalPattern;
 use crate::command::bench::server::BenchServer;
-use crate::command::bench::steps::StepOutcome;
+use crate::command::bench::step_outcome::{StepCounts, StepOutcome};
 use crate::mqtt::qos::QoS;
+use object::{Object, array, counts, measured, number, quantile, quoted, seconds, times};
 
 /// The version of the form.
 const SCHEMA: u32 = 1;
@@ -43,17 +47,18 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("connections", connections(report))
         .raw("messages", messages(report))
         .raw("verified", verified(report))
+        .maybe("split", split::split(&results.verified.split))
         .raw("latency", latency(report))
         .raw("generator", generator(report))
         .raw("series", series(&results.series))
         .raw("runs", array(report.runs.iter().map(run)))
         .raw("steps", array(report.steps.iter().map(step)))
-        .raw("cuts", cuts::cuts(&results.disturbances.cuts))
-        .raw("stalls", cuts::stalls(&results.disturbances.stalls))
-        .maybe("retained", results.disturbances.retained.as_ref().map(watched::retained))
-        .maybe("wills", results.disturbances.wills.as_ref().map(watched::wills))
-        .maybe("groups", results.groups.as_ref().map(cuts::groups))
-        .maybe("churn", cuts::churn(load.disturbances.churn, &results.disturbances.churn))
+        .raw("cuts", disturbances::cuts(&results.disturbances.cuts))
+        .raw("stalls", disturbances::stalls(&results.disturbances.stalls))
+        .maybe("retained", results.disturbances.retained.as_ref().map(disturbances::retained))
+        .maybe("wills", results.disturbances.wills.as_ref().map(disturbances::wills))
+        .maybe("groups", results.groups.as_ref().map(disturbances::groups))
+        .maybe("churn", disturbances::churn(load.disturbances.churn, &results.disturbances.churn))
         .text("limit", limit)
         .raw("valid", judgement.is_valid())
         .texts("invalid_because", &judgement.invalid)
@@ -64,7 +69,7 @@ pub fn render(report: &BenchReport<'_>) -> String {
         .raw("failed_fast", matches!(results.ending, LoadEnding::FailedFast(_)))
         .raw("conditions", array(report.outcomes.iter().map(condition)))
         .raw("passed", !report.has_failed())
-        .maybe("baseline", report.comparison.map(super::json_compared::baseline))
+        .maybe("baseline", report.comparison.map(compared::baseline))
         .end()
 }
 
@@ -76,10 +81,10 @@ fn plan(report: &BenchReport<'_>) -> String {
     };
     let object = Object::new()
         .text("verify", verification)
-        .raw("publishers", load.plan.publishers)
+        .raw("publishers", load.plan.own_publishers())
         .raw("subscribers", load.plan.subscribers)
         .raw("idle", load.plan.idle)
-        .raw("topics", load.plan.topics)
+        .raw("topics", load.plan.own_topics())
         .maybe("filter", load.filter.as_deref().map(quoted))
         .maybe("share_groups", load.plan.groups)
         .raw("qos", load.messages.qos.bits())
@@ -108,10 +113,11 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("warmup", seconds(load.times.warmup))
         .raw("drain", seconds(load.times.drain))
         .maybe("connect_rate", load.connect_rate.map(number))
-        .raw("session_expiry", cuts::expiry(load.sessions))
+        .raw("session_expiry", disturbances::expiry(load.sessions))
         .raw("sub_all", load.plan.audience == Audience::Everyone)
         .raw("reconnect", load.comeback == Comeback::Soon)
         .text("course", course(load.times.course))
+        .maybe("steps_of", load.times.course.stepped().map(|of| quoted(of.word())))
         .end()
 }
 
@@ -157,6 +163,7 @@ fn connections(report: &BenchReport<'_>) -> String {
         .maybe("online", report.results.held.map(|(_, online)| online))
         .maybe("granted", report.results.granted.map(QoS::bits))
         .maybe("first_failed", results.first_failed.map(first_failed))
+        .raw("sessions_left", report.results.disturbances.sessions_left)
         .end()
 }
 
@@ -177,6 +184,7 @@ fn messages(report: &BenchReport<'_>) -> String {
         .raw("after", seconds(results.after))
         .raw("backlog", results.backlog)
         .raw("emptied", results.emptied)
+        .raw("retained_left", report.results.disturbances.retained_left)
         .raw("sent_rate", number(results.sent_rate()))
         .raw("rate", number(results.rate()))
         .end()
@@ -186,14 +194,16 @@ fn verified(report: &BenchReport<'_>) -> String {
     let verified = &report.results.verified;
     let is_known = report.load.messages.verification == Verification::Full;
     let found = |count: u64| Some(count).filter(|_| is_known);
+    // What was published in another part is judged with that.
+    let decided = |count: u64| Some(count).filter(|_| !verified.split.is_open());
     Object::new()
-        .raw("sent", verified.copies)
-        .maybe("lost", found(verified.lost))
+        .maybe("sent", decided(verified.copies))
+        .maybe("lost", found(verified.lost).and_then(decided))
         .maybe("duplicated", found(verified.duplicated))
         .maybe("duplicated_with_dup", found(verified.duplicated_with_dup))
         .maybe("reordered", found(verified.reordered))
         .maybe("corrupted", found(verified.corrupted))
-        .maybe("missed", found(verified.missed))
+        .maybe("missed", found(verified.missed).and_then(decided))
         .maybe("foreign", found(verified.foreign))
         .maybe("undecided", found(verified.undecided))
         .end()
@@ -301,13 +311,22 @@ fn run(figures: &RunFigures) -> String {
 
 fn step(step: &StepOutcome) -> String {
     let [p50, p99, max] = step.times.map(quantile);
+    let (messages, connections) = match &step.counts {
+        StepCounts::Messages(counts) => (Some(counts), None),
+        StepCounts::Connections(counts) => (None, Some(counts)),
+    };
     Object::new()
         .raw("offered", number(step.plan.rate))
         .raw("for", seconds(step.plan.length))
-        .raw("sent", step.sent)
-        .raw("delivered", number(step.delivered))
-        .raw("lost", step.lost)
-        .raw("unsent", step.unsent)
+        .maybe("sent", messages.map(|it| it.sent))
+        .maybe("delivered", messages.map(|it| number(it.delivered)))
+        .maybe("lost", messages.map(|it| it.lost))
+        .maybe("unsent", messages.map(|it| it.unsent))
+        .maybe("due", connections.map(|it| it.due))
+        .maybe("made", connections.map(|it| it.made))
+        .maybe("made_rate", connections.map(|it| number(it.rate)))
+        .maybe("failed", connections.map(|it| counts(&it.failed)))
+        .maybe("not_begun", connections.map(|it| it.not_begun))
         .raw("p50", p50)
         .raw("p99", p99)
         .raw("max", max)

@@ -1,25 +1,26 @@
-//! What the report says of what was done to connections on purpose.
+//! Lines for what was done to connections on purpose, and what came of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::object::{Object, array, counts, seconds, times};
-use super::watched::p50_p99_max;
 use crate::client::fleet::Cause;
+use crate::command::bench::clock::number;
 use crate::command::bench::config::SessionKeeping;
 use crate::command::bench::disturbances::{CrowdKind, CutKind};
-use crate::command::bench::measure::{Quantile, brief};
-use crate::command::bench::results::{ChurnResults, CutResults, GroupResults, StallResults};
+use crate::command::bench::measure::{LatencyTimes, brief, brief_quantile};
+use crate::command::bench::results::{
+    ChurnResults, CutResults, GroupResults, RetainedResults, StallResults, WillResults,
+};
 use crate::command::bench::words;
 
 /// The lines of a cut.
-pub fn lines(cut: &CutResults, sessions: SessionKeeping) -> [String; 2] {
+pub fn cut_lines(cut: &CutResults, sessions: SessionKeeping) -> [String; 2] {
     [happened(cut), waited(cut, sessions)]
 }
 
 /// A time after something that was so long ago.
 fn after(time: Duration) -> String {
-    brief(crate::command::bench::clock::number(time))
+    brief(number(time))
 }
 
 fn happened(cut: &CutResults) -> String {
@@ -30,11 +31,7 @@ fn happened(cut: &CutResults) -> String {
         CutKind::Fin => "FIN",
         CutKind::Disconnect => "DISCONNECT",
     };
-    let quantile = |share| match cut.back.quantile(share) {
-        Some(Quantile::Time(time)) => brief(time),
-        Some(Quantile::Never) => "never".to_owned(),
-        None => "-".to_owned(),
-    };
+    let quantile = |share| brief_quantile(cut.back.quantile(share));
     let all = match cut.all_back {
         Some(time) => format!("all after {}", after(time)),
         None => format!("{} of {count}", words::thousands(cut.back.count())),
@@ -59,20 +56,34 @@ fn failed(causes: &BTreeMap<Cause, u64>) -> String {
 
 fn waited(cut: &CutResults, sessions: SessionKeeping) -> String {
     let mut parts = Vec::new();
-    if sessions != SessionKeeping::Connection {
-        let (present, back) = (cut.session_present, cut.back.count());
-        let (present, back) = (words::thousands(present), words::thousands(back));
-        parts.push(format!("session present {present} of {back}"));
-    }
-    let count = words::thousands(cut.waited);
+    parts.extend(present(cut.session_present, &cut.back, sessions));
     parts.push(match cut.last_waited {
-        Some(time) => format!("{count} copies waited, the last came after {}", after(time)),
+        Some(time) => format!("{}, the last came after {}", copies(cut.waited), after(time)),
         None => "no copy waited".to_owned(),
     });
     if let Some(time) = cut.settled {
         parts.push(format!("p99 as before after {}", after(time)));
     }
     parts.join("; ")
+}
+
+/// `18,600 copies waited`
+fn copies(count: u64) -> String {
+    let noun = if count == 1 { "copy" } else { "copies" };
+    format!("{} {noun} waited", words::thousands(count))
+}
+
+/// How many of those that came back found their session again, if sessions are kept.
+fn present(present: u64, back: &LatencyTimes, sessions: SessionKeeping) -> Option<String> {
+    let [present, back] = [present, back.count()].map(words::thousands);
+    let is_kept = sessions != SessionKeeping::Connection;
+    is_kept.then(|| format!("session present {present} of {back}"))
+}
+
+/// The median, the 99th percentile, and the longest.
+fn p50_p99_max(times: &LatencyTimes) -> String {
+    let [p50, p99] = [0.5, 0.99].map(|share| brief_quantile(times.quantile(share)));
+    format!("p50 {p50}, p99 {p99}, max {}", brief_quantile(times.maximum()))
 }
 
 /// The lines of a stall.
@@ -85,9 +96,8 @@ pub fn stall_lines(stall: &StallResults) -> [String; 2] {
         format!("the others meanwhile: {}", p50_p99_max(&stall.others))
     };
     let happened = format!("at {at:.1} s: {who} did not read for {length:.1} s; {others}");
-    let count = words::thousands(stall.waited);
     let waited = match stall.last_waited {
-        Some(time) => format!("{count} copies waited, the last came {} after it", after(time)),
+        Some(time) => format!("{}, the last came {} after it", copies(stall.waited), after(time)),
         None => "no copy waited".to_owned(),
     };
     let disconnected = words::thousands(stall.disconnected);
@@ -101,11 +111,7 @@ pub fn churn_line(rate: f64, churn: &ChurnResults, sessions: SessionKeeping) -> 
     if churn.back.count() > 0 {
         parts.push(format!("back: {}", p50_p99_max(&churn.back)));
     }
-    if sessions != SessionKeeping::Connection {
-        let (present, back) = (churn.session_present, churn.back.count());
-        let (present, back) = (words::thousands(present), words::thousands(back));
-        parts.push(format!("session present {present} of {back}"));
-    }
+    parts.extend(present(churn.session_present, &churn.back, sessions));
     parts.join("; ") + &failed(&churn.failed)
 }
 
@@ -113,22 +119,6 @@ pub fn churn_line(rate: f64, churn: &ChurnResults, sessions: SessionKeeping) -> 
 fn who(count: u64, kind: CrowdKind) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {}{plural}", words::thousands(count), kind.noun())
-}
-
-/// The member `stalls`.
-pub fn stalls(stalls: &[StallResults]) -> String {
-    array(stalls.iter().map(|stall| {
-        Object::new()
-            .raw("at", seconds(stall.plan.at))
-            .raw("length", seconds(stall.plan.length))
-            .text("who", stall.plan.who.kind.word())
-            .raw("count", stall.count)
-            .raw("others", times(&stall.others))
-            .raw("waited", stall.waited)
-            .maybe("last_waited", stall.last_waited.map(seconds))
-            .raw("disconnected", stall.disconnected)
-            .end()
-    }))
 }
 
 /// The line of the groups that share subscriptions.
@@ -143,51 +133,26 @@ pub fn groups_line(groups: &GroupResults) -> String {
     )
 }
 
-/// The member `groups`.
-pub fn groups(groups: &GroupResults) -> String {
-    Object::new()
-        .raw("groups", groups.groups)
-        .raw("members", groups.members)
-        .raw("least", groups.least)
-        .raw("most", groups.most)
-        .raw("starved", groups.starved)
-        .end()
+/// The line of what was retained.
+pub fn retained_line(retained: &RetainedResults) -> String {
+    let (came, all) = (words::thousands(retained.received), words::thousands(retained.expected));
+    let twice = words::thousands(retained.duplicated);
+    let complete = match retained.complete {
+        Some(time) => format!("all after {}", after(time)),
+        None => "some never".to_owned(),
+    };
+    let times = p50_p99_max(&retained.times);
+    format!("{came} of {all} copies came, {complete}: {times}; {twice} twice")
 }
 
-/// The member `churn`.
-pub fn churn(rate: Option<f64>, churn: &ChurnResults) -> Option<String> {
-    let object = Object::new()
-        .raw("rate", rate?)
-        .raw("ended", churn.ended)
-        .raw("back", times(&churn.back))
-        .raw("failed_tries", counts(&churn.failed))
-        .raw("session_present", churn.session_present);
-    Some(object.end())
-}
-
-/// The member `cuts`.
-pub fn cuts(cuts: &[CutResults]) -> String {
-    array(cuts.iter().map(|cut| {
-        Object::new()
-            .raw("at", seconds(cut.plan.at))
-            .text("who", cut.plan.who.kind.word())
-            .text("how", cut.plan.how.word())
-            .raw("count", cut.count)
-            .raw("back", times(&cut.back))
-            .maybe("all_back", cut.all_back.map(seconds))
-            .raw("failed_tries", counts(&cut.failed))
-            .raw("session_present", cut.session_present)
-            .raw("waited", cut.waited)
-            .maybe("last_waited", cut.last_waited.map(seconds))
-            .maybe("p99_as_before", cut.settled.map(seconds))
-            .end()
-    }))
-}
-
-/// For how many seconds sessions are kept; 0 is not at all.
-pub fn expiry(sessions: SessionKeeping) -> u32 {
-    match sessions {
-        SessionKeeping::Connection => 0,
-        SessionKeeping::Kept(expiry) => expiry,
-    }
+/// The line of wills.
+pub fn wills_line(wills: &WillResults) -> String {
+    let (came, all) = (words::thousands(wills.received), words::thousands(wills.expected));
+    let unexpected = words::thousands(wills.unexpected);
+    let delay = if wills.delay.count() > 0 {
+        format!(": {}", p50_p99_max(&wills.delay))
+    } else {
+        String::new()
+    };
+    format!("{came} of {all} came{delay}; {unexpected} that should not come")
 }
