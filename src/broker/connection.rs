@@ -435,7 +435,12 @@ impl ServerConnection {
     /// Tells the router whether a socket that had room has none any more, or takes bytes again.
     fn tell_room(&self, before: SocketRoom, taken: usize, brokers: &mut Brokers, now: Instant) {
         match before {
-            SocketRoom::Some if self.is_blocked() => brokers.stopped(self.id, now),
+            SocketRoom::Some if self.is_blocked() => {
+                if self.socket.is_read() {
+                    brokers.has_read(self.id);
+                }
+                brokers.stopped(self.id, now);
+            }
             SocketRoom::None if taken > 0 || !self.is_blocked() => brokers.went_on(self.id, now),
             SocketRoom::Some | SocketRoom::None => {}
         }

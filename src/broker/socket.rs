@@ -110,6 +110,11 @@ impl ClientSocket {
         &self.stream
     }
 
+    /// Whether the client is known to have read.
+    pub fn is_read(&self) -> bool {
+        self.unproven == 0
+    }
+
     /// So many bytes were written.
     fn count(&mut self, bytes: usize) {
         if self.unproven > 0 {

@@ -3,11 +3,13 @@
 
 use std::time::Instant;
 
+use super::backlog::backlog_level;
 use super::common::{Amount, CommonContent, CommonItem, Destination};
 use super::idle::{IdleFate, IdleOutcome, LeftBehind};
 use super::message::{AppMessage, DeliveryOutcome};
 use super::outgoing::OutgoingItem;
 use super::peer::Peer;
+use super::reader::BacklogLevel;
 use super::runs::RoutedRun;
 use super::session::ClientSession;
 use super::subscriptions::{Matches, SubscribedSession};
@@ -52,7 +54,7 @@ impl Router {
             return IdleOutcome::default();
         }
         let amount = Amount { messages: 1, weight: message.weight() };
-        let outcome = self.count_aside(matches, message.qos, amount);
+        let outcome = self.count_aside(matches, message.qos, amount, now);
         if outcome.waiting > 0 {
             message.detach_into(&mut self.buffers.block);
             self.store_aside(matches, CommonContent::Message(message.clone()), now);
@@ -71,14 +73,20 @@ impl Router {
         if matches.idle().is_empty() {
             return;
         }
-        let outcome = self.count_aside(matches, QoS::AtMostOnce, routed.amount());
+        let outcome = self.count_aside(matches, QoS::AtMostOnce, routed.amount(), now);
         if outcome.waiting > 0 {
             self.store_aside(matches, CommonContent::Run(routed.kept().clone()), now);
         }
     }
 
-    fn count_aside(&mut self, matches: &Matches, qos: QoS, amount: Amount) -> IdleOutcome {
-        let outcome = self.subscriptions.idle.count(matches.idle(), qos, amount);
+    fn count_aside(
+        &mut self,
+        matches: &Matches,
+        qos: QoS,
+        amount: Amount,
+        now: Instant,
+    ) -> IdleOutcome {
+        let outcome = self.subscriptions.idle.count(matches.idle(), qos, amount, now);
         self.statistics.dropped +=
             ((outcome.dropped + outcome.overflowed) * amount.messages) as u64;
         outcome
@@ -144,7 +152,7 @@ impl Router {
             return None;
         }
         let Some(id) = session.connection else {
-            return Some([IdleFate::Ignored, self.fate_of_queue(session)]);
+            return Some([IdleFate::Ignored, self.fate_of_queue(session, 4)]);
         };
         let peer = self.peers.get(&id)?;
         let reader = &peer.backlog.reader;
@@ -152,7 +160,17 @@ impl Router {
         {
             return None;
         }
-        Some([self.fate_of_connection(session, peer), self.fate_of_queue(session)])
+        // What waits in its queue would not follow.
+        if session.outbound.can_send() && !peer.backlog.is_full(self.memory.level) {
+            return None;
+        }
+        let is_left_alone = peer.backlog.is_left_alone();
+        let level = backlog_level(session, peer, &self.limits, self.memory.level);
+        if level == BacklogLevel::NearlyFull && !is_left_alone {
+            return None;
+        }
+        let queue = self.fate_of_queue(session, if is_left_alone { 4 } else { 3 });
+        Some([self.fate_of_connection(session, peer), queue])
     }
 
     /// The first message that is lost is told of.
@@ -164,14 +182,14 @@ impl Router {
         IdleFate::Waiting(Amount { messages: usize::MAX, weight })
     }
 
-    fn fate_of_queue(&self, session: &ClientSession) -> IdleFate {
+    fn fate_of_queue(&self, session: &ClientSession, quarters: usize) -> IdleFate {
         if session.outbound.is_full(&self.limits) && session.lost.overflowed > 0 {
             return IdleFate::Lost(DeliveryOutcome::Overflowed);
         }
         if !is_behind(session) {
             return IdleFate::Waiting(Amount::default());
         }
-        IdleFate::Waiting(session.outbound.room(&self.limits))
+        IdleFate::Waiting(session.outbound.room(&self.limits, quarters))
     }
 
     /// From now on a session is set aside, if no message matches two of its subscriptions.
@@ -214,12 +232,18 @@ impl Router {
         if self.subscriptions.idle.has_waiting(key) {
             self.distribute_part();
         }
-        let Some(LeftBehind { dropped, overflowed }) = self.subscriptions.idle.remove(key) else {
+        let Some(LeftBehind { dropped, overflowed, last }) = self.subscriptions.idle.remove(key)
+        else {
             return;
         };
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.lost.dropped += dropped;
         session.lost.overflowed += overflowed;
+        if let Some(peer) = session.connection.and_then(|id| self.peers.get_mut(&id)) {
+            let level = backlog_level(session, peer, &self.limits, self.memory.level);
+            // As if the last message had been looked at for it.
+            last.inspect(|at| peer.backlog.reader.review(level, *at));
+        }
         for filter in plain_filters(session) {
             self.subscriptions.set_active(key, filter);
         }

@@ -2,6 +2,7 @@
 //! for is stored once for all, and what they lose is counted once for each of their filters.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::SessionKey;
 use super::common::{Amount, CommonItem, CommonMessages, CommonView, Destination, FilterNumber};
@@ -85,6 +86,8 @@ pub struct LeftBehind {
     pub dropped: u64,
     /// Because the queue was full.
     pub overflowed: u64,
+    /// When the last message came for any session.
+    pub last: Option<Instant>,
 }
 
 /// All of them.
@@ -100,6 +103,8 @@ pub struct IdleSessions {
     open: Vec<CommonItem>,
     /// What that weighs, in bytes.
     weight: usize,
+    /// When the last message came.
+    last: Option<Instant>,
     /// Sessions that are not set aside, and after how many changes of subscriptions that was found.
     unfit: IdMap<SessionKey, u64>,
 }
@@ -224,7 +229,7 @@ impl IdleSessions {
         let session = self.sessions.get_mut(key)?.take()?;
         self.count -= 1;
         self.note(&session, usize::MAX);
-        let mut left = LeftBehind::default();
+        let mut left = LeftBehind { last: self.last, ..LeftBehind::default() };
         for to in Destination::ALL {
             let lost = self.published(&session, to).messages as u64;
             match session.fate(to) {
@@ -355,8 +360,15 @@ impl IdleSessions {
         without
     }
 
-    /// Counts so much, of this QoS, that is published to these filters.
-    pub fn count(&mut self, filters: &[FilterIndex], qos: QoS, amount: Amount) -> IdleOutcome {
+    /// Counts so much, of this QoS, that is published to these filters now.
+    pub fn count(
+        &mut self,
+        filters: &[FilterIndex],
+        qos: QoS,
+        amount: Amount,
+        now: Instant,
+    ) -> IdleOutcome {
+        self.last = Some(now);
         let mut outcome = IdleOutcome::default();
         for filter in filters {
             let traffic = &mut self.filters[*filter].traffic[class(qos)];

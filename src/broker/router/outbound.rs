@@ -161,11 +161,12 @@ impl OutboundMessages {
                 || self.queue_weight >= most(Limit::QueueBytes))
     }
 
-    /// How much can be queued before it is full.
-    pub fn room(&self, limits: &Limits) -> Amount {
+    /// How much can be queued before it is full to so many quarters.
+    pub fn room(&self, limits: &Limits, quarters: usize) -> Amount {
+        let most = |limit| limits.get(limit) / 4 * quarters + limits.get(limit) % 4 * quarters / 4;
         Amount {
-            messages: limits.get(Limit::QueueMessages).saturating_sub(self.queue_len),
-            weight: limits.get(Limit::QueueBytes).saturating_sub(self.queue_weight),
+            messages: most(Limit::QueueMessages).saturating_sub(self.queue_len),
+            weight: most(Limit::QueueBytes).saturating_sub(self.queue_weight),
         }
     }
 
@@ -177,6 +178,14 @@ impl OutboundMessages {
     /// Whether a message pushed now may have to wait for a long time.
     pub fn is_behind(&self) -> bool {
         !self.queue.is_empty() || self.in_flight.len() >= COPIED_FROM.min(self.window)
+    }
+
+    /// Whether [`next`](Self::next) may have a packet.
+    pub fn can_send(&self) -> bool {
+        let is_window_open = self.outstanding < self.window;
+        let Some(id) = self.resend.front() else { return is_window_open && !self.queue.is_empty() };
+        let is_release = |entry: &InFlight| entry.pending == PendingAck::Released;
+        is_window_open || self.in_flight.get(id).is_none_or(is_release)
     }
 
     /// The client has reconnected: everything in flight is sent again `[MQTT-4.4.0-1]`, releases

@@ -197,7 +197,7 @@ impl Router {
             Ok(false) => self.send_ack(id, Packet::PubRel, ack.packet_id, unknown_identifier()),
             Err(WrongAck) => return self.misbehaved(id, WRONG_ACK, now),
         }
-        self.pump(key, now);
+        self.pump_acknowledged(key, now);
     }
 
     /// PUBACK or PUBCOMP: `end` ends the exchange, and makes room for another.
@@ -210,7 +210,7 @@ impl Router {
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match end(&mut session.outbound) {
-            Ok(()) => self.pump(key, now),
+            Ok(()) => self.pump_acknowledged(key, now),
             Err(WrongAck) => self.misbehaved(id, WRONG_ACK, now),
         }
     }

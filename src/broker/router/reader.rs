@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::broker::limits::{FAIR_RATE, FIRST_SIGN, HOLD_BACK, IDLE, REVIEW, SLOW_BYTES, STUCK};
+use crate::broker::limits::{FAIR_RATE, FIRST_SIGN, HOLD_BACK, IDLE, SLOW_BYTES, STUCK};
 
 /// A client that takes fewer bytes than these in [`HOLD_BACK`] is not waited for. One for which
 /// fewer wait has caught up.
 const FAIR_BYTES: usize = SLOW_BYTES / 2;
+
+/// What one has taken beyond that rate counts for so many bytes at most when a period is over.
+const MOST_CREDIT: usize = FAIR_RATE / 4;
 
 /// A client that has stopped reads again when it has taken so many bytes a second since then. The
 /// system does not report at once what it has taken.
@@ -47,7 +50,8 @@ pub enum BacklogLevel {
     Low,
     /// So much that publishers wait for a client that reads.
     High,
-    /// So much that soon messages are lost.
+    /// So much that soon messages are lost: publishers also wait a little for a client that has
+    /// stopped reading.
     NearlyFull,
 }
 
@@ -60,12 +64,20 @@ impl ReadingPeriod {
         now.saturating_duration_since(self.began) >= HOLD_BACK
     }
 
-    /// Whether publishers wait for a client that reads like this: not for longer than it would need
-    /// for what it has taken if it read as slowly as it may.
+    /// Whether publishers wait for a client that reads like this: not much longer than it would
+    /// need for what it has taken if it read as slowly as it may.
     fn is_fair(&self, now: Instant) -> bool {
         let has_paused = now.saturating_duration_since(self.last) >= STUCK;
-        let worth = time_for(self.taken, FAIR_RATE) + REVIEW;
+        let worth = time_for(self.taken, FAIR_RATE) + FIRST_SIGN;
         !has_paused && now.saturating_duration_since(self.began) <= worth
+    }
+
+    /// The next period of a client that goes on reading.
+    fn next(&self, now: Instant) -> Self {
+        let elapsed = now.saturating_duration_since(self.began).as_millis();
+        let elapsed = usize::try_from(elapsed).unwrap_or(usize::MAX);
+        let due = elapsed.saturating_mul(FAIR_RATE / 1000);
+        Self { taken: self.taken.saturating_sub(due).min(MOST_CREDIT), ..Self::new(now) }
     }
 }
 
@@ -114,7 +126,7 @@ impl ReaderPace {
             }
             Self::Slow(period) => {
                 if period.is_over(now) && period.is_fair(now) {
-                    *period = ReadingPeriod::new(now);
+                    *period = period.next(now);
                 }
                 period.taken += bytes;
             }
@@ -130,26 +142,35 @@ impl ReaderPace {
         }
     }
 
-    /// Whether publishers wait for the client, for which this much waits.
+    /// Whether publishers wait for the client, for which this much waits, and if it would lose
+    /// messages so long after it has stopped.
     #[inline]
-    pub fn is_waited_for(&mut self, level: BacklogLevel, now: Instant) -> bool {
-        level != BacklogLevel::Low && self.is_worth_waiting(level, now)
+    pub fn is_waited_for(&mut self, level: BacklogLevel, patience: Duration, now: Instant) -> bool {
+        level != BacklogLevel::Low && self.is_worth_waiting(level, patience, now)
     }
 
     #[inline(never)]
-    fn is_worth_waiting(&mut self, level: BacklogLevel, now: Instant) -> bool {
-        let is_new = |since| now.saturating_duration_since(since) < FIRST_SIGN;
+    fn is_worth_waiting(&mut self, level: BacklogLevel, patience: Duration, now: Instant) -> bool {
+        let age = |since| now.saturating_duration_since(since);
+        let is_nearly_full = level == BacklogLevel::NearlyFull;
         match self {
             // It was not tried since the last message came, and will be before the next.
-            Self::Prompt if level == BacklogLevel::NearlyFull => {
+            Self::Prompt if is_nearly_full => {
                 *self = Self::Silent(now);
                 true
             }
             Self::Slow(period) if period.is_fair(now) => true,
             Self::Prompt | Self::Stuck(_) => false,
-            Self::Silent(since) if is_new(*since) => false,
-            Self::Unproven(period) if is_new(period.began) => false,
-            Self::Silent(_) | Self::Unproven(_) | Self::Slow(_) => {
+            Self::Silent(since) | Self::Unproven(ReadingPeriod { began: since, .. })
+                if age(*since) < FIRST_SIGN =>
+            {
+                is_nearly_full && age(*since) < patience
+            }
+            Self::Silent(since) | Self::Unproven(ReadingPeriod { began: since, .. }) => {
+                *self = Self::Stuck(ReadingPeriod::new(*since));
+                false
+            }
+            Self::Slow(_) => {
                 *self = Self::Stuck(ReadingPeriod::new(now));
                 false
             }
@@ -160,7 +181,7 @@ impl ReaderPace {
     #[inline]
     pub fn review(&mut self, level: BacklogLevel, now: Instant) {
         if level != BacklogLevel::Low && !self.is_prompt() {
-            self.is_worth_waiting(level, now);
+            self.is_worth_waiting(level, Duration::ZERO, now);
         }
     }
 
@@ -193,8 +214,6 @@ impl ReaderPace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::BacklogLevel::{High, Low, NearlyFull};
     use super::*;
 
@@ -206,22 +225,27 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_client_that_takes_nothing() {
-        let begin = Instant::now();
-        let mut reader = ReaderPace::Prompt;
-        reader.stop(begin);
-        // What was under way.
-        reader.take(10 * MIB, 20 * MIB, begin);
-        for (at, level, waits) in [
-            (0, Low, false),
-            (1, High, false),
-            (2, NearlyFull, false),
-            (99, NearlyFull, false),
-            (100, NearlyFull, false),
-            (9999, High, false),
-        ] {
-            assert_eq!(reader.is_waited_for(level, after(begin, at)), waits, "{at}");
+        for patience in [Duration::ZERO, FIRST_SIGN] {
+            let begin = Instant::now();
+            let mut reader = ReaderPace::Prompt;
+            reader.stop(begin);
+            // What was under way.
+            reader.take(10 * MIB, 20 * MIB, begin);
+            // One that has read before may go on at once.
+            let is_known = !patience.is_zero();
+            for (at, level, waits) in [
+                (0, Low, false),
+                (1, High, false),
+                (2, NearlyFull, is_known),
+                (99, NearlyFull, is_known),
+                (100, NearlyFull, false),
+                (9999, High, false),
+            ] {
+                let is_waited_for = reader.is_waited_for(level, patience, after(begin, at));
+                assert_eq!(is_waited_for, waits, "{patience:?} {at}");
+            }
+            assert!(reader.is_stuck());
         }
-        assert!(reader.is_stuck());
     }
 
     #[test]
@@ -231,7 +255,8 @@ mod tests {
         for (at, level, waits) in
             [(0, High, false), (5, NearlyFull, true), (15, NearlyFull, false), (105, High, false)]
         {
-            assert_eq!(reader.is_waited_for(level, after(begin, at)), waits, "{at}");
+            let is_waited_for = reader.is_waited_for(level, Duration::ZERO, after(begin, at));
+            assert_eq!(is_waited_for, waits, "{at}");
         }
         let mut reader = ReaderPace::Silent(begin);
         reader.take(60 * MIB, 0, after(begin, 1));
@@ -247,10 +272,10 @@ mod tests {
             let now = after(begin, 100 * (step + 1));
             reader.go_on(10 * MIB, now);
             reader.take(MIB, 10 * MIB, now);
-            assert!(reader.is_waited_for(High, now), "{step}");
+            assert!(reader.is_waited_for(High, FIRST_SIGN, now), "{step}");
         }
         let now = after(begin, 5_100);
-        assert!(!reader.is_waited_for(Low, now));
+        assert!(!reader.is_waited_for(Low, FIRST_SIGN, now));
         reader.go_on(3 * MIB, now);
         assert_eq!(reader, ReaderPace::Prompt);
     }
@@ -266,7 +291,7 @@ mod tests {
                 let now = after(begin, every * (step + 1));
                 reader.go_on(60 * MIB, now);
                 reader.take(bytes, 60 * MIB, now);
-                assert!(!reader.is_waited_for(NearlyFull, now), "{bytes} {step}");
+                assert!(!reader.is_waited_for(NearlyFull, FIRST_SIGN, now), "{bytes} {step}");
             }
         }
     }
@@ -282,9 +307,9 @@ mod tests {
             let now = after(begin, 10 * (step + 1));
             reader.go_on(60 * MIB, now);
             reader.take(20_000, 60 * MIB, now);
-            waits += usize::from(reader.is_waited_for(High, now));
+            waits += usize::from(reader.is_waited_for(High, FIRST_SIGN, now));
         }
-        assert!((1..10).contains(&waits), "{waits}");
+        assert!((1..25).contains(&waits), "{waits}");
     }
 
     #[test]
@@ -295,11 +320,11 @@ mod tests {
         for _ in 0..3 {
             reader.go_on(60 * MIB, later);
             reader.take(MIB, 60 * MIB, later);
-            assert!(!reader.is_waited_for(NearlyFull, later));
+            assert!(!reader.is_waited_for(NearlyFull, FIRST_SIGN, later));
         }
         reader.take(MIB, 60 * MIB, later);
-        assert!(reader.is_waited_for(High, after(later, 249)));
-        assert!(!reader.is_waited_for(High, after(later, 250)), "it has paused");
+        assert!(reader.is_waited_for(High, FIRST_SIGN, after(later, 249)));
+        assert!(!reader.is_waited_for(High, FIRST_SIGN, after(later, 250)), "it has paused");
         // Or it has read all.
         reader.take(MIB, 0, after(later, 500));
         assert_eq!(reader, ReaderPace::Prompt);

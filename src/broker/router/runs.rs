@@ -127,7 +127,7 @@ impl Router {
             touch(&mut self.touched, id, peer);
         }
         let level = backlog_level(session, peer, &self.limits, memory);
-        let is_waited_for = peer.backlog.reader.is_waited_for(level, now);
+        let is_waited_for = peer.backlog.is_waited_for(level, now);
         let outcome = if is_full {
             DeliveryOutcome::Dropped
         } else if peer.backlog.reader.is_idle(now) {

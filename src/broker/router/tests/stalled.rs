@@ -300,7 +300,7 @@ fn fates(seed: u64, leaves_out: bool) -> (Vec<Vec<Packet>>, Vec<String>, [u64; 3
 #[test]
 fn nobody_can_tell_that_sessions_are_left_out() {
     let (mut left_out, mut in_common) = (0, 0);
-    for seed in 0..10 {
+    for seed in 0..12 {
         println!("seed {seed}");
         let (with, without) = (fates(seed, true), fates(seed, false));
         left_out += with.3[0];
