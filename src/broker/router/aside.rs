@@ -16,6 +16,7 @@ use super::subscriptions::{Matches, SubscribedSession};
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::version::Version;
 
 /// A session with more filters is not set aside: they would have to be compared.
 const MOST_FILTERS: usize = 8;
@@ -156,8 +157,7 @@ impl Router {
         };
         let peer = self.peers.get(&id)?;
         let reader = &peer.backlog.reader;
-        if !reader.is_idle(now) || !reader.is_given_up() || !peer.takes_all() || peer.end.is_some()
-        {
+        if !reader.is_idle(now) || !reader.is_given_up() || peer.end.is_some() {
             return None;
         }
         // What waits in its queue would not follow.
@@ -196,12 +196,16 @@ impl Router {
     fn begin_aside(&mut self, key: SessionKey, qos: QoS, fates: [IdleFate; 2]) {
         let Some(session) = self.sessions.get(key) else { return };
         let peer = session.connection.and_then(|id| self.peers.get(&id));
-        let has_properties = peer.is_none_or(|peer| peer.version.has_properties());
-        let filters: Vec<_> = plain_filters(session).collect();
+        // What waits in a session may be for a client of any version.
+        let terms = |peer: &Peer| (peer.version, peer.terms.maximum_packet);
+        let terms = peer.map_or((Version::V5, usize::MAX), terms);
+        let filters: Vec<_> = session.filters.iter().collect();
         let subscriptions = &mut self.subscriptions;
         let found: Vec<_> =
             filters.iter().filter_map(|filter| subscriptions.get(key, filter)).collect();
+        // A shared subscription may choose it for any message.
         let is_fit = found.len() == filters.len()
+            && !filters.iter().any(|filter| filter.share().is_some())
             && !any_overlap(&filters)
             && !found.iter().any(SubscribedSession::is_deaf_to_itself);
         if !is_fit {
@@ -216,7 +220,7 @@ impl Router {
         }
         let places = filters.iter().filter_map(|filter| subscriptions.set_idle(key, filter));
         let places: Vec<_> = places.zip(found).collect();
-        subscriptions.idle.insert(key, &places, has_properties, fates);
+        subscriptions.idle.insert(key, &places, terms, fates);
     }
 
     /// From now on a session is looked at for each message.
@@ -244,7 +248,7 @@ impl Router {
             // As if the last message had been looked at for it.
             last.inspect(|at| peer.backlog.reader.review(level, *at));
         }
-        for filter in plain_filters(session) {
+        for filter in &session.filters {
             self.subscriptions.set_active(key, filter);
         }
     }
@@ -269,11 +273,6 @@ impl Router {
 /// Whether a message for a session has to wait in its queue.
 fn is_behind(session: &ClientSession) -> bool {
     session.connection.is_none() || session.outbound.queued() > 0
-}
-
-/// The filters of a session that it shares with nobody.
-fn plain_filters(session: &ClientSession) -> impl Iterator<Item = &TopicFilter> {
-    session.filters.iter().filter(|filter| filter.share().is_none())
 }
 
 /// Whether a message may match two of these filters.

@@ -9,8 +9,9 @@ use super::outgoing::OutgoingItem;
 use super::subscriptions::SubscribedSession;
 use crate::broker::limits::MESSAGE_OVERHEAD;
 use crate::mqtt::packet::{Packet, PublishRun};
-use crate::mqtt::property::{Property, PropertyId};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 
 /// The number of a topic filter of sessions whose clients take nothing, never used twice.
 pub type FilterNumber = u64;
@@ -113,8 +114,10 @@ pub struct CommonView {
     /// Its subscriptions by the numbers of their filters, in the order of these. No message matches
     /// two of them.
     pub subscriptions: Vec<(FilterNumber, SubscribedSession)>,
-    /// Whether its client takes properties. Of what waits in a session this is not known.
-    pub has_properties: bool,
+    /// The version of its client. Of what waits in a session this is not known.
+    pub version: Version,
+    /// The largest packet that its client takes, in bytes. Of that this is not known, too.
+    pub maximum_packet: usize,
 }
 
 impl CommonView {
@@ -125,6 +128,32 @@ impl CommonView {
             Some(&self.subscriptions[at].1)
         })?;
         Some(subscription.grant(item.is_retained()))
+    }
+
+    /// Those messages of a run that the client takes, in its version.
+    fn run(&self, run: &PublishRun, grant: &Grant) -> Option<PublishRun> {
+        let has_properties = self.version.has_properties();
+        let is_alike = has_properties == run.version.has_properties();
+        if is_alike && grant.identifiers.is_empty() && run.longest <= self.maximum_packet {
+            return Some(run.clone());
+        }
+        let mut properties = Properties::default();
+        if has_properties {
+            let identifier = |id: &u32| Property::number(PropertyId::SubscriptionIdentifier, *id);
+            properties.0.extend(grant.identifiers.iter().map(identifier));
+        }
+        run.restated(&properties, self.version, self.maximum_packet)
+    }
+
+    /// A message of QoS 0 that came at a certain time, if the client takes it. It has no alias: one
+    /// is never necessary (§3.3.2.3.4).
+    fn packet(&self, message: &AppMessage, grant: &Grant, came: Instant) -> Option<Packet> {
+        let mut publish = message.delivery(grant).into_publish(came);
+        if !self.version.has_properties() {
+            publish.properties.0.clear();
+        }
+        let packet = Packet::Publish(publish);
+        (packet.encoded_len(self.version) <= self.maximum_packet).then_some(packet)
     }
 }
 
@@ -166,9 +195,10 @@ impl CommonMessages {
         self.left
     }
 
-    /// These messages of QoS 0, for a session with one subscription.
+    /// These messages of QoS 0, for a session with one subscription, whose client takes packets of
+    /// so many bytes.
     #[cfg(test)]
-    pub fn of(messages: Vec<crate::mqtt::packet::Publish>) -> Self {
+    pub fn of(messages: Vec<crate::mqtt::packet::Publish>, maximum_packet: usize) -> Self {
         let now = Instant::now();
         let item = |publish: crate::mqtt::packet::Publish| {
             let topic = publish.topic.clone().unwrap();
@@ -178,7 +208,8 @@ impl CommonMessages {
         let part: Vec<_> = messages.into_iter().map(item).collect();
         let left = part.iter().fold(Amount::default(), |sum, item| sum.with(item.amount()));
         let subscriptions = vec![(1, SubscribedSession::of(0))];
-        let view = Arc::new(CommonView { subscriptions, has_properties: false });
+        let version = Version::V3_1_1;
+        let view = Arc::new(CommonView { subscriptions, version, maximum_packet });
         Self::new(Arc::new(part), 0, view, Destination::Connection, left)
     }
 
@@ -186,26 +217,21 @@ impl CommonMessages {
     #[cfg(test)]
     pub fn runs(&mut self) -> Vec<*const u8> {
         let next = || match self.next_outgoing()?.0 {
-            OutgoingItem::Run(run) => Some(run.packets.as_ptr()),
+            Some(OutgoingItem::Run(run)) => Some(run.packets.as_ptr()),
             item => panic!("{item:?}"),
         };
         std::iter::from_fn(next).collect()
     }
 
-    /// The next for the connection, and what it weighs, in bytes.
-    pub fn next_outgoing(&mut self) -> Option<(OutgoingItem, usize)> {
+    /// The next for the connection, or nothing of it if it is too large for the client, and what it
+    /// weighs, in bytes.
+    pub fn next_outgoing(&mut self) -> Option<(Option<OutgoingItem>, usize)> {
         let (at, grant) = self.find_next()?;
         let item = &self.part[at];
         let outgoing = match &item.content {
-            CommonContent::Run(run) => {
-                OutgoingItem::Run(restated(run, &grant, self.view.has_properties))
-            }
+            CommonContent::Run(run) => self.view.run(run, &grant).map(OutgoingItem::Run),
             CommonContent::Message(message) => {
-                let mut publish = message.delivery(&grant).into_publish(item.at);
-                if !self.view.has_properties {
-                    publish.properties.0.clear();
-                }
-                Packet::Publish(publish).into()
+                self.view.packet(message, &grant, item.at).map(OutgoingItem::Packet)
             }
         };
         Some((outgoing, item.amount().weight))
@@ -234,17 +260,4 @@ impl CommonMessages {
         }
         None
     }
-}
-
-/// A run in the form of a session whose client takes properties, or does not.
-fn restated(run: &PublishRun, grant: &Grant, has_properties: bool) -> PublishRun {
-    if has_properties == run.version.has_properties() && grant.identifiers.is_empty() {
-        return run.clone();
-    }
-    let mut properties = crate::mqtt::property::Properties::default();
-    if has_properties {
-        let identifier = |id: &u32| Property::number(PropertyId::SubscriptionIdentifier, *id);
-        properties.0.extend(grant.identifiers.iter().map(identifier));
-    }
-    run.with_properties(&properties, has_properties)
 }

@@ -11,6 +11,7 @@ use super::subscriptions::SubscribedSession;
 use crate::broker::limits::COMMON_BYTES;
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 
 /// The place of a filter in [`IdleSessions::filters`]. It is used again.
 pub type FilterIndex = usize;
@@ -188,12 +189,12 @@ impl IdleSessions {
     }
 
     /// From now on a session is idle, with these filters and its subscriptions to them; its client
-    /// takes properties or does not.
+    /// has this version, and takes packets of so many bytes.
     pub fn insert(
         &mut self,
         key: SessionKey,
         places: &[(FilterIndex, SubscribedSession)],
-        has_properties: bool,
+        (version, maximum_packet): (Version, usize),
         fates: [IdleFate; 2],
     ) {
         let subscriptions = places.iter().map(|(filter, subscription)| IdleSubscription {
@@ -205,7 +206,7 @@ impl IdleSessions {
         let by_number = places.iter().map(|(filter, one)| (self.number(*filter), *one));
         let mut by_number: Vec<_> = by_number.collect();
         by_number.sort_unstable_by_key(|(number, _)| *number);
-        let view = Arc::new(CommonView { subscriptions: by_number, has_properties });
+        let view = Arc::new(CommonView { subscriptions: by_number, version, maximum_packet });
         let mut session = IdleSession { view, subscriptions, first: self.open.len(), fates };
         for to in Destination::ALL {
             if session.places(to).next().is_none() {

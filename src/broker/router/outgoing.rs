@@ -42,7 +42,9 @@ impl OutgoingItem {
             Self::Run(run) => packets.extend(run.messages().map(Packet::Publish)),
             Self::Common(mut common) => {
                 while let Some((item, _)) = common.next_outgoing() {
-                    item.put_packets(packets);
+                    if let Some(item) = item {
+                        item.put_packets(packets);
+                    }
                 }
             }
         }

@@ -143,11 +143,6 @@ impl Peer {
         is_small && maximum == LARGEST_PACKET || packet.encoded_len(self.version) <= maximum
     }
 
-    /// Whether the client takes every message below 1 MiB, as it is sent to others.
-    pub fn takes_all(&self) -> bool {
-        self.terms.maximum_packet == LARGEST_PACKET && self.terms.aliases.is_none()
-    }
-
     /// The packet that `packet` makes of its properties, with a Reason String if there is one that
     /// the client takes `[MQTT-3.2.2-19]`.
     pub fn explained(&self, string: &str, packet: impl Fn(Properties) -> Packet) -> Packet {

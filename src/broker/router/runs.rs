@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::backlog::backlog_level;
+use super::backlog::{availability, backlog_level};
 use super::common::{Amount, run_weight};
 use super::message::{AppMessage, DeliveryOutcome, Grant};
 use super::outgoing::OutgoingItem;
@@ -63,11 +63,13 @@ impl Router {
         }
     }
 
-    /// Finds the sessions that get a run; false if a shared subscription is among them. Those that
-    /// are set aside have room for it.
+    /// Finds the sessions that get a run; false if members of a shared subscription take turns.
+    /// Those that are set aside have room for it.
     fn find_run_matches(&mut self, routed: &RoutedRun<'_>, matches: &mut Matches) -> bool {
         loop {
-            if !self.subscriptions.find_unshared(&routed.run.topic, matches) {
+            let (sessions, peers, topic) = (&self.sessions, &self.peers, &routed.run.topic);
+            let availability = |key| availability(sessions, peers, key, topic);
+            if !self.subscriptions.find_for_many(topic, availability, matches) {
                 return false;
             }
             if self.has_room_aside(matches, QoS::AtMostOnce, || routed.amount()) {

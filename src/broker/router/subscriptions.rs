@@ -207,17 +207,24 @@ impl Subscriptions {
         }
     }
 
-    /// Finds the sessions that get a message if no shared subscription is among them; false if one
-    /// is.
+    /// Finds the sessions that get several messages, of groups one member that does not read; false
+    /// if a member of a group does, between which turns go message by message.
     #[must_use]
-    pub fn find_unshared(&mut self, topic: &TopicName, found: &mut Matches) -> bool {
+    pub fn find_for_many(
+        &mut self,
+        topic: &TopicName,
+        availability: impl Fn(SessionKey) -> Availability,
+        found: &mut Matches,
+    ) -> bool {
         if !found.is_of(topic, self.generation) {
-            let mut groups = 0;
-            self.tree.find(topic.as_str(), |subscribers| groups += subscribers.groups.len());
-            if groups > 0 {
+            let mut takes_turns = false;
+            self.tree.find(topic.as_str(), |subscribers| {
+                takes_turns |= subscribers.groups.iter().any(|group| group.reads(&availability));
+            });
+            if takes_turns {
                 return false;
             }
-            self.find_anew(topic, |_| Availability::Absent, found);
+            self.find_anew(topic, availability, found);
         }
         true
     }
@@ -393,6 +400,11 @@ impl Subscribers {
 }
 
 impl Group {
+    /// Whether a member takes what it is sent.
+    fn reads(&self, availability: &impl Fn(SessionKey) -> Availability) -> bool {
+        self.members.iter().any(|member| availability(member.session) == Availability::Ready)
+    }
+
     /// The member whose turn it is, of those that can best take the message.
     fn choose(
         &mut self,

@@ -127,23 +127,29 @@ impl PublishRun {
         })
     }
 
-    /// The same messages in a version that has properties, with these, or in one that has none.
-    #[must_use]
-    pub fn with_properties(&self, properties: &Properties, has_properties: bool) -> Self {
-        let version = if has_properties { Version::V5 } else { Version::V3_1_1 };
+    /// Those of the messages whose packets have at most `maximum` bytes in another version, with
+    /// these properties; `None` if none has.
+    pub fn restated(
+        &self,
+        properties: &Properties,
+        version: Version,
+        maximum: usize,
+    ) -> Option<Self> {
         let mut packets = BytesMut::with_capacity(self.packets.len() + 8 * self.count);
-        let mut longest = 0;
+        let (mut count, mut longest) = (0, 0);
         for message in self.messages() {
-            let before = packets.len();
             let message = Packet::Publish(Publish { properties: properties.clone(), ..message });
-            message.encode(version, &mut packets).expect("it fits, as it has before");
-            longest = longest.max(packets.len() - before);
+            let length = message.encoded_len(version);
+            if length <= maximum {
+                message.encode(version, &mut packets).expect("it fits, as it has before");
+                longest = longest.max(length);
+                count += 1;
+            }
         }
         let packets = packets.freeze();
-        let name = topic_of(&packets).expect("a run has a topic");
-        let topic =
-            TopicName::from_bytes(name).expect("a topic name stays valid when it is copied");
-        Self { topic, version, packets, longest, ..*self }
+        let topic = TopicName::from_bytes(topic_of(&packets)?)
+            .expect("a topic name stays valid when it is copied");
+        Some(Self { topic, version, packets, count, longest })
     }
 
     /// A copy in memory of its own: a slice keeps everything in memory that arrived with it.

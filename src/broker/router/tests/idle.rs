@@ -1,7 +1,9 @@
 //! Clients that take nothing, of all kinds: a message costs nothing for each of them.
 
+use super::runs::run;
 use super::*;
 use crate::broker::limits::Limit;
+use crate::mqtt::packet::PublishRun;
 
 /// After so long a client that has taken nothing is idle.
 const WHILE: Duration = Duration::from_millis(3);
@@ -40,6 +42,9 @@ impl Kind {
         let mut connect = Connect { client_id, ..persistent(self.version, "") };
         if self.version == Version::V5 {
             connect.properties.push(Property::number(PropertyId::ReceiveMaximum, 1));
+            if number.is_multiple_of(4) {
+                connect.properties.push(Property::number(PropertyId::TopicAliasMaximum, 1));
+            }
         }
         let (id, _) = world.join(connect);
         let identifier = |id: u32| Property::number(PropertyId::SubscriptionIdentifier, id);
@@ -199,4 +204,45 @@ fn code(packet: Packet) -> ReasonCode {
         Packet::PubAck(ack) | Packet::PubRec(ack) => ack.code,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_is_too_large_for_one_of_them_is_not_sent_to_it() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut world = World::new();
+        let from = world.client(Version::V5, "from");
+        let mut connect = persistent(Version::V5, "small");
+        connect.properties.push(Property::number(PropertyId::MaximumPacketSize, 40));
+        connect.properties.push(Property::number(PropertyId::ReceiveMaximum, 1));
+        let (id, _) = world.join(connect);
+        world.subscribe(id, subscription("t", qos));
+        world.stop(&[id]);
+        world.now += WHILE;
+        let payload = |number: usize| format!("{number}{}", "x".repeat(number % 3 * 20));
+        for number in 0..60 {
+            let payload = Bytes::from(payload(number));
+            world.send(from, Packet::Publish(Publish { payload, ..publish("t", "", qos) }));
+        }
+        if qos == QoS::AtMostOnce {
+            for version in [Version::V5, Version::V3_1_1] {
+                let run = run(version, "t", &(60..90).map(payload).collect::<Vec<_>>());
+                world.router.receive_run(from, &run, world.now);
+                let run = run_of_large(version);
+                world.router.receive_run(from, &run, world.now);
+            }
+        }
+        assert_eq!(world.router.buffers.matches.looked_at(), 0);
+        world.router.readmit_all();
+        world.settle();
+        let runs = if qos == QoS::AtMostOnce { 2 } else { 0 };
+        let numbers = (0..60).chain((0..runs).flat_map(|_| 60..90));
+        let expected: Vec<_> = numbers.filter(|number| number % 3 < 2).map(payload).collect();
+        let got: Vec<_> =
+            take_all(&mut world, id).into_iter().map(|(payload, ..)| payload).collect();
+        assert!(got.iter().eq(expected.iter().map(String::as_bytes)), "{qos} {got:?}");
+    }
+}
+
+fn run_of_large(version: Version) -> PublishRun {
+    run(version, "t", &vec!["x".repeat(50); 3])
 }

@@ -143,6 +143,35 @@ fn nobody_waits_for_them_longer_than_once() {
 }
 
 #[test]
+fn one_that_has_read_and_stops_is_waited_for_a_moment_before_it_loses_messages() {
+    for has_read in [false, true] {
+        let mut world = World::new();
+        let from = world.client(Version::V5, "from");
+        let to = world.stalled(1, Version::V5, QoS::AtMostOnce)[0];
+        if has_read {
+            world.router.has_read(to);
+        }
+        world.stop(&[to]);
+        let payload = Bytes::from(vec![0; 1 << 20]);
+        for _ in 0..80 {
+            world.now += Duration::from_micros(100);
+            let payload = payload.clone();
+            let message = Publish { payload, ..publish("t", "", QoS::AtMostOnce) };
+            world.send(from, Packet::Publish(message));
+            if !world.held_back.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(world.held_back.is_empty(), !has_read);
+        assert_eq!(world.router.statistics.dropped == 0, has_read);
+        world.now += Duration::from_millis(90);
+        assert_eq!(world.router.is_waited_for(to, world.now), has_read);
+        world.now += Duration::from_millis(5);
+        assert!(!world.router.is_waited_for(to, world.now));
+    }
+}
+
+#[test]
 fn one_that_reads_is_waited_for_and_loses_nothing() {
     let mut world = World::new();
     let from = world.client(Version::V5, "from");
