@@ -15,10 +15,10 @@ const RECORD_BYTES: usize = 16 * 1024;
 /// How often one call reads from the system: a client could send records without content for ever.
 const MOST_READS: usize = 64;
 
-/// What the system holds for a client beside what it has sent, in bytes, until the client is known
-/// to read. It may hold 4 MiB, which are copied in vain for one that does not.
+/// What the system holds for a client beside what it has sent, in bytes. It would hold 4 MiB, which
+/// are copied in vain for a client that does not read, and of one that reads it would tell late.
 #[cfg(any(target_os = "android", target_os = "linux"))]
-const FIRST_UNSENT: u32 = 64 * 1024;
+const MOST_UNSENT: u32 = 128 * 1024;
 
 /// A client that has been sent so many bytes reads: its system does not hold them.
 const PROOF_BYTES: usize = 1024 * 1024;
@@ -75,7 +75,7 @@ impl std::error::Error for PlainRequest {}
 impl ClientSocket {
     /// A socket without TLS.
     pub fn plain(stream: TcpStream) -> Self {
-        limit_unsent(&stream, UnsentLimit::First);
+        limit_unsent(&stream);
         Self { stream, tls: None, readable: SystemBuffer::Unknown, unproven: PROOF_BYTES }
     }
 
@@ -117,12 +117,7 @@ impl ClientSocket {
 
     /// So many bytes were written.
     fn count(&mut self, bytes: usize) {
-        if self.unproven > 0 {
-            self.unproven = self.unproven.saturating_sub(bytes);
-            if self.unproven == 0 {
-                limit_unsent(&self.stream, UnsentLimit::None);
-            }
-        }
+        self.unproven = self.unproven.saturating_sub(bytes);
     }
 
     /// Ends our side.
@@ -208,24 +203,14 @@ impl ClientSocket {
     }
 }
 
-/// How much the system holds that it has not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum UnsentLimit {
-    /// Little.
-    First,
-    /// As much as it wants.
-    None,
-}
-
 #[cfg(any(target_os = "android", target_os = "linux"))]
-fn limit_unsent(stream: &TcpStream, limit: UnsentLimit) {
-    let bytes = if limit == UnsentLimit::First { FIRST_UNSENT } else { u32::MAX };
-    // If it fails, the client costs more.
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(bytes);
+fn limit_unsent(stream: &TcpStream) {
+    // If it fails, a client that does not read costs more.
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(MOST_UNSENT);
 }
 
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-fn limit_unsent(_: &TcpStream, _: UnsentLimit) {}
+fn limit_unsent(_: &TcpStream) {}
 
 impl TlsLayer {
     /// Looks at the first byte: no message of TLS begins with a letter.

@@ -15,13 +15,18 @@ use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::READ_BYTES;
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Packet, PublishRun};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 
 /// A run on its way to its subscribers.
 pub(super) struct RoutedRun<'a> {
     pub run: &'a PublishRun,
     /// The same in memory of its own, once somebody keeps it.
     kept: Option<PublishRun>,
+    /// The same for clients of versions that have properties, if this has none, or the other way
+    /// round.
+    other: Option<PublishRun>,
 }
 
 impl RoutedRun<'_> {
@@ -34,13 +39,24 @@ impl RoutedRun<'_> {
     pub fn kept(&mut self) -> &PublishRun {
         self.kept.get_or_insert_with(|| self.run.detached())
     }
+
+    /// The run as a client gets it that has this version; it is kept, or used at once.
+    fn stated(&mut self, version: Version, is_kept: bool) -> Option<&PublishRun> {
+        if version.has_properties() == self.run.version.has_properties() {
+            return Some(if is_kept { self.kept() } else { self.run });
+        }
+        if self.other.is_none() {
+            self.other = self.run.restated(&Properties::default(), version, usize::MAX);
+        }
+        self.other.as_ref()
+    }
 }
 
 impl Router {
     /// A run of messages came in. What becomes of each is the same as if it had come alone.
     pub fn receive_run(&mut self, id: ConnectionId, run: &PublishRun, now: Instant) {
         let mut matches = std::mem::take(&mut self.buffers.matches);
-        let mut routed = RoutedRun { run, kept: None };
+        let mut routed = RoutedRun { run, kept: None, other: None };
         let session = self.forwarder(id, run);
         let forwards = session.filter(|_| self.find_run_matches(&routed, &mut matches));
         if let Some(session) = forwards {
@@ -115,14 +131,14 @@ impl Router {
         let level = backlog_level(session, peer, &self.limits, memory);
         peer.backlog.reader.review(level, now);
         let is_full = peer.backlog.is_full(memory);
-        if !is_full && !takes(peer, run, grant) {
-            self.deliver_one_by_one(key, run, grant, from, now);
-            return DeliveryOutcome::Done;
-        }
         if !is_full {
             let is_behind = peer.backlog.unsent >= READ_BYTES || session.outbound.is_behind();
-            let item = if is_behind { routed.kept().clone() } else { run.clone() };
-            peer.push(OutgoingItem::Run(item));
+            let item =
+                if takes(peer, run, grant) { routed.stated(peer.version, is_behind) } else { None };
+            let Some(item) = item else {
+                return self.deliver_one_by_one(key, run, grant, from, now);
+            };
+            peer.push(OutgoingItem::Run(item.clone()));
             peer.backlog.published += run.count as u64;
             // The packet that every item counts as is counted when it is handed over.
             self.statistics.sent.packets += run.count as u64 - 1;
@@ -150,18 +166,24 @@ impl Router {
         grant: &Grant,
         from: ConnectionId,
         now: Instant,
-    ) {
+    ) -> DeliveryOutcome {
+        let mut outcome = DeliveryOutcome::Done;
         for message in run.messages() {
             let mut message = AppMessage::published(message, run.topic.clone(), now);
-            self.deliver(key, &mut message, grant, Some(from), now);
+            outcome = self.deliver(key, &mut message, grant, Some(from), now).max(outcome);
         }
+        outcome
     }
 }
 
-/// Whether a client can be sent these bytes: it would get them if each packet were made for it.
+/// Another version may make a packet longer by so many bytes: no properties have one, by which the
+/// length of the packet may have one more.
+const OF_VERSION: usize = 2;
+
+/// Whether a client can be sent these packets, in its version: it would get them if each were made
+/// for it.
 fn takes(peer: &Peer, run: &PublishRun, grant: &Grant) -> bool {
-    peer.version.has_properties() == run.version.has_properties()
-        && grant.identifiers.is_empty()
+    grant.identifiers.is_empty()
         && peer.terms.aliases.is_none()
-        && run.longest <= peer.terms.maximum_packet
+        && run.longest.saturating_add(OF_VERSION) <= peer.terms.maximum_packet
 }
