@@ -90,8 +90,9 @@ const ROOMS: &[Room] = &[
         must_not: "clap std::io::stdin std::io::stdout std::io::stderr",
     },
     Room {
+        // It runs commands.
         name: "stdio",
-        may_name: "format mqtt",
+        may_name: "format mqtt signals",
         must_not: "clap std::net std::os::unix::net tungstenite rustls",
     },
     Room {

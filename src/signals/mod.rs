@@ -6,6 +6,7 @@
 //! thread, which [`Signals::guard`] starts, is needed only to end the process while the main thread
 //! hangs in a write to a pipe that is not read.
 
+mod group_guard;
 mod run;
 mod watch;
 
@@ -23,6 +24,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::{exit, pipe, unregister};
 
+pub use group_guard::GroupGuard;
 pub use run::RunSignals;
 pub use watch::{ReceivedSignal, SignalSource, SignalWatch};
 

@@ -7,7 +7,6 @@ mod process;
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
@@ -16,7 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
-use rustix::process::Pid;
 
 use self::process::{Job, Running};
 use super::local_time;
@@ -24,6 +22,7 @@ use super::written::Counts;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
+use crate::signals::GroupGuard;
 
 pub use self::environment::CREDENTIALS;
 pub use self::process::{CommandOutcome, CommandStdout};
@@ -41,17 +40,6 @@ pub struct Settings {
     pub on_failure: OnFailure,
     /// Sees to their ends where we cannot.
     pub guard: GroupGuard,
-}
-
-/// Is told of the process group of each command that runs, until what it returns is dropped; before
-/// that, with `None`, that one is about to be started.
-#[derive(Clone)]
-pub struct GroupGuard(pub Arc<dyn Fn(Option<Pid>) -> Box<dyn Any + Send> + Send + Sync>);
-
-impl std::fmt::Debug for GroupGuard {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GroupGuard").finish_non_exhaustive()
-    }
 }
 
 /// What happens when a command has failed.

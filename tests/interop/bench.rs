@@ -65,7 +65,13 @@ fn sessions_that_are_kept_lose_nothing_when_all_are_cut() {
         assert_eq!((&verified["lost"], &verified["missed"]), (&0.into(), &0.into()), "{object}");
         assert_eq!((&cut["count"], &cut["session_present"]), (&count.into(), &count.into()));
         assert_eq!((&verified["reordered"], &verified["corrupted"]), (&0.into(), &0.into()));
-        assert_eq!(verified["duplicated"], verified["duplicated_with_dup"], "{object}");
+        if who == "sub" {
+            assert_eq!(verified["duplicated"], verified["duplicated_with_dup"], "{object}");
+        } else {
+            // What a publisher sends again is new to the broker, which sends it without DUP to the
+            // five readers of its topic.
+            assert_eq!(verified["duplicated"].as_u64().map(|count| count % 5), Some(0), "{object}");
+        }
     }
 }
 

@@ -112,7 +112,12 @@ pub const CHANGES: &[NamedChange] = &[
         Change::client(|memory, packet| {
             packet.changed_connect(|connect| {
                 if !connect.client_id.is_empty() && connect.clean_start {
-                    let id = format!("{}-{}", connect.client_id, memory.connection);
+                    // In MQTT 3.1 it has at most 23 characters.
+                    let id = format!("{}-{}", memory.connection, connect.client_id);
+                    let id: String = match connect.version {
+                        Version::V3_1 => id.chars().take(23).collect(),
+                        Version::V3_1_1 | Version::V5 => id,
+                    };
                     connect.client_id = ByteString::from(id);
                 }
             })

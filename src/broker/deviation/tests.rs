@@ -207,6 +207,21 @@ fn an_empty_retained_message_loses_its_flag_at_each_qos() {
 }
 
 #[test]
+fn an_identifier_that_is_another_stays_one_of_its_version() {
+    let connect =
+        |head: &[u8], id: &[u8]| [head, &[0, u8::try_from(id.len()).unwrap()], id].concat();
+    let id = b"mqttws-check-0123456789";
+    let (old, new) = (b"\x10\x25\0\x06MQIsdp\x03\x02\0\0", b"\x10\x23\0\x04MQTT\x04\x02\0\0");
+    let passed = |packet: &[u8]| {
+        let (onward, _) = passed(&["no-takeover"], &whole(2, packet, true), b"", 1000);
+        WholeFrame::take(&mut onward.clone(), MAX_PACKET).expect("a frame").payload
+    };
+    assert_eq!(passed(&connect(old, id)), connect(old, b"7-mqttws-check-01234567"));
+    let longer = [&new[..1], &[0x25], &new[2..]].concat();
+    assert_eq!(passed(&connect(new, id)), connect(&longer, b"7-mqttws-check-0123456789"));
+}
+
+#[test]
 fn each_unknown_version_is_meant() {
     for level in [1, 2, 6, 7, 0x84] {
         let connect = [b"\x10\x0c\0\x04MQTT", &[level][..], b"\x02\0\x3c\0\0"].concat();

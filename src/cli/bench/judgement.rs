@@ -44,8 +44,8 @@ pub struct JudgementFlags {
     /// METRIC OP VALUE; OP is one of > >= < <= == !=. Metrics: p50, p99.9 and the like, max, mean
     /// (of delivery, else of acknowledgement, else of connecting; or ack.p99, connect.p99, tls.p99,
     /// suback.p99, lateness.p99, cut.p99), lost, lost%, missed, duplicated, reordered, corrupted,
-    /// unsent, refused, failed, disconnected, connected, rate, `sent_rate`, cpu, rss. Units: ns us
-    /// ms s, %, k M, KiB MiB.
+    /// unsent, refused, unacknowledged, failed, disconnected, connected, rate, `sent_rate`, cpu,
+    /// rss. Units: ns us ms s, %, k M, KiB MiB.
     #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
     pub fail: Vec<Condition>,
 

@@ -61,11 +61,10 @@ impl Renewal {
         let read = move |endpoint: &Endpoint, printed: &[Vec<u8>]| {
             self.read(endpoint, printed).map_err(|error| format!("{error:#}"))
         };
-        let watch = GroupWatch::default();
         Ok(CredentialSource {
             changing,
             commands,
-            guard: Arc::new(move |group| watch.watch(group)),
+            guard: GroupWatch::default().guard(),
             read: Arc::new(Mutex::new(Box::new(read))),
             mark,
             asked: None,

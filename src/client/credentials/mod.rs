@@ -3,15 +3,14 @@
 
 mod process;
 
-use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use process::CommandGroup;
 pub use process::CommandGuard;
-use rustix::process::Pid;
 
 use crate::mqtt::session::Login;
+use crate::signals::GroupGuard;
 use crate::transport::endpoint::Endpoint;
 
 /// What one connection is made with.
@@ -40,10 +39,6 @@ impl std::fmt::Debug for FreshCredentials {
 pub type ReadCredentials =
     Box<dyn FnMut(&Endpoint, &[Vec<u8>]) -> Result<FreshCredentials, String> + Send>;
 
-/// Is told of the process group of each command that runs, until what it returns is dropped; before
-/// that, with `None`, that one is about to be started.
-pub type GuardGroup = Arc<dyn Fn(Option<Pid>) -> Box<dyn Any + Send> + Send + Sync>;
-
 /// A command that prints credentials.
 #[derive(Debug, Clone)]
 pub struct CredentialCommand {
@@ -69,7 +64,7 @@ pub struct CredentialSource {
     /// The commands, which are run one after the other.
     pub commands: Arc<[CredentialCommand]>,
     /// Sees to their ends where we cannot.
-    pub guard: GuardGroup,
+    pub guard: GroupGuard,
     /// What makes credentials of what they print.
     pub read: Arc<Mutex<ReadCredentials>>,
     /// The mark of the latest credentials, if there are any yet.
@@ -82,7 +77,7 @@ impl CredentialSource {
     /// What asks for the credentials of this server, for a thread of its own; the guard ends the
     /// commands when it is dropped.
     pub fn request(&self, endpoint: Endpoint) -> (CredentialRequest, CommandGuard) {
-        let group = Arc::new(CommandGroup::new(Arc::clone(&self.guard)));
+        let group = Arc::new(CommandGroup::new(self.guard.clone()));
         let (commands, read) = (Arc::clone(&self.commands), Arc::clone(&self.read));
         let guard = CommandGuard::new(Arc::clone(&group));
         (CredentialRequest { commands, read, endpoint, group }, guard)

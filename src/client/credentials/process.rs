@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::GuardGroup;
+use crate::signals::GroupGuard;
 use crate::transport::endpoint::Endpoint;
 
 /// How much a command may print, in bytes.
@@ -18,7 +18,7 @@ const LONGEST_OUTPUT: u64 = 64 * 1024;
 /// The command that runs.
 pub struct CommandGroup {
     state: Mutex<GroupState>,
-    guard: GuardGroup,
+    guard: GroupGuard,
 }
 
 #[derive(Default)]
@@ -61,7 +61,7 @@ impl Drop for CommandGuard {
 
 impl CommandGroup {
     /// None runs yet.
-    pub fn new(guard: GuardGroup) -> Self {
+    pub fn new(guard: GroupGuard) -> Self {
         Self { state: Mutex::default(), guard }
     }
 
@@ -97,11 +97,11 @@ impl CommandGroup {
         let mut process = Command::new("sh");
         process.arg("-c").arg(command).env("MQTTWS_URL", endpoint.public_url());
         process.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
-        drop((self.guard)(None));
+        self.guard.prepare();
         let child = process.spawn()?;
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let leader = leader.ok_or_else(|| io::Error::other("it has no process id"))?;
-        *state = GroupState::Running { leader, _guarded: (self.guard)(Some(leader)) };
+        *state = GroupState::Running { leader, _guarded: self.guard.guard(leader) };
         Ok((child, leader))
     }
 
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn unguarded() -> CommandGroup {
-        CommandGroup::new(Arc::new(|_| Box::new(())))
+        CommandGroup::new(GroupGuard::new(|_| Box::new(())))
     }
 
     fn run(command: &str) -> Result<Vec<u8>, String> {

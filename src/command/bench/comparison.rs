@@ -8,7 +8,8 @@ use super::config::{Comeback, LoadPace, LoadPlan, SessionKeeping, WindowLength};
 use super::figures::{COMPARED, RunFigures};
 use super::judge::ServerPlace;
 use super::machine::Machine;
-use super::results::{DisturbanceResults, Results};
+use super::part::RunPart;
+use super::results::{DisturbanceResults, LoadEnding, Results};
 use super::schedule::ArrivalPattern;
 use super::server::BenchServer;
 use super::stored::StoredRun;
@@ -43,9 +44,9 @@ pub enum FigureVerdict {
 pub struct FigureComparison {
     /// Its name.
     pub name: &'static str,
-    /// What it is.
+    /// What it is; infinite if it never came.
     pub value: f64,
-    /// What it was.
+    /// What it was; infinite if it never came.
     pub was: f64,
     /// The least and the most of the runs.
     pub range: [f64; 2],
@@ -56,9 +57,11 @@ pub struct FigureComparison {
 }
 
 impl FigureComparison {
-    /// How much more it is, as a share of what it was; `None` of nothing.
+    /// How much more it is, as a share of what it was; `None` of nothing, and where one of them
+    /// never came.
     pub fn change(&self) -> Option<f64> {
-        (self.was != 0.0).then(|| self.value / self.was - 1.0)
+        let has_share = self.was != 0.0 && self.was.is_finite() && self.value.is_finite();
+        has_share.then(|| self.value / self.was - 1.0)
     }
 }
 
@@ -69,6 +72,8 @@ pub struct Comparison {
     pub run: u32,
     /// When it began.
     pub start: String,
+    /// Why it proves less than it might.
+    pub flaws: Vec<String>,
     /// The settings that differ.
     pub differences: Vec<Difference>,
     /// The figures of which both have data.
@@ -78,6 +83,12 @@ pub struct Comparison {
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy)]
 pub struct ComparedSide<'a> {
+    /// The version of the program.
+    pub version: &'a str,
+    /// Which part of a run it is.
+    pub part: RunPart,
+    /// How it went on, by the word for programs, and which rate grew, if one did.
+    pub course: (&'a str, Option<&'a str>),
     /// What was done.
     pub load: &'a LoadPlan,
     /// With which server.
@@ -93,12 +104,19 @@ pub struct ComparedSide<'a> {
 impl<'a> ComparedSide<'a> {
     /// That of a report that was stored.
     pub fn stored(stored: &'a StoredRun) -> Self {
-        let StoredRun { load, server, machine, results, runs, .. } = stored;
-        Self { load, server, machine, results, runs }
+        let StoredRun { version, part, load, server, machine, results, runs, .. } = stored;
+        let (course, of) = &stored.course;
+        let (part, course) = (*part, (course.as_str(), of.as_deref()));
+        Self { version, part, course, load, server, machine, results, runs }
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut all = settings(self.load);
+        let course = match self.course {
+            (word, Some(of)) => format!("{word} of {of}"),
+            (word, None) => word.to_owned(),
+        };
+        let mut all = vec![("course", course), ("part", self.part.to_string())];
+        all.extend(settings(self.load));
         let (server, machine) = (self.server, self.machine);
         let tls = server.tls.as_ref().map(|(version, cipher)| format!("{version} {cipher}"));
         let is_here = server.place == ServerPlace::Here;
@@ -111,6 +129,7 @@ impl<'a> ComparedSide<'a> {
             ("cores", machine.cores.to_string()),
             ("processor", machine.model.clone().unwrap_or_else(unknown)),
             ("kernel", machine.kernel.clone().unwrap_or_else(unknown)),
+            ("mqttws", self.version.to_owned()),
             ("loops", self.results.generator.loops.len().to_string()),
         ]);
         all.extend(self.done_to_connections());
@@ -193,6 +212,18 @@ pub fn settings(load: &LoadPlan) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Why an earlier run proves less than it might.
+fn flaws(then: &StoredRun) -> Vec<String> {
+    let invalid = then.invalid.iter().map(|why| format!("it was INVALID: {why}"));
+    let ended = |how, after| format!("it was {how} after {}", words::seconds(after));
+    let ended = match then.results.ending {
+        LoadEnding::Interrupted(_, after) => Some(ended("interrupted", after)),
+        LoadEnding::FailedFast(after) => Some(ended("ended by --fail-fast", after)),
+        LoadEnding::Complete | LoadEnding::Running(..) => None,
+    };
+    invalid.chain(ended).collect()
+}
+
 /// Compares a run with an earlier one.
 pub fn compare(here: ComparedSide<'_>, then: &StoredRun) -> Comparison {
     let was = ComparedSide::stored(then);
@@ -202,7 +233,7 @@ pub fn compare(here: ComparedSide<'_>, then: &StoredRun) -> Comparison {
         differences.map(|((setting, here), (_, was))| Difference { setting, here, was });
     let (values, earlier) = (RunFigures::of(here.results), RunFigures::of(was.results));
     let figures = COMPARED.iter().enumerate().filter_map(|(at, name)| {
-        let (value, was_value) = (values.0[at].finite()?, earlier.0[at].finite()?);
+        let (value, was_value) = (number(values.0[at])?, number(earlier.0[at])?);
         if value == 0.0 && was_value == 0.0 {
             return None;
         }
@@ -220,18 +251,24 @@ pub fn compare(here: ComparedSide<'_>, then: &StoredRun) -> Comparison {
     Comparison {
         run: then.run,
         start: then.start.clone(),
+        flaws: flaws(then),
         differences: differences.collect(),
         figures: figures.collect(),
     }
 }
 
-/// The least and the most of a figure; that of a run in which it never came is infinite.
-fn range(runs: &[RunFigures], at: usize, value: f64) -> [f64; 2] {
-    let values = runs.iter().filter_map(|run| match run.0.get(at)? {
-        Measured::Number(number) => Some(*number),
+/// A figure; what never came is infinite.
+fn number(value: Measured) -> Option<f64> {
+    match value {
+        Measured::Number(number) => Some(number),
         Measured::Never => Some(f64::INFINITY),
         Measured::Nothing => None,
-    });
+    }
+}
+
+/// The least and the most of a figure.
+fn range(runs: &[RunFigures], at: usize, value: f64) -> [f64; 2] {
+    let values = runs.iter().filter_map(|run| number(*run.0.get(at)?));
     let least = values.clone().reduce(f64::min).unwrap_or(value);
     [least, values.reduce(f64::max).unwrap_or(value)]
 }

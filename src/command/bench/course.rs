@@ -49,6 +49,15 @@ pub enum LoadCourse {
 }
 
 impl LoadCourse {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Ramp(_) => "ramp",
+            Self::FindMax { .. } => "find-max",
+        }
+    }
+
     /// Which rate grows, if there are steps.
     pub fn stepped(self) -> Option<SteppedRate> {
         match self {

@@ -8,10 +8,12 @@ use super::all_runs::AllRuns;
 use super::comparison::{ComparedSide, compare};
 use super::conditions::{ConditionOutcome, ConditionTerms, ConditionVerdict};
 use super::config::{BenchForm, LoadPace, LoadPlan, ReportPlan};
+use super::course::SteppedRate;
 use super::judge::{Circumstances, LoadSubject, RunJudgement, ServerPlace, conclude, judge};
 use super::load::{Found, commonest};
 use super::report::{BenchReport, hgrm, json, promised, text};
 use super::results::{LoadEnding, Results};
+use super::step_outcome;
 use super::surroundings::Surroundings;
 use crate::client::fleet::Cause;
 use crate::exit::Exit;
@@ -44,13 +46,19 @@ pub fn finish(
 ) -> Result<Exit> {
     let AllRuns { found: Found { results, steps }, runs, .. } = found;
     let judgement = judgement(load, plan, surroundings.server.place, found);
-    let is_ramp = !steps.is_empty();
-    let delivered = judgement.overload.filter(|_| !is_ramp).map(|overload| overload.delivered);
+    let delivered = judgement.overload.map(|overload| overload.delivered);
     let terms = terms(plan, surroundings, promised(load, results));
-    let outcomes = terms.outcomes(results, delivered);
+    // The connections of a report are those of all steps; a step is judged by its own.
+    let outcomes = match step_outcome::decisive(steps) {
+        Some(step) => step.conditions.clone(),
+        None => terms.outcomes(results, delivered),
+    };
     let comparison = surroundings.baseline.as_ref().map(|then| {
-        let Surroundings { server, machine, .. } = surroundings;
-        compare(ComparedSide { load, server, machine, results, runs }, then)
+        let Surroundings { part, server, machine, .. } = surroundings;
+        let (version, part, course) = (env!("CARGO_PKG_VERSION"), *part, load.times.course);
+        let course = (course.word(), course.stepped().map(SteppedRate::word));
+        let here = ComparedSide { version, part, course, load, server, machine, results, runs };
+        compare(here, then)
     });
     let report = BenchReport {
         load,
@@ -126,7 +134,13 @@ fn circumstances(
     place: ServerPlace,
     results: &Results,
 ) -> Circumstances {
-    let sent = results.messages.sent.max(1) as f64;
+    let taken = results.messages.sent.saturating_sub(results.messages.refusals());
+    let copies = match (load.plan.subscribers, taken) {
+        (0, _) => 0.0,
+        // All were refused.
+        (_, 0) => 1.0,
+        _ => results.messages.expected as f64 / taken as f64,
+    };
     let subject = match load.plan.publishers {
         0 => LoadSubject::Connections,
         _ => LoadSubject::Messages,
@@ -137,7 +151,7 @@ fn circumstances(
         length: load.times.length,
         max_lateness: plan.max_lateness,
         place,
-        copies: results.messages.expected as f64 / sent,
+        copies,
         stepped: load.times.course.stepped(),
     }
 }

@@ -90,7 +90,7 @@ fn decide(parts: &mut [(String, StoredRun)]) -> Result<(), String> {
             part.invalid.push(why.to_owned());
         }
         let decided = DecidedCopies::of(&split.read, &writer.written);
-        decided.add_to(&mut part.results.verified);
+        part.results.verified.add_decided(decided);
         part.results.messages.expected += decided.in_window;
         if split.other_clock == 0 {
             // With the warm-up: what belongs to the window is known where it is published.

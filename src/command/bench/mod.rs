@@ -87,10 +87,10 @@ pub fn run(config: Config) -> Result<Exit> {
     let filter = load.filter.as_deref();
     filter.map(|filter| Interest::new(filter, &names, &topics)).transpose()?;
     check_files(&report)?;
+    let baseline = stored_files::baseline(&report)?;
     if load.action == BenchAction::Print {
         return Ok(Exit::Done);
     }
-    let baseline = stored_files::baseline(&report)?;
     check_start(runs.start_at)?;
     let machine = Machine::look();
     // Before the first client: a signal that it does not see any more is not lost.

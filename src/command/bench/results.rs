@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::disturbances::{CutPlan, StallPlan};
 use super::measure::LatencyTimes;
 use super::payload::Verification;
-use super::split::SplitTally;
+use super::split::{DecidedCopies, SplitTally};
 use crate::client::fleet::Cause;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -96,9 +96,9 @@ pub struct MessageResults {
     pub sent: u64,
     /// Acknowledged with success.
     pub acknowledged: u64,
-    /// Refused, by code; of the warm-up, too.
+    /// Refused, by code.
     pub refused: BTreeMap<ReasonCode, u64>,
-    /// Neither, at the end; of the warm-up, too.
+    /// Neither, at the end.
     pub unacknowledged: u64,
     /// Due and never sent.
     pub unsent: u64,
@@ -164,6 +164,16 @@ pub struct Verified {
     pub undecided: u64,
     /// What is decided only when parts are put together whose readers are split.
     pub split: SplitTally,
+}
+
+impl Verified {
+    /// Adds what is decided of copies that were published in another part.
+    pub fn add_decided(&mut self, decided: DecidedCopies) {
+        self.copies += decided.copies;
+        self.lost += decided.lost;
+        self.missed += decided.missed;
+        self.undecided += decided.undecided;
+    }
 }
 
 /// The times of the messages of the window.

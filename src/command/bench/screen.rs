@@ -110,14 +110,14 @@ impl RunDisplay for &mut Screen<'_> {
         self.interval.next_step();
         let judgement = ending::judged(load, self.plan, self.surroundings.server.place, results);
         let delivered = judgement.overload.map(|overload| overload.delivered);
-        let outcomes = self.terms(results).outcomes(results, delivered);
-        let mut because: Vec<String> = outcomes.iter().filter_map(ending::reason).collect();
+        let conditions = self.terms(results).outcomes(results, delivered);
+        let mut because: Vec<String> = conditions.iter().filter_map(ending::reason).collect();
         if because.len() > 1 {
             // Overload says no more than what it consists of.
             because.retain(|reason| reason != "overload");
         }
         because.extend(judgement.invalid.iter().map(|why| format!("invalid: {why}")));
         let stepped = load.times.course.stepped().unwrap_or(SteppedRate::Messages);
-        StepOutcome { because, ..StepOutcome::of(plan, stepped, &judgement, results) }
+        StepOutcome { conditions, because, ..StepOutcome::of(plan, stepped, &judgement, results) }
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::results::Verified;
 use super::verify::PairTally;
 
 /// What a part knows of streams whose readers are in several parts.
@@ -132,14 +131,6 @@ impl DecidedCopies {
             add(&mut all.undecided, one.undecided);
         }
         all
-    }
-
-    /// Adds them to what was verified.
-    pub fn add_to(&self, verified: &mut Verified) {
-        verified.copies += self.copies;
-        verified.lost += self.lost;
-        verified.missed += self.missed;
-        verified.undecided += self.undecided;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conditions::ConditionOutcome;
 use super::course::SteppedRate;
 use super::judge::{LoadLimit, Overload, RunJudgement};
 use super::measure::Quantile;
@@ -27,6 +28,8 @@ pub struct StepOutcome {
     pub limit: LoadLimit,
     /// Whether less was delivered than was offered.
     pub overload: Option<Overload>,
+    /// What came of the conditions.
+    pub conditions: Vec<ConditionOutcome>,
     /// Why it did not hold; empty if it did.
     pub because: Vec<String>,
 }
@@ -97,6 +100,7 @@ impl StepOutcome {
             cpu: generator.cpu,
             limit: judgement.limit,
             overload: judgement.overload,
+            conditions: Vec::new(),
             because: Vec::new(),
         }
     }
@@ -129,6 +133,12 @@ fn connection_counts(results: &Results) -> ConnectionCounts {
     }
 }
 
+/// The step by whose conditions all are judged: the highest that held, or else the first that did
+/// not.
+pub fn decisive(steps: &[StepOutcome]) -> Option<&StepOutcome> {
+    highest(steps).or_else(|| steps.iter().find(|step| !step.has_held()))
+}
+
 /// The highest step that held, unless it did not when it was tried again.
 pub fn highest(steps: &[StepOutcome]) -> Option<&StepOutcome> {
     let failed = steps.iter().filter(|step| !step.has_held()).map(|step| step.plan.rate);
@@ -136,4 +146,29 @@ pub fn highest(steps: &[StepOutcome]) -> Option<&StepOutcome> {
     let held = steps.iter().filter(|step| step.has_held() && step.plan.rate < failed);
     // Of equal ones the last: it was measured longest.
     held.max_by(|one, other| one.plan.rate.total_cmp(&other.plan.rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_highest_that_held_is_decisive_or_the_first_that_did_not() {
+        let step = |rate: f64, because: &[&str]| {
+            let plan = StepPlan { rate, length: Duration::from_secs(1) };
+            let (judgement, results) = (RunJudgement::default(), Results::default());
+            let because = because.iter().map(|why| (*why).to_owned()).collect();
+            let of = StepOutcome::of(plan, SteppedRate::Messages, &judgement, &results);
+            StepOutcome { because, ..of }
+        };
+        let rate = |steps: &[StepOutcome]| decisive(steps).map(|step| step.plan.rate);
+        assert_eq!(rate(&[]), None);
+        assert_eq!(rate(&[step(1.0, &["a"])]), Some(1.0));
+        assert_eq!(rate(&[step(1.0, &[]), step(2.0, &[]), step(4.0, &["a"])]), Some(2.0));
+        // The first held, and not when it was tried again.
+        let refuted = [step(1.0, &[]), step(2.0, &["a"]), step(1.0, &["b"])];
+        assert_eq!(rate(&refuted), Some(2.0));
+    }
 }

@@ -17,24 +17,28 @@ use super::surroundings::Surroundings;
 use crate::exit::{Exit, Usage};
 
 /// Reads a report that was stored.
-fn stored(path: &Path) -> Result<StoredRun> {
+fn stored(flag: &str, path: &Path) -> Result<StoredRun> {
     let name = path.display();
-    let mut text = String::new();
-    let file = File::open(path).with_context(|| format!("opening {name}"))?;
+    let mut content = Vec::new();
+    let file = File::open(path).with_context(|| format!("{flag}: opening {name}"))?;
     file.take(LARGEST_FILE + 1)
-        .read_to_string(&mut text)
-        .with_context(|| format!("reading {name}"))?;
-    stored::read(&text).map_err(|error| Usage::new(format!("{name}: {error}")).into())
+        .read_to_end(&mut content)
+        .with_context(|| format!("{flag}: reading {name}"))?;
+    let read = match std::str::from_utf8(&content) {
+        Ok(text) => stored::read(text),
+        Err(_) => Err("no JSON: it is not UTF-8".to_owned()),
+    };
+    read.map_err(|error| Usage::new(format!("{flag}: {name}: {error}")).into())
 }
 
 /// The report that a run is to be compared with.
 pub fn baseline(plan: &ReportPlan) -> Result<Option<StoredRun>> {
-    plan.baseline.as_deref().map(stored).transpose()
+    plan.baseline.as_deref().map(|path| stored("--baseline", path)).transpose()
 }
 
 /// Puts the parts of a run together, and reports on the whole.
 pub fn merge(config: &Config) -> Result<Exit> {
-    let read = |path: &PathBuf| Ok((path.display().to_string(), stored(path)?));
+    let read = |path: &PathBuf| Ok((path.display().to_string(), stored("--merge", path)?));
     let parts = config.runs.merge.iter().map(read).collect::<Result<Vec<_>>>()?;
     let whole = merging::merge(parts).map_err(|why| Usage::new(format!("--merge: {why}")))?;
     let baseline = baseline(&config.report)?;

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::descendants::{group_of, parent_of, processes};
 use super::{StartRole, is_started_by_us, ourselves};
 use crate::exit::Exit;
-use crate::signals::SignalWatch;
+use crate::signals::{GroupGuard, SignalWatch};
 
 /// Tells the process that watches of groups; it is started with the first of them.
 #[derive(Debug, Clone, Default)]
@@ -41,10 +41,15 @@ struct WatchedGroup {
 }
 
 impl GroupWatch {
+    /// What tells it of groups.
+    pub fn guard(self) -> GroupGuard {
+        GroupGuard::new(move |group| self.watch(group))
+    }
+
     /// From now on this group ends with us, until what is returned is dropped: before its leader is
     /// waited for, so that its number stands for nothing else. `None` comes before the start of its
     /// leader, so that the process that watches is there when that runs.
-    pub fn watch(&self, group: Option<Pid>) -> Box<dyn Any + Send> {
+    fn watch(&self, group: Option<Pid>) -> Box<dyn Any + Send> {
         self.prepare();
         let Some(group) = group else { return Box::new(()) };
         self.tell('+', group);

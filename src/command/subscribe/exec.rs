@@ -2,7 +2,6 @@
 //! acknowledgement when both are done.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -17,7 +16,7 @@ use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::report::{self, Verbosity};
 use crate::stdio::exec::{
-    CommandOutcome, CommandStdout, Commands, EndedCommand, GroupGuard, OnFailure, Settings,
+    CommandOutcome, CommandStdout, Commands, EndedCommand, OnFailure, Settings,
 };
 
 /// How long a command may take to end after a signal, before it is killed: less than the five
@@ -46,13 +45,12 @@ impl Exec {
         verbosity: Verbosity,
         client: &Client,
     ) -> Result<Self> {
-        let watch = GroupWatch::default();
         let settings = Settings {
             words: options.words.clone(),
             jobs: options.jobs,
             stdout: if options.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
             on_failure: options.on_failure,
-            guard: GroupGuard(Arc::new(move |group| watch.watch(group))),
+            guard: GroupWatch::default().guard(),
         };
         let remote = client.remote();
         let commands = Commands::start(&settings, layout, move || remote.wake())

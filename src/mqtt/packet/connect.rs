@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::data::{PacketReader, put_binary, put_string, variable_byte_integer};
+use super::data::{IntegerLength, PacketReader, integer_of_length, put_binary, put_string};
 use super::error::{EncodeError, Malformed};
 use super::header::PacketType;
 use crate::mqtt::property::{Place, Properties};
@@ -138,7 +138,7 @@ impl Connect {
     /// The version of a CONNECT that was not read, if the beginning of it names one.
     pub(super) fn version_of(bytes: &[u8]) -> Option<Version> {
         let (first, rest) = bytes.split_first()?;
-        let (_, length) = variable_byte_integer(rest).ok()??;
+        let (_, length) = integer_of_length(rest, IntegerLength::Any).ok()??;
         let named = rest.get(length..)?.strip_prefix(&[0])?;
         let is_of = |version: &Version| {
             let name = version.protocol_name().as_bytes();

@@ -113,16 +113,34 @@ impl PacketReader {
     }
 }
 
+/// How many bytes a Variable Byte Integer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntegerLength {
+    /// No more than its value needs `[MQTT-1.5.5-1]`.
+    Shortest,
+    /// Up to four: before MQTT 5 nothing else is said (3.1.1 §2.2.3).
+    Any,
+}
+
 /// Reads the Variable Byte Integer at the beginning of these bytes. Returns its value and its
 /// length, or `None` if it continues after their end. It must have at most four bytes, and no more
 /// than its value needs `[MQTT-1.5.5-1]`.
 #[inline(always)]
 pub fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Malformed> {
+    integer_of_length(bytes, IntegerLength::Shortest)
+}
+
+/// The same for one that may take so many bytes.
+#[inline(always)]
+pub fn integer_of_length(
+    bytes: &[u8],
+    taken: IntegerLength,
+) -> Result<Option<(u32, usize)>, Malformed> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().take(4).enumerate() {
         value |= u32::from(byte & 0x7F) << (7 * index);
         if byte & 0x80 == 0 {
-            if byte == 0 && index > 0 {
+            if byte == 0 && index > 0 && taken == IntegerLength::Shortest {
                 return Err(Malformed::VariableByteInteger);
             }
             return Ok(Some((value, index + 1)));

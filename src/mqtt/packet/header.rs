@@ -5,7 +5,9 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
-use super::data::{put_variable_byte_integer, variable_byte_integer, variable_byte_integer_len};
+use super::data::{
+    IntegerLength, integer_of_length, put_variable_byte_integer, variable_byte_integer_len,
+};
 use super::error::{EncodeError, Malformed};
 use crate::mqtt::version::Version;
 
@@ -118,7 +120,8 @@ impl FixedHeader {
     pub fn read(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<Self>, Malformed> {
         let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
         let packet = packet_type(first, version)?;
-        let Some((remaining, length)) = remaining_length(rest, version)? else { return Ok(None) };
+        let integer = integer_of_length(rest, length_taken(version))?;
+        let Some((remaining, length)) = integer else { return Ok(None) };
         let length = 1 + length;
         let size = length + remaining as usize;
         check_length(packet, version, remaining as usize)?;
@@ -147,23 +150,9 @@ impl FixedHeader {
     }
 }
 
-/// The remaining length, and how many bytes it takes; `None` if it continues after these bytes.
-#[inline(always)]
-fn remaining_length(bytes: &[u8], version: Version) -> Result<Option<(u32, usize)>, Malformed> {
-    match variable_byte_integer(bytes) {
-        Err(error) if !version.has_properties() => longer_than_needed(bytes).ok_or(error).map(Some),
-        length => length,
-    }
-}
-
-/// A remaining length that takes more bytes than it needs, which only MQTT 5 forbids
-/// `[MQTT-1.5.5-1]` (3.1.1 §2.2.3); `None` if it has more than four.
-#[cold]
-#[inline(never)]
-fn longer_than_needed(bytes: &[u8]) -> Option<(u32, usize)> {
-    let last = bytes.iter().take(4).position(|byte| byte & 0x80 == 0)?;
-    let value = |sum, byte: &u8| sum << 7 | u32::from(byte & 0x7F);
-    Some((bytes[..=last].iter().rev().fold(0, value), last + 1))
+/// How long the remaining length of a packet may be.
+fn length_taken(version: Version) -> IntegerLength {
+    if version.has_properties() { IntegerLength::Shortest } else { IntegerLength::Any }
 }
 
 /// Checks the remaining length. Before MQTT 5 many packets have one length only, and any other is

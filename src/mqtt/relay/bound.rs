@@ -7,7 +7,7 @@
 
 use bytes::BytesMut;
 
-use super::later::RelayFate;
+use super::size::message_size;
 use super::{Relay, RelayReach};
 use crate::mqtt::packet::{Decoded, Decoder, Packet, Publish};
 use crate::mqtt::version::Version;
@@ -15,10 +15,6 @@ use crate::mqtt::version::Version;
 /// The most that is held of messages that the target has not acknowledged, in bytes, but for the
 /// last of them.
 pub const HELD: usize = 64 * 1024 * 1024;
-
-/// What a message takes beside its packet, about, in bytes, and each of its properties.
-const OVERHEAD: usize = 256;
-const OVERHEAD_OF_PROPERTY: usize = 96;
 
 /// As long as less is held, messages stay in the memory that they came in, with what else came.
 const SHARED: usize = 1024 * 1024;
@@ -29,28 +25,6 @@ const LARGE: usize = 32 * 1024;
 /// The source is left at once, for another connection, if it has to make room so many times for
 /// what waits; otherwise what it has sent is read to its end, which is less to send again.
 const ROUNDS: usize = 8;
-
-/// How much memory something takes.
-pub trait Size {
-    /// About so many bytes.
-    fn size(&self) -> usize;
-}
-
-impl Size for Publish {
-    fn size(&self) -> usize {
-        let packet = self.encoded_len_with(self.payload.len(), Version::V5);
-        OVERHEAD + packet + self.properties.0.len() * OVERHEAD_OF_PROPERTY
-    }
-}
-
-impl Size for RelayFate {
-    fn size(&self) -> usize {
-        match self {
-            Self::Passed(message) => message.size(),
-            Self::Skipped(..) => OVERHEAD,
-        }
-    }
-}
 
 impl Relay {
     /// Whether the source must not be read: what is left of a session that it has lost occupies
@@ -84,7 +58,7 @@ impl Relay {
     /// The message as it is kept: in memory of its own, if it is a small part of what came with it
     /// and many are kept.
     pub(super) fn kept(&self, message: Publish) -> Publish {
-        if self.held < SHARED.min(self.bound) || message.size() > LARGE {
+        if self.held < SHARED.min(self.bound) || message_size(&message) > LARGE {
             return message;
         }
         in_own_memory(&message).unwrap_or(message)

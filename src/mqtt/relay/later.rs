@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::RelayMark;
-use super::bound::Size;
+use super::size::{OVERHEAD, message_size};
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
@@ -16,6 +16,16 @@ pub enum RelayFate {
     Passed(Publish),
     /// It is only answered, at its QoS.
     Skipped(QoS, ReasonCode),
+}
+
+impl RelayFate {
+    /// How much memory it takes, about, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Passed(message) => message_size(message),
+            Self::Skipped(..) => OVERHEAD,
+        }
+    }
 }
 
 /// A new message.

@@ -20,6 +20,7 @@ mod bound;
 mod entry;
 mod later;
 mod queues;
+mod size;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -33,10 +34,11 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::Continuity;
 use crate::mqtt::version::Version;
-use bound::{HELD, Size};
+use bound::HELD;
 use entry::{Owner, RelayAnswer, RelayAsked, RelayEntry, RelaySending, RelayStage};
 use later::{Later, NewMessage, RelayFate};
 use queues::{SourceSide, TargetSide};
+use size::message_size;
 
 /// A packet for the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +230,7 @@ impl Relay {
         }
         match new.fate {
             RelayFate::Passed(message) => {
-                self.held += message.size();
+                self.held += message_size(&message);
                 let qos = message.qos;
                 let stage = self.first_stage(packet_id, &message);
                 self.target.publishes.push_back(packet_id);

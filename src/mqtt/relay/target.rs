@@ -1,7 +1,7 @@
 //! The side of the target: what is sent to it, and what its answers mean.
 
-use super::bound::Size;
 use super::entry::{Owner, RelayAsked, RelaySending, RelayStage};
+use super::size::message_size;
 use super::{Relay, RelayOutcome, TargetPacket};
 use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::qos::QoS;
@@ -121,7 +121,7 @@ impl Relay {
     fn report(&mut self, packet_id: PacketId, code: ReasonCode) {
         let message = self.entries.get_mut(&packet_id).and_then(|entry| entry.message.take());
         if let Some(message) = message {
-            self.held -= message.size();
+            self.held -= message_size(&message);
             self.outcomes.push(RelayOutcome { message, code });
         }
     }

@@ -189,7 +189,7 @@ impl World {
                 self.to_source.push(answer);
             }
         }
-        let longest = message(1, QoS::ExactlyOnce, 0, false).size();
+        let longest = message_size(&message(1, QoS::ExactlyOnce, 0, false));
         assert!(self.relay.held <= self.bound + longest, "{} bytes are held", self.relay.held);
         if self.relay.must_connect_again() {
             self.left += 1;

@@ -12,8 +12,8 @@ use std::thread;
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::GroupGuard;
 use super::environment::{self, Variable};
+use crate::signals::GroupGuard;
 
 /// How much a command may answer, in bytes.
 const LONGEST_REPLY: u64 = 16 * 1024 * 1024;
@@ -152,11 +152,11 @@ impl Running {
         {
             process.env_remove(name);
         }
-        drop(self.guard.0(None));
+        self.guard.prepare();
         let child = process.envs(variables.iter().map(|(name, value)| (name, value))).spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
-        state.leaders.push((pid, self.guard.0(Some(pid))));
+        state.leaders.push((pid, self.guard.guard(pid)));
         Ok(Some((child, pid)))
     }
 

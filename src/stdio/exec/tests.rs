@@ -23,7 +23,7 @@ fn stage(command: &str, jobs: usize) -> Stage {
 fn stage_that(command: &str, jobs: usize, on_failure: OnFailure) -> Stage {
     let (wake, woken) = mpsc::channel();
     let words = ["sh", "-c", command].map(OsString::from).to_vec();
-    let guard = GroupGuard(Arc::new(|_| Box::new(())));
+    let guard = GroupGuard::new(|_| Box::new(()));
     let settings = Settings { words, jobs, stdout: CommandStdout::Captured, on_failure, guard };
     let content = Content::Payload { verbose: false, encoding: None };
     let layout = Layout {

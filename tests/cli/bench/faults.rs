@@ -206,6 +206,17 @@ fn what_is_refused_is_not_lost() {
 }
 
 #[test]
+fn a_server_that_refuses_what_was_offered_has_not_held_the_rate() {
+    let broker = FaultyBroker::start(Wrong::Refused(17, 0x97));
+    let flags = ["-V", "5", "-q", "1", "--rate", "200", "--for", "0.2", "--warmup", "0"];
+    let outcome = bench(&broker.url(), &flags).run();
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    let object = object(&outcome);
+    // One of 40.
+    assert_eq!((&object["messages"]["refused"], &object["overload"]), (&1.into(), &true.into()));
+}
+
+#[test]
 fn what_is_never_acknowledged_is_in_doubt() {
     for qos in ["1", "2"] {
         let broker = FaultyBroker::start(Wrong::Unacknowledged(17));

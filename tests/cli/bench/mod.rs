@@ -1,6 +1,7 @@
 //! `mqttws bench`: the load, its verification, and its reports.
 
 mod around;
+mod baselines;
 mod crew;
 mod cuts;
 mod examples;

@@ -29,8 +29,8 @@ fn unknown(name: &str) -> String {
     format!(
         "{name} is no metric; there are p50, p99.9 and the like, max, mean (of delivery, or \
          ack.p99, connect.p99, tls.p99, suback.p99, lateness.p99, cut.p99), lost, lost%, missed, \
-         duplicated, reordered, corrupted, unsent, refused, failed, disconnected, connected, rate, \
-         sent_rate, cpu, rss"
+         duplicated, reordered, corrupted, unsent, refused, unacknowledged, failed, disconnected, \
+         connected, rate, sent_rate, cpu, rss"
     )
 }
 
@@ -101,6 +101,7 @@ fn count(name: &str) -> Option<Count> {
         "corrupted" => Count::Corrupted,
         "unsent" => Count::Unsent,
         "refused" => Count::Refused,
+        "unacknowledged" => Count::Unacknowledged,
         "failed" => Count::Failed,
         "disconnected" => Count::Disconnected,
         "connected" => Count::Connected,

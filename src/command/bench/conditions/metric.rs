@@ -68,6 +68,8 @@ pub enum Count {
     Unsent,
     /// Messages that were refused.
     Refused,
+    /// Messages of which it is not known what became of them.
+    Unacknowledged,
     /// Connections that were not made.
     Failed,
     /// Connections that were lost.
@@ -87,6 +89,7 @@ impl Count {
             Self::Corrupted => "corrupted",
             Self::Unsent => "unsent",
             Self::Refused => "refused",
+            Self::Unacknowledged => "unacknowledged",
             Self::Failed => "failed",
             Self::Disconnected => "disconnected",
             Self::Connected => "connected",
@@ -102,8 +105,10 @@ impl Count {
             | Self::Refused
             | Self::Failed
             | Self::Disconnected => true,
-            // What is lost, missed or unsent is decided at the end.
-            Self::Lost | Self::Missed | Self::Unsent | Self::Connected => false,
+            // What is lost, missed, unsent or unacknowledged is decided at the end.
+            Self::Lost | Self::Missed | Self::Unsent | Self::Unacknowledged | Self::Connected => {
+                false
+            }
         }
     }
 }

@@ -126,14 +126,6 @@ pub enum Measured {
 }
 
 impl Measured {
-    /// The number, if it is one.
-    pub fn finite(self) -> Option<f64> {
-        match self {
-            Self::Number(number) => Some(number),
-            Self::Never | Self::Nothing => None,
-        }
-    }
-
     /// How it compares: what never came is above all, and no data are below.
     pub fn order(self, other: Self) -> std::cmp::Ordering {
         let place = |value| match value {
@@ -180,6 +172,7 @@ fn is_promised(count: Count, qos: QoS) -> bool {
         | Count::Corrupted
         | Count::Unsent
         | Count::Refused
+        | Count::Unacknowledged
         | Count::Failed
         | Count::Disconnected
         | Count::Connected => true,
@@ -353,6 +346,9 @@ mod tests {
         assert_eq!(outcome("p99>1.3x", None).0, failed);
         assert_eq!(outcome("p99>1.3x", Some(&Results::default())).0, failed);
         assert_eq!(outcome("ack.p99>1.3x", Some(&baseline)).0, failed);
+        baseline.latencies.delivery.add_never(100);
+        let none = "5.00 ms, and the baseline has none".to_owned();
+        assert_eq!(outcome("p99>1.3x", Some(&baseline)), (failed, none));
     }
 
     #[test]
@@ -377,6 +373,8 @@ mod tests {
         let qos = QoS::AtLeastOnce;
         assert_eq!(early(&["p99>20ms", "lost==0", "rate<1M"], &results, qos), None);
         assert_eq!(early(&["p99>4ms"], &results, qos).as_deref(), Some("p99>4ms"));
+        // It may still become longer.
+        assert_eq!(early(&["max<20ms", "p99<=20ms"], &results, qos), None);
         results.verified.duplicated = 2;
         assert_eq!(early(&["duplicated>1"], &results, qos).as_deref(), Some("duplicated>1"));
         assert_eq!(early(&["duplicated>2"], &results, qos), None);

@@ -21,6 +21,7 @@ pub fn number(count: Count, results: &Results) -> u64 {
         Count::Corrupted => verified.corrupted,
         Count::Unsent => messages.unsent,
         Count::Refused => messages.refusals(),
+        Count::Unacknowledged => messages.unacknowledged,
         Count::Failed => connections.failures(),
         Count::Disconnected => connections.losses(),
         Count::Connected => connections.made,
@@ -38,7 +39,9 @@ fn counted(count: Count, results: &Results) -> Option<u64> {
             let is_decided = !is_open || !matches!(count, Count::Lost | Count::Missed);
             some && is_decided && verified.extent == Verification::Full
         }
-        Count::Unsent | Count::Refused => messages.sent + messages.unsent + messages.refusals() > 0,
+        Count::Unsent | Count::Refused | Count::Unacknowledged => {
+            messages.sent + messages.unsent + messages.refusals() > 0
+        }
         Count::Failed | Count::Disconnected | Count::Connected => connections.wanted > 0,
     };
     has_data.then(|| number(count, results))
@@ -86,7 +89,9 @@ impl Condition {
             Measured::Never => return Some("never".to_owned()),
             Measured::Nothing => return None,
         };
-        let bound = bound?;
+        let Some(bound) = bound else {
+            return Some(format!("{}, and the baseline has none", shown(self.metric, number)));
+        };
         let brief = shown(self.metric, number);
         let read = value_of(self.metric, &brief.replace(',', "")).ok();
         let misleads =
@@ -100,12 +105,16 @@ impl Condition {
         })
     }
 
+    /// Whether it is true of large values.
+    fn is_of_too_much(&self) -> bool {
+        matches!(self.operator, Operator::Above | Operator::AtLeast)
+    }
+
     /// Whether it can be told before the end.
     pub fn can_be_told_early(&self, results: &Results) -> bool {
         match self.metric {
-            Metric::Count(count) => {
-                count.only_grows() && matches!(self.operator, Operator::Above | Operator::AtLeast)
-            }
+            Metric::Count(count) => count.only_grows() && self.is_of_too_much(),
+            Metric::Time(..) if !self.is_of_too_much() => false,
             Metric::Time(source, _) => {
                 let times = times(source, results);
                 times.count() + times.never() >= ENOUGH

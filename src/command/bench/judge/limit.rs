@@ -2,6 +2,7 @@
 
 use super::{BUSY, Circumstances, ServerPlace, lateness};
 use crate::command::bench::config::LoadPace;
+use crate::command::bench::measure::Quantile;
 use crate::command::bench::results::Results;
 
 /// A loop that takes so much of a core sets the limit.
@@ -19,6 +20,8 @@ pub enum LoadLimit {
     Machine,
     /// The server: it refused connections.
     ServerRefused,
+    /// The server: it refused messages.
+    ServerRefusedMessages,
     /// The server: it lost messages or connections.
     ServerLost,
     /// The server: this was full for this share of the time, in percent.
@@ -68,6 +71,7 @@ impl LoadLimit {
             Self::Generator => "generator",
             Self::Machine => "machine",
             Self::ServerRefused
+            | Self::ServerRefusedMessages
             | Self::ServerLost
             | Self::ServerBlocked(..)
             | Self::ServerBehind => "server",
@@ -83,7 +87,7 @@ pub fn limit(
     invalid: &[String],
     is_overloaded: bool,
 ) -> LoadLimit {
-    let Results { connections, generator, verified, .. } = results;
+    let Results { connections, generator, messages, verified, .. } = results;
     let has_refused = connections.failed.keys().any(|cause| cause.is_answer());
     match about.pace {
         _ if !invalid.is_empty() => LoadLimit::Generator,
@@ -102,6 +106,7 @@ pub fn limit(
         }
         _ if has_held_back(results, about) => blocked_for(results),
         _ if connections.failures() > 0 => LoadLimit::ServerRefused,
+        _ if messages.refusals() > 0 => LoadLimit::ServerRefusedMessages,
         _ if verified.lost > 0 || connections.losses() > 0 => LoadLimit::ServerLost,
         _ if is_overloaded && has_too_few(results, about) => LoadLimit::Unknown,
         _ if is_overloaded => LoadLimit::ServerBehind,
@@ -143,9 +148,12 @@ fn has_held_back(results: &Results, about: &Circumstances) -> bool {
 /// How many times the round trip before the load a message takes that waits behind others.
 const QUEUE: u64 = 10;
 
-/// Whether messages take far longer than a round trip took before the load.
+/// Whether messages take far longer than a round trip took before the load, or for ever.
 fn has_queue(results: &Results) -> bool {
     let Results { latencies, connections, .. } = results;
+    if latencies.acknowledgement.quantile(0.5) == Some(Quantile::Never) {
+        return true;
+    }
     let service = latencies.acknowledgement.quantile_of_arrived(0.5);
     let service = service.or_else(|| latencies.delivery.quantile_of_arrived(0.5));
     let alone = connections.times.connack.quantile_of_arrived(0.5);

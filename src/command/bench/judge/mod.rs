@@ -3,27 +3,15 @@
 
 mod lateness;
 mod limit;
+mod overload;
 
 use super::config::{LoadPace, MaxLateness, WindowLength};
 use super::course::SteppedRate;
 use super::measure::{LatencyTimes, Quantile};
-use super::results::{MakingResults, Results};
+use super::results::Results;
 use super::words;
 pub use limit::LoadLimit;
-
-/// Less was delivered than was offered.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Overload {
-    /// How much the p99 has grown from the first to the last third of the window, in nanoseconds a
-    /// second, if both are known.
-    pub growth: Option<f64>,
-    /// The longest time of what came, in nanoseconds; 0 if nothing did.
-    pub longest: u64,
-    /// How many messages were not sent, or connections not begun.
-    pub unsent: u64,
-    /// How much arrived in the window of what was due, in percent.
-    pub delivered: f64,
-}
+pub use overload::Overload;
 
 /// Whether the latency at the end of the window was that of its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -144,7 +132,7 @@ pub fn judge(results: &Results, about: &Circumstances) -> RunJudgement {
 
 /// What a run proves of which it is known why it proves nothing.
 pub fn conclude(results: &Results, about: &Circumstances, invalid: &[String]) -> RunJudgement {
-    let overload = overload(results, about);
+    let overload = overload::overload(results, about);
     let limit = limit::limit(results, about, invalid, overload.is_some());
     let invalid = invalid.to_owned();
     RunJudgement { limit, invalid, overload, steadiness: steadiness(results) }
@@ -169,62 +157,6 @@ fn too_late(results: &Results) -> Option<String> {
 
 fn p99(times: &LatencyTimes) -> Option<Quantile> {
     times.quantile(0.99)
-}
-
-/// Which share of what was due is to arrive within the window.
-const DELIVERED: f64 = 0.99;
-
-#[expect(clippy::cast_precision_loss, reason = "a share has few digits")]
-fn overload(results: &Results, about: &Circumstances) -> Option<Overload> {
-    if about.is_of_connecting() {
-        let MakingResults { due, not_begun, arrived } = results.making;
-        // The last one may be due at the end of the window.
-        return behind([due as f64, arrived as f64, 1.0], not_begun, results);
-    }
-    let LoadPace::Open(offer) = about.pace else { return None };
-    let messages = &results.messages;
-    // What was due, and not the rate: random gaps make it more or less.
-    let due = messages.expected as f64 + messages.unsent as f64 * about.copies;
-    let late = match about.length {
-        WindowLength::Time(_) => 0.0,
-        // The window ends with the last message, which cannot be there at once.
-        WindowLength::Count(_) => {
-            let fastest = results.latencies.delivery.minimum().unwrap_or_default();
-            1.0 + offer.rate * about.copies * fastest as f64 / 1e9
-        }
-    };
-    behind([due, messages.received as f64, late], messages.unsent, results)
-}
-
-/// That less came than was due, of which so much could not be there in time.
-fn behind([due, came, late]: [f64; 3], unsent: u64, results: &Results) -> Option<Overload> {
-    let is_behind = came < DELIVERED * due - late;
-    if !is_behind && unsent == 0 {
-        return None;
-    }
-    let delivered = if due > 0.0 { came / due * 100.0 } else { 0.0 };
-    let longest = longest(results);
-    Some(Overload { growth: growth(results), longest, unsent, delivered })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "few digits are shown")]
-fn growth(results: &Results) -> Option<f64> {
-    let [first, last] = &results.latencies.thirds;
-    match (p99(first)?, p99(last)?) {
-        (Quantile::Time(first), Quantile::Time(last)) => {
-            let between = results.messages.window.as_secs_f64() * 2.0 / 3.0;
-            (last > first && between > 0.0).then(|| (last - first) as f64 / between)
-        }
-        _ => None,
-    }
-}
-
-/// The longest time of what came, or of what was made.
-fn longest(results: &Results) -> u64 {
-    let Results { latencies, connections, .. } = results;
-    let has_messages = latencies.delivery.count() > 0;
-    let times = if has_messages { &latencies.delivery } else { &connections.times.whole };
-    times.summary().longest
 }
 
 fn steadiness(results: &Results) -> Steadiness {
@@ -348,6 +280,43 @@ mod tests {
     }
 
     #[test]
+    fn what_was_refused_was_offered_and_not_delivered() {
+        let refuse = |results: &mut Results, count| {
+            results.messages.refused.insert(ReasonCode::QUOTA_EXCEEDED, count);
+        };
+        let mut results = good();
+        // 100 of 10,100 more.
+        refuse(&mut results, 100);
+        assert!(!judge(&results, &about(OPEN)).is_overloaded());
+        refuse(&mut results, 110);
+        let judgement = judge(&results, &about(OPEN));
+        assert!(judgement.is_overloaded());
+        assert_eq!(judgement.limit, LoadLimit::ServerRefusedMessages);
+        let closed = judge(&results, &about(LoadPace::Closed(None)));
+        assert_eq!(closed.limit, LoadLimit::ServerRefusedMessages);
+        // All of them.
+        let mut none = Results::default();
+        refuse(&mut none, 100);
+        assert!(judge(&none, &about(OPEN)).overload.is_some_and(|it| it.delivered == 0.0));
+    }
+
+    #[test]
+    fn without_readers_what_was_not_acknowledged_was_not_delivered() {
+        let writers = Circumstances { copies: 0.0, ..about(OPEN) };
+        let mut results = good();
+        results.messages.expected = 0;
+        results.messages.received = 0;
+        assert!(!judge(&results, &writers).is_overloaded());
+        results.messages.acknowledged = 9_900;
+        results.messages.unacknowledged = 100;
+        assert!(!judge(&results, &writers).is_overloaded());
+        results.messages.acknowledged = 9_899;
+        results.messages.unacknowledged = 101;
+        let overload = judge(&results, &writers).overload.unwrap();
+        assert!((overload.delivered - 98.99).abs() < 1e-9, "{overload:?}");
+    }
+
+    #[test]
     fn a_window_that_ends_with_a_message_ends_before_its_arrival() {
         let mut results = good();
         // 2 ms at 1,000 messages a second.
@@ -426,6 +395,11 @@ mod tests {
         results.generator.window_full = 0.99;
         results.connections.times.connack.add(1_000_000);
         let closed = about(LoadPace::Closed(Some(1000)));
+        // Nothing is acknowledged at all.
+        let mut silent = results.clone();
+        silent.latencies.acknowledgement.add_never(1000);
+        let windows = LoadLimit::ServerBlocked(FullKind::Windows, 99);
+        assert_eq!(judge(&silent, &closed).limit, windows);
         // As long as the way there and back.
         assert_eq!(judge(&results, &closed).limit, LoadLimit::Unknown);
         results.latencies.acknowledgement.add_many(1_000_000_000, 10_000);

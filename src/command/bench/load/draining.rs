@@ -159,7 +159,7 @@ impl<D: RunDisplay> Load<D> {
                 decision.excuse(*excuse);
             }
         }
-        decision.copies.add_to(&mut self.results.verified);
+        self.results.verified.add_decided(decision.copies);
         self.results.messages.expected += decision.copies.in_window;
     }
 

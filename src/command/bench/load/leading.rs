@@ -101,7 +101,9 @@ impl<D: RunDisplay> Load<D> {
             open: self.sending.open_messages(),
             doubtful: self.sending.doubtful.clone(),
         };
-        self.results.messages.unacknowledged += sent.open.len() as u64;
+        let window = self.context.window;
+        let open = sent.open.iter().filter(|(_, _, intended)| window.holds(*intended)).count();
+        self.results.messages.unacknowledged += open as u64;
         self.context.member.hand_in(sent);
         self.reach(LoopStage::HandedIn);
     }

@@ -291,7 +291,7 @@ impl<D: RunDisplay> Driver for Load<D> {
             }
             (Happening::InDoubt { token }, Role::Publisher(publisher)) => {
                 if let Some(token) = context.number_of(token) {
-                    sending.in_doubt(publisher, token, &mut results.messages);
+                    sending.in_doubt(publisher, token, context, &mut results.messages);
                 }
             }
             (Happening::Sendable, Role::Publisher(publisher)) => {

@@ -36,6 +36,8 @@ pub struct StoredRun {
     pub run: u32,
     /// Which part of it.
     pub part: RunPart,
+    /// The version of the program.
+    pub version: String,
     /// When it began, as RFC 3339.
     pub start: String,
     /// What was done.
@@ -52,6 +54,8 @@ pub struct StoredRun {
     pub runs: Vec<RunFigures>,
     /// How many steps it had.
     pub steps: usize,
+    /// How it went on, by the word for programs, and which rate grew, if one did.
+    pub course: (String, Option<String>),
 }
 
 /// Reads a report.
@@ -75,6 +79,7 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
     Ok(StoredRun {
         run: run(&whole.get("run")?)?,
         part: part(&whole.get("part")?)?,
+        version: whole.get("version")?.text()?.to_owned(),
         start: whole.get("start")?.text()?.to_owned(),
         load: plan::load(&whole)?,
         server: plan::server(&whole)?,
@@ -83,6 +88,7 @@ pub fn read(text: &str) -> Result<StoredRun, String> {
         invalid: invalid.collect::<Result<_, _>>()?,
         runs: runs.iter().map(figures::run).collect::<Result<_, _>>()?,
         steps: whole.get("steps")?.elements()?.len(),
+        course: plan::course(&whole.get("plan")?)?,
     })
 }
 

@@ -111,6 +111,12 @@ pub(super) fn verification(plan: &StoredMember<'_>) -> Result<Verification, Stri
     Ok(plan.read("verify", read)?.unwrap_or_default())
 }
 
+/// How it went on, and which rate grew. They were added later.
+pub fn course(plan: &StoredMember<'_>) -> Result<(String, Option<String>), String> {
+    let word = |name| plan.read(name, |member| member.text().map(str::to_owned));
+    Ok((word("course")?.unwrap_or_else(|| LoadCourse::Once.word().to_owned()), word("steps_of")?))
+}
+
 fn pace(plan: &StoredMember<'_>) -> Result<LoadPace, String> {
     let kind = plan.get("loop")?;
     match kind.text()? {

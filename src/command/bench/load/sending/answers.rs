@@ -59,12 +59,12 @@ impl LoadSending {
     ) {
         let Some(intended) = self.finish(publisher, token) else { return };
         if code.is_error() {
-            *sink.messages.refused.entry(code).or_default() += 1;
             let (topic, stream, _) = context.load.plan.place(publisher, token);
             // It need not come.
             self.expected -= context.readers[topic];
             self.streams[stream][0] -= 1;
             if context.window.holds(intended) {
+                *sink.messages.refused.entry(code).or_default() += 1;
                 self.streams[stream][1] -= 1;
             }
         } else if context.window.holds(intended) {
@@ -75,9 +75,15 @@ impl LoadSending {
     }
 
     /// The server may or may not have the message, and it is not sent again.
-    pub fn in_doubt(&mut self, publisher: usize, token: u64, messages: &mut MessageResults) {
+    pub fn in_doubt(
+        &mut self,
+        publisher: usize,
+        token: u64,
+        context: &Context,
+        messages: &mut MessageResults,
+    ) {
         if let Some(intended) = self.finish(publisher, token) {
-            messages.unacknowledged += 1;
+            messages.unacknowledged += u64::from(context.window.holds(intended));
             self.doubtful.push((publisher, token, intended));
         }
     }

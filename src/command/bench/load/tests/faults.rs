@@ -14,6 +14,7 @@ use crate::command::bench::disturbances::{CrowdKind, CrowdPart, CrowdShare, CutK
 use crate::command::bench::plan::Plan;
 use crate::command::bench::results::Verified;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
 
 /// The copies that a reader gets of the one stream: by their times in milliseconds.
 type Arrivals = BTreeMap<(u64, usize), (u64, Change)>;
@@ -90,13 +91,32 @@ fn what_was_not_acknowledged_is_not_lost_however_long_ago_it_was() {
         let outcome =
             world::run(&world::open(1000.0, 1, QoS::AtLeastOnce), Server::treating(treat));
         let results = outcome.results();
-        assert_eq!((outcome.server.came, results.messages.unacknowledged), (12_000, 240));
+        assert_eq!((outcome.server.came, results.messages.unacknowledged), (12_000, 200));
         let promised = 11_760 + 240 * copies as u64;
         let expected = Verified { copies: promised, ..Verified::default() };
         assert_eq!(results.verified, expected, "{copies} copies");
         assert_eq!(results.latencies.acknowledgement.never(), 200);
         assert_eq!(results.latencies.delivery.never(), 0);
     }
+}
+
+#[test]
+fn each_message_of_the_window_is_acknowledged_refused_or_neither() {
+    let treat = |number: u64| match number % 10 {
+        3 => {
+            Treatment { answer: Some((millis(1), ReasonCode::QUOTA_EXCEEDED)), ..Treatment::lost() }
+        }
+        7 => Treatment { answer: None, ..Treatment::after(millis(1)) },
+        _ => Treatment::after(millis(1)),
+    };
+    let outcome = world::run(&world::open(1000.0, 1, QoS::AtLeastOnce), Server::treating(treat));
+    let messages = &outcome.results().messages;
+    assert_eq!(messages.sent, 10_000);
+    let parts = [messages.acknowledged, messages.refusals(), messages.unacknowledged];
+    assert_eq!(parts, [8000, 1000, 1000]);
+    assert_eq!(outcome.results().verified.lost, 0);
+    // A tenth of what was offered was refused.
+    assert!(outcome.judgement.overload.is_some_and(|it| (89.0..91.0).contains(&it.delivered)));
 }
 
 #[test]

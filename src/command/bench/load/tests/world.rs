@@ -157,7 +157,8 @@ impl RunDisplay for StepJudge {
 
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
 fn judged(load: &LoadPlan, results: &Results) -> RunJudgement {
-    let copies = results.messages.expected as f64 / results.messages.sent.max(1) as f64;
+    let taken = results.messages.sent - results.messages.refusals();
+    let copies = results.messages.expected as f64 / taken.max(1) as f64;
     let about = Circumstances {
         subject: LoadSubject::Messages,
         pace: load.pace,

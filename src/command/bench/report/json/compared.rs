@@ -9,6 +9,7 @@ pub fn baseline(comparison: &Comparison) -> String {
     Object::new()
         .text("run", &format!("{:08x}", comparison.run))
         .text("start", &comparison.start)
+        .texts("flaws", &comparison.flaws)
         .raw("differs", array(comparison.differences.iter().map(difference)))
         .raw("figures", array(comparison.figures.iter().map(figure)))
         .end()

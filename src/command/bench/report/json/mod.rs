@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::{BenchReport, split};
 use crate::command::bench::conditions::{ConditionOrigin, ConditionOutcome, ConditionVerdict};
 use crate::command::bench::config::{Comeback, LoadPace, WindowLength};
-use crate::command::bench::course::LoadCourse;
 use crate::command::bench::figures::{COMPARED, RunFigures};
 use crate::command::bench::judge::{ServerPlace, Steadiness};
 use crate::command::bench::payload::Verification;
@@ -116,7 +115,7 @@ fn plan(report: &BenchReport<'_>) -> String {
         .raw("session_expiry", disturbances::expiry(load.sessions))
         .raw("sub_all", load.plan.audience == Audience::Everyone)
         .raw("reconnect", load.comeback == Comeback::Soon)
-        .text("course", course(load.times.course))
+        .text("course", load.times.course.word())
         .maybe("steps_of", load.times.course.stepped().map(|of| quoted(of.word())))
         .end()
 }
@@ -276,14 +275,6 @@ fn second(at: usize, seconds: &[Second]) -> String {
         .maybe("lateness_p99", lateness)
         .raw("cpu", number(cpu))
         .end()
-}
-
-fn course(course: LoadCourse) -> &'static str {
-    match course {
-        LoadCourse::Once => "once",
-        LoadCourse::Ramp(_) => "ramp",
-        LoadCourse::FindMax { .. } => "find-max",
-    }
 }
 
 fn ended_after(ending: LoadEnding) -> Option<Duration> {

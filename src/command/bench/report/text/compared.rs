@@ -1,5 +1,7 @@
 //! What several runs, or an earlier one, say beside each other.
 
+use std::cmp::Ordering;
+
 use super::TextLines;
 use crate::command::bench::comparison::{Comparison, FigureComparison, FigureVerdict};
 use crate::command::bench::conditions::{self, Measured};
@@ -21,8 +23,11 @@ pub fn runs(report: &BenchReport<'_>, lines: &mut TextLines) {
 
 /// A run beside an earlier one.
 pub fn baseline(comparison: &Comparison, lines: &mut TextLines) {
-    let Comparison { run, start, differences, figures } = comparison;
+    let Comparison { run, start, flaws, differences, figures } = comparison;
     lines.add("baseline", &format!("run {run:08x} of {start}"));
+    for flaw in flaws {
+        lines.add("", flaw);
+    }
     for it in differences {
         lines.add("differs", &format!("{}: {}, was {}", it.setting, it.here, it.was));
     }
@@ -33,11 +38,15 @@ pub fn baseline(comparison: &Comparison, lines: &mut TextLines) {
 
 /// `p99 2.93 ms, was 2.41 ms: +22 % (runs 2.90-2.97, was 2.38-2.46)`
 fn line(figure: &FigureComparison) -> String {
-    let shown = |value: f64| conditions::shown(figure.name, Measured::Number(value));
+    let shown = |value| shown(figure.name, value);
     let (value, was) = (shown(figure.value), shown(figure.was));
     let change = match figure.change() {
         Some(change) => format!("{:+.0} %", change * 100.0),
-        None => "more".to_owned(),
+        None => match figure.value.total_cmp(&figure.was) {
+            Ordering::Equal => "as before".to_owned(),
+            Ordering::Greater => "more".to_owned(),
+            Ordering::Less => "less".to_owned(),
+        },
     };
     let ranges = || {
         let (range, then) =
@@ -54,13 +63,15 @@ fn line(figure: &FigureComparison) -> String {
     format!("{} {value}, was {was}: {verdict}", figure.name)
 }
 
+/// A figure; an infinite one never came.
+fn shown(name: &str, value: f64) -> String {
+    let value = if value.is_finite() { Measured::Number(value) } else { Measured::Never };
+    conditions::shown(name, value)
+}
+
 /// `2.90-2.97`, with the unit where it is not that of both.
 fn range(name: &str, [least, most]: [f64; 2]) -> String {
-    let shown = |value: f64| {
-        let value = if value.is_finite() { Measured::Number(value) } else { Measured::Never };
-        conditions::shown(name, value)
-    };
-    let (least, most) = (shown(least), shown(most));
+    let (least, most) = (shown(name, least), shown(name, most));
     let unit = |text: &str| text.split_once(' ').map(|(_, unit)| unit.to_owned());
     let number = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
     if unit(&least) == unit(&most) {
@@ -100,6 +111,10 @@ mod tests {
             "p99 2.93 ms, was 2.41 ms: no difference that 3 runs can show (runs 2.90-2.97, was \
              2.38-2.46)"
         );
+        let never = FigureComparison { value: f64::INFINITY, ..figure(FigureVerdict::OneRun) };
+        assert_eq!(line(&never), "p99 never, was 2.41 ms: more (one run: no verdict)");
+        let both = FigureComparison { was: f64::INFINITY, ..never };
+        assert_eq!(line(&both), "p99 never, was never: as before (one run: no verdict)");
         let wide =
             FigureComparison { range: [900_000.0, 1_500_000_000.0], ..figure(FigureVerdict::More) };
         assert!(line(&wide).contains("(runs 0.90 ms-1.50 s, was"), "{}", line(&wide));

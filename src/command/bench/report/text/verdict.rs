@@ -113,6 +113,7 @@ pub fn limit(report: &BenchReport<'_>) -> String {
             )
         }
         LoadLimit::ServerRefused => "server: it refused connections".to_owned(),
+        LoadLimit::ServerRefusedMessages => "server: it refused messages".to_owned(),
         LoadLimit::ServerLost => "server: it lost messages or connections".to_owned(),
         LoadLimit::ServerBlocked(full, percent) => {
             let time = if report.steps.is_empty() { "time" } else { "last step" };
@@ -143,7 +144,9 @@ fn limit_of_connecting(report: &BenchReport<'_>) -> String {
         LoadLimit::Machine => format!("machine: it was busy, with the server{least}"),
         LoadLimit::ServerRefused => "server: it refused connections".to_owned(),
         LoadLimit::ServerLost => "server: it lost connections".to_owned(),
-        LoadLimit::ServerBlocked(..) | LoadLimit::ServerBehind => {
+        LoadLimit::ServerBlocked(..)
+        | LoadLimit::ServerRefusedMessages
+        | LoadLimit::ServerBehind => {
             "server: it made fewer connections than were offered".to_owned()
         }
         LoadLimit::Unknown => {
