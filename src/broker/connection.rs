@@ -226,14 +226,15 @@ impl ServerConnection {
         }
     }
 
-    /// Reads once, and gives what arrived to the router.
-    pub fn read(&mut self, service: &mut Service, now: Instant) {
+    /// Reads once, at most so many bytes, and gives what arrived to the router.
+    pub fn read(&mut self, service: &mut Service, bytes: usize, now: Instant) {
         if !self.wants_to_read(service.brokers.memory()) {
             return;
         }
         let mut buffer = std::mem::take(&mut service.buffer);
         let most = service.brokers.memory().read_bytes(self.sending.queue.answers());
-        let room = room(self.faults.as_deref(), PacketDirection::In, most.min(buffer.len()));
+        let most = most.min(bytes).min(buffer.len());
+        let room = room(self.faults.as_deref(), PacketDirection::In, most);
         match self.socket.read(&mut buffer[..room]) {
             Ok(count @ 1..) => {
                 // The system reports what comes after a read that took all there was.

@@ -1,6 +1,8 @@
 //! All connections by their numbers: in which order they are served, which publishers wait for a
 //! slow subscriber, and when each connection is looked after.
 
+mod reading;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
@@ -9,6 +11,7 @@ use super::limits::{REVIEW, STUCK};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY};
 use crate::mqtt::id_map::IdMap;
+use reading::{ReadingCost, ReadingLine};
 
 /// The table of connections.
 #[derive(Debug, Default)]
@@ -36,39 +39,13 @@ pub struct PartHolder {
     pub bytes: usize,
 }
 
-/// The connections that are read from, in their order: one that sends again after a while goes
-/// before those that have more to say than one read takes.
-#[derive(Debug, Default)]
-struct ReadingLine {
-    first: VecDeque<ConnectionId>,
-    others: VecDeque<ConnectionId>,
-    /// How many of the former were taken since the last one of the others.
-    in_a_row: usize,
-}
-
-impl ReadingLine {
-    /// So many are taken at most before it is the turn of one of the others.
-    const IN_A_ROW: usize = 8;
-
-    fn len(&self) -> usize {
-        self.first.len() + self.others.len()
-    }
-
-    fn next(&mut self) -> Option<ConnectionId> {
-        self.in_a_row += 1;
-        if self.in_a_row > Self::IN_A_ROW || self.first.is_empty() {
-            self.in_a_row = 0;
-            return self.others.pop_front().or_else(|| self.first.pop_front());
-        }
-        self.first.pop_front()
-    }
-}
-
 #[derive(Debug)]
 struct Entry {
     connection: ServerConnection,
     alarm: Option<Instant>,
     place: QueuePlace,
+    /// What it costs to read from it.
+    cost: ReadingCost,
     /// The subscriber for which this publisher waits: nothing is read from it.
     held_back_for: Option<ConnectionId>,
     /// The publishers that wait for this subscriber.
@@ -104,6 +81,7 @@ impl ConnectionTable {
             connection,
             alarm: None,
             place: QueuePlace::NotInLine,
+            cost: ReadingCost::default(),
             held_back_for: None,
             publishers: Vec::new(),
         };
@@ -165,9 +143,12 @@ impl ConnectionTable {
         }
     }
 
-    /// Puts one for which something has come before those that had more.
-    pub fn queue_first_read(&mut self, id: ConnectionId) {
-        if self.enters_line(id) {
+    /// Puts one for which something has come before those that had more, unless it has had more
+    /// than its share of the time.
+    pub fn queue_first_read(&mut self, id: ConnectionId, now: Instant) {
+        if !self.entries.get(&id).is_some_and(|entry| entry.cost.is_below_share(now)) {
+            self.queue_read(id);
+        } else if self.enters_line(id) {
             self.to_read.first.push_back(id);
         }
     }
@@ -182,13 +163,21 @@ impl ConnectionTable {
         enters
     }
 
-    /// Takes the first out of that line.
-    pub fn next_to_read(&mut self) -> Option<ConnectionId> {
+    /// Takes the first out of that line, and tells how many bytes are to be read from it.
+    pub fn next_to_read(&mut self) -> Option<(ConnectionId, usize)> {
+        let others = self.to_read.len().saturating_sub(1);
         let id = self.to_read.next()?;
+        let Some(entry) = self.entries.get_mut(&id) else { return Some((id, 0)) };
+        entry.place = QueuePlace::NotInLine;
+        Some((id, entry.cost.bytes(others)))
+    }
+
+    /// Notes that to read from a connection has taken the time from `begin` to `end`.
+    pub fn has_read(&mut self, id: ConnectionId, begin: Instant, end: Instant) {
+        let others = self.to_read.len();
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.place = QueuePlace::NotInLine;
+            entry.cost.add(others, begin, end);
         }
-        Some(id)
     }
 
     /// Notes that a connection has something to write.

@@ -17,7 +17,7 @@ use super::alarms::Alarms;
 use super::connection::Service;
 use super::connections::ConnectionTable;
 use super::handshake;
-use super::limits::{LINGER, Limit, Limits, SLOW_BYTES};
+use super::limits::{LINGER, Limit, Limits, READ_BYTES, SLOW_BYTES};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
 use crate::mqtt::packet::Publish;
@@ -35,7 +35,7 @@ const BURST: usize = 64;
 
 /// No connection is read from after so long, before what came is handed over: packets of a few
 /// bytes take a hundred times as long as the same bytes in large ones.
-const LONGEST_BURST: Duration = Duration::from_millis(10);
+const LONGEST_BURST: Duration = Duration::from_millis(4);
 
 /// What another thread asks the loop for.
 #[derive(Debug, Clone)]
@@ -222,7 +222,7 @@ impl EventLoop {
         let has_end = event.is_read_closed() || event.is_error();
         if event.is_readable() || has_end {
             if connection.set_readable(has_end) {
-                self.connections.queue_first_read(id);
+                self.connections.queue_first_read(id, now);
             } else {
                 self.connections.queue_read(id);
             }
@@ -268,27 +268,31 @@ impl EventLoop {
 
     /// Reads once from each of the next connections, but not for long: others come meanwhile.
     fn read_burst(&mut self, now: Instant) {
+        let mut begin = now;
         for _ in 0..self.connections.line().min(BURST) {
-            let Some(id) = self.connections.next_to_read() else { return };
-            self.read(id, now);
-            if now.elapsed() > LONGEST_BURST {
+            let Some((id, bytes)) = self.connections.next_to_read() else { return };
+            self.read(id, bytes, now);
+            let end = Instant::now();
+            self.connections.has_read(id, begin, end);
+            self.connections.queue_read(id);
+            if end.saturating_duration_since(now) > LONGEST_BURST {
                 return;
             }
+            begin = end;
         }
     }
 
-    /// Reads once from a connection.
-    fn read(&mut self, id: ConnectionId, now: Instant) {
+    /// Reads once from a connection, at most so many bytes.
+    fn read(&mut self, id: ConnectionId, bytes: usize, now: Instant) {
         let memory = self.measure_memory();
         let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.read(&mut self.service, now);
+        connection.read(&mut self.service, bytes, now);
         if memory == MemoryLevel::Out && connection.incomplete() >= INCOMPLETE_BYTES {
             self.service.brokers.out_of_memory(id, now);
         }
         if connection.has_to_write() {
             self.connections.queue_write(id);
         }
-        self.connections.queue_read(id);
         self.watch_arrivals(id);
     }
 
@@ -360,7 +364,12 @@ impl EventLoop {
             return self.close(id, now);
         }
         if connection.is_before_upgrade() {
-            connection.refuse(&handshake::too_late(), &mut self.service, now);
+            // The request may have come in time, and not have been read.
+            connection.read(&mut self.service, READ_BYTES, now);
+            if connection.is_before_upgrade() {
+                connection.refuse(&handshake::too_late(), &mut self.service, now);
+            }
+            self.connections.queue_read(id);
             return self.connections.queue_write(id);
         }
         self.review_held_back(id, now);

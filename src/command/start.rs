@@ -91,7 +91,7 @@ pub struct CommandStart {
     parent: u32,
     /// What this one does.
     role: StartRole,
-    /// A file that a supervisor removes when its parent has died.
+    /// A file that a supervisor removes at the end.
     temporary: Option<PathBuf>,
     /// The command and its arguments.
     words: Vec<OsString>,
@@ -119,7 +119,7 @@ fn is_started_by_us() -> bool {
 
 /// A command that ends with us, if the system has a way to see to that, and that finds a broker in
 /// `$MQTTWS_URL` and mqttws on its `$PATH`. With [`CommandOutput::Stderr`] the caller says what its
-/// stdout is. If we die, a `temporary` file is removed, too.
+/// stdout is. A `temporary` file is removed at the end, also if we die.
 pub fn guarded(
     name: &OsStr,
     arguments: &[OsString],
@@ -162,12 +162,12 @@ pub fn run(start: &CommandStart) -> Result<Exit> {
     let output = match start.role {
         #[cfg(target_os = "linux")]
         StartRole::Supervisor(output) => {
-            let exit = supervisor::run(start.parent, output, &start.words)?;
-            if let (KILLED, Some(path)) = (exit, &start.temporary) {
-                // The parent may have removed it before it died.
+            let exit = supervisor::run(start.parent, output, &start.words);
+            if let Some(path) = &start.temporary {
+                // The parent removes it, too, unless it is killed before that.
                 let _ = std::fs::remove_file(path);
             }
-            return Ok(exit);
+            return exit;
         }
         #[cfg(not(target_os = "linux"))]
         StartRole::Supervisor(output) => output,

@@ -23,7 +23,7 @@ fn granted<const N: usize>(steps: [Step; N]) -> Vec<Step> {
 }
 
 /// Whether this user may mount a disk of one page for a process and its children.
-fn can_mount(folder: &str) -> bool {
+pub fn can_mount(folder: &str) -> bool {
     let line = format!("mount -t tmpfs -o size=4k none '{folder}'");
     let can = Program::of("unshare", ["-m", "sh", "-c", &line]).run().code() == Some(0);
     if !can {

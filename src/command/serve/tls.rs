@@ -120,10 +120,17 @@ fn write_authority(ca_out: Option<&Path>, pem: &str) -> Result<CaFile> {
     // The command may go to another folder.
     let folder = absolute(env::temp_dir()).context("finding the folder for temporary files")?;
     let path = folder.join(name);
-    let written = File::create_new(&path).and_then(|mut file| file.write_all(pem.as_bytes()));
-    let advised = |error| anyhow!("{error}: $TMPDIR or --ca-out can name another place");
-    written.map_err(advised).with_context(|| format!("writing {}", path.display()))?;
-    Ok(CaFile::Ours(path))
+    write_temporary(&path, pem)
+        .map_err(|error| anyhow!("{error}: $TMPDIR or --ca-out can name another place"))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+/// Writes a file that goes with us, also if it could not be written whole.
+fn write_temporary(path: &Path, text: &str) -> io::Result<CaFile> {
+    let mut file = File::create_new(path)?;
+    let ours = CaFile::Ours(path.to_owned());
+    file.write_all(text.as_bytes())?;
+    Ok(ours)
 }
 
 /// Writes a file whole, then renames it: a program that waits for the file finds all of it. What is

@@ -255,7 +255,7 @@ fn refusal_words(alert: AlertDescription) -> &'static str {
     use AlertDescription as Alert;
     match alert {
         Alert::UnknownCA => ": it does not trust the authority that signed it",
-        Alert::CertificateExpired => ": it has expired",
+        Alert::CertificateExpired => ": it has expired, or is not valid yet",
         Alert::CertificateRevoked => ": it is revoked",
         Alert::UnsupportedCertificate => ": it is of a kind that it does not support",
         Alert::AccessDenied => ": access denied",

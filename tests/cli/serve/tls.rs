@@ -11,9 +11,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::serve_with;
+use crate::disk::can_mount;
 use crate::support::certificates::{Authority, FAR_AWAY};
 use crate::support::folder::Folder;
-use crate::support::lines::{fails, is_like};
+use crate::support::lines::{fails, fails_after, is_like};
 use crate::support::program::{Outcome, Program, Running};
 
 /// A broker with these flags, and its URL.
@@ -159,6 +160,24 @@ fn certificates_of_others() {
 }
 
 #[test]
+fn nothing_is_left_of_a_temporary_file_that_does_not_fit() {
+    let folder = Folder::new();
+    let path = folder.path().display().to_string();
+    if !can_mount(&path) {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_mqttws");
+    let text = format!(
+        "mount -t tmpfs -o size=4k none '{path}' && head -c 4096 /dev/zero >'{path}/full' && \
+         TMPDIR='{path}' '{program}' serve --tls -- true; code=$?; ls -A '{path}'; exit $code"
+    );
+    let outcome = Program::of("unshare", ["-m", "sh", "-c", &text]).run();
+    let line = "mqttws: writing */mqttws-serve-*.pem: No space left on device: $TMPDIR or --ca-out \
+                can name another place";
+    fails_after(&outcome, b"full\n", 1, line);
+}
+
+#[test]
 fn clients_may_have_to_show_a_certificate() {
     let folder = Folder::new();
     let authority = Authority::new();
@@ -169,7 +188,10 @@ fn clients_may_have_to_show_a_certificate() {
     let foreign = Authority::new().certify(&["client"], FAR_AWAY);
     let foreign_certificate = folder.write("foreign.pem", foreign.certificate.pem());
     let foreign_key = folder.write("foreign.key", foreign.key.serialize_pem());
-    Program::of("chmod", ["600", &foreign_key]).run().expect(0, "", "");
+    let expired = authority.certify(&["client"], 2020);
+    let expired_certificate = folder.write("expired.pem", expired.certificate.pem());
+    let expired_key = folder.write("expired.key", expired.key.serialize_pem());
+    Program::of("chmod", ["600", &foreign_key, &expired_key]).run().expect(0, "", "");
     let clients = folder.write("clients.pem", authority.pem());
     let ca = folder.path().join("ca.pem").display().to_string();
     let (broker, url) = secure(&["--ca-out", &ca, "--client-ca", &clients]);
@@ -178,13 +200,16 @@ fn clients_may_have_to_show_a_certificate() {
     assert_eq!(publish(&url, &["--cafile", &ca]).code(), Some(4));
     let shown = ["--cafile", &ca, "--cert", &foreign_certificate, "--key", &foreign_key];
     assert_eq!(publish(&url, &shown).code(), Some(4));
+    let shown = ["--cafile", &ca, "--cert", &expired_certificate, "--key", &expired_key];
+    assert_eq!(publish(&url, &shown).code(), Some(4));
     ends_with(
         broker,
         &[
             "mqttws: warning: no TLS with 127.0.0.1:*: it sent no certificate, which --client-ca \
              demands",
             "mqttws: warning: no TLS with 127.0.0.1:*: its certificate is not by an authority of \
-             --client-ca: *",
+             --client-ca",
+            "mqttws: warning: no TLS with 127.0.0.1:*: its certificate has expired, * days ago",
         ],
     );
 }

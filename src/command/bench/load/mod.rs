@@ -185,6 +185,8 @@ struct LoadTimes {
     online: u64,
     /// When it was found that nothing had come for as long as it is waited.
     quiet: Option<Instant>,
+    /// What was being done when the turn began.
+    turn_began_in: LoadPhase,
 }
 
 /// When the load was told to end.
@@ -249,6 +251,7 @@ impl<D: RunDisplay> Load<D> {
                 look_at: now,
                 online: 0,
                 quiet: None,
+                turn_began_in: LoadPhase::Setting,
             },
             display,
             context,
@@ -330,6 +333,7 @@ impl<D: RunDisplay> Driver for Load<D> {
     }
 
     fn act(&mut self, fleet: &mut impl ManyConnections, now: Instant) {
+        self.times.turn_began_in = self.phase;
         self.listen(now);
         for id in std::mem::take(&mut self.chores.abandon) {
             fleet.abandon(id);
@@ -400,7 +404,12 @@ impl<D: RunDisplay> Driver for Load<D> {
 
     fn note_turn(&mut self, took: Duration) {
         self.tell();
-        let is_measured = match self.phase {
+        // One that was away over the end of the holding does not hold any more.
+        let phase = match self.times.turn_began_in {
+            held @ LoadPhase::Holding(_) => held,
+            _ => self.phase,
+        };
+        let is_measured = match phase {
             // The connections are all that is measured.
             LoadPhase::Readers | LoadPhase::Others | LoadPhase::Making | LoadPhase::Settling(_) => {
                 self.context.load.plan.publishers == 0

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::rules::{Rules, Treatment};
 use super::server::Server;
 use super::{is, millis, world};
-use crate::command::bench::config::WindowLength;
+use crate::command::bench::config::{LoadPace, WindowLength};
 use crate::command::bench::judge::{LoadLimit, Steadiness};
+use crate::command::bench::plan::Plan;
 use crate::mqtt::qos::QoS;
 
 #[test]
@@ -42,6 +43,24 @@ fn a_generator_that_was_stopped_says_so() {
         is(&results.latencies.lateness, 1.0, length);
         is(&results.latencies.delivery, 1.0, length);
     }
+}
+
+#[test]
+fn connections_that_stood_while_the_generator_was_stopped_prove_nothing() {
+    let mut plan = world::open(1000.0, 1, QoS::AtMostOnce);
+    plan.plan = Plan { publishers: 0, subscribers: 0, idle: 5, ..plan.plan };
+    plan.pace = LoadPace::Closed(None);
+    plan.times.length = WindowLength::Time(Duration::from_secs(3));
+    // Also over its end: in the turn after that nothing stands any more.
+    for (after, length) in [(1000, 300), (2500, 2000)] {
+        let rules = Rules { pause: Some((millis(after), millis(length))), ..Rules::default() };
+        let outcome = world::run(&plan, Server::new(rules));
+        let [why] = &outcome.judgement.invalid[..] else { panic!("{:?}", outcome.judgement) };
+        assert!(why.starts_with("the generator stood still for "), "{why}");
+        assert_eq!(outcome.judgement.limit, LoadLimit::Generator);
+    }
+    let outcome = world::run(&plan, Server::new(Rules::default()));
+    assert!(outcome.judgement.is_valid(), "{:?}", outcome.judgement);
 }
 
 #[test]

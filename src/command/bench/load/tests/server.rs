@@ -96,6 +96,11 @@ impl Server {
         Self::new(Rules { treat: Box::new(treat), ..Rules::default() })
     }
 
+    /// Times are counted from here, and not from the first message.
+    pub fn counts_from(&mut self, first: Instant) {
+        self.first = Some(first);
+    }
+
     fn guest(&mut self, id: usize) -> &mut Guest {
         if self.guests.len() <= id {
             self.guests.resize_with(id + 1, Guest::default);

@@ -160,7 +160,10 @@ fn judged(load: &LoadPlan, results: &Results) -> RunJudgement {
     let taken = results.messages.sent - results.messages.refusals();
     let copies = results.messages.expected as f64 / taken.max(1) as f64;
     let about = Circumstances {
-        subject: LoadSubject::Messages,
+        subject: match load.plan.publishers {
+            0 => LoadSubject::Connections,
+            _ => LoadSubject::Messages,
+        },
         pace: load.pace,
         length: load.times.length,
         max_lateness: MaxLateness::Usual,
@@ -199,6 +202,9 @@ pub fn run_until(plan: &LoadPlan, mut server: Server, signals: &[Duration]) -> O
     };
     let system = System { cpu: || Duration::ZERO, machine: || None };
     let display = StepJudge { longest: Duration::from_secs(1) };
+    if plan.plan.publishers == 0 {
+        server.counts_from(began);
+    }
     let mut load = Load::new(context, system, display, began);
     drive(&mut load, &mut server, signals.iter().map(|after| began + *after).collect());
     let found = load.into_found();
