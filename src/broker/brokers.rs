@@ -220,6 +220,11 @@ impl Brokers {
         self.of(id).end_if_silent(id, time, now);
     }
 
+    /// The client of a connection has read messages.
+    pub fn has_read(&mut self, id: ConnectionId) {
+        self.of(id).has_read(id);
+    }
+
     /// The socket of a connection takes nothing from now on.
     pub fn stopped(&mut self, id: ConnectionId, now: Instant) {
         self.of(id).stopped(id, now);

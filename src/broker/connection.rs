@@ -164,6 +164,11 @@ impl ServerConnection {
         self.input.incomplete()
     }
 
+    /// What the items weigh that were posted and not written, in bytes.
+    pub fn unsent(&self) -> usize {
+        self.sending.queue.unsent()
+    }
+
     /// When that began.
     pub fn begun_at(&self) -> Option<Instant> {
         self.begun_at
@@ -431,7 +436,12 @@ impl ServerConnection {
     /// Tells the router whether a socket that had room has none any more, or takes bytes again.
     fn tell_room(&self, before: SocketRoom, taken: usize, brokers: &mut Brokers, now: Instant) {
         match before {
-            SocketRoom::Some if self.is_blocked() => brokers.stopped(self.id, now),
+            SocketRoom::Some if self.is_blocked() => {
+                if self.socket.is_read() {
+                    brokers.has_read(self.id);
+                }
+                brokers.stopped(self.id, now);
+            }
             SocketRoom::None if taken > 0 || !self.is_blocked() => brokers.went_on(self.id, now),
             SocketRoom::Some | SocketRoom::None => {}
         }

@@ -17,7 +17,7 @@ use super::alarms::Alarms;
 use super::connection::Service;
 use super::connections::ConnectionTable;
 use super::handshake;
-use super::limits::{LINGER, Limit, Limits, READ_BYTES};
+use super::limits::{LINGER, Limit, Limits, READ_BYTES, SLOW_BYTES};
 use super::memory::MemoryLevel;
 use super::router::{ConnectionId, NOBODY, Outgoing};
 use crate::mqtt::packet::Publish;
@@ -311,11 +311,15 @@ impl EventLoop {
         let hand_over = |outgoing: Outgoing<'_>| {
             let Outgoing { connection: id, items, unsent, end, hold_back_for } = outgoing;
             let Some(connection) = connections.get_mut(id) else { return items.clear() };
+            let before = connection.unsent();
             connection.post(items, unsent, log, now);
             if let Some(reason) = end {
                 connection.end(reason, now);
             }
-            if !connection.awaits_room() {
+            // The system reports that a socket has room when a third of it is free; one that is
+            // tried takes something before that, and its client is known to read.
+            let is_tried = before / SLOW_BYTES < connection.unsent() / SLOW_BYTES;
+            if is_tried || !connection.awaits_room() {
                 connections.queue_write(id);
             }
             slow.extend(hold_back_for.map(|subscriber| (id, subscriber)));
@@ -376,8 +380,6 @@ impl EventLoop {
         let Some(subscriber) = self.connections.held_back_for(publisher) else { return };
         if subscriber != NOBODY && self.service.brokers.is_waited_for(subscriber, now) {
             self.connections.wait_on(publisher, now);
-            // The system reports that a socket has room when a third of it is free; one that is
-            // tried takes something before that, and its client is known to read.
             self.connections.queue_write(subscriber);
         } else {
             self.connections.release(publisher);

@@ -14,7 +14,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long we wait for the other side's Close frame, and for a write to a client that we
 /// disconnect.
 pub const LINGER: Duration = Duration::from_secs(1);
-/// How long a publisher is held back for one slow subscriber, before that one loses messages.
+/// How long the pace of a slow subscriber is measured.
 pub const HOLD_BACK: Duration = Duration::from_secs(1);
 
 /// The longest packet that is taken before CONNECT was accepted, in bytes.
@@ -24,9 +24,11 @@ pub const HEAD_BYTES: usize = 16 * KIB;
 /// A subscriber that reads, and whose socket then took nothing for so long, is stuck: no publisher
 /// waits for it.
 pub const STUCK: Duration = Duration::from_millis(250);
-/// A subscriber of which is not known whether it reads is waited for so long after it stopped, and
-/// only if it would soon lose messages.
+/// A subscriber that has taken nothing for so long since it stopped, while much waits for it, is
+/// stuck, too.
 pub const FIRST_SIGN: Duration = Duration::from_millis(100);
+/// A subscriber that takes fewer bytes a second is not waited for.
+pub const FAIR_RATE: usize = 4 * MIB;
 /// How often it is looked at whether a publisher still has to wait for a subscriber.
 pub const REVIEW: Duration = Duration::from_millis(10);
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::limits::{MESSAGE_BYTES, WRITE_BYTES};
-use super::router::{CommonMessages, OutgoingItem};
+use super::router::OutgoingItem;
 use crate::mqtt::packet::{Ack, Packet, PublishRun};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -127,6 +127,10 @@ impl OutputQueue {
             }
             self.encode(version, frames, &mut tell);
             let bytes = frames.waiting();
+            if bytes.is_empty() {
+                // Nothing could be encoded, or the client takes nothing of it.
+                continue;
+            }
             let taken = write(bytes);
             let rest = &bytes[*taken.as_ref().unwrap_or(&bytes.len())..];
             self.unwritten = Bytes::copy_from_slice(rest);
@@ -154,22 +158,18 @@ impl OutputQueue {
                 continue;
             }
             self.encoded += std::mem::take(&mut self.large_weight);
-            let Some(item) = self.items.pop_front() else { break };
-            let weight = item.weight();
-            self.answers -= usize::from(is_answer(&item));
+            let Some((item, weight)) = self.next_item() else { break };
+            self.answers -= usize::from(item.as_ref().is_some_and(is_answer));
+            self.large_weight = weight;
             match item {
-                OutgoingItem::Packet(packet) => {
-                    self.large_weight = weight;
+                Some(OutgoingItem::Packet(packet)) => {
                     tell(&packet);
                     if weight > frames.room() || !put_frequent(&packet, version, frames) {
                         self.encode_packet(packet, version, frames);
                     }
                 }
-                OutgoingItem::Run(run) => {
-                    self.large_weight = weight;
-                    self.begin_run(run, frames);
-                }
-                OutgoingItem::Common(common) => self.take_apart(common),
+                Some(OutgoingItem::Run(run)) => self.begin_run(run, frames),
+                Some(OutgoingItem::Common(_)) | None => {}
             }
         }
         if self.large.is_empty() {
@@ -183,16 +183,27 @@ impl OutputQueue {
         }
     }
 
-    /// The first item of those that others are sent, too, comes next, and then the rest.
+    /// Takes the next item, or nothing instead of one that the client does not take, and what it
+    /// weighs, in bytes.
+    #[inline]
+    fn next_item(&mut self) -> Option<(Option<OutgoingItem>, usize)> {
+        if let OutgoingItem::Common(_) = self.items.front()? {
+            return self.next_of_common();
+        }
+        let item = self.items.pop_front()?;
+        let weight = item.weight();
+        Some((Some(item), weight))
+    }
+
+    /// The same, of those that others are sent, too.
     #[inline(never)]
-    fn take_apart(&mut self, mut common: CommonMessages<OutgoingItem>) {
-        let first = common.next();
-        if common.len() > 0 {
-            self.items.push_front(OutgoingItem::Common(common));
+    fn next_of_common(&mut self) -> Option<(Option<OutgoingItem>, usize)> {
+        let Some(OutgoingItem::Common(common)) = self.items.front_mut() else { return None };
+        let next = common.next_outgoing();
+        if common.left().messages == 0 {
+            self.items.pop_front();
         }
-        if let Some(first) = first {
-            self.items.push_front(first);
-        }
+        next
     }
 
     /// The bytes of a run come next, in the next message if the open one has no room: small

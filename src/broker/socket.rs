@@ -15,6 +15,14 @@ const RECORD_BYTES: usize = 16 * 1024;
 /// How often one call reads from the system: a client could send records without content for ever.
 const MOST_READS: usize = 64;
 
+/// What the system holds for a client beside what it has sent, in bytes. It would hold 4 MiB, which
+/// are copied in vain for a client that does not read, and of one that reads it would tell late.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const MOST_UNSENT: u32 = 128 * 1024;
+
+/// A client that has been sent so many bytes reads: its system does not hold them.
+const PROOF_BYTES: usize = 1024 * 1024;
+
 /// A socket. Reads and writes that would have to wait fail with `WouldBlock`; flushing fails so as
 /// long as the system has not taken all that was written.
 #[derive(Debug)]
@@ -22,6 +30,8 @@ pub struct ClientSocket {
     stream: TcpStream,
     tls: Option<Box<TlsLayer>>,
     readable: SystemBuffer,
+    /// How many more bytes it takes before its client is known to read.
+    unproven: usize,
 }
 
 /// What the system may have for us.
@@ -65,13 +75,14 @@ impl std::error::Error for PlainRequest {}
 impl ClientSocket {
     /// A socket without TLS.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { stream, tls: None, readable: SystemBuffer::Unknown }
+        limit_unsent(&stream);
+        Self { stream, tls: None, readable: SystemBuffer::Unknown, unproven: PROOF_BYTES }
     }
 
     /// A socket with TLS.
     pub fn secure(stream: TcpStream, connection: ServerConnection) -> Self {
         let layer = TlsLayer { connection, begun: ClientSpeech::Nothing, has_ended: false };
-        Self { stream, tls: Some(Box::new(layer)), readable: SystemBuffer::Unknown }
+        Self { tls: Some(Box::new(layer)), ..Self::plain(stream) }
     }
 
     /// From now on without TLS, of which nothing was spoken.
@@ -99,6 +110,16 @@ impl ClientSocket {
         &self.stream
     }
 
+    /// Whether the client is known to have read.
+    pub fn is_read(&self) -> bool {
+        self.unproven == 0
+    }
+
+    /// So many bytes were written.
+    fn count(&mut self, bytes: usize) {
+        self.unproven = self.unproven.saturating_sub(bytes);
+    }
+
     /// Ends our side.
     pub fn end(&mut self) {
         if let Some(tls) = &mut self.tls {
@@ -118,7 +139,7 @@ impl ClientSocket {
 
 impl Read for ClientSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Self { stream, tls, readable } = self;
+        let Self { stream, tls, readable, .. } = self;
         *readable = SystemBuffer::Unknown;
         let Some(tls) = tls else {
             let count = stream.read(buffer)?;
@@ -157,6 +178,18 @@ impl Read for ClientSocket {
 
 impl Write for ClientSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.put(bytes);
+        self.count(*result.as_ref().unwrap_or(&0));
+        result
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tls.as_mut().map_or(Ok(()), |tls| tls.flush(&mut self.stream))
+    }
+}
+
+impl ClientSocket {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.stream.write(bytes) };
         tls.flush(&mut self.stream)?;
         if tls.connection.is_handshaking() {
@@ -168,11 +201,16 @@ impl Write for ClientSocket {
             _ => Ok(count),
         }
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.tls.as_mut().map_or(Ok(()), |tls| tls.flush(&mut self.stream))
-    }
 }
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn limit_unsent(stream: &TcpStream) {
+    // If it fails, a client that does not read costs more.
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(MOST_UNSENT);
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn limit_unsent(_: &TcpStream) {}
 
 impl TlsLayer {
     /// Looks at the first byte: no message of TLS begins with a letter.

@@ -113,7 +113,7 @@ rows! {
          has no code for it, and its client is not told).";
     QueueMessages "queue-messages" "100000", Count 1..=10_000_000,
         "messages of QoS 1 and 2 that wait for one client. One more is not queued: stderr is told, \
-         and in MQTT 5 its publisher (0x97).";
+         and, if no other session gets it, in MQTT 5 its publisher (0x97).";
     QueueBytes "queue-bytes" "256MiB", Bytes KIB..=64 * GIB,
         "the bytes of these messages: payload, topic, properties, and 128 more for each.";
     RetainedMessages "retained-messages" "100000", Count 0..=10_000_000,

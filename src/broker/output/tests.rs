@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::*;
+use crate::broker::router::CommonMessages;
 
 /// FIN and the opcode of a binary message, and of Close.
 const BINARY: u8 = 0x82;
@@ -175,9 +176,14 @@ fn control_frames_go_first_and_a_close_last() {
 #[test]
 fn what_others_are_sent_too_is_written_in_its_place() {
     let all: Vec<_> = (0..1000).map(|n| publish(n % 300)).collect();
+    let common = all[10..910].iter().map(|packet| match packet {
+        Packet::Publish(publish) => publish.clone(),
+        other => panic!("{other:?}"),
+    });
+    let common = common.collect();
     let items = |range: Range<usize>| all[range].iter().cloned().map(OutgoingItem::Packet);
     let mut items: VecDeque<_> = items(0..10)
-        .chain([OutgoingItem::Common(items(10..910).collect())])
+        .chain([OutgoingItem::Common(CommonMessages::of(common, usize::MAX))])
         .chain(items(910..1000))
         .collect();
     let weight = items.iter().map(OutgoingItem::weight).sum();
@@ -185,6 +191,24 @@ fn what_others_are_sent_too_is_written_in_its_place() {
     output.post(&mut items, weight);
     assert_eq!(all_of(&mut output, 5000), written(&all));
     assert_eq!((output.take_written(), output.unsent()), (weight, 0));
+}
+
+#[test]
+fn what_others_get_and_the_client_does_not_take_counts_as_written() {
+    for sizes in [[10, 500, 20], [500, 500, 10], [10, 20, 500], [500, 500, 500]] {
+        let messages = sizes.iter().filter_map(|size| match publish(*size) {
+            Packet::Publish(message) => Some(message),
+            _ => None,
+        });
+        let common = CommonMessages::of(messages.collect(), 100);
+        let weight = common.left().weight;
+        let mut output = OutputQueue::default();
+        output.post(&mut vec![OutgoingItem::Common(common)].into(), weight);
+        let small: Vec<_> =
+            sizes.iter().filter(|size| **size < 100).map(|size| publish(*size)).collect();
+        assert_eq!(all_of(&mut output, 5000), written(&small), "{sizes:?}");
+        assert_eq!((output.take_written(), output.unsent()), (weight, 0), "{sizes:?}");
+    }
 }
 
 #[test]

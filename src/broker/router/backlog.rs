@@ -8,7 +8,7 @@ use super::session::{ClientSession, Sessions};
 use super::subscriptions::Availability;
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::broker::access::acl::TopicAccess;
-use crate::broker::limits::{Limits, READ_BYTES, SLOW_BYTES};
+use crate::broker::limits::{FIRST_SIGN, Limits, READ_BYTES, SLOW_BYTES};
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::topic::TopicName;
@@ -16,15 +16,22 @@ use crate::mqtt::topic::TopicName;
 impl Router {
     /// Packets of this weight in bytes, which were handed over for a connection, were written.
     pub fn written(&mut self, id: ConnectionId, weight: usize, now: Instant) {
+        self.readmit_client(id);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let has_room_again = peer.backlog.written(weight);
         let queued = queued(&self.sessions, peer);
         peer.backlog.reader.take(weight, peer.backlog.unsent + queued, now);
         let Some(key) = peer.session else { return };
-        self.readmit(key);
         if has_room_again {
             self.report_dropped(key);
             self.pump(key, now);
+        }
+    }
+
+    /// The client of a connection has read messages: publishers wait for it when it stops.
+    pub fn has_read(&mut self, id: ConnectionId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.backlog.patience = FIRST_SIGN;
         }
     }
 
@@ -37,12 +44,10 @@ impl Router {
 
     /// The socket of a connection, which took nothing, has taken something.
     pub fn went_on(&mut self, id: ConnectionId, now: Instant) {
+        self.readmit_client(id);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let queued = queued(&self.sessions, peer);
         peer.backlog.reader.go_on(peer.backlog.unsent + queued, now);
-        if let Some(key) = peer.session {
-            self.readmit(key);
-        }
     }
 
     /// Whether publishers that wait for the client of a connection go on waiting.
@@ -52,7 +57,7 @@ impl Router {
             return false;
         };
         let level = backlog_level(session, peer, &self.limits, self.memory.level);
-        peer.backlog.reader.is_waited_for(level, now)
+        peer.backlog.is_waited_for(level, now)
     }
 
     /// Whether so little waits for the client of a connection that its publishers can go on.

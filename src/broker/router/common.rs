@@ -1,68 +1,20 @@
 //! Messages that wait for several sessions alike: each is stored once, and each session has its
-//! place among them.
+//! place among them, and gets them in its own form when it takes them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::SessionKey;
-use super::message::Grant;
-use crate::broker::limits::COMMON_BYTES;
+use super::message::{AddressedMessage, AppMessage, Grant};
+use super::outgoing::OutgoingItem;
+use super::subscriptions::SubscribedSession;
+use crate::broker::limits::MESSAGE_OVERHEAD;
+use crate::mqtt::packet::{Packet, PublishRun};
+use crate::mqtt::property::{Properties, Property, PropertyId};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 
-/// What waits in a common queue, for one session: the rest of a part of the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommonMessages<T> {
-    part: Arc<Vec<T>>,
-    /// The place of the next in it.
-    next: usize,
-    /// What the rest weighs, in bytes.
-    weight: usize,
-}
-
-impl<T: CommonItem> CommonMessages<T> {
-    /// What waits weighs so much, in bytes.
-    pub fn weight(&self) -> usize {
-        self.weight
-    }
-
-    /// All of the part, with what others still wait for.
-    #[cfg(test)]
-    pub fn part(&self) -> &Arc<Vec<T>> {
-        &self.part
-    }
-
-    /// How many items wait.
-    pub fn len(&self) -> usize {
-        self.part.len() - self.next
-    }
-}
-
-impl<T: CommonItem> Iterator for CommonMessages<T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        let item = self.part.get(self.next)?.clone();
-        self.next += 1;
-        self.weight -= item.weight();
-        Some(item)
-    }
-}
-
-#[cfg(test)]
-impl<T: CommonItem> FromIterator<T> for CommonMessages<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        let part: Vec<T> = items.into_iter().collect();
-        let weight = part.iter().map(T::weight).sum();
-        Self { part: Arc::new(part), next: 0, weight }
-    }
-}
-
-/// What can wait in a common queue.
-pub trait CommonItem: Clone {
-    /// What it weighs, in bytes.
-    fn weight(&self) -> usize;
-
-    /// How many messages it is.
-    fn messages(&self) -> usize;
-}
+/// The number of a topic filter of sessions whose clients take nothing, never used twice.
+pub type FilterNumber = u64;
 
 /// An amount of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,99 +25,239 @@ pub struct Amount {
     pub weight: usize,
 }
 
-/// In which form the sessions that have a common queue get a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommonForm {
-    /// Its QoS and its subscription identifiers; and its RETAIN flag, if it was published with one.
-    pub grant: Grant,
-    /// Whether it may have properties. Of what waits in a session this is not known.
-    pub has_properties: bool,
+impl Amount {
+    /// What is left of it without another amount.
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_sub(other.messages),
+            weight: self.weight.saturating_sub(other.weight),
+        }
+    }
+
+    /// Both together.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_add(other.messages),
+            weight: self.weight.saturating_add(other.weight),
+        }
+    }
 }
 
-/// The messages that several sessions are to get alike, and that none of them can take now.
+/// Where a session gets a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// At QoS 0: among what waits to be written to its connection.
+    Connection,
+    /// At QoS 1 and 2: in its queue.
+    Queue,
+}
+
+impl Destination {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Connection, Self::Queue];
+
+    /// Where a message of this QoS goes.
+    pub fn of(qos: QoS) -> Self {
+        if qos == QoS::AtMostOnce { Self::Connection } else { Self::Queue }
+    }
+}
+
+/// What is stored once.
 #[derive(Debug)]
-pub struct CommonQueue<T> {
-    form: CommonForm,
-    /// In the order of their keys.
-    followers: Vec<Follower>,
-    /// The part of it that is not full.
-    open: Vec<T>,
-    /// How much is in that.
-    amount: Amount,
-    /// How much more it can take before one of the sessions has all that may wait for it.
-    room: Amount,
+pub struct CommonItem {
+    /// The filters that match it, of those that have a number.
+    pub filters: Arc<[FilterNumber]>,
+    /// What was published.
+    pub content: CommonContent,
+    /// When that was.
+    pub at: Instant,
 }
 
+/// What was published.
 #[derive(Debug)]
-struct Follower {
-    key: SessionKey,
-    /// The place in the open part at which its messages begin.
-    first: usize,
-    /// How much is before that place.
-    before: Amount,
+pub enum CommonContent {
+    /// One message.
+    Message(AppMessage),
+    /// Messages of QoS 0, one after another.
+    Run(PublishRun),
 }
 
-impl<T: CommonItem> CommonQueue<T> {
-    /// An empty one.
-    pub fn new(form: CommonForm) -> Self {
-        let room = Amount { messages: usize::MAX, weight: usize::MAX };
-        Self { form, followers: Vec::new(), open: Vec::new(), amount: Amount::default(), room }
+impl CommonItem {
+    /// How much it is.
+    pub fn amount(&self) -> Amount {
+        match &self.content {
+            CommonContent::Message(message) => Amount { messages: 1, weight: message.weight() },
+            CommonContent::Run(run) => Amount { messages: run.count, weight: run_weight(run) },
+        }
     }
 
-    /// In which form its messages are.
-    pub fn form(&self) -> &CommonForm {
-        &self.form
+    fn qos(&self) -> QoS {
+        match &self.content {
+            CommonContent::Message(message) => message.qos,
+            CommonContent::Run(_) => QoS::AtMostOnce,
+        }
     }
 
-    /// Whether it takes a message of this weight in bytes.
-    pub fn has_room(&self, weight: usize) -> bool {
-        self.room.messages > 0 && self.room.weight >= weight
+    fn is_retained(&self) -> bool {
+        matches!(&self.content, CommonContent::Message(message) if message.retain)
+    }
+}
+
+/// What a run weighs while it waits, in bytes.
+pub fn run_weight(run: &PublishRun) -> usize {
+    MESSAGE_OVERHEAD + run.packets.len()
+}
+
+/// In which form one session gets what it waits for.
+#[derive(Debug)]
+pub struct CommonView {
+    /// Its subscriptions by the numbers of their filters, in the order of these. No message matches
+    /// two of them.
+    pub subscriptions: Vec<(FilterNumber, SubscribedSession)>,
+    /// The version of its client. Of what waits in a session this is not known.
+    pub version: Version,
+    /// The largest packet that its client takes, in bytes. Of that this is not known, too.
+    pub maximum_packet: usize,
+}
+
+impl CommonView {
+    /// How the session gets an item; `None` if it does not.
+    fn grant(&self, item: &CommonItem) -> Option<Grant> {
+        let subscription = item.filters.iter().find_map(|number| {
+            let at = self.subscriptions.binary_search_by_key(number, |(number, _)| *number).ok()?;
+            Some(&self.subscriptions[at].1)
+        })?;
+        Some(subscription.grant(item.is_retained()))
     }
 
-    /// Adds an item. The parts that are full then go to the sessions.
-    pub fn push(&mut self, item: T) {
-        let (messages, weight) = (item.messages(), item.weight());
-        self.open.push(item);
-        self.amount.messages += messages;
-        self.amount.weight += weight;
-        self.room.messages = self.room.messages.saturating_sub(messages);
-        self.room.weight = self.room.weight.saturating_sub(weight);
+    /// Those messages of a run that the client takes, in its version.
+    fn run(&self, run: &PublishRun, grant: &Grant) -> Option<PublishRun> {
+        let has_properties = self.version.has_properties();
+        let is_alike = has_properties == run.version.has_properties();
+        if is_alike && grant.identifiers.is_empty() && run.longest <= self.maximum_packet {
+            return Some(run.clone());
+        }
+        let mut properties = Properties::default();
+        if has_properties {
+            let identifier = |id: &u32| Property::number(PropertyId::SubscriptionIdentifier, *id);
+            properties.0.extend(grant.identifiers.iter().map(identifier));
+        }
+        run.restated(&properties, self.version, self.maximum_packet)
     }
 
-    /// Whether the open part is as large as one becomes.
-    pub fn is_part_full(&self) -> bool {
-        self.amount.weight >= COMMON_BYTES
+    /// A message of QoS 0 that came at a certain time, if the client takes it. It has no alias: one
+    /// is never necessary (§3.3.2.3.4).
+    fn packet(&self, message: &AppMessage, grant: &Grant, came: Instant) -> Option<Packet> {
+        let mut publish = message.delivery(grant).into_publish(came);
+        if !self.version.has_properties() {
+            publish.properties.0.clear();
+        }
+        let packet = Packet::Publish(publish);
+        (packet.encoded_len(self.version) <= self.maximum_packet).then_some(packet)
+    }
+}
+
+/// What waits in a common queue, for one session: the rest of a part of the queue.
+#[derive(Debug, Clone)]
+pub struct CommonMessages {
+    part: Arc<Vec<CommonItem>>,
+    view: Arc<CommonView>,
+    to: Destination,
+    /// The place of the next in the part.
+    next: usize,
+    /// How much of what follows is for the session.
+    left: Amount,
+}
+
+impl PartialEq for CommonMessages {
+    fn eq(&self, other: &Self) -> bool {
+        let places = [self, other].map(|common| (common.next, common.left));
+        Arc::ptr_eq(&self.part, &other.part) && places[0] == places[1]
+    }
+}
+
+impl Eq for CommonMessages {}
+
+impl CommonMessages {
+    /// Those of a part from this place on that are for a session, of which it gets so much there.
+    pub fn new(
+        part: Arc<Vec<CommonItem>>,
+        next: usize,
+        view: Arc<CommonView>,
+        to: Destination,
+        left: Amount,
+    ) -> Self {
+        Self { part, view, to, next, left }
     }
 
-    /// From now on a session gets what is added, of which it can take so much.
-    pub fn join(&mut self, key: SessionKey, room: Amount) {
-        let at = self.followers.partition_point(|follower| follower.key < key);
-        let follower = Follower { key, first: self.open.len(), before: self.amount };
-        self.followers.insert(at, follower);
-        self.room.messages = self.room.messages.min(room.messages);
-        self.room.weight = self.room.weight.min(room.weight);
+    /// How much waits.
+    pub fn left(&self) -> Amount {
+        self.left
     }
 
-    /// Whether a session gets what is added.
-    pub fn contains(&self, key: SessionKey) -> bool {
-        self.followers.binary_search_by_key(&key, |follower| follower.key).is_ok()
+    /// These messages of QoS 0, for a session with one subscription, whose client takes packets of
+    /// so many bytes.
+    #[cfg(test)]
+    pub fn of(messages: Vec<crate::mqtt::packet::Publish>, maximum_packet: usize) -> Self {
+        let now = Instant::now();
+        let item = |publish: crate::mqtt::packet::Publish| {
+            let topic = publish.topic.clone().unwrap();
+            let content = CommonContent::Message(AppMessage::published(publish, topic, now));
+            CommonItem { filters: Arc::new([1]), content, at: now }
+        };
+        let part: Vec<_> = messages.into_iter().map(item).collect();
+        let left = part.iter().fold(Amount::default(), |sum, item| sum.with(item.amount()));
+        let subscriptions = vec![(1, SubscribedSession::of(0))];
+        let version = Version::V3_1_1;
+        let view = Arc::new(CommonView { subscriptions, version, maximum_packet });
+        Self::new(Arc::new(part), 0, view, Destination::Connection, left)
     }
 
-    /// Takes out what each session has got since the last time, and how many messages that is.
-    pub fn take_part(&mut self) -> Vec<(SessionKey, CommonMessages<T>, usize)> {
-        let next = Vec::with_capacity(self.open.len());
-        let part = Arc::new(std::mem::replace(&mut self.open, next));
-        let amount = std::mem::take(&mut self.amount);
-        let mut taken = Vec::with_capacity(self.followers.len());
-        for Follower { key, first, before } in &mut self.followers {
-            let before = std::mem::take(before);
-            let next = std::mem::take(first);
-            let weight = amount.weight - before.weight;
-            if next < part.len() {
-                let messages = CommonMessages { part: part.clone(), next, weight };
-                taken.push((*key, messages, amount.messages - before.messages));
+    /// Where the bytes of the runs are.
+    #[cfg(test)]
+    pub fn runs(&mut self) -> Vec<*const u8> {
+        let next = || match self.next_outgoing()?.0 {
+            Some(OutgoingItem::Run(run)) => Some(run.packets.as_ptr()),
+            item => panic!("{item:?}"),
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    /// The next for the connection, or nothing of it if it is too large for the client, and what it
+    /// weighs, in bytes.
+    pub fn next_outgoing(&mut self) -> Option<(Option<OutgoingItem>, usize)> {
+        let (at, grant) = self.find_next()?;
+        let item = &self.part[at];
+        let outgoing = match &item.content {
+            CommonContent::Run(run) => self.view.run(run, &grant).map(OutgoingItem::Run),
+            CommonContent::Message(message) => {
+                self.view.packet(message, &grant, item.at).map(OutgoingItem::Packet)
+            }
+        };
+        Some((outgoing, item.amount().weight))
+    }
+
+    /// The next for the queue, and what it weighs, in bytes.
+    pub fn next_addressed(&mut self) -> Option<(AddressedMessage, usize)> {
+        let (at, grant) = self.find_next()?;
+        let item = &self.part[at];
+        let CommonContent::Message(message) = &item.content else { return None };
+        Some((message.delivery(&grant), item.amount().weight))
+    }
+
+    /// The place of the next that is for the session, and how it gets that.
+    fn find_next(&mut self) -> Option<(usize, Grant)> {
+        while self.left.messages > 0 {
+            let at = self.next;
+            let item = self.part.get(at)?;
+            self.next += 1;
+            let grant = self.view.grant(item);
+            let is_here = |grant: &Grant| Destination::of(item.qos().min(grant.qos)) == self.to;
+            if let Some(grant) = grant.filter(is_here) {
+                self.left = self.left.without(item.amount());
+                return Some((at, grant));
             }
         }
-        taken
+        None
     }
 }

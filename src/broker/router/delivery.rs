@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::backlog::backlog_level;
 use super::message::{AddressedMessage, AppMessage, DeliveryOutcome, Grant};
-use super::peer::Peer;
+use super::peer::{Backlog, Peer};
 use super::session::ClientSession;
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::broker::access::acl::TopicAccess;
-use crate::broker::limits::{Limits, READ_BYTES};
+use crate::broker::limits::{FIRST_SIGN, Limits, READ_BYTES};
 use crate::broker::memory::MemoryLevel;
 use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::qos::QoS;
@@ -24,16 +24,20 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> DeliveryOutcome {
+        // A shared subscription has chosen it.
+        self.readmit(key);
         let memory = self.memory.level;
-        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::Done };
+        let Some(session) = self.sessions.get_mut(key) else { return DeliveryOutcome::None };
         if !session.may(TopicAccess::Read, &message.topic) {
-            return DeliveryOutcome::Done;
+            return DeliveryOutcome::None;
         }
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
         let Some((id, peer)) = connection else {
             let delivery = queue_for_absent(session, message, grant, &self.limits);
             return self.count_lost(key, delivery, 1);
         };
+        let level = backlog_level(session, peer, &self.limits, memory);
+        peer.backlog.reader.review(level, now);
         let qos = message.qos.min(grant.qos);
         let mut outcome = without_room(session, peer, qos, &self.limits, memory, now);
         // What is lost is not made first.
@@ -46,7 +50,7 @@ impl Router {
         }
         touch(&mut self.touched, id, peer);
         let level = backlog_level(session, peer, &self.limits, memory);
-        let is_waited_for = peer.backlog.reader.is_waited_for(level, now);
+        let is_waited_for = peer.backlog.is_waited_for(level, now);
         if outcome == DeliveryOutcome::Done && peer.backlog.reader.is_idle(now) {
             outcome = DeliveryOutcome::Idle;
         }
@@ -58,16 +62,30 @@ impl Router {
 
     /// Sends what may be sent of the messages that wait in a session.
     pub(super) fn pump(&mut self, key: SessionKey, now: Instant) {
+        self.pump_after(key, now, |_, _| {});
+    }
+
+    /// The same after the client has acknowledged something.
+    pub(super) fn pump_acknowledged(&mut self, key: SessionKey, now: Instant) {
+        self.pump_after(key, now, |backlog, queued| {
+            backlog.patience = FIRST_SIGN;
+            backlog.reader.go_on(backlog.unsent + queued, now);
+        });
+    }
+
+    #[inline]
+    fn pump_after(
+        &mut self,
+        key: SessionKey,
+        now: Instant,
+        note: impl FnOnce(&mut Backlog, usize),
+    ) {
         self.readmit(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(id) = session.connection else { return };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let memory = self.memory.level;
-        // It has acknowledged or taken something.
-        if !peer.backlog.reader.is_prompt() {
-            let waiting = peer.backlog.unsent + session.outbound.queued();
-            peer.backlog.reader.go_on(waiting, now);
-        }
+        note(&mut peer.backlog, session.outbound.queued());
         fill(session, peer, memory, now);
         touch(&mut self.touched, id, peer);
     }
@@ -86,7 +104,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return outcome };
         let client_id = &*session.client_id;
         match outcome {
-            DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
+            DeliveryOutcome::None | DeliveryOutcome::Done | DeliveryOutcome::Idle => {}
             DeliveryOutcome::Dropped => {
                 session.lost.dropped += count;
                 if session.lost.dropped == count {
@@ -100,7 +118,7 @@ impl Router {
                 if session.lost.overflowed == count {
                     self.lines.warnings.push(format!(
                         "the queue of {client_id:?} is full (see --limit): messages for it are \
-                         lost; their publishers are told only in MQTT 5"
+                         lost; their publishers are told only if nobody else gets them, in MQTT 5"
                     ));
                 }
             }
@@ -139,7 +157,7 @@ fn queue_for_absent(
     limits: &Limits,
 ) -> DeliveryOutcome {
     if message.qos.min(grant.qos) == QoS::AtMostOnce {
-        return DeliveryOutcome::Done;
+        return DeliveryOutcome::None;
     }
     if session.outbound.is_full(limits) {
         return DeliveryOutcome::Overflowed;

@@ -35,8 +35,9 @@ pub enum Admission {
 impl Router {
     /// How much memory there is from now on.
     pub fn set_memory(&mut self, level: MemoryLevel) {
-        if std::mem::replace(&mut self.memory.level, level) != level {
+        if self.memory.level != level {
             self.readmit_all();
+            self.memory.level = level;
         }
     }
 

@@ -58,7 +58,9 @@ pub struct Grant {
 /// What became of a message for one session; the later the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeliveryOutcome {
-    /// It was sent or queued, or the session gets none.
+    /// The session gets none.
+    None,
+    /// It was sent or queued.
     Done,
     /// It was queued for a client that takes nothing now.
     Idle,

@@ -2,19 +2,17 @@
 //! go out.
 
 mod aliases;
+mod aside;
 mod backlog;
 mod common;
-mod common_queues;
 mod connect;
 mod copies;
 mod delivery;
-mod follow;
+mod idle;
 mod inbound;
-mod leave_out;
 mod lesser;
 mod levels;
 mod login;
-mod losing;
 mod memory;
 mod message;
 mod outbound;
@@ -37,6 +35,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+#[cfg(test)]
 pub use common::CommonMessages;
 pub use memory::NOBODY;
 pub use outgoing::{Outgoing, OutgoingItem, packet_weight};

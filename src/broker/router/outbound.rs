@@ -38,7 +38,7 @@ pub struct OutboundMessages {
 enum QueuedMessages {
     One(AddressedMessage),
     /// Those that others get, too. They are in memory of their own.
-    Common(CommonMessages<AddressedMessage>),
+    Common(CommonMessages),
 }
 
 #[derive(Debug)]
@@ -70,7 +70,10 @@ impl QueuedMessages {
             Self::One(delivery) => (Some(delivery), None),
             Self::Common(messages) => (None, Some(messages)),
         };
-        one.into_iter().chain(common.into_iter().flatten())
+        let common = common.into_iter().flat_map(|mut messages| {
+            std::iter::from_fn(move || messages.next_addressed().map(|(message, _)| message))
+        });
+        one.into_iter().chain(common)
     }
 }
 
@@ -112,9 +115,10 @@ impl OutboundMessages {
     }
 
     /// Queues messages that others get, too. There must be room for them.
-    pub fn push_common(&mut self, messages: CommonMessages<AddressedMessage>) {
-        self.queue_len += messages.len();
-        self.queue_weight += messages.weight();
+    pub fn push_common(&mut self, messages: CommonMessages) {
+        let amount = messages.left();
+        self.queue_len += amount.messages;
+        self.queue_weight += amount.weight;
         self.queue.push_back(QueuedMessages::Common(messages));
     }
 
@@ -157,13 +161,9 @@ impl OutboundMessages {
                 || self.queue_weight >= most(Limit::QueueBytes))
     }
 
-    /// How much can be queued before it is full, or full to three quarters if its client may not
-    /// be stuck.
-    pub fn room(&self, limits: &Limits, is_stuck: bool) -> Amount {
-        let most = |limit| {
-            let all = limits.get(limit);
-            if is_stuck { all } else { all / 4 * 3 }
-        };
+    /// How much can be queued before it is full to so many quarters.
+    pub fn room(&self, limits: &Limits, quarters: usize) -> Amount {
+        let most = |limit| limits.get(limit) / 4 * quarters + limits.get(limit) % 4 * quarters / 4;
         Amount {
             messages: most(Limit::QueueMessages).saturating_sub(self.queue_len),
             weight: most(Limit::QueueBytes).saturating_sub(self.queue_weight),
@@ -178,6 +178,14 @@ impl OutboundMessages {
     /// Whether a message pushed now may have to wait for a long time.
     pub fn is_behind(&self) -> bool {
         !self.queue.is_empty() || self.in_flight.len() >= COPIED_FROM.min(self.window)
+    }
+
+    /// Whether [`next`](Self::next) may have a packet.
+    pub fn can_send(&self) -> bool {
+        let is_window_open = self.outstanding < self.window;
+        let Some(id) = self.resend.front() else { return is_window_open && !self.queue.is_empty() };
+        let is_release = |entry: &InFlight| entry.pending == PendingAck::Released;
+        is_window_open || self.in_flight.get(id).is_none_or(is_release)
     }
 
     /// The client has reconnected: everything in flight is sent again `[MQTT-4.4.0-1]`, releases
@@ -222,9 +230,9 @@ impl OutboundMessages {
     /// The next message that was never sent.
     fn first(&mut self, now: Instant) -> Option<Packet> {
         while self.outstanding < self.window {
-            let mut delivery = self.pop()?;
+            let (mut delivery, weight) = self.pop()?;
             self.queue_len -= 1;
-            self.queue_weight -= delivery.weight();
+            self.queue_weight -= weight;
             if self.queue.is_empty() && self.queue.capacity() >= LONG_QUEUE {
                 self.queue = VecDeque::new();
             }
@@ -248,18 +256,21 @@ impl OutboundMessages {
         None
     }
 
-    /// Takes the first message out of the queue.
-    fn pop(&mut self) -> Option<AddressedMessage> {
+    /// Takes the first message out of the queue; what it weighed there, in bytes.
+    fn pop(&mut self) -> Option<(AddressedMessage, usize)> {
         if let QueuedMessages::Common(messages) = self.queue.front_mut()? {
-            let first = messages.next();
-            if messages.len() == 0 {
+            let first = messages.next_addressed();
+            if messages.left().messages == 0 {
                 self.queue.pop_front();
             }
             return first;
         }
         match self.queue.pop_front()? {
-            QueuedMessages::One(delivery) => Some(delivery),
-            QueuedMessages::Common(mut messages) => messages.next(),
+            QueuedMessages::One(delivery) => {
+                let weight = delivery.weight();
+                Some((delivery, weight))
+            }
+            QueuedMessages::Common(mut messages) => messages.next_addressed(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::common::CommonMessages;
+use super::common::{CommonMessages, run_weight};
 use super::message::weight;
 use super::{ConnectionId, EndReason};
 use crate::broker::limits::MESSAGE_OVERHEAD;
@@ -16,7 +16,7 @@ pub enum OutgoingItem {
     /// Messages that are passed on as they came.
     Run(PublishRun),
     /// Packets and runs that others are sent, too.
-    Common(CommonMessages<OutgoingItem>),
+    Common(CommonMessages),
 }
 
 impl OutgoingItem {
@@ -24,8 +24,8 @@ impl OutgoingItem {
     pub fn weight(&self) -> usize {
         match self {
             Self::Packet(packet) => packet_weight(packet),
-            Self::Run(run) => MESSAGE_OVERHEAD + run.packets.len(),
-            Self::Common(common) => common.weight(),
+            Self::Run(run) => run_weight(run),
+            Self::Common(common) => common.left().weight,
         }
     }
 
@@ -40,7 +40,13 @@ impl OutgoingItem {
         match self {
             Self::Packet(packet) => packets.push(packet),
             Self::Run(run) => packets.extend(run.messages().map(Packet::Publish)),
-            Self::Common(common) => common.for_each(|item| item.put_packets(packets)),
+            Self::Common(mut common) => {
+                while let Some((item, _)) = common.next_outgoing() {
+                    if let Some(item) = item {
+                        item.put_packets(packets);
+                    }
+                }
+            }
         }
     }
 }

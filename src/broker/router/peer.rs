@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::aliases::OutboundAliases;
 use super::outgoing::OutgoingItem;
-use super::reader::ReaderPace;
+use super::reader::{BacklogLevel, ReaderPace};
 use super::{ConnectionId, EndReason, SessionKey, copies};
 use crate::broker::limits::UNSENT_BYTES;
 use crate::broker::memory::MemoryLevel;
@@ -30,6 +30,9 @@ pub struct Backlog {
     pub unsent: usize,
     /// How the client takes them.
     pub reader: ReaderPace,
+    /// How long publishers wait for the client when it stops reading, before it loses messages: not
+    /// at all for one of which is not known that it has ever read any.
+    pub patience: Duration,
     /// How many of those that were not handed over are PUBLISH.
     pub published: u64,
 }
@@ -99,7 +102,12 @@ impl Peer {
             heard: now,
             alarm: None,
             aliases: Vec::new(),
-            backlog: Backlog { unsent: 0, reader: ReaderPace::Prompt, published: 0 },
+            backlog: Backlog {
+                unsent: 0,
+                reader: ReaderPace::Prompt,
+                patience: Duration::ZERO,
+                published: 0,
+            },
             items: VecDeque::new(),
             end: None,
             hold_back_for: None,
@@ -133,11 +141,6 @@ impl Peer {
         };
         // Most clients take everything.
         is_small && maximum == LARGEST_PACKET || packet.encoded_len(self.version) <= maximum
-    }
-
-    /// Whether the client takes every message below 1 MiB, as it is sent to others.
-    pub fn takes_all(&self) -> bool {
-        self.terms.maximum_packet == LARGEST_PACKET && self.terms.aliases.is_none()
     }
 
     /// The packet that `packet` makes of its properties, with a Reason String if there is one that
@@ -207,9 +210,20 @@ impl Backlog {
         self.unsent > if is_saved { UNSENT_BYTES } else { memory.unsent_bytes() }
     }
 
-    /// How many bytes it can take before it is full, or nearly full if the client may not be stuck.
-    pub fn room(&self, memory: MemoryLevel, is_stuck: bool) -> usize {
-        let most = if is_stuck { memory.unsent_bytes() } else { nearly_full(memory) };
+    /// How many bytes it can take before it is full, or before publishers wait for the client.
+    pub fn room(&self, memory: MemoryLevel) -> usize {
+        let most = if self.is_left_alone() { memory.unsent_bytes() } else { nearly_full(memory) };
         (most + 1).saturating_sub(self.unsent)
+    }
+
+    /// Whether nobody waits for the client when it has stopped, however much it will lose.
+    pub fn is_left_alone(&self) -> bool {
+        self.patience.is_zero() || self.reader.is_stuck()
+    }
+
+    /// Whether publishers wait for the client, for which this much waits.
+    #[inline]
+    pub fn is_waited_for(&mut self, level: BacklogLevel, now: Instant) -> bool {
+        self.reader.is_waited_for(level, self.patience, now)
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use super::backlog::availability;
+use super::common::Amount;
 use super::message::{AppMessage, DeliveryOutcome, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::reason::Reason;
 use super::session::ClientSession;
+use super::subscriptions::Matches;
 use super::{Admission, ConnectionId, EndReason, Router, SessionKey, WrongAck, lesser};
 use crate::broker::access::acl::TopicAccess;
 use crate::broker::limits::Limit;
@@ -195,7 +197,7 @@ impl Router {
             Ok(false) => self.send_ack(id, Packet::PubRel, ack.packet_id, unknown_identifier()),
             Err(WrongAck) => return self.misbehaved(id, WRONG_ACK, now),
         }
-        self.pump(key, now);
+        self.pump_acknowledged(key, now);
     }
 
     /// PUBACK or PUBCOMP: `end` ends the exchange, and makes room for another.
@@ -208,7 +210,7 @@ impl Router {
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match end(&mut session.outbound) {
-            Ok(()) => self.pump(key, now),
+            Ok(()) => self.pump_acknowledged(key, now),
             Err(WrongAck) => self.misbehaved(id, WRONG_ACK, now),
         }
     }
@@ -236,30 +238,42 @@ impl Router {
         from: Option<ConnectionId>,
         now: Instant,
     ) -> ReasonCode {
-        self.prepare_matches(&message.topic, message.qos, || message.weight());
         let mut matches = std::mem::take(&mut self.buffers.matches);
-        let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
-        let availability = |key| availability(sessions, peers, key, topic);
-        self.subscriptions.find(topic, availability, &mut matches);
-        let are_many = matches.note_use(message.qos);
-        let mut worst = self.count_losing(&mut matches, 1);
-        self.queue_in_common(&mut matches.common, message, now);
+        self.find_matches(message, &mut matches);
+        let aside = self.put_aside(&mut matches, message, now);
+        let mut is_taken = aside.waiting > 0;
+        let mut is_lost = aside.overflowed > 0;
         let mut set_aside = Vec::new();
         matches.for_each(publisher, message.retain, |key, grant| {
             let outcome = self.deliver(key, message, grant, from, now);
-            worst = worst.max(outcome);
-            if are_many && outcome != DeliveryOutcome::Done {
-                set_aside.push((key, outcome));
+            is_taken |= matches!(outcome, DeliveryOutcome::Done | DeliveryOutcome::Idle);
+            is_lost |= outcome == DeliveryOutcome::Overflowed;
+            if outcome != DeliveryOutcome::Done {
+                set_aside.push(key);
             }
         });
-        self.set_aside(&mut matches, &set_aside, now);
+        self.set_aside(&set_aside, message.qos, now);
         let is_empty = matches.is_empty();
         self.buffers.matches = matches;
-        match worst {
-            DeliveryOutcome::Overflowed => ReasonCode::QUOTA_EXCEEDED,
-            _ if is_empty => ReasonCode::NO_MATCHING_SUBSCRIBERS,
-            DeliveryOutcome::Done | DeliveryOutcome::Idle | DeliveryOutcome::Dropped => {
-                ReasonCode::SUCCESS
+        // What others have got is not to be sent again for the sake of one that does not read.
+        if is_lost && !is_taken {
+            ReasonCode::QUOTA_EXCEEDED
+        } else if is_empty {
+            ReasonCode::NO_MATCHING_SUBSCRIBERS
+        } else {
+            ReasonCode::SUCCESS
+        }
+    }
+
+    /// Finds the sessions that get a message. Those that are set aside have room for it.
+    fn find_matches(&mut self, message: &AppMessage, matches: &mut Matches) {
+        loop {
+            let (sessions, peers, topic) = (&self.sessions, &self.peers, &message.topic);
+            let availability = |key| availability(sessions, peers, key, topic);
+            self.subscriptions.find(topic, availability, matches);
+            let amount = || Amount { messages: 1, weight: message.weight() };
+            if self.has_room_aside(matches, message.qos, amount) {
+                return;
             }
         }
     }
@@ -274,7 +288,7 @@ pub(super) fn is_reserved(topic: &TopicName) -> bool {
 /// What the publisher of a message is told that was delivered as far as this code says.
 fn routed(code: ReasonCode) -> Reason {
     let is_lost = code == ReasonCode::QUOTA_EXCEEDED;
-    let string = if is_lost { "the queue of a subscriber is full" } else { "" };
+    let string = if is_lost { "the queues of all who would get it are full" } else { "" };
     Reason::new(code, string)
 }
 

@@ -25,6 +25,7 @@ impl Router {
         subscribe: &Subscribe,
         now: Instant,
     ) {
+        self.readmit(key);
         let Some(version) = self.peers.get(&id).map(|peer| peer.version) else { return };
         let refused = lesser::refused_subscribe(&self.limits, subscribe);
         if let Some(reason) = refused.filter(|_| version == Version::V5) {
@@ -124,6 +125,7 @@ impl Router {
         unsubscribe: &Unsubscribe,
         now: Instant,
     ) {
+        self.readmit(key);
         let mut codes: Vec<_> = unsubscribe
             .filters
             .iter()

@@ -2,29 +2,34 @@
 
 use std::sync::Arc;
 
-use super::common_queues::CommonQueues;
+use super::common::FilterNumber;
+use super::idle::{FilterIndex, IdleSessions};
 use super::levels::LevelTree;
-use super::losing::LosingSessions;
 use super::message::Grant;
 use super::{SessionKey, copies};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 
-/// After so many messages in a row of one topic and one QoS it is worth leaving sessions out.
-const MANY: u32 = 64;
-
 /// The subscribers of each filter.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     tree: LevelTree<Subscribers>,
-    /// Another number after every change.
+    /// Another number after every change of what is found.
     generation: u64,
+    /// How often a subscription was added or removed.
+    changes: u64,
+    /// The sessions whose clients take nothing.
+    pub idle: IdleSessions,
 }
 
 #[derive(Debug, Default)]
 struct Subscribers {
     plain: Vec<SubscribedSession>,
+    /// Those whose clients take nothing.
+    idle: Vec<SubscribedSession>,
+    /// Where what they get is counted, if there are some.
+    idle_filter: Option<FilterIndex>,
     groups: Vec<Group>,
 }
 
@@ -38,9 +43,10 @@ struct Group {
 
 /// One subscription of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct SubscribedSession {
+pub struct SubscribedSession {
     session: SessionKey,
-    qos: QoS,
+    /// What it was granted.
+    pub qos: QoS,
     no_local: bool,
     retain_as_published: bool,
     identifier: Option<u32>,
@@ -62,19 +68,15 @@ pub enum Availability {
 pub struct Matches {
     plain: Vec<SubscribedSession>,
     shared: Vec<SharedMember>,
+    /// The filters of sessions whose clients take nothing.
+    idle: Vec<FilterIndex>,
+    /// Their numbers, if they were asked for.
+    idle_numbers: Option<Arc<[FilterNumber]>>,
     /// The topic of which it is the result.
     topic: String,
     /// The generation of the subscriptions of which it is, if it holds for the next message, too:
     /// in a group the turn goes round.
     generation: Option<u64>,
-    /// For how many messages in a row it was used.
-    uses: u32,
-    /// The QoS of these messages.
-    qos: QoS,
-    /// Sessions that are left out, because they lose every such message.
-    pub losing: LosingSessions,
-    /// Sessions that are left out, because they get it through a common queue.
-    pub common: CommonQueues,
 }
 
 /// The member of a group whose turn it is.
@@ -102,7 +104,7 @@ impl Subscriptions {
             identifier,
         };
         let (_, path) = split(filter);
-        self.generation += 1;
+        self.change();
         replace(self.tree.entry(path).members(filter), subscriber)
     }
 
@@ -111,11 +113,52 @@ impl Subscriptions {
         let (_, path) = split(filter);
         let Some(subscribers) = self.tree.get_mut(path) else { return false };
         self.generation += 1;
+        self.changes += 1;
         let removed = subscribers.remove(filter, session);
         if subscribers.is_empty() {
             self.tree.remove(path);
         }
         removed
+    }
+
+    fn change(&mut self) {
+        self.generation += 1;
+        self.changes += 1;
+    }
+
+    /// How often a subscription was added or removed.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The subscription of a session that is not idle.
+    pub fn get(&mut self, session: SessionKey, filter: &TopicFilter) -> Option<SubscribedSession> {
+        let subscribers = self.tree.get_mut(filter.as_str())?;
+        subscribers.plain.iter().find(|subscriber| subscriber.session == session).copied()
+    }
+
+    /// From now on the subscription of a session is found as that of an idle one.
+    pub fn set_idle(&mut self, session: SessionKey, filter: &TopicFilter) -> Option<FilterIndex> {
+        self.generation += 1;
+        let idle = &mut self.idle;
+        let subscribers = self.tree.get_mut(filter.as_str())?;
+        let at = subscribers.plain.iter().position(|other| other.session == session)?;
+        let subscriber = subscribers.plain.swap_remove(at);
+        subscribers.idle.push(subscriber);
+        Some(*subscribers.idle_filter.get_or_insert_with(|| idle.add_filter()))
+    }
+
+    /// From now on it is found as that of any session.
+    pub fn set_active(&mut self, session: SessionKey, filter: &TopicFilter) {
+        self.generation += 1;
+        let Some(subscribers) = self.tree.get_mut(filter.as_str()) else { return };
+        let at = subscribers.idle.iter().position(|other| other.session == session);
+        subscribers.plain.extend(at.map(|at| subscribers.idle.swap_remove(at)));
+        if subscribers.idle.is_empty()
+            && let Some(index) = subscribers.idle_filter.take()
+        {
+            self.idle.remove_filter(index);
+        }
     }
 
     /// Whether there is a filter with this first level.
@@ -150,9 +193,6 @@ impl Subscriptions {
         availability: impl Fn(SessionKey) -> Availability,
         found: &mut Matches,
     ) {
-        if found.topic != topic.as_str() {
-            found.uses = 0;
-        }
         found.clear();
         let mut groups = 0;
         self.tree.find(topic.as_str(), |subscribers| {
@@ -167,22 +207,24 @@ impl Subscriptions {
         }
     }
 
-    /// Whether what was found last is what would be found for a message of this topic and QoS.
-    pub fn knows(&self, found: &Matches, topic: &TopicName, qos: QoS) -> bool {
-        found.is_of(topic, self.generation) && found.qos == qos
-    }
-
-    /// Finds the sessions that get a message if no shared subscription is among them; false if one
-    /// is.
+    /// Finds the sessions that get several messages, of groups one member that does not read; false
+    /// if a member of a group does, between which turns go message by message.
     #[must_use]
-    pub fn find_unshared(&mut self, topic: &TopicName, found: &mut Matches) -> bool {
+    pub fn find_for_many(
+        &mut self,
+        topic: &TopicName,
+        availability: impl Fn(SessionKey) -> Availability,
+        found: &mut Matches,
+    ) -> bool {
         if !found.is_of(topic, self.generation) {
-            let mut groups = 0;
-            self.tree.find(topic.as_str(), |subscribers| groups += subscribers.groups.len());
-            if groups > 0 {
+            let mut takes_turns = false;
+            self.tree.find(topic.as_str(), |subscribers| {
+                takes_turns |= subscribers.groups.iter().any(|group| group.reads(&availability));
+            });
+            if takes_turns {
                 return false;
             }
-            self.find_anew(topic, |_| Availability::Absent, found);
+            self.find_anew(topic, availability, found);
         }
         true
     }
@@ -214,71 +256,33 @@ impl Matches {
     fn clear(&mut self) {
         self.plain.clear();
         self.shared.clear();
-        self.forget();
-    }
-
-    /// It does not hold for the next message.
-    pub fn forget(&mut self) {
+        self.idle.clear();
+        self.idle_numbers = None;
         self.generation = None;
     }
 
-    /// The next message is the first in a row.
+    /// How many sessions are looked at for a message.
     #[cfg(test)]
-    pub fn begin_row(&mut self) {
-        self.uses = 0;
+    pub fn looked_at(&self) -> usize {
+        self.plain.len() + self.shared.len()
     }
 
-    /// The QoS of the messages of which it is the result.
-    pub fn qos(&self) -> QoS {
-        self.qos
-    }
-
-    /// Whether sessions are left out.
+    /// The filters of sessions whose clients take nothing.
     #[inline]
-    pub fn lacks_some(&self) -> bool {
-        !self.losing.is_empty() || !self.common.is_empty()
+    pub fn idle(&self) -> &[FilterIndex] {
+        &self.idle
     }
 
-    /// Whether a session is left out.
-    pub fn lacks(&self, key: SessionKey) -> bool {
-        self.losing.contains(key) || self.common.contains(key)
-    }
-
-    /// Notes that it is used for a message of this QoS; true if it was for many in a row.
-    #[inline]
-    pub fn note_use(&mut self, qos: QoS) -> bool {
-        self.uses = if self.qos == qos { self.uses.saturating_add(1) } else { 0 };
-        self.qos = qos;
-        self.uses >= MANY && self.generation.is_some()
-    }
-
-    /// Whether a session can be left out, whoever the publisher is.
-    pub fn can_leave_out(&self, session: SessionKey) -> bool {
-        !self.of(session).any(|subscriber| subscriber.no_local)
-    }
-
-    /// How a session gets a message that was published with RETAIN; `None` if it gets none, or only
-    /// through a shared subscription.
-    pub fn grant(&self, session: SessionKey) -> Option<Grant> {
-        merged(self.of(session), true)
-    }
-
-    fn of(&self, session: SessionKey) -> impl Iterator<Item = &SubscribedSession> {
-        let first = self.plain.partition_point(|subscriber| subscriber.session < session);
-        self.plain[first..].iter().take_while(move |other| other.session == session)
-    }
-
-    /// Takes those out that are left out.
-    pub fn drop_left_out(&mut self) {
-        let Self { plain, losing, common, .. } = self;
-        plain.retain(|subscriber| {
-            !losing.contains(subscriber.session) && !common.contains(subscriber.session)
-        });
+    /// The numbers of these filters.
+    pub fn idle_numbers(&mut self, sessions: &IdleSessions) -> Arc<[FilterNumber]> {
+        let Self { idle, idle_numbers, .. } = self;
+        let numbers = || idle.iter().map(|filter| sessions.number(*filter)).collect();
+        idle_numbers.get_or_insert_with(numbers).clone()
     }
 
     /// Whether no subscription matches the message.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.shared.is_empty() && !self.lacks_some()
+        self.plain.is_empty() && self.shared.is_empty() && self.idle.is_empty()
     }
 
     /// Calls `deliver` once for each session, however many of its subscriptions match, and once for
@@ -302,6 +306,26 @@ impl Matches {
                 deliver(member.session, &Grant { shared: Some(filter.clone()), ..grant });
             }
         }
+    }
+}
+
+impl SubscribedSession {
+    /// One of QoS 0.
+    #[cfg(test)]
+    pub fn of(session: SessionKey) -> Self {
+        let qos = QoS::AtMostOnce;
+        Self { session, qos, no_local: false, retain_as_published: false, identifier: None }
+    }
+
+    /// How the session gets a message, which was published with RETAIN or without, if this is the
+    /// only subscription of it that matches.
+    pub fn grant(&self, retain: bool) -> Grant {
+        merged(std::iter::once(self), retain).unwrap_or_default()
+    }
+
+    /// Whether it does not get what it publishes itself.
+    pub fn is_deaf_to_itself(&self) -> bool {
+        self.no_local
     }
 }
 
@@ -365,16 +389,22 @@ impl Subscribers {
     }
 
     fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.groups.is_empty()
+        self.plain.is_empty() && self.idle.is_empty() && self.groups.is_empty()
     }
 
     fn collect(&mut self, availability: &impl Fn(SessionKey) -> Availability, found: &mut Matches) {
         found.plain.extend_from_slice(&self.plain);
+        found.idle.extend(self.idle_filter);
         found.shared.extend(self.groups.iter_mut().filter_map(|group| group.choose(availability)));
     }
 }
 
 impl Group {
+    /// Whether a member takes what it is sent.
+    fn reads(&self, availability: &impl Fn(SessionKey) -> Availability) -> bool {
+        self.members.iter().any(|member| availability(member.session) == Availability::Ready)
+    }
+
     /// The member whose turn it is, of those that can best take the message.
     fn choose(
         &mut self,

@@ -135,12 +135,12 @@ fn at_qos_0_they_get_what_came_first_and_what_comes_after_they_have_read() {
         let mut expected = least;
         loop {
             let next = next_number(to);
-            if next >= 2 * least {
-                assert_eq!(next, after);
+            if next == after {
                 break;
             }
-            assert_eq!(next, expected);
-            expected += 1;
+            // Their systems may have taken something meanwhile.
+            assert!(next == expected || next >= expected.max(2 * least), "{next} {expected}");
+            expected = next + 1;
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Messages that lie one after another in what arrived and differ in their payloads alone. A broker
 //! passes them on as they are.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
+use super::Packet;
 use super::data::variable_byte_integer;
 use super::header::FixedHeader;
 use super::publish::Publish;
+use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
@@ -123,6 +125,31 @@ impl PublishRun {
             let packet = rest.split_to(header.size);
             Some(Publish::new(topic.clone(), packet.slice(header.length + head..)))
         })
+    }
+
+    /// Those of the messages whose packets have at most `maximum` bytes in another version, with
+    /// these properties; `None` if none has.
+    pub fn restated(
+        &self,
+        properties: &Properties,
+        version: Version,
+        maximum: usize,
+    ) -> Option<Self> {
+        let mut packets = BytesMut::with_capacity(self.packets.len() + 8 * self.count);
+        let (mut count, mut longest) = (0, 0);
+        for message in self.messages() {
+            let message = Packet::Publish(Publish { properties: properties.clone(), ..message });
+            let length = message.encoded_len(version);
+            if length <= maximum {
+                message.encode(version, &mut packets).expect("it fits, as it has before");
+                longest = longest.max(length);
+                count += 1;
+            }
+        }
+        let packets = packets.freeze();
+        let topic = TopicName::from_bytes(topic_of(&packets)?)
+            .expect("a topic name stays valid when it is copied");
+        Some(Self { topic, version, packets, count, longest })
     }
 
     /// A copy in memory of its own: a slice keeps everything in memory that arrived with it.

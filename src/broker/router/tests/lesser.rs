@@ -1,5 +1,7 @@
 //! A broker that offers less than MQTT has.
 
+use std::ops::RangeInclusive;
+
 use super::*;
 use crate::broker::limits::Limit;
 use crate::mqtt::packet::{ConnAck, SubAck};
@@ -184,32 +186,39 @@ fn a_retained_message_without_room_leaves_the_old_one() {
 }
 
 #[test]
-fn a_full_queue_is_not_answered_with_success() {
+fn a_message_that_finds_every_queue_full_is_not_answered_with_success() {
     for version in VERSIONS {
         for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
             let mut world = World::within(Limits::default().with(Limit::QueueMessages, 2));
             let (away, _) = world.join(persistent(Version::V3_1_1, "away"));
             world.subscribe(away, subscription("a", qos));
             world.lose(away);
-            let to = world.subscriber(Version::V3_1_1, "to", "a", QoS::AtMostOnce);
+            // Who may not have it at this QoS gets none while it is away.
+            let (other, _) = world.join(persistent(Version::V3_1_1, "other"));
+            world.subscribe(other, subscription("a", QoS::AtMostOnce));
+            world.lose(other);
             let from = world.client(version, "from");
-            let codes: Vec<_> = (1..=4)
-                .map(|number| {
+            let codes = |world: &mut World, numbers: RangeInclusive<u16>| -> Vec<_> {
+                let publish = |number| {
                     let packet_id = PacketId::new(number);
                     let message = Publish { packet_id, ..publish("a", "x", qos) };
-                    code_of(&mut world, from, message).unwrap().0
-                })
-                .collect();
+                    code_of(world, from, message).unwrap().0
+                };
+                numbers.map(publish).collect()
+            };
             let full = if version == Version::V5 { 0x97 } else { 0 };
-            assert_eq!(codes, [0, 0, full, full], "{version:?} {qos}");
-            // The others get it.
+            assert_eq!(codes(&mut world, 1..=4), [0, 0, full, full], "{version:?} {qos}");
+            // One that somebody gets is not to be sent again, by which others would get it twice.
+            let to = world.subscriber(Version::V3_1_1, "to", "a", QoS::AtMostOnce);
+            assert_eq!(codes(&mut world, 5..=8), [0; 4], "{version:?} {qos}");
             assert_eq!(world.messages(to).len(), 4);
+            assert_eq!(world.router.statistics.dropped, 6);
             let told = world.router.warnings();
             assert!(told.len() == 1 && told[0].starts_with("the queue of \"away\" is full"));
             world.join(persistent(Version::V3_1_1, "away"));
             assert_eq!(
                 world.router.warnings(),
-                ["the queue of \"away\" was full: 2 messages lost"]
+                ["the queue of \"away\" was full: 6 messages lost"]
             );
         }
     }

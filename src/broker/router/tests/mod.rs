@@ -6,6 +6,7 @@ mod chaos;
 mod common;
 mod connections;
 mod delivery;
+mod idle;
 mod lesser;
 mod quality;
 mod reasons;

@@ -59,7 +59,21 @@ fn a_full_queue_is_told_to_publishers() {
     for qos in [QoS::AtLeastOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
         world.send(id, Packet::Publish(publish("q", "x", qos)));
     }
-    assert_eq!(world.reasons, ["the queue of a subscriber is full"; 2]);
+    let string = "the queues of all who would get it are full";
+    assert_eq!(std::mem::take(&mut world.reasons), [string; 2]);
+    // What somebody gets is not to be sent again.
+    let to = world.subscriber(Version::V5, "to", "q", QoS::AtLeastOnce);
+    world.got(id);
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        world.send(id, Packet::Publish(publish("q", "x", qos)));
+    }
+    let codes = world.got(id).into_iter().map(|packet| match packet {
+        Packet::PubAck(ack) | Packet::PubRec(ack) => ack.code,
+        other => panic!("{other:?}"),
+    });
+    assert!(codes.eq([ReasonCode::SUCCESS; 2]));
+    assert_eq!((world.got(to).len(), world.reasons.len()), (2, 0));
+    assert_eq!(world.router.statistics.dropped, 4);
 }
 
 /// A filter may be as long as a string can be; with a sentence it is longer.

@@ -1,4 +1,4 @@
-//! Many clients of one broker, in one thread with one poll: MQTT 3.1.1 over WebSocket.
+//! Many clients of one broker, in one thread with one poll: MQTT 3.1.1 or 5 over WebSocket.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as Blocking};
@@ -20,6 +20,8 @@ const WINDOWS: [u64; 2] = [500, 20];
 const FRAME: usize = 16 * 1024;
 /// A publisher has at most so many bytes ready to be written.
 const READY: usize = 64 * 1024;
+/// One that reads slowly reads so many bytes, so often.
+const SIP: (usize, Duration) = (1024, Duration::from_millis(100));
 
 /// The clients, and what has happened to all of them.
 pub struct Fleet {
@@ -28,6 +30,8 @@ pub struct Fleet {
     address: SocketAddr,
     clients: Vec<Client>,
     buffer: Vec<u8>,
+    /// When those that read slowly have read last.
+    sipped: Instant,
     /// What came in.
     pub seen: Seen,
 }
@@ -50,14 +54,40 @@ pub struct Role {
     pub filter: Option<String>,
     /// At this QoS it subscribes, or publishes.
     pub qos: u8,
-    /// It reads nothing after its SUBACK.
-    pub is_deaf: bool,
+    /// What it reads after its SUBACK.
+    pub reading: Reading,
+    pub version: Version,
+}
+
+/// What a client reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reading {
+    #[default]
+    All,
+    Nothing,
+    /// All, for so long.
+    For(Duration),
+    /// 10 KiB a second.
+    Slowly,
+}
+
+/// The version that a client speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Version {
+    #[default]
+    V3,
+    /// MQTT 5, with this subscription identifier.
+    V5(Option<u8>),
+    /// MQTT 5, with a session that outlives the connection.
+    Persistent,
 }
 
 /// What one client publishes.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub topic: String,
+    /// Messages take turns in so many topics below that, if there is more than one.
+    pub topics: u64,
     pub qos: u8,
     pub size: usize,
     pub count: u64,
@@ -74,6 +104,7 @@ struct Client {
     /// The head of the answer to the upgrade, until it has come.
     head: Option<Vec<u8>>,
     answers: u8,
+    begun: Instant,
     plan: Plan,
     in_flight: u64,
     next_id: u16,
@@ -88,6 +119,7 @@ impl Fleet {
             address: (Ipv4Addr::LOCALHOST, port).into(),
             clients: Vec::new(),
             buffer: vec![0; 256 * 1024],
+            sipped: Instant::now(),
             seen: Seen::default(),
         })
     }
@@ -130,6 +162,7 @@ impl Fleet {
             written: 0,
             head: Some(Vec::new()),
             answers: 0,
+            begun: Instant::now(),
             plan: Plan::default(),
             in_flight: 0,
             next_id: 0,
@@ -154,7 +187,7 @@ impl Fleet {
                     format!("the broker did not do its work in a minute: {:?}", self.seen).into()
                 );
             }
-            self.poll.poll(&mut self.events, Some(Duration::from_millis(500)))?;
+            self.poll.poll(&mut self.events, Some(SIP.1))?;
             for event in &self.events {
                 let client = &mut self.clients[event.token().0];
                 if event.is_readable() || event.is_read_closed() {
@@ -162,6 +195,19 @@ impl Fleet {
                 }
                 client.write()?;
             }
+            self.sip()?;
+        }
+        Ok(())
+    }
+
+    fn sip(&mut self) -> Result<(), Failure> {
+        if self.sipped.elapsed() < SIP.1 {
+            return Ok(());
+        }
+        self.sipped = Instant::now();
+        let slow = |client: &&mut Client| client.role.reading == Reading::Slowly;
+        for client in self.clients.iter_mut().filter(slow) {
+            client.read_once(&mut self.buffer[..SIP.0], &mut Seen::default())?;
         }
         Ok(())
     }
@@ -170,20 +216,35 @@ impl Fleet {
 impl Client {
     fn read(&mut self, buffer: &mut [u8], seen: &mut Seen) -> Result<(), Failure> {
         loop {
-            if self.role.is_deaf && self.answers >= 2 {
+            let reads = match self.role.reading {
+                Reading::All => true,
+                Reading::Nothing | Reading::Slowly => self.answers < 2,
+                Reading::For(time) => self.answers < 2 || self.begun.elapsed() < time,
+            };
+            if !reads {
                 return Ok(());
             }
-            match self.socket.read(buffer) {
-                Ok(0) => return Err("the broker has closed a connection".into()),
-                Ok(count) => {
-                    self.understand(&mut buffer[..count], seen)?;
-                    if count < buffer.len() {
-                        return Ok(());
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.into()),
+            // What those read that will stop does not count.
+            let seen = match self.role.reading {
+                Reading::For(_) if self.answers >= 2 => &mut Seen::default(),
+                _ => &mut *seen,
+            };
+            if !self.read_once(buffer, seen)? {
+                return Ok(());
             }
+        }
+    }
+
+    /// False if there was no more.
+    fn read_once(&mut self, buffer: &mut [u8], seen: &mut Seen) -> Result<bool, Failure> {
+        match self.socket.read(buffer) {
+            Ok(0) => Err("the broker has closed a connection".into()),
+            Ok(count) => {
+                self.understand(&mut buffer[..count], seen)?;
+                Ok(count == buffer.len())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -201,8 +262,7 @@ impl Client {
             rest = head[end + 4..].to_vec();
             self.head = None;
             let mut connect = Vec::new();
-            // An empty client id with a clean session: the broker assigns one.
-            mqtt::put_connect("", &mut connect);
+            put_connect(self.role.version, &mut connect);
             self.frame(&connect);
             bytes = &mut rest;
         }
@@ -227,7 +287,7 @@ impl Client {
                 seen.answers += 1;
                 *count += 1;
                 if let Some(filter) = &role.filter {
-                    put_subscribe(filter, role.qos, &mut answers);
+                    put_subscribe(filter, role.qos, role.version, &mut answers);
                 }
             }
             Packet::Other(mqtt::SUBACK, _) => {
@@ -273,7 +333,7 @@ impl Client {
         while self.head.is_none() && self.plan.count > 0 && self.out.len() < READY {
             let mut packets = Vec::with_capacity(FRAME + self.plan.size);
             while self.plan.count > 0 && packets.len() < FRAME {
-                let Plan { topic, qos, size, count } = &mut self.plan;
+                let Plan { topic, topics, qos, size, count } = &mut self.plan;
                 if *qos > 0 {
                     if self.in_flight >= WINDOWS[usize::from(*qos) - 1] {
                         break;
@@ -281,7 +341,12 @@ impl Client {
                     self.in_flight += 1;
                     self.next_id = self.next_id % 60_000 + 1;
                 }
-                mqtt::put_publish(topic, *qos, self.next_id, *size, &mut packets);
+                if *topics > 1 {
+                    let topic = format!("{topic}/{}", *count % *topics);
+                    mqtt::put_publish(&topic, *qos, self.next_id, *size, &mut packets);
+                } else {
+                    mqtt::put_publish(topic, *qos, self.next_id, *size, &mut packets);
+                }
                 packets.resize(packets.len() + *size, b'x');
                 *count -= 1;
             }
@@ -293,9 +358,33 @@ impl Client {
     }
 }
 
-fn put_subscribe(filter: &str, qos: u8, out: &mut Vec<u8>) {
-    let length = u8::try_from(5 + filter.len()).expect("our own filters are short");
+/// An empty client id: the broker assigns one.
+fn put_connect(version: Version, out: &mut Vec<u8>) {
+    let properties: &[u8] = match version {
+        Version::V3 => return mqtt::put_connect("", out),
+        Version::V5(_) => &[0],
+        // Session Expiry Interval (§3.1.2.11.2).
+        Version::Persistent => &[5, 17, 0, 0, 1, 0],
+    };
+    let length = u8::try_from(12 + properties.len()).expect("it is short");
+    out.extend([mqtt::CONNECT, length]);
+    mqtt::put_string("MQTT", out);
+    out.extend([5, 2, 0, 0]);
+    out.extend(properties);
+    mqtt::put_string("", out);
+}
+
+fn put_subscribe(filter: &str, qos: u8, version: Version, out: &mut Vec<u8>) {
+    // Subscription Identifier (§3.8.2.1.2).
+    let properties = match version {
+        Version::V3 => vec![],
+        Version::V5(Some(identifier)) => vec![2, 11, identifier],
+        Version::V5(None) | Version::Persistent => vec![0],
+    };
+    let length = 5 + properties.len() + filter.len();
+    let length = u8::try_from(length).expect("our own filters are short");
     out.extend([mqtt::SUBSCRIBE, length, 0, 1]);
+    out.extend(properties);
     mqtt::put_string(filter, out);
     out.push(qos);
 }

@@ -1,6 +1,7 @@
 //! `mqttws-bench brokers`: `mqttws serve` beside mosquitto under load, in one run: memory of idle
 //! clients, throughput, fan-out, and readers that do not read.
 
+mod beside;
 mod entrant;
 mod fleet;
 
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::Failure;
+use beside::{Beside, Kind};
 pub use entrant::Entrant;
-use fleet::{Fleet, Plan, Role};
+use fleet::{Fleet, Plan, Reading, Role};
 
 /// What is done with a broker.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +29,13 @@ enum Load {
     /// One publisher and one subscriber beside so many that do not read, QoS, messages before that
     /// are not measured, and what is measured: messages a second that arrive.
     Stalled(usize, u8, u64, Extent),
+    /// The same beside those that do not read, as a part of the rate without them.
+    Beside(Beside),
 }
 
 /// How much is published.
 #[derive(Debug, Clone, Copy)]
-enum Extent {
+pub enum Extent {
     /// So many messages.
     Messages(u64),
     /// As many as go in so long.
@@ -82,6 +86,38 @@ fn cases() -> Vec<Case> {
         let name = format!("stalled-{deaf}{state}{quality}");
         cases.push(case(&name, "msg/s", Load::Stalled(deaf, qos, before, extent), 3));
     }
+    cases.extend(cases_beside());
+    cases
+}
+
+/// What those cost the others that do not read.
+fn cases_beside() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name: &str, beside: Beside| {
+        let name = format!("beside-{}-{name}", beside.count);
+        cases.push(Case { name, unit: "of alone", load: Load::Beside(beside), repeat: 1 });
+    };
+    for (qos, first) in [(0, 1_000_000), (1, 500_000), (2, 250_000)] {
+        let first = Extent::Messages(first);
+        let long = Extent::Time(Duration::from_secs(3));
+        for (count, kind, kind_name) in [
+            (20, Kind::Alike, ""),
+            (200, Kind::Alike, ""),
+            (20, Kind::Mixed, "-mixed"),
+            (200, Kind::Mixed, "-mixed"),
+            (20, Kind::Persistent, "-kept"),
+            (20, Kind::Shared, "-shared"),
+            (20, Kind::Stopping, "-stopping"),
+            (20, Kind::Slow, "-slow"),
+        ] {
+            let beside = Beside { count, kind, qos, extent: first, topics: 1 };
+            add(&format!("q{qos}{kind_name}-first"), beside);
+            add(&format!("q{qos}{kind_name}"), Beside { extent: long, ..beside });
+        }
+        let beside = Beside { count: 20, kind: Kind::Mixed, qos, extent: first, topics: 10 };
+        add(&format!("q{qos}-topics-first"), beside);
+        add(&format!("q{qos}-topics"), Beside { extent: long, ..beside });
+    }
     cases
 }
 
@@ -98,8 +134,21 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    let mut too_low = Vec::new();
     for case in cases() {
         if !wanted.is_empty() && !wanted.iter().any(|name| case.name.starts_with(name.as_str())) {
+            continue;
+        }
+        if let Load::Beside(beside) = case.load {
+            let mut line = format!("{:<32}", case.name);
+            for (name, program) in programs.iter().filter(|(_, program)| program.is_some()) {
+                let comparison = beside.measure(|| start(program.as_deref()))?;
+                line.push_str(&format!("  {name} {}", comparison.describe()));
+                if comparison.is_too_low() && name == "serve" {
+                    too_low.push(case.name.clone());
+                }
+            }
+            println!("{line}");
             continue;
         }
         let mut results: Vec<Vec<f64>> = vec![Vec::new(); programs.len()];
@@ -113,7 +162,10 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         }
         println!("{}", row(&case, &programs, &results));
     }
-    Ok(())
+    match &too_low[..] {
+        [] => Ok(()),
+        names => Err(format!("clients that do not read cost others something: {}", names.join(", ")).into()),
+    }
 }
 
 fn start(program: Option<&str>) -> Result<Entrant, Failure> {
@@ -152,6 +204,7 @@ fn float(number: u64) -> f64 {
 fn measure(broker: &Entrant, load: Load) -> Result<f64, Failure> {
     let mut fleet = Fleet::new(broker.port())?;
     match load {
+        Load::Beside(_) => Err("it has brokers of its own".into()),
         Load::Idle(count) => {
             let before = broker.memory()?;
             fleet.connect(count, &subscriber("topic/of/nobody", 0))?;
@@ -166,7 +219,7 @@ fn measure(broker: &Entrant, load: Load) -> Result<f64, Failure> {
         Load::FanOut(count) => fan_out(&mut fleet, count),
         Load::Stream(from, to, qos, count) => stream(&mut fleet, from, to, qos, count),
         Load::Stalled(deaf, qos, before, extent) => {
-            let role = Role { is_deaf: true, ..subscriber("t", qos) };
+            let role = Role { reading: Reading::Nothing, ..subscriber("t", qos) };
             fleet.connect(deaf, &role)?;
             fleet.connect(1, &subscriber("t", qos))?;
             let publisher = fleet.connect(1, &Role::default())?;
@@ -182,7 +235,7 @@ fn measure(broker: &Entrant, load: Load) -> Result<f64, Failure> {
 }
 
 fn subscriber(filter: &str, qos: u8) -> Role {
-    Role { filter: Some(filter.to_owned()), qos, is_deaf: false }
+    Role { filter: Some(filter.to_owned()), qos, ..Role::default() }
 }
 
 /// The median over twenty messages, without the first.
@@ -193,7 +246,7 @@ fn fan_out(fleet: &mut Fleet, count: usize) -> Result<f64, Failure> {
     for _ in 0..=20 {
         let wanted = fleet.seen.messages + count as u64;
         let begin = Instant::now();
-        fleet.publish(publisher, Plan { topic: "t".to_owned(), qos: 0, size: 64, count: 1 })?;
+        fleet.publish(publisher, Plan { topic: "t".to_owned(), topics: 1, qos: 0, size: 64, count: 1 })?;
         fleet.run(|seen| seen.messages >= wanted)?;
         times.push(begin.elapsed().as_secs_f64() * 1000.0);
     }
@@ -214,12 +267,31 @@ fn publish_for(
     qos: u8,
     time: Duration,
 ) -> Result<f64, Failure> {
+    publish_mixed(fleet, publisher, qos, 1, Extent::Time(time))
+}
+
+/// Messages of one publisher, in so many topics in turn, to one subscriber that gets all of them:
+/// messages a second that arrive.
+fn publish_mixed(
+    fleet: &mut Fleet,
+    publisher: usize,
+    qos: u8,
+    topics: u64,
+    extent: Extent,
+) -> Result<f64, Failure> {
     let before = fleet.seen.messages;
     let begin = Instant::now();
-    let plan = Plan { topic: "t".to_owned(), qos, size: 64, count: u64::MAX };
+    let count = if let Extent::Messages(count) = extent { count } else { u64::MAX };
+    let plan = Plan { topic: "t".to_owned(), topics, qos, size: 64, count };
     fleet.publish(publisher, plan)?;
-    fleet.run(|_| begin.elapsed() >= time)?;
-    Ok(float(fleet.seen.messages - before) / begin.elapsed().as_secs_f64())
+    match extent {
+        Extent::Messages(count) => fleet.run(|seen| seen.messages - before >= count)?,
+        Extent::Time(time) => fleet.run(|_| begin.elapsed() >= time)?,
+    }
+    let rate = float(fleet.seen.messages - before) / begin.elapsed().as_secs_f64();
+    // What is under way is not of what follows.
+    fleet.publish(publisher, Plan::default())?;
+    Ok(rate)
 }
 
 /// So many messages of these publishers to so many subscribers: messages a second that arrive.
@@ -237,7 +309,7 @@ fn publish(
     let before = fleet.seen;
     let begin = Instant::now();
     for publisher in publishers {
-        fleet.publish(publisher, Plan { topic: "t".to_owned(), qos, size: 64, count: each })?;
+        fleet.publish(publisher, Plan { topic: "t".to_owned(), topics: 1, qos, size: 64, count: each })?;
     }
     fleet.run(|seen| {
         seen.messages - before.messages >= wanted
