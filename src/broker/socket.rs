@@ -15,9 +15,9 @@ const RECORD_BYTES: usize = 16 * 1024;
 /// How often one call reads from the system: a client could send records without content for ever.
 const MOST_READS: usize = 64;
 
-/// What the system holds for a client beside what it has sent, in bytes. It would hold 4 MiB, which
-/// are copied in vain for a client that does not read, and of one that reads it would tell late.
-#[cfg(any(target_os = "android", target_os = "linux"))]
+/// What the system holds beside what it has sent for a client that is not known to read, in bytes.
+/// It would hold 4 MiB, which would be copied in vain. For one that reads it may: the fewer it
+/// holds, the more often it wakes us.
 const MOST_UNSENT: u32 = 128 * 1024;
 
 /// A client that has been sent so many bytes reads: its system does not hold them.
@@ -75,7 +75,7 @@ impl std::error::Error for PlainRequest {}
 impl ClientSocket {
     /// A socket without TLS.
     pub fn plain(stream: TcpStream) -> Self {
-        limit_unsent(&stream);
+        limit_unsent(&stream, MOST_UNSENT);
         Self { stream, tls: None, readable: SystemBuffer::Unknown, unproven: PROOF_BYTES }
     }
 
@@ -117,7 +117,12 @@ impl ClientSocket {
 
     /// So many bytes were written.
     fn count(&mut self, bytes: usize) {
-        self.unproven = self.unproven.saturating_sub(bytes);
+        if self.unproven > 0 {
+            self.unproven = self.unproven.saturating_sub(bytes);
+            if self.unproven == 0 {
+                limit_unsent(&self.stream, u32::MAX);
+            }
+        }
     }
 
     /// Ends our side.
@@ -204,13 +209,13 @@ impl ClientSocket {
 }
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
-fn limit_unsent(stream: &TcpStream) {
+fn limit_unsent(stream: &TcpStream, bytes: u32) {
     // If it fails, a client that does not read costs more.
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(MOST_UNSENT);
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(bytes);
 }
 
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-fn limit_unsent(_: &TcpStream) {}
+fn limit_unsent(_: &TcpStream, _: u32) {}
 
 impl TlsLayer {
     /// Looks at the first byte: no message of TLS begins with a letter.
