@@ -108,7 +108,7 @@ impl Router {
             return Err(Reason::new(ReasonCode::QUOTA_EXCEEDED, string));
         }
         if is_full && !session.filters.contains(&wanted.filter) {
-            let string = format!("the session has {maximum} subscriptions already");
+            let string = format!("a session has at most {maximum} subscriptions here");
             return Err(Reason::new(ReasonCode::QUOTA_EXCEEDED, string));
         }
         if !session.filters.contains(&wanted.filter) {

@@ -44,7 +44,7 @@ fn each_refusal_says_why() {
     let reasons = misbehave(&mut world, id);
     assert_eq!(reasons.len(), 6);
     assert_eq!(reasons[0], "clients do not publish to $SYS");
-    assert!(reasons[4].ends_with("the session has 0 subscriptions already"));
+    assert!(reasons[4].ends_with("a session has at most 0 subscriptions here"));
     assert_eq!(reasons[5], "a packet that only servers send");
     assert_eq!(world.notes.last().unwrap(), "\"id\": a packet that only servers send");
 }
