@@ -199,11 +199,11 @@ impl OutputQueue {
     #[inline(never)]
     fn next_of_common(&mut self) -> Option<(Option<OutgoingItem>, usize)> {
         let Some(OutgoingItem::Common(common)) = self.items.front_mut() else { return None };
-        let next = common.next_outgoing();
+        let next = common.next_delivery();
         if common.left().messages == 0 {
             self.items.pop_front();
         }
-        next
+        next.map(|(delivery, weight)| (delivery.map(OutgoingItem::from), weight))
     }
 
     /// The bytes of a run come next, in the next message if the open one has no room: small

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::backlog::backlog_level;
-use super::common::{Amount, CommonContent, CommonItem, Destination};
+use super::common::{Amount, CommonContent, CommonItem, DeliveryPlace};
 use super::idle::{IdleFate, IdleOutcome, LeftBehind};
 use super::message::{AppMessage, DeliveryOutcome};
 use super::outgoing::OutgoingItem;
@@ -12,7 +12,8 @@ use super::peer::Peer;
 use super::reader::BacklogLevel;
 use super::runs::RoutedRun;
 use super::session::ClientSession;
-use super::subscriptions::{Matches, SubscribedSession};
+use super::subscribed::SubscribedSession;
+use super::subscriptions::Matches;
 use super::{ConnectionId, Router, SessionKey, touch};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
@@ -105,7 +106,7 @@ impl Router {
     fn distribute_part(&mut self) {
         for (key, to, messages) in self.subscriptions.idle.take_part() {
             let Some(session) = self.sessions.get_mut(key) else { continue };
-            if to == Destination::Queue {
+            if to == DeliveryPlace::Queue {
                 session.outbound.push_common(messages);
                 continue;
             }

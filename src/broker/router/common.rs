@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::message::{AddressedMessage, AppMessage, Grant};
-use super::outgoing::OutgoingItem;
-use super::subscriptions::SubscribedSession;
+use super::subscribed::SubscribedSession;
 use crate::broker::limits::MESSAGE_OVERHEAD;
 use crate::mqtt::packet::{Packet, PublishRun};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -45,14 +44,14 @@ impl Amount {
 
 /// Where a session gets a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination {
+pub enum DeliveryPlace {
     /// At QoS 0: among what waits to be written to its connection.
     Connection,
     /// At QoS 1 and 2: in its queue.
     Queue,
 }
 
-impl Destination {
+impl DeliveryPlace {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Connection, Self::Queue];
 
@@ -157,12 +156,21 @@ impl CommonView {
     }
 }
 
+/// What is sent of it to a client.
+#[derive(Debug)]
+pub enum CommonDelivery {
+    /// A packet.
+    Packet(Packet),
+    /// Messages that are passed on as they came.
+    Run(PublishRun),
+}
+
 /// What waits in a common queue, for one session: the rest of a part of the queue.
 #[derive(Debug, Clone)]
 pub struct CommonMessages {
     part: Arc<Vec<CommonItem>>,
     view: Arc<CommonView>,
-    to: Destination,
+    to: DeliveryPlace,
     /// The place of the next in the part.
     next: usize,
     /// How much of what follows is for the session.
@@ -184,7 +192,7 @@ impl CommonMessages {
         part: Arc<Vec<CommonItem>>,
         next: usize,
         view: Arc<CommonView>,
-        to: Destination,
+        to: DeliveryPlace,
         left: Amount,
     ) -> Self {
         Self { part, view, to, next, left }
@@ -210,14 +218,14 @@ impl CommonMessages {
         let subscriptions = vec![(1, SubscribedSession::of(0))];
         let version = Version::V3_1_1;
         let view = Arc::new(CommonView { subscriptions, version, maximum_packet });
-        Self::new(Arc::new(part), 0, view, Destination::Connection, left)
+        Self::new(Arc::new(part), 0, view, DeliveryPlace::Connection, left)
     }
 
     /// Where the bytes of the runs are.
     #[cfg(test)]
     pub fn runs(&mut self) -> Vec<*const u8> {
-        let next = || match self.next_outgoing()?.0 {
-            Some(OutgoingItem::Run(run)) => Some(run.packets.as_ptr()),
+        let next = || match self.next_delivery()?.0 {
+            Some(CommonDelivery::Run(run)) => Some(run.packets.as_ptr()),
             item => panic!("{item:?}"),
         };
         std::iter::from_fn(next).collect()
@@ -225,16 +233,16 @@ impl CommonMessages {
 
     /// The next for the connection, or nothing of it if it is too large for the client, and what it
     /// weighs, in bytes.
-    pub fn next_outgoing(&mut self) -> Option<(Option<OutgoingItem>, usize)> {
+    pub fn next_delivery(&mut self) -> Option<(Option<CommonDelivery>, usize)> {
         let (at, grant) = self.find_next()?;
         let item = &self.part[at];
-        let outgoing = match &item.content {
-            CommonContent::Run(run) => self.view.run(run, &grant).map(OutgoingItem::Run),
+        let delivery = match &item.content {
+            CommonContent::Run(run) => self.view.run(run, &grant).map(CommonDelivery::Run),
             CommonContent::Message(message) => {
-                self.view.packet(message, &grant, item.at).map(OutgoingItem::Packet)
+                self.view.packet(message, &grant, item.at).map(CommonDelivery::Packet)
             }
         };
-        Some((outgoing, item.amount().weight))
+        Some((delivery, item.amount().weight))
     }
 
     /// The next for the queue, and what it weighs, in bytes.
@@ -252,7 +260,7 @@ impl CommonMessages {
             let item = self.part.get(at)?;
             self.next += 1;
             let grant = self.view.grant(item);
-            let is_here = |grant: &Grant| Destination::of(item.qos().min(grant.qos)) == self.to;
+            let is_here = |grant: &Grant| DeliveryPlace::of(item.qos().min(grant.qos)) == self.to;
             if let Some(grant) = grant.filter(is_here) {
                 self.left = self.left.without(item.amount());
                 return Some((at, grant));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::SessionKey;
-use super::common::{Amount, CommonItem, CommonMessages, CommonView, Destination, FilterNumber};
+use super::common::{Amount, CommonItem, CommonMessages, CommonView, DeliveryPlace, FilterNumber};
 use super::message::DeliveryOutcome;
-use super::subscriptions::SubscribedSession;
+use super::subscribed::SubscribedSession;
 use crate::broker::limits::COMMON_BYTES;
 use crate::mqtt::id_map::IdMap;
 use crate::mqtt::qos::QoS;
@@ -35,7 +35,7 @@ pub struct IdleSession {
     subscriptions: Vec<IdleSubscription>,
     /// The place in the open part of the queue at which its messages begin.
     first: usize,
-    /// For each [`Destination`].
+    /// For each [`DeliveryPlace`].
     fates: [IdleFate; 2],
 }
 
@@ -61,7 +61,7 @@ struct IdleFilter {
 struct FilterTraffic {
     /// All that was published, since the filter has its number.
     published: Amount,
-    /// How many sessions wait for it, at each [`Destination`].
+    /// How many sessions wait for it, at each [`DeliveryPlace`].
     waiting: [usize; 2],
     /// How many lose it there.
     losing: [usize; 2],
@@ -116,18 +116,18 @@ fn class(qos: QoS) -> usize {
 }
 
 /// Where a subscription of this QoS gets messages of a class.
-fn destination(granted: QoS, class: usize) -> Destination {
-    if class == 0 { Destination::Connection } else { Destination::of(granted) }
+fn destination(granted: QoS, class: usize) -> DeliveryPlace {
+    if class == 0 { DeliveryPlace::Connection } else { DeliveryPlace::of(granted) }
 }
 
 impl IdleSession {
     /// Its subscriptions, each with the classes of messages that go to this destination.
-    fn places(&self, to: Destination) -> impl Iterator<Item = (&IdleSubscription, usize)> {
+    fn places(&self, to: DeliveryPlace) -> impl Iterator<Item = (&IdleSubscription, usize)> {
         let all = self.subscriptions.iter().flat_map(|one| [(one, 0), (one, 1)]);
         all.filter(move |(one, class)| destination(one.qos, *class) == to)
     }
 
-    fn fate(&self, to: Destination) -> IdleFate {
+    fn fate(&self, to: DeliveryPlace) -> IdleFate {
         self.fates[to as usize]
     }
 }
@@ -152,7 +152,7 @@ impl IdleSessions {
         let session = self.sessions.get(key).and_then(Option::as_ref);
         session.map_or(IdleFate::Ignored, |session| {
             let qos = session.subscriptions.iter().map(|subscription| subscription.qos).max();
-            session.fate(Destination::of(qos.unwrap_or(QoS::AtMostOnce)))
+            session.fate(DeliveryPlace::of(qos.unwrap_or(QoS::AtMostOnce)))
         })
     }
 
@@ -208,7 +208,7 @@ impl IdleSessions {
         by_number.sort_unstable_by_key(|(number, _)| *number);
         let view = Arc::new(CommonView { subscriptions: by_number, version, maximum_packet });
         let mut session = IdleSession { view, subscriptions, first: self.open.len(), fates };
-        for to in Destination::ALL {
+        for to in DeliveryPlace::ALL {
             if session.places(to).next().is_none() {
                 session.fates[to as usize] = IdleFate::Ignored;
             }
@@ -231,7 +231,7 @@ impl IdleSessions {
         self.count -= 1;
         self.note(&session, usize::MAX);
         let mut left = LeftBehind { last: self.last, ..LeftBehind::default() };
-        for to in Destination::ALL {
+        for to in DeliveryPlace::ALL {
             let lost = self.published(&session, to).messages as u64;
             match session.fate(to) {
                 IdleFate::Lost(DeliveryOutcome::Overflowed) => left.overflowed += lost,
@@ -270,7 +270,7 @@ impl IdleSessions {
     }
 
     /// What was published for a session at a destination since it last got its messages.
-    fn published(&self, session: &IdleSession, to: Destination) -> Amount {
+    fn published(&self, session: &IdleSession, to: DeliveryPlace) -> Amount {
         let since_then = |(subscription, class): (&IdleSubscription, usize)| {
             let published = self.filters[subscription.filter].traffic[class].published;
             published.without(subscription.since[class])
@@ -279,7 +279,7 @@ impl IdleSessions {
     }
 
     /// How much room a session has left at a destination; `None` if nothing waits there.
-    fn room(&self, session: &IdleSession, to: Destination) -> Option<Amount> {
+    fn room(&self, session: &IdleSession, to: DeliveryPlace) -> Option<Amount> {
         match session.fate(to) {
             IdleFate::Waiting(room) => Some(room.without(self.published(session, to))),
             IdleFate::Ignored | IdleFate::Lost(_) => None,
@@ -288,7 +288,7 @@ impl IdleSessions {
 
     /// Notes at its filters how much can be published before a session may have no room.
     fn limit(&mut self, session: &IdleSession) {
-        for to in Destination::ALL {
+        for to in DeliveryPlace::ALL {
             let Some(room) = self.room(session, to) else { continue };
             let count = session.places(to).count();
             let share = Amount { messages: room.messages / count, weight: room.weight / count };
@@ -347,10 +347,10 @@ impl IdleSessions {
                 let Some(session) = self.sessions[key].take() else { continue };
                 let lacks = |to| match self.room(&session, to) {
                     None => false,
-                    Some(room) if to == Destination::Connection => room.weight == 0,
+                    Some(room) if to == DeliveryPlace::Connection => room.weight == 0,
                     Some(room) => room.messages < amount.messages || room.weight < amount.weight,
                 };
-                if Destination::ALL.into_iter().any(lacks) {
+                if DeliveryPlace::ALL.into_iter().any(lacks) {
                     without.push(key);
                 } else {
                     self.limit(&session);
@@ -399,11 +399,11 @@ impl IdleSessions {
             let is_waiting = matches!(session.fate(to), IdleFate::Waiting(_));
             is_waiting && self.published(session, to).messages > 0
         };
-        Destination::ALL.into_iter().any(waits)
+        DeliveryPlace::ALL.into_iter().any(waits)
     }
 
     /// Takes out what each session has got since the last time.
-    pub fn take_part(&mut self) -> Vec<(SessionKey, Destination, CommonMessages)> {
+    pub fn take_part(&mut self) -> Vec<(SessionKey, DeliveryPlace, CommonMessages)> {
         let next = Vec::with_capacity(self.open.len());
         let part = Arc::new(std::mem::replace(&mut self.open, next));
         self.weight = 0;
@@ -411,7 +411,7 @@ impl IdleSessions {
         for key in 0..self.sessions.len() {
             let Some(mut session) = self.sessions[key].take() else { continue };
             let first = std::mem::take(&mut session.first);
-            for to in Destination::ALL {
+            for to in DeliveryPlace::ALL {
                 let IdleFate::Waiting(room) = session.fate(to) else { continue };
                 let amount = self.published(&session, to);
                 if amount.messages == 0 {
@@ -429,7 +429,7 @@ impl IdleSessions {
     }
 
     /// A session has got what was published for it at a destination.
-    fn mark(&self, session: &mut IdleSession, to: Destination) {
+    fn mark(&self, session: &mut IdleSession, to: DeliveryPlace) {
         for IdleSubscription { filter, qos, since } in &mut session.subscriptions {
             for (class, since) in since.iter_mut().enumerate() {
                 if destination(*qos, class) == to {

@@ -28,6 +28,7 @@ mod runs;
 mod session;
 mod statistics;
 mod subscribe;
+mod subscribed;
 mod subscriptions;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::common::{CommonMessages, run_weight};
+use super::common::{CommonDelivery, CommonMessages, run_weight};
 use super::message::weight;
 use super::{ConnectionId, EndReason};
 use crate::broker::limits::MESSAGE_OVERHEAD;
@@ -41,12 +41,21 @@ impl OutgoingItem {
             Self::Packet(packet) => packets.push(packet),
             Self::Run(run) => packets.extend(run.messages().map(Packet::Publish)),
             Self::Common(mut common) => {
-                while let Some((item, _)) = common.next_outgoing() {
-                    if let Some(item) = item {
-                        item.put_packets(packets);
+                while let Some((delivery, _)) = common.next_delivery() {
+                    if let Some(delivery) = delivery {
+                        Self::from(delivery).put_packets(packets);
                     }
                 }
             }
+        }
+    }
+}
+
+impl From<CommonDelivery> for OutgoingItem {
+    fn from(delivery: CommonDelivery) -> Self {
+        match delivery {
+            CommonDelivery::Packet(packet) => Self::Packet(packet),
+            CommonDelivery::Run(run) => Self::Run(run),
         }
     }
 }

@@ -6,9 +6,9 @@ use super::common::FilterNumber;
 use super::idle::{FilterIndex, IdleSessions};
 use super::levels::LevelTree;
 use super::message::Grant;
+use super::subscribed::{SubscribedSession, merged};
 use super::{SessionKey, copies};
 use crate::mqtt::packet::Subscription;
-use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 
 /// The subscribers of each filter.
@@ -39,17 +39,6 @@ struct Group {
     members: Vec<SubscribedSession>,
     /// Whose turn it is.
     turn: usize,
-}
-
-/// One subscription of one session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubscribedSession {
-    session: SessionKey,
-    /// What it was granted.
-    pub qos: QoS,
-    no_local: bool,
-    retain_as_published: bool,
-    identifier: Option<u32>,
 }
 
 /// Whether a member of a shared subscription can take a message; the later the better.
@@ -307,41 +296,6 @@ impl Matches {
             }
         }
     }
-}
-
-impl SubscribedSession {
-    /// One of QoS 0.
-    #[cfg(test)]
-    pub fn of(session: SessionKey) -> Self {
-        let qos = QoS::AtMostOnce;
-        Self { session, qos, no_local: false, retain_as_published: false, identifier: None }
-    }
-
-    /// How the session gets a message, which was published with RETAIN or without, if this is the
-    /// only subscription of it that matches.
-    pub fn grant(&self, retain: bool) -> Grant {
-        merged(std::iter::once(self), retain).unwrap_or_default()
-    }
-
-    /// Whether it does not get what it publishes itself.
-    pub fn is_deaf_to_itself(&self) -> bool {
-        self.no_local
-    }
-}
-
-/// One delivery for several overlapping subscriptions: the highest QoS and all identifiers.
-fn merged<'a>(
-    subscribers: impl Iterator<Item = &'a SubscribedSession>,
-    retain: bool,
-) -> Option<Grant> {
-    let mut grant: Option<Grant> = None;
-    for subscriber in subscribers {
-        let grant = grant.get_or_insert_default();
-        grant.qos = grant.qos.max(subscriber.qos);
-        grant.retain |= retain && subscriber.retain_as_published;
-        grant.identifiers.extend(subscriber.identifier);
-    }
-    grant
 }
 
 /// The group of a shared subscription, and the filter proper.
