@@ -21,7 +21,7 @@ fn run_against(broker: &FaultyBroker, qos: &str, who: &[&str]) -> (Option<i32>, 
 
 /// A hundred messages of these.
 fn hundred(broker: &FaultyBroker, qos: &str, who: &[&str]) -> Outcome {
-    let flags = ["-V", "5", "-q", qos, "-C", "100", "--drain", "0.3", "--seed", "1"];
+    let flags = ["-V", "5", "-q", qos, "-C", "100", "--drain", "1", "--seed", "1"];
     let outcome = bench(&broker.url(), &[&flags, who].concat()).run();
     assert_eq!(outcome.stderr, b"", "{outcome}");
     outcome
@@ -91,7 +91,7 @@ fn what_comes_late_is_reordered() {
 fn what_comes_far_too_late_is_undecided() {
     for qos in ["0", "1", "2"] {
         let broker = FaultyBroker::start(Wrong::Late(17, 2000));
-        let flags = ["-V", "5", "-q", qos, "-C", "2500", "--drain", "0.3"];
+        let flags = ["-V", "5", "-q", qos, "-C", "2500", "--drain", "1"];
         let flags = [&flags[..], &["--pub", "1", "--sub", "1"]].concat();
         let outcome = bench(&broker.url(), &flags).run();
         let verified = numbers(&object(&outcome)["verified"]);
@@ -147,7 +147,7 @@ fn a_message_of_another_run_is_foreign() {
     let who = ["--pub", "1", "--sub", "1"];
     assert_eq!(run_against(&broker, "0", &who).0, Some(0));
     broker.change(Wrong::Foreign(17));
-    let flags = ["-V", "5", "-C", "100", "--drain", "0.3", "--seed", "2"];
+    let flags = ["-V", "5", "-C", "100", "--drain", "1", "--seed", "2"];
     let outcome = bench(&broker.url(), &[&flags[..], &who].concat()).run();
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     assert_eq!(numbers(&object(&outcome)["verified"]), "foreign 1, sent 100", "{outcome}");
@@ -236,7 +236,7 @@ fn what_is_never_acknowledged_is_in_doubt() {
 #[test]
 fn a_subscription_that_is_refused_fails_its_connection() {
     let broker = FaultyBroker::start(Wrong::Suback(0x87));
-    let flags = ["-V", "5", "-C", "10", "--drain", "0.3", "--pub", "1", "--sub", "2"];
+    let flags = ["-V", "5", "-C", "10", "--drain", "1", "--pub", "1", "--sub", "2"];
     let outcome = bench(&broker.url(), &flags).run();
     assert_eq!(outcome.code(), Some(7), "{outcome}");
     let connections = &object(&outcome)["connections"];
@@ -246,7 +246,7 @@ fn a_subscription_that_is_refused_fails_its_connection() {
 #[test]
 fn a_lower_qos_that_is_granted_is_the_promise() {
     let broker = FaultyBroker::start(Wrong::Suback(0));
-    let flags = ["-V", "5", "-q", "1", "-C", "10", "--drain", "0.3", "--pub", "1", "--sub", "1"];
+    let flags = ["-V", "5", "-q", "1", "-C", "10", "--drain", "1", "--pub", "1", "--sub", "1"];
     let program =
         Program::new([&["bench", &broker.url(), "--max-lateness", "never"], &flags[..]].concat());
     let outcome = program.run();
